@@ -1,0 +1,1 @@
+"""Pure torch: features, network, stream state, calibration, checkpoints. No threads, clocks, devices or sockets."""

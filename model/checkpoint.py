@@ -1,0 +1,110 @@
+"""Weights files: safetensors with everything inside that is needed to use and to judge them.
+
+The metadata hold the whole configuration, the label polarity, the calibration, what the network was trained
+on and a SHA-256 over metadata and tensors, so that a damaged or edited file is refused. Format:
+https://github.com/huggingface/safetensors#format
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save, save_file
+
+from model.config import DetectorConfig
+from model.stream import Detector, State
+
+FORMAT = "deepfake-speech-monitor"
+VERSION = "1"
+POLARITY = "spoof logit > 0, llr > 0 and p_fake > 0.5 mean synthetic"
+DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "default.safetensors"
+
+
+class CheckpointError(ValueError):
+    """A weights or state file that cannot be used; the text says why."""
+
+
+def _digest(metadata: Mapping[str, str], tensors: Mapping[str, torch.Tensor]) -> str:
+    digest = hashlib.sha256()
+    digest.update(json.dumps({k: v for k, v in sorted(metadata.items()) if k != "sha256"}).encode())
+    for name in sorted(tensors):
+        digest.update(save({name: tensors[name].contiguous()}))
+    return digest.hexdigest()
+
+
+def save_detector(detector: Detector, path: Path, training: Mapping[str, Any]) -> str:
+    """Write an unfolded detector; training: what it learned from, how, and with what result. Returns the hash."""
+    tensors = {k: v.detach().cpu().contiguous() for k, v in detector.state_dict().items()}
+    metadata = {
+        "format": FORMAT,
+        "version": VERSION,
+        "polarity": POLARITY,
+        "config": json.dumps(detector.config.to_dict()),
+        "training": json.dumps(dict(training)),
+    }
+    metadata["sha256"] = _digest(metadata, tensors)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    save_file(tensors, partial, metadata)
+    partial.replace(path)
+    return metadata["sha256"]
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}, {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise CheckpointError(f"there is no weights file {path}") from error
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is not a whole safetensors file ({error})") from error
+
+
+def describe(path: Path) -> dict[str, str]:
+    """The metadata of a weights file, unchecked. Raises CheckpointError where it cannot be read."""
+    return _read(path)[0]
+
+
+def load_detector(path: Path = DEFAULT_WEIGHTS, device: str | torch.device = "cpu") -> Detector:
+    """A detector ready for inference. Raises CheckpointError for a file that is missing, damaged or of another version."""
+    metadata, tensors = _read(path)
+    if metadata.get("format") != FORMAT:
+        raise CheckpointError(f"{path} holds no weights of this program")
+    if metadata.get("version") != VERSION:
+        raise CheckpointError(
+            f"{path} is of format version {metadata.get('version')}; this program reads version {VERSION}"
+        )
+    if _digest(metadata, tensors) != metadata.get("sha256"):
+        raise CheckpointError(f"{path} is damaged: its contents do not match their SHA-256")
+    try:
+        detector = Detector(DetectorConfig.from_dict(json.loads(metadata["config"])), metadata["sha256"])
+        detector.load_state_dict(tensors)
+    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise CheckpointError(f"{path} does not fit this program: {error}") from error
+    return detector.prepared().to(device)
+
+
+def save_state(state: State, path: Path, weights_hash: str) -> None:
+    """Write the state of streams, bound to the weights that made it."""
+    save_file({k: v.cpu().contiguous() for k, v in state.tensors().items()}, path, {"weights": weights_hash})
+
+
+def load_state(path: Path, detector: Detector) -> State:
+    """Read the state of streams. Raises CheckpointError where it belongs to other weights."""
+    metadata, tensors = _read(path)
+    if metadata.get("weights") != detector.weights_hash:
+        raise CheckpointError(f"{path} was saved with other weights")
+    return State.from_tensors({k: v.to(detector.device) for k, v in tensors.items()})
+
+
+def best_device() -> str:
+    """cuda where there is one, else mps, else cpu."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"

@@ -1,0 +1,132 @@
+"""Streaming spectral features: 25 ms Hann windows every 10 ms, each a function of past samples alone.
+
+A feature turns the complex spectra of windows into vectors. `spectra` frames a signal so that frame t ends
+with sample (t + 1) * HOP: a frame is complete when its last sample is heard. The settings of the same names in
+torchaudio.transforms and librosa.feature (center=False) give the same values.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from model.config import HOP, N_FFT, SAMPLE_RATE, WINDOW, FeatureConfig
+
+TAIL = WINDOW - HOP
+"""Samples that a frame shares with the ones before: what a stream must remember."""
+
+BINS = N_FFT // 2 + 1
+
+
+def spectra(samples: Tensor, window: Tensor) -> Tensor:
+    """Complex spectra (N, T, BINS) of samples (N, TAIL + T * HOP) under window (WINDOW,)."""
+    return torch.fft.rfft(samples.unfold(1, WINDOW, HOP) * window, n=N_FFT)
+
+
+def hann() -> Tensor:
+    """Periodic Hann window (WINDOW,)."""
+    return torch.hann_window(WINDOW, periodic=True)
+
+
+def _hz_to_mel(hz: Tensor, scale: str) -> Tensor:
+    if scale == "htk":
+        return 2595.0 * torch.log10(1.0 + hz / 700.0)
+    linear = hz * 3.0 / 200.0
+    return torch.where(hz < 1000.0, linear, 15.0 + torch.log(hz.clamp(min=1e-3) / 1000.0) * (27.0 / math.log(6.4)))
+
+
+def _mel_to_hz(mel: Tensor, scale: str) -> Tensor:
+    if scale == "htk":
+        return 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
+    return torch.where(mel < 15.0, mel * 200.0 / 3.0, 1000.0 * torch.exp((mel - 15.0) * (math.log(6.4) / 27.0)))
+
+
+def _triangles(corners: Tensor) -> Tensor:
+    """Triangular filters (BINS, n) over corner frequencies (n + 2,) in Hz, peak 1."""
+    bins = torch.linspace(0.0, SAMPLE_RATE / 2, BINS, dtype=torch.float64)[:, None]
+    rising = (bins - corners[:-2]) / (corners[1:-1] - corners[:-2])
+    falling = (corners[2:] - bins) / (corners[2:] - corners[1:-1])
+    return torch.minimum(rising, falling).clamp(min=0.0).float()
+
+
+def linear_filters(config: FeatureConfig) -> Tensor:
+    """Filters (BINS, n_filters) spaced evenly in Hz."""
+    corners = torch.linspace(config.f_min, config.f_max, config.n_filters + 2, dtype=torch.float64)
+    return _triangles(corners)
+
+
+def mel_filters(config: FeatureConfig) -> Tensor:
+    """Filters (BINS, n_filters) spaced evenly in mel, not normalised by area."""
+    ends = torch.tensor([config.f_min, config.f_max], dtype=torch.float64)
+    low, high = _hz_to_mel(ends, config.mel_scale).tolist()
+    mels = torch.linspace(low, high, config.n_filters + 2, dtype=torch.float64)
+    return _triangles(_mel_to_hz(mels, config.mel_scale))
+
+
+def dct(n_ceps: int, n_filters: int) -> Tensor:
+    """Orthonormal DCT-II (n_filters, n_ceps)."""
+    n = torch.arange(n_filters, dtype=torch.float64) + 0.5
+    k = torch.arange(n_ceps, dtype=torch.float64)
+    basis = torch.cos(math.pi / n_filters * n[:, None] * k) * math.sqrt(2.0 / n_filters)
+    basis[:, 0] /= math.sqrt(2.0)
+    return basis.float()
+
+
+class Features(nn.Module):
+    """Log filterbank energies or their cepstrum, scaled to zero mean and unit variance.
+
+    forward: complex spectra (N, T, BINS) -> (N, T, size). The scaling is learned from the training set
+    (fit_scaling) and travels with the weights.
+    """
+
+    filters: Tensor
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: FeatureConfig, filters: Tensor, *, cepstrum: bool) -> None:
+        super().__init__()
+        self.floor = config.floor
+        self.size = config.n_ceps if cepstrum else config.n_filters
+        self.register_buffer("filters", filters, persistent=False)
+        basis = dct(config.n_ceps, config.n_filters) if cepstrum else None
+        self.register_buffer("basis", basis, persistent=False)
+        self.register_buffer("mean", torch.zeros(self.size))
+        self.register_buffer("std", torch.ones(self.size))
+
+    def raw(self, spectrum: Tensor) -> Tensor:
+        """Features before scaling."""
+        power = spectrum.real.square() + spectrum.imag.square()
+        logs = torch.log(power @ self.filters + self.floor)
+        return logs if self.basis is None else logs @ self.basis
+
+    def forward(self, spectrum: Tensor) -> Tensor:
+        scaled: Tensor = (self.raw(spectrum) - self.mean) / self.std
+        return scaled
+
+    def fit_scaling(self, spectrum: Tensor) -> None:
+        """Set mean and standard deviation from spectra (N, T, BINS) of the training set."""
+        flat = self.raw(spectrum).flatten(0, 1)
+        self.mean.copy_(flat.mean(0))
+        self.std.copy_(flat.std(0).clamp(min=1e-3))
+
+
+FEATURES: dict[str, Callable[[FeatureConfig], Features]] = {
+    "linear": lambda config: Features(config, linear_filters(config), cepstrum=False),
+    "mel": lambda config: Features(config, mel_filters(config), cepstrum=False),
+    "lfcc": lambda config: Features(config, linear_filters(config), cepstrum=True),
+    "mfcc": lambda config: Features(config, mel_filters(config), cepstrum=True),
+}
+
+
+def build_features(config: FeatureConfig) -> Features:
+    """Raises ValueError for a kind that is not registered or impossible settings."""
+    if config.kind not in FEATURES:
+        raise ValueError(f"no features {config.kind!r}; there are {', '.join(FEATURES)}")
+    if not 0 <= config.f_min < config.f_max <= SAMPLE_RATE / 2:
+        raise ValueError(f"f_min {config.f_min} and f_max {config.f_max} Hz: 0 <= f_min < f_max <= {SAMPLE_RATE // 2}")
+    if config.mel_scale not in ("htk", "slaney"):
+        raise ValueError(f"mel_scale {config.mel_scale!r}: htk or slaney")
+    return FEATURES[config.kind](config)

@@ -1,0 +1,178 @@
+"""The one scoring path: step(detector, state, samples) -> (state, scores).
+
+Training, evaluation, replay and live calls go through it. State is a value: nothing is hidden in the detector, no
+reset exists, and two streams can share a call by being stacked along the first axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from model.config import BLOCK, DetectorConfig
+from model.features import TAIL, Features, build_features, hann, spectra
+from model.gate import GateState, Kind, clean, gate, init_gate
+from model.network import Network, NetState, build_network
+
+
+class Detector(nn.Module):
+    """Features and network of one configuration. Holds parameters only; raises ValueError for an impossible one."""
+
+    window: Tensor
+
+    def __init__(self, config: DetectorConfig, weights_hash: str = "") -> None:
+        super().__init__()
+        self.config = config
+        self.weights_hash = weights_hash
+        self.features: Features = build_features(config.features)
+        self.network: Network = build_network(config.network, self.features.size, len(config.families))
+        self.register_buffer("window", hann(), persistent=False)
+
+    @property
+    def device(self) -> torch.device:
+        return self.window.device
+
+    def prepared(self) -> Detector:
+        """Ready for inference: evaluation mode, normalisation folded, no gradients. Returns itself."""
+        self.eval().requires_grad_(False)
+        self.network.fold()
+        return self
+
+
+@dataclass(frozen=True)
+class State:
+    """All that a detector remembers of N streams.
+
+    pending: (N, p) samples that wait for their block to fill, p < BLOCK. tail: (N, TAIL) samples that the
+    next window shares. blocks: int64 (N,), blocks heard.
+    """
+
+    pending: Tensor
+    tail: Tensor
+    blocks: Tensor
+    gate: GateState
+    net: NetState
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Flat names to tensors, each with N along the first axis: what is saved, stacked and indexed."""
+        flat = {"pending": self.pending, "tail": self.tail, "blocks": self.blocks}
+        flat |= {f"gate.{k}": v for k, v in self.gate.items()}
+        return flat | {f"net.{k}": v for k, v in self.net.items()}
+
+    @classmethod
+    def from_tensors(cls, flat: dict[str, Tensor]) -> State:
+        def part(prefix: str) -> dict[str, Tensor]:
+            return {k.removeprefix(prefix): v for k, v in flat.items() if k.startswith(prefix)}
+
+        return cls(flat["pending"], flat["tail"], flat["blocks"], part("gate."), part("net."))
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Of B blocks of N streams, all (N, B) unless said otherwise.
+
+    spoof: logit of the network, > 0 = synthetic. speech: probability. kind: model.gate.Kind, int64. active: bool,
+    the blocks that are speech and carry evidence. family: (N, B, K) probabilities. level: dBFS. end: int64 index
+    after the block's last sample. warm: bool, enough blocks were heard since the cold state.
+    """
+
+    spoof: Tensor
+    speech: Tensor
+    kind: Tensor
+    active: Tensor
+    family: Tensor
+    level: Tensor
+    end: Tensor
+    warm: Tensor
+
+
+def init_state(detector: Detector, batch: int = 1) -> State:
+    """State of `batch` streams that have heard nothing."""
+    device = detector.device
+    return State(
+        pending=torch.zeros(batch, 0, device=device),
+        tail=torch.zeros(batch, TAIL, device=device),
+        blocks=torch.zeros(batch, dtype=torch.int64, device=device),
+        gate=init_gate(detector.config.gate, batch, device),
+        net=detector.network.init_state(batch),
+    )
+
+
+def stack(states: Sequence[State]) -> State:
+    """Join streams along the first axis. Raises ValueError where they wait in the middle of different blocks."""
+    if len({s.pending.shape[1] for s in states}) != 1:
+        raise ValueError("only states that hold the same number of pending samples can be stacked")
+    flats = [s.tensors() for s in states]
+    return State.from_tensors({k: torch.cat([f[k] for f in flats]) for k in flats[0]})
+
+
+def select(state: State, rows: Tensor) -> State:
+    """The streams named by rows: int64 (M,)."""
+    return State.from_tensors({k: v.index_select(0, rows) for k, v in state.tensors().items()})
+
+
+def assign(state: State, rows: Tensor, new: State) -> None:
+    """Write the streams of `new` into rows: int64 (M,) of state, in place."""
+    fresh = new.tensors()
+    for name, tensor in state.tensors().items():
+        tensor.index_copy_(0, rows, fresh[name])
+
+
+def step(detector: Detector, state: State, samples: Tensor) -> tuple[State, Scores]:
+    """Hear samples: float32 (N, n) at 16 kHz, any n; NaN = lost, infinite = invalid. Scores whole blocks only."""
+    if samples.ndim != 2 or samples.shape[0] != state.tail.shape[0]:
+        raise ValueError(f"samples of shape {tuple(samples.shape)} for {state.tail.shape[0]} streams")
+    with torch.inference_mode():
+        heard = torch.cat([state.pending, samples.to(detector.device, torch.float32)], dim=1)
+        whole = heard.shape[1] // BLOCK * BLOCK
+        flat = state.tensors() | {"pending": heard[:, whole:]}
+        state, results = State.from_tensors(flat), []
+        for at in range(0, whole, BLOCK):
+            state, scores = _block(detector, state, heard[:, at : at + BLOCK])
+            results.append(scores)
+        return state, _join(results, detector, samples.shape[0])
+
+
+def _block(detector: Detector, state: State, samples: Tensor) -> tuple[State, Scores]:
+    """Score exactly one block (N, BLOCK)."""
+    config = detector.config
+    samples, gap, invalid = clean(samples)
+    window = torch.cat([state.tail, samples], dim=1)
+    spectrum = spectra(window, detector.window)
+    last = spectrum[:, -1]
+    power = last.real.square() + last.imag.square()
+    gate_state, kind, level = gate(config.gate, state.gate, samples, power, gap, invalid)
+    out, net = detector.network(detector.features(spectrum), (kind == Kind.SPEECH)[:, None], state.net)
+    blocks = state.blocks + 1
+    active = out.active.squeeze(1)
+    kind = torch.where((kind == Kind.SPEECH) & ~active, Kind.NOT_SPEECH, kind)
+    scores = Scores(
+        spoof=out.spoof,
+        speech=torch.sigmoid(out.speech),
+        kind=kind[:, None],
+        active=active[:, None],
+        family=torch.softmax(out.family, dim=2),
+        level=level[:, None],
+        end=(blocks * BLOCK)[:, None],
+        warm=(blocks >= config.warm_blocks)[:, None],
+    )
+    return State(state.pending, window[:, -TAIL:], blocks, gate_state, net), scores
+
+
+def _join(parts: list[Scores], detector: Detector, batch: int) -> Scores:
+    if not parts:
+        return _nothing(detector, batch)
+    names = Scores.__dataclass_fields__
+    return Scores(**{name: torch.cat([getattr(p, name) for p in parts], dim=1) for name in names})
+
+
+def _nothing(detector: Detector, batch: int) -> Scores:
+    number = torch.zeros(batch, 0, device=detector.device)
+    whole, flag = number.to(torch.int64), number.to(torch.bool)
+    family = torch.zeros(batch, 0, len(detector.config.families), device=detector.device)
+    return Scores(number, number, whole, flag, family, number, whole, flag)
+
+

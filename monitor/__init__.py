@@ -1,0 +1,1 @@
+"""The live program: sources, ring, pool, evidence, alerts, sinks and the command line."""

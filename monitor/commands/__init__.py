@@ -1,0 +1,1 @@
+"""One file per command; monitor/cli.py has their flags."""

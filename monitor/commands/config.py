@@ -1,0 +1,20 @@
+"""`monitor config`: the effective settings and where each comes from."""
+
+from __future__ import annotations
+
+import json
+
+from monitor.settings import Settings
+
+
+def show(settings: Settings, *, as_json: bool) -> None:
+    """Print a line for each setting: key, value, origin."""
+    rows = list(settings.rows())
+    if as_json:
+        for key, value, origin in rows:
+            print(json.dumps({"key": key, "value": value, "origin": origin}))
+        return
+    keys = max(len(key) for key, _, _ in rows)
+    values = max(len(json.dumps(value)) for _, value, _ in rows)
+    for key, value, origin in rows:
+        print(f"{key:<{keys}}  {json.dumps(value):<{values}}  {origin}")

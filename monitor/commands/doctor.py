@@ -1,0 +1,139 @@
+"""`monitor doctor`: is everything there that the monitor needs, and how to mend what is not."""
+
+from __future__ import annotations
+
+import importlib.util
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from monitor.config import Config
+from monitor.errors import MonitorError
+
+Grade = Literal["ok", "note", "fault"]
+RECORD_S = 0.6
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was checked. mend: the line that mends it, or ""."""
+
+    what: str
+    grade: Grade
+    text: str
+    mend: str = ""
+
+
+def _sound(config: Config) -> Iterator[Finding]:
+    """PortAudio, the inputs, and whether the default one gives sound."""
+    from monitor.devices import list_inputs
+
+    try:
+        inputs = list_inputs()
+    except MonitorError as error:
+        yield Finding("sound", "fault", error.message, error.hint)
+        return
+    names = ", ".join(f"{d.index} {d.name}" for d in inputs)
+    yield Finding("inputs", "ok", f"{len(inputs)}: {names}")
+    yield _recording(config)
+
+
+def _recording(config: Config) -> Finding:
+    """Record for a moment: exact zeros mean that the system withholds the microphone, or that it is muted."""
+    from monitor.sources import Request, open_source
+    from monitor.types import Chunk
+
+    try:
+        source = open_source("microphone", Request("mic", config.input))
+    except MonitorError as error:
+        return Finding("default input", "fault", error.message, error.hint)
+    heard, loud = 0, False
+    try:
+        for item in source.chunks():
+            if not isinstance(item, Chunk):
+                return Finding("default input", "fault", f"{item.code}: {item.detail}", "check the cable and the mixer")
+            heard += item.samples.shape[1]
+            loud |= bool((item.samples != 0).any())
+            if heard > RECORD_S * 16_000:
+                break
+    finally:
+        source.close()
+    if loud:
+        return Finding("default input", "ok", f"{source.name} gives sound")
+    return Finding("default input", "note", f"{source.name} gives exact zeros", _permission_hint())
+
+
+def _permission_hint() -> str:
+    if sys.platform == "darwin":
+        return "allow the terminal under System Settings > Privacy & Security > Microphone"
+    return "unmute it (pavucontrol, alsamixer), or choose another one from 'monitor devices'"
+
+
+def _device(config: Config) -> Iterator[Finding]:
+    """Where the network would run."""
+    import torch
+
+    from model.checkpoint import best_device
+
+    device = best_device() if config.model.device == "auto" else config.model.device
+    name = torch.cuda.get_device_name() if device == "cuda" else f"{config.model.threads} thread(s)"
+    yield Finding("compute", "ok", f"torch {torch.__version__} on {device}, {name}")
+
+
+def _weights(config: Config) -> Iterator[Finding]:
+    from monitor.watch import open_detector
+
+    try:
+        detector = open_detector(config.model)
+    except MonitorError as error:
+        yield Finding("weights", "fault", error.message, error.hint)
+        return
+    size = sum(p.numel() for p in detector.parameters())
+    yield Finding("weights", "ok", f"{detector.weights_hash[:12]}, {size} parameters, {detector.config.network.kind}")
+
+
+def _port(config: Config) -> Iterator[Finding]:
+    """Whether the address for events is free."""
+    address = config.zeromq.address
+    if not config.zeromq.enabled or not address.startswith("tcp://"):
+        yield Finding("events", "note", "not published over TCP")
+        return
+    host, _, port = address.removeprefix("tcp://").rpartition(":")
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("" if host == "*" else host.strip("[]"), 0 if port == "*" else int(port)))
+        except (OSError, ValueError) as error:
+            mend = f"another monitor may be running; choose another address: --publish tcp://127.0.0.1:{_free_port()}"
+            yield Finding("events", "fault", f"{address} cannot be used: {error}", mend)
+            return
+    yield Finding("events", "ok", f"{address} is free")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _formats(config: Config) -> Iterator[Finding]:  # noqa: ARG001
+    found = importlib.util.find_spec("av") is not None
+    text = "soundfile and PyAV" if found else "soundfile alone: no m4a, webm, amr, video"
+    yield Finding("files", "ok" if found else "note", text, "" if found else "install the package av")
+
+
+CHECKS: tuple[Callable[[Config], Iterator[Finding]], ...] = (_sound, _device, _weights, _port, _formats)
+
+
+def doctor(config: Config) -> int:
+    """Print a line for each check, and under each fault the line that mends it. Returns 0, or 2 with a fault."""
+    faults = 0
+    for check in CHECKS:
+        for finding in check(config):
+            print(f"{finding.grade:<6} {finding.what:<14} {finding.text}", flush=True)
+            if finding.mend:
+                print(f"{'':21} -> {finding.mend}", flush=True)
+            faults += finding.grade == "fault"
+    return 2 if faults else 0

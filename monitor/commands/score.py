@@ -1,0 +1,155 @@
+"""`monitor score`: one line for each file and channel, through the same steps as a live call."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from model.config import BLOCK, BLOCK_S, SAMPLE_RATE
+from monitor.alerts import ALERT, CLEAR, LISTENING, STATES, SUSPICIOUS, UNKNOWN
+from monitor.config import Config
+from monitor.errors import BadInputError
+from monitor.events import families
+from monitor.pool import Pool
+from monitor.ring import Ring, RingBank
+from monitor.sources.file import FileSource
+from monitor.types import Chunk, Condition
+from monitor.watch import open_detector
+
+ROWS = 32
+READ_MS = 500
+SEVERITY = (UNKNOWN, LISTENING, CLEAR, SUSPICIOUS, ALERT)
+
+
+@dataclass
+class _Playing:
+    """A file that is being scored, on its rows."""
+
+    path: Path
+    source: FileSource
+    ring: Ring
+    items: Iterator[Chunk | Condition]
+    worst: list[int] = field(default_factory=list)
+    done: bool = False
+
+
+def score(files: Sequence[Path], config: Config, *, as_json: bool) -> int:
+    """Print a line for each file and channel, in the order given.
+
+    A file that cannot be scored is named on standard error; the others are scored all the same, and 2 is returned.
+    """
+    scorer = Scorer(config)
+    failed = 0
+    waiting: dict[Path, list[dict[str, object]] | None] = {}
+    order = list(files)
+    printed = 0
+    for path, lines in scorer.run(order):
+        waiting[path] = lines
+        failed += lines is None
+        while printed < len(order) and order[printed] in waiting:
+            for line in waiting[order[printed]] or []:
+                print(json.dumps(line) if as_json else _readable(line), flush=True)
+            printed += 1
+    return 2 if failed else 0
+
+
+def _readable(line: dict[str, object]) -> str:
+    found = line["families"]
+    assert isinstance(found, dict)
+    family = next(iter(found), "-") if line["state"] in ("suspicious", "alert") else "-"
+    return (
+        f"{line['path']}  {line['channel']}  p_fake {line['p_fake']:.4f}  llr {line['llr']:+.3f}  "
+        f"net speech {line['net_speech_s']:.1f} s  {line['state']}  {family}"
+    )
+
+
+class Scorer:
+    """Scores files side by side: what they share is the stacked step, nothing else."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        rows = max(ROWS, config.input.max_channels)
+        self.pool = Pool(open_detector(config.model), config, rows)
+        self.bank = RingBank(rows, 2.0)
+        self.playing: list[_Playing] = []
+
+    def run(self, files: Sequence[Path]) -> Iterator[tuple[Path, list[dict[str, object]] | None]]:
+        """Yield each path with its lines, or with None where it could not be read; in the order in which they end."""
+        waiting = list(reversed(files))
+        while waiting or self.playing:
+            while waiting and (started := self._start(waiting[-1])) is not False:
+                path = waiting.pop()
+                if started is None:
+                    yield path, None
+            self._advance()
+            for file in [f for f in self.playing if f.done]:
+                self.playing.remove(file)
+                yield file.path, self._lines(file)
+                self.bank.release(file.ring)
+
+    def _free(self, channels: int) -> int | None:
+        """First row of a free stretch."""
+        used = {row for f in self.playing for row in range(f.ring.rows.start, f.ring.rows.stop)}
+        for first in range(self.pool.rows - channels + 1):
+            if not used.intersection(range(first, first + channels)):
+                return first
+        return None
+
+    def _start(self, path: Path) -> bool | None:
+        """Open a file. False: no room yet. None: it cannot be played, and that was said."""
+        if self._free(self.config.input.max_channels) is None:
+            return False
+        try:
+            source = FileSource(path, None, None, read_ms=READ_MS, max_channels=self.config.input.max_channels)
+        except BadInputError as error:
+            print(f"error: {error.message}\n  {error.hint}", file=sys.stderr, flush=True)
+            return None
+        first = self._free(len(source.channels))
+        assert first is not None
+        ring = self.bank.open(first, len(source.channels))
+        self.pool.open(ring.rows)
+        self.playing.append(_Playing(path, source, ring, source.chunks(), [UNKNOWN] * len(source.channels)))
+        return True
+
+    def _advance(self) -> None:
+        """Read on where a ring is short, then score a block of every file that has one."""
+        for file in self.playing:
+            while file.ring.fill < BLOCK and not file.ring.closed:
+                item = next(file.items, None)
+                if item is None:
+                    file.ring.finish()
+                elif isinstance(item, Chunk):
+                    file.ring.push(item, wait=True)
+                else:
+                    print(f"{file.path}: {item.code}: {item.detail}", file=sys.stderr, flush=True)
+        blocks = self.bank.take(0.0)
+        if blocks is not None:
+            self.pool.step(blocks)
+        state = self.pool.decision.state
+        for file in self.playing:
+            rows = range(file.ring.rows.start, file.ring.rows.stop)
+            file.worst = [max(w, int(state[r]), key=SEVERITY.index) for w, r in zip(file.worst, rows, strict=True)]
+            file.done = file.ring.closed and file.ring.fill < BLOCK
+
+    def _lines(self, file: _Playing) -> list[dict[str, object]]:
+        llr, p_fake = self.pool.whole(file.ring.rows)
+        lines: list[dict[str, object]] = []
+        for i, name in enumerate(file.source.channels):
+            row = file.ring.rows.start + i
+            line = {
+                "path": str(file.path),
+                "channel": name,
+                "p_fake": round(float(p_fake[i]), 6),
+                "llr": round(float(llr[i]), 5),
+                "net_speech_s": round(float(self.pool.evidence.blocks[row]) * BLOCK_S, 2),
+                "state": STATES[file.worst[i]].value,
+                "families": families(self.pool, row, whole=True),
+                "duration_s": round(file.ring.written / SAMPLE_RATE, 3),
+            }
+            lines.append(line)
+        file.source.close()
+        return lines
+

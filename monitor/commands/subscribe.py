@@ -1,0 +1,93 @@
+"""`monitor subscribe`: what a running monitor says, for people or, with --json, for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Protocol
+
+from monitor import wire
+from monitor.commands.subscribe_text import Report
+
+if TYPE_CHECKING:
+    from monitor.subscriber import Item, Subscriber
+
+WAITING_AFTER_S = 0.5
+INTERRUPTED = 130
+"""128 + SIGINT, as shells report it."""
+
+
+class _Output(Protocol):
+    def item(self, item: Item) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def subscribe(
+    address: str,
+    as_json: bool = False,
+    topics: Sequence[str] = ("",),
+    count: int | None = None,
+    timeout_s: float | None = None,
+) -> int:
+    """Print the stream until Ctrl-C, `count` events or `timeout_s`. Returns the exit status.
+
+    0: enough was seen or the reader of the output has gone; 1: fewer than count events within timeout_s; 130: Ctrl-C.
+    Raises BadInputError for an impossible address.
+    """
+    from monitor.subscriber import Subscriber
+
+    output: _Output = _Json() if as_json else Report(sys.stdout)
+    try:
+        with Subscriber(address, topics) as subscriber:
+            return _follow(subscriber, output, count, timeout_s)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Python flushes standard output once more at exit; there is nobody left to read it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    finally:
+        output.close()
+
+
+def _follow(subscriber: Subscriber, output: _Output, count: int | None, timeout_s: float | None) -> int:
+    until = float("inf") if timeout_s is None else time.monotonic() + timeout_s
+    waiting_at = time.monotonic() + WAITING_AFTER_S
+    seen = 0
+    while count is None or seen < count:
+        now = time.monotonic()
+        if now >= until:
+            return 0 if count is None else 1
+        if now >= waiting_at:
+            waiting_at = float("inf")
+            if not subscriber.heard:
+                print(f"waiting for {subscriber.address}", file=sys.stderr, flush=True)
+        due = min(until, waiting_at)
+        item = subscriber.receive(None if due == float("inf") else due - now)
+        if item is not None:
+            output.item(item)
+            seen += isinstance(item, wire.Message)
+    return 0
+
+
+class _Json:
+    """One JSON object a line: events as they came, and what the subscriber noticed as types of their own."""
+
+    def item(self, item: Item) -> None:
+        if isinstance(item, wire.Message):
+            self._line(item.raw)
+        else:
+            notice = {"type": type(item).__name__.lower(), **asdict(item)}
+            self._line(json.dumps(notice, separators=(",", ":")).encode())
+
+    def close(self) -> None:
+        """Nothing is held back."""
+
+    def _line(self, line: bytes) -> None:
+        sys.stdout.buffer.write(line + b"\n")
+        sys.stdout.buffer.flush()

@@ -1,0 +1,142 @@
+"""The stream as lines for people: one for each change, and the newest scores at most once a second."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from typing import TYPE_CHECKING, TextIO
+
+from monitor import wire
+from monitor.types import SAMPLE_RATE
+
+if TYPE_CHECKING:
+    from monitor.subscriber import Item, Missed
+    from monitor.wire import Message
+
+STATUS_S = 1.0
+CLEAR_LINE = "\r\x1b[2K"
+
+
+class Report:
+    """Writes to a terminal, where the scores are one line rewritten in place, or to a pipe, where they are lines."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._in_place = out.isatty()
+        self._status: dict[tuple[str, str], Message] = {}
+        self._shown_at: dict[tuple[str, str], float] = {}
+        self._drawn = False
+
+    def item(self, item: Item) -> None:
+        """Say what there is to say of one item."""
+        if not isinstance(item, wire.Message):
+            self._line(notice(item))
+        elif item.event.type == "score":
+            self._score(item)
+        else:
+            self._line(describe(item))
+            if item.event.type == "call.ended":
+                self._forget(item.event.call)
+
+    def close(self) -> None:
+        """Leave the cursor at the beginning of a line."""
+        if self._drawn:
+            self._drawn = False
+            print(file=self._out, flush=True)
+
+    def _score(self, message: Message) -> None:
+        who = (message.event.call, message.event.channel)
+        now = time.monotonic()
+        if now - self._shown_at.get(who, 0.0) < STATUS_S:
+            return
+        self._shown_at[who] = now
+        self._status[who] = message
+        if self._in_place:
+            self._draw()
+        else:
+            self._line(describe(message))
+
+    def _line(self, text: str) -> None:
+        if self._drawn:
+            self._out.write(CLEAR_LINE)
+            self._drawn = False
+        self._out.write(text + "\n")
+        self._out.flush()
+        if self._in_place and self._status:
+            self._draw()
+
+    def _draw(self) -> None:
+        form = describe if len(self._status) == 1 else _brief
+        width = shutil.get_terminal_size().columns - 1
+        self._out.write(CLEAR_LINE + " | ".join(map(form, self._status.values()))[:width])
+        self._out.flush()
+        self._drawn = True
+
+    def _forget(self, call: str) -> None:
+        for who in [who for who in self._status if who[0] == call]:
+            del self._status[who], self._shown_at[who]
+
+
+def describe(message: Message) -> str:
+    """One line for one event."""
+    event = message.event
+    data = event.data
+    position = f"{event.sample / SAMPLE_RATE:.1f} s"
+    who = "/".join(name for name in (event.call, event.channel) if name)
+    if event.type == "score":
+        return _plain(f"{who} {position}: {data.get('state')} ({data.get('reason')}){_numbers(message)}")
+    what = {
+        "state.changed": f"{data.get('from')} -> {data.get('state')}, {data.get('why')}",
+        "health": f"{data.get('code')} {data.get('detail') or ''}".rstrip(),
+    }.get(event.type, "")
+    head = f"{event.time[11:19]} {who + ' ' + position if who else ''}".rstrip()
+    text = f"{head}: {event.type.replace('.', ' ')}{': ' * bool(what)}{what}{_numbers(message)}"
+    return _plain(text + (" (still holds)" if message.snapshot else ""))
+
+
+def _brief(score: Message) -> str:
+    """For a line that several channels share."""
+    p_fake = score.event.data.get("p_fake")
+    number = f" {p_fake:.2f}" if isinstance(p_fake, (int, float)) else ""
+    return _plain(f"{score.event.call}/{score.event.channel} {score.event.data.get('state')}{number}")
+
+
+def notice(item: Item) -> str:
+    """One line for what the subscriber noticed itself."""
+    from monitor.subscriber import Missed, Restarted, Returned, Silent
+
+    match item:
+        case Missed():
+            return _plain(_missed(item))
+        case Restarted(epoch=epoch):
+            return _plain(f"publisher restarted (epoch {epoch})")
+        case Silent(seconds=seconds, address=address):
+            return _plain(f"no heartbeat for {seconds:g} s: is the monitor running at {address}?")
+        case Returned(address=address):
+            return _plain(f"heartbeat from {address} again")
+        case _:
+            return _plain(f"something else publishes there: {item}")
+
+
+def _missed(item: Missed) -> str:
+    if not item.exact:
+        return f"missed events on {item.topic} (between seq {item.first} and {item.last})"
+    if item.first == item.last:
+        return f"missed 1 event (seq {item.first})"
+    return f"missed {item.at_most} events (seq {item.first} to {item.last})"
+
+
+def _numbers(message: Message) -> str:
+    data = message.event.data
+    shown = (("p_fake", "p_fake", ".2f", ""), ("llr", "llr", "+.1f", ""), ("net_speech_s", "speech", ".1f", " s"))
+    text = ""
+    for key, name, form, unit in shown:
+        value = data.get(key)
+        if isinstance(value, (int, float)):
+            text += f", {name} {value:{form}}{unit}"
+    return text
+
+
+def _plain(text: str) -> str:
+    """Names come from callers: nothing in them may steer the terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

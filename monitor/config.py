@@ -1,0 +1,99 @@
+"""Every tunable of the monitor, validated as a whole. The unit stands in the key's name.
+
+Layers, later ones win: defaults (this file), config.toml, environment (MONITOR_SECTION__KEY), flags.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelSection(Section):
+    weights: str = Field("default", description="path of a .safetensors file, or 'default' for the shipped one")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where the network runs")
+    threads: int = Field(1, ge=1, le=64, description="CPU threads of the network")
+
+
+class InputSection(Section):
+    block_ms: int = Field(10, ge=5, le=100, description="audio asked of the sound card at once")
+    stall_ms: int = Field(500, ge=100, le=10_000, description="no audio for so long is a stall")
+    zeros_s: Positive = Field(2.0, description="exact zeros for so long are reported as a dead input")
+    reconnect_first_s: Positive = Field(0.5, description="first wait before a lost device is opened again")
+    reconnect_longest_s: Positive = Field(5.0, description="longest wait between two attempts")
+    ring_s: Positive = Field(4.0, le=60, description="audio kept between capture and scoring")
+    max_channels: int = Field(8, ge=1, le=64, description="channels of one call that are scored")
+
+    @model_validator(mode="after")
+    def _waits_grow(self) -> Self:
+        if self.reconnect_first_s > self.reconnect_longest_s:
+            raise ValueError("reconnect_first_s must not exceed reconnect_longest_s")
+        return self
+
+
+class EvidenceSection(Section):
+    prior: float = Field(0.5, gt=0, lt=1, description="probability of a fake before anything was heard")
+    min_speech_s: float = Field(2.0, ge=0.5, le=60, description="no verdict before so much net speech")
+    memory_s: Positive = Field(5.0, description="net speech after which old evidence has faded to 1/e")
+    min_speech_probability: float = Field(0.5, ge=0, le=1, description="below it a block is music or noise")
+    max_llr: Positive = Field(8.0, description="bound of the log-likelihood ratio shown, in nats")
+
+
+class AlertSection(Section):
+    suspicious_llr: Finite = Field(1.0, description="from here on suspicious, in nats")
+    alert_llr: Finite = Field(2.5, description="from here on an alert, in nats")
+    close_llr: Finite = Field(0.0, description="below it an alert may close, in nats")
+    suspicious_hold_s: float = Field(0.4, ge=0, description="net speech above suspicious_llr before the state changes")
+    alert_hold_s: float = Field(1.0, ge=0, description="net speech above alert_llr before the alert opens")
+    close_hold_s: float = Field(5.0, ge=0, description="net speech below close_llr before the alert closes")
+    update_every_s: Positive = Field(5.0, description="audio between two updates of an open alert")
+    unknown_after_s: Positive = Field(15.0, description="no usable speech for so long makes the state unknown")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.close_llr <= self.suspicious_llr <= self.alert_llr:
+            raise ValueError("close_llr <= suspicious_llr <= alert_llr must hold")
+        return self
+
+
+class PublishSection(Section):
+    score_interval_ms: int = Field(40, ge=20, le=10_000, multiple_of=20, description="audio between two scores")
+    queue_events: int = Field(20_000, ge=100, description="events held for one sink before the newest are dropped")
+
+
+class ZeromqSection(Section):
+    enabled: bool = Field(True, description="publish on ZeroMQ")
+    address: str = Field("tcp://127.0.0.1:5556", description="where the XPUB socket binds")
+    heartbeat_s: Positive = Field(1.0, description="between two heartbeats")
+    high_water_mark: int = Field(10_000, ge=1, description="messages held for one slow subscriber")
+
+
+class JournalSection(Section):
+    path: str = Field("", description="file that gets every event as a JSON line; empty = none")
+
+
+class DashboardSection(Section):
+    mode: Literal["auto", "full", "line", "plain", "off"] = Field("auto", description="auto looks at the terminal")
+    redraws_per_second: float = Field(8.0, gt=0, le=10, description="upper bound")
+    bell: bool = Field(True, description="ring the terminal's bell when an alert opens")
+
+
+class Config(Section):
+    """The whole configuration."""
+
+    model: ModelSection = ModelSection()
+    input: InputSection = InputSection()
+    evidence: EvidenceSection = EvidenceSection()
+    alerts: AlertSection = AlertSection()
+    publish: PublishSection = PublishSection()
+    zeromq: ZeromqSection = ZeromqSection()
+    journal: JournalSection = JournalSection()
+    dashboard: DashboardSection = DashboardSection()

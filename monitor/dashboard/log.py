@@ -1,0 +1,73 @@
+"""The list of alerts, newest first; an alert that is updated keeps its one row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from monitor.dashboard import palette, words
+from monitor.dashboard.canvas import Block, Row, clean, cut, fit, piece
+from monitor.types import Event, State
+
+WIDE = 56
+"""Cells from which on rows need no abbreviation."""
+_STYLES = {
+    "alert.opened": palette.STRONG[State.ALERT],
+    "alert.updated": palette.TONE[State.ALERT],
+    "alert.closed": palette.TONE[State.CLEAR],
+}
+
+
+def alert_rows(events: Sequence[Event], width: int, rows: int) -> Block:
+    """Newest first; what else happened is shown where alerts leave room."""
+    if rows < 1:
+        return []
+    newest = list(_merged(events))
+    alerts = [number for number, event in enumerate(newest) if event.type.startswith("alert.")]
+    others = [number for number, event in enumerate(newest) if not event.type.startswith("alert.")]
+    shown = sorted((alerts + others)[: rows if alerts else rows - 1])
+    out = [_row(newest[number], width) for number in shown]
+    return out if alerts else [fit([piece("no alert so far", palette.DIM)], width), *out]
+
+
+def _merged(events: Sequence[Event]) -> Iterable[Event]:
+    """Newest first, without scores, and with only the newest update of each alert."""
+    seen: set[tuple[str, object]] = set()
+    for event in reversed(events):
+        if event.type == "score":
+            continue
+        if event.type == "alert.updated":
+            key = (event.channel, event.data.get("alert"))
+            if key in seen:
+                continue
+            seen.add(key)
+        yield event
+
+
+def _row(event: Event, width: int) -> Row:
+    wide = width >= WIDE
+    kind = event.type.partition(".")[0]
+    what = f"{event.type.replace('.', ' ') if kind in ('alert', 'call') else kind} "
+    if wide or kind == "alert":
+        what = f"{what:<14}"
+    elif kind == "state":
+        what = ""
+    name = f"{cut(clean(event.channel), 24 if wide else 12)} " if event.channel else ""
+    time = piece(f"{words.event_time(event):>7} ", palette.DIM)
+    return fit([time, piece(what, _STYLES.get(event.type, palette.DIM)), piece(name), *_detail(event, wide)], width)
+
+
+def _detail(event: Event, wide: bool) -> Row:
+    """What the data of the event says, in a few words."""
+    data = event.data
+    if event.type.startswith("alert."):
+        p, duration = words.data_number(event, "p_fake"), words.data_number(event, "duration_s")
+        timed = event.type != "alert.opened" and not math.isnan(duration)
+        after = f" {'after ' if wide else '+'}{duration:.1f} s" if timed else ""
+        return [piece(f"{'likelihood ' * wide}{words.probability(p)}{after}")]
+    if event.type.startswith("state"):
+        return [piece(f"{data.get('from', '?')} → {data.get('state', '?')}", palette.DIM)]
+    if event.type == "health":
+        style = palette.DIM if data.get("usable", True) else palette.FAULT
+        return [piece(clean(f"{data.get('code', '')}: {data.get('detail', '')}"), style)]
+    return [piece(clean(str(data.get("why", ""))), palette.DIM)]

@@ -1,0 +1,152 @@
+"""The parts of a channel's panel: big digits, facts, gauge, level, families and the two charts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from rich.segment import Segment
+from rich.style import Style
+
+from monitor.dashboard import digits, palette, widgets, words
+from monitor.dashboard.canvas import Block, Row, choose, clean, fit, piece, sized, wrapped
+from monitor.types import ChannelView, State, View
+
+GUTTER = 5
+"""Cells for the values at the left of a chart."""
+FACTS_WIDTH = 21
+LARGE_WIDTH, SMALL_WIDTH = 32, 16
+"""Cells of the widest likelihood in big digits, ">99%", and a gap."""
+TITLED_ROWS = 5
+"""Rows from which on a chart has a title."""
+TIMELINE_S = 30.0
+"""A timeline looks back at least so far."""
+COLUMN_S = 0.02
+JUDGED = (State.SUSPICIOUS, State.ALERT)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A channel and what is needed to draw it; each part comes in the width and the rows that are asked for."""
+
+    view: View
+    channel: ChannelView
+    colour: bool
+
+    def badge(self) -> Segment:
+        """The state as a word, reversed."""
+        return piece(f" {self.channel.state.value.upper()} ", palette.BADGE[self.channel.state])
+
+    def number(self, rows: int) -> Block:
+        """The likelihood in big digits, of digits.LARGE_ROWS or digits.SMALL_ROWS."""
+        text, style = words.percent(self.channel.p_fake), self.likelihood_style()
+        large = rows == digits.LARGE_ROWS
+        drawn = digits.large(text) if large else digits.small(text)
+        return [fit([piece(line, style)], LARGE_WIDTH if large else SMALL_WIDTH) for line in drawn]
+
+    def likelihood_style(self) -> Style:
+        """Dim where the likelihood is no verdict."""
+        channel, view = self.channel, self.view
+        if math.isnan(channel.p_fake) or channel.state in (State.LISTENING, State.UNKNOWN):
+            return palette.DIM
+        return palette.STRONG[widgets.state_of(channel.p_fake, view.suspicious_p, view.alert_p)]
+
+    def facts(self, width: int, rows: int) -> Block:
+        """Short lines, the most telling first."""
+        channel, since = self.channel, self.channel.alert_since_s
+        evidence = [piece("evidence ", palette.DIM), piece(words.evidence(channel.llr))]
+        lost = piece(f"{channel.lost_s:.2f} s", palette.WARN if channel.lost_s else None)
+        lines = [
+            [piece(words.speech(channel), palette.BOLD if channel.state is State.LISTENING else None)],
+            [piece("hears ", palette.DIM), piece(channel.reason.value)],
+            evidence,
+            [piece("alerts ", palette.DIM), piece(str(channel.alerts))],
+            [piece("lost ", palette.DIM), lost],
+        ]
+        if since is not None:
+            opened = [piece(f"alert since {words.fine_clock(since)}", palette.STRONG[State.ALERT])]
+            lines[2:4] = [opened, evidence]
+        return sized([fit(line, width) for line in lines], width, rows)
+
+    def gauge(self, width: int, rows: int, thin: bool = False) -> Block:
+        """A bar, with the thresholds above it if there are two rows."""
+        view, p = self.view, self.channel.p_fake
+        bar = widgets.gauge(p, view.suspicious_p, view.alert_p, self.likelihood_style(), width, thin)
+        return [widgets.scale(view.suspicious_p, view.alert_p, width), bar][-rows:]
+
+    def fault(self, width: int, rows: int) -> Block:
+        """Why the input cannot be trusted."""
+        lines = wrapped(f"! {clean(self.channel.fault)}", width, rows)
+        return sized([fit([piece(line, palette.FAULT)], width) for line in lines], width, rows)
+
+    def fault_rows(self, width: int) -> int:
+        """Rows that the fault fills, at most 2."""
+        return len(wrapped(f"! {clean(self.channel.fault)}", width, 2)) if self.channel.fault else 0
+
+    def level(self, width: int) -> Row:
+        """Level meter with numbers."""
+        channel = self.channel
+        level, peak = words.level(channel.level_dbfs), words.level(channel.peak_dbfs)
+        text = f" {level:>3} dBFS peak {peak:>3}"
+        room = width - GUTTER - 1 - len(text)
+        meter = widgets.meter(channel.level_dbfs, channel.peak_dbfs, room)
+        return [piece("level ", palette.DIM), *fit(meter, room), piece(text)]
+
+    def families(self, width: int, rows: int) -> Block:
+        """One row of text, or a title with a row for each family; dim while there is nothing to explain."""
+        items = [(clean(name), p) for name, p in self.channel.families]
+        judged = self.channel.state in JUDGED
+        if rows > 1:
+            titles = ["most likely synthesis", "if synthetic"] if judged else ["if it were synthetic", "if synthetic"]
+            title = choose([[piece(text, palette.DIM)] for text in titles], width)
+            bars = widgets.families(items, judged, self.channel.state, width, rows - 1)
+            return sized([title, *bars], width, rows)
+        texts = [f"{name} {words.percent(p)}" for name, p in items]
+        start, style = piece("type ", palette.DIM), palette.PLAIN if judged else palette.DIM
+        candidates = [[start, piece(" · ".join(texts[:n]), style)] for n in range(len(texts), 0, -1)]
+        return [choose(candidates, width)][:rows]
+
+    def timeline(self, width: int, rows: int) -> Block:
+        """Likelihood over time, with the thresholds at its left."""
+        view, channel = self.view, self.channel
+        titled = rows >= TITLED_ROWS
+        room, height = width - GUTTER, rows - titled
+        step = max(1, math.ceil(TIMELINE_S / channel.timeline_step_s / room))
+        before = math.ceil(view.elapsed_s / channel.timeline_step_s - 1e-6)
+        values = widgets.binned(channel.timeline, before, step, room)
+        chart = widgets.timeline(values, view.suspicious_p, view.alert_p, room, height)
+        labels = self._scale_labels(height)
+        out = [[labels.get(height - 1 - n, _gutter("")), *row] for n, row in enumerate(chart)]
+        return [_title("likelihood", room * step * channel.timeline_step_s, width), *out] if titled else out
+
+    def _scale_labels(self, height: int) -> dict[int, Segment]:
+        """Probabilities at the left of the timeline, by row from below."""
+        marks = ((self.view.suspicious_p, State.SUSPICIOUS), (self.view.alert_p, State.ALERT))
+        labels = {height - 1: _gutter("100%"), 0: _gutter("0%")} if height > 2 else {}
+        for p, state in marks:
+            labels[min(int(p * height), height - 1)] = _gutter(f"{p * 100:.0f}%", palette.TONE[state])
+        return labels
+
+    def spectrogram(self, width: int, rows: int) -> Block:
+        """Spectrum over time, with a word at either end of its frequencies."""
+        titled = rows >= TITLED_ROWS
+        room, height = width - GUTTER, rows - titled
+        chart = self.spectrum(room, height)
+        edges = {0: _gutter("high"), height - 1: _gutter("low")}
+        out = [[edges.get(n, _gutter("")), *row] for n, row in enumerate(chart)]
+        seconds = room * widgets.columns_a_cell(room) * COLUMN_S
+        return [_title("spectrum", seconds, width), *out] if titled else out
+
+    def spectrum(self, width: int, rows: int) -> Block:
+        """The spectrogram alone."""
+        before = round(self.view.elapsed_s / COLUMN_S)
+        return widgets.spectrogram(self.channel.spectrogram, before, width, rows, self.colour)
+
+
+def _gutter(text: str, style: Style = palette.DIM) -> Segment:
+    return piece(f"{text:>{GUTTER - 1}} ", style)
+
+
+def _title(name: str, seconds: float, width: int) -> Row:
+    """What a chart shows, and how far it looks back."""
+    return fit([_gutter(""), piece(f"{name}, last {seconds:.0f} s", palette.DIM)], width)

@@ -1,0 +1,116 @@
+"""Plain lines, without escape codes, for files, pipes and simple terminals; and the summary at the end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import IO
+
+from monitor.dashboard import words
+from monitor.dashboard.canvas import clean
+from monitor.types import ChannelView, Event, State, View
+
+STATUS_EVERY_S = 5.0
+
+
+def plain_line(view: View, event: Event | None = None) -> str:
+    """One line: the event, or without one how things stand."""
+    if event is None:
+        channels = "; ".join(_standing(channel) for channel in view.channels)
+        lost = f", lost {view.lost_s:.2f} s" if view.lost_s > 0 else ""
+        return f"{words.fine_clock(view.elapsed_s)} {channels}{_latency(view)}{lost}"
+    return f"{words.event_time(event)} {_event_words(event)}"
+
+
+def summary_lines(view: View) -> list[str]:
+    """What is left to say when the dashboard is gone: the call, then a line for each channel."""
+    total = "" if view.total_s is None else f" of {words.clock(view.total_s)}"
+    lost = f", lost {view.lost_s:.2f} s" if view.lost_s > 0 else ""
+    head = f"{clean(view.call)} ({clean(view.source)}): {words.clock(view.elapsed_s)}{total} of audio{lost}"
+    return [head, *(f"  {_verdict(channel)}, {_alerts(channel)}{_fault(channel)}" for channel in view.channels)]
+
+
+def _latency(view: View) -> str:
+    return f"; latency p99 {words.milliseconds(view.latency_p99_ms)}" if math.isfinite(view.latency_p99_ms) else ""
+
+
+def _alerts(channel: ChannelView) -> str:
+    count = "no alert" if channel.alerts == 0 else f"{channel.alerts} alert{'s' * (channel.alerts > 1)}"
+    since = channel.alert_since_s
+    return count if since is None else f"{count}, open since {words.fine_clock(since)}"
+
+
+def _standing(channel: ChannelView) -> str:
+    """The verdict, and what the channel hears, or why it cannot be trusted."""
+    return _verdict(channel) + (_fault(channel) or f", hears {channel.reason.value}")
+
+
+def _verdict(channel: ChannelView) -> str:
+    likelihood = "" if math.isnan(channel.p_fake) else f", likelihood synthetic {words.probability(channel.p_fake)}"
+    state = "" if channel.state is State.LISTENING else f"{channel.state.value.upper()}{likelihood}, "
+    return f"{clean(channel.name)}: {state}{words.speech(channel)}"
+
+
+def _fault(channel: ChannelView) -> str:
+    return f", no trust in the input: {clean(channel.fault)}" if channel.fault else ""
+
+
+def _event_words(event: Event) -> str:
+    data, channel = event.data, clean(event.channel)
+    why = f" ({clean(str(data['why']))})" if data.get("why") else ""
+    if event.type.startswith("alert."):
+        p = words.probability(words.data_number(event, "p_fake"))
+        return f"{channel}: {event.type.replace('.', ' ').upper()}, likelihood synthetic {p}{why}"
+    if event.type.startswith("state"):
+        return f"{channel}: {data.get('from', '?')} -> {str(data.get('state', '?')).upper()}{why}"
+    if event.type == "health":
+        trust = "" if data.get("usable", True) else ", no trust in the input"
+        return clean(f"health: {data.get('code', '')}: {data.get('detail', '')}{trust}")
+    return f"{event.type.replace('.', ' ')}: {clean(event.call)}{why}"
+
+
+class News:
+    """What has happened since the last look. Scores are no news, nor are updates of an alert that is known."""
+
+    def __init__(self) -> None:
+        self._seen: tuple[Event, ...] = ()
+        self._said: dict[str, tuple[State, str]] = {}
+
+    def lines(self, view: View) -> Iterator[str]:
+        """A line for each new event; then for each channel whose state changed without one."""
+        seen, self._seen = self._seen, view.events
+        for event in view.events:
+            if event.type in ("score", "alert.updated") or event in seen:
+                continue
+            yield plain_line(view, event)
+            if event.type.startswith("state") and event.data.get("state") in set(State):
+                _, fault = self._said.get(event.channel, (State.LISTENING, ""))
+                self._said[event.channel] = State(str(event.data["state"])), fault
+        for channel in view.channels:
+            now = channel.state, channel.fault
+            if self._said.get(channel.name, (State.LISTENING, "")) != now:
+                yield f"{words.fine_clock(view.elapsed_s)} {_standing(channel)}"
+            self._said[channel.name] = now
+
+
+class PlainScreen:
+    """Writes news as they come, and how things stand every five seconds."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+        self._news = News()
+        self._due = 0.0
+
+    def show(self, view: View, now: float) -> None:
+        """now: time.monotonic() seconds."""
+        for text in self._news.lines(view):
+            self.write(text)
+        if now >= self._due:
+            self._due = now + STATUS_EVERY_S
+            self.write(plain_line(view))
+
+    def write(self, text: str) -> None:
+        """One line, in what the file's encoding can say."""
+        encoding = getattr(self._file, "encoding", None) or "utf-8"
+        self._file.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+        self._file.flush()

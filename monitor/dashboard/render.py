@@ -1,0 +1,220 @@
+"""The whole screen as a function of the view and the size of the terminal."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.style import Style
+
+from monitor.dashboard import palette, words
+from monitor.dashboard.canvas import (
+    Block,
+    Frame,
+    Row,
+    beside,
+    blank,
+    cells,
+    choose,
+    clean,
+    cut,
+    fit,
+    piece,
+    rule,
+    sized,
+    spread,
+)
+from monitor.dashboard.log import alert_rows
+from monitor.dashboard.panel import compact, panel
+from monitor.dashboard.parts import Parts
+from monitor.dashboard.system import system_line, system_rows
+from monitor.types import ChannelView, State, View
+
+SMALL_ROWS = 12
+"""Terminals lower than this show one line for each channel."""
+PROGRAM = "DEEPFAKE SPEECH MONITOR"
+GRID_WIDTH = 110
+SEVERITY = (State.ALERT, State.SUSPICIOUS, State.UNKNOWN, State.LISTENING, State.CLEAR)
+
+
+@dataclass(slots=True)
+class Keys:
+    """What the keys have done. missed: alerts that opened behind a paused screen."""
+
+    paused: bool = False
+    muted: bool = False
+    missed: int = 0
+
+
+def render(
+    view: View,
+    width: int,
+    height: int,
+    *,
+    paused: bool = False,
+    muted: bool = False,
+    missed: int = 0,
+    colour: bool = True,
+) -> Frame:
+    """The screen in exactly width x height cells; pure.
+
+    missed: alerts that opened while the screen was paused. colour: False draws the spectrogram in shades of a block
+    instead of colours; all else reads the same without.
+    """
+    width, height = max(width, 1), max(height, 1)
+    keys = Keys(paused, muted, missed)
+    small = height < SMALL_ROWS
+    rows = _small(view, width, height, keys) if small else _full(view, width, height, keys, colour)
+    return Frame(sized(rows, width, height))
+
+
+def line(view: View, width: int) -> Row:
+    """The whole call in one row."""
+    parts: Row = [piece(words.clock(view.elapsed_s) + " ", palette.DIM)]
+    for channel in view.channels:
+        name = cut(clean(channel.name), 16)
+        parts += [
+            Parts(view, channel, True).badge(),
+            piece(f" {words.percent(channel.p_fake)}", palette.STRONG[channel.state]),
+            piece(f" {name}  "),
+        ]
+    if len(view.channels) == 1:
+        channel = view.channels[0]
+        parts += [piece(f"{words.speech(channel)}  hears {channel.reason.value}  ", palette.DIM)]
+        if channel.fault:
+            parts.append(piece(f"! {clean(channel.fault)}", palette.FAULT))
+    return fit(parts, width)
+
+
+def export_svg(view: View, path: str | Path, width: int = 120, height: int = 40) -> None:
+    """Write the screen as a picture. Raises OSError where the file cannot be written."""
+    console = Console(
+        record=True, width=width, height=height, file=io.StringIO(), force_terminal=True, color_system="truecolor"
+    )
+    console.print(Frame([_filled(row) for row in render(view, width, height).rows]))
+    svg = console.export_svg(title=f"{PROGRAM.capitalize()}: {clean(view.call)}", unique_id="dashboard")
+    Path(path).write_text(svg, encoding="utf-8")
+
+
+def _filled(row: Row) -> Row:
+    """Full blocks as coloured spaces: in a picture the glyphs of neighbouring cells leave seams."""
+    out: Row = []
+    for text, style, _ in row:
+        for part in re.findall("█+|[^█]+", text):
+            fill = style.color if style is not None and part[0] == "█" else None
+            out.append(piece(part, style) if fill is None else piece(" " * len(part), Style(bgcolor=fill)))
+    return out
+
+
+def _full(view: View, width: int, height: int, keys: Keys, colour: bool) -> Block:
+    below = _below_rows(height)
+    room = height - 2 - below
+    grid = _grid(view, width, room, colour)
+    return [_header(view, width), *grid, *_below(view, width, below), _footer(width, keys)]
+
+
+def _small(view: View, width: int, height: int, keys: Keys) -> Block:
+    """One line a channel, and what else there is room for."""
+    if height == 1:
+        return [line(view, width)]
+    head = [_header(view, width)] if height > len(view.channels) + 1 or height > 3 else []
+    foot = [_footer(width, keys)] if height > 2 else []
+    room = height - len(head) - len(foot)
+    rows = _compact(view, width, room, most=1)
+    if room - len(rows) > 1 and width >= 36:
+        rows.append(system_line(view, width))
+    return [*head, *sized([*rows, *alert_rows(view.events, width, room - len(rows))], width, room), *foot]
+
+
+def _below_rows(height: int) -> int:
+    """Rows for alerts and the state of the system."""
+    return next((rows for least, rows in ((34, 8), (24, 6), (18, 4), (14, 2)) if height >= least), 1)
+
+
+def _grid(view: View, width: int, rows: int, colour: bool) -> Block:
+    """The channels, as large as they can be."""
+    count = len(view.channels)
+    if not count:
+        return blank(width, rows)
+    columns = 2 if count > 1 and width >= GRID_WIDTH else 1
+    lines = -(-count // columns)
+    if rows // lines < 4:
+        return sized(_compact(view, width, rows, most=2), width, rows)
+    out: Block = []
+    for number in range(lines):
+        height = rows // lines + (number < rows % lines)
+        pair = view.channels[number * columns : (number + 1) * columns]
+        out += _line_of_panels(view, pair, columns, width, height, colour)
+    return out
+
+
+def _line_of_panels(
+    view: View, channels: tuple[ChannelView, ...], columns: int, width: int, height: int, colour: bool
+) -> Block:
+    if columns == 1:
+        return panel(view, channels[0], colour, width, height)
+    left_width = (width - 1) // 2
+    right_width = left_width
+    gap = width - 2 * left_width
+    left = panel(view, channels[0], colour, left_width, height)
+    right = panel(view, channels[1], colour, right_width, height) if channels[1:] else blank(right_width, height)
+    return beside(left, right, gap)
+
+
+def _compact(view: View, width: int, rows: int, most: int) -> Block:
+    """One or two rows a channel; where not all have room the gravest are shown, and the others counted."""
+    shown = view.channels
+    if len(shown) > rows:
+        gravest = sorted(shown, key=lambda channel: SEVERITY.index(channel.state))[: max(1, rows - 1)]
+        shown = tuple(channel for channel in shown if any(channel is other for other in gravest))
+    each = min(most, max(1, rows // max(1, len(shown))))
+    out: Block = []
+    for channel in shown:
+        out += compact(view, channel, width, each)
+    hidden = len(view.channels) - len(shown)
+    if hidden and len(out) < rows:
+        out.append(fit([piece(f"and {hidden} more, none graver", palette.DIM)], width))
+    return out
+
+
+def _header(view: View, width: int) -> Row:
+    """Who is watched, and how far the audio has come."""
+    mode = "FINISHED" if view.finished else ("LIVE" if view.live else "REPLAY")
+    total = "" if view.total_s is None else f" / {words.clock(view.total_s)}"
+    right = [piece(f"{mode} ", palette.TITLE), piece(f"{words.clock(view.elapsed_s)}{total}", palette.BOLD)]
+    call, source = clean(view.call), clean(view.source)
+    room = width - cells(right) - 1
+    names = [piece(call, palette.BOLD), piece(f"  {source}", palette.DIM)]
+    candidates = [[piece(f"{PROGRAM}  ", palette.TITLE), *names], names]
+    return spread(choose(candidates, room) if room > 0 else [], right, width)
+
+
+def _below(view: View, width: int, rows: int) -> Block:
+    if rows < 4 or width < 60:
+        return sized([*alert_rows(view.events, width, rows - 1), system_line(view, width)], width, rows)
+    right_width = (width - 1) // 2 if width >= GRID_WIDTH else max(34, width * 2 // 5)
+    left_width = width - right_width - (2 - width % 2 if width >= GRID_WIDTH else 1)
+    left = [rule([piece("alerts", palette.TITLE)], [], left_width, palette.DIM)]
+    right = [rule([piece("system", palette.TITLE)], [], right_width, palette.DIM)]
+    left += sized(alert_rows(view.events, left_width, rows - 1), left_width, rows - 1)
+    right += system_rows(view, right_width, rows - 1)
+    return beside(left, right, width - left_width - right_width)
+
+
+def _footer(width: int, keys: Keys) -> Row:
+    """The keys, and what they have done."""
+    left: Row = []
+    for key, what in (
+        ("q", "quit"),
+        ("p", "resume" if keys.paused else "pause"),
+        ("m", "ring the bell" if keys.muted else "mute the bell"),
+    ):
+        left += [piece(key, palette.KEY), piece(f" {what}   ", palette.DIM)]
+    right: Row = [piece("bell muted ", palette.DIM)] if keys.muted else []
+    if keys.paused:
+        news = f" {keys.missed} new alert{'s' * (keys.missed > 1)}" if keys.missed else ""
+        right += [piece(news + " ", palette.STRONG[State.ALERT]), piece(" PAUSED ", palette.REVERSE)]
+    return spread(left, right, width)

@@ -1,0 +1,58 @@
+"""How the monitor itself does: latency, buffers, losses, model and addresses."""
+
+from __future__ import annotations
+
+from monitor.dashboard import palette, words
+from monitor.dashboard.canvas import Block, Row, choose, clean, fit, piece, sized, spread
+from monitor.types import View
+
+LABEL_WIDTH = 9
+
+
+def latency(view: View) -> str:
+    return f"p50 {words.milliseconds(view.latency_p50_ms)}  p99 {words.milliseconds(view.latency_p99_ms)}"
+
+
+def system_rows(view: View, width: int, rows: int) -> Block:
+    """Label and value, one a row; where there are few rows what can stand together does."""
+    model, device = clean(view.model), clean(view.device)
+    ring, lost = (
+        piece(f"{view.ring_fill_s:.2f} s"),
+        piece(f"lost {view.lost_s:.2f} s", palette.WARN if view.lost_s else None),
+    )
+    head = [_row("latency", [piece(latency(view))], width), _row("buffer", [ring, piece("  "), lost], width)]
+    publisher = _row("publisher", [piece(clean(view.publisher) or "off")], width)
+    health = max(1, len(view.health))
+    if rows >= 5 + health:
+        network = [_row("model", [piece(model)], width), _row("device", [piece(device)], width)]
+    else:
+        network = [_row("model", [piece(f"{model} on {device}")], width)]
+    above = [*head, *network, publisher]
+    return sized([*above, *_health(view, width, rows - len(above))], width, rows)
+
+
+def _health(view: View, width: int, rows: int) -> Block:
+    """As many lines as there are rows; the last one counts those that are left out."""
+    lines = [clean(text) for text in view.health] or ["nothing to report"]
+    shown = lines[: max(0, rows)]
+    out = [_row("" if number else "health", [piece(text)], width) for number, text in enumerate(shown)]
+    hidden = len(lines) - len(shown)
+    if hidden and out:
+        out[-1] = spread(out[-1], [piece(f"+{hidden}", palette.WARN)], width)
+    return out
+
+
+def system_line(view: View, width: int) -> Row:
+    """The most telling of it in one row."""
+    parts = [
+        f"latency {latency(view)}",
+        f"lost {view.lost_s:.2f} s",
+        f"buffer {view.ring_fill_s:.2f} s",
+        clean(view.publisher) or "not published",
+        f"{clean(view.model)} on {clean(view.device)}",
+    ]
+    return choose([[piece("  ·  ".join(parts[:n]), palette.DIM)] for n in range(len(parts), 0, -1)], width)
+
+
+def _row(label: str, value: Row, width: int) -> Row:
+    return fit([piece(f"{label:<{LABEL_WIDTH}} ", palette.DIM), *value], width)

@@ -1,0 +1,73 @@
+"""Numbers and names as they stand on the screen. A number that is not known is "--"."""
+
+from __future__ import annotations
+
+import math
+
+from monitor.types import SAMPLE_RATE, ChannelView, Event, State
+
+UNKNOWN_NUMBER = "--"
+
+
+def clock(seconds: float) -> str:
+    """Whole seconds as 00:12, or 1:02:03 from an hour on."""
+    whole = max(0, int(seconds))
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes:02d}:{whole % 60:02d}"
+
+
+def fine_clock(seconds: float) -> str:
+    """As clock(), with tenths."""
+    tenths = max(0, int(seconds * 10 + 1e-6))
+    return f"{clock(tenths // 10)}.{tenths % 10}"
+
+
+def event_time(event: Event) -> str:
+    """Audio time of the event."""
+    return fine_clock(event.sample / SAMPLE_RATE)
+
+
+def percent(p: float) -> str:
+    """A probability in whole percent that never claims 0 or 100."""
+    if math.isnan(p):
+        return UNKNOWN_NUMBER
+    if p < 0.005:
+        return "<1%"
+    return ">99%" if p >= 0.995 else f"{p * 100:.0f}%"
+
+
+def probability(p: float) -> str:
+    """Four decimals, never 1.0000."""
+    return UNKNOWN_NUMBER if math.isnan(p) else f"{min(p, 0.9999):.4f}"
+
+
+def number(value: float, unit: str, decimals: int) -> str:
+    """The value with its unit."""
+    return f"{value:.{decimals}f} {unit}" if math.isfinite(value) else UNKNOWN_NUMBER
+
+
+def milliseconds(value: float) -> str:
+    return number(value, "ms", 1 if value < 10 else 0)
+
+
+def evidence(llr: float) -> str:
+    """A log-likelihood ratio with its sign and unit."""
+    return f"{llr:+.2f} nats" if math.isfinite(llr) else UNKNOWN_NUMBER
+
+
+def level(dbfs: float) -> str:
+    """dB relative to full scale, without the unit."""
+    return f"{dbfs:.0f}" if math.isfinite(dbfs) else UNKNOWN_NUMBER
+
+
+def speech(channel: ChannelView) -> str:
+    """How much net speech was heard: "listening 0.8 / 2.0 s" before the first verdict."""
+    if channel.state is State.LISTENING:
+        return f"listening {channel.net_speech_s:.1f} / {channel.needed_speech_s:.1f} s"
+    return f"net speech {channel.net_speech_s:.1f} s"
+
+
+def data_number(event: Event, key: str) -> float:
+    """A number of the event's data, NaN if it has none of that name."""
+    value = event.data.get(key)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan

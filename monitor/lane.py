@@ -1,0 +1,186 @@
+"""One sink's bounded queue and the thread that empties it into the sink.
+
+A sink that fails keeps its event and gets it again after a back-off; nobody else waits for it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from monitor.errors import SinkError
+from monitor.types import Event, Sink
+
+TICK_S = 0.015
+"""Between two calls of Sink.tick(); below the 20 ms that sinks are promised, to leave room for the scheduler."""
+FIRST_RETRY_S = 0.1
+LONGEST_RETRY_S = 2.0
+SCORE_SHARE = 0.9
+"""Scores of a live call may fill this part of a queue; the rest is kept for alerts, states and the ends of calls."""
+
+NOTICES = 100
+"""Room beyond a queue's capacity for the news that another sink failed or recovered."""
+
+
+@dataclass(frozen=True, slots=True)
+class SinkStatus:
+    """How one sink does. fault: why it is not ok, or "". dropped: events that it will never get."""
+
+    name: str
+    ok: bool
+    fault: str
+    queued: int
+    dropped: int
+    emitted: int
+
+
+class Lane:
+    """Queue, thread and fate of one sink. on_change(lane, code, detail) is called in the lane's thread."""
+
+    def __init__(self, sink: Sink, capacity: int, on_change: Callable[[Lane, str, str], None]) -> None:
+        self.sink = sink
+        self._capacity = capacity
+        self._score_capacity = max(1, int(capacity * SCORE_SHARE))
+        self._on_change = on_change
+        self._events: deque[Event] = deque()
+        self._held: Event | None = None
+        lock = threading.Lock()
+        self._filled = threading.Condition(lock)
+        self._freed = threading.Condition(lock)
+        self._deadline = float("inf")
+        self._stopped = False
+        self._fault = ""
+        self._delay = 0.0
+        self._retry_at = 0.0
+        self._next_tick = 0.0
+        self._dropped = 0
+        self._emitted = 0
+        self._thread = threading.Thread(target=self._run, name=f"sink-{sink.name}", daemon=True)
+        self._thread.start()
+
+    def offer(self, event: Event, wait: bool) -> None:
+        """Queue the event. When full: wait for room (wait=True), else drop and count. Never waits once closed."""
+        room = self._room(event, wait)
+        with self._freed:
+            while wait and not self._stopped and len(self._events) >= room:
+                self._freed.wait()
+            if self._stopped or len(self._events) >= room:
+                self._dropped += 1
+                return
+            self._events.append(event)
+            self._filled.notify()
+
+    def _room(self, event: Event, wait: bool) -> int:
+        if not event.seq:
+            return self._capacity + NOTICES
+        return self._score_capacity if event.type == "score" and not wait else self._capacity
+
+    def drain(self, until: float) -> bool:
+        """Wait until nothing is queued, at most until that time.monotonic(). Returns whether it is empty."""
+        with self._freed:
+            return self._freed.wait_for(self._empty, max(0.0, until - time.monotonic()))
+
+    def close(self, deadline: float) -> None:
+        """Take no more events, offer those queued until the deadline (time.monotonic()), then close the sink."""
+        with self._filled:
+            self._stopped = True
+            self._deadline = min(self._deadline, deadline)
+            self._retry_at = 0.0
+            self._filled.notify_all()
+            self._freed.notify_all()
+
+    def join(self, until: float) -> bool:
+        """Wait for the thread, at most until that time.monotonic(). Returns whether it has ended."""
+        self._thread.join(max(0.0, until - time.monotonic()))
+        return not self._thread.is_alive()
+
+    def status(self) -> SinkStatus:
+        """A consistent picture of this moment."""
+        with self._filled:
+            queued = len(self._events) + (self._held is not None)
+            return SinkStatus(self.sink.name, not self._fault, self._fault, queued, self._dropped, self._emitted)
+
+    def _empty(self) -> bool:
+        return self._held is None and not self._events
+
+    def _run(self) -> None:
+        try:
+            while self._wait():
+                self._step()
+        except BaseException as error:
+            self._die(f"{type(error).__name__}: {error}")
+            raise
+        finally:
+            self._end()
+
+    def _wait(self) -> bool:
+        """Until there is something to emit, a tick is due, or a retry. Returns False when the lane is to end."""
+        with self._filled:
+            now = time.monotonic()
+            due = self._retry_at if self._fault else self._next_tick
+            ready = self._held is not None or bool(self._events)
+            if due > now and (self._fault or not ready) and not (self._stopped and not ready):
+                self._filled.wait(min(due, self._deadline) - now)
+                now = time.monotonic()
+            if self._stopped and (self._empty() or now >= self._deadline):
+                return False
+            if self._held is None and self._events:
+                self._held = self._events.popleft()
+                self._freed.notify()
+            return True
+
+    def _step(self) -> None:
+        now = time.monotonic()
+        if now < self._retry_at:
+            return
+        try:
+            if self._held is not None:
+                self.sink.emit(self._held)
+                self._taken()
+            if now >= self._next_tick:
+                self._next_tick = now + TICK_S
+                self.sink.tick()
+        except SinkError as error:
+            self._failed(error)
+        else:
+            self._recovered()
+
+    def _taken(self) -> None:
+        with self._freed:
+            self._held = None
+            self._emitted += 1
+            if not self._events:
+                self._freed.notify_all()
+
+    def _failed(self, error: SinkError) -> None:
+        with self._filled:
+            news = not self._fault
+            self._fault = error.message
+            self._delay = min(LONGEST_RETRY_S, self._delay * 2 or FIRST_RETRY_S)
+            self._retry_at = time.monotonic() + self._delay
+        if news:
+            self._on_change(self, "sink fault", error.message)
+
+    def _recovered(self) -> None:
+        if self._fault:
+            with self._filled:
+                self._fault, self._delay, self._retry_at = "", 0.0, 0.0
+            self._on_change(self, "sink recovered", "")
+
+    def _die(self, fault: str) -> None:
+        """A sink with a defect must not block the others; its thread ends and says so."""
+        with self._filled:
+            self._fault = fault
+        self._on_change(self, "sink ended", fault)
+
+    def _end(self) -> None:
+        with self._filled:
+            self._stopped = True
+            self._dropped += len(self._events) + (self._held is not None)
+            self._events.clear()
+            self._held = None
+            self._freed.notify_all()
+        self.sink.close()

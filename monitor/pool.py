@@ -1,0 +1,169 @@
+"""Scores all streams in one stacked step: network, evidence, decision.
+
+The only part of the live program that knows torch. Nothing here loops over streams: what a step costs grows with
+the arithmetic, not with Python.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from model.config import BLOCK_S
+from model.gate import Kind
+from model.stream import Detector, Scores, State, assign, init_state, select, step
+from monitor.alerts import UNKNOWN, Changes, Decision, Heard, decide, undecided
+from monitor.config import Config
+from monitor.evidence import accumulate, no_evidence, posterior, recent_llr, whole_llr
+from monitor.ring import Blocks
+from monitor.traces import Traces
+from monitor.types import Reason
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+REASONS = {
+    Kind.SPEECH: Reason.SPEECH,
+    Kind.SILENCE: Reason.SILENCE,
+    Kind.ZEROS: Reason.ZEROS,
+    Kind.TONE: Reason.TONE,
+    Kind.DTMF: Reason.DTMF,
+    Kind.RINGBACK: Reason.RINGBACK,
+    Kind.NOT_SPEECH: Reason.NOT_SPEECH,
+    Kind.CLIPPING: Reason.CLIPPING,
+    Kind.GAP: Reason.GAP,
+    Kind.INVALID: Reason.INVALID,
+}
+
+
+@dataclass(frozen=True)
+class Results:
+    """Of one step, over the M rows that had a block, except `before`, the decision of each before it.
+
+    llr, p_fake: recent evidence. net_speech: blocks. warm: bool. captured_at: monotonic seconds.
+    """
+
+    rows: Ints
+    end: Ints
+    captured_at: Floats
+    llr: Floats
+    p_fake: Floats
+    net_speech: Ints
+    warm: NDArray[np.bool_]
+    before: Ints
+    changes: Changes
+
+
+class Pool:
+    """Streams in rows 0 to rows - 1; a row is opened before its first block, and again for another stream."""
+
+    def __init__(self, detector: Detector, config: Config, rows: int, traces: Traces | None = None) -> None:
+        self.detector, self.config, self.rows = detector, config, rows
+        self.traces = traces
+        self.evidence = no_evidence(rows, len(detector.config.families))
+        self.decision: Decision = undecided(rows)
+        self.usable = np.ones(rows, dtype=np.bool_)
+        self.kind = np.full(rows, int(Kind.SILENCE), dtype=np.int64)
+        self.level = np.full(rows, -120.0)
+        self.peak_level = np.full(rows, -120.0)
+        self._state: State = init_state(detector, rows)
+        torch.set_num_threads(config.model.threads)
+
+    def open(self, rows: slice) -> None:
+        """Start streams that have heard nothing."""
+        index = np.arange(rows.start, rows.stop)
+        self._reset_network(index)
+        self.evidence.put(index, no_evidence(len(index), len(self.detector.config.families)))
+        self.decision.put(index, undecided(len(index)))
+        self.usable[rows], self.kind[rows], self.level[rows], self.peak_level[rows] = True, Kind.SILENCE, -120.0, -120.0
+        if self.traces:
+            self.traces.clear(index)
+
+    def _reset_network(self, rows: Ints) -> None:
+        assign(self._state, torch.from_numpy(rows).to(self.detector.device), init_state(self.detector, len(rows)))
+
+    def step(self, blocks: Blocks) -> Results:
+        """Hear one block of some rows. Raises RuntimeError where the device fails; their states are then unchanged."""
+        rows = blocks.rows
+        scores = self._network(rows, blocks.samples)
+        logit = _array(scores.spoof)
+        sound = np.isfinite(logit)
+        if not sound.all():
+            self._reset_network(rows[~sound])
+            logit = np.where(sound, logit, 0.0)
+        active = _array(scores.active).astype(np.bool_) & sound
+        active &= _array(scores.speech) >= self.config.evidence.min_speech_probability
+        kind = _array(scores.kind).astype(np.int64)
+        self.kind[rows] = np.where((kind == Kind.SPEECH) & ~active, Kind.NOT_SPEECH, kind)
+        self._levels(rows, _array(scores.level))
+        family = scores.family[:, 0].cpu().numpy().astype(np.float64)
+        evidence = accumulate(self.config.evidence, self.evidence.take(rows), logit, active, np.nan_to_num(family))
+        self.evidence.put(rows, evidence)
+        llr = recent_llr(self.config.evidence, self.detector.config.calibration, evidence)
+        p_fake = posterior(llr, self.config.evidence.prior)
+        warm = _array(scores.warm).astype(np.bool_)
+        enough = warm & (evidence.blocks * BLOCK_S >= self.config.evidence.min_speech_s)
+        heard = Heard(llr, active, enough, blocks.end, self.usable[rows] & sound)
+        before = self.decision.take(rows)
+        after, changes = decide(self.config.alerts, before, heard)
+        self.decision.put(rows, after)
+        if self.traces:
+            self.traces.add(rows, blocks.samples, np.where(evidence.blocks > 0, p_fake, np.nan))
+        return Results(rows, blocks.end, blocks.captured_at, llr, p_fake, evidence.blocks, warm, before.state, changes)
+
+    def _network(self, rows: Ints, samples: NDArray[np.float32]) -> Scores:
+        audio = torch.from_numpy(samples)
+        if len(rows) == self.rows:
+            self._state, scores = step(self.detector, self._state, audio)
+            return scores
+        index = torch.from_numpy(rows).to(self.detector.device)
+        new, scores = step(self.detector, select(self._state, index), audio)
+        assign(self._state, index, new)
+        return scores
+
+    def _levels(self, rows: Ints, level: Floats) -> None:
+        self.level[rows] = level
+        self.peak_level[rows] = np.maximum(level, self.peak_level[rows] - 12.0 * BLOCK_S)
+
+    def set_usable(self, rows: slice, usable: bool) -> Ints:
+        """Say whether the input of rows can be trusted. Returns the rows whose state that changed, to unknown."""
+        self.usable[rows] = usable
+        index = np.arange(rows.start, rows.stop)
+        if usable:
+            return index[:0]
+        changed: Ints = index[self.decision.state[index] != UNKNOWN]
+        self.decision.state[changed] = UNKNOWN
+        return changed
+
+    def reason(self, row: int) -> Reason:
+        """What the newest block of a row is."""
+        return REASONS[Kind(int(self.kind[row]))]
+
+    def families(self, row: int, *, whole: bool = False) -> tuple[tuple[str, float], ...]:
+        """Synthesis families and their probabilities, most likely first: recent, or of all speech heard."""
+        weights = (self.evidence.all_families if whole else self.evidence.families)[row]
+        total = weights.sum()
+        if total <= 0:
+            return ()
+        pairs = zip(self.detector.config.families, (weights / total).tolist(), strict=True)
+        return tuple(sorted(pairs, key=lambda pair: -pair[1]))
+
+    def recent(self, row: int) -> tuple[float, float]:
+        """llr and p_fake of the recent speech of a row."""
+        taken = self.evidence.take(np.array([row]))
+        llr = recent_llr(self.config.evidence, self.detector.config.calibration, taken)
+        return float(llr[0]), float(posterior(llr, self.config.evidence.prior)[0])
+
+    def whole(self, rows: slice) -> tuple[Floats, Floats]:
+        """llr and p_fake of all speech of rows."""
+        taken = self.evidence.take(np.arange(rows.start, rows.stop))
+        llr = whole_llr(self.config.evidence, self.detector.config.calibration, taken)
+        return llr, posterior(llr, self.config.evidence.prior)
+
+
+def _array(scores: torch.Tensor) -> Floats:
+    """(M, 1) of one block -> float64 (M,)."""
+    return scores[:, 0].cpu().numpy().astype(np.float64)

@@ -1,0 +1,130 @@
+"""Reads the configuration from its layers and remembers where each value comes from.
+
+Defaults, then the file, then the environment (MONITOR_ALERTS__ALERT_LLR=3), then flags. The file is --config, else
+MONITOR_CONFIG, else ./config.toml where there is one. The whole is validated at once: one clear error names the key
+and the layer.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from monitor.config import Config
+from monitor.errors import ConfigError
+
+PREFIX = "MONITOR_"
+FILE_VARIABLE = "MONITOR_CONFIG"
+DEFAULT_FILE = Path("config.toml")
+
+Tree = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """config, and for each dotted key the layer that it comes from, such as "default" or "config.toml"."""
+
+    config: Config
+    origins: Mapping[str, str]
+
+    def rows(self) -> Iterator[tuple[str, object, str]]:
+        """(key, value, origin) of every setting, in the order of the file."""
+        for section, values in self.config.model_dump().items():
+            for name, value in values.items():
+                yield f"{section}.{name}", value, self.origins.get(f"{section}.{name}", "default")
+
+
+def load_settings(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, object]) -> Settings:
+    """flags: dotted keys to values. Raises ConfigError."""
+    merged: Tree = {}
+    origins: dict[str, str] = {}
+    for origin, layer in _layers(file, environment, flags):
+        for key, value in layer.items():
+            section, _, name = key.partition(".")
+            merged.setdefault(section, {})[name] = value
+            origins[key] = origin
+    try:
+        return Settings(Config.model_validate(merged, strict=True), origins)
+    except ValidationError as error:
+        raise _explained(error, origins) from error
+
+
+def _layers(
+    file: Path | None, environment: Mapping[str, str], flags: Mapping[str, object]
+) -> Iterator[tuple[str, Mapping[str, object]]]:
+    chosen = file or (Path(environment[FILE_VARIABLE]) if environment.get(FILE_VARIABLE) else None)
+    if chosen is None and DEFAULT_FILE.is_file():
+        chosen = DEFAULT_FILE
+    if chosen is not None:
+        yield str(chosen), _flat(_read(chosen), str(chosen))
+    for name, text in sorted(environment.items()):
+        if name.startswith(PREFIX) and "__" in name:
+            yield f"environment variable {name}", {name.removeprefix(PREFIX).lower().replace("__", ".", 1): parse(text)}
+    for key, value in flags.items():
+        yield "flag", {key: value}
+
+
+def _read(path: Path) -> Tree:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration {path}: {error.strerror}", "check the path") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not text in UTF-8", "save it as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not TOML: {error}", "see https://toml.io for the format") from error
+
+
+def _flat(tree: Tree, origin: str) -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for section, values in tree.items():
+        if not isinstance(values, dict):
+            raise ConfigError(f"{section} in {origin} stands outside a section", _sections_hint())
+        flat |= {f"{section}.{name}": value for name, value in values.items()}
+    return flat
+
+
+def parse(text: str) -> object:
+    """A value as TOML would read it; what TOML does not know is text."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def parse_assignment(text: str) -> tuple[str, object]:
+    """'alerts.alert_llr=3' -> ('alerts.alert_llr', 3). Raises ConfigError."""
+    key, equals, value = text.partition("=")
+    if not equals or "." not in key:
+        raise ConfigError(f"--set {text} is not SECTION.KEY=VALUE", "write for instance --set alerts.alert_llr=3")
+    return key.strip(), parse(value.strip())
+
+
+def _known_keys() -> list[str]:
+    return [f"{section}.{name}" for section, values in Config().model_dump().items() for name in values]
+
+
+def _sections_hint() -> str:
+    return f"the sections are {', '.join(f'[{name}]' for name in Config.model_fields)}"
+
+
+def _explained(error: ValidationError, origins: Mapping[str, str]) -> ConfigError:
+    """The first fault of a configuration, with its key and where the value came from."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    touched = [origin for name, origin in origins.items() if name == key or name.startswith(f"{key}.")]
+    where = f" ({touched[-1]})" if touched else ""
+    if first["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(key, _known_keys(), n=1, cutoff=0.4)
+        hint = f"did you mean {close[0]}? " if close else ""
+        return ConfigError(f"there is no setting {key}{where}", f"{hint}'monitor config' lists all settings")
+    message = first["msg"].removeprefix("Value error, ")
+    value = "" if isinstance(first["input"], dict) else f" = {first['input']!r}"
+    message = message[:1].lower() + message[1:]
+    return ConfigError(f"{key}{value}{where}: {message}", "'monitor config' lists all settings and their units")

@@ -1,0 +1,44 @@
+"""One file per source of audio, and the registry that the command line reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from monitor.config import InputSection
+from monitor.errors import BadInputError
+from monitor.types import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user named. speed and channels are those of a recording; None is as fast as possible, and all."""
+
+    target: str
+    config: InputSection
+    speed: float | None = None
+    channels: tuple[str, ...] | None = None
+
+
+def _file(request: Request) -> Source:
+    from monitor.sources.file import FileSource
+
+    return FileSource(request.target, request.speed, request.channels, max_channels=request.config.max_channels)
+
+
+def _microphone(request: Request) -> Source:
+    from monitor.sources.microphone import MicrophoneSource
+
+    return MicrophoneSource(request.target, request.config)
+
+
+SOURCES: Mapping[str, Callable[[Request], Source]] = {"file": _file, "microphone": _microphone}
+
+
+def open_source(kind: str, request: Request) -> Source:
+    """Open a source of the registry. Raises BadInputError for an unknown kind or what the source cannot open."""
+    try:
+        opener = SOURCES[kind]
+    except KeyError as error:
+        raise BadInputError(f"there is no source {kind!r}", f"choose one of: {', '.join(SOURCES)}") from error
+    return opener(request)

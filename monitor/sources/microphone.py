@@ -1,0 +1,246 @@
+"""Live capture from a microphone that comes back by itself, whatever happens to the device.
+
+The callback of the audio thread copies and counts (monitor/sources/capture.py). All else happens in the thread that
+iterates over chunks(): resampling, and telling from the blocks and the clock what is wrong.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, wait
+from dataclasses import replace
+from queue import Empty
+from typing import Any
+
+from monitor.config import InputSection
+from monitor.devices import DEFAULT_NAMES
+from monitor.errors import BadInputError, MonitorError, SourceError
+from monitor.sources.capture import Block, Capture, RouteWatch, Wish, open_capture, reopen
+from monitor.sources.portaudio import Backend, PortAudio, in_thread, quiet_stderr
+from monitor.sources.track import Track
+from monitor.sources.watch import Health, ZeroRun
+from monitor.types import SAMPLE_RATE, Chunk, Condition
+
+POLL_S = 0.05
+OPEN_WAIT_S = 10.0
+"""How long the first opening may take; a sound server that is stopped never answers."""
+ANSWER_WAIT_S = 3.0
+CLOSE_WAIT_S = 0.3
+FIRST_BLOCK_S = 3.0
+"""Bluetooth microphones take up to two seconds to start; silence after that is a stall."""
+OVERFLOW_EVERY_S = 1.0
+GENERIC_NAMES = (*DEFAULT_NAMES, "pulse", "pipewire", "sysdefault")
+"""Devices that follow the sound server's choice: a move is information, not a fault."""
+ZEROS = (
+    "exact zeros instead of sound: muted, moved to a dead device, or (macOS) no permission in "
+    "System Settings > Privacy & Security > Microphone"
+)
+
+Items = Iterator[Chunk | Condition]
+
+
+def channel_names(count: int) -> tuple[str, ...]:
+    """mic; mic-left and mic-right; mic-1, mic-2 ..."""
+    return {1: ("mic",), 2: ("mic-left", "mic-right")}.get(count) or tuple(f"mic-{i + 1}" for i in range(count))
+
+
+class MicrophoneSource:
+    """Captures at the device's own rate and channels.
+
+    device: index, name or part of a name; "mic" or "default" is the default input. rate in Hz, channels: other than
+    the device's own. backend: replaced by tests. The constructor opens the device; raises BadInputError.
+
+    Conditions: "stalled" (suspended, or a server that hangs), "device lost", "zeros" and "moved" make the audio
+    unusable until "recovered"; "overflow", and "moved" of a default input, do not.
+    """
+
+    live = True
+
+    def __init__(
+        self,
+        device: str,
+        config: InputSection,
+        *,
+        rate: int | None = None,
+        channels: int | None = None,
+        backend: Backend | None = None,
+    ) -> None:
+        if channels is not None and not 1 <= channels <= config.max_channels:
+            raise BadInputError(f"{channels} microphone channels are impossible", "input.max_channels is the most")
+        self._config = config
+        self._backend: Backend = backend or PortAudio()
+        self._closed = threading.Event()
+        self._lock = threading.Lock()
+        self._opening: Future[Capture] | None = None
+        wish = Wish(device, config.block_ms, int(config.ring_s * 1000 / config.block_ms), rate, channels)
+        capture = self._open_first(wish)
+        self._capture: Capture | None = capture
+        self.name = capture.device.name
+        self.channels = channel_names(capture.channels)
+        default = device.strip().casefold() in DEFAULT_NAMES
+        # Numbers change when devices come and go.
+        self._wish = replace(wish, channels=capture.channels, target=device if default else self.name)
+        self._generic = self._wish.target.strip().casefold() in GENERIC_NAMES
+        self._health = Health()
+        self._zeros = ZeroRun(config.zeros_s)
+        self._zeros_retried = False
+        self._routes = RouteWatch(self._backend)
+        self._track: Track | None = Track(capture.rate, len(self.channels), 0)
+        self._lost: Capture | None = None
+        """The stream to close before the next one is opened."""
+        self._closings: list[Future[None]] = []
+        self._position, self._end_time = 0, 0.0
+        self._retry_s, self._next_try, self._asked_at = config.reconnect_first_s, 0.0, 0.0
+        self._next_overflow, self._told = 0.0, (0, 0)
+
+    def _open_first(self, wish: Wish) -> Capture:
+        opening = in_thread(lambda: open_capture(self._backend, wish))
+        try:
+            with quiet_stderr():
+                return opening.result(OPEN_WAIT_S)
+        except TimeoutError as error:
+            opening.add_done_callback(_close_late)
+            raise BadInputError("the sound system does not answer", "restart the sound server") from error
+        except SourceError as error:
+            raise BadInputError(error.message, error.hint) from error
+
+    def chunks(self) -> Items:
+        """Yield audio until close(). Faults are conditions; the device is opened again until it is back.
+
+        The start of a chunk jumps over audio that was lost, as far as the clock can tell.
+        """
+        if self._capture is not None:
+            self._capture.discard()  # from before anybody listened
+        try:
+            while not self._closed.is_set():
+                capture = self._capture
+                yield from self._reconnect() if capture is None else self._listen(capture)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End chunks() and let go of the device. Whoever calls it waits until that is done, or the server hangs."""
+        self._closed.set()
+        with self._lock:
+            captures = [c for c in (self._capture, self._lost) if c is not None]
+            self._closings += [in_thread(capture.close) for capture in captures]
+            pending: list[Future[Any]] = [*self._closings]
+            if self._opening is not None:
+                self._opening.add_done_callback(_close_late)
+                pending.append(self._opening)
+            self._capture = self._lost = self._opening = None
+        wait(pending, CLOSE_WAIT_S)
+
+    def _listen(self, capture: Capture) -> Items:
+        try:
+            block = capture.blocks.get(timeout=POLL_S)
+        except Empty:
+            if not self._closed.is_set():
+                yield from self._check_stream(capture)
+            return
+        yield from self._heard(capture, block)
+        yield from self._check_route(capture)
+        now = time.monotonic()
+        if now >= self._next_overflow and (capture.overflows, capture.dropped) != self._told:
+            self._next_overflow = now + OVERFLOW_EVERY_S
+            yield self._overflow(capture)
+
+    def _heard(self, capture: Capture, block: Block) -> Items:
+        seconds = len(block.samples) / capture.rate
+        if self._track is None:
+            lost_s = max(0.0, block.arrived - seconds - self._end_time) if self._end_time else 0.0
+            self._track = Track(capture.rate, len(self.channels), self._position + round(lost_s * SAMPLE_RATE))
+            self._retry_s = self._config.reconnect_first_s
+        chunks = list(self._track.add(block))
+        if not self._track.holding:
+            yield from self._health.mended("stalled", "device lost", "moved")
+        zero = not block.samples.any()
+        if self._zeros.add(zero, seconds):
+            yield from self._health.fault("zeros", ZEROS)
+        elif not zero:
+            self._zeros_retried = False
+            yield from self._health.mended("zeros")
+        yield from chunks
+        if "zeros" in self._health and capture.source is None and not self._zeros_retried:
+            # Where nobody can say whether the stream was moved, opening the device again tells.
+            self._zeros_retried = True
+            yield from self._lose(capture)
+
+    def _check_stream(self, capture: Capture) -> Items:
+        silent_s = time.monotonic() - capture.last_callback
+        stall_s = self._config.stall_ms / 1000 if capture.heard else FIRST_BLOCK_S
+        if not capture.active:
+            yield from self._health.fault("device lost", f"{self.name} went away; tried again until it is back")
+            yield from self._lose(capture)
+        elif silent_s > stall_s:
+            detail = f"no audio from {self.name} for {silent_s:.1f} s: suspended, or the sound server hangs"
+            yield from self._health.fault("stalled", detail)
+            if self._track is not None:
+                self._track.hold()
+            if silent_s > stall_s + self._config.reconnect_longest_s:
+                yield from self._lose(capture)
+
+    def _check_route(self, capture: Capture) -> Items:
+        found = self._routes.moved(capture)
+        if found is None:
+            return
+        detail = f"the sound server moved the capture to {found.name}"
+        if self._generic:
+            yield Condition("moved", detail, usable=True)
+        else:
+            yield from self._health.fault("moved", f"{detail}, away from {self.name}")
+            yield from self._lose(capture)
+
+    def _overflow(self, capture: Capture) -> Condition:
+        self._told = capture.overflows, capture.dropped
+        detail = f"{capture.overflows} times the sound card dropped audio"
+        if capture.dropped:
+            detail += f", {capture.dropped / capture.rate:.2f} s came faster than they were taken"
+        return Condition("overflow", detail, usable=True)
+
+    def _lose(self, capture: Capture) -> Items:
+        """Give the stream up; _reconnect() closes it and opens another."""
+        if self._track is not None:
+            yield from self._track.finish()
+            self._position, self._end_time = self._track.position, self._track.end_time
+        self._track, self._told, self._routes = None, (0, 0), RouteWatch(self._backend)
+        with self._lock:
+            self._capture, self._lost = None, capture
+        self._next_try = 0.0
+
+    def _reconnect(self) -> Items:
+        opening = self._opening or self._start_opening()
+        if opening is None:
+            self._closed.wait(POLL_S)
+            return
+        try:
+            with quiet_stderr():
+                capture = opening.result(POLL_S)
+        except TimeoutError:
+            if time.monotonic() - self._asked_at > ANSWER_WAIT_S:
+                yield from self._health.fault("device lost", "the sound server does not answer")
+        except MonitorError as error:
+            self._opening = None
+            self._next_try = time.monotonic() + self._retry_s
+            self._retry_s = min(2 * self._retry_s, self._config.reconnect_longest_s)
+            yield from self._health.fault("device lost", f"{error.message}; tried again until it is back")
+        else:
+            with self._lock:
+                self._opening, self._capture = None, capture
+
+    def _start_opening(self) -> Future[Capture] | None:
+        now = time.monotonic()
+        with self._lock:
+            if now < self._next_try or self._closed.is_set():
+                return None
+            lost, self._lost = self._lost, None
+            self._opening = in_thread(lambda: reopen(self._backend, self._wish, lost))
+            self._asked_at = now
+            return self._opening
+
+
+def _close_late(opening: Future[Capture]) -> None:
+    if opening.exception() is None:
+        opening.result().close()

@@ -1,0 +1,77 @@
+"""From the blocks of one capture to chunks on the source's clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from model.resample import StreamResampler
+from monitor.sources.capture import Block
+from monitor.sources.watch import ArrivalClock
+from monitor.types import SAMPLE_RATE, Chunk
+
+
+class Track:
+    """Resamples, and moves its position over what was lost. position: index of the next sample, at SAMPLE_RATE."""
+
+    def __init__(self, rate: int, channels: int, position: int) -> None:
+        self.position = position
+        self.end_time = 0.0
+        """When the last block arrived, monotonic seconds."""
+        self._rate, self._channels = rate, channels
+        self._resampler = StreamResampler(rate, channels)
+        self._clock = ArrivalClock(rate)
+        self._frames: int | None = None
+        self._held: list[Block] = []
+        self._holding = False
+
+    def hold(self) -> None:
+        """After a stall: keep what comes until it is known whether the time in between was lost or comes in a burst."""
+        if not self._holding:
+            self._holding = True
+            self._clock.new_window()
+
+    @property
+    def holding(self) -> bool:
+        return self._holding
+
+    def add(self, block: Block) -> Iterator[Chunk]:
+        frames = len(block.samples)
+        dropped = 0 if self._frames is None else block.position - self._frames
+        self._frames = block.position + frames
+        self.end_time = block.arrived
+        if dropped:
+            yield from self._jump(dropped / self._rate)
+        missing = self._clock.add(dropped + frames, block.arrived)
+        self._held.append(block)
+        if self._holding and missing is None:
+            return
+        self._holding = False
+        blocks, self._held = self._held, []
+        if missing:
+            yield from self._jump(missing)
+        for ready in blocks:
+            yield from self._convert(ready)
+
+    def finish(self) -> Iterator[Chunk]:
+        """What the resampler still holds."""
+        rest = self._resampler.push(np.zeros((self._channels, 0), np.float32), last=True)
+        if rest.shape[1]:
+            yield Chunk(rest, self.position, self.end_time)
+            self.position += rest.shape[1]
+
+    def _jump(self, seconds: float) -> Iterator[Chunk]:
+        yield from self.finish()
+        self.position += round(seconds * SAMPLE_RATE)
+        self._resampler = StreamResampler(self._rate, self._channels)
+
+    def _convert(self, block: Block) -> Iterator[Chunk]:
+        rows = block.samples.T
+        if len(rows) < self._channels:  # the device is back with fewer channels
+            rows = rows[np.minimum(np.arange(self._channels), len(rows) - 1)]
+        samples = self._resampler.push(np.ascontiguousarray(rows))
+        if samples.shape[1]:
+            captured_at = block.arrived - block.age_s - self._resampler.delay_s
+            yield Chunk(samples, self.position, captured_at)
+            self.position += samples.shape[1]

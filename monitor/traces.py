@@ -1,0 +1,64 @@
+"""What the screen looks back on: likelihood timelines and spectrograms, kept for all streams in two arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.config import BLOCK, BLOCK_S
+from monitor.types import Audio
+
+TIMELINE_STEP_S = 0.5
+BANDS = 24
+_TIMELINE = 480
+_COLUMNS = 256
+_STEP_BLOCKS = round(TIMELINE_STEP_S / BLOCK_S)
+
+
+def _band_edges() -> NDArray[np.int64]:
+    """First bin of each band, evenly spaced in mel from 60 Hz to 8 kHz (ETSI ES 201 108's mel scale)."""
+    mel = np.linspace(2595 * np.log10(1 + 60 / 700), 2595 * np.log10(1 + 8000 / 700), BANDS + 1)
+    hz = 700 * (10 ** (mel / 2595) - 1)
+    edges = np.round(hz / 8000 * (BLOCK // 2)).astype(np.int64)
+    return np.maximum.accumulate(np.maximum(edges[:-1], np.arange(BANDS)))
+
+
+class Traces:
+    """Bounded histories of `streams` streams; written by the scoring loop, read by the screen."""
+
+    def __init__(self, streams: int) -> None:
+        self._timeline = np.full((streams, _TIMELINE), np.nan, dtype=np.float32)
+        self._columns = np.full((streams, _COLUMNS, BANDS), -120.0, dtype=np.float32)
+        self._blocks = np.zeros(streams, dtype=np.int64)
+        self._edges = _band_edges()
+        self._window = np.hanning(BLOCK).astype(np.float32)
+
+    def clear(self, rows: NDArray[np.int64]) -> None:
+        """Forget streams."""
+        self._timeline[rows], self._columns[rows], self._blocks[rows] = np.nan, -120.0, 0
+
+    def add(self, rows: NDArray[np.int64], samples: Audio, p_fake: NDArray[np.float64]) -> None:
+        """One block: samples (M, BLOCK) and p_fake (M,), NaN where there is no evidence yet."""
+        finite = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
+        power = np.abs(np.fft.rfft(finite * self._window)).astype(np.float32) ** 2 / (BLOCK / 2) ** 2
+        bands = np.maximum.reduceat(power, self._edges, axis=1)
+        blocks = self._blocks[rows]
+        self._columns[rows, blocks % _COLUMNS] = 10 * np.log10(bands + 1e-12)
+        self._timeline[rows, blocks // _STEP_BLOCKS % _TIMELINE] = p_fake
+        self._blocks[rows] = blocks + 1
+
+    def timeline(self, row: int) -> Audio:
+        """p_fake, one value every TIMELINE_STEP_S, oldest first."""
+        steps = -(-int(self._blocks[row]) // _STEP_BLOCKS)
+        return _unrolled(self._timeline[row], steps)
+
+    def spectrogram(self, row: int) -> Audio:
+        """dB relative to full scale (n, BANDS), one column a block, oldest first."""
+        return _unrolled(self._columns[row], int(self._blocks[row]))
+
+
+def _unrolled(ring: Audio, count: int) -> Audio:
+    """The last values of a ring that has taken `count` of them, oldest first; a copy."""
+    if count <= len(ring):
+        return ring[:count].copy()
+    return np.roll(ring, -(count % len(ring)), axis=0)

@@ -1,0 +1,189 @@
+"""Events as one flat JSON object each, and the ZeroMQ topics under which they travel.
+
+The envelope (type, call, channel, sample, seq, epoch, time) comes first, then what belongs to the type, sorted by
+name. Equal events give equal bytes: `time` and `epoch` are the only fields that depend on the wall clock. An event
+with seq 0 stands outside the numbering (heartbeats, faults of sinks): it is a function of this run of the program
+and not of the audio, so it goes to live transports only and never into a journal.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+from monitor.errors import BadInputError
+from monitor.types import Event
+
+ENVELOPE = ("type", "call", "channel", "sample", "seq", "epoch", "time")
+RESERVED = frozenset((*ENVELOPE, "prev", "snapshot"))
+KINDS = ("alert", "call", "health", "score", "state")
+HEALTH = "health"
+
+_UNSAFE = re.compile(r"[^\w-]")
+_ADDRESS = re.compile(r"tcp://[^\s/]+:(\*|[0-9]{1,5})|ipc://\S.*")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An event as it came from the publisher.
+
+    prev: seq of the message before it on the same topic, 0 for the first. snapshot: sent again because somebody
+    subscribed late; its seq and time are those of the original. raw: the JSON as received.
+    """
+
+    topic: str
+    event: Event
+    prev: int
+    snapshot: bool
+    raw: bytes
+
+
+def check(event: Event) -> None:
+    """Raise ValueError for a type that has no topic or data that would overwrite the envelope."""
+    if kind(event) not in KINDS:
+        raise ValueError(f"unknown event type {event.type!r}")
+    if not RESERVED.isdisjoint(event.data):
+        raise ValueError(f"{event.type}: data must not contain {sorted(RESERVED.intersection(event.data))}")
+
+
+def kind(event: Event) -> str:
+    """The first word of the type: alert, call, health, score or state."""
+    return event.type.partition(".")[0]
+
+
+def topic_name(name: str) -> str:
+    """A call or channel name as it stands in a topic: all but letters, digits, - and _ become _."""
+    return _UNSAFE.sub("_", name) or "_"
+
+
+def topic(event: Event) -> str:
+    """`health`, `call.<call>`, or `<kind>.<call>.<channel>`."""
+    word = kind(event)
+    if word == HEALTH:
+        return word
+    if word == "call":
+        return f"{word}.{topic_name(event.call)}"
+    return f"{word}.{topic_name(event.call)}.{topic_name(event.channel)}"
+
+
+def check_address(address: str) -> None:
+    """Raise BadInputError for what is no ZeroMQ endpoint; libzmq itself takes port 99999 for 34463."""
+    found = _ADDRESS.fullmatch(address)
+    if found is None or int((found[1] or "0").replace("*", "0")) > 65_535:
+        raise BadInputError(f"{address!r} is no address", "write tcp://HOST:PORT, such as tcp://127.0.0.1:5556")
+
+
+def encode(event: Event, prev: int | None = None, snapshot: bool = False) -> bytes:
+    """One JSON object (RFC 8259) in UTF-8 without a line end; a number that is not finite becomes null."""
+    head: dict[str, object] = {
+        "type": event.type,
+        "call": event.call,
+        "channel": event.channel,
+        "sample": event.sample,
+        "seq": event.seq,
+    }
+    if prev is not None:
+        head["prev"] = prev
+    head["epoch"] = event.epoch
+    head["time"] = event.time
+    if snapshot:
+        head["snapshot"] = True
+    text = _dumps(_HEAD, head)
+    if event.data:
+        text = f"{text[:-1]},{_dumps(_DATA, event.data)[1:]}"
+    # Only lone surrogates (from undecodable file names) cannot be UTF-8; a backslash escape is what JSON has for them.
+    return text.encode("utf-8", "backslashreplace")
+
+
+def decode(raw: bytes, on_topic: str = "") -> Message:
+    """The inverse of encode. Raises BadInputError for anything that is not such an object.
+
+    Types and fields that this version does not know are kept, so that an old subscriber survives a new publisher.
+    """
+    try:
+        fields = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise BadInputError(f"not an event: {error}") from error
+    if not isinstance(fields, dict):
+        raise BadInputError("not an event: not a JSON object")
+    data = {key: value for key, value in fields.items() if key not in RESERVED}
+    event = Event(
+        type=_text(fields, "type"),
+        call=_text(fields, "call"),
+        channel=_text(fields, "channel"),
+        sample=_count(fields, "sample"),
+        data=data,
+        seq=_count(fields, "seq"),
+        epoch=_text(fields, "epoch"),
+        time=_text(fields, "time"),
+    )
+    prev = _count(fields, "prev") if "prev" in fields else 0
+    return Message(on_topic or topic(event), event, prev, fields.get("snapshot") is True, raw)
+
+
+def utc_now() -> str:
+    """UTC as ISO 8601 with microseconds and Z."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def new_epoch() -> str:
+    """A name for this run of the program: its start in UTC and a random suffix, such as 20260131T120000Z-9f3c1a."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def _dumps(encoder: json.JSONEncoder, value: Mapping[str, object]) -> str:
+    try:
+        return encoder.encode(value if isinstance(value, dict) else dict(value))
+    except ValueError:
+        return encoder.encode(_finite(value))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value
+
+
+def _text(fields: Mapping[str, object], key: str) -> str:
+    value = fields.get(key)
+    if not isinstance(value, str):
+        raise BadInputError(f"not an event: {key} must be text")
+    return value
+
+
+def _count(fields: Mapping[str, object], key: str) -> int:
+    value = fields.get(key)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise BadInputError(f"not an event: {key} must be a whole number from 0 up")
+    return value
+
+
+def _encoder(sort_keys: bool) -> json.JSONEncoder:
+    return json.JSONEncoder(
+        ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=sort_keys, default=_plain
+    )
+
+
+_HEAD = _encoder(sort_keys=False)
+_DATA = _encoder(sort_keys=True)

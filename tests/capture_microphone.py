@@ -1,0 +1,53 @@
+"""Captures from a microphone and prints what comes as JSON lines: PortAudio reads its environment only once.
+
+python capture_microphone.py DEVICE SAMPLES.npy, until a line comes on stdin.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+
+import numpy as np
+
+from monitor.config import InputSection
+from monitor.errors import MonitorError
+from monitor.sources.microphone import MicrophoneSource
+from monitor.types import Chunk
+
+
+def say(**values: object) -> None:
+    print(json.dumps(values), flush=True)
+
+
+def main(device: str, samples: str) -> None:
+    config = InputSection(zeros_s=1.0, reconnect_first_s=0.2, reconnect_longest_s=1.0)
+    try:
+        source = MicrophoneSource(device, config)
+    except MonitorError as error:
+        say(error=error.message, hint=error.hint)
+        return
+
+    def wait() -> None:
+        sys.stdin.readline()
+        say(closing=time.monotonic())
+        source.close()
+
+    threading.Thread(target=wait, daemon=True).start()
+    say(name=source.name, channels=source.channels, begun=time.monotonic())
+    pieces = []
+    for item in source.chunks():
+        if isinstance(item, Chunk):
+            pieces.append(item.samples)
+            loud = bool(item.samples.any())
+            say(start=item.start, n=item.samples.shape[1], loud=loud, age=time.monotonic() - item.captured_at)
+        else:
+            say(code=item.code, detail=item.detail, usable=item.usable)
+    say(ended=time.monotonic())
+    np.save(samples, np.concatenate(pieces, axis=1))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,243 @@
+"""Numbering, fan-out, back-pressure, and sinks that fail, are slow or have defects."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from monitor.bus import CLOSE_S, Bus
+from monitor.config import Config
+from monitor.errors import BadInputError
+from monitor.sinks.jsonlines import JsonLinesSink
+from monitor.sinks.memory import MemorySink
+from monitor.sinks.registry import SINKS, open_sinks
+from monitor.types import Event
+
+
+def score(sample: int = 0) -> Event:
+    return Event("score", "call1", "caller", sample, {"p_fake": 0.5})
+
+
+def seqs(sink: MemorySink) -> list[int]:
+    return [event.seq for event in sink.events if event.seq]
+
+
+def notices(sink: MemorySink) -> list[tuple[object, object]]:
+    return [(event.data["code"], event.data["detail"]) for event in sink.events if not event.seq]
+
+
+def test_events_are_numbered_dated_and_given_to_every_sink_in_order() -> None:
+    sinks = [MemorySink("one"), MemorySink("two")]
+    with Bus(sinks, 100, epoch="epoch") as bus:
+        queued = [bus.publish(score(n), wait=True) for n in range(50)]
+        assert bus.drain(5.0)
+    assert [event.seq for event in queued] == list(range(1, 51))
+    assert {event.epoch for event in queued} == {"epoch"}
+    assert sinks[0].events == sinks[1].events == queued
+    assert sinks[0].closed
+    assert sinks[1].closed
+
+
+def test_waiting_loses_nothing_through_a_small_queue() -> None:
+    slow, fast = MemorySink("slow", delay_s=0.0001), MemorySink("fast")
+    with Bus([slow, fast], 100) as bus:
+        for n in range(10_000):
+            bus.publish(score(n), wait=True)
+        assert bus.drain(60.0)
+        assert [status.dropped for status in bus.status()] == [0, 0]
+    assert seqs(slow) == seqs(fast) == list(range(1, 10_001))
+
+
+def test_a_slow_sink_drops_alone_and_counts() -> None:
+    slow, fast = MemorySink("slow", delay_s=5.0), MemorySink("fast")
+    bus = Bus([slow, fast], 1000)
+    for n in range(2000):
+        bus.publish(score(n), wait=False)
+        if n % 500 == 499:
+            assert fast.wait_for(n + 1)
+    slow_status, fast_status = bus.status()
+    assert seqs(fast) == list(range(1, 2001))
+    assert (fast_status.dropped, fast_status.emitted) == (0, 2000)
+    assert slow_status.dropped + slow_status.queued == 2000
+    assert slow_status.dropped >= 1000
+    assert not bus.close(drain_s=0.0)
+
+
+def test_room_is_kept_for_what_matters_more_than_scores() -> None:
+    stuck = MemorySink("stuck")
+    stuck.fail("stuck")
+    with Bus([stuck], 100) as bus:
+        for _ in range(200):
+            bus.publish(score(), wait=False)
+        dropped = bus.status()[0].dropped
+        bus.publish(Event("alert.opened", "call1", "caller", 1), wait=False)
+        assert bus.status()[0].dropped == dropped > 100
+
+
+def test_a_failing_sink_gets_the_same_event_again_and_the_others_feel_nothing() -> None:
+    bad, good = MemorySink("bad"), MemorySink("good")
+    with Bus([bad, good], 100) as bus:
+        bad.fail("no space left")
+        for n in range(20):
+            bus.publish(score(n), wait=False)
+        assert good.wait_for(21)
+        status = bus.status()[0]
+        assert (status.ok, status.fault, status.queued, status.emitted) == (False, "no space left", 20, 0)
+        assert notices(good) == [("sink fault", "bad: no space left")]
+        bad.recover()
+        assert bad.wait_for(20)
+        assert good.wait_for(22)
+        assert notices(good)[1:] == [("sink recovered", "bad")]
+        assert [status.ok for status in bus.status()] == [True, True]
+    assert seqs(bad) == seqs(good) == list(range(1, 21))
+    assert bad.attempts > 20
+
+
+def test_retries_are_spaced() -> None:
+    bad = MemorySink("bad")
+    bad.fail("no")
+    with Bus([bad], 100) as bus:
+        bus.publish(score(), wait=False)
+        time.sleep(0.5)
+        attempts = bad.attempts
+    assert 2 <= attempts <= 4
+
+
+class Defective(MemorySink):
+    def emit(self, _: Event) -> None:
+        raise ZeroDivisionError("a defect")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_defect_ends_its_sink_visibly_and_blocks_nobody() -> None:
+    good, bad = MemorySink("good"), Defective("bad")
+    with Bus([bad, good], 5) as bus:
+        for n in range(50):
+            bus.publish(score(n), wait=True)
+        assert good.wait_for(51)
+        status = bus.status()[0]
+        assert (status.ok, status.fault) == (False, "ZeroDivisionError: a defect")
+        assert status.dropped == 50
+        assert notices(good) == [("sink ended", "bad: ZeroDivisionError: a defect")]
+    assert bad.closed
+
+
+def test_closing_is_bounded_and_counts_what_is_left() -> None:
+    stuck = MemorySink("stuck")
+    stuck.fail("still no space")
+    bus = Bus([stuck], 100)
+    for n in range(30):
+        bus.publish(score(n), wait=True)
+    begun = time.monotonic()
+    assert bus.close(drain_s=0.3)
+    assert time.monotonic() - begun < 0.3 + CLOSE_S
+    assert bus.status()[0].dropped == 30
+    assert stuck.closed
+    assert bus.close()
+
+
+def test_closing_offers_what_is_queued_once_more_without_waiting_for_the_back_off() -> None:
+    sink = MemorySink()
+    sink.fail("later")
+    bus = Bus([sink], 100)
+    bus.publish(score(), wait=True)
+    time.sleep(0.8)
+    sink.recover()
+    assert bus.close(drain_s=0.2)
+    assert seqs(sink) == [1]
+
+
+def test_closing_frees_a_publisher_that_waits() -> None:
+    stuck = MemorySink("stuck")
+    stuck.fail("no")
+    bus = Bus([stuck], 2)
+    publisher = threading.Thread(target=lambda: [bus.publish(score(n), wait=True) for n in range(10)])
+    publisher.start()
+    time.sleep(0.1)
+    assert publisher.is_alive()
+    bus.close(drain_s=0.0)
+    publisher.join(5.0)
+    assert not publisher.is_alive()
+    assert bus.status()[0].dropped == 10
+
+
+def test_sinks_are_ticked_while_nothing_happens_and_while_much_does() -> None:
+    sink = MemorySink(delay_s=0.001)
+    with Bus([sink], 1000) as bus:
+        time.sleep(0.3)
+        idle = sink.ticks
+        for n in range(300):
+            bus.publish(score(n), wait=True)
+        assert bus.drain(30.0)
+    assert idle >= 5
+    assert sink.ticks - idle >= 5
+
+
+def test_an_impossible_event_is_refused_where_it_is_published() -> None:
+    sink = MemorySink()
+    with Bus([sink], 10) as bus:
+        with pytest.raises(ValueError, match="seq"):
+            bus.publish(Event("score", "c", "a", 0, {"seq": 5}), wait=True)
+        bus.publish(score(), wait=True)
+        assert bus.drain(5.0)
+    assert seqs(sink) == [1]
+
+
+def test_json_lines_end_with_their_reader() -> None:
+    reader, writer = os.pipe()
+    gone = threading.Event()
+    sink = JsonLinesSink(writer, on_gone=gone.set)
+    with Bus([sink], 10) as bus:
+        bus.publish(score(), wait=True)
+        assert os.read(reader, 10_000).endswith(b'"p_fake":0.5}\n')
+        os.close(reader)
+        for _ in range(100):
+            bus.publish(score(), wait=True)
+        assert gone.wait(5.0)
+        assert bus.drain(5.0)
+        assert sink.gone
+        assert bus.status()[0].ok
+    os.close(writer)
+
+
+def test_json_lines_wait_for_a_slow_reader_and_the_program_can_still_end() -> None:
+    reader, writer = os.pipe()
+    bus = Bus([JsonLinesSink(writer)], 100_000)
+    for n in range(2000):
+        bus.publish(score(n), wait=True)
+    assert not bus.drain(0.2)
+    assert not bus.close(drain_s=0.0)
+    os.close(reader)
+    os.close(writer)
+
+
+def test_the_sinks_of_a_configuration(tmp_path: Path) -> None:
+    none = {"zeromq": {"enabled": False}}
+    assert open_sinks(Config.model_validate(none), "epoch") == []
+    bad = {"zeromq": {"address": "tcp://127.0.0.1:*"}, "journal": {"path": "/nowhere/at/all"}}
+    with pytest.raises(BadInputError, match="/nowhere/at/all"):
+        open_sinks(Config.model_validate(bad), "epoch")
+    good = {"zeromq": {"address": "tcp://127.0.0.1:*"}, "journal": {"path": str(tmp_path / "journal")}}
+    opened = open_sinks(Config.model_validate(good), "epoch")
+    assert [sink.name for sink in opened] == ["zeromq", "journal"]
+    for sink in opened:
+        sink.close()
+
+
+@pytest.mark.parametrize("name", sorted(SINKS))
+def test_every_sink_keeps_the_contract(name: str, tmp_path: Path) -> None:
+    on = {"zeromq": {"address": "tcp://127.0.0.1:*"}, "journal": {"path": str(tmp_path / "journal")}}
+    config = Config.model_validate(on)
+    sink = SINKS[name](config, "epoch")
+    assert sink is not None
+    assert sink.name == name
+    with Bus([sink], 100, epoch="epoch") as bus:
+        for event in (Event("call.started", "c", "", 0), score(1), Event("alert.opened", "c", "a", 2)):
+            bus.publish(event, wait=True)
+        assert bus.drain(5.0)
+        assert bus.status()[0].emitted == 3
+    sink.close()

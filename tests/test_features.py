@@ -1,0 +1,110 @@
+"""The features equal those of torchaudio and librosa for the same settings."""
+
+from __future__ import annotations
+
+import librosa
+import numpy as np
+import pytest
+import torch
+import torchaudio
+
+from model.config import HOP, N_FFT, SAMPLE_RATE, WINDOW, FeatureConfig
+from model.features import FEATURES, TAIL, build_features, hann, linear_filters, mel_filters, spectra
+
+N_FRAMES = 60
+
+
+@pytest.fixture
+def speechlike() -> torch.Tensor:
+    generator = torch.Generator().manual_seed(3)
+    noise = torch.randn(1, TAIL + N_FRAMES * HOP, generator=generator, dtype=torch.float64)
+    t = torch.arange(noise.shape[1]) / SAMPLE_RATE
+    tones = sum(torch.sin(2 * torch.pi * f * t * (1 + 0.1 * t)) for f in (140.0, 700.0, 2500.0))
+    return (0.02 * noise + 0.1 * tones).float()
+
+
+def _reference(x: torch.Tensor, transform: torch.nn.Module) -> torch.Tensor:
+    """torchaudio centres the 400-sample window in 512 samples: pad so that its frames cover the same samples as ours."""
+    side = (N_FFT - WINDOW) // 2
+    return transform(torch.nn.functional.pad(x, (side, side)))[0].T
+
+
+def _ours(x: torch.Tensor, config: FeatureConfig) -> torch.Tensor:
+    return build_features(config).raw(spectra(x, hann()))[0]
+
+
+STFT = {"n_fft": N_FFT, "win_length": WINDOW, "hop_length": HOP, "center": False, "power": 2.0}
+
+
+@pytest.mark.parametrize("scale", ["htk", "slaney"])
+def test_mel_equals_torchaudio(speechlike: torch.Tensor, scale: str) -> None:
+    reference = torchaudio.transforms.MelSpectrogram(
+        SAMPLE_RATE, n_mels=64, f_min=20.0, f_max=7600.0, mel_scale=scale, **STFT
+    )
+    ours = _ours(speechlike, FeatureConfig(kind="mel", n_filters=64, f_min=20.0, f_max=7600.0, mel_scale=scale))
+    expected = torch.log(_reference(speechlike, reference) + 1e-6)
+    torch.testing.assert_close(ours, expected, atol=2e-4, rtol=1e-4)
+
+
+def test_mel_equals_librosa(speechlike: torch.Tensor) -> None:
+    side = (N_FFT - WINDOW) // 2
+    padded = np.pad(speechlike[0].numpy(), (side, side))
+    mel = librosa.feature.melspectrogram(
+        y=padded, sr=SAMPLE_RATE, n_fft=N_FFT, hop_length=HOP, win_length=WINDOW, center=False, n_mels=80, htk=True, norm=None
+    )
+    ours = _ours(speechlike, FeatureConfig(kind="mel"))
+    np.testing.assert_allclose(ours.numpy(), np.log(mel.T + 1e-6), atol=2e-4)
+
+
+def test_mfcc_equals_torchaudio(speechlike: torch.Tensor) -> None:
+    melkwargs = {"n_mels": 80, "f_min": 0.0, "f_max": 8000.0, **STFT}
+    reference = torchaudio.transforms.MFCC(SAMPLE_RATE, n_mfcc=40, log_mels=True, melkwargs=melkwargs)
+    ours = _ours(speechlike, FeatureConfig(kind="mfcc"))
+    torch.testing.assert_close(ours, _reference(speechlike, reference), atol=1e-3, rtol=1e-4)
+
+
+def test_mfcc_equals_librosa(speechlike: torch.Tensor) -> None:
+    side = (N_FFT - WINDOW) // 2
+    padded = np.pad(speechlike[0].numpy(), (side, side))
+    mel = librosa.feature.melspectrogram(
+        y=padded, sr=SAMPLE_RATE, n_fft=N_FFT, hop_length=HOP, win_length=WINDOW, center=False, n_mels=80, htk=True, norm=None
+    )
+    expected = librosa.feature.mfcc(S=np.log(mel + 1e-6), n_mfcc=40)
+    np.testing.assert_allclose(_ours(speechlike, FeatureConfig(kind="mfcc")).numpy(), expected.T, atol=1e-3)
+
+
+def test_lfcc_equals_torchaudio(speechlike: torch.Tensor) -> None:
+    reference = torchaudio.transforms.LFCC(
+        SAMPLE_RATE, n_filter=80, f_min=0.0, f_max=8000.0, n_lfcc=40, log_lf=True, speckwargs=STFT
+    )
+    ours = _ours(speechlike, FeatureConfig(kind="lfcc"))
+    torch.testing.assert_close(ours, _reference(speechlike, reference), atol=1e-3, rtol=1e-4)
+
+
+def test_linear_filters_equal_torchaudio() -> None:
+    reference = torchaudio.functional.linear_fbanks(N_FFT // 2 + 1, 0.0, 8000.0, 80, SAMPLE_RATE)
+    torch.testing.assert_close(linear_filters(FeatureConfig()), reference, atol=1e-5, rtol=1e-4)
+
+
+def test_mel_filters_equal_librosa() -> None:
+    reference = librosa.filters.mel(sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=80, htk=True, norm=None)
+    np.testing.assert_allclose(mel_filters(FeatureConfig(kind="mel")).numpy().T, reference, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", FEATURES)
+def test_scaling_gives_zero_mean_and_unit_variance(speechlike: torch.Tensor, kind: str) -> None:
+    features = build_features(FeatureConfig(kind=kind))
+    spectrum = spectra(speechlike, hann())
+    features.fit_scaling(spectrum)
+    scaled = features(spectrum)[0]
+    assert scaled.mean(0).abs().max() < 1e-3
+    assert (scaled.std(0) - 1).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize(
+    "config",
+    [FeatureConfig(kind="chroma"), FeatureConfig(f_max=9000.0), FeatureConfig(f_min=500.0, f_max=400.0), FeatureConfig(mel_scale="bark")],
+)
+def test_impossible_settings_are_refused(config: FeatureConfig) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        build_features(config)

@@ -1,0 +1,399 @@
+"""Recordings as sources: formats, channels, chunking, pacing, and one clear error for each wrong file."""
+
+from __future__ import annotations
+
+import os
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soundfile as sf
+
+from model.resample import resample_all
+from monitor.config import InputSection
+from monitor.errors import BadInputError
+from monitor.sources import Request, open_source
+from monitor.sources.file import FileSource
+from monitor.types import Chunk, Condition
+
+
+def tone(rate: int, seconds: float, channels: int = 1) -> np.ndarray:
+    """float32 (n, channels), another pitch in each channel."""
+    t = np.arange(round(rate * seconds)) / rate
+    return np.stack([0.3 * np.sin(2 * np.pi * 300 * (c + 1) * t) for c in range(channels)], axis=1).astype(np.float32)
+
+
+def write(path: Path, rate: int = 16_000, seconds: float = 1.0, channels: int = 1) -> Path:
+    sf.write(path, tone(rate, seconds, channels), rate)
+    return path
+
+
+def encode(path: Path, codec: str, rate: int, seconds: float, options: dict[str, str] | None = None) -> Path:
+    """A recording by PyAV; skips the test where its FFmpeg lacks the encoder."""
+    if codec not in av.codecs_available:
+        pytest.skip(f"no encoder {codec}")
+    with av.open(str(path), "w", options=options or {}) as container:
+        stream = container.add_stream(codec, rate=rate, layout="mono")
+        for frame in frames(rate, seconds):
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def frames(rate: int, seconds: float) -> Iterator[av.AudioFrame]:
+    samples = tone(rate, seconds).T
+    for at in range(0, samples.shape[1], 1024):
+        frame = av.AudioFrame.from_ndarray(samples[:, at : at + 1024].copy(), format="flt", layout="mono")
+        frame.sample_rate, frame.pts = rate, at
+        yield frame
+
+
+def play(source: FileSource) -> tuple[np.ndarray, list[Condition]]:
+    """All samples, and the conditions; checks that no chunk overlaps or jumps."""
+    pieces, conditions, end = [np.zeros((len(source.channels), 0), np.float32)], [], 0
+    for item in source.chunks():
+        if isinstance(item, Condition):
+            conditions.append(item)
+            continue
+        assert item.start == end
+        assert item.samples.dtype == np.float32
+        assert item.captured_at == 0.0
+        end += item.samples.shape[1]
+        pieces.append(item.samples)
+    return np.concatenate(pieces, axis=1), conditions
+
+
+def refused(path: Path | str, **options: object) -> BadInputError:
+    with pytest.raises(BadInputError) as caught:
+        FileSource(path, **options)
+    assert str(path) in caught.value.message or Path(path).name in caught.value.message
+    assert caught.value.hint
+    return caught.value
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3", "a.aiff", "a.au", "a.w64"])
+@pytest.mark.parametrize("rate", [8_000, 44_100])
+def test_formats_of_libsndfile(tmp_path, name, rate):
+    source = FileSource(write(tmp_path / name, rate, 2.0))
+    samples, conditions = play(source)
+    assert conditions == []
+    assert source.channels == ("mono",)
+    assert not source.live
+    assert source.total_s == pytest.approx(2.0, abs=0.1)
+    assert samples.shape[1] == pytest.approx(32_000, abs=1600)
+    inner = samples[0, 8000:24_000]
+    assert np.corrcoef(inner, tone(16_000, 2.0)[8000:24_000, 0])[0, 1] > 0.98
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "rate"),
+    [
+        ("a.m4a", "aac", 44_100),
+        ("a.mp4", "aac", 48_000),
+        ("a.webm", "libopus", 48_000),
+        ("a.opus", "libopus", 48_000),
+        ("a.mka", "flac", 22_050),
+        ("a.amr", "libopencore_amrnb", 8_000),
+    ],
+)
+def test_formats_of_ffmpeg(tmp_path, name, codec, rate):
+    samples, conditions = play(FileSource(encode(tmp_path / name, codec, rate, 2.0)))
+    assert conditions == []
+    assert samples.shape[1] == pytest.approx(32_000, abs=3200)
+    spectrum = np.abs(np.fft.rfft(samples[0, 8000:24_000]))
+    assert np.argmax(spectrum) == 300
+
+
+def test_the_sound_of_a_video(tmp_path):
+    path = tmp_path / "v.mp4"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("mpeg4", rate=10)
+        video.width = video.height = 64
+        video.pix_fmt = "yuv420p"
+        audio = container.add_stream("aac", rate=16_000, layout="mono")
+        for _ in range(10):
+            image = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
+            container.mux(video.encode(image))
+        container.mux(video.encode(None))
+        for frame in frames(16_000, 1.0):
+            container.mux(audio.encode(frame))
+        container.mux(audio.encode(None))
+    samples, _ = play(FileSource(path))
+    assert np.abs(samples[0, 4000:12_000]).max() > 0.2
+
+
+@pytest.mark.parametrize(
+    ("channels", "names"),
+    [(1, ("mono",)), (2, ("left", "right")), (3, ("ch1", "ch2", "ch3")), (8, tuple(f"ch{i + 1}" for i in range(8)))],
+)
+def test_channels_are_parties(tmp_path, channels, names):
+    path = tmp_path / "a.wav"
+    written = tone(16_000, 0.5, channels)
+    sf.write(path, written, 16_000, subtype="FLOAT")
+    source = FileSource(path)
+    assert source.channels == names
+    assert np.array_equal(play(source)[0], written.T)
+
+
+@pytest.mark.parametrize(("wanted", "names"), [(("right",), ("right",)), (("2", "left"), ("left", "right"))])
+def test_channels_can_be_chosen(tmp_path, wanted, names):
+    path = write(tmp_path / "a.wav", channels=2)
+    source = FileSource(path, channels=wanted)
+    assert source.channels == names
+    everything = play(FileSource(path))[0]
+    assert np.array_equal(play(source)[0], everything[[("left", "right").index(n) for n in names]])
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 44_100, 384_000])
+def test_chunking_changes_nothing(tmp_path, rate):
+    path = write(tmp_path / "a.wav", rate, 0.7, 2)
+    expected = resample_all(np.ascontiguousarray(sf.read(path, dtype="float32")[0].T), rate)
+    for read_ms in (1, 7, 20, 5000):
+        assert np.array_equal(play(FileSource(path, read_ms=read_ms))[0], expected)
+
+
+def test_chunks_have_the_size_that_was_asked_for(tmp_path):
+    source = FileSource(write(tmp_path / "a.wav", 44_100, 0.5), read_ms=30)
+    sizes = [item.samples.shape[1] for item in source.chunks() if isinstance(item, Chunk)]
+    assert set(sizes[:-1]) == {480}
+    assert sum(sizes) == 8000
+
+
+def test_bad_samples_reach_the_ring(tmp_path):
+    samples = tone(48_000, 1.0)
+    samples[24_000] = np.nan
+    samples[36_000] = np.inf
+    sf.write(tmp_path / "a.wav", samples, 48_000, subtype="FLOAT")
+    heard = play(FileSource(tmp_path / "a.wav"))[0][0]
+    bad = np.flatnonzero(~np.isfinite(heard))
+    assert 8000 in bad
+    assert 12_000 in bad
+    assert bad.size < 300
+
+
+class Paced:
+    """Notes when each chunk came."""
+
+    def __init__(self, source: FileSource) -> None:
+        self.begun = time.monotonic()
+        self.came = [(i.start + i.samples.shape[1], time.monotonic() - self.begun) for i in _chunks(source)]
+
+
+def _chunks(source: FileSource) -> Iterator[Chunk]:
+    return (item for item in source.chunks() if isinstance(item, Chunk))
+
+
+def test_pacing_follows_the_clock(tmp_path):
+    paced = Paced(FileSource(write(tmp_path / "a.wav", seconds=0.6), speed=1.0))
+    assert len(paced.came) == 30
+    for end, when in paced.came:
+        assert when >= end / 16_000 - 0.001
+
+
+def test_pacing_makes_up_for_a_slow_reader(tmp_path):
+    source = FileSource(write(tmp_path / "a.wav", seconds=0.6), speed=1.0)
+    begun = time.monotonic()
+    for i, _ in enumerate(_chunks(source)):
+        if i == 0:
+            time.sleep(0.5)
+        if i == 20:  # 0.42 s of audio: due while the reader slept
+            assert time.monotonic() - begun < 0.6
+    assert time.monotonic() - begun >= 0.6
+
+
+def test_speed_shortens_the_wait(tmp_path):
+    path = write(tmp_path / "a.wav", seconds=4.0)
+    begun = time.monotonic()
+    assert Paced(FileSource(path, speed=40.0)).came[-1][1] >= 0.1
+    assert time.monotonic() - begun < 3.5
+
+
+def test_close_ends_a_paced_recording(tmp_path):
+    source = FileSource(write(tmp_path / "a.wav", seconds=30.0), speed=0.01)
+    ended = threading.Event()
+
+    def read() -> None:
+        list(source.chunks())
+        ended.set()
+
+    threading.Thread(target=read, daemon=True).start()
+    time.sleep(0.1)
+    source.close()
+    assert ended.wait(2.0)
+    source.close()
+
+
+def test_close_before_the_first_chunk(tmp_path):
+    source = FileSource(write(tmp_path / "a.wav"))
+    source.close()
+    assert list(source.chunks()) == []
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path):
+    path = tmp_path / "long.wav"
+    with sf.SoundFile(path, "w", 8_000, 1) as file:
+        for _ in range(30):
+            file.write(np.zeros(8_000 * 60, np.float32))
+    sizes = [item.samples.nbytes for item, _ in zip(_chunks(FileSource(path)), range(500), strict=False)]
+    assert max(sizes) == 320 * 4
+    source = FileSource(path)
+    assert source.total_s == 1800.0
+    source.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "options"),
+    [
+        ("a.wav", "", None),
+        ("a.flac", "", None),
+        ("a.mp3", "", None),
+        ("a.m4a", "aac", {"movflags": "faststart"}),
+        ("a.webm", "libopus", None),
+    ],
+)
+def test_a_truncated_recording_gives_what_is_there(tmp_path, name, codec, options):
+    path = tmp_path / name
+    if codec:
+        encode(path, codec, 48_000, 8.0, options)
+    else:
+        write(path, 16_000, 8.0)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 6 // 10])
+    samples, conditions = play(FileSource(path))
+    assert 3.0 < samples.shape[1] / 16_000 < 6.5
+    assert [(c.code, c.usable) for c in conditions] == [("ended early", True)]
+    assert "of the 8" in conditions[0].detail
+
+
+def test_a_wav_from_a_pipe_is_not_truncated(tmp_path):
+    path = write(tmp_path / "a.wav")
+    content = bytearray(path.read_bytes())
+    at = content.index(b"data") + 4
+    content[at : at + 4] = struct.pack("<I", 0xFFFFFFFF)
+    path.write_bytes(content)
+    samples, conditions = play(FileSource(path))
+    assert samples.shape[1] == 16_000
+    assert conditions == []
+
+
+def test_damage_in_the_middle_is_told(tmp_path):
+    path = encode(tmp_path / "a.m4a", "aac", 48_000, 8.0)
+    content = bytearray(path.read_bytes())
+    at = content.index(b"mdat") + 4000
+    content[at : at + 3000] = np.random.default_rng(0).integers(0, 256, 3000).astype(np.uint8).tobytes()
+    path.write_bytes(content)
+    samples, conditions = play(FileSource(path))
+    assert samples.shape[1] > 16_000 * 6
+    assert [c.usable for c in conditions] == [True]
+
+
+def test_a_missing_file(tmp_path):
+    assert "no file" in refused(tmp_path / "none.wav").message
+
+
+def test_a_directory(tmp_path):
+    assert "directory" in refused(tmp_path).message
+
+
+def test_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    assert "regular" in refused(tmp_path / "fifo").message
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.mp3", "a.raw", "notes.txt"])
+def test_not_audio(tmp_path, name):
+    path = tmp_path / name
+    path.write_text("Minutes of the meeting: nothing was said.\n" * 50)
+    assert refused(path).message.count("\n") == 0
+
+
+def test_a_picture_has_no_sound(tmp_path):
+    path = tmp_path / "a.png"
+    with av.open(str(path), "w", format="image2") as container:
+        stream = container.add_stream("png", rate=1)
+        stream.width = stream.height = 16
+        stream.pix_fmt = "rgb24"
+        image = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="rgb24")
+        container.mux([*stream.encode(image), *stream.encode(None)])
+    assert "no sound" in refused(path).message
+
+
+def test_an_empty_file(tmp_path):
+    (tmp_path / "a.wav").write_bytes(b"")
+    assert "0 bytes" in refused(tmp_path / "a.wav").message
+
+
+def test_no_samples(tmp_path):
+    sf.write(tmp_path / "a.wav", np.zeros(0, np.float32), 16_000)
+    assert "no samples" in refused(tmp_path / "a.wav").message
+
+
+@pytest.mark.parametrize("rate", [3, 3_999, 800_000])
+def test_an_impossible_sample_rate(tmp_path, rate):
+    path = write(tmp_path / "a.wav")
+    content = bytearray(path.read_bytes())
+    content[24:28] = struct.pack("<I", rate)
+    path.write_bytes(content)
+    assert f"{rate} Hz" in refused(path).message
+
+
+def test_a_sample_rate_of_zero(tmp_path):
+    path = write(tmp_path / "a.wav")
+    content = bytearray(path.read_bytes())
+    content[24:28] = struct.pack("<I", 0)
+    path.write_bytes(content)
+    refused(path)
+
+
+def test_too_many_channels(tmp_path):
+    path = write(tmp_path / "a.wav", channels=3)
+    error = refused(path, max_channels=2)
+    assert "max_channels" in error.message
+    assert play(FileSource(path, channels=["ch1", "ch3"], max_channels=2))[0].shape[0] == 2
+
+
+@pytest.mark.parametrize("wanted", [("middle",), ("3",), ()])
+def test_unknown_channels(tmp_path, wanted):
+    error = refused(write(tmp_path / "a.wav", channels=2), channels=wanted)
+    assert "left, right" in error.hint
+
+
+@pytest.mark.parametrize("speed", [0.0, -1.0, float("inf"), float("nan")])
+def test_an_impossible_speed(tmp_path, speed):
+    with pytest.raises(BadInputError, match="speed"):
+        FileSource(write(tmp_path / "a.wav"), speed=speed)
+
+
+def test_no_permission(tmp_path):
+    path = write(tmp_path / "a.wav")
+    path.chmod(0)
+    for folder in [tmp_path, *tmp_path.parents[:2]]:
+        folder.chmod(0o755)
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        error = refused(path)
+    finally:
+        if root:
+            os.seteuid(0)
+    assert "may not be read" in error.message
+
+
+def test_the_registry_opens_recordings(tmp_path):
+    path = write(tmp_path / "a.wav", channels=2)
+    source = open_source("file", Request(str(path), InputSection(), channels=("left",)))
+    assert source.name == "a.wav"
+    assert source.channels == ("left",)
+    source.close()
+
+
+def test_the_registry_knows_its_kinds():
+    with pytest.raises(BadInputError, match="no source 'disk'") as caught:
+        open_source("disk", Request("x", InputSection()))
+    assert "file, microphone" in caught.value.hint

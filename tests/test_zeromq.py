@@ -1,0 +1,456 @@
+"""The stream over real sockets: topics, late subscribers, holes, restarts, silence, and `monitor subscribe`."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import zmq
+
+from monitor import wire
+from monitor.bus import Bus
+from monitor.continuity import Continuity
+from monitor.errors import BadInputError
+from monitor.ledger import Ledger
+from monitor.sinks.zeromq import ZeromqSink
+from monitor.subscriber import Item, Message, Missed, Restarted, Returned, Silent, Subscriber, Unreadable
+from monitor.types import Event
+
+ANYWHERE = "tcp://127.0.0.1:*"
+
+
+class Publisher:
+    """A bus with nothing but a ZeroMQ sink."""
+
+    def __init__(self, address: str = ANYWHERE, high_water_mark: int = 10_000, **vitals: object) -> None:
+        epoch = wire.new_epoch()
+        self.sink = ZeromqSink(address, epoch, 0.1, high_water_mark)
+        self.address = self.sink.address
+        self.bus = Bus([self.sink], 1000, epoch)
+        self.sink.vitals = lambda: {"sinks": [asdict(status) for status in self.bus.status()], **vitals}
+
+    def say(self, kind: str, call: str = "call1", channel: str = "caller", **data: object) -> int:
+        return self.bus.publish(Event(kind, call, channel, 0, data), wait=True).seq
+
+
+@pytest.fixture
+def publisher() -> Iterator[Publisher]:
+    running = Publisher(latency_p50_ms=1.5)
+    yield running
+    running.bus.close()
+
+
+@pytest.fixture
+def subscribe() -> Iterator[Callable[..., Subscriber]]:
+    opened: list[Subscriber] = []
+
+    def connect(address: str, *topics: str, **options: object) -> Subscriber:
+        subscriber = Subscriber(address, topics or ("",), **options)  # type: ignore[arg-type]
+        opened.append(subscriber)
+        return subscriber
+
+    yield connect
+    for subscriber in opened:
+        subscriber.close()
+
+
+def joined(subscriber: Subscriber) -> Subscriber:
+    """After its first heartbeat, with everything that came before it."""
+    until = time.monotonic() + 10.0
+    while not subscriber.heard or subscriber._continuity._joined is None:
+        assert time.monotonic() < until
+        item = subscriber.receive(0.05)
+        assert item is None, item
+    return subscriber
+
+
+def take(subscriber: Subscriber, count: int, timeout_s: float = 10.0) -> list[Item]:
+    items: list[Item] = []
+    until = time.monotonic() + timeout_s
+    while len(items) < count:
+        assert time.monotonic() < until, f"{len(items)} of {count} items"
+        item = subscriber.receive(0.1)
+        items += [item] if item else []
+    return items
+
+
+def rest(subscriber: Subscriber, quiet_s: float = 0.5) -> list[Item]:
+    items = []
+    while (item := subscriber.receive(quiet_s)) is not None:
+        items.append(item)
+    return items
+
+
+def numbers(items: list[Item]) -> list[int]:
+    return [item.event.seq for item in items if isinstance(item, Message)]
+
+
+def test_a_subscriber_gets_events_whole(publisher: Publisher, subscribe: Callable[..., Subscriber]) -> None:
+    subscriber = joined(subscribe(publisher.address))
+    publisher.say("alert.opened", alert="a1", p_fake=0.97)
+    (item,) = take(subscriber, 1)
+    assert isinstance(item, Message)
+    assert item.topic == "alert.call1.caller"
+    assert item.event.data == {"alert": "a1", "p_fake": 0.97}
+    assert (item.event.seq, item.prev, item.snapshot) == (1, 0, False)
+    assert item.event.epoch == subscriber.epoch == publisher.bus.epoch
+
+
+def test_plain_zmq_is_enough(publisher: Publisher) -> None:
+    with zmq.Context() as context, context.socket(zmq.SUB) as socket:
+        socket.connect(publisher.address)
+        socket.subscribe("state.")
+        while not socket.poll(20):
+            publisher.say("state.changed", state="clear")
+        topic, body = socket.recv_multipart()
+    assert topic == b"state.call1.caller"
+    assert json.loads(body)["state"] == "clear"
+
+
+def test_a_late_subscriber_gets_what_holds_now(publisher: Publisher, subscribe: Callable[..., Subscriber]) -> None:
+    publisher.say("call.started")
+    publisher.say("score", p_fake=0.1)
+    publisher.say("alert.opened", channel="agent")
+    publisher.say("alert.closed", channel="agent")
+    publisher.say("state.changed", state="alert")
+    publisher.say("alert.opened")
+    publisher.say("score", p_fake=0.9)
+    publisher.say("call.started", call="over")
+    publisher.say("score", call="over")
+    publisher.say("call.ended", call="over")
+    assert publisher.bus.drain(5.0)
+    items = take(subscribe(publisher.address), 4)
+    assert sorted(numbers(items)) == [1, 5, 6, 7]
+    assert all(isinstance(item, Message) and item.snapshot for item in items)
+    only = take(subscribe(publisher.address, "score.call1."), 1)
+    assert numbers(only) == [7]
+    assert isinstance(only[0], Message)
+    assert only[0].prev == 2
+
+
+def test_a_snapshot_for_others_is_not_delivered_twice(
+    publisher: Publisher, subscribe: Callable[..., Subscriber]
+) -> None:
+    first = joined(subscribe(publisher.address))
+    publisher.say("score")
+    assert numbers(take(first, 1)) == [1]
+    second = subscribe(publisher.address)
+    assert numbers(take(second, 1)) == [1]
+    publisher.say("score")
+    assert numbers(take(first, 1)) == [2]
+    assert numbers(take(second, 1)) == [2]
+    assert rest(first) == rest(second) == []
+
+
+def test_a_snapshot_larger_than_the_high_water_mark_arrives(subscribe: Callable[..., Subscriber]) -> None:
+    publisher = Publisher(high_water_mark=1200)
+    for n in range(3000):
+        publisher.say("score", call=f"call{n}")
+    assert publisher.bus.drain(10.0)
+    subscriber = subscribe(publisher.address, high_water_mark=1200)
+    assert sorted(numbers(take(subscriber, 3000))) == list(range(1, 3001))
+    publisher.bus.close()
+
+
+def test_prev_links_the_messages_of_a_topic(publisher: Publisher, subscribe: Callable[..., Subscriber]) -> None:
+    subscriber = joined(subscribe(publisher.address, "score.call1."))
+    for n in range(9):
+        publisher.say("score", call=f"call{n % 3}")
+    publisher.say("score", call="call10")
+    items = take(subscriber, 3)
+    assert [(item.event.seq, item.prev) for item in items if isinstance(item, Message)] == [(2, 0), (5, 2), (8, 5)]
+    assert rest(subscriber) == []
+
+
+def test_heartbeats_carry_the_vital_signs(publisher: Publisher, subscribe: Callable[..., Subscriber]) -> None:
+    publisher.say("score")
+    subscriber = subscribe(publisher.address, "health", "score.call1.", heartbeats=True)
+    beats = [item for item in take(subscriber, 3) if isinstance(item, Message) and item.event.type == "health"]
+    data = beats[-1].event.data
+    (status,) = data["sinks"]  # type: ignore[misc]
+    assert (status["name"], status["ok"], status["dropped"], status["emitted"]) == ("zeromq", True, 0, 1)
+    assert (data["code"], data["usable"], data["latency_p50_ms"]) == ("heartbeat", True, 1.5)
+    assert (beats[-1].event.seq, data["last_seq"]) == (0, 1)
+    assert data["last"] == {"health": 0, "score.call1.": 1}
+
+
+@pytest.mark.parametrize("topic", ["", "score."])
+def test_a_subscriber_that_does_not_read_learns_what_it_missed(
+    topic: str, subscribe: Callable[..., Subscriber]
+) -> None:
+    publisher = Publisher(high_water_mark=10)
+    subscriber = joined(subscribe(publisher.address, topic, high_water_mark=10))
+    for _ in range(800):
+        publisher.say("score", filler="x" * 20_000)
+    assert publisher.bus.drain(20.0)
+    items = rest(subscriber)
+    got = numbers(items)
+    holes = [item for item in items if isinstance(item, Missed)]
+    assert got[0] == 1
+    assert len(got) < 800
+    missing = {seq for hole in holes for seq in range(hole.first, hole.last + 1)}
+    assert missing == set(range(1, 801)) - set(got)
+    assert all(hole.exact is (topic == "") for hole in holes)
+    publisher.say("score")
+    assert numbers(take(subscriber, 1)) == [801]
+    publisher.bus.close()
+
+
+def test_events_lost_before_the_socket_are_seen_by_every_subscriber(subscribe: Callable[..., Subscriber]) -> None:
+    sink = ZeromqSink(ANYWHERE, "epoch", 0.1)
+    everything, part = subscribe(sink.address), subscribe(sink.address, "alert.")
+    until = time.monotonic() + 10.0
+    while not (everything.heard and part.heard):
+        assert time.monotonic() < until
+        sink.tick()
+        assert (everything.receive(0.01), part.receive(0.01)) == (None, None)
+    for seq in (1, 2, 7):
+        sink.emit(Event("score", "c", "a", 0, {}, seq, "epoch", "now"))
+    sink.emit(Event("alert.opened", "c", "a", 0, {}, 8, "epoch", "now"))
+    assert take(everything, 3)[2] == Missed(3, 6, "", True)
+    assert take(part, 1)[0] == Missed(1, 6, "alert.c.a", False)
+    sink.close()
+
+
+def test_a_restart_is_a_new_epoch_and_its_beginning_is_not_lost_unseen(subscribe: Callable[..., Subscriber]) -> None:
+    first = Publisher()
+    subscriber = joined(subscribe(first.address, silence_s=60.0))
+    first.say("score")
+    assert numbers(take(subscriber, 1)) == [1]
+    first.bus.close()
+    assert [item.event.data["code"] for item in take(subscriber, 1) if isinstance(item, Message)] == ["stopped"]
+    second = Publisher(first.address)
+    for _ in range(5):
+        second.say("score")
+    items = take(subscriber, 2)
+    assert items[0] == Restarted(second.bus.epoch)
+    items += rest(subscriber)
+    seen = set(numbers(items))
+    for hole in items:
+        if isinstance(hole, Missed):
+            seen |= set(range(hole.first, hole.last + 1))
+    assert seen == {1, 2, 3, 4, 5}
+    second.bus.close()
+
+
+def test_silence_and_return_are_reported_once(subscribe: Callable[..., Subscriber]) -> None:
+    first = Publisher()
+    subscriber = joined(subscribe(first.address, "score.", silence_s=0.5))
+    first.bus.close()
+    assert take(subscriber, 1) == [Silent(0.5, first.address)]
+    assert subscriber.receive(1.0) is None
+    second = Publisher(first.address)
+    assert take(subscriber, 2) == [Returned(first.address), Restarted(second.bus.epoch)]
+    second.bus.close()
+
+
+def test_nobody_there_is_silence(subscribe: Callable[..., Subscriber]) -> None:
+    subscriber = subscribe("tcp://127.0.0.1:9", silence_s=0.2)
+    assert isinstance(subscriber.receive(5.0), Silent)
+    assert not subscriber.heard
+    assert subscriber.receive(0.1) is None
+
+
+def test_strangers_on_the_port_are_reported(subscribe: Callable[..., Subscriber]) -> None:
+    with zmq.Context() as context, context.socket(zmq.PUB) as socket:
+        port = socket.bind_to_random_port("tcp://127.0.0.1")
+        subscriber = subscribe(f"tcp://127.0.0.1:{port}")
+        until = time.monotonic() + 10.0
+        while (item := subscriber.receive(0.02)) is None:
+            assert time.monotonic() < until
+            socket.send(b"weather 20 degrees")
+    assert isinstance(item, Unreadable)
+
+
+def test_a_busy_port_names_the_way_out(publisher: Publisher) -> None:
+    with pytest.raises(BadInputError, match="is taken") as caught:
+        ZeromqSink(publisher.address, "epoch")
+    assert publisher.address in caught.value.message
+    assert "--publish" in caught.value.hint
+    assert "--no-publish" in caught.value.hint
+
+
+@pytest.mark.parametrize("address", ["5556", "tcp://127.0.0.1:99999", "tcp://192.0.2.1:5556", "ipc:///nowhere/x"])
+def test_an_address_that_cannot_be_bound(address: str) -> None:
+    with pytest.raises(BadInputError, match=address):
+        ZeromqSink(address, "epoch")
+
+
+@pytest.mark.parametrize("address", ["5556", "tcp://127.0.0.1:0", "tcp://*:5556"])
+def test_an_address_that_cannot_be_subscribed_to(address: str) -> None:
+    with pytest.raises(BadInputError):
+        Subscriber(address)
+
+
+def test_closing_does_not_wait_for_a_subscriber_that_does_not_read(subscribe: Callable[..., Subscriber]) -> None:
+    publisher = Publisher()
+    joined(subscribe(publisher.address, high_water_mark=1))
+    for _ in range(500):
+        publisher.say("score", filler="x" * 50_000)
+    begun = time.monotonic()
+    assert publisher.bus.close(drain_s=0.4)
+    assert time.monotonic() - begun < 1.0
+
+
+def test_the_ledger_forgets_calls_that_ended() -> None:
+    ledger = Ledger()
+    for n in range(1000):
+        for at, kind in enumerate(("call.started", "score", "alert.opened", "call.ended")):
+            event = Event(kind, f"call{n}", "a", 0, {}, 4 * n + at + 1)
+            ledger.record(wire.topic(event).encode(), event)
+    assert ledger.current(b"") == []
+    assert ledger._of_call == ledger._topics == {}
+
+
+def test_an_event_offered_again_keeps_its_prev() -> None:
+    ledger = Ledger()
+    first, second = (Event("score", "c", "a", 0, {}, seq) for seq in (1, 2))
+    assert [ledger.record(b"score.c.a", event) for event in (first, first, second, second)] == [0, 0, 1, 1]
+
+
+def test_the_ledger_follows_prefixes_from_their_first_subscriber_on() -> None:
+    ledger = Ledger()
+    events = [Event("score", call, "a", 0, {}, seq) for seq, call in enumerate(("one", "two", "one", "ten"), 1)]
+    for event in events[:3]:
+        ledger.record(wire.topic(event).encode(), event)
+    for prefix in (b"score.t", b"score.one.", b"alert.", b""):
+        ledger.subscribe(prefix)
+    assert ledger.newest() == {"score.t": 2, "score.one.": 3, "alert.": 0, "": 3}
+    ledger.record(b"score.ten.a", events[3])
+    ledger.unsubscribe(b"")
+    assert ledger.newest() == {"score.t": 4, "score.one.": 3, "alert.": 0}
+
+
+def test_a_hole_on_one_topic_is_not_hidden_by_another() -> None:
+    part = Continuity(["score."])
+    assert part.heartbeat(10, {"score.": 9}) == []
+    assert part.message("score.a", 11, 5, False) is None
+    assert part.message("score.b", 13, 6, False) is None
+    assert part.heartbeat(13, {"score.": 13}) == []
+    assert part.message("score.a", 14, 12, False) == Missed(12, 12, "score.a", False)
+
+
+def test_a_hole_at_the_end_is_told_once() -> None:
+    part = Continuity(["score."])
+    part.heartbeat(10, {"score.": 9})
+    assert part.heartbeat(15, {"score.": 12}) == [Missed(11, 12, "score.", False)]
+    assert part.heartbeat(15, {"score.": 12}) == []
+    assert part.message("score.a", 16, 12, False) is None
+    assert part.message("score.a", 19, 17, False) == Missed(17, 17, "score.a", False)
+
+
+def test_old_numbers_of_a_topic_are_no_hole_for_a_newcomer() -> None:
+    part = Continuity(["score."])
+    assert part.message("score.a", 7, 3, True) is None
+    assert part.heartbeat(9, {"score.": 8}) == []
+    assert part.message("score.b", 10, 8, False) is None
+    everything = Continuity([""])
+    assert everything.message("score.a", 7, 3, True) is None
+    assert everything.message("score.b", 10, 8, False) is None
+    assert everything.message("score.b", 12, 10, False) == Missed(11, 11, "", True)
+
+
+def command(address: str, *options: str) -> subprocess.Popen[str]:
+    arguments = ", ".join((repr(address), *options))
+    script = f"import sys; from monitor.commands.subscribe import subscribe; sys.exit(subscribe({arguments}))"
+    return subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path.cwd()
+    )
+
+
+def test_subscribe_as_json_until_enough(publisher: Publisher) -> None:
+    publisher.say("score", p_fake=0.5)
+    out, err = command(publisher.address, "as_json=True", "count=1").communicate(timeout=20)
+    assert json.loads(out)["p_fake"] == 0.5
+    assert json.loads(out)["snapshot"] is True
+    assert err == ""
+
+
+def test_subscribe_for_people(publisher: Publisher) -> None:
+    publisher.say("call.started")
+    publisher.say("state.changed", **{"from": "clear", "state": "alert", "why": "evidence"})
+    publisher.say("alert.opened", p_fake=0.97, llr=3.2, net_speech_s=6.0)
+    publisher.say("score", state="alert", reason="speech", p_fake=0.97, call="call1\x1b[2J")
+    out, err = command(publisher.address, "count=4").communicate(timeout=20)
+    assert "call1/caller 0.0 s: state changed: clear -> alert, evidence (still holds)" in out
+    assert "alert opened, p_fake 0.97, llr +3.2, speech 6.0 s" in out
+    assert "call1?[2J/caller 0.0 s: alert (speech), p_fake 0.97\n" in out
+    assert err == ""
+
+
+def test_subscribe_says_that_it_waits_and_gives_up_in_time() -> None:
+    process = command("tcp://127.0.0.1:9", "count=1", "timeout_s=1.0")
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (1, "")
+    assert err == "waiting for tcp://127.0.0.1:9\n"
+
+
+def test_subscribe_ends_on_interrupt(publisher: Publisher) -> None:
+    process = command(publisher.address)
+    publisher.say("call.started")
+    assert process.stdout
+    assert "call started" in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, out, err) == (130, "", "")
+
+
+def test_subscribe_ends_with_its_reader(publisher: Publisher) -> None:
+    process = command(publisher.address, "as_json=True")
+    publisher.say("call.started")
+    assert process.stdout
+    assert process.stderr
+    assert process.stdout.readline()
+    process.stdout.close()
+    until = time.monotonic() + 20.0
+    while process.poll() is None:
+        assert time.monotonic() < until
+        publisher.say("call.started")
+        time.sleep(0.05)
+    assert process.returncode == 0
+    assert process.stderr.read() == ""
+    process.stderr.close()
+
+
+def test_a_stopped_subscriber_accounts_for_every_event_afterwards() -> None:
+    publisher = Publisher(high_water_mark=10)
+    process = command(publisher.address, "as_json=True", "timeout_s=6.0")
+    assert process.stdout
+    publisher.say("score")
+    assert json.loads(process.stdout.readline())["seq"] == 1
+    os.kill(process.pid, signal.SIGSTOP)
+    for _ in range(1500):
+        publisher.say("score", filler="x" * 20_000)
+    assert publisher.bus.drain(30.0)
+    os.kill(process.pid, signal.SIGCONT)
+    out, _ = process.communicate(timeout=30)
+    items = [json.loads(line) for line in out.splitlines()]
+    got = {item["seq"] for item in items if item["type"] == "score"}
+    missed = {seq for item in items if item["type"] == "missed" for seq in range(item["first"], item["last"] + 1)}
+    assert missed
+    assert got | missed == set(range(2, 1502))
+    assert not any(item["type"] == "silent" for item in items)
+    publisher.bus.close()
+
+
+@pytest.mark.parametrize("example", [0, 1])
+def test_the_examples_of_the_documentation_run(example: int, publisher: Publisher) -> None:
+    text = (Path(__file__).parents[1] / "docs" / "alerts.md").read_text()
+    script = re.findall(r"```python\n(.*?)```", text, re.DOTALL)[example]
+    script = script.replace("tcp://127.0.0.1:5556", publisher.address)
+    publisher.say("alert.opened", p_fake=0.97)
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    line = process.stdout.readline()
+    process.terminate()
+    process.communicate(timeout=10)
+    assert "alert.opened" in line

@@ -1,0 +1,1 @@
+"""Corpora, augmentation, training and evaluation. Imports model/ and nothing of monitor/."""

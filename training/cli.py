@@ -1,0 +1,98 @@
+"""The command `training`: learn a network, measure one, re-synthesise speech."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@app.callback()
+def training() -> None:
+    """Train and measure the networks of the deepfake speech monitor."""
+
+
+
+Corpora = Annotated[
+    list[Path],
+    typer.Option("--corpus", help="A manifest.csv, a folder that holds one, or a folder of classes. May be repeated."),
+]
+
+
+@app.command()
+def train(
+    corpus: Corpora,
+    out: Annotated[Path, typer.Option(help="Folder of the run: checkpoint, history, weights. Resumes where it stopped.")],
+    minutes: Annotated[float, typer.Option(min=0.01, help="Stop after so many minutes of training ...")] = 60.0,
+    steps: Annotated[int, typer.Option(min=1, help="... or so many steps, whichever comes first.")] = 100_000,
+    rows: Annotated[int, typer.Option(min=2, help="Calls in a batch; even.")] = 32,
+    seconds: Annotated[float, typer.Option(min=1, help="Length of each call in a batch.")] = 8.0,
+    features: Annotated[str, typer.Option(help="linear, mel, lfcc or mfcc.")] = "linear",
+    filters: Annotated[int, typer.Option(min=8, max=200, help="Filters of the filterbank.")] = 80,
+    network: Annotated[str, typer.Option(help="cnn-lstm, lstm or cnn.")] = "cnn-lstm",
+    channels: Annotated[str, typer.Option(help="Channels of the convolutions.")] = "24,32,48,64",
+    hidden: Annotated[int, typer.Option(min=8, help="Units of the LSTM.")] = 192,
+    layers: Annotated[int, typer.Option(min=1, max=4, help="Layers of the LSTM.")] = 1,
+    dropout: Annotated[float, typer.Option(min=0, max=0.9)] = 0.1,
+    learning_rate: Annotated[float, typer.Option(min=0)] = 1e-3,
+    average: Annotated[float, typer.Option(min=0, max=1, help="Decay of the moving average of the weights.")] = 0.999,
+    part_weights: Annotated[str, typer.Option(help="How often parts of the corpus are drawn: lab=1,wild=1.")] = "",
+    versions: Annotated[int, typer.Option(min=1, help="Copies of the speech through codecs, the clean one included.")] = 4,
+    validate_every: Annotated[int, typer.Option(min=1, help="Steps between two looks at the dev split.")] = 500,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that prepare the speech.")] = 2,
+    cache: Annotated[Path, typer.Option(help="Folder for prepared speech.")] = Path("data/cache"),
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    seed: Annotated[int, typer.Option()] = 1,
+) -> None:
+    """Train a network from scratch on corpora of bona fide and synthetic speech.
+
+    Clips of the split "dev" are for validation and calibration; where a corpus has none, a tenth of its speakers is.
+    """
+    from model.config import DetectorConfig, FeatureConfig, NetworkConfig
+    from training.prepare import Plan, run
+    from training.train import TrainConfig
+
+    model = DetectorConfig(
+        features=FeatureConfig(kind=features, n_filters=filters, n_ceps=min(40, filters)),
+        network=NetworkConfig(network, _numbers(channels), hidden=hidden, layers=layers, dropout=dropout),
+    )
+    config = TrainConfig(
+        steps=steps,
+        minutes=minutes,
+        rows=rows - rows % 2,
+        seconds=seconds,
+        learning_rate=learning_rate,
+        average=average,
+        validate_every=validate_every,
+        seed=seed,
+    )
+    plan = Plan(corpus, out, cache, _weights(part_weights), versions, workers, device)
+    run(model, config, plan, typer.echo)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"{text!r}: write whole numbers with commas, such as 24,32,48,64") from None
+
+
+def _weights(text: str) -> dict[str, float]:
+    try:
+        return {k.strip(): float(v) for k, _, v in (part.partition("=") for part in text.split(",") if part)}
+    except ValueError:
+        raise typer.BadParameter(f"{text!r}: write parts and numbers, such as lab=1,wild=1") from None
+
+
+def main() -> None:
+    """Entry point; faults of the input end with one line and exit code 2."""
+    import sys
+
+    try:
+        app()
+    except (ValueError, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)

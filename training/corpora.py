@@ -1,0 +1,125 @@
+"""What speech there is to learn from: lists of clips with labels, read from manifests and folders."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+BONA_FIDE_NAMES = frozenset({"gt", "bonafide", "bona-fide", "real", "genuine"})
+AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a"})
+
+FAMILY_OF_FOLDER = {
+    "diffwave": "diffusion-vocoder",
+    "wavegrad": "diffusion-vocoder",
+    "melgan": "gan-vocoder",
+    "parallel_wave_gan": "gan-vocoder",
+    "wavenet": "autoregressive-vocoder",
+    "wavernn": "autoregressive-vocoder",
+}
+"""Families of the folders of LibriSeVoc (Sun, 2023); the family of another folder is its name."""
+
+
+class CorpusError(ValueError):
+    """A corpus that cannot be used; the text says what to do."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One recording.
+
+    label: 0 bona fide, 1 spoof. pair: clips of the same sentence share it. native_rate: Hz of the original
+    recording, 0 = unknown. Unknown text fields are "".
+    """
+
+    path: Path
+    label: int
+    family: str
+    system: str
+    speaker: str
+    pair: str = ""
+    language: str = ""
+    part: str = ""
+    split: str = "train"
+    native_rate: int = 0
+
+
+def load_manifest(path: Path) -> list[Clip]:
+    """Clips of a CSV file with the columns path and label (bonafide | spoof), and, where known, family, system,
+    speaker, pair, language, part, split, native_sample_rate. Paths are relative to the file. Raises CorpusError.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except OSError as error:
+        raise CorpusError(f"cannot read the manifest {path}: {error.strerror}") from error
+    if not rows:
+        raise CorpusError(f"the manifest {path} lists no clips")
+    missing = {"path", "label"} - set(rows[0])
+    if missing:
+        raise CorpusError(f"the manifest {path} lacks the column {' and '.join(sorted(missing))}")
+    return [_from_row(row, path, number) for number, row in enumerate(rows, 2)]
+
+
+def _from_row(row: Mapping[str, str | None], manifest: Path, line: int) -> Clip:
+    name = row["label"]
+    if name not in ("bonafide", "spoof"):
+        raise CorpusError(f"{manifest}, line {line}: label {name!r}; write bonafide or spoof")
+    texts = {k: row.get(k) or "" for k in ("family", "system", "speaker", "pair", "language", "part")}
+    split = row.get("split") or "train"
+    rate = row.get("native_sample_rate") or "0"
+    if not rate.isdigit():
+        raise CorpusError(f"{manifest}, line {line}: native_sample_rate {rate!r}; write whole Hz")
+    path = manifest.parent / (row["path"] or "")
+    return Clip(path, int(name == "spoof"), split=split, native_rate=int(rate), **texts)
+
+
+def load_folder(root: Path) -> list[Clip]:
+    """Clips of a folder that has a folder a class, such as LibriSeVoc: gt, bonafide, real or genuine hold recordings,
+    every other one the copies by the system that it is named after. A file's speaker is its name up to the first
+    - or _. Raises CorpusError.
+    """
+    if not root.is_dir():
+        raise CorpusError(f"there is no folder {root}")
+    clips = [
+        _from_file(path, folder.name)
+        for folder in sorted(p for p in root.iterdir() if p.is_dir())
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in AUDIO_SUFFIXES
+    ]
+    if not clips:
+        raise CorpusError(f"{root} holds no folder with audio; put each class into a folder of its own")
+    return clips
+
+
+def _from_file(path: Path, folder: str) -> Clip:
+    genuine = folder.lower() in BONA_FIDE_NAMES
+    sentence = path.stem.removesuffix("_gen")
+    speaker = sentence.replace("-", "_").split("_")[0]
+    system = "bonafide" if genuine else folder
+    family = FAMILY_OF_FOLDER.get(system.lower(), system)
+    return Clip(path, int(not genuine), family, system, speaker, pair=sentence, part=path.parent.parent.name)
+
+
+def load_corpus(source: Path) -> list[Clip]:
+    """A manifest (.csv), a folder that holds manifest.csv, or a folder of classes. Raises CorpusError."""
+    if source.suffix == ".csv":
+        return load_manifest(source)
+    return load_manifest(source / "manifest.csv") if (source / "manifest.csv").is_file() else load_folder(source)
+
+
+def split_by_speaker(clips: Sequence[Clip], dev_share: float, seed: int = 0) -> tuple[list[Clip], list[Clip]]:
+    """Train and dev clips that share no speaker; a speaker's place depends on its name and the seed alone."""
+
+    def place(speaker: str) -> float:
+        return int(hashlib.sha256(f"{seed}/{speaker}".encode()).hexdigest()[:12], 16) / 16**12
+
+    dev = [c for c in clips if place(c.speaker) < dev_share]
+    return [c for c in clips if place(c.speaker) >= dev_share], dev
+
+
+def by_split(clips: Iterable[Clip], split: str) -> list[Clip]:
+    """The clips that a manifest puts into a split."""
+    return [c for c in clips if c.split == split]

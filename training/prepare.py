@@ -1,0 +1,165 @@
+"""From the corpora that the user names to a training run: decode, render channels, make other sounds, train."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from model.checkpoint import best_device
+from model.config import SAMPLE_RATE, DetectorConfig
+from training.bank import AudioBank, build_bank
+from training.channels import random_channel
+from training.corpora import Clip, CorpusError, by_split, load_corpus, split_by_speaker
+from training.nonspeech import random_sound
+from training.sampler import CallSampler, Weights
+from training.train import DevSet, TrainConfig, train
+
+OTHER_SOUNDS_S = 1200
+Say = Callable[[str], None]
+Int16 = NDArray[np.int16]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run learns from and where it works."""
+
+    corpora: Sequence[Path]
+    out: Path
+    cache: Path
+    part_weights: dict[str, float]
+    versions: int
+    workers: int
+    device: str
+
+
+def gather(corpora: Sequence[Path]) -> tuple[list[Clip], list[Clip]]:
+    """Train and dev clips of all corpora; they share no speaker. Raises CorpusError."""
+    training: list[Clip] = []
+    dev: list[Clip] = []
+    for source in corpora:
+        clips = load_corpus(source)
+        held = by_split(clips, "dev")
+        if held or source != corpora[0]:
+            training += by_split(clips, "train")
+        else:
+            rest, held = split_by_speaker(clips, 0.1)
+            training += rest
+        dev += held
+    shared = {c.speaker for c in dev} & {c.speaker for c in training} - {""}
+    if shared:
+        training = [c for c in training if c.speaker not in shared]
+    if len({c.label for c in training}) < 2 or len({c.label for c in dev}) < 2:
+        raise CorpusError("training and dev split each need bona fide and spoof clips")
+    return training, dev
+
+
+def _progress(say: Say, what: str) -> Callable[[int, int], None]:
+    return lambda done, total: say(f"{what}: {done} of {total}")
+
+
+def _through_channel(job: tuple[NDArray[np.int16], int]) -> Int16:
+    audio, seed = job
+    rng = np.random.default_rng(seed)
+    x = random_channel(audio.astype(np.float32) / 32768.0, rng)
+    return np.clip(np.round(x * 32768.0 + rng.random(len(x)) - rng.random(len(x))), -32768, 32767).astype(np.int16)
+
+
+def _seed(*words: object) -> int:
+    return int(hashlib.sha256("/".join(map(str, words)).encode()).hexdigest()[:12], 16)
+
+
+def render_versions(bank: AudioBank, count: int, cache: Path, workers: int, say: Say) -> Int16:
+    """int16 (count, total): the clips as they are, and count - 1 times each through a random channel.
+
+    Clips of one sentence go through the same channel, so that the channel never tells them apart.
+    """
+    key = hashlib.sha256(json.dumps([count, *(str(c.path) for c in bank.clips)]).encode()).hexdigest()[:16]
+    path = cache / f"versions-{key}.npy"
+    if path.is_file():
+        return np.asarray(np.load(path, mmap_mode="c"))
+    versions = np.empty((count, len(bank.audio)), dtype=np.int16)
+    versions[0] = bank.audio
+    spans = list(zip(bank.bounds[:-1].tolist(), bank.bounds[1:].tolist(), strict=True))
+    with ProcessPoolExecutor(workers) as pool:
+        for version in range(1, count):
+            jobs = [
+                (np.asarray(bank.audio[a:b]), _seed(clip.pair or clip.path.name, version))
+                for (a, b), clip in zip(spans, bank.clips, strict=True)
+            ]
+            for (a, b), part in zip(spans, pool.map(_through_channel, jobs, chunksize=32), strict=True):
+                versions[version, a:b] = part
+            say(f"channels: version {version} of {count - 1}")
+    np.save(path, versions)
+    return versions
+
+
+def _sound(seed: int) -> Int16:
+    rng = np.random.default_rng(seed)
+    x = random_sound(rng, 4 * SAMPLE_RATE)
+    return np.clip(np.round(x * 32767.0 + rng.random(len(x)) - rng.random(len(x))), -32768, 32767).astype(np.int16)
+
+
+def other_sounds(seconds: int, cache: Path, workers: int) -> Int16:
+    """Sounds that are not speech, end to end."""
+    path = cache / f"other-sounds-{seconds}.npy"
+    if not path.is_file():
+        with ProcessPoolExecutor(workers) as pool:
+            np.save(path, np.concatenate(list(pool.map(_sound, range(seconds // 4), chunksize=8))))
+    return np.asarray(np.load(path))
+
+
+def dev_set(bank: AudioBank) -> DevSet:
+    """The dev clips, part by part."""
+    parts: dict[str, Any] = {}
+    for name in sorted({c.part for c in bank.clips}):
+        rows = [i for i, c in enumerate(bank.clips) if c.part == name]
+        labels = np.array([bank.clips[i].label for i in rows], dtype=np.int64)
+        if len(set(labels.tolist())) == 2:
+            parts[name or "dev"] = ([bank.clip(i) for i in rows], labels)
+    return DevSet(parts)
+
+
+def _provenance(plan: Plan, clips: Sequence[Clip], seconds: float) -> dict[str, Any]:
+    systems = Counter(f"{c.part}/{c.system}" if c.part == "lab" else f"{c.part}/{c.family}" for c in clips if c.label)
+    return {
+        "command": "training " + " ".join(sys.argv[1:]),
+        "corpora": [p.name for p in plan.corpora],
+        "clips": len(clips),
+        "hours": round(seconds / 3600, 2),
+        "speakers": len({c.speaker for c in clips}),
+        "bona fide clips": sum(c.label == 0 for c in clips),
+        "spoof clips": dict(sorted(systems.items())),
+        "torch": torch.__version__,
+    }
+
+
+def run(model: DetectorConfig, config: TrainConfig, plan: Plan, say: Say) -> Path:
+    """Prepare the speech and train; returns the weights file. Raises CorpusError and ValueError."""
+    clips, dev_clips = gather(plan.corpora)
+    say(f"{len(clips)} training clips, {len(dev_clips)} dev clips, {len({c.speaker for c in clips})} speakers")
+    plan.cache.mkdir(parents=True, exist_ok=True)
+    bank = build_bank(clips, plan.cache, plan.workers, _progress(say, "decoding"))
+    dev = dev_set(build_bank(dev_clips, plan.cache, plan.workers, _progress(say, "decoding dev")))
+    versions = render_versions(bank, plan.versions, plan.cache, plan.workers, say)
+    others = other_sounds(OTHER_SOUNDS_S, plan.cache, plan.workers)
+    device = torch.device(best_device() if plan.device == "auto" else plan.device)
+    if device.type == "cpu":
+        torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_float32_matmul_precision("high")
+    weights = Weights(plan.part_weights)
+    sampler = CallSampler(bank, versions, others, model.families, weights, device, config.seed)
+    path = train(model, config, sampler, dev, plan.out, _provenance(plan, clips, len(bank.audio) / SAMPLE_RATE), say, str(device))
+    say(f"wrote {path}")
+    return path

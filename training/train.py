@@ -1,0 +1,232 @@
+"""training train: one page from a bank of speech to a weights file; resumable, with progress and time left."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.checkpoint import best_device, save_detector
+from model.config import Calibration, DetectorConfig
+from model.features import TAIL, spectra
+from model.network import NetState, Output
+from model.stream import Detector
+from training.augment import AugmentConfig, augment, mask_features
+from training.losses import LossWeights, training_loss
+from training.metrics import auc, eer, fit_calibration
+from training.sampler import Batch, CallSampler
+from training.scoring import score_clips
+
+Audio = np.ndarray[Any, np.dtype[np.float32]]
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """minutes or steps end the training, whichever comes first. rows x seconds is a batch; carry: share of rows
+    that go on from the state of the batch before. average: decay of the moving average of the weights.
+    """
+
+    steps: int = 20_000
+    minutes: float = 60.0
+    rows: int = 32
+    seconds: float = 8.0
+    carry: float = 0.5
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    warm_up: int = 300
+    average: float = 0.999
+    validate_every: int = 500
+    seed: int = 1
+    loss: LossWeights = field(default_factory=LossWeights)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+
+
+@dataclass(frozen=True)
+class DevSet:
+    """Named lists of clips to validate on: audio float32 (n,), labels, families."""
+
+    parts: Mapping[str, tuple[list[Audio], np.ndarray[Any, np.dtype[np.int64]]]]
+
+
+class Trainer:
+    """Everything that a training run holds between steps."""
+
+    def __init__(self, model: DetectorConfig, config: TrainConfig, sampler: CallSampler, device: torch.device) -> None:
+        torch.manual_seed(config.seed)
+        self.config, self.sampler, self.device = config, sampler, device
+        self.detector = Detector(model).to(device)
+        self.average = Detector(model).to(device)
+        self.average.load_state_dict(self.detector.state_dict())
+        decay = [p for p in self.detector.parameters() if p.ndim > 1]
+        rest = [p for p in self.detector.parameters() if p.ndim <= 1]
+        groups = [{"params": decay, "weight_decay": config.weight_decay}, {"params": rest, "weight_decay": 0.0}]
+        self.optimiser = torch.optim.AdamW(groups, lr=config.learning_rate)
+        self.state: NetState | None = None
+        self.tail = torch.zeros(config.rows, TAIL, device=device)
+        self.done, self.spent = 0, 0.0
+        self.history: list[dict[str, Any]] = []
+
+    def fit_scaling(self) -> None:
+        """Learn the features' mean and standard deviation from augmented speech."""
+        batch = self.sampler.draw(max(64, self.config.rows), self.config.seconds)
+        audio = augment(batch.audio, batch.pair, self.config.augment)
+        padded = torch.nn.functional.pad(audio, (TAIL, 0))
+        for detector in (self.detector, self.average):
+            detector.features.fit_scaling(spectra(padded, detector.window))
+
+    def forward(self, batch: Batch) -> Output:
+        """One batch through the network from the carried state."""
+        audio = augment(batch.audio, batch.pair, self.config.augment)
+        rows = audio.shape[0]
+        fresh = self.detector.network.init_state(rows)
+        if self.state is None:
+            self.state = fresh
+        keep = torch.rand(rows, device=self.device) < self.config.carry
+        state = {k: torch.where(keep.view(-1, *[1] * (v.ndim - 1)), self.state[k], v) for k, v in fresh.items()}
+        padded = torch.cat([self.tail * keep[:, None], audio], dim=1)
+        self.tail = padded[:, -TAIL:]
+        features = mask_features(self.detector.features(spectra(padded, self.detector.window)), self.config.augment)
+        ok = torch.ones_like(batch.speech)
+        out, new = self.detector.network(features, ok, state, speech=batch.speech)
+        self.state = {k: v.detach() for k, v in new.items()}
+        return out  # type: ignore[no-any-return]
+
+    def rate(self) -> float:
+        """Learning rate: linear warm-up, then a cosine over the steps or the minutes, whichever ends first."""
+        part = max(self.done / self.config.steps, self.spent / 60.0 / self.config.minutes)
+        warm = min(1.0, (self.done + 1) / self.config.warm_up)
+        return self.config.learning_rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(part, 1.0))))
+
+    def step(self) -> dict[str, Tensor]:
+        """One optimiser step; returns the loss and its parts."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate()
+        self.detector.train()
+        batch = self.sampler.draw(self.config.rows, self.config.seconds)
+        loss, parts = training_loss(self.forward(batch), batch, self.config.loss)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.detector.parameters(), 5.0)
+        self.optimiser.step()
+        decay = min(self.config.average, (1 + self.done) / (10 + self.done))
+        with torch.no_grad():
+            for mine, theirs in zip(self.average.state_dict().values(), self.detector.state_dict().values(), strict=True):
+                mine.lerp_(theirs, 1 - decay) if mine.is_floating_point() else mine.copy_(theirs)
+        self.done += 1
+        return parts | {"loss": loss.detach()}
+
+    def finished(self) -> bool:
+        return self.done >= self.config.steps or self.spent >= self.config.minutes * 60
+
+    def save(self, path: Path) -> None:
+        """A checkpoint to resume from."""
+        partial = path.with_suffix(".partial")
+        torch.save(
+            {
+                "detector": self.detector.state_dict(),
+                "average": self.average.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "done": self.done,
+                "spent": self.spent,
+                "history": self.history,
+                "rng": torch.get_rng_state(),
+                "sampler": self.sampler.rng.bit_generator.state,
+            },
+            partial,
+        )
+        partial.replace(path)
+
+    def resume(self, path: Path) -> None:
+        held = torch.load(path, map_location=self.device, weights_only=True)
+        self.detector.load_state_dict(held["detector"])
+        self.average.load_state_dict(held["average"])
+        self.optimiser.load_state_dict(held["optimiser"])
+        self.done, self.spent, self.history = held["done"], held["spent"], held["history"]
+        torch.set_rng_state(held["rng"].cpu())
+        self.sampler.rng.bit_generator.state = held["sampler"]
+
+
+def folded_copy(detector: Detector) -> Detector:
+    """An inference-ready copy, so that the trained one stays trainable."""
+    copy = Detector(detector.config)
+    copy.load_state_dict(detector.state_dict())
+    return copy.prepared().to(detector.device)
+
+
+def validate(detector: Detector, dev: DevSet) -> dict[str, float]:
+    """EER and AUC of each part of the dev set, streamed from a cold state as a live call would be."""
+    ready, figures = folded_copy(detector), {}
+    for name, (clips, labels) in dev.parts.items():
+        scores = np.array([s.logit for s in score_clips(ready, clips)])
+        figures[f"{name}_eer"] = eer(scores, labels)
+        figures[f"{name}_auc"] = auc(scores, labels)
+    return figures
+
+
+def calibrated(detector: Detector, dev: DevSet) -> Detector:
+    """The detector with scale and offset fitted on all parts of the dev set together."""
+    ready = folded_copy(detector)
+    clips = [c for audio, _ in dev.parts.values() for c in audio]
+    labels = np.concatenate([labels for _, labels in dev.parts.values()])
+    logits = np.array([s.logit for s in score_clips(ready, clips)])
+    scale, offset = fit_calibration(logits, labels)
+    config = replace(detector.config, calibration=Calibration(scale=scale, offset=offset))
+    copy = Detector(config)
+    copy.load_state_dict(detector.state_dict())
+    return copy
+
+
+def train(
+    model: DetectorConfig,
+    config: TrainConfig,
+    sampler: CallSampler,
+    dev: DevSet,
+    out: Path,
+    provenance: Mapping[str, Any],
+    say: Callable[[str], None],
+    device: str = "auto",
+) -> Path:
+    """Train until steps or minutes are spent; writes out/checkpoint.pt, history.json and weights.safetensors."""
+    chosen = torch.device(best_device() if device == "auto" else device)
+    out.mkdir(parents=True, exist_ok=True)
+    trainer = Trainer(model, config, sampler, chosen)
+    if (out / "checkpoint.pt").exists():
+        trainer.resume(out / "checkpoint.pt")
+        say(f"resumed at step {trainer.done}")
+    else:
+        trainer.fit_scaling()
+    sums: dict[str, float] = {}
+    since, started = time.monotonic(), 0
+    while not trainer.finished():
+        parts = trainer.step()
+        trainer.spent += time.monotonic() - since
+        since = time.monotonic()
+        started += 1
+        if started % 10 == 1:
+            sums = {k: sums.get(k, float(v)) * 0.9 + float(v) * 0.1 for k, v in parts.items()}
+        if trainer.done % config.validate_every == 0 or trainer.finished():
+            figures = validate(trainer.average, dev)
+            trainer.history.append({"step": trainer.done, "spent_s": round(trainer.spent, 1)} | sums | figures)
+            say(_progress(trainer, started))
+            trainer.save(out / "checkpoint.pt")
+            (out / "history.json").write_text(json.dumps(trainer.history, indent=1))
+    final = calibrated(trainer.average, dev)
+    training = dict(provenance) | {"settings": asdict(config), "steps": trainer.done, "dev": trainer.history[-1]}
+    save_detector(final, out / "weights.safetensors", training)
+    return out / "weights.safetensors"
+
+
+def _progress(trainer: Trainer, started: int) -> str:
+    last = trainer.history[-1]
+    part = max(trainer.done / trainer.config.steps, trainer.spent / 60.0 / trainer.config.minutes)
+    left = trainer.spent / max(part, 1e-6) * (1 - part) / 60.0
+    figures = "  ".join(f"{k} {v:.3f}" for k, v in last.items() if k not in ("step", "spent_s"))
+    return f"step {trainer.done}  {trainer.spent / 60:.1f} min, {max(left, 0):.1f} min left  {figures}"
