@@ -61,15 +61,14 @@ class CausalConv2d(nn.Module):
 
 
 class ConvFrontend(nn.Module):
-    """Features (N, 2 T, F) -> (N, T, embedding): four causal convolutions, halved in time once."""
+    """Features (N, 2 T, F) -> (N, T, embedding): causal convolutions, the first of which halves the frame rate."""
 
     def __init__(self, size: int, config: NetworkConfig) -> None:
         super().__init__()
         layers, c_in, bins = [], 1, size
         for i, c_out in enumerate(config.channels):
-            layer = CausalConv2d(
-                c_in, c_out, (3, 5 if i == 0 else 3), (FRAMES_PER_BLOCK if i == 1 else 1, 2), bins
-            )
+            kernel, stride = ((4, 5), (FRAMES_PER_BLOCK, 2)) if i == 0 else ((3, 3), (1, 2))
+            layer = CausalConv2d(c_in, c_out, kernel, stride, bins)
             layers.append(layer)
             c_in, bins = c_out, layer.bins_out
         self.layers = nn.ModuleList(layers)
@@ -130,27 +129,30 @@ class SpeechLstm(nn.Module):
         h, c = state["h"].transpose(0, 1).contiguous(), state["c"].transpose(0, 1).contiguous()
         if x.shape[1] == 1:
             y, (new_h, new_c) = self.lstm(x, (h, c))
-            moved = active.squeeze(1)
+            keep = active.squeeze(1)[None, :, None]
+            h, c = torch.where(keep, new_h, h), torch.where(keep, new_c, c)
         else:
-            y, (new_h, new_c), moved = self._compacted(x, active, (h, c))
-        keep = moved[None, :, None]
-        h, c = torch.where(keep, new_h, h), torch.where(keep, new_c, c)
+            y, h, c = self._compacted(x, active, h, c)
         return y, {"h": h.transpose(0, 1), "c": c.transpose(0, 1)}
 
-    def _compacted(
-        self, x: Tensor, active: Tensor, state: tuple[Tensor, Tensor]
-    ) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor]:
-        """Run over the active blocks, moved together; outputs are put back to their places."""
+    def _compacted(self, x: Tensor, active: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Run over the active blocks, moved together; outputs are put back to their places.
+
+        The run pauses where a stream has no more active blocks, to take its state there: on a CPU that is several
+        times faster than torch's packed sequences.
+        """
         counts = active.sum(1)
         order = torch.argsort((~active).to(torch.int8), dim=1, stable=True)
         gathered = torch.take_along_dim(x, order[..., None], dim=1)
-        packed = nn.utils.rnn.pack_padded_sequence(
-            gathered, counts.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False
-        )
-        out, new = self.lstm(packed, state)
-        padded, _ = nn.utils.rnn.pad_packed_sequence(out, batch_first=True, total_length=x.shape[1])
+        outputs, at, state = [], 0, (h, c)
+        for end in sorted(set(counts.tolist()) - {0}):
+            y, state = self.lstm(gathered[:, at:end], state)
+            outputs.append(y)
+            done = (counts == end)[None, :, None]
+            h, c, at = torch.where(done, state[0], h), torch.where(done, state[1], c), end
+        outputs.append(x.new_zeros(x.shape[0], x.shape[1] - at, self.hidden))
         back = torch.argsort(order, dim=1)
-        return torch.take_along_dim(padded, back[..., None], dim=1), new, counts > 0
+        return torch.take_along_dim(torch.cat(outputs, dim=1), back[..., None], dim=1), h, c
 
 
 class NoMemory(nn.Module):
@@ -193,9 +195,7 @@ class Network(nn.Module):
         device = self.speech.weight.device
         return self.frontend.init_state(batch, device) | self.recurrent.init_state(batch, device)
 
-    def forward(
-        self, x: Tensor, ok: Tensor, state: NetState, speech: Tensor | None = None
-    ) -> tuple[Output, NetState]:
+    def forward(self, x: Tensor, ok: Tensor, state: NetState, speech: Tensor | None = None) -> tuple[Output, NetState]:
         """x (N, 2 T, F) features, ok (N, T) bool from the gate, speech (N, T) bool = the truth, in training."""
         z, front_state = self.frontend(x, state)
         speech_logit = self.speech(z).squeeze(-1)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from model.config import BLOCK, DetectorConfig
 from model.features import TAIL, Features, build_features, hann, spectra
 from model.gate import GateState, Kind, clean, gate, init_gate
-from model.network import Network, NetState, build_network
+from model.network import NetState, Network, build_network
 
 
 class Detector(nn.Module):
@@ -174,5 +174,3 @@ def _nothing(detector: Detector, batch: int) -> Scores:
     whole, flag = number.to(torch.int64), number.to(torch.bool)
     family = torch.zeros(batch, 0, len(detector.config.families), device=detector.device)
     return Scores(number, number, whole, flag, family, number, whole, flag)
-
-

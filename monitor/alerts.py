@@ -141,5 +141,3 @@ def _verdict(config: AlertSection, old: Decision, above_suspicious: Ints, llr: F
     suspicious = above_suspicious >= _blocks(config.suspicious_hold_s)
     stays = (old.state == SUSPICIOUS) & (llr > (config.suspicious_llr + config.close_llr) / 2)
     return np.where(suspicious | stays, SUSPICIOUS, CLEAR)
-
-

@@ -1,6 +1,6 @@
 """The live loop: capture threads fill the ring, one loop scores all channels, the bus takes the events.
 
-    source --(capture thread)--> Ring --(Engine.run)--> Pool.step --> events --> Bus --> sinks
+source --(capture thread)--> Ring --(Engine.run)--> Pool.step --> events --> Bus --> sinks
 """
 
 from __future__ import annotations

@@ -137,9 +137,7 @@ def _signals(stop: threading.Event) -> Iterator[None]:
 
 
 @contextmanager
-def _screen(
-    pull: Callable[[], View], config: Config, json_lines: bool, stop: threading.Event
-) -> Iterator[None]:
+def _screen(pull: Callable[[], View], config: Config, json_lines: bool, stop: threading.Event) -> Iterator[None]:
     if json_lines or config.dashboard.mode == "off":
         yield
         return

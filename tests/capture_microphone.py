@@ -18,8 +18,12 @@ from monitor.sources.microphone import MicrophoneSource
 from monitor.types import Chunk
 
 
+_one_line = threading.Lock()
+
+
 def say(**values: object) -> None:
-    print(json.dumps(values), flush=True)
+    with _one_line:
+        print(json.dumps(values), flush=True)
 
 
 def main(device: str, samples: str) -> None:

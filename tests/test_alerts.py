@@ -69,7 +69,17 @@ def test_the_life_of_an_alert() -> None:
     channel.hear(5.0, -2.0)
     channel.hear(16.0, 4.0)
     channel.hear(6.0, -2.0)
-    assert channel.words() == ["clear", "suspicious", "opened", "alert", "updated", "updated", "updated", "closed", "clear"]
+    assert channel.words() == [
+        "clear",
+        "suspicious",
+        "opened",
+        "alert",
+        "updated",
+        "updated",
+        "updated",
+        "closed",
+        "clear",
+    ]
     times = dict(channel.log)
     assert abs(times["suspicious"] - 5.0 - CONFIG.suspicious_hold_s) < 0.03
     assert abs(times["opened"] - 5.0 - CONFIG.alert_hold_s) < 0.03

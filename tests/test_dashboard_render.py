@@ -200,6 +200,7 @@ def test_one_line_for_a_whole_call() -> None:
     said = "".join(segment.text for segment in row)
     assert "ALERT  97% caller" in said
     assert "CLEAR  3% agent" in said
+    assert "PAUSED" in "".join(segment.text for segment in line(view(), 100, paused=True))
 
 
 def test_plain_lines() -> None:

@@ -50,7 +50,15 @@ def test_mel_equals_librosa(speechlike: torch.Tensor) -> None:
     side = (N_FFT - WINDOW) // 2
     padded = np.pad(speechlike[0].numpy(), (side, side))
     mel = librosa.feature.melspectrogram(
-        y=padded, sr=SAMPLE_RATE, n_fft=N_FFT, hop_length=HOP, win_length=WINDOW, center=False, n_mels=80, htk=True, norm=None
+        y=padded,
+        sr=SAMPLE_RATE,
+        n_fft=N_FFT,
+        hop_length=HOP,
+        win_length=WINDOW,
+        center=False,
+        n_mels=80,
+        htk=True,
+        norm=None,
     )
     ours = _ours(speechlike, FeatureConfig(kind="mel"))
     np.testing.assert_allclose(ours.numpy(), np.log(mel.T + 1e-6), atol=2e-4)
@@ -67,7 +75,15 @@ def test_mfcc_equals_librosa(speechlike: torch.Tensor) -> None:
     side = (N_FFT - WINDOW) // 2
     padded = np.pad(speechlike[0].numpy(), (side, side))
     mel = librosa.feature.melspectrogram(
-        y=padded, sr=SAMPLE_RATE, n_fft=N_FFT, hop_length=HOP, win_length=WINDOW, center=False, n_mels=80, htk=True, norm=None
+        y=padded,
+        sr=SAMPLE_RATE,
+        n_fft=N_FFT,
+        hop_length=HOP,
+        win_length=WINDOW,
+        center=False,
+        n_mels=80,
+        htk=True,
+        norm=None,
     )
     expected = librosa.feature.mfcc(S=np.log(mel + 1e-6), n_mfcc=40)
     np.testing.assert_allclose(_ours(speechlike, FeatureConfig(kind="mfcc")).numpy(), expected.T, atol=1e-3)
@@ -103,7 +119,12 @@ def test_scaling_gives_zero_mean_and_unit_variance(speechlike: torch.Tensor, kin
 
 @pytest.mark.parametrize(
     "config",
-    [FeatureConfig(kind="chroma"), FeatureConfig(f_max=9000.0), FeatureConfig(f_min=500.0, f_max=400.0), FeatureConfig(mel_scale="bark")],
+    [
+        FeatureConfig(kind="chroma"),
+        FeatureConfig(f_max=9000.0),
+        FeatureConfig(f_min=500.0, f_max=400.0),
+        FeatureConfig(mel_scale="bark"),
+    ],
 )
 def test_impossible_settings_are_refused(config: FeatureConfig) -> None:
     with pytest.raises(ValueError, match=r"\w"):

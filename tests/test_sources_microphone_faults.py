@@ -38,12 +38,14 @@ class FakeStream:
     channels: int
     block: int
     callback: Callable[..., None]
+    on_close: Callable[[], object]
     active: bool = True
     closed: int = 0
 
     def close(self) -> None:
         self.closed += 1
         self.active = False
+        self.on_close()
 
     def hear(self, blocks: int = 1, *, value: float = 0.5, overflow: bool = False, age: float = 0.0) -> None:
         for _ in range(blocks):
@@ -69,17 +71,19 @@ class FakeBackend:
     def refresh(self) -> None:
         self.refreshed += 1
 
-    def open(self, device: InputDevice, rate: int, channels: int, block: int, callback: Any, ended: Any) -> FakeStream:
+    def open(self, device: InputDevice, rate: int, channels: int, block: int, callback: Any, _: Any) -> FakeStream:
         self.attempts += 1
         if self.gate is not None:
             self.gate.wait(20)
         if self.failures:
             self.failures -= 1
             raise SourceError(f"{device.name} cannot be opened: busy", "close other programs")
-        self.streams.append(FakeStream(device, rate, channels, block, callback))
+        index = len(self.streams)
         if self.sources:
-            self.pulse[len(self.streams)] = next(iter(self.sources))
-        return self.streams[-1]
+            self.pulse[index] = next(iter(self.sources))
+        stream = FakeStream(device, rate, channels, block, callback, lambda: self.pulse.pop(index, None))
+        self.streams.append(stream)
+        return stream
 
     def captures(self) -> dict[int, int]:
         return dict(self.pulse)
@@ -118,6 +122,13 @@ class Listening:
         return [item for item in self.items if isinstance(item, Chunk)]
 
 
+def until(done: Callable[[], object]) -> None:
+    give_up = time.monotonic() + 10
+    while not done():
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+
+
 @pytest.fixture
 def listen() -> Iterator[Callable[..., Listening]]:
     made: list[Listening] = []
@@ -147,7 +158,7 @@ def test_overflows_are_counted_and_told_but_not_for_each_block(listen):
     listening.wait(lambda: any(c.detail.startswith("20 times") for c in listening.conditions()))
 
 
-def test_blocks_that_nobody_takes_are_dropped_counted_and_jumped(listen):
+def test_blocks_that_nobody_takes_are_dropped_counted_and_jumped():
     backend = FakeBackend()
     source = MicrophoneSource("mic", InputSection(ring_s=0.1), backend=backend)
     items = source.chunks()
@@ -185,7 +196,7 @@ def test_a_lost_device_is_tried_until_it_is_back(listen):
     listening.wait(listening.chunks)
     backend.failures = 5
     backend.streams[0].active = False
-    listening.wait(lambda: len(backend.streams) == 2 or None)
+    until(lambda: len(backend.streams) == 2)
     backend.streams[1].hear()
     listening.wait(lambda: len(listening.chunks()) == 2)
     assert listening.codes() == ["device lost", "recovered"]
@@ -204,7 +215,7 @@ def test_a_device_is_found_again_by_its_name(listen):
     listening.wait(listening.chunks)
     backend.devices = [STEREO, MIC]
     backend.streams[0].active = False
-    listening.wait(lambda: len(backend.streams) == 2 or None)
+    until(lambda: len(backend.streams) == 2)
     assert backend.streams[1].device == STEREO
 
 
@@ -217,7 +228,7 @@ def test_the_default_input_may_come_back_with_fewer_channels(listen):
     listening.wait(listening.chunks)
     backend.devices = [MIC]
     backend.streams[0].active = False
-    listening.wait(lambda: len(backend.streams) == 2 or None)
+    until(lambda: len(backend.streams) == 2)
     backend.streams[1].hear(value=0.25)
     listening.wait(lambda: len(listening.chunks()) == 2)
     assert np.array_equal(listening.chunks()[1].samples, np.full((2, 160), 0.25, np.float32))
@@ -227,7 +238,7 @@ def test_zeros_of_unknown_origin_are_answered_by_one_reopening(listen):
     backend = FakeBackend()
     listening = listen(backend, config=InputSection(zeros_s=0.05, reconnect_first_s=0.05))
     backend.streams[0].hear(10, value=0.0)
-    listening.wait(lambda: len(backend.streams) == 2 or None)
+    until(lambda: len(backend.streams) == 2)
     backend.streams[1].hear(10, value=0.0)
     backend.streams[1].hear(1)
     listening.wait(lambda: "recovered" in listening.codes())
@@ -255,16 +266,14 @@ def test_a_move_is_a_fault_for_a_device_that_was_named(listen, monkeypatch, devi
 
     def heard() -> bool:
         backend.streams[-1].hear()
-        time.sleep(0.01)
         return "moved" in listening.codes()
 
-    while not heard():
-        pass
+    until(heard)
     moved = listening.conditions()[0]
     assert moved.usable is usable
     assert "webcam" in moved.detail
     if not usable:
-        listening.wait(lambda: len(backend.streams) > count or None)
+        until(lambda: len(backend.streams) > count)
 
 
 def test_pulseaudio_knows_the_true_rate_and_channels(listen):
@@ -313,17 +322,14 @@ def test_a_sound_server_that_does_not_answer(listen, monkeypatch):
     listening.wait(listening.chunks)
     backend.streams[0].active = False
     listening.wait(lambda: "device lost" in listening.codes())
-    attempts = backend.attempts
+    until(lambda: backend.attempts == 2)
     time.sleep(0.5)
-    assert backend.attempts == attempts, "one thread at a time waits for the server"
+    assert backend.attempts == 2, "one thread at a time waits for the server"
     listening.source.close()
     listening.thread.join(2)
     assert not listening.thread.is_alive()
     backend.gate.set()  # too late: what was opened is closed again
-    give_up = time.monotonic() + 5
-    while not (len(backend.streams) == 2 and backend.streams[1].closed):
-        assert time.monotonic() < give_up
-        time.sleep(0.01)
+    until(lambda: len(backend.streams) == 2 and backend.streams[1].closed)
 
 
 def test_the_first_opening_is_bounded(monkeypatch):
@@ -370,7 +376,7 @@ except BadInputError as error:
 
 
 def printed_error(path: Path, home: Path) -> str:
-    environment = {"PYTHONPATH": f"{path}:{ROOT}", "HOME": str(home), "PATH": "/usr/bin:/bin"}
+    environment = {"PYTHONPATH": f"{path}:{ROOT}", "HOME": str(home), "PULSE_SERVER": f"unix:{home}/none"}
     command = [sys.executable, "-c", PRINT_ERROR]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
     return done.stdout

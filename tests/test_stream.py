@@ -80,7 +80,9 @@ def joined(parts: list[Scores], dim: int) -> Scores:
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize(("feature", "network"), EVERY)
 @pytest.mark.parametrize("sizes", [(1,), (160,), (BLOCK,), (333, 1, 4000), (10_000_000,)])
-def test_any_split_gives_the_scores_of_the_whole(feature: str, network: str, device: str, sizes: tuple[int, ...]) -> None:
+def test_any_split_gives_the_scores_of_the_whole(
+    feature: str, network: str, device: str, sizes: tuple[int, ...]
+) -> None:
     detector, x = make_detector(feature, network, device), audio(2, blocks=30)
     if sizes == (1,):
         x = x[:, : 8 * BLOCK]
@@ -117,7 +119,9 @@ def test_every_layer_is_causal(feature: str, network: str) -> None:
     seen: list[list[torch.Tensor]] = [[], []]
     for run, signal in enumerate((x, other)):
         hooks = [
-            m.register_forward_hook(lambda _m, _i, out, run=run: seen[run].append(out[0] if isinstance(out, tuple) else out))
+            m.register_forward_hook(
+                lambda _m, _i, out, run=run: seen[run].append(out[0] if isinstance(out, tuple) else out)
+            )
             for m in detector.modules()
             if not list(m.children())
         ]
@@ -170,7 +174,9 @@ def test_streams_join_leave_and_move_in_a_stack(device: str) -> None:
     assign(held, rows, new)
     after = step(detector, states[1], x[1:2, half:])[1]
     for i, expected in ((0, 2), (1, 0)):
-        torch.testing.assert_close(scores.spoof[i], whole(detector, x[expected : expected + 1]).spoof[0, 30:], atol=1e-5, rtol=0)
+        torch.testing.assert_close(
+            scores.spoof[i], whole(detector, x[expected : expected + 1]).spoof[0, 30:], atol=1e-5, rtol=0
+        )
     torch.testing.assert_close(after.spoof[0], whole(detector, x[1:2]).spoof[0, 30:], atol=1e-5, rtol=0)
     assert int(held.blocks[1]) == 30
     assert int(held.blocks[0]) == 60

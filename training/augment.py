@@ -19,11 +19,11 @@ from model.config import SAMPLE_RATE
 class AugmentConfig:
     """Probabilities that a pair of rows is treated; ranges in dB, Hz and seconds."""
 
-    filter: float = 0.6
-    band_limit: float = 0.35
-    room: float = 0.35
-    noise: float = 0.5
-    noise_snr_db: tuple[float, float] = (5.0, 40.0)
+    filter: float = 0.5
+    band_limit: float = 0.25
+    room: float = 0.2
+    noise: float = 0.35
+    noise_snr_db: tuple[float, float] = (8.0, 40.0)
     clip: float = 0.05
     mu_law: float = 0.1
     level_dbfs: tuple[float, float] = (-42.0, -6.0)
@@ -54,7 +54,9 @@ def filter_curve(pair: Tensor, bins: int, config: AugmentConfig) -> Tensor:
     top = torch.where(_uniform(pair, 0.0, 1.0) < 0.5, _uniform(pair, 3300.0, 4000.0), _uniform(pair, 3400.0, 7900.0))
     bottom = torch.where(_uniform(pair, 0.0, 1.0) < 0.5, _uniform(pair, 150.0, 350.0), torch.zeros_like(top))
     limited = _chosen(pair, config.band_limit)[:, None]
-    edges = -((hz - top[:, None]).clamp(min=0.0) / 200.0) * 24.0 - ((bottom[:, None] - hz).clamp(min=0.0) / 100.0) * 12.0
+    edges = (
+        -((hz - top[:, None]).clamp(min=0.0) / 200.0) * 24.0 - ((bottom[:, None] - hz).clamp(min=0.0) / 100.0) * 12.0
+    )
     return torch.pow(10.0, (smooth + torch.where(limited, edges.clamp(min=-90.0), torch.zeros_like(edges))) / 20.0)
 
 

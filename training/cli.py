@@ -15,7 +15,6 @@ def training() -> None:
     """Train and measure the networks of the deepfake speech monitor."""
 
 
-
 Corpora = Annotated[
     list[Path],
     typer.Option("--corpus", help="A manifest.csv, a folder that holds one, or a folder of classes. May be repeated."),
@@ -25,7 +24,9 @@ Corpora = Annotated[
 @app.command()
 def train(
     corpus: Corpora,
-    out: Annotated[Path, typer.Option(help="Folder of the run: checkpoint, history, weights. Resumes where it stopped.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the run: checkpoint, history, weights. Resumes where it stopped.")
+    ],
     minutes: Annotated[float, typer.Option(min=0.01, help="Stop after so many minutes of training ...")] = 60.0,
     steps: Annotated[int, typer.Option(min=1, help="... or so many steps, whichever comes first.")] = 100_000,
     rows: Annotated[int, typer.Option(min=2, help="Calls in a batch; even.")] = 32,
@@ -40,7 +41,9 @@ def train(
     learning_rate: Annotated[float, typer.Option(min=0)] = 1e-3,
     average: Annotated[float, typer.Option(min=0, max=1, help="Decay of the moving average of the weights.")] = 0.999,
     part_weights: Annotated[str, typer.Option(help="How often parts of the corpus are drawn: lab=1,wild=1.")] = "",
-    versions: Annotated[int, typer.Option(min=1, help="Copies of the speech through codecs, the clean one included.")] = 4,
+    versions: Annotated[
+        int, typer.Option(min=1, help="Copies of the speech through codecs, the clean one included.")
+    ] = 4,
     validate_every: Annotated[int, typer.Option(min=1, help="Steps between two looks at the dev split.")] = 500,
     workers: Annotated[int, typer.Option(min=1, help="Processes that prepare the speech.")] = 2,
     cache: Annotated[Path, typer.Option(help="Folder for prepared speech.")] = Path("data/cache"),

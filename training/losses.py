@@ -40,10 +40,14 @@ def training_loss(out: Output, batch: Batch, weights: LossWeights) -> tuple[Tens
     active = out.active & labelled
     target = batch.label.clamp(min=0).float() * (1 - 2 * weights.smoothing) + weights.smoothing
     pieces = int(batch.piece.max()) + 1
-    in_piece = F.one_hot(torch.where(active, batch.piece, torch.full_like(batch.piece, pieces)), pieces + 1)[..., :pieces]
+    in_piece = F.one_hot(torch.where(active, batch.piece, torch.full_like(batch.piece, pieces)), pieces + 1)[
+        ..., :pieces
+    ]
     heard = (in_piece.cumsum(1) * in_piece).sum(-1).float()
     ramp = (heard / weights.onset_blocks).clamp(max=1.0) * active
-    frame = (F.binary_cross_entropy_with_logits(out.spoof, target, reduction="none") * ramp).sum() / ramp.sum().clamp(min=1)
+    frame = (F.binary_cross_entropy_with_logits(out.spoof, target, reduction="none") * ramp).sum() / ramp.sum().clamp(
+        min=1
+    )
 
     pooled, count = _pool(out.spoof, batch.piece, active, pieces)
     piece_target, _ = _pool(target, batch.piece, active, pieces)

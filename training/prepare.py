@@ -160,6 +160,8 @@ def run(model: DetectorConfig, config: TrainConfig, plan: Plan, say: Say) -> Pat
     torch.set_float32_matmul_precision("high")
     weights = Weights(plan.part_weights)
     sampler = CallSampler(bank, versions, others, model.families, weights, device, config.seed)
-    path = train(model, config, sampler, dev, plan.out, _provenance(plan, clips, len(bank.audio) / SAMPLE_RATE), say, str(device))
+    path = train(
+        model, config, sampler, dev, plan.out, _provenance(plan, clips, len(bank.audio) / SAMPLE_RATE), say, str(device)
+    )
     say(f"wrote {path}")
     return path

@@ -38,7 +38,9 @@ class Batch:
     pair: Tensor
 
 
-def speech_cells(audio: np.ndarray[Any, Any], bounds: np.ndarray[Any, Any], range_db: float = 30.0) -> np.ndarray[Any, Any]:
+def speech_cells(
+    audio: np.ndarray[Any, Any], bounds: np.ndarray[Any, Any], range_db: float = 30.0
+) -> np.ndarray[Any, Any]:
     """Which 10 ms cells of a bank's int16 audio are speech: at most range_db below the clip's loud cells."""
     cells = np.zeros(len(audio) // HOP + 1, dtype=bool)
     for start, end in zip(bounds[:-1], bounds[1:], strict=True):
@@ -53,11 +55,14 @@ def speech_cells(audio: np.ndarray[Any, Any], bounds: np.ndarray[Any, Any], rang
 
 @dataclass(frozen=True)
 class Weights:
-    """How often each part of the corpus is drawn from, relative to the others; parts not named weigh 1."""
+    """parts: how often each part of the corpus is drawn from, relative to the others; those not named weigh 1.
+    through_channel: share of pieces that are drawn from all versions; the others are as they were recorded.
+    """
 
     parts: dict[str, float]
     other_sounds: float = 0.12
     switch: float = 0.4
+    through_channel: float = 0.7
 
 
 class CallSampler:
@@ -106,10 +111,10 @@ class CallSampler:
         self.real_ids, self.real_p = _balanced([self.clips[i] for i in real], real, self.weights.parts, "speaker")
 
     def _twins(self) -> tuple[int, int]:
-        """A bona fide clip and a spoof: of the same sentence four times in five, where there is one."""
+        """A bona fide clip and a spoof: of the same sentence two times in three, where there is one."""
         spoof = int(self.rng.choice(self.spoof_ids, p=self.spoof_p))
         twin = self.genuine.get(self.clips[spoof].pair or "")
-        if twin is None or self.rng.random() < 0.2:
+        if twin is None or self.rng.random() < 1 / 3:
             twin = int(self.rng.choice(self.real_ids, p=self.real_p))
         return twin, spoof
 
@@ -141,7 +146,8 @@ class CallSampler:
             length = min(shortest // BLOCK, int(rng.uniform(50, 300)), blocks - at)
             if length == 0:
                 break
-            offset = int(rng.integers(0, shortest - length * BLOCK + 1)) + int(rng.integers(0, self.count)) * self.total
+            version = int(rng.integers(0, self.count)) if rng.random() < self.weights.through_channel else 0
+            offset = int(rng.integers(0, shortest - length * BLOCK + 1)) + version * self.total
             for row in (0, 1):
                 clip = twins[row ^ flip]
                 start = int(self.bounds[clip]) + offset
@@ -180,7 +186,5 @@ def _balanced(
     totals: dict[str, float] = defaultdict(float)
     for (part, _), size in sizes.items():
         totals[part] += size**0.5
-    p = np.array([
-        parts.get(c.part, 1.0) / totals[c.part] * sizes[c.part, getattr(c, key)] ** -0.5 for c in clips
-    ])
+    p = np.array([parts.get(c.part, 1.0) / totals[c.part] * sizes[c.part, getattr(c, key)] ** -0.5 for c in clips])
     return np.asarray(ids), p / p.sum()

@@ -118,7 +118,9 @@ class Trainer:
         self.optimiser.step()
         decay = min(self.config.average, (1 + self.done) / (10 + self.done))
         with torch.no_grad():
-            for mine, theirs in zip(self.average.state_dict().values(), self.detector.state_dict().values(), strict=True):
+            for mine, theirs in zip(
+                self.average.state_dict().values(), self.detector.state_dict().values(), strict=True
+            ):
                 mine.lerp_(theirs, 1 - decay) if mine.is_floating_point() else mine.copy_(theirs)
         self.done += 1
         return parts | {"loss": loss.detach()}

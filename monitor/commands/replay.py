@@ -25,7 +25,7 @@ class Replay:
 
 
 def parse_speed(text: str) -> float | None:
-    """"max" is None: as fast as it can be scored. Raises BadInputError."""
+    """ "max" is None: as fast as it can be scored. Raises BadInputError."""
     if text == "max":
         return None
     try:
@@ -42,7 +42,9 @@ def parse_channels(text: str | None) -> tuple[list[str] | None, list[str] | None
     for part in text.split(","):
         name, equals, place = (word.strip() for word in part.partition("="))
         if not name or (equals and not place):
-            raise BadInputError(f"--channels {text} is not NAME=PLACE,...", "write caller=left,agent=right, for instance")
+            raise BadInputError(
+                f"--channels {text} is not NAME=PLACE,...", "write caller=left,agent=right, for instance"
+            )
         places.append(place or name)
         names.append(name)
     return places, names

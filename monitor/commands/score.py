@@ -152,4 +152,3 @@ class Scorer:
             lines.append(line)
         file.source.close()
         return lines
-

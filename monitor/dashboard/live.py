@@ -77,12 +77,11 @@ class _Line:
         self._live.start()
 
     def show(self, view: View, keys: Keys) -> None:
-        if keys.paused:
-            return
-        for text in self._news.lines(view):
-            self._console.print(text, markup=False, highlight=False, emoji=False)
+        if not keys.paused:
+            for text in self._news.lines(view):
+                self._console.print(text, markup=False, highlight=False, emoji=False)
         # The last column stays empty: some terminals wrap when it is written.
-        self._live.update(Frame([line(view, self._console.width - 1)]), refresh=True)
+        self._live.update(Frame([line(view, self._console.width - 1, keys.paused)]), refresh=True)
 
     def close(self) -> None:
         self._live.stop()
@@ -142,7 +141,7 @@ class Dashboard:
         self._shown: View | None = None
         self._stop = threading.Event()
         self._wake = threading.Event()
-        self._keys = KeyReader(self._on_key)
+        self._keys = KeyReader(self.press)
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -165,16 +164,8 @@ class Dashboard:
         atexit.unregister(self.close)
 
     def _run(self) -> None:
-        screen = _SCREENS[self.mode](self._console)
         try:
-            screen.open()
-            while not self._stop.is_set():
-                self._draw(screen, self._view())
-                self._rest(screen)
-            self._state.paused = False
-            last = self._view()
-            self._draw(screen, last)
-            screen.close()
+            last = self._show(_SCREENS[self.mode](self._console))
             writer = PlainScreen(self._console.file)
             for text in summary_lines(last):
                 writer.write(text)
@@ -183,6 +174,19 @@ class Dashboard:
             self.fault = f"the terminal cannot be written: {error}"
         finally:
             self._keys.stop()
+
+    def _show(self, screen: _Screen) -> View:
+        """Draw until close(); returns the last view."""
+        try:
+            screen.open()
+            while not self._stop.is_set():
+                self._draw(screen, self._view())
+                self._rest(screen)
+            self._state.paused = False
+            last = self._view()
+            self._draw(screen, last)
+            return last
+        finally:
             screen.close()
 
     def _draw(self, screen: _Screen, view: View) -> None:
@@ -210,7 +214,8 @@ class Dashboard:
             if not self._state.muted and self.mode != "plain":
                 self._console.bell()
 
-    def _on_key(self, key: str) -> None:
+    def press(self, key: str) -> None:
+        """Do what a key says: q, p or m; others do nothing."""
         if key == "q":
             self._on_quit()
         elif key == "p":

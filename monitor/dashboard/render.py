@@ -71,9 +71,10 @@ def render(
     return Frame(sized(rows, width, height))
 
 
-def line(view: View, width: int) -> Row:
+def line(view: View, width: int, paused: bool = False) -> Row:
     """The whole call in one row."""
-    parts: Row = [piece(words.clock(view.elapsed_s) + " ", palette.DIM)]
+    parts: Row = [piece(" PAUSED ", palette.REVERSE), piece(" ")] if paused else []
+    parts.append(piece(words.clock(view.elapsed_s) + " ", palette.DIM))
     for channel in view.channels:
         name = cut(clean(channel.name), 16)
         parts += [

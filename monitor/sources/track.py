@@ -55,14 +55,20 @@ class Track:
             yield from self._convert(ready)
 
     def finish(self) -> Iterator[Chunk]:
-        """What the resampler still holds."""
+        """What is still held, here and in the resampler."""
+        blocks, self._held = self._held, []
+        for block in blocks:
+            yield from self._convert(block)
+        yield from self._drain()
+
+    def _drain(self) -> Iterator[Chunk]:
         rest = self._resampler.push(np.zeros((self._channels, 0), np.float32), last=True)
         if rest.shape[1]:
             yield Chunk(rest, self.position, self.end_time)
             self.position += rest.shape[1]
 
     def _jump(self, seconds: float) -> Iterator[Chunk]:
-        yield from self.finish()
+        yield from self._drain()
         self.position += round(seconds * SAMPLE_RATE)
         self._resampler = StreamResampler(self._rate, self._channels)
 
