@@ -52,6 +52,7 @@ def save_detector(detector: Detector, path: Path, training: Mapping[str, Any]) -
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     save_file(tensors, partial, metadata)
+    partial.chmod(0o644)  # safetensors writes files that only their owner can read
     partial.replace(path)
     return metadata["sha256"]
 

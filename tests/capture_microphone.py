@@ -17,7 +17,6 @@ from monitor.errors import MonitorError
 from monitor.sources.microphone import MicrophoneSource
 from monitor.types import Chunk
 
-
 _one_line = threading.Lock()
 
 

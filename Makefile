@@ -1,0 +1,53 @@
+# make demo | test | check | bench. Needs Python 3.11 or newer; brings its own uv, and on Debian the packages it uses.
+SHELL := /bin/sh
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+RUN := $(UV) run --frozen
+DEMO_PACKAGES := libportaudio2 asterisk-core-sounds-en-wav
+TEST_PACKAGES := $(DEMO_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins
+PROMPTS := http://deb.debian.org/debian/pool/main/a/asterisk-core-sounds/asterisk-core-sounds-en-wav_1.6.1-1_all.deb
+
+.PHONY: help demo test check format bench debian-demo debian-test install clean
+
+help:
+	@echo "make demo    install, then watch a call in which a human voice turns into a synthetic one"
+	@echo "make test    install what the tests need, and run them all"
+	@echo "make check   lint and type-check"
+	@echo "make bench   measure speed and latency; results in benchmarks/results/"
+
+$(UV):
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 2; }
+	python3 -m venv .uv || { sh scripts/debian-packages.sh python3-venv && python3 -m venv .uv; }
+	.uv/bin/python -m pip install --quiet uv
+
+install: $(UV)
+	$(UV) sync --frozen
+
+debian-demo:
+	@sh scripts/debian-packages.sh $(DEMO_PACKAGES)
+	@sh scripts/prompts.sh $(PROMPTS)
+
+debian-test:
+	@sh scripts/debian-packages.sh $(TEST_PACKAGES)
+
+demo: debian-demo install
+	$(RUN) monitor demo
+
+test: debian-test install
+	$(RUN) pytest
+
+check: install
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy
+
+format: install
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .
+
+bench: debian-test install
+	$(RUN) python -m benchmarks.streams
+	$(RUN) python -m benchmarks.replay
+	$(RUN) python -m benchmarks.latency --minutes 2
+
+clean:
+	rm -rf .venv .uv demo data runs .pytest_cache .mypy_cache .ruff_cache
