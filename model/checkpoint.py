@@ -30,6 +30,10 @@ class CheckpointError(ValueError):
     """A weights or state file that cannot be used; the text says why."""
 
 
+class DeviceError(ValueError):
+    """A device that this machine does not have."""
+
+
 def _digest(metadata: Mapping[str, str], tensors: Mapping[str, torch.Tensor]) -> str:
     digest = hashlib.sha256()
     digest.update(json.dumps({k: v for k, v in sorted(metadata.items()) if k != "sha256"}).encode())
@@ -73,7 +77,7 @@ def describe(path: Path) -> dict[str, str]:
 
 
 def load_detector(path: Path = DEFAULT_WEIGHTS, device: str | torch.device = "cpu") -> Detector:
-    """A detector ready for inference. Raises CheckpointError for a file that is missing, damaged or of another version."""
+    """A detector ready for inference. Raises CheckpointError for a file that is missing, damaged or of another kind."""
     metadata, tensors = _read(path)
     if metadata.get("format") != FORMAT:
         raise CheckpointError(f"{path} holds no weights of this program")
@@ -109,3 +113,17 @@ def best_device() -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def choose_device(wanted: str) -> str:
+    """The device of a setting: auto, cpu, cuda or mps. Raises DeviceError for one that is not there."""
+    there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+    if wanted in there and not there[wanted]():
+        raise DeviceError(f"this machine has no {wanted} device")
+    return best_device() if wanted == "auto" else wanted
+
+
+def describe_device(device: str) -> str:
+    """The version of torch and the device, for people."""
+    name = f" ({torch.cuda.get_device_name()})" if device == "cuda" else ""
+    return f"torch {torch.__version__} on {device}{name}"

@@ -53,7 +53,8 @@ class FeatureConfig(_Values):
     """Spectral features of 25 ms windows every 10 ms.
 
     kind: an entry of model.features.FEATURES. f_min, f_max in Hz. floor: power added before the logarithm.
-    mel_scale: "htk" or "slaney". n_ceps: coefficients kept by lfcc and mfcc.
+    mel_scale: "htk" or "slaney". n_ceps: coefficients kept by lfcc and mfcc. relative: each frame's mean over the
+    bands (for a cepstrum, its first coefficient) is taken out, so that the level of a call means nothing.
     """
 
     kind: str = "linear"
@@ -63,6 +64,7 @@ class FeatureConfig(_Values):
     floor: float = 1e-6
     mel_scale: str = "htk"
     n_ceps: int = 40
+    relative: bool = True
 
 
 @dataclass(frozen=True)

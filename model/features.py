@@ -79,7 +79,7 @@ class Features(nn.Module):
     """Log filterbank energies or their cepstrum, scaled to zero mean and unit variance.
 
     forward: complex spectra (N, T, BINS) -> (N, T, size). The scaling is learned from the training set
-    (fit_scaling) and travels with the weights.
+    (fit_scaling) and travels with the weights; raw() is what torchaudio and librosa give.
     """
 
     filters: Tensor
@@ -88,7 +88,7 @@ class Features(nn.Module):
 
     def __init__(self, config: FeatureConfig, filters: Tensor, *, cepstrum: bool) -> None:
         super().__init__()
-        self.floor = config.floor
+        self.floor, self.relative = config.floor, config.relative
         self.size = config.n_ceps if cepstrum else config.n_filters
         self.register_buffer("filters", filters, persistent=False)
         basis = dct(config.n_ceps, config.n_filters) if cepstrum else None
@@ -103,12 +103,21 @@ class Features(nn.Module):
         return logs if self.basis is None else logs @ self.basis
 
     def forward(self, spectrum: Tensor) -> Tensor:
-        scaled: Tensor = (self.raw(spectrum) - self.mean) / self.std
+        scaled: Tensor = (self._levelled(spectrum) - self.mean) / self.std
         return scaled
+
+    def _levelled(self, spectrum: Tensor) -> Tensor:
+        """raw(), without the level of each frame where the configuration says so."""
+        x = self.raw(spectrum)
+        if not self.relative:
+            return x
+        if self.basis is None:
+            return x - x.mean(dim=2, keepdim=True)
+        return torch.cat([torch.zeros_like(x[..., :1]), x[..., 1:]], dim=2)
 
     def fit_scaling(self, spectrum: Tensor) -> None:
         """Set mean and standard deviation from spectra (N, T, BINS) of the training set."""
-        flat = self.raw(spectrum).flatten(0, 1)
+        flat = self._levelled(spectrum).flatten(0, 1)
         self.mean.copy_(flat.mean(0))
         self.std.copy_(flat.std(0).clamp(min=1e-3))
 

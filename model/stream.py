@@ -7,7 +7,7 @@ reset exists, and two streams can share a call by being stacked along the first 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -117,8 +117,9 @@ def select(state: State, rows: Tensor) -> State:
 def assign(state: State, rows: Tensor, new: State) -> None:
     """Write the streams of `new` into rows: int64 (M,) of state, in place."""
     fresh = new.tensors()
-    for name, tensor in state.tensors().items():
-        tensor.index_copy_(0, rows, fresh[name])
+    with torch.inference_mode():  # The state may be one that step() made, which nothing else may change.
+        for name, tensor in state.tensors().items():
+            tensor.index_copy_(0, rows, fresh[name])
 
 
 def step(detector: Detector, state: State, samples: Tensor) -> tuple[State, Scores]:
@@ -126,13 +127,15 @@ def step(detector: Detector, state: State, samples: Tensor) -> tuple[State, Scor
     if samples.ndim != 2 or samples.shape[0] != state.tail.shape[0]:
         raise ValueError(f"samples of shape {tuple(samples.shape)} for {state.tail.shape[0]} streams")
     with torch.inference_mode():
-        heard = torch.cat([state.pending, samples.to(detector.device, torch.float32)], dim=1)
-        whole = heard.shape[1] // BLOCK * BLOCK
-        flat = state.tensors() | {"pending": heard[:, whole:]}
-        state, results = State.from_tensors(flat), []
+        heard = samples.to(detector.device, torch.float32)
+        if state.pending.shape[1]:
+            heard = torch.cat([state.pending, heard], dim=1)
+        whole, results = heard.shape[1] // BLOCK * BLOCK, []
         for at in range(0, whole, BLOCK):
             state, scores = _block(detector, state, heard[:, at : at + BLOCK])
             results.append(scores)
+        # A copy, because the samples are the caller's and may change.
+        state = replace(state, pending=heard[:, whole:].clone())
         return state, _join(results, detector, samples.shape[0])
 
 
@@ -145,17 +148,17 @@ def _block(detector: Detector, state: State, samples: Tensor) -> tuple[State, Sc
     last = spectrum[:, -1]
     power = last.real.square() + last.imag.square()
     gate_state, kind, level = gate(config.gate, state.gate, samples, power, gap, invalid)
-    out, net = detector.network(detector.features(spectrum), (kind == Kind.SPEECH)[:, None], state.net)
+    kind = kind[:, None]
+    ok = kind == Kind.SPEECH
+    out, net = detector.network(detector.features(spectrum), ok, state.net)
     blocks = state.blocks + 1
-    active = out.active.squeeze(1)
-    kind = torch.where((kind == Kind.SPEECH) & ~active, Kind.NOT_SPEECH, kind)
     scores = Scores(
         spoof=out.spoof,
         speech=torch.sigmoid(out.speech),
-        kind=kind[:, None],
-        active=active[:, None],
+        kind=kind.masked_fill(ok & ~out.active, Kind.NOT_SPEECH),
+        active=out.active,
         family=torch.softmax(out.family, dim=2),
-        level=level[:, None],
+        level=level[:, None].clone(),
         end=(blocks * BLOCK)[:, None],
         warm=(blocks >= config.warm_blocks)[:, None],
     )
@@ -165,6 +168,8 @@ def _block(detector: Detector, state: State, samples: Tensor) -> tuple[State, Sc
 def _join(parts: list[Scores], detector: Detector, batch: int) -> Scores:
     if not parts:
         return _nothing(detector, batch)
+    if len(parts) == 1:
+        return parts[0]
     names = Scores.__dataclass_fields__
     return Scores(**{name: torch.cat([getattr(p, name) for p in parts], dim=1) for name in names})
 

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
-from monitor.errors import MonitorError
-
-if TYPE_CHECKING:
-    from monitor.settings import Settings
+from monitor.errors import BadInputError, MonitorError
+from monitor.options import (
+    Assignments,
+    ConfigFile,
+    FailOnAlert,
+    Journal,
+    Json,
+    JsonOnly,
+    NoPublish,
+    Picture,
+    Publish,
+    Screen,
+    Speed,
+    Weights,
+    read_settings,
+)
 
 INTERRUPTED = 130
 
@@ -22,52 +36,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Says, while a call goes on, how likely it is that the voice is synthetic.\n\n"
-    "monitor --device mic watches the microphone; monitor replay FILE a recording. Exit status: 0 done, 2 bad input or "
-    "configuration, 3 an alert was raised and --fail-on-alert was given, 130 interrupted.",
 )
-
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="Configuration file (default: ./config.toml).")]
-Assignments = Annotated[
-    list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one setting. May be repeated.")
-]
-Weights = Annotated[Path | None, typer.Option("--weights", help="Weights file (default: the one that came along).")]
-Publish = Annotated[str | None, typer.Option("--publish", metavar="ADDRESS", help="Where ZeroMQ events are published.")]
-NoPublish = Annotated[bool, typer.Option("--no-publish", help="Do not publish on ZeroMQ.")]
-Journal = Annotated[Path | None, typer.Option("--journal", help="Append every event to this file as a JSON line.")]
-Screen = Annotated[str | None, typer.Option("--screen", help="auto, full, line, plain or off.")]
-Json = Annotated[bool, typer.Option("--json", help="Write JSON lines to standard output, and nothing else.")]
-FailOnAlert = Annotated[bool, typer.Option("--fail-on-alert", help="Exit with 3 if an alert was raised.")]
-
-
-def _settings(
-    config: Path | None,
-    assignments: list[str] | None,
-    *,
-    weights: Path | None = None,
-    publish: str | None = None,
-    no_publish: bool = False,
-    journal: Path | None = None,
-    screen: str | None = None,
-) -> Settings:
-    from monitor.settings import load_settings, parse_assignment
-
-    flags = dict(parse_assignment(text) for text in assignments or [])
-    named: dict[str, object] = {
-        "model.weights": str(weights) if weights else None,
-        "zeromq.address": publish,
-        "zeromq.enabled": False if no_publish else None,
-        "journal.path": str(journal) if journal else None,
-        "dashboard.mode": screen,
-    }
-    return load_settings(config, os.environ, flags | {k: v for k, v in named.items() if v is not None})
 
 
 @app.callback(invoke_without_command=True)
 def live(
     context: typer.Context,
     device: Annotated[
-        str | None, typer.Option("--device", help="Microphone: mic (the default input), an index, or part of a name.")
+        str | None,
+        typer.Option(
+            "--device", metavar="NAME", help="Microphone to watch: mic = the default one, a number, or part of a name."
+        ),
     ] = None,
     config: ConfigFile = None,
     assignments: Assignments = None,
@@ -80,17 +59,31 @@ def live(
     fail_on_alert: FailOnAlert = False,
     version: Annotated[bool, typer.Option("--version", help="Show the version and end.")] = False,
 ) -> None:
+    """Says, while a call goes on, how likely it is that a voice is synthetic.
+
+    \b
+    monitor --device mic       watch the default microphone
+    monitor replay call.wav    watch a recording as if it were live
+    monitor COMMAND --help     the options of a command
+
+    \b
+    Exit status: 0 done, 2 bad input or settings, 130 interrupted by Ctrl-C,
+    3 an alert was raised and --fail-on-alert was given.
+    """
     if version:
         from importlib.metadata import version as installed
 
         typer.echo(f"monitor {installed('deepfake-speech-monitor')}")
         return
+    given = [p.opts[0] for p in context.command.params if context.params.get(p.name or "")]
     if context.invoked_subcommand is not None:
+        _nothing_before(context.invoked_subcommand, given)
         return
     if device is None:
+        _nothing_alone(given)
         typer.echo(context.get_help())
         return
-    settings = _settings(
+    settings = read_settings(
         config, assignments, weights=weights, publish=publish, no_publish=no_publish, journal=journal, screen=screen
     )
     from monitor.commands.live import live as run
@@ -98,12 +91,36 @@ def live(
     raise typer.Exit(run(device, settings.config, json_lines=json_lines, fail_on_alert=fail_on_alert))
 
 
-@app.command()
+def _nothing_before(command: str, given: Sequence[str]) -> None:
+    if given:
+        raise BadInputError(
+            f"{given[0]} stands before {command}, where it would change nothing",
+            f"options of a command follow it: monitor {command} ... {given[0]} ...",
+        )
+
+
+def _nothing_alone(given: Sequence[str]) -> None:
+    if given:
+        raise BadInputError(
+            f"{given[0]}, but nothing to watch",
+            "name a microphone (monitor --device mic) or a command (see --help)",
+        )
+
+
+@app.command(short_help="Watch a recorded call as if it were live.")
 def replay(
-    file: Annotated[Path, typer.Argument(help="A recording; a stereo file is one party a channel.")],
-    speed: Annotated[str, typer.Option(help="max, or how many times real time, such as 1.")] = "1",
-    channels: Annotated[str | None, typer.Option(help="Names and places: caller=left,agent=right or caller=1.")] = None,
-    read_ms: Annotated[int, typer.Option(min=1, max=10_000, help="Audio read at once.")] = 20,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Recording. In a stereo file each side is one party.")],
+    speed: Speed = "1",
+    channels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST", help="Watch these channels, under these names: caller=left,agent=right, or just left."
+        ),
+    ] = None,
+    read_ms: Annotated[
+        int,
+        typer.Option(metavar="MS", min=1, max=10_000, help="Milliseconds read at once; the result is the same."),
+    ] = 20,
     config: ConfigFile = None,
     assignments: Assignments = None,
     weights: Weights = None,
@@ -113,10 +130,13 @@ def replay(
     screen: Screen = None,
     json_lines: Json = False,
     fail_on_alert: FailOnAlert = False,
-    svg: Annotated[Path | None, typer.Option(help="Write a picture of the last screen to this file.")] = None,
+    svg: Picture = None,
 ) -> None:
-    """Watch a recorded call as if it were live."""
-    settings = _settings(
+    """Watch a recorded call as if it were live.
+
+    Reads wav, flac, ogg, mp3, m4a, amr, webm and the sound of videos.
+    """
+    settings = read_settings(
         config, assignments, weights=weights, publish=publish, no_publish=no_publish, journal=journal, screen=screen
     )
     from monitor.commands.replay import Replay
@@ -126,52 +146,67 @@ def replay(
     raise typer.Exit(run(wanted, settings.config))
 
 
-@app.command()
+@app.command(short_help="Judge whole recordings: one line for each file and channel.")
 def score(
-    files: Annotated[list[Path], typer.Argument(help="Recordings.")],
-    json_lines: Json = False,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Recordings.")],
+    json_lines: JsonOnly = False,
     config: ConfigFile = None,
     assignments: Assignments = None,
     weights: Weights = None,
 ) -> None:
-    """One line for each file and channel: likelihood, log-likelihood ratio, net speech, state, families."""
-    settings = _settings(config, assignments, weights=weights)
+    """Judge whole recordings: one line for each file and channel, in the order given.
+
+    p_fake is the probability that the voice is synthetic, llr the evidence for it (log-likelihood ratio, in nats), both
+    of all speech in the file; the state is the gravest on the way. A file that cannot be read is named, the others are
+    judged all the same, and the exit status is 2.
+    """
+    settings = read_settings(config, assignments, weights=weights)
     from monitor.commands.score import score as run
 
     raise typer.Exit(run(files, settings.config, as_json=json_lines))
 
 
-@app.command()
+@app.command(short_help="Print what a running monitor finds.")
 def subscribe(
-    address: Annotated[str, typer.Argument(help="Of a running monitor.")] = "tcp://127.0.0.1:5556",
-    json_lines: Json = False,
+    address: Annotated[
+        str, typer.Argument(metavar="ADDRESS", help="Where the running monitor publishes.")
+    ] = "tcp://127.0.0.1:5556",
+    json_lines: Annotated[bool, typer.Option("--json", help="Write each event as a JSON line.")] = False,
     topic: Annotated[
-        list[str] | None, typer.Option(help="Only topics that begin so, such as alert. May be repeated.")
+        list[str] | None,
+        typer.Option(
+            metavar="PREFIX",
+            help="Only topics that begin so: alert, score.call1 ... May be given several times.",
+        ),
     ] = None,
-    count: Annotated[int | None, typer.Option(min=1, help="End after so many events.")] = None,
-    timeout: Annotated[float | None, typer.Option(min=0, help="End after so many seconds.")] = None,
+    count: Annotated[int | None, typer.Option(metavar="N", min=1, help="End after N events.")] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", min=0, help="End after so long; with --count, status 1 if that were too few."),
+    ] = None,
 ) -> None:
-    """Print what a running monitor says."""
+    """Print what a running monitor finds, until Ctrl-C."""
     from monitor.commands.subscribe import subscribe as run
 
     raise typer.Exit(run(address, json_lines, topic or [""], count, timeout))
 
 
-@app.command()
-def devices(json_lines: Json = False) -> None:
-    """List the inputs that --device takes."""
+@app.command(short_help="List the microphones that --device takes.")
+def devices(json_lines: JsonOnly = False) -> None:
+    """List the microphones and other inputs that --device takes, by number or name."""
     from monitor.commands.devices import devices as run
 
     run(as_json=json_lines)
 
 
-@app.command()
+@app.command(short_help="Watch a call whose voice turns synthetic half-way.")
 def demo(
     file: Annotated[
-        Path | None, typer.Argument(help="A recording of a human voice (default: telephone prompts).")
+        Path | None,
+        typer.Argument(metavar="FILE", help="Recording of a human voice, 12 s or more (default: telephone prompts)."),
     ] = None,
-    speed: Annotated[str, typer.Option(help="max, or how many times real time, such as 1.")] = "1",
-    keep: Annotated[Path, typer.Option(help="Where the demonstration call is written.")] = Path("demo/call.wav"),
+    speed: Speed = "1",
+    keep: Annotated[Path, typer.Option(metavar="FILE", help="Where the call is written.")] = Path("demo/call.wav"),
     config: ConfigFile = None,
     assignments: Assignments = None,
     weights: Weights = None,
@@ -180,10 +215,10 @@ def demo(
     journal: Journal = None,
     screen: Screen = None,
     json_lines: Json = False,
-    svg: Annotated[Path | None, typer.Option(help="Write a picture of the last screen to this file.")] = None,
+    svg: Picture = None,
 ) -> None:
-    """Watch a call in which a human voice turns into a synthetic one half-way."""
-    settings = _settings(
+    """Make a call in which a human voice turns into a synthetic one half-way, and watch it."""
+    settings = read_settings(
         config, assignments, weights=weights, publish=publish, no_publish=no_publish, journal=journal, screen=screen
     )
     from monitor.commands.demo import demo as run
@@ -193,39 +228,71 @@ def demo(
     raise typer.Exit(run(file, wanted, settings.config))
 
 
-@app.command()
-def doctor(config: ConfigFile = None, assignments: Assignments = None, weights: Weights = None) -> None:
-    """Check the sound system, the devices, the GPU, the weights and the ports; say how to mend what is wrong."""
-    settings = _settings(config, assignments, weights=weights)
+@app.command(short_help="Check this computer, and say how to mend what is wrong.")
+def doctor(
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    weights: Weights = None,
+    publish: Publish = None,
+    no_publish: NoPublish = False,
+) -> None:
+    """Check sound system, microphone, network weights, processor, port and file formats.
+
+    Under each fault stands the line that mends it. Exit status 2 if there is any.
+    """
+    settings = read_settings(config, assignments, weights=weights, publish=publish, no_publish=no_publish)
     from monitor.commands.doctor import doctor as run
 
     raise typer.Exit(run(settings.config))
 
 
-@app.command(name="config")
-def show_config(config: ConfigFile = None, assignments: Assignments = None, json_lines: Json = False) -> None:
-    """Show every setting, and whether it comes from the defaults, a file, the environment or a flag."""
-    settings = _settings(config, assignments)
+@app.command(name="config", short_help="Show every setting and where its value comes from.")
+def show_config(config: ConfigFile = None, assignments: Assignments = None, json_lines: JsonOnly = False) -> None:
+    """Show every setting and where its value comes from.
+
+    Later ones win: built-in default, settings file, environment (MONITOR_ALERTS__ALERT_LLR=3), options.
+    """
+    settings = read_settings(config, assignments)
     from monitor.commands.config import show
 
     show(settings, as_json=json_lines)
 
 
-def run_cli(program: Callable[[], None]) -> int:
-    """Run a command; faults end in one or two lines on standard error."""
+def run_cli(arguments: Sequence[str] | None = None) -> int:
+    """Run a command (default: that of sys.argv). Returns the exit status; faults are two lines on standard error."""
     try:
-        program()
+        status = app(args=arguments, prog_name="monitor", standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except MonitorError as error:
-        hint = f"\n  {error.hint}" if error.hint else ""
-        print(f"error: {error.message}{hint}", file=sys.stderr)
-        return error.exit_code
+        return _explain(error.message, error.hint, error.exit_code)
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        hint = f"see {context.command_path if context else 'monitor'} --help"
+        message = error.format_message()
+        return _explain(message[:1].lower() + message[1:], hint, error.exit_code)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else 1
-    return 0
+    except (BrokenPipeError, SystemExit):
+        # Whoever read standard output has enough. (Of a broken pipe typer makes SystemExit.)
+        return 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        return _explain("the output cannot be written: no space left on the disk", "make room, and try again", 2)
+    return status if isinstance(status, int) else 0
 
 
-def main() -> None:
+def _explain(message: str, hint: str, status: int) -> int:
+    print(f"error: {' '.join(message.split())}", *([f"  {hint}"] if hint else []), sep="\n", file=sys.stderr)
+    return status
+
+
+def main() -> NoReturn:
     """Entry point of `monitor`."""
-    sys.exit(run_cli(app))
+    status = run_cli()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, AttributeError):  # nobody reads it any more, or it was closed from the start
+            stream.flush()
+    # All threads have ended, all files are written: taking torch apart would only keep the user waiting for a second.
+    os._exit(status)

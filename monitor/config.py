@@ -9,12 +9,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0)]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ModelSection(Section):
@@ -48,9 +47,9 @@ class EvidenceSection(Section):
 
 
 class AlertSection(Section):
-    suspicious_llr: Finite = Field(1.0, description="from here on suspicious, in nats")
-    alert_llr: Finite = Field(2.5, description="from here on an alert, in nats")
-    close_llr: Finite = Field(0.0, description="below it an alert may close, in nats")
+    suspicious_llr: float = Field(1.0, description="from here on suspicious, in nats")
+    alert_llr: float = Field(2.5, description="from here on an alert, in nats")
+    close_llr: float = Field(0.0, description="below it an alert may close, in nats")
     suspicious_hold_s: float = Field(0.4, ge=0, description="net speech above suspicious_llr before the state changes")
     alert_hold_s: float = Field(1.0, ge=0, description="net speech above alert_llr before the alert opens")
     close_hold_s: float = Field(5.0, ge=0, description="net speech below close_llr before the alert closes")
@@ -73,7 +72,7 @@ class ZeromqSection(Section):
     enabled: bool = Field(True, description="publish on ZeroMQ")
     address: str = Field("tcp://127.0.0.1:5556", description="where the XPUB socket binds")
     heartbeat_s: Positive = Field(1.0, description="between two heartbeats")
-    high_water_mark: int = Field(10_000, ge=1, description="messages held for one slow subscriber")
+    high_water_mark: int = Field(10_000, ge=1, le=2**31 - 1, description="messages held for one slow subscriber")
 
 
 class JournalSection(Section):
@@ -97,3 +96,9 @@ class Config(Section):
     zeromq: ZeromqSection = ZeromqSection()
     journal: JournalSection = JournalSection()
     dashboard: DashboardSection = DashboardSection()
+
+    @model_validator(mode="after")
+    def _alert_is_possible(self) -> Self:
+        if self.alerts.alert_llr > self.evidence.max_llr:
+            raise ValueError("alerts.alert_llr must not exceed evidence.max_llr: no alert could ever open")
+        return self

@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from model.config import BLOCK, SAMPLE_RATE
+from model.config import BLOCK, BLOCK_S, SAMPLE_RATE
 from monitor import events
 from monitor.alerts import ALERT, CLEAR, LISTENING, SUSPICIOUS, UNKNOWN
 from monitor.bus import Bus
 from monitor.config import Config
-from monitor.errors import SourceError
 from monitor.events import Where
 from monitor.pool import Pool, Results
 from monitor.ring import Ring, RingBank
@@ -41,14 +40,17 @@ WHY_ALERT = {
 
 @dataclass
 class Call:
-    """One source while it is watched. conditions: (samples written when it came, condition), oldest first."""
+    """One source while it is watched. conditions: (samples written when it came, condition), oldest first.
+
+    error: what ended the source before its audio did.
+    """
 
     name: str
     source: Source
     ring: Ring
     conditions: deque[tuple[int, Condition]] = field(default_factory=deque)
     fault: str = ""
-    failed: bool = False
+    error: Exception | None = None
     ended: bool = False
 
     def where(self, row: int) -> Where:
@@ -108,7 +110,7 @@ class Engine:
 
     def vitals(self) -> dict[str, object]:
         """How the engine does, for heartbeats: latencies in ms, audio lost and waiting in s, health of the sinks."""
-        latencies = np.array(self.latencies_ms or [0.0])
+        latencies = np.array(list(self.latencies_ms) or [0.0])
         return {
             "latency_p50_ms": round(float(np.percentile(latencies, 50)), 2),
             "latency_p99_ms": round(float(np.percentile(latencies, 99)), 2),
@@ -166,9 +168,11 @@ class Engine:
         state = int(self.pool.decision.state[row])
         if state != UNKNOWN:
             return WHY_STATE[state]
-        fault = call.fault or self._model_fault
-        silence = f"no usable speech for {self.config.alerts.unknown_after_s:g} s: {self.pool.reason(row).value}"
-        return fault or silence
+        if fault := call.fault or self._model_fault:
+            return fault
+        if self.pool.decision.quiet[row] * BLOCK_S < self.config.alerts.unknown_after_s:
+            return "the network gave what is no number"
+        return f"no usable speech for {self.config.alerts.unknown_after_s:g} s: {self.pool.reason(row).value}"
 
     def _set_usable(self, call: Call, usable: bool) -> None:
         """Take the input for good or for bad; a verdict that was there becomes unknown at once."""
@@ -184,10 +188,13 @@ class Engine:
         first = call.ring.rows.start
         while call.conditions and call.conditions[0][0] < self.bank.read[first] + BLOCK:
             condition = call.conditions.popleft()[1]
-            call.fault = "" if condition.usable else f"{condition.code}: {condition.detail}"
+            if not condition.usable:
+                call.fault = f"{condition.code}: {condition.detail}"
+            elif condition.code == "recovered":
+                call.fault = ""
             sample = int(self.end[first])
             self._say(call, events.health(call.name, sample, condition.code, condition.detail, condition.usable))
-            self._set_usable(call, condition.usable and not self._model_fault)
+            self._set_usable(call, not call.fault and not self._model_fault)
 
     def _model_state(self, fault: str) -> None:
         """Note that the network failed, or works again; said once."""
@@ -202,7 +209,7 @@ class Engine:
 
     def _end_call(self, call: Call) -> None:
         """Close what is open and say the last word."""
-        why = "interrupted" if self.interrupted and not call.ended else ("failed" if call.failed else "end of audio")
+        why = "interrupted" if self.interrupted and not call.ended else ("failed" if call.error else "end of audio")
         channels: dict[str, dict[str, object]] = {}
         rows = call.ring.rows
         llrs, probabilities = self.pool.whole(rows)
@@ -229,9 +236,9 @@ def capture(call: Call) -> None:
                 ring.push(item, wait=not source.live)
             else:
                 call.conditions.append((ring.written, item))
-    except SourceError as error:
-        call.failed = True
-        call.conditions.append((ring.written, Condition("failed", error.message, usable=False)))
+    except Exception as error:  # noqa: BLE001 - of whatever kind: it must not look like the end of the audio
+        call.error = error
+        call.conditions.append((ring.written, Condition("failed", str(error) or type(error).__name__, usable=False)))
     finally:
         source.close()
         ring.finish()

@@ -57,6 +57,20 @@ class Results:
     changes: Changes
 
 
+@dataclass(frozen=True)
+class _Outputs:
+    """Of the network, over M rows. sound: bool, all of it is finite. Others as in model.stream.Scores."""
+
+    sound: NDArray[np.bool_]
+    level: Floats
+    kind: Ints
+    warm: NDArray[np.bool_]
+    active: NDArray[np.bool_]
+    logit: Floats
+    speech: Floats
+    family: Floats
+
+
 class Pool:
     """Streams in rows 0 to rows - 1; a row is opened before its first block, and again for another stream."""
 
@@ -88,41 +102,42 @@ class Pool:
     def step(self, blocks: Blocks) -> Results:
         """Hear one block of some rows. Raises RuntimeError where the device fails; their states are then unchanged."""
         rows = blocks.rows
-        scores = self._network(rows, blocks.samples)
-        logit = _array(scores.spoof)
-        sound = np.isfinite(logit)
-        if not sound.all():
-            self._reset_network(rows[~sound])
-            logit = np.where(sound, logit, 0.0)
-        active = _array(scores.active).astype(np.bool_) & sound
-        active &= _array(scores.speech) >= self.config.evidence.min_speech_probability
-        kind = _array(scores.kind).astype(np.int64)
-        self.kind[rows] = np.where((kind == Kind.SPEECH) & ~active, Kind.NOT_SPEECH, kind)
-        self._levels(rows, _array(scores.level))
-        family = scores.family[:, 0].cpu().numpy().astype(np.float64)
-        evidence = accumulate(self.config.evidence, self.evidence.take(rows), logit, active, np.nan_to_num(family))
+        heard = self._network(rows, blocks.samples)
+        active = heard.active & (heard.speech >= self.config.evidence.min_speech_probability)
+        self.kind[rows] = np.where((heard.kind == Kind.SPEECH) & ~active, Kind.NOT_SPEECH, heard.kind)
+        active &= self.usable[rows]  # what cannot be trusted is no evidence
+        self._levels(rows, heard.level)
+        old = self.evidence.take(rows)
+        evidence = accumulate(self.config.evidence, old, heard.logit, active, heard.family)
         self.evidence.put(rows, evidence)
         llr = recent_llr(self.config.evidence, self.detector.config.calibration, evidence)
         p_fake = posterior(llr, self.config.evidence.prior)
-        warm = _array(scores.warm).astype(np.bool_)
-        enough = warm & (evidence.blocks * BLOCK_S >= self.config.evidence.min_speech_s)
-        heard = Heard(llr, active, enough, blocks.end, self.usable[rows] & sound)
+        enough = heard.warm & (evidence.blocks * BLOCK_S >= self.config.evidence.min_speech_s)
         before = self.decision.take(rows)
-        after, changes = decide(self.config.alerts, before, heard)
+        usable = self.usable[rows] & heard.sound
+        after, changes = decide(self.config.alerts, before, Heard(llr, active, enough, blocks.end, usable))
         self.decision.put(rows, after)
         if self.traces:
             self.traces.add(rows, blocks.samples, np.where(evidence.blocks > 0, p_fake, np.nan))
-        return Results(rows, blocks.end, blocks.captured_at, llr, p_fake, evidence.blocks, warm, before.state, changes)
+        return Results(
+            rows, blocks.end, blocks.captured_at, llr, p_fake, evidence.blocks, heard.warm, before.state, changes
+        )
 
-    def _network(self, rows: Ints, samples: NDArray[np.float32]) -> Scores:
+    def _network(self, rows: Ints, samples: NDArray[np.float32]) -> _Outputs:
+        """Run the network. The state is kept once the outputs are here: a device may fail as late as that."""
         audio = torch.from_numpy(samples)
         if len(rows) == self.rows:
-            self._state, scores = step(self.detector, self._state, audio)
-            return scores
-        index = torch.from_numpy(rows).to(self.detector.device)
-        new, scores = step(self.detector, select(self._state, index), audio)
-        assign(self._state, index, new)
-        return scores
+            new, scores = step(self.detector, self._state, audio)
+            outputs = _outputs(scores)
+            self._state = new
+        else:
+            index = torch.from_numpy(rows).to(self.detector.device)
+            new, scores = step(self.detector, select(self._state, index), audio)
+            outputs = _outputs(scores)
+            assign(self._state, index, new)
+        if not outputs.sound.all():
+            self._reset_network(rows[~outputs.sound])
+        return outputs
 
     def _levels(self, rows: Ints, level: Floats) -> None:
         self.level[rows] = level
@@ -164,6 +179,22 @@ class Pool:
         return llr, posterior(llr, self.config.evidence.prior)
 
 
-def _array(scores: torch.Tensor) -> Floats:
-    """(M, 1) of one block -> float64 (M,)."""
-    return scores[:, 0].cpu().numpy().astype(np.float64)
+def _outputs(scores: Scores) -> _Outputs:
+    """Of one block, in one transfer from the device. What is not finite counts as not heard."""
+    parts = (scores.level, scores.kind, scores.warm, scores.active, scores.spoof, scores.speech, scores.family[:, 0])
+    figures = torch.cat(parts, dim=1).cpu().numpy().astype(np.float64)
+    said = figures[:, 4:]
+    sound = np.asarray(np.isfinite(said).all(axis=1))
+    if not sound.all():
+        said[~sound] = 0.0
+    level, kind, warm, active, logit, speech = figures.T[:6]
+    return _Outputs(
+        sound=sound,
+        level=level,
+        kind=kind.astype(np.int64),
+        warm=warm > 0,
+        active=(active > 0) & sound,
+        logit=logit,
+        speech=speech,
+        family=figures[:, 6:],
+    )

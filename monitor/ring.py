@@ -38,69 +38,84 @@ class Ring:
     def __init__(self, bank: RingBank, rows: slice) -> None:
         self.rows = rows
         self.lost = 0
-        """Samples lost on the way in or overwritten."""
+        """Samples lost on the way in or overwritten, each once."""
         self.invalid = 0
         """Samples that were not finite."""
         self.closed = False
         self._bank = bank
-        self._next: int | None = None
+        self._clock: int | None = None
+        """Index after the newest sample on the source's clock."""
 
     def push(self, chunk: Chunk, *, wait: bool) -> None:
-        """Append a chunk; a jump of its start is filled with lost audio. wait: block while full, lose nothing."""
+        """Append a chunk; a jump of its start is filled with lost audio. wait: block while full, lose nothing.
+
+        What comes after finish() is not taken.
+        """
         samples = chunk.samples
         finite = np.isfinite(samples)
         if not finite.all():
             self.invalid += int((~finite).any(axis=0).sum())
             samples = np.where(finite, samples, np.float32(np.inf))
-        bank = self._bank
-        step = bank.capacity // 2
-        with bank.changed:
-            self._bridge(chunk.start)
-            for at in range(0, samples.shape[1], step):
-                self._append(samples[:, at : at + step], chunk.captured_at, wait)
-            bank.changed.notify_all()
+        with self._bank.changed:
+            self._bridge(chunk, wait)
+            self._append(samples, chunk.captured_at, wait)
+            self._bank.changed.notify_all()
 
-    def _bridge(self, start: int) -> None:
-        """Mark what is missing between the audio held and `start`."""
-        bank, written = self._bank, int(self._bank.written[self.rows.start])
-        if self._next is None:
-            bank.origin[self.rows] = start - written
-            self._next = start
-        missing = start - self._next
-        if missing <= 0:
+    def _bridge(self, chunk: Chunk, wait: bool) -> None:
+        """Mark what is missing between the audio held and the chunk."""
+        if self._clock is None:
+            self._clock = chunk.start
+        missing = chunk.start - self._clock
+        if missing <= 0 or self.closed:
             return
         self.lost += missing
         fill = missing if missing <= LONGEST_FILL else LONGEST_FILL // BLOCK * BLOCK
-        channels = self.rows.stop - self.rows.start
-        self._append(np.full((channels, fill), np.nan, np.float32), float(bank.captured[self.rows.start]), wait=False)
-        if missing > fill:
-            bank.jump_at[self.rows] = bank.written[self.rows]
-            bank.jump[self.rows] += missing - fill
-        self._next = start
+        lost = np.full((self.rows.stop - self.rows.start, fill), np.nan, np.float32)
+        self._append(lost, _earlier(chunk.captured_at, chunk.samples.shape[1]), wait)
+        self._clock = chunk.start
 
     def _append(self, samples: Audio, captured_at: float, wait: bool) -> None:
+        n, step = samples.shape[1], self._bank.capacity // 2
+        for at in range(0, n, step):
+            piece = samples[:, at : at + step]
+            self._write(piece, _earlier(captured_at, n - at - piece.shape[1]), wait)
+
+    def _write(self, samples: Audio, captured_at: float, wait: bool) -> None:
+        """At most half of the capacity at once. captured_at: of the last sample."""
         bank, rows, n = self._bank, self.rows, samples.shape[1]
         written = int(bank.written[rows.start])
         while wait and not self.closed and written + n - int(bank.read[rows.start]) > bank.capacity:
             bank.changed.notify_all()
             bank.changed.wait(0.1)
+        if self.closed:
+            return
         over = written + n - bank.capacity - int(bank.read[rows.start])
+        if over > 0:
+            self._give_up(-(-over // BLOCK) * BLOCK)
         first = written % bank.capacity
         head = min(n, bank.capacity - first)
         bank.audio[rows, first : first + head] = samples[:, :head]
         bank.audio[rows, : n - head] = samples[:, head:]
+        self._stamp(written, n, captured_at)
         bank.written[rows] = written + n
-        bank.captured[rows] = captured_at
-        if over > 0:
-            self._overwritten(-(-over // BLOCK) * BLOCK)
-        self._next = (self._next or 0) + n
 
-    def _overwritten(self, samples: int) -> None:
-        """Move the reader past audio that is gone; the next block says so by a lost sample."""
-        bank = self._bank
+    def _stamp(self, written: int, n: int, captured_at: float) -> None:
+        """Note for each block that gets some of these samples where it is on the clock and when it was there."""
+        bank, clock = self._bank, self._clock or 0
+        blocks = np.arange(written // BLOCK, (written + n - 1) // BLOCK + 1)
+        slots = blocks % bank.slots
+        bank.origin[self.rows, slots] = clock - written
+        after = written + n - (blocks + 1) * BLOCK
+        bank.captured[self.rows, slots] = captured_at - after / SAMPLE_RATE if captured_at else 0.0
+        self._clock = clock + n
+
+    def _give_up(self, samples: int) -> None:
+        """Move the reader past audio that will be overwritten; the next block says so by a lost sample."""
+        bank, row = self._bank, self.rows.start
+        going = np.arange(bank.read[row], bank.read[row] + samples) % bank.capacity
+        self.lost += int(np.count_nonzero(~np.isnan(bank.audio[row, going])))
         bank.read[self.rows] += samples
-        self.lost += samples
-        bank.audio[self.rows, int(bank.read[self.rows.start]) % bank.capacity] = np.nan
+        bank.torn[self.rows] = True
 
     @property
     def written(self) -> int:
@@ -119,36 +134,44 @@ class Ring:
             self._bank.changed.notify_all()
 
 
+def _earlier(captured_at: float, samples: int) -> float:
+    """When the sample was there that came so many before; 0.0 stays 0.0."""
+    return captured_at - samples / SAMPLE_RATE if captured_at else 0.0
+
+
 class RingBank:
     """Rows of `capacity_s` seconds for up to `rows` channels."""
 
     def __init__(self, rows: int, capacity_s: float) -> None:
-        self.capacity = max(2, round(capacity_s * SAMPLE_RATE / BLOCK)) * BLOCK
+        self.slots = max(2, round(capacity_s * SAMPLE_RATE / BLOCK))
+        self.capacity = self.slots * BLOCK
         self.audio: Audio = np.zeros((rows, self.capacity), dtype=np.float32)
         self.written = np.zeros(rows, dtype=np.int64)
         self.read = np.zeros(rows, dtype=np.int64)
-        self.origin = np.zeros(rows, dtype=np.int64)
-        """Index on the stream's clock of a row's first sample written, moved on by what was skipped of long gaps."""
-        self.jump = np.zeros(rows, dtype=np.int64)
-        self.jump_at = np.zeros(rows, dtype=np.int64)
-        """Samples to move the origin by, once the reader has come to a place (in samples written)."""
-        self.captured = np.zeros(rows, dtype=np.float64)
-        """When the newest sample of a row was there, monotonic seconds."""
+        self.torn = np.zeros(rows, dtype=np.bool_)
+        """Audio before the next block to be read was overwritten."""
+        self.origin = np.zeros((rows, self.slots), dtype=np.int64)
+        """Of each block held: what to add to a place in samples written to get that on the source's clock."""
+        self.captured = np.zeros((rows, self.slots), dtype=np.float64)
+        """Of each block held: when its last sample was there, monotonic seconds."""
         self.changed = threading.Condition()
 
     def open(self, first_row: int, channels: int) -> Ring:
         """The ring of a source on rows that are free. Raises ValueError where there are no such rows."""
         rows = slice(first_row, first_row + channels)
-        if channels < 1 or rows.stop > len(self.written):
+        if first_row < 0 or channels < 1 or rows.stop > len(self.written):
             raise ValueError(f"rows {rows.start} to {rows.stop} of {len(self.written)}")
-        for array in (self.written, self.read, self.origin, self.jump, self.captured):
-            array[rows] = 0
+        with self.changed:
+            self.written[rows] = self.read[rows] = 0
+            self.torn[rows] = False
         return Ring(self, rows)
 
     def release(self, ring: Ring) -> None:
-        """Give the rows back."""
+        """Give the rows back; the ring takes nothing more."""
         with self.changed:
+            ring.closed = True
             self.written[ring.rows] = self.read[ring.rows] = 0
+            self.changed.notify_all()
 
     def take(self, timeout_s: float) -> Blocks | None:
         """The next block of every row that has one, or None after timeout_s or when woken without any."""
@@ -160,14 +183,14 @@ class RingBank:
                 if not len(ready):
                     return None
             position = self.read[ready]
-            blocks = self.audio.reshape(len(self.audio), -1, BLOCK)
-            samples = blocks[ready, position % self.capacity // BLOCK]
-            end = position + BLOCK
-            self.read[ready] = end
-            passed = (self.jump != 0) & (self.read > self.jump_at)
-            self.origin[passed] += self.jump[passed]
-            self.jump[passed] = 0
-            newest = self.captured[ready]
-            age = (self.written[ready] - end) / SAMPLE_RATE
+            slots = position // BLOCK % self.slots
+            samples = self.audio.reshape(len(self.audio), self.slots, BLOCK)[ready, slots]
+            torn = self.torn[ready]
+            if torn.any():
+                samples[torn, 0] = np.nan
+                self.torn[ready] = False
+            end = position + BLOCK + self.origin[ready, slots]
+            captured_at = self.captured[ready, slots]
+            self.read[ready] = position + BLOCK
             self.changed.notify_all()
-            return Blocks(ready, samples, end + self.origin[ready], np.where(newest > 0, newest - age, 0.0))
+            return Blocks(ready, samples, end, captured_at)

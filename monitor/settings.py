@@ -8,8 +8,9 @@ and the layer.
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,13 @@ FILE_VARIABLE = "MONITOR_CONFIG"
 DEFAULT_FILE = Path("config.toml")
 
 Tree = dict[str, Any]
+Flags = Sequence[tuple[str, str, object]]
+"""(flag, dotted key, value), later ones win."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """config, and for each dotted key the layer that it comes from, such as "default" or "config.toml"."""
+    """config, and for each dotted key that was set the layer that it comes from, such as "config.toml"."""
 
     config: Config
     origins: Mapping[str, str]
@@ -40,8 +43,8 @@ class Settings:
                 yield f"{section}.{name}", value, self.origins.get(f"{section}.{name}", "default")
 
 
-def load_settings(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, object]) -> Settings:
-    """flags: dotted keys to values. Raises ConfigError."""
+def load_settings(file: Path | None, environment: Mapping[str, str], flags: Flags = ()) -> Settings:
+    """Raises ConfigError."""
     merged: Tree = {}
     origins: dict[str, str] = {}
     for origin, layer in _layers(file, environment, flags):
@@ -56,7 +59,7 @@ def load_settings(file: Path | None, environment: Mapping[str, str], flags: Mapp
 
 
 def _layers(
-    file: Path | None, environment: Mapping[str, str], flags: Mapping[str, object]
+    file: Path | None, environment: Mapping[str, str], flags: Flags
 ) -> Iterator[tuple[str, Mapping[str, object]]]:
     chosen = file or (Path(environment[FILE_VARIABLE]) if environment.get(FILE_VARIABLE) else None)
     if chosen is None and DEFAULT_FILE.is_file():
@@ -66,8 +69,8 @@ def _layers(
     for name, text in sorted(environment.items()):
         if name.startswith(PREFIX) and "__" in name:
             yield f"environment variable {name}", {name.removeprefix(PREFIX).lower().replace("__", ".", 1): parse(text)}
-    for key, value in flags.items():
-        yield "flag", {key: value}
+    for flag, key, value in flags:
+        yield f"option {flag}", {key: value}
 
 
 def _read(path: Path) -> Tree:
@@ -118,13 +121,32 @@ def _explained(error: ValidationError, origins: Mapping[str, str]) -> ConfigErro
     """The first fault of a configuration, with its key and where the value came from."""
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
-    touched = [origin for name, origin in origins.items() if name == key or name.startswith(f"{key}.")]
-    where = f" ({touched[-1]})" if touched else ""
-    if first["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(key, _known_keys(), n=1, cutoff=0.4)
-        hint = f"did you mean {close[0]}? " if close else ""
-        return ConfigError(f"there is no setting {key}{where}", f"{hint}'monitor config' lists all settings")
     message = first["msg"].removeprefix("Value error, ")
+    # A pair that cannot go together is told by its section; its keys stand in the message.
+    touched = [origin for name, origin in origins.items() if name == key or _mentions(message, name, key)]
+    where = f" ({', '.join(dict.fromkeys(touched))})" if touched else ""
+    if first["type"] == "extra_forbidden":
+        return _no_such(key, where or f" ({_origin_of_section(key, origins)})")
     value = "" if isinstance(first["input"], dict) else f" = {first['input']!r}"
     message = message[:1].lower() + message[1:]
-    return ConfigError(f"{key}{value}{where}: {message}", "'monitor config' lists all settings and their units")
+    named = f"{key}{value}{where}".strip()
+    return ConfigError(f"{named}: {message}", "'monitor config' lists all settings; the unit is the end of the name")
+
+
+def _mentions(message: str, name: str, section: str) -> bool:
+    """Whether a message about a section, or about all of them ("") names that key."""
+    if section and not name.startswith(f"{section}."):
+        return False
+    return re.search(rf"\b{re.escape(name.removeprefix(f'{section}.'))}\b", message) is not None
+
+
+def _origin_of_section(section: str, origins: Mapping[str, str]) -> str:
+    return next((origin for name, origin in origins.items() if name.startswith(f"{section}.")), "settings")
+
+
+def _no_such(key: str, where: str) -> ConfigError:
+    known = _known_keys() if "." in key else list(Config.model_fields)
+    close = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
+    what = f"setting {key}" if "." in key else f"section [{key}]"
+    hint = f"did you mean {close[0]}? " if close else ""
+    return ConfigError(f"there is no {what}{where}", f"{hint}'monitor config' lists all settings")

@@ -39,8 +39,9 @@ class Traces:
 
     def add(self, rows: NDArray[np.int64], samples: Audio, p_fake: NDArray[np.float64]) -> None:
         """One block: samples (M, BLOCK) and p_fake (M,), NaN where there is no evidence yet."""
-        finite = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
-        power = np.abs(np.fft.rfft(finite * self._window)).astype(np.float32) ** 2 / (BLOCK / 2) ** 2
+        if not np.isfinite(samples).all():
+            samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
+        power = np.abs(np.fft.rfft(samples * self._window)).astype(np.float32) ** 2 / (BLOCK / 2) ** 2
         bands = np.maximum.reduceat(power, self._edges, axis=1)
         blocks = self._blocks[rows]
         self._columns[rows, blocks % _COLUMNS] = 10 * np.log10(bands + 1e-12)

@@ -64,7 +64,8 @@ class Condition:
     """A change in the health of a source, in the order of its audio.
 
     code: a stable word such as "stalled", "device lost", "overflow", "zeros", "moved", "ended early",
-    "recovered". usable: False while nothing heard can be trusted; the verdict is then unknown, with this reason.
+    "recovered". usable: False while nothing heard can be trusted; the verdict is then unknown, with this reason, until
+    "recovered". Any other condition that is usable is news and changes nothing.
     """
 
     code: str

@@ -114,7 +114,8 @@ def test_scaling_gives_zero_mean_and_unit_variance(speechlike: torch.Tensor, kin
     features.fit_scaling(spectrum)
     scaled = features(spectrum)[0]
     assert scaled.mean(0).abs().max() < 1e-3
-    assert (scaled.std(0) - 1).abs().max() < 1e-3
+    varying = features.std > 2e-3
+    assert (scaled.std(0)[varying] - 1).abs().max() < 1e-3
 
 
 @pytest.mark.parametrize(

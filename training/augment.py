@@ -7,7 +7,7 @@ same treatment, so that it can never tell a recording from its synthetic twin.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -26,9 +26,23 @@ class AugmentConfig:
     noise_snr_db: tuple[float, float] = (8.0, 40.0)
     clip: float = 0.05
     mu_law: float = 0.1
-    level_dbfs: tuple[float, float] = (-42.0, -6.0)
+    level_dbfs: tuple[float, float] = (-38.0, -10.0)
     time_masks: int = 2
     band_masks: int = 2
+
+    def scaled(self, strength: float) -> AugmentConfig:
+        """With every probability times strength, 0 to 1; masks once strength is above a half."""
+        return replace(
+            self,
+            filter=self.filter * strength,
+            band_limit=self.band_limit * strength,
+            room=self.room * strength,
+            noise=self.noise * strength,
+            clip=self.clip * strength,
+            mu_law=self.mu_law * strength,
+            time_masks=self.time_masks if strength > 0.5 else 0,
+            band_masks=self.band_masks if strength > 0.5 else 0,
+        )
 
 
 def _per_pair(pair: Tensor, values: Tensor) -> Tensor:
@@ -78,7 +92,7 @@ def coloured_noise(pair: Tensor, samples: int) -> Tensor:
     """Noise (N, samples) of unit power with a random spectral slope between white and brown, and a slow swell."""
     spectrum = torch.fft.rfft(_per_pair(pair, torch.randn(int(pair.max()) + 1, samples, device=pair.device)))
     k = torch.arange(1, spectrum.shape[1] + 1, device=pair.device)
-    noise = torch.fft.irfft(spectrum * torch.pow(k, -_uniform(pair, 0.0, 1.2)[:, None]), n=samples)
+    noise: Tensor = torch.fft.irfft(spectrum * torch.pow(k, -_uniform(pair, 0.0, 1.2)[:, None]), n=samples)
     swell = torch.nn.functional.interpolate(_uniform(pair, 0.3, 1.0, (1, 6)), size=samples, mode="linear").squeeze(1)
     noise = noise * swell
     return noise / noise.square().mean(1, keepdim=True).sqrt().clamp(min=1e-9)
@@ -108,7 +122,7 @@ def augment(audio: Tensor, pair: Tensor, config: AugmentConfig) -> Tensor:
     steps = torch.pow(10.0, _uniform(pair, -6.0, 6.0, (1, 4)) / 20.0)
     x = x * torch.nn.functional.interpolate(steps, size=samples, mode="nearest").squeeze(1)
     x = torch.where(_chosen(pair, config.mu_law)[:, None], mu_law(x.clamp(-1.0, 1.0)), x)
-    return x.clamp(-1.0, 1.0) + 2e-5 * torch.randn_like(x)
+    return (x + 2e-5 * torch.randn_like(x)).clamp(-1.0, 1.0)
 
 
 def mask_features(x: Tensor, config: AugmentConfig) -> Tensor:

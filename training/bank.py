@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.config import SAMPLE_RATE
+from model.resample import resample_all
 from training.corpora import Clip, CorpusError
 
 PEAK = 0.5
@@ -35,14 +35,13 @@ class AudioBank:
 def read_audio(path: Path) -> NDArray[np.float32]:
     """A file as float32 (n,) at 16 kHz, channels averaged. Raises CorpusError."""
     import soundfile
-    import soxr
 
     try:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (OSError, soundfile.LibsndfileError) as error:
         raise CorpusError(f"cannot read {path}: {error}") from error
     mono = samples.mean(axis=1)
-    return mono if rate == SAMPLE_RATE else np.asarray(soxr.resample(mono, rate, SAMPLE_RATE), dtype=np.float32)
+    return np.asarray(resample_all(mono, rate), dtype=np.float32)
 
 
 def _load(job: tuple[Path, int]) -> NDArray[np.int16]:

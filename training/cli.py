@@ -19,6 +19,9 @@ Corpora = Annotated[
     list[Path],
     typer.Option("--corpus", help="A manifest.csv, a folder that holds one, or a folder of classes. May be repeated."),
 ]
+Workers = Annotated[int, typer.Option(min=1, help="Processes that prepare the speech.")]
+Cache = Annotated[Path, typer.Option(help="Folder for prepared speech.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 
 
 @app.command()
@@ -44,10 +47,11 @@ def train(
     versions: Annotated[
         int, typer.Option(min=1, help="Copies of the speech through codecs, the clean one included.")
     ] = 4,
+    augment: Annotated[float, typer.Option(min=0, max=1, help="Strength of the augmentation once it is full.")] = 1.0,
     validate_every: Annotated[int, typer.Option(min=1, help="Steps between two looks at the dev split.")] = 500,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that prepare the speech.")] = 2,
-    cache: Annotated[Path, typer.Option(help="Folder for prepared speech.")] = Path("data/cache"),
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    workers: Workers = 2,
+    cache: Cache = Path("data/cache"),
+    device: Device = "auto",
     seed: Annotated[int, typer.Option()] = 1,
 ) -> None:
     """Train a network from scratch on corpora of bona fide and synthetic speech.
@@ -70,10 +74,76 @@ def train(
         learning_rate=learning_rate,
         average=average,
         validate_every=validate_every,
+        full_strength=augment,
         seed=seed,
     )
     plan = Plan(corpus, out, cache, _weights(part_weights), versions, workers, device)
     run(model, config, plan, typer.echo)
+
+
+@app.command()
+def evaluate(
+    corpus: Corpora,
+    weights: Annotated[Path | None, typer.Option(help="Weights file to measure; the shipped one if none.")] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="A list of clips for the corpus, whose folder its paths are relative to.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="dev, train, another split of the manifest, or all.")] = "dev",
+    channel: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="clean, or a channel of training/channels.py. May be repeated. If none: clean, g711-mu, opus-wide, amr"
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for report.html, report.json, scores.txt and pictures.")] = Path(
+        "runs/evaluation"
+    ),
+    workers: Workers = 2,
+    cache: Cache = Path("data/cache"),
+    device: Device = "auto",
+    rounds: Annotated[int, typer.Option(min=20, help="Resamplings for the confidence intervals.")] = 500,
+) -> None:
+    """Measure a network: error rates by corpus part, family, system, language, channel and seconds of speech."""
+    from model.checkpoint import DEFAULT_WEIGHTS
+    from training.evaluate import CHANNELS, EvaluationPlan
+    from training.evaluate import evaluate as run
+
+    channels = tuple(dict.fromkeys(channel or CHANNELS))
+    plan = EvaluationPlan(
+        corpus, weights or DEFAULT_WEIGHTS, out, cache, manifest, split, channels, workers, device, rounds
+    )
+    run(plan, typer.echo)
+
+
+@app.command()
+def vocode(
+    speech: Annotated[Path, typer.Argument(help="Recordings: a manifest.csv, a folder that holds one, or a folder.")],
+    out: Annotated[Path, typer.Option(help="Folder for the recordings, their copies and a manifest.csv.")],
+    system: Annotated[
+        list[str] | None, typer.Option(help="A vocoder of model/vocoders.py. May be repeated. If none: all.")
+    ] = None,
+    per_clip: Annotated[int, typer.Option(min=0, help="Vocoders each recording goes through; 0 = all.")] = 0,
+    workers: Workers = 2,
+    seed: Annotated[int, typer.Option()] = 0,
+) -> None:
+    """Re-synthesise speech with classical vocoders: training material made of recordings of your own."""
+    from model.vocoders import VOCODERS, VocoderError
+    from training.corpora import CorpusError, load_corpus
+    from training.vocode import find_speech
+    from training.vocode import vocode as run
+
+    listed = speech.suffix == ".csv" or (speech / "manifest.csv").is_file()
+    clips = load_corpus(speech) if listed else find_speech(speech)
+
+    def progress(done: int, total: int) -> None:
+        if done % 50 == 0 or done == total:
+            typer.echo(f"{done} of {total} files")
+
+    try:
+        path = run(clips, out, system or list(VOCODERS), progress, per_clip=per_clip, seed=seed, workers=workers)
+    except VocoderError as error:
+        raise CorpusError(str(error)) from error
+    typer.echo(f"wrote {path}")
 
 
 def _numbers(text: str) -> tuple[int, ...]:

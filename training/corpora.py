@@ -46,9 +46,10 @@ class Clip:
     native_rate: int = 0
 
 
-def load_manifest(path: Path) -> list[Clip]:
+def load_manifest(path: Path, root: Path | None = None) -> list[Clip]:
     """Clips of a CSV file with the columns path and label (bonafide | spoof), and, where known, family, system,
-    speaker, pair, language, part, split, native_sample_rate. Paths are relative to the file. Raises CorpusError.
+    speaker, pair, language, part, split, native_sample_rate. Paths are relative to root, or to the file's folder.
+    Raises CorpusError.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
@@ -60,10 +61,10 @@ def load_manifest(path: Path) -> list[Clip]:
     missing = {"path", "label"} - set(rows[0])
     if missing:
         raise CorpusError(f"the manifest {path} lacks the column {' and '.join(sorted(missing))}")
-    return [_from_row(row, path, number) for number, row in enumerate(rows, 2)]
+    return [_from_row(row, path, number, root or path.parent) for number, row in enumerate(rows, 2)]
 
 
-def _from_row(row: Mapping[str, str | None], manifest: Path, line: int) -> Clip:
+def _from_row(row: Mapping[str, str | None], manifest: Path, line: int, root: Path) -> Clip:
     name = row["label"]
     if name not in ("bonafide", "spoof"):
         raise CorpusError(f"{manifest}, line {line}: label {name!r}; write bonafide or spoof")
@@ -72,8 +73,7 @@ def _from_row(row: Mapping[str, str | None], manifest: Path, line: int) -> Clip:
     rate = row.get("native_sample_rate") or "0"
     if not rate.isdigit():
         raise CorpusError(f"{manifest}, line {line}: native_sample_rate {rate!r}; write whole Hz")
-    path = manifest.parent / (row["path"] or "")
-    return Clip(path, int(name == "spoof"), split=split, native_rate=int(rate), **texts)
+    return Clip(root / (row["path"] or ""), int(name == "spoof"), split=split, native_rate=int(rate), **texts)
 
 
 def load_folder(root: Path) -> list[Clip]:

@@ -1,4 +1,4 @@
-"""What the network is asked for: right frames, right evidence over a stretch of speech, the family, and speech itself."""
+"""What the network is asked for: right frames, right evidence over a stretch of speech, the family, speech itself."""
 
 from __future__ import annotations
 

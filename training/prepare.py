@@ -88,7 +88,7 @@ def render_versions(bank: AudioBank, count: int, cache: Path, workers: int, say:
     key = hashlib.sha256(json.dumps([count, *(str(c.path) for c in bank.clips)]).encode()).hexdigest()[:16]
     path = cache / f"versions-{key}.npy"
     if path.is_file():
-        return np.asarray(np.load(path, mmap_mode="c"))
+        return np.asarray(np.load(path))  # in memory: drawn at random, a mapped file would be read page by page
     versions = np.empty((count, len(bank.audio)), dtype=np.int16)
     versions[0] = bank.audio
     spans = list(zip(bank.bounds[:-1].tolist(), bank.bounds[1:].tolist(), strict=True))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ def speech_cells(
 ) -> np.ndarray[Any, Any]:
     """Which 10 ms cells of a bank's int16 audio are speech: at most range_db below the clip's loud cells."""
     cells = np.zeros(len(audio) // HOP + 1, dtype=bool)
-    for start, end in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, end in pairwise(bounds.tolist()):
         first, last = start // HOP, end // HOP
         if last <= first:
             continue
@@ -83,6 +84,7 @@ class CallSampler:
         seed: int,
     ) -> None:
         self.device, self.weights = device, weights
+        self.through_channel = weights.through_channel
         self.rng = np.random.default_rng(seed)
         self.clips, self.bounds = bank.clips, np.asarray(bank.bounds)
         self.count = versions.shape[0]
@@ -118,8 +120,9 @@ class CallSampler:
             twin = int(self.rng.choice(self.real_ids, p=self.real_p))
         return twin, spoof
 
-    def draw(self, rows: int, seconds: float) -> Batch:
-        """rows (even) calls of `seconds`, a whole number of blocks."""
+    def draw(self, rows: int, seconds: float, strength: float = 1.0) -> Batch:
+        """rows (even) calls of `seconds`, a whole number of blocks; strength scales the share through channels."""
+        self.through_channel = self.weights.through_channel * strength
         blocks = int(seconds * SAMPLE_RATE) // BLOCK
         table = torch.full((4, rows, blocks), NO_LABEL, dtype=torch.int64)
         for top in range(0, rows, 2):
@@ -146,7 +149,7 @@ class CallSampler:
             length = min(shortest // BLOCK, int(rng.uniform(50, 300)), blocks - at)
             if length == 0:
                 break
-            version = int(rng.integers(0, self.count)) if rng.random() < self.weights.through_channel else 0
+            version = int(rng.integers(0, self.count)) if rng.random() < self.through_channel else 0
             offset = int(rng.integers(0, shortest - length * BLOCK + 1)) + version * self.total
             for row in (0, 1):
                 clip = twins[row ^ flip]
@@ -179,7 +182,7 @@ class CallSampler:
 def _balanced(
     clips: Sequence[Clip], ids: Sequence[int], parts: dict[str, float], key: str
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Drawing probabilities: parts by their weight, within a part the systems (or speakers) by the root of their size."""
+    """Drawing probabilities: parts by their weight, in a part the systems (or speakers) by the root of their size."""
     sizes: dict[tuple[str, str], int] = defaultdict(int)
     for clip in clips:
         sizes[clip.part, getattr(clip, key)] += 1

@@ -31,7 +31,9 @@ Audio = np.ndarray[Any, np.dtype[np.float32]]
 @dataclass(frozen=True)
 class TrainConfig:
     """minutes or steps end the training, whichever comes first. rows x seconds is a batch; carry: share of rows
-    that go on from the state of the batch before. average: decay of the moving average of the weights.
+    that go on from the state of the batch before. average: decay of the moving average of the weights. ramp: share of
+    the training over which the augmentation grows to its full strength; from the first step on, it hides what is
+    to be learned (loss at chance after 300 steps, where clean speech takes 50). full_strength: scales all its chances.
     """
 
     steps: int = 20_000
@@ -41,9 +43,11 @@ class TrainConfig:
     carry: float = 0.5
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
-    warm_up: int = 300
+    warm_up: int = 100
     average: float = 0.999
     validate_every: int = 500
+    ramp: float = 0.4
+    full_strength: float = 1.0
     seed: int = 1
     loss: LossWeights = field(default_factory=LossWeights)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
@@ -84,7 +88,8 @@ class Trainer:
 
     def forward(self, batch: Batch) -> Output:
         """One batch through the network from the carried state."""
-        audio = augment(batch.audio, batch.pair, self.config.augment)
+        treatment = self.config.augment.scaled(self.strength())
+        audio = augment(batch.audio, batch.pair, treatment)
         rows = audio.shape[0]
         fresh = self.detector.network.init_state(rows)
         if self.state is None:
@@ -93,24 +98,32 @@ class Trainer:
         state = {k: torch.where(keep.view(-1, *[1] * (v.ndim - 1)), self.state[k], v) for k, v in fresh.items()}
         padded = torch.cat([self.tail * keep[:, None], audio], dim=1)
         self.tail = padded[:, -TAIL:]
-        features = mask_features(self.detector.features(spectra(padded, self.detector.window)), self.config.augment)
+        features = mask_features(self.detector.features(spectra(padded, self.detector.window)), treatment)
         ok = torch.ones_like(batch.speech)
         out, new = self.detector.network(features, ok, state, speech=batch.speech)
         self.state = {k: v.detach() for k, v in new.items()}
         return out  # type: ignore[no-any-return]
 
+    def part(self) -> float:
+        """How far the training is, 0 to 1: by steps or by minutes, whichever ends first."""
+        return min(1.0, max(self.done / self.config.steps, self.spent / 60.0 / self.config.minutes))
+
+    def strength(self) -> float:
+        """Of the augmentation, 0 to full_strength."""
+        grown = min(1.0, self.part() / self.config.ramp) if self.config.ramp else 1.0
+        return grown * self.config.full_strength
+
     def rate(self) -> float:
-        """Learning rate: linear warm-up, then a cosine over the steps or the minutes, whichever ends first."""
-        part = max(self.done / self.config.steps, self.spent / 60.0 / self.config.minutes)
+        """Learning rate: linear warm-up, then a cosine to a fiftieth."""
         warm = min(1.0, (self.done + 1) / self.config.warm_up)
-        return self.config.learning_rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(part, 1.0))))
+        return self.config.learning_rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * self.part())))
 
     def step(self) -> dict[str, Tensor]:
         """One optimiser step; returns the loss and its parts."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate()
         self.detector.train()
-        batch = self.sampler.draw(self.config.rows, self.config.seconds)
+        batch = self.sampler.draw(self.config.rows, self.config.seconds, self.strength())
         loss, parts = training_loss(self.forward(batch), batch, self.config.loss)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -217,7 +230,7 @@ def train(
         if trainer.done % config.validate_every == 0 or trainer.finished():
             figures = validate(trainer.average, dev)
             trainer.history.append({"step": trainer.done, "spent_s": round(trainer.spent, 1)} | sums | figures)
-            say(_progress(trainer, started))
+            say(_progress(trainer))
             trainer.save(out / "checkpoint.pt")
             (out / "history.json").write_text(json.dumps(trainer.history, indent=1))
     final = calibrated(trainer.average, dev)
@@ -226,9 +239,9 @@ def train(
     return out / "weights.safetensors"
 
 
-def _progress(trainer: Trainer, started: int) -> str:
+def _progress(trainer: Trainer) -> str:
     last = trainer.history[-1]
-    part = max(trainer.done / trainer.config.steps, trainer.spent / 60.0 / trainer.config.minutes)
+    part = trainer.part()
     left = trainer.spent / max(part, 1e-6) * (1 - part) / 60.0
     figures = "  ".join(f"{k} {v:.3f}" for k, v in last.items() if k not in ("step", "spent_s"))
     return f"step {trainer.done}  {trainer.spent / 60:.1f} min, {max(left, 0):.1f} min left  {figures}"

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from model.resample import resample_all
-from model.vocoders import VOCODERS
 from monitor.commands.replay import Replay, replay
 from monitor.config import Config
 from monitor.errors import BadInputError
-from monitor.sources.decode import open_recording
-from monitor.types import SAMPLE_RATE, Audio
+from monitor.sources.file import FileSource
+from monitor.types import SAMPLE_RATE, Audio, Chunk
 
 PROMPT_FOLDERS = (Path("demo/prompts"), Path("/usr/share/asterisk/sounds"))
 VOCODER = "griffin-lim"
@@ -26,16 +25,10 @@ PAUSE = np.zeros(int(0.35 * SAMPLE_RATE), dtype=np.float32)
 
 def read_mono(path: Path) -> Audio:
     """A recording as float32 (n,) at 16 kHz, channels averaged. Raises BadInputError."""
-    reader = open_recording(path)
-    try:
-        blocks = [block.mean(axis=0) for block in reader.blocks()]
-        samples = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
-        whole: Audio = resample_all(samples[None], reader.rate)[0]
-        return whole
-    except ValueError as error:
-        raise BadInputError(f"{path} cannot be used: {error}", "name a recording of a human voice") from error
-    finally:
-        reader.close()
+    chunks = FileSource(path, max_channels=64, read_ms=1000).chunks()
+    pieces = [c.samples.mean(axis=0) for c in chunks if isinstance(c, Chunk)]
+    mono: Audio = np.nan_to_num(np.concatenate([np.zeros(0, np.float32), *pieces]))
+    return mono
 
 
 def find_prompts() -> list[Path]:
@@ -73,20 +66,31 @@ def _joined(parts: Sequence[Audio]) -> Audio:
     return np.asarray(voice * (0.3 / max(float(np.abs(voice).max()), 1e-6)), dtype=np.float32)
 
 
-def make_call(file: Path | None, target: Path) -> float:
-    """Write the call to `target`; returns the second at which the voice turns synthetic."""
+def make_call(file: Path | None, target: Path, announce: Callable[[str], None] = lambda _: None) -> float:
+    """Write the call to `target`, a wav file; returns the second at which the voice turns synthetic.
+
+    Raises BadInputError.
+    """
     import soundfile
 
+    if file is not None and target.exists() and target.samefile(file):
+        raise BadInputError(f"the call would be written over {file}", "name another file with --keep")
     genuine, other = _halves(file)
+    announce("making a call whose voice turns synthetic half-way ...")
+    from model.vocoders import VOCODERS
+
     synthetic = VOCODERS[VOCODER](other, 0)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(target, np.concatenate([genuine, synthetic]), SAMPLE_RATE)
-    return len(genuine) / SAMPLE_RATE
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(target, np.concatenate([genuine, synthetic]), SAMPLE_RATE, format="WAV")
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise BadInputError(f"the call cannot be written to {target}: {error}", "name another with --keep") from error
+    turn = len(genuine) / SAMPLE_RATE
+    announce(f"{target}: a human voice until {turn:.1f} s, from then on the same voice through a {VOCODER} vocoder")
+    return turn
 
 
 def demo(file: Path | None, wanted: Replay, config: Config) -> int:
     """Make the call and watch it. Returns the exit status."""
-    turn = make_call(file, wanted.file)
-    if not wanted.json_lines:
-        print(f"wrote {wanted.file}: a human voice until {turn:.1f} s, then the same voice through a {VOCODER} vocoder")
+    make_call(file, wanted.file, (lambda _: None) if wanted.json_lines else partial(print, flush=True))
     return replay(wanted, config, name="demo")

@@ -43,7 +43,7 @@ def _sound(config: Config) -> Iterator[Finding]:
 def _recording(config: Config) -> Finding:
     """Record for a moment: exact zeros mean that the system withholds the microphone, or that it is muted."""
     from monitor.sources import Request, open_source
-    from monitor.types import Chunk
+    from monitor.types import SAMPLE_RATE, Condition
 
     try:
         source = open_source("microphone", Request("mic", config.input))
@@ -52,11 +52,13 @@ def _recording(config: Config) -> Finding:
     heard, loud = 0, False
     try:
         for item in source.chunks():
-            if not isinstance(item, Chunk):
+            if isinstance(item, Condition):
+                if item.usable:
+                    continue
                 return Finding("default input", "fault", f"{item.code}: {item.detail}", "check the cable and the mixer")
             heard += item.samples.shape[1]
             loud |= bool((item.samples != 0).any())
-            if heard > RECORD_S * 16_000:
+            if heard > RECORD_S * SAMPLE_RATE:
                 break
     finally:
         source.close()
@@ -73,43 +75,43 @@ def _permission_hint() -> str:
 
 def _device(config: Config) -> Iterator[Finding]:
     """Where the network would run."""
-    import torch
+    from model.checkpoint import DeviceError, choose_device, describe_device
 
-    from model.checkpoint import best_device
-
-    device = best_device() if config.model.device == "auto" else config.model.device
-    name = torch.cuda.get_device_name() if device == "cuda" else f"{config.model.threads} thread(s)"
-    yield Finding("compute", "ok", f"torch {torch.__version__} on {device}, {name}")
+    try:
+        device = choose_device(config.model.device)
+    except DeviceError as error:
+        yield Finding("processor", "fault", str(error), "set model.device to auto, in the settings file or with --set")
+    else:
+        yield Finding("processor", "ok", describe_device(device))
 
 
 def _weights(config: Config) -> Iterator[Finding]:
     from monitor.watch import open_detector
 
     try:
-        detector = open_detector(config.model)
+        detector = open_detector(config.model.model_copy(update={"device": "cpu"}))
     except MonitorError as error:
         yield Finding("weights", "fault", error.message, error.hint)
         return
     size = sum(p.numel() for p in detector.parameters())
-    yield Finding("weights", "ok", f"{detector.weights_hash[:12]}, {size} parameters, {detector.config.network.kind}")
+    kind = detector.config.network.kind
+    yield Finding("weights", "ok", f"{detector.weights_hash[:12]}, {size:,} parameters ({kind})")
 
 
 def _port(config: Config) -> Iterator[Finding]:
     """Whether the address for events is free."""
-    address = config.zeromq.address
-    if not config.zeromq.enabled or not address.startswith("tcp://"):
-        yield Finding("events", "note", "not published over TCP")
+    if not config.zeromq.enabled:
+        yield Finding("events", "note", "are not published")
         return
-    host, _, port = address.removeprefix("tcp://").rpartition(":")
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("" if host == "*" else host.strip("[]"), 0 if port == "*" else int(port)))
-        except (OSError, ValueError) as error:
-            mend = f"another monitor may be running; choose another address: --publish tcp://127.0.0.1:{_free_port()}"
-            yield Finding("events", "fault", f"{address} cannot be used: {error}", mend)
-            return
-    yield Finding("events", "ok", f"{address} is free")
+    from monitor.sinks.zeromq import ZeromqSink
+
+    try:
+        ZeromqSink(config.zeromq.address, "").close()
+    except MonitorError as error:
+        mend = f"end the other program, or choose another address: --publish tcp://127.0.0.1:{_free_port()}"
+        yield Finding("events", "fault", error.message, mend)
+    else:
+        yield Finding("events", "ok", f"{config.zeromq.address} is free")
 
 
 def _free_port() -> int:

@@ -145,10 +145,16 @@ class Scorer:
                 "p_fake": round(float(p_fake[i]), 6),
                 "llr": round(float(llr[i]), 5),
                 "net_speech_s": round(float(self.pool.evidence.blocks[row]) * BLOCK_S, 2),
-                "state": STATES[file.worst[i]].value,
+                "state": self._state(file.worst[i], row),
                 "families": families(self.pool, row, whole=True),
                 "duration_s": round(file.ring.written / SAMPLE_RATE, 3),
             }
             lines.append(line)
         file.source.close()
         return lines
+
+    def _state(self, worst: int, row: int) -> str:
+        """The gravest verdict on the way; without any, whether there was too little speech or none."""
+        if worst == LISTENING and not self.pool.evidence.blocks[row]:
+            worst = UNKNOWN
+        return STATES[worst].value

@@ -1,0 +1,148 @@
+"""What the speed benchmarks share: a voice, a pinned core, a table, a results file with the machine in it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model.config import SAMPLE_RATE
+from model.stream import Detector
+from monitor.config import Config, ModelSection
+from monitor.types import Audio, Chunk
+from monitor.watch import open_detector
+
+RESULTS = Path("benchmarks/results")
+
+
+def parser(name: str, description: str) -> argparse.ArgumentParser:
+    """With the options that every benchmark has."""
+    made = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=description)
+    made.add_argument("--weights", default="default", help="weights file")
+    made.add_argument("--out", type=Path, default=RESULTS / f"{name}.json", help="where the figures go")
+    return made
+
+
+def configuration(weights: str, **sections: Any) -> Config:
+    """Defaults but for the weights and what is named."""
+    return Config(model=ModelSection(weights=weights, device="cpu"), **sections)
+
+
+def detector_of(config: Config) -> Detector:
+    """Raises WeightsError."""
+    return open_detector(config.model)
+
+
+def cores() -> list[int]:
+    """Those that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def pin(wanted: Sequence[int]) -> None:
+    """Stay on these cores, and so do the processes started from here; no effect where the system cannot."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, wanted)
+
+
+def machine(detector: Detector) -> dict[str, Any]:
+    """What the figures depend on."""
+    import torch
+
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "load_average": round(os.getloadavg()[0], 2),
+        "weights_sha256": detector.weights_hash,
+        "parameters": sum(p.numel() for p in detector.parameters()),
+    }
+
+
+def _processor() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def voice(seconds: float, seed: int = 0) -> Audio:
+    """A gliding buzz with formants, syllables and pauses over a faint room: float32 (n,) that passes the gate."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    f0 = rng.uniform(90, 220)
+    phase = 2 * np.pi * f0 * (t + 0.02 * np.sin(2 * np.pi * 0.6 * t + seed))
+    formants = 500 + 200 * np.sin(2 * np.pi * 2.1 * t), 1500 + 500 * np.sin(2 * np.pi * 1.1 * t)
+    x = np.zeros_like(t)
+    for k in range(1, 30):
+        x += np.sin(k * phase) * sum(1 / (1 + ((k * f0 - f) / 120) ** 2) for f in formants)
+    syllables = np.clip(np.sin(2 * np.pi * 3.0 * t) + 0.6, 0, 1) * (np.sin(2 * np.pi * 0.2 * t + seed) > -0.7)
+    room = rng.standard_normal(t.size)
+    return np.asarray(0.1 * x / np.abs(x).max() * syllables + 2e-4 * room, dtype=np.float32)
+
+
+class Looped:
+    """A source that plays audio float32 (channels, n) again and again for so many seconds, as fast as it is taken."""
+
+    live = False
+
+    def __init__(self, audio: Audio, seconds: float, chunk_ms: int = 20) -> None:
+        self.name = "loop"
+        self.channels = tuple(f"ch{i + 1}" for i in range(len(audio)))
+        self._audio, self._end = audio, round(seconds * SAMPLE_RATE)
+        self._size = chunk_ms * SAMPLE_RATE // 1000
+        self._closed = threading.Event()
+
+    def chunks(self) -> Iterator[Chunk]:
+        places = self._audio.shape[1] // self._size
+        for i in range(self._end // self._size):
+            if self._closed.is_set():
+                return
+            at = i % places * self._size
+            yield Chunk(self._audio[:, at : at + self._size], i * self._size, 0.0)
+
+    def close(self) -> None:
+        self._closed.set()
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Columns of text, the first to the left and the others to the right."""
+    cells = [[str(c) for c in row] for row in (head, *rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
+    lines = []
+    for row in cells:
+        lines.append(
+            "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
+        )
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+def say(text: str) -> None:
+    """Progress, on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def warn_if_busy() -> None:
+    """Figures of a machine that does something else are no figures."""
+    if (load := os.getloadavg()[0]) > 0.7:
+        say(f"note: other programs are running (load {load:.1f}); the figures will be too low")
+
+
+def write(path: Path, figures: dict[str, Any]) -> None:
+    """As JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    say(f"written to {path}")

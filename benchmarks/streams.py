@@ -1,0 +1,172 @@
+"""How many real-time streams one core scores: stacked 1, 64 and 256, beside what the same network costs otherwise.
+
+One thread on one core. A figure is seconds of audio for each second that the core worked, the median of several
+rounds in which all variants take turns. Variants:
+
+* step: Pool.step on blocks that are there: network, evidence, decision, traces.
+* published: the whole engine: capture thread, ring, step, events, bus, ZeroMQ sink (to which nobody listens).
+* one by one: as many pools of one stream, in a Python loop; what a monitor without stacking would do.
+* LSTM alone: torch.nn.LSTM of the network's size for one block and nothing else; no monitor with it can be faster.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.common import (
+    Looped,
+    configuration,
+    cores,
+    detector_of,
+    machine,
+    parser,
+    pin,
+    say,
+    table,
+    voice,
+    warn_if_busy,
+    write,
+)
+from model.config import BLOCK, BLOCK_S
+from model.stream import Detector
+from monitor.bus import Bus
+from monitor.config import Config
+from monitor.engine import Engine
+from monitor.pool import Pool
+from monitor.ring import Blocks, RingBank
+from monitor.sinks.zeromq import ZeromqSink
+from monitor.traces import Traces
+from monitor.types import Audio
+
+STACKED = (1, 64, 256)
+LOOP_S = 4.0
+WARM_UP = 30
+Run = Callable[[float], float]
+"""Runs for about so many seconds of processor time; returns streams a core."""
+
+
+def _blocks(audio: Audio) -> Iterator[Blocks]:
+    """Blocks of all rows, without end."""
+    rows, times = np.arange(len(audio)), np.zeros(len(audio))
+    parts = [np.ascontiguousarray(audio[:, at : at + BLOCK]) for at in range(0, audio.shape[1] - BLOCK + 1, BLOCK)]
+    end = 0
+    while True:
+        for samples in parts:
+            end += BLOCK
+            yield Blocks(rows, samples, np.full(len(rows), end), times)
+
+
+def _timed(turn: Callable[[], object], streams: int, warm_up: int = WARM_UP) -> Run:
+    """turn scores one block of each of the streams."""
+    for _ in range(warm_up):
+        turn()
+
+    def run(seconds: float) -> float:
+        begun, turns = time.process_time(), 0
+        while (spent := time.process_time() - begun) < seconds:
+            turn()
+            turns += 1
+        return streams * turns * BLOCK_S / spent
+
+    return run
+
+
+def stepped(detector: Detector, config: Config, audio: Audio) -> Run:
+    pool, blocks = Pool(detector, config, len(audio), Traces(len(audio))), _blocks(audio)
+    return _timed(lambda: pool.step(next(blocks)), len(audio))
+
+
+def one_by_one(detector: Detector, config: Config, audio: Audio) -> Run:
+    pools = [Pool(detector, config, 1, Traces(1)) for _ in audio]
+    blocks = [_blocks(row[None]) for row in audio]
+
+    def turn() -> None:
+        for pool, own in zip(pools, blocks, strict=True):
+            pool.step(next(own))
+
+    return _timed(turn, len(audio), warm_up=1 + WARM_UP // len(audio))
+
+
+def lstm_alone(detector: Detector, streams: int) -> Run:
+    size = detector.config.network
+    lstm = torch.nn.LSTM(size.embedding, size.hidden, size.layers, batch_first=True).eval()
+    x = torch.randn(streams, 1, size.embedding)
+    state = torch.zeros(size.layers, streams, size.hidden), torch.zeros(size.layers, streams, size.hidden)
+
+    def turn() -> None:
+        with torch.inference_mode():
+            lstm(x, state)
+
+    return _timed(turn, streams)
+
+
+def published(detector: Detector, config: Config, audio: Audio, rate: float) -> Run:
+    """rate: streams a core, roughly: says how much audio fills the time."""
+    streams = len(audio)
+
+    def run(seconds: float) -> float:
+        length = max(1.0, seconds * rate / streams)
+        sink = ZeromqSink("tcp://127.0.0.1:*", "benchmark")
+        pool = Pool(detector, config, streams, Traces(streams))
+        with Bus([sink], config.publish.queue_events, "benchmark") as bus:
+            engine = Engine(pool, RingBank(streams, config.input.ring_s), bus, config)
+            engine.add("benchmark", Looped(audio, length))
+            begun = time.process_time()
+            engine.run()
+            bus.drain(60.0)
+            spent = time.process_time() - begun
+        return streams * length / spent
+
+    return run
+
+
+def measure(detector: Detector, config: Config, seconds: float, rounds: int) -> dict[str, dict[str, list[float]]]:
+    """Streams a core of each round: {variant: {stacked: [...]}}."""
+    audio = np.stack([voice(LOOP_S, seed=i % 8) for i in range(max(STACKED))])
+    runs: dict[tuple[str, int], Run] = {}
+    for n in STACKED:
+        runs["step", n] = step = stepped(detector, config, audio[:n])
+        runs["published", n] = published(detector, config, audio[:n], step(0.1))
+        runs["one by one", n] = one_by_one(detector, config, audio[:n])
+        runs["LSTM alone", n] = lstm_alone(detector, n)
+    found: dict[str, dict[str, list[float]]] = {variant: {} for variant, _ in runs}
+    for i in range(rounds):
+        for (variant, n), run in runs.items():
+            found[variant].setdefault(str(n), []).append(run(seconds))
+        say(f"round {i + 1} of {rounds}")
+    return found
+
+
+def main() -> None:
+    options = parser("streams", "Real-time streams that one core scores.")
+    options.add_argument("--seconds", type=float, default=1.0, help="of each variant in each round")
+    options.add_argument("--rounds", type=int, default=5)
+    given = options.parse_args()
+    warn_if_busy()
+    pin(cores()[-1:])
+    torch.set_num_threads(1)
+    config = configuration(given.weights)
+    detector = detector_of(config)
+    found = measure(detector, config, given.seconds, given.rounds)
+    medians = {name: {n: statistics.median(x) for n, x in of.items()} for name, of in found.items()}
+    rows = [[name, *(f"{of[str(n)]:.0f}" for n in STACKED)] for name, of in medians.items()]
+    print(table(["real-time streams a core", *(f"stacked {n}" for n in STACKED)], rows))
+    names = {"step": "streams_per_core", "published": "streams_per_core_published"}
+    figures: dict[str, Any] = {
+        names.get(name, name.replace(" ", "_").lower()): {n: round(x, 1) for n, x in of.items()}
+        for name, of in medians.items()
+    }
+    step = found["step"]
+    spread = {n: [round(min(x), 1), round(max(x), 1)] for n, x in step.items()}
+    ms = {n: round(int(n) * BLOCK_S * 1000 / medians["step"][n], 3) for n in step}
+    write(given.out, figures | {"step_ms": ms, "lowest_and_highest": spread, "machine": machine(detector)})
+
+
+if __name__ == "__main__":
+    main()

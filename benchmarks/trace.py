@@ -1,0 +1,68 @@
+"""Plays calls through a Pool at full speed and keeps what it said of every block."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.config import BLOCK, BLOCK_S, SAMPLE_RATE
+from model.stream import Detector
+from monitor.config import Config
+from monitor.pool import Pool
+from monitor.ring import Blocks
+
+Audio = NDArray[np.float32]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Of B blocks of N calls, all (B, N). llr, p_fake: of the recent speech. speech: the block carries evidence.
+    enough: there is enough net speech for a verdict. state: index into monitor.alerts.STATES. opened: an alert opened.
+    """
+
+    llr: NDArray[np.float64]
+    p_fake: NDArray[np.float64]
+    speech: NDArray[np.bool_]
+    enough: NDArray[np.bool_]
+    state: NDArray[np.int64]
+    opened: NDArray[np.bool_]
+
+
+def play(detector: Detector, config: Config, audio: Audio, say: Say) -> Trace:
+    """Hear calls float32 (N, S) side by side, each from a cold state; NaN is lost audio. Says how far it is."""
+    calls, blocks = audio.shape[0], audio.shape[1] // BLOCK
+    pool, rows = Pool(detector, config, calls), np.arange(calls)
+    llr, p_fake = np.zeros((blocks, calls)), np.zeros((blocks, calls))
+    net, state = np.zeros((blocks, calls), dtype=np.int64), np.zeros((blocks, calls), dtype=np.int64)
+    warm, opened = np.zeros((blocks, calls), dtype=np.bool_), np.zeros((blocks, calls), dtype=np.bool_)
+    for b in range(blocks):
+        samples = np.ascontiguousarray(audio[:, b * BLOCK : (b + 1) * BLOCK])
+        results = pool.step(Blocks(rows, samples, np.full(calls, (b + 1) * BLOCK), np.zeros(calls)))
+        llr[b], p_fake[b], net[b], warm[b] = results.llr, results.p_fake, results.net_speech, results.warm
+        state[b], opened[b] = pool.decision.state, results.changes.opened
+        if (b + 1) % max(1, blocks // 10) == 0:
+            say(f"  {100 * (b + 1) // blocks} % of {blocks * BLOCK_S:.0f} s of {calls} calls")
+    speech = np.diff(net, axis=0, prepend=0) > 0
+    enough = warm & (net * BLOCK_S >= config.evidence.min_speech_s)
+    return Trace(llr, p_fake, speech, enough, state, opened)
+
+
+def whole_blocks(audio: Audio) -> Audio:
+    """Without the samples beyond the last whole block."""
+    return audio[: len(audio) // BLOCK * BLOCK]
+
+
+def pause(rng: np.random.Generator, shortest_s: float, longest_s: float) -> Audio:
+    """Faint noise at -72 dBFS, as between two sentences."""
+    noise = rng.standard_normal(int(rng.uniform(shortest_s, longest_s) * SAMPLE_RATE), dtype=np.float32)
+    return noise * np.float32(2.5e-4)
+
+
+def say(line: str) -> None:
+    """To standard error, so that results can be piped."""
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,321 @@
+"""The pool: many streams in one step score as each alone, start cold, and survive faults of the network."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from helpers import voice
+from numpy.typing import NDArray
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import monitor.pool
+from model.config import BLOCK, DetectorConfig, NetworkConfig
+from model.gate import Kind
+from model.stream import Detector
+from monitor.alerts import CLEAR, LISTENING, UNKNOWN, Decision
+from monitor.config import Config
+from monitor.evidence import Evidence
+from monitor.pool import REASONS, Pool, Results
+from monitor.ring import Blocks
+from monitor.traces import Traces
+from monitor.types import Audio, Reason
+
+Rows = list[int]
+Said = tuple[float, float, int, int]
+"""llr, p_fake, kind and state."""
+
+
+def make_detector(network: str = "cnn-lstm") -> Detector:
+    """Untrained, small, takes everything that passes the gate for speech, and depends visibly on what it hears."""
+    torch.manual_seed(0)
+    config = NetworkConfig(kind=network, channels=(4, 6), embedding=16, hidden=12, layers=2)
+    detector = Detector(DetectorConfig(network=config))
+    with torch.no_grad():
+        detector.network.speech.bias.fill_(5.0)
+        detector.network.spoof.weight.mul_(10.0)
+        detector.network.family.weight.mul_(10.0)
+    return detector.prepared()
+
+
+def voices(streams: int, seconds: float = 3.0) -> Audio:
+    """Voices that differ: (streams, n)."""
+    return np.stack([voice(seconds, hiss=bool(i % 2), seed=i + 1) for i in range(streams)])
+
+
+class Player:
+    """Feeds a pool from recordings, one for each row, and remembers what each row said."""
+
+    def __init__(self, pool: Pool, audio: Audio) -> None:
+        self.pool, self.audio = pool, audio
+        self.at = np.zeros(len(audio), dtype=np.int64)
+        self.said: list[list[Said]] = [[] for _ in audio]
+
+    def step(self, rows: Rows) -> Results:
+        index = np.array(rows, dtype=np.int64)
+        samples = np.stack([self.audio[r, self.at[r] : self.at[r] + BLOCK] for r in rows])
+        self.at[index] += BLOCK
+        results = self.pool.step(Blocks(index, samples, self.at[index], np.zeros(len(rows))))
+        for i, row in enumerate(rows):
+            figures = float(results.llr[i]), float(results.p_fake[i])
+            self.said[row].append((*figures, int(self.pool.kind[row]), int(self.pool.decision.state[row])))
+        return results
+
+    def play(self, blocks: int, rows: Rows | None = None) -> None:
+        for _ in range(blocks):
+            self.step(list(range(len(self.audio))) if rows is None else rows)
+
+
+def player(audio: Audio, network: str = "cnn-lstm", config: Config | None = None) -> Player:
+    return Player(Pool(make_detector(network), config or Config(), len(audio)), audio)
+
+
+def alone(audio: Audio, blocks: int, network: str = "cnn-lstm") -> list[Said]:
+    one = player(audio[None], network)
+    one.play(blocks)
+    return one.said[0]
+
+
+def assert_same(a: list[Said], b: list[Said]) -> None:
+    np.testing.assert_allclose(np.array(a), np.array(b), rtol=0, atol=1e-4)
+
+
+def copies(pool: Pool) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]], dict[str, torch.Tensor]]:
+    """Evidence, decisions and network state as they are now."""
+    evidence = {f: getattr(pool.evidence, f).copy() for f in Evidence.__dataclass_fields__}
+    decision = {f: getattr(pool.decision, f).copy() for f in Decision.__dataclass_fields__}
+    return evidence, decision, {k: v.clone() for k, v in pool._state.tensors().items()}
+
+
+def assert_unchanged(pool: Pool, before: Any) -> None:
+    for old, new in zip(before, copies(pool), strict=True):
+        for name in old:
+            assert np.array_equal(old[name], new[name]), name
+
+
+# Stacked.
+
+
+@pytest.mark.parametrize("network", ["cnn-lstm", "lstm", "cnn"])
+def test_stacked_streams_score_as_each_alone(network: str) -> None:
+    audio = voices(3)
+    together = player(audio, network)
+    together.play(140)
+    for row in range(3):
+        assert_same(together.said[row], alone(audio[row], 140, network))
+    assert len({said[-1][0] for said in together.said}) == 3, "streams that cannot be told apart prove nothing"
+
+
+def test_streams_that_are_not_always_ready_score_as_each_alone() -> None:
+    audio = voices(4)
+    together = player(audio)
+    random = np.random.default_rng(0)
+    while together.at.min() < 130 * BLOCK:
+        behind = np.flatnonzero((together.at < 130 * BLOCK) & (random.random(4) < 0.6))
+        if len(behind):
+            together.step(behind.tolist())
+    for row in range(4):
+        assert_same(together.said[row], alone(audio[row], 130))
+
+
+class Calls(TorchDispatchMode):
+    """Counts what torch is asked to do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names[str(func)] += 1
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("ready", [lambda n: list(range(n)), lambda n: list(range(0, n, 2))], ids=["all", "half"])
+def test_a_step_asks_as_much_of_torch_for_many_streams_as_for_two(ready: Callable[[int], Rows]) -> None:
+    counted = []
+    for streams in (2, 64):
+        some = player(np.tile(voices(1, 0.5), (streams, 1)))
+        some.play(2)
+        with Calls() as calls:
+            some.step(ready(streams))
+        counted.append(calls.names)
+    assert counted[0] == counted[1]
+    assert counted[0].total() > 50
+
+
+# Opened and closed.
+
+
+def test_an_opened_row_is_cold_and_the_others_go_on() -> None:
+    audio = voices(3)
+    some = player(audio)
+    some.play(120)
+    some.pool.open(slice(1, 2))
+    some.audio[1] = np.roll(audio[2], 999)
+    some.at[1], some.said[1] = 0, []
+    assert some.pool.reason(1) is Reason.SILENCE
+    assert some.pool.families(1) == ()
+    assert some.pool.recent(1) == (0.0, 0.5)
+    some.play(25)
+    assert_same(some.said[1], alone(some.audio[1], 25))
+    assert_same(some.said[0], alone(audio[0], 145))
+
+
+def test_no_verdict_before_enough_speech() -> None:
+    some = player(voices(1))
+    some.play(99)
+    assert [said[3] for said in some.said[0]] == [LISTENING] * 99
+    assert some.pool.evidence.blocks[0] == 99
+    some.play(1)
+    assert some.pool.decision.state[0] != LISTENING
+
+
+# What is evidence.
+
+
+def test_input_that_cannot_be_trusted_is_unknown_until_it_can() -> None:
+    some = player(voices(2, 4.0))
+    some.play(110)
+    state = some.pool.decision.state.copy()
+    assert UNKNOWN not in state
+    assert some.pool.set_usable(slice(1, 2), False).tolist() == [1]
+    assert some.pool.decision.state.tolist() == [state[0], UNKNOWN]
+    assert some.pool.set_usable(slice(1, 2), False).tolist() == [], "said once"
+    some.play(10)
+    assert some.pool.decision.state[1] == UNKNOWN
+    assert some.pool.decision.state[0] != UNKNOWN
+    assert some.pool.set_usable(slice(0, 2), True).tolist() == []
+    assert some.pool.decision.state[1] == UNKNOWN, "until speech is heard again"
+    some.play(5)
+    assert some.pool.decision.state[1] not in (UNKNOWN, LISTENING)
+
+
+def test_lost_audio_is_named_and_is_no_evidence() -> None:
+    audio = voices(2)
+    audio[1, 60 * BLOCK : 61 * BLOCK] = np.nan
+    some = player(audio)
+    some.play(60)
+    blocks = some.pool.evidence.blocks.copy()
+    some.play(1)
+    assert (some.pool.evidence.blocks - blocks).tolist() == [1, 0]
+    assert [some.pool.reason(row) for row in (0, 1)] == [Reason.SPEECH, Reason.GAP]
+
+
+def test_what_the_network_doubts_is_no_evidence() -> None:
+    config = Config.model_validate({"evidence": {"min_speech_probability": 0.999}})
+    some = player(voices(1), config=config)
+    some.play(50)
+    assert some.pool.evidence.blocks[0] == 0
+    assert some.pool.reason(0) is Reason.NOT_SPEECH
+
+
+def test_every_kind_has_a_reason() -> None:
+    assert set(REASONS) == set(Kind)
+
+
+# Faults of the network.
+
+
+@pytest.mark.parametrize("place", ["step", "_outputs"])
+@pytest.mark.parametrize("rows", [[0, 1, 2], [0, 2]])
+def test_a_network_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch, place: str, rows: Rows) -> None:
+    some = player(voices(3))
+    some.play(60)
+    before, at = copies(some.pool), some.at.copy()
+
+    def fail(*_: Any) -> Any:
+        raise RuntimeError("out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(monitor.pool, place, fail)
+        with pytest.raises(RuntimeError, match="out of memory"):
+            some.step(rows)
+    assert_unchanged(some.pool, before)
+    some.at = at
+    some.play(60)
+    for row in range(3):
+        assert_same(some.said[row], alone(some.audio[row], 120))
+
+
+def test_a_score_that_is_no_number_is_no_evidence_and_the_stream_starts_again() -> None:
+    some = player(voices(2))
+    some.play(110)
+    assert UNKNOWN not in some.pool.decision.state
+    with torch.inference_mode():
+        some.pool._state.net["c"][1] = torch.nan
+    before, _, _ = copies(some.pool)
+    results = some.step([0, 1])
+    assert some.pool.evidence.blocks.tolist() == [111, 110]
+    for name in ("weight", "total", "sum", "families", "all_families"):
+        assert np.array_equal(getattr(some.pool.evidence, name)[1], before[name][1]), name
+    assert np.isfinite(results.llr).all()
+    assert some.pool.decision.state[1] == UNKNOWN
+    assert some.pool.decision.state[0] != UNKNOWN
+    assert all(bool(torch.isfinite(v).all()) for v in some.pool._state.tensors().values() if v.is_floating_point())
+    some.play(30)
+    assert some.pool.evidence.blocks.tolist() == [141, 140]
+    assert some.pool.decision.state[1] != UNKNOWN
+    assert_same(some.said[0], alone(some.audio[0], 141))  # the other stream heard nothing of it
+
+
+# What is shown.
+
+
+def test_families_are_named_most_likely_first() -> None:
+    some = player(voices(1))
+    some.play(60)
+    for whole in (False, True):
+        found = some.pool.families(0, whole=whole)
+        assert {name for name, _ in found} == set(some.pool.detector.config.families)
+        assert sum(p for _, p in found) == pytest.approx(1.0)
+        assert [p for _, p in found] == sorted((p for _, p in found), reverse=True)
+        assert found[0][1] > 1.5 * found[-1][1]
+
+
+def test_recent_and_whole_evidence() -> None:
+    some = player(voices(1))
+    some.play(100)
+    llr, p_fake = some.pool.recent(0)
+    assert (llr, p_fake) == pytest.approx(some.said[0][-1][:2])
+    whole_llr, whole_p = some.pool.whole(slice(0, 1))
+    assert whole_llr[0] == pytest.approx(llr, abs=1.0)
+    assert whole_llr[0] != llr, "one forgets, the other does not"
+    assert whole_p[0] == pytest.approx(1 / (1 + np.exp(-whole_llr[0])))
+
+
+def test_levels_and_their_peaks() -> None:
+    audio = np.zeros((1, 40 * BLOCK), np.float32)
+    audio[0, : 20 * BLOCK] = 0.1 * np.sqrt(2) * np.sin(np.arange(20 * BLOCK) * 0.5)
+    some = player(audio)
+    some.play(20)
+    assert some.pool.level[0] == pytest.approx(-20.0, abs=0.1)
+    some.play(20)
+    assert some.pool.level[0] == pytest.approx(-120.0)
+    assert some.pool.peak_level[0] == pytest.approx(-20.0 - 12.0 * 0.4, abs=0.1)
+
+
+def test_traces_follow_the_rows_that_were_heard() -> None:
+    audio = voices(2)
+    audio[0, 30 * BLOCK + 3] = np.inf
+    traces = Traces(2)
+    some = Player(Pool(make_detector(), Config(), 2, traces), audio)
+    some.play(40)
+    some.play(10, rows=[1])
+    assert (len(traces.spectrogram(0)), len(traces.spectrogram(1))) == (40, 50)
+    assert np.isfinite(traces.spectrogram(0)).all()
+    assert traces.timeline(1)[-1] == pytest.approx(some.pool.recent(1)[1])
+    some.pool.open(slice(0, 1))
+    assert len(traces.spectrogram(0)) == 0
+
+
+def test_a_stream_that_says_clear_or_worse_was_heard_long_enough() -> None:
+    some = player(voices(4))
+    some.play(140)
+    for row in range(4):
+        verdicts = [i for i, said in enumerate(some.said[row]) if said[3] >= CLEAR]
+        assert verdicts
+        assert verdicts[0] >= 99

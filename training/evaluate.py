@@ -1,0 +1,107 @@
+"""training evaluate: streams a split through channels and the network, and writes down how good the scores are."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from model.checkpoint import best_device, describe, load_detector
+from model.config import BLOCK_S
+from model.stream import Detector, Scores
+from training.bank import AudioBank, build_bank
+from training.corpora import Clip
+from training.figures import SECONDS, Part, Trials, measure, of_part, part_names
+from training.report import Report, table, write_report
+from training.scoring import pool, stream_clips
+from training.trials import Say, check_channels, choose, through_channel
+
+CHANNELS = ("clean", "g711-mu", "opus-wide", "amr")
+"""The channels of an evaluation that names none: a recording, a landline, a call over the internet, a mobile call."""
+
+
+@dataclass(frozen=True)
+class EvaluationPlan:
+    """What is measured and where it is written. rounds: of the bootstrap. size: clips scored at once."""
+
+    corpora: Sequence[Path]
+    weights: Path
+    out: Path
+    cache: Path
+    manifest: Path | None = None
+    split: str = "dev"
+    channels: Sequence[str] = CHANNELS
+    workers: int = 2
+    device: str = "auto"
+    rounds: int = 500
+    size: int = 256
+
+
+def llr_over_time(scores: Scores, detector: Detector) -> NDArray[np.float64]:
+    """(len(SECONDS),) llr of one clip (1, B) after so much net speech, or after all of it where there is less."""
+    logits = scores.spoof[0][scores.active[0]].double().numpy()
+    if not len(logits):
+        return np.zeros(len(SECONDS))
+    counts = np.minimum([round(s / BLOCK_S) for s in SECONDS], len(logits))
+    mean = np.cumsum(logits)[counts - 1] / counts
+    calibration = detector.config.calibration
+    return np.asarray(calibration.scale * mean + calibration.offset)
+
+
+def score(detector: Detector, bank: AudioBank, say: Say, name: str, size: int = 256) -> Trials:
+    """Stream every clip of a bank from a cold state."""
+    n, done = len(bank.clips), 0
+
+    def progress(count: int) -> None:
+        nonlocal done
+        done += count
+        say(f"{name}: {done} of {n} clips scored")
+
+    llr, net, by_time = np.zeros(n), np.zeros(n), np.zeros((n, len(SECONDS)))
+    families = np.zeros((n, len(detector.config.families)))
+    for i, scores in stream_clips(detector, [bank.clip(i) for i in range(n)], size, progress):
+        clip = pool(scores, detector)
+        llr[i], net[i], families[i] = clip.llr, clip.net_speech_s, clip.families
+        by_time[i] = llr_over_time(scores, detector)
+    clips = np.empty(n, dtype=np.object_)
+    clips[:] = bank.clips
+    return Trials(clips, np.array([c.label for c in bank.clips]), llr, families, net, by_time)
+
+
+def _banks(plan: EvaluationPlan, clips: Sequence[Clip], say: Say) -> dict[str, AudioBank]:
+    """The clips through each channel. Done before torch starts threads: the workers are forks."""
+    plan.cache.mkdir(parents=True, exist_ok=True)
+    bank = build_bank(clips, plan.cache, plan.workers, lambda done, total: say(f"{done} of {total} clips decoded"))
+    return {name: through_channel(bank, name, plan.cache, plan.workers, say) for name in plan.channels}
+
+
+def evaluate(plan: EvaluationPlan, say: Say) -> Report:
+    """Measure, write the report into plan.out, and return it. Raises CorpusError and CheckpointError."""
+    check_channels(plan.channels)
+    detector = load_detector(plan.weights, best_device() if plan.device == "auto" else plan.device)
+    learned = json.loads(describe(plan.weights).get("training", "{}"))
+    clips = choose(plan.corpora, plan.split, plan.manifest)
+    say(f"{len(clips)} clips of the split {plan.split}, {sum(c.label for c in clips)} of them synthetic")
+    banks = _banks(plan, clips, say)
+    if detector.device.type == "cpu":
+        torch.set_num_threads(os.cpu_count() or 1)
+    trials = {name: score(detector, bank, say, name, plan.size) for name, bank in banks.items()}
+    figures: dict[str, dict[str, Part]] = {}
+    for name, scored in trials.items():
+        say(f"{name}: computing figures and intervals")
+        figures[name] = {
+            part: measure(of_part(scored, part), part, detector.config.families, plan.rounds)
+            for part in part_names(clips)
+        }
+    report = Report(plan.weights, detector.weights_hash, learned, plan.split, plan.corpora, trials, figures)
+    for line in table(report):
+        say(line)
+    write_report(report, plan.out)
+    say(f"wrote {plan.out / 'report.html'}")
+    return report
