@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from benchmarks.synthetic_calls import FAKE, FAKE_S, GENUINE, TURNS, Call, Caller, onsets, stack
-from benchmarks.trace import Trace, play, say
+from benchmarks.trace import Trace, fault, play, say
 from model.config import BLOCK, BLOCK_S
 from monitor.alerts import Heard, decide, undecided
 from monitor.config import AlertSection, Config, ModelSection
@@ -209,7 +209,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         figures = _plain(measure(given))
     except (MonitorError, CorpusError) as error:
-        sys.exit(f"error: {error}")
+        sys.exit(fault(error))
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text(json.dumps(figures, indent=1) + "\n")
     print(json.dumps({k: v for k, v in figures.items() if k != "sweep"}, indent=1))

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.real_speech import PROMPTS, Hour, corpus_voice, make_hour, prompts, stacked
-from benchmarks.trace import Say, Trace, play, say
+from benchmarks.trace import Say, Trace, fault, play, say
 from model.config import BLOCK, BLOCK_S, SAMPLE_RATE
 from monitor.alerts import ALERT, SUSPICIOUS
 from monitor.config import Config, ModelSection
@@ -180,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         config = Config(model=ModelSection(weights=given.weights))
         figures = measure(config, prompts(PROMPTS) | corpus_voice(given.corpus), given.minutes, given.picture, say)
     except (MonitorError, CorpusError) as error:
-        sys.exit(f"error: {error}")
+        sys.exit(fault(error))
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text(json.dumps(figures, indent=1) + "\n")
     print(json.dumps(figures, indent=1))

@@ -66,3 +66,9 @@ def pause(rng: np.random.Generator, shortest_s: float, longest_s: float) -> Audi
 def say(line: str) -> None:
     """To standard error, so that results can be piped."""
     print(line, file=sys.stderr, flush=True)
+
+
+def fault(error: Exception) -> str:
+    """One line that says what is wrong, and one that says what to do where it is known."""
+    hint = getattr(error, "hint", "")
+    return f"error: {error}" + (f"\n  {hint}" if hint else "")

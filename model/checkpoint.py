@@ -117,8 +117,8 @@ def best_device() -> str:
 
 def choose_device(wanted: str) -> str:
     """The device of a setting: auto, cpu, cuda or mps. Raises DeviceError for one that is not there."""
-    there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
-    if wanted in there and not there[wanted]():
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there.get(wanted, True):
         raise DeviceError(f"this machine has no {wanted} device")
     return best_device() if wanted == "auto" else wanted
 

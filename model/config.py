@@ -125,7 +125,12 @@ class DetectorConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DetectorConfig:
         """Raises ValueError for an unknown key."""
-        parts = {"features": FeatureConfig, "gate": GateConfig, "network": NetworkConfig, "calibration": Calibration}
+        parts: dict[str, type[_Values]] = {
+            "features": FeatureConfig,
+            "gate": GateConfig,
+            "network": NetworkConfig,
+            "calibration": Calibration,
+        }
         unknown = sorted(set(values) - {f.name for f in fields(cls)})
         if unknown:
             raise ValueError(f"DetectorConfig has no setting {', '.join(unknown)}")

@@ -23,7 +23,9 @@ BINS = N_FFT // 2 + 1
 
 def spectra(samples: Tensor, window: Tensor) -> Tensor:
     """Complex spectra (N, T, BINS) of samples (N, TAIL + T * HOP) under window (WINDOW,)."""
-    return torch.fft.rfft(samples.unfold(1, WINDOW, HOP) * window, n=N_FFT)
+    windows: Tensor = samples.unfold(1, WINDOW, HOP)
+    spectrum: Tensor = torch.fft.rfft(windows * window, n=N_FFT)
+    return spectrum
 
 
 def hann() -> Tensor:
@@ -83,6 +85,7 @@ class Features(nn.Module):
     """
 
     filters: Tensor
+    basis: Tensor | None
     mean: Tensor
     std: Tensor
 

@@ -25,9 +25,9 @@ LISTENING, CLEAR, SUSPICIOUS, ALERT, UNKNOWN = range(5)
 
 @dataclass(frozen=True)
 class Decision:
-    """Of N streams. state: index into STATES. above_suspicious, above_alert, below_close: blocks of net speech in a row.
-    quiet: blocks since the last speech. open: an alert is open. opened, updated: sample index. peak: highest llr of
-    the open alert.
+    """Of N streams. state: index into STATES. above_suspicious, above_alert, below_close: blocks of net speech in a
+    row. quiet: blocks since the last speech. open: an alert is open. opened, updated: sample index. peak: highest llr
+    of the open alert.
     """
 
     state: Ints
@@ -137,7 +137,12 @@ def decide(config: AlertSection, old: Decision, heard: Heard) -> tuple[Decision,
 
 
 def _verdict(config: AlertSection, old: Decision, above_suspicious: Ints, llr: Floats) -> Ints:
-    """Clear or suspicious; suspicious is left below half of its threshold, so that it does not flap."""
+    """Clear or suspicious; suspicious is left below half of its threshold, so that it does not flap.
+
+    A voice that looks synthetic from its first verdict on is not called clear before: it is listened to until the hold
+    time is over.
+    """
     suspicious = above_suspicious >= _blocks(config.suspicious_hold_s)
     stays = (old.state == SUSPICIOUS) & (llr > (config.suspicious_llr + config.close_llr) / 2)
-    return np.where(suspicious | stays, SUSPICIOUS, CLEAR)
+    undecided = ((old.state == LISTENING) | (old.state == UNKNOWN)) & (llr >= config.suspicious_llr)
+    return np.where(suspicious | stays, SUSPICIOUS, np.where(undecided, LISTENING, CLEAR))

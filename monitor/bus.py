@@ -28,6 +28,7 @@ class Bus:
         """queue_events: events held for one sink. epoch: wire.new_epoch() when the caller has no use for it."""
         self.epoch = epoch or wire.new_epoch()
         self._seq = 0
+        self._deadline = float("inf")
         self._lanes: tuple[Lane, ...] = ()
         self._lanes = tuple(Lane(sink, queue_events, self._sink_changed) for sink in sinks)
 
@@ -57,13 +58,14 @@ class Bus:
     def close(self, drain_s: float = 0.4) -> bool:
         """Give the sinks drain_s to take what is queued, close them and end their threads. May be called twice.
 
-        Takes at most drain_s + CLOSE_S. What is queued after drain_s counts as dropped. Returns whether all threads
-        have ended; one stuck in a system call is left behind and does not keep the program from ending.
+        Takes at most drain_s + CLOSE_S; a second call waits no longer than the first may. What is queued after drain_s
+        counts as dropped. Returns whether all threads have ended; one stuck in a system call is left behind and does
+        not keep the program from ending.
         """
-        deadline = time.monotonic() + drain_s
+        self._deadline = min(self._deadline, time.monotonic() + drain_s)
         for lane in self._lanes:
-            lane.close(deadline)
-        return all(lane.join(deadline + CLOSE_S) for lane in self._lanes)
+            lane.close(self._deadline)
+        return all(lane.join(self._deadline + CLOSE_S) for lane in self._lanes)
 
     def __enter__(self) -> Self:
         return self

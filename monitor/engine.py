@@ -27,7 +27,7 @@ RECENT_EVENTS = 100
 
 WHY_STATE = {
     LISTENING: "usable speech again, not enough for a verdict yet",
-    CLEAR: "enough speech, and nothing speaks for synthesis",
+    CLEAR: "enough speech, and the likelihood ratio is below alerts.suspicious_llr",
     SUSPICIOUS: "likelihood ratio above alerts.suspicious_llr",
     ALERT: "likelihood ratio above alerts.alert_llr",
 }
@@ -100,10 +100,12 @@ class Engine:
                 self._turn()
         finally:
             self.interrupted = not all(c.ended for c in self.calls)
+            # The last words come first: a sound system that hangs takes its time to close.
             for call in self.calls:
                 call.ring.finish()
-                call.source.close()
                 self._end_call(call)
+            for call in self.calls:
+                call.source.close()
             for thread in threads:
                 thread.join(1.0)
             self.finished = True

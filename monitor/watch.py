@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 DONE, INCOMPLETE, ALERTED, INTERRUPTED = 0, 2, 3, 130
 POLL_S = 0.05
-STOP_S = 0.3
-LAST_EVENTS_S = 0.4
+STOP_S = 0.4
+LAST_EVENTS_S = 0.3
 FAULT_WAIT_S = 15.0
 """After the end of a recording a sink that fails, such as a journal on a full disk, has so long to recover."""
 
@@ -69,7 +69,8 @@ def open_detector(section: ModelSection) -> Detector:
     except DeviceError as error:
         raise BadInputError(str(error), "set model.device to auto") from error
     except CheckpointError as error:
-        hint = "install the program again" if section.weights == "default" else "name another file with --weights"
+        shipped = section.weights == "default"
+        hint = "install the program again, or " * shipped + "name another file with --weights"
         raise WeightsError(str(error), hint) from error
 
 

@@ -55,17 +55,18 @@ def make_detector(says: Says = "hiss", hears_speech: bool = True) -> Detector:
 
 
 def _listen_for_hiss(detector: Detector, features: FeatureConfig) -> None:
-    """Energy above 6 kHz, through gates that stand open for this block and forget the last one."""
-    network, n = detector.network, features.n_filters
+    """Level above 6 kHz less that below 2 kHz, through gates that stand open for this block and forget the last one."""
+    network, quarter = detector.network, features.n_filters // 4
     project = network.frontend.project[0]
-    top = torch.zeros(2, n)
-    top[:, n * 3 // 4 :] = 1.0 / (2 * (n - n * 3 // 4))
-    project.weight.copy_(top.reshape(1, -1))
+    contrast = torch.zeros(2, features.n_filters)
+    contrast[:, -quarter:] = 0.5 / quarter
+    contrast[:, :quarter] = -0.5 / quarter
+    project.weight.copy_(contrast.reshape(1, -1))
     project.bias.fill_(7.0)
     lstm = network.recurrent.lstm
     lstm.weight_ih_l0.copy_(torch.tensor([[0.0], [0.0], [1.0], [0.0]]))
-    lstm.bias_ih_l0.copy_(torch.tensor([20.0, -20.0, -2.5, 20.0]))
-    network.spoof.weight.fill_(LOGIT / 0.75)
+    lstm.bias_ih_l0.copy_(torch.tensor([20.0, -20.0, -1.6, 20.0]))
+    network.spoof.weight.fill_(LOGIT / 0.73)
 
 
 def make_weights(path: Path, says: Says = "hiss", hears_speech: bool = True) -> Path:

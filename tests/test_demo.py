@@ -23,7 +23,7 @@ def _prompts_are_there() -> bool:
         return False
 
 
-needs_prompts = pytest.mark.skipif(not _prompts_are_there(), reason="the recorded prompts are not installed (make test)")
+needs_prompts = pytest.mark.skipif(not _prompts_are_there(), reason="no recorded prompts (make test installs them)")
 
 
 @needs_prompts

@@ -92,6 +92,7 @@ def test_events_begin_with_the_call_end_with_it_and_scores_come_at_their_interva
 
 def test_the_end_of_a_call_closes_its_alert() -> None:
     events = Ear(ScriptedSource(chunks(voice(5.0))), says="synthetic").listen()
+    assert states(events) == ["suspicious", "alert"], "never clear"
     first, last = of(events, "alert.opened", "alert.closed")
     assert seconds(first) >= 2.0, "no alert before enough net speech"
     assert last.data["why"] == "the call ended"

@@ -313,6 +313,14 @@ def test_faults_end_with_one_line(
     assert says in said[0]
 
 
+@pytest.mark.parametrize(("device", "says"), [("tpu", "auto, cpu, cuda or mps"), ("mps", "has no mps device")])
+def test_devices_that_are_not_there_are_refused(device: str, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    done = CliRunner().invoke(cli.app, ["evaluate", "--corpus", "x", "--device", device])
+    assert done.exit_code == 2
+    assert says in done.output
+
+
 def test_the_command_vocodes_and_what_it_wrote_can_be_evaluated(corpus: Path, tmp_path: Path) -> None:
     words = ["vocode", str(corpus / "lab" / "bonafide"), "--out", str(tmp_path / "new"), "--workers", "1"]
     done = CliRunner().invoke(cli.app, [*words, "--system", "lpc", "--system", "channel", "--per-clip", "1"])

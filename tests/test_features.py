@@ -24,7 +24,7 @@ def speechlike() -> torch.Tensor:
 
 
 def _reference(x: torch.Tensor, transform: torch.nn.Module) -> torch.Tensor:
-    """torchaudio centres the 400-sample window in 512 samples: pad so that its frames cover the same samples as ours."""
+    """torchaudio centres the 400-sample window in 512 samples: pad so that its frames cover the same samples."""
     side = (N_FFT - WINDOW) // 2
     return transform(torch.nn.functional.pad(x, (side, side)))[0].T
 

@@ -206,9 +206,9 @@ def test_a_signal_ends_within_a_second_and_the_journal_is_whole(tmp_path: Path, 
     assert program.events == events
 
 
-def test_after_an_interrupt_no_thread_is_left(run: Run) -> None:
+def test_after_an_interrupt_no_thread_and_no_signal_handler_is_left(run: Run) -> None:
     write_wav(Path("long.wav"), voice(60.0))
-    before = set(threading.enumerate())
+    before, handler = set(threading.enumerate()), signal.getsignal(signal.SIGINT)
 
     def interrupt() -> None:
         journal = Path("journal")
@@ -216,11 +216,42 @@ def test_after_an_interrupt_no_thread_is_left(run: Run) -> None:
             time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGINT)
 
-    threading.Thread(target=interrupt, daemon=True).start()
+    user = threading.Thread(target=interrupt, daemon=True)
+    user.start()
     ran = run("long.wav", "--speed", "1", "--publish", "tcp://127.0.0.1:*", "--journal", "journal", "--screen", "plain")
     assert ran.status == 130
-    assert [t.name for t in threading.enumerate() if t not in before and t.name != "Thread-interrupt"] == []
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler or callable(signal.getsignal(signal.SIGINT))
+    user.join(10)
+    assert set(threading.enumerate()) <= before
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_a_signal_ends_even_while_nobody_reads_what_was_written(tmp_path: Path) -> None:
+    make_weights(tmp_path / "w.safetensors")
+    write_wav(tmp_path / "long.wav", voice(20.0))
+    command = [MONITOR, "replay", "long.wav", "--weights", "w.safetensors", "--no-publish", "--json", "--speed", "max"]
+    program = subprocess.Popen(
+        [*command, "--journal", "journal"],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        until = time.monotonic() + 60
+        journal = tmp_path / "journal"
+        while not (journal.exists() and '"call.ended"' in journal.read_text()):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        assert program.poll() is None, "there is more than a pipe holds"
+        asked = time.monotonic()
+        program.send_signal(signal.SIGINT)
+        assert program.wait(30) == 130
+        assert time.monotonic() - asked < 1.5
+    finally:
+        program.kill()
+        program.wait()
+        assert program.stdout is not None
+        program.stdout.close()
 
 
 @pytest.mark.parametrize("words", [("--json",), ("--screen", "plain")])

@@ -136,8 +136,6 @@ def test_every_layer_is_causal(feature: str, network: str) -> None:
             hook.remove()
     checked = 0
     for a, b in zip(*seen, strict=True):
-        if not isinstance(a, torch.Tensor):
-            a, b = a.data, b.data
         time = next((d for d in range(a.ndim) if a.shape[d] in (BLOCKS, 2 * BLOCKS, 2 * BLOCKS + 1)), None)
         if time is None:
             continue

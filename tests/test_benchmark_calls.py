@@ -1,0 +1,136 @@
+"""The measurements of detection and of drift, with detectors whose verdict is known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from helpers import make_detector, make_weights
+from tiny_corpus import RATE, make_corpus, voice
+
+from benchmarks import calls, drift, real_speech, synthetic_calls
+from benchmarks.synthetic_calls import FAKE, GENUINE, TURNS, Call, Caller, onsets, stack
+from benchmarks.trace import play
+from model.config import BLOCK
+from monitor.config import Config
+from training.bank import build_bank
+from training.trials import choose
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_corpus(tmp_path_factory.mktemp("corpus")).parent
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synthetic_calls, "GENUINE_S", 10.0)
+    monkeypatch.setattr(synthetic_calls, "BEFORE_S", (5.0, 7.0))
+    monkeypatch.setattr(synthetic_calls, "FAKE_S", 12.0)
+    monkeypatch.setattr(real_speech, "TURN_S", 5.0)
+
+
+def _quiet(_: str) -> None:
+    """Say nothing."""
+
+
+@pytest.fixture
+def nine(corpus: Path, tmp_path: Path) -> list[Call]:
+    bank = build_bank(choose([corpus], "dev"), tmp_path, 1, lambda *_: None)
+    caller = Caller(bank, ["clean"])
+    return [caller.call(i) for i in range(9)]
+
+
+def test_calls_have_their_kind_and_turn_where_they_say(nine: list[Call]) -> None:
+    assert [c.kind for c in nine] == [GENUINE, FAKE, TURNS] * 3
+    assert {c.onset for c in nine if c.kind == GENUINE} == {None}
+    assert {c.onset for c in nine if c.kind == FAKE} == {0}
+    for call in nine:
+        assert len(call.audio) % BLOCK == 0
+        treble = np.abs(np.diff(call.audio, 4))
+        if call.kind == TURNS:
+            assert call.onset is not None
+            assert 5 * RATE <= call.onset <= 11 * RATE
+            assert treble[call.onset :].mean() > 10 * treble[: call.onset].mean()
+    rows = stack(nine)
+    assert rows.shape == (9, max(len(c.audio) for c in nine))
+    assert np.isnan(rows).sum() == sum(rows.shape[1] - len(c.audio) for c in nine)
+    assert onsets(nine)[1] == 0
+
+
+def test_a_good_detector_finds_every_fake_without_a_false_alarm(nine: list[Call]) -> None:
+    config = Config()
+    trace = play(make_detector("hiss").prepared(), config, stack(nine), _quiet)
+    opened, _ = calls.alerts_at(trace, config.alerts)
+    np.testing.assert_array_equal(opened, trace.opened)
+    found, net = calls.point(trace, nine, config.alerts)
+    assert (found.false_alarms, found.fakes, found.detected) == (0, 6, 1.0)
+    assert np.isnan(net).sum() == 3
+    from_start = net[[c.kind == FAKE for c in nine]]
+    least = config.evidence.min_speech_s + config.alerts.alert_hold_s
+    np.testing.assert_allclose(from_start, least, atol=0.1)
+    assert found.audio_to_detect_s >= found.net_speech_to_detect_s
+    assert 0 < found.at_most_per_hour == pytest.approx(3.0 / found.genuine_hours, rel=0.01)
+    strict, _ = calls.point(trace, nine, calls.threshold(config.alerts, 7.9))
+    assert strict.detected < 1.0
+
+
+def test_a_detector_that_calls_everything_fake_raises_false_alarms_and_detects_no_turn(nine: list[Call]) -> None:
+    config = Config()
+    trace = play(make_detector("synthetic").prepared(), config, stack(nine), _quiet)
+    found, net = calls.point(trace, nine, config.alerts)
+    assert found.false_alarms == 6
+    assert found.fakes == 3
+    assert np.isnan(net[[c.kind == TURNS for c in nine]]).all()
+
+
+def test_the_command_writes_figures_and_a_picture(corpus: Path, tmp_path: Path) -> None:
+    weights = make_weights(tmp_path / "hiss.safetensors")
+    words = ["--corpus", str(corpus), "--calls", "6", "--channel", "clean", "--weights", str(weights)]
+    words += ["--cache", str(tmp_path), "--out", str(tmp_path / "c.json"), "--picture", str(tmp_path / "c.png")]
+    calls.main(words)
+    found = json.loads((tmp_path / "c.json").read_text())
+    assert found["calls"] == {GENUINE: 2, FAKE: 2, TURNS: 2}
+    assert found["at_default"]["detected"] == 1.0
+    assert len(found["sweep"]) == len(calls.THRESHOLDS)
+    assert (tmp_path / "c.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(("says", "alarms"), [("genuine", 0), ("synthetic", 1)])
+def test_drift_is_measured_over_turns_of_all_voices(says: str, alarms: int, tmp_path: Path) -> None:
+    assert says in ("genuine", "synthetic")
+    voices = {}
+    for name in ("anna", "bert"):
+        paths = [tmp_path / f"{name}-{i}.wav" for i in range(4)]
+        for i, path in enumerate(paths):
+            soundfile.write(path, voice(i, 1.2), RATE)
+        voices[name] = paths
+    weights = make_weights(tmp_path / "w.safetensors", "genuine" if says == "genuine" else "synthetic")
+    config = Config.model_validate({"model": {"weights": str(weights)}})
+    found = drift.measure(config, voices, 0.5, tmp_path / "pictures" / "drift.png", _quiet)
+    assert found["minutes"] == 0.5
+    assert found["false_alarms"] == alarms
+    assert (found["share_of_time_suspicious"] > 0.5) == bool(alarms)
+    assert found["carried_minus_fresh_llr_mean_last_10_min"] == pytest.approx(0.0, abs=1e-6)
+    assert found["slope_per_hour"] == pytest.approx(0.0, abs=1e-6)
+    assert set(found["voices"]) == {"anna", "bert"}
+    assert found["clips_heard_again"] > 0
+    assert (tmp_path / "pictures" / "drift.png").stat().st_size > 10_000
+
+
+def test_prompts_are_sorted_by_voice_and_hold_speech_only(tmp_path: Path) -> None:
+    for name in ("en/digits/1.wav", "en/digits/1.g722", "en/beep.wav", "en/silence/1.wav", "fr/a.wav", "fr/a.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = {k: [p.name for p in v] for k, v in real_speech.prompts(tmp_path).items()}
+    assert found == {"en": ["1.wav"], "en, G.722": ["1.g722"], "fr": ["a.wav"]}
+
+
+def test_no_speech_at_all_is_one_clear_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(drift, "PROMPTS", tmp_path)
+    weights = make_weights(tmp_path / "w.safetensors", "genuine")
+    with pytest.raises(SystemExit, match="there is no speech"):
+        drift.main(["--weights", str(weights), "--corpus", str(tmp_path / "none")])
