@@ -39,7 +39,8 @@ class Notices:
                     warn(f"{sink.name}: {sink.fault or 'works again'}")
 
     def losses(self) -> None:
-        """Say, at the end, what the sinks never got."""
+        """Say, at the end, what has changed and what the sinks never got."""
+        self.look()
         for sink in self._bus.status():
             if sink.dropped:
                 why = f" ({sink.fault})" if sink.fault else ""

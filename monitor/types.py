@@ -160,7 +160,9 @@ class ChannelView:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a screen shows of one call. Latencies are from the capture of a block to its published score."""
+    """What a screen shows of one call. Latencies are from the capture of a block to its published score, NaN for
+    a recording.
+    """
 
     call: str
     source: str

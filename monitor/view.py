@@ -44,7 +44,7 @@ def channel_view(engine: Engine, traces: Traces, call: Call, row: int) -> Channe
 
 def view(engine: Engine, traces: Traces, publisher: str, total_s: float | None) -> View:
     """The engine's calls as one screen; their channels side by side."""
-    latencies = np.array(list(engine.latencies_ms) or [0.0])
+    latencies = np.array(list(engine.latencies_ms) or [np.nan])
     calls = engine.calls
     rows = [(call, row) for call in calls for row in range(call.ring.rows.start, call.ring.rows.stop)]
     thresholds = np.array([engine.config.alerts.suspicious_llr, engine.config.alerts.alert_llr])

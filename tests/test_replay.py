@@ -165,6 +165,7 @@ def test_without_a_terminal_plain_lines_and_a_summary_are_printed(run: Run) -> N
     assert ran.status == 0
     assert ran.err == ""
     assert "\x1b" not in ran.out
+    assert "latency" not in ran.out, "a recording has none"
     assert "mono: suspicious -> ALERT" in ran.out
     head, channel = ran.out.splitlines()[-2:]
     assert head == "turn (turn.wav): 00:07 of 00:07 of audio"

@@ -47,7 +47,7 @@ def histograms(trials: Scored, figures: Figures) -> Any:
                 axis.set_ylabel("% of clips")
             if row == len(trials) - 1:
                 axis.set_xlabel("log-likelihood ratio (nats)")
-    axes[0, 0].legend(loc="upper left", fontsize=8)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
     return figure
 
 
@@ -157,10 +157,9 @@ def families(trials: Scored, figures: Figures) -> Any:
             _whiskers(axis, [groups[name] for name in order], colour, shift, channel)
         axis.set_yticks(range(len(order)), [f"{g.name} ({g.spoof})" for g in first[part].families])
         axis.set_ylim(len(order) - 0.5, -0.5)
-        axis.set(title=part, xlabel="EER (%)", xlim=(0, None))
+        axis.set(title=part, xlabel="EER (%)", xlim=(-1.5, None))
         axis.grid(axis="y", visible=False)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=8, fontsize=8)
     return figure
 
 
@@ -174,13 +173,14 @@ def systems(trials: Scored, figures: Figures) -> Any:
         for at in range(0, len(first[name].systems), SYSTEMS_A_COLUMN)
     ]
     tallest = max(len(some) for _, some in columns)
+    widest = 100 * max(g.figures["eer"].high for _, some in columns for g in some)
     figure, axes = panels(1, len(columns), 4.2, 0.9 + 0.18 * tallest, sharex=True)
     for axis, (name, some) in zip(axes[0], columns, strict=True):
         _whiskers(axis, some, COLOURS[0])
         axis.axvline(100 * first[name].whole.figures["eer"].value, color=SPOOF, linewidth=0.9, linestyle=":")
         axis.set_yticks(range(len(some)), [f"{g.name} ({g.spoof})" for g in some], fontsize=8)
         axis.set_ylim(tallest - 0.5, -0.5)
-        axis.set(title=name, xlabel="EER (%)", xlim=(0, None))
+        axis.set(title=name, xlabel="EER (%)", xlim=(-1.5, widest + 1.5))
     return figure
 
 
