@@ -48,7 +48,7 @@ class EvidenceSection(Section):
 
 class AlertSection(Section):
     suspicious_llr: float = Field(1.0, description="from here on suspicious, in nats")
-    alert_llr: float = Field(2.5, description="from here on an alert, in nats")
+    alert_llr: float = Field(2.0, description="from here on an alert, in nats")
     close_llr: float = Field(0.0, description="below it an alert may close, in nats")
     suspicious_hold_s: float = Field(0.4, ge=0, description="net speech above suspicious_llr before the state changes")
     alert_hold_s: float = Field(1.0, ge=0, description="net speech above alert_llr before the alert opens")

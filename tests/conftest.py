@@ -6,6 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 import virtual_mic
+from hypothesis import settings
+
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from monitor.sources.file import FileSource
 from monitor.types import SAMPLE_RATE, Audio, Chunk
 
 PROMPT_FOLDERS = (Path("demo/prompts"), Path("/usr/share/asterisk/sounds"))
-VOCODER = "griffin-lim"
+VOCODER = "channel"
 HALF_S = 20.0
 SHORTEST_S = 12.0
 PROMPT_BYTES = (30_000, 200_000)
