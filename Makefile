@@ -47,7 +47,7 @@ format: install
 bench: debian-test install
 	$(RUN) python -m benchmarks.streams
 	$(RUN) python -m benchmarks.replay
-	$(RUN) python -m benchmarks.latency --minutes 2
+	$(RUN) python -m benchmarks.latency --minutes 2 --out benchmarks/results/latency-2-minutes.json --picture runs/latency.png
 
 clean:
 	rm -rf .venv .uv demo data runs .pytest_cache .mypy_cache .ruff_cache

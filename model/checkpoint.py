@@ -76,8 +76,10 @@ def describe(path: Path) -> dict[str, str]:
     return _read(path)[0]
 
 
-def load_detector(path: Path = DEFAULT_WEIGHTS, device: str | torch.device = "cpu") -> Detector:
-    """A detector ready for inference. Raises CheckpointError for a file that is missing, damaged or of another kind."""
+def read_detector(path: Path) -> Detector:
+    """A detector that can be trained further. Raises CheckpointError for a file that is missing, damaged or of
+    another kind.
+    """
     metadata, tensors = _read(path)
     if metadata.get("format") != FORMAT:
         raise CheckpointError(f"{path} holds no weights of this program")
@@ -92,7 +94,12 @@ def load_detector(path: Path = DEFAULT_WEIGHTS, device: str | torch.device = "cp
         detector.load_state_dict(tensors)
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
         raise CheckpointError(f"{path} does not fit this program: {error}") from error
-    return detector.prepared().to(device)
+    return detector
+
+
+def load_detector(path: Path = DEFAULT_WEIGHTS, device: str | torch.device = "cpu") -> Detector:
+    """A detector ready for inference. Raises CheckpointError as read_detector does."""
+    return read_detector(path).prepared().to(device)
 
 
 def save_state(state: State, path: Path, weights_hash: str) -> None:

@@ -218,12 +218,14 @@ MODEL = DetectorConfig(
 )
 
 
-def _train(corpus: Path, out: Path, steps: int, seed: int = 1) -> tuple[Path, list[str]]:
+def _train(
+    corpus: Path, out: Path, steps: int, seed: int = 1, start: Path | None = None, rate: float = 0.02
+) -> tuple[Path, list[str]]:
     config = TrainConfig(
-        steps=steps, minutes=1e9, rows=8, seconds=2.0, learning_rate=0.02, warm_up=5, validate_every=10, seed=seed
+        steps=steps, minutes=1e9, rows=8, seconds=2.0, learning_rate=rate, warm_up=5, validate_every=10, seed=seed
     )
     said: list[str] = []
-    plan = Plan([corpus], out, corpus.parent / "cache", {}, versions=2, workers=1, device="cpu")
+    plan = Plan([corpus], out, corpus.parent / "cache", {}, versions=2, workers=1, device="cpu", start=start)
     return prepare.run(MODEL, config, plan, said.append), said
 
 
@@ -250,6 +252,16 @@ def test_the_same_seed_gives_the_same_weights(corpus: Path, tmp_path: Path) -> N
     )
     assert all(torch.equal(one[name], same[name]) for name in one)
     assert not torch.equal(one["network.spoof.weight"], other["network.spoof.weight"])
+
+
+def test_a_run_goes_on_from_the_weights_of_another(corpus: Path, tmp_path: Path) -> None:
+    first, _ = _train(corpus, tmp_path / "first", 6)
+    same, _ = _train(corpus, tmp_path / "same", 2, seed=2, start=first, rate=0.0)
+    held, kept = load_detector(first).state_dict(), load_detector(same).state_dict()
+    assert all(torch.equal(held[name], kept[name]) for name in held)
+    assert json.loads(describe(same)["training"])["started from"]["sha256"] == describe(first)["sha256"]
+    on, _ = _train(corpus, tmp_path / "on", 2, seed=2, start=first)
+    assert not torch.equal(load_detector(on).state_dict()["network.spoof.weight"], held["network.spoof.weight"])
 
 
 def test_the_command_trains_and_names_impossible_settings(corpus: Path, tmp_path: Path) -> None:

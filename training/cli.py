@@ -44,6 +44,10 @@ def train(
     out: Annotated[
         Path, typer.Option(help="Folder of the run: checkpoint, history, weights. Resumes where it stopped.")
     ],
+    start: Annotated[
+        Path | None,
+        typer.Option(help="Go on from this weights file, with its features and network, instead of from scratch."),
+    ] = None,
     minutes: Annotated[float, typer.Option(min=0.01, help="Stop after so many minutes of training ...")] = 60.0,
     steps: Annotated[int, typer.Option(min=1, help="... or so many steps, whichever comes first.")] = 100_000,
     rows: Annotated[int, typer.Option(min=2, help="Calls in a batch; even.")] = 32,
@@ -62,6 +66,9 @@ def train(
         int, typer.Option(min=1, help="Copies of the speech through codecs, the clean one included.")
     ] = 4,
     augment: Annotated[float, typer.Option(min=0, max=1, help="Strength of the augmentation once it is full.")] = 1.0,
+    ramp: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the training over which the augmentation grows.")
+    ] = 0.4,
     validate_every: Annotated[int, typer.Option(min=1, help="Steps between two looks at the dev split.")] = 500,
     workers: Workers = 2,
     cache: Cache = Path("data/cache"),
@@ -89,9 +96,10 @@ def train(
         average=average,
         validate_every=validate_every,
         full_strength=augment,
+        ramp=ramp,
         seed=seed,
     )
-    plan = Plan(corpus, out, cache, _weights(part_weights), versions, workers, device)
+    plan = Plan(corpus, out, cache, _weights(part_weights), versions, workers, device, start)
     run(model, config, plan, typer.echo)
 
 

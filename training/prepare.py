@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from model.checkpoint import best_device
+from model.checkpoint import best_device, describe, read_detector
 from model.config import SAMPLE_RATE, DetectorConfig
 from training.bank import AudioBank, build_bank
 from training.channels import random_channel
@@ -42,6 +42,7 @@ class Plan:
     versions: int
     workers: int
     device: str
+    start: Path | None = None
 
 
 def gather(corpora: Sequence[Path]) -> tuple[list[Clip], list[Clip]]:
@@ -133,7 +134,8 @@ def dev_set(bank: AudioBank) -> DevSet:
 
 def _provenance(plan: Plan, clips: Sequence[Clip], seconds: float) -> dict[str, Any]:
     systems = Counter(f"{c.part}/{c.system}" if c.part == "lab" else f"{c.part}/{c.family}" for c in clips if c.label)
-    return {
+    earlier = {"started from": describe(plan.start)} if plan.start else {}
+    return earlier | {
         "command": "training " + " ".join(sys.argv[1:]),
         "corpora": [p.name for p in plan.corpora],
         "clips": len(clips),
@@ -146,7 +148,12 @@ def _provenance(plan: Plan, clips: Sequence[Clip], seconds: float) -> dict[str, 
 
 
 def run(model: DetectorConfig, config: TrainConfig, plan: Plan, say: Say) -> Path:
-    """Prepare the speech and train; returns the weights file. Raises CorpusError and ValueError."""
+    """Prepare the speech and train; returns the weights file. plan.start, a weights file, takes the place of model.
+
+    Raises CorpusError, CheckpointError and ValueError.
+    """
+    start = read_detector(plan.start) if plan.start else None
+    model = start.config if start else model
     clips, dev_clips = gather(plan.corpora)
     say(f"{len(clips)} training clips, {len(dev_clips)} dev clips, {len({c.speaker for c in clips})} speakers")
     plan.cache.mkdir(parents=True, exist_ok=True)
@@ -160,8 +167,7 @@ def run(model: DetectorConfig, config: TrainConfig, plan: Plan, say: Say) -> Pat
     torch.set_float32_matmul_precision("high")
     weights = Weights(plan.part_weights)
     sampler = CallSampler(bank, versions, others, model.families, weights, device, config.seed)
-    path = train(
-        model, config, sampler, dev, plan.out, _provenance(plan, clips, len(bank.audio) / SAMPLE_RATE), say, str(device)
-    )
+    provenance = _provenance(plan, clips, len(bank.audio) / SAMPLE_RATE)
+    path = train(model, config, sampler, dev, plan.out, provenance, say, str(device), start)
     say(f"wrote {path}")
     return path

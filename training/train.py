@@ -78,6 +78,11 @@ class Trainer:
         self.done, self.spent = 0, 0.0
         self.history: list[dict[str, Any]] = []
 
+    def start_from(self, detector: Detector) -> None:
+        """Take over the weights and the feature scaling of a detector of the same configuration."""
+        for mine in (self.detector, self.average):
+            mine.load_state_dict(detector.state_dict())
+
     def fit_scaling(self) -> None:
         """Learn the features' mean and standard deviation from augmented speech."""
         batch = self.sampler.draw(max(64, self.config.rows), self.config.seconds)
@@ -208,14 +213,20 @@ def train(
     provenance: Mapping[str, Any],
     say: Callable[[str], None],
     device: str = "auto",
+    start: Detector | None = None,
 ) -> Path:
-    """Train until steps or minutes are spent; writes out/checkpoint.pt, history.json and weights.safetensors."""
+    """Train until steps or minutes are spent; writes out/checkpoint.pt, history.json and weights.safetensors.
+
+    start: a detector of this configuration to go on from; a checkpoint in out goes before it.
+    """
     chosen = torch.device(best_device() if device == "auto" else device)
     out.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(model, config, sampler, chosen)
     if (out / "checkpoint.pt").exists():
         trainer.resume(out / "checkpoint.pt")
         say(f"resumed at step {trainer.done}")
+    elif start is not None:
+        trainer.start_from(start)
     else:
         trainer.fit_scaling()
     sums: dict[str, float] = {}
