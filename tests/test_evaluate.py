@@ -334,3 +334,16 @@ def test_the_command_vocodes_and_what_it_wrote_can_be_evaluated(corpus: Path, tm
     )
     assert listed.exit_code == 0, listed.output
     assert sum(c.label for c in choose([tmp_path / "b"], "all")) == 24
+
+
+def test_vocoding_one_split_makes_a_part_with_sentences_of_its_own(corpus: Path, tmp_path: Path) -> None:
+    words = ["vocode", str(corpus), "--out", str(tmp_path / "new"), "--system", "lpc", "--workers", "1"]
+    done = CliRunner().invoke(cli.app, [*words, "--split", "dev", "--part", "extra"])
+    assert done.exit_code == 0, done.output
+    before, after = choose([corpus], "all"), choose([tmp_path / "new"], "all")
+    real = [c for c in before if c.split == "dev" and c.label == 0]
+    assert 0 < len(real) < sum(c.label == 0 for c in before)
+    assert len(after) == 2 * len(real)
+    assert {(c.part, c.split) for c in after} == {("extra", "dev")}
+    assert {c.pair for c in after}.isdisjoint(c.pair for c in before)
+    assert len({c.pair for c in after}) == len({c.pair for c in real})

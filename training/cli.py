@@ -60,6 +60,7 @@ def train(
     layers: Annotated[int, typer.Option(min=1, max=4, help="Layers of the LSTM.")] = 1,
     dropout: Annotated[float, typer.Option(min=0, max=0.9)] = 0.1,
     learning_rate: Annotated[float, typer.Option(min=0)] = 1e-3,
+    weight_decay: Annotated[float, typer.Option(min=0)] = 0.01,
     average: Annotated[float, typer.Option(min=0, max=1, help="Decay of the moving average of the weights.")] = 0.999,
     part_weights: Annotated[str, typer.Option(help="How often parts of the corpus are drawn: lab=1,wild=1.")] = "",
     versions: Annotated[
@@ -93,6 +94,7 @@ def train(
         rows=rows - rows % 2,
         seconds=seconds,
         learning_rate=learning_rate,
+        weight_decay=weight_decay,
         average=average,
         validate_every=validate_every,
         full_strength=augment,
@@ -145,17 +147,20 @@ def vocode(
         list[str] | None, typer.Option(help="A vocoder of model/vocoders.py. May be repeated. If none: all.")
     ] = None,
     per_clip: Annotated[int, typer.Option(min=0, help="Vocoders each recording goes through; 0 = all.")] = 0,
+    split: Annotated[str, typer.Option(help="Only recordings of this split of a manifest, such as train.")] = "",
+    part: Annotated[str, typer.Option(help="Name of the part that the new manifest puts all into.")] = "vocoded",
     workers: Workers = 2,
     seed: Annotated[int, typer.Option()] = 0,
 ) -> None:
     """Re-synthesise speech with classical vocoders: training material made of recordings of your own."""
     from model.vocoders import VOCODERS, VocoderError
-    from training.corpora import CorpusError, load_corpus
-    from training.vocode import find_speech
+    from training.corpora import CorpusError, by_split, load_corpus
+    from training.vocode import find_speech, into_part
     from training.vocode import vocode as run
 
     listed = speech.suffix == ".csv" or (speech / "manifest.csv").is_file()
     clips = load_corpus(speech) if listed else find_speech(speech)
+    clips = into_part(by_split(clips, split) if split else clips, part)
 
     def progress(done: int, total: int) -> None:
         if done % 50 == 0 or done == total:
@@ -166,6 +171,30 @@ def vocode(
     except VocoderError as error:
         raise CorpusError(str(error)) from error
     typer.echo(f"wrote {path}")
+
+
+@app.command()
+def gather(
+    recipe: Annotated[Path, typer.Argument(help="TOML file that says where speech lies, and who speaks.")],
+    root: Annotated[Path, typer.Option(help="Folder that holds the collections which the recipe names.")],
+    out: Annotated[Path, typer.Option(help="Folder for the pieces and a manifest.csv.")],
+    keep_out: Annotated[
+        list[Path] | None,
+        typer.Option(help="A manifest.csv; speakers and recordings of its dev split stay out. May be repeated."),
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=1.0, help="Longest piece.")] = 6.0,
+    workers: Workers = 2,
+) -> None:
+    """Cut pieces of real speech out of collections of recordings: training material for vocode and train."""
+    from training.gather import gather as run
+    from training.gather import keep_dev_out, read_recipe
+
+    def progress(done: int, total: int) -> None:
+        if done % 100 == 0 or done == total:
+            typer.echo(f"{done} of {total} speakers")
+
+    sources, kept = read_recipe(recipe), keep_dev_out(keep_out or [])
+    typer.echo(f"wrote {run(sources, root, out, kept, progress, longest_s=seconds, workers=workers)}")
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -46,11 +46,8 @@ class Clip:
     native_rate: int = 0
 
 
-def load_manifest(path: Path, root: Path | None = None) -> list[Clip]:
-    """Clips of a CSV file with the columns path and label (bonafide | spoof), and, where known, family, system,
-    speaker, pair, language, part, split, native_sample_rate. Paths are relative to root, or to the file's folder.
-    Raises CorpusError.
-    """
+def read_rows(path: Path) -> list[dict[str, str | None]]:
+    """The rows of a CSV manifest as text; at least one. Raises CorpusError."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
@@ -58,6 +55,15 @@ def load_manifest(path: Path, root: Path | None = None) -> list[Clip]:
         raise CorpusError(f"cannot read the manifest {path}: {error.strerror}") from error
     if not rows:
         raise CorpusError(f"the manifest {path} lists no clips")
+    return rows
+
+
+def load_manifest(path: Path, root: Path | None = None) -> list[Clip]:
+    """Clips of a CSV file with the columns path and label (bonafide | spoof), and, where known, family, system,
+    speaker, pair, language, part, split, native_sample_rate. Paths are relative to root, or to the file's folder.
+    Raises CorpusError.
+    """
+    rows = read_rows(path)
     missing = {"path", "label"} - set(rows[0])
     if missing:
         raise CorpusError(f"the manifest {path} lacks the column {' and '.join(sorted(missing))}")

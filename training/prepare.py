@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -148,12 +148,15 @@ def _provenance(plan: Plan, clips: Sequence[Clip], seconds: float) -> dict[str, 
 
 
 def run(model: DetectorConfig, config: TrainConfig, plan: Plan, say: Say) -> Path:
-    """Prepare the speech and train; returns the weights file. plan.start, a weights file, takes the place of model.
+    """Prepare the speech and train; returns the weights file. With plan.start, a weights file, its features and network
+    take the place of model's, but for the dropout.
 
     Raises CorpusError, CheckpointError and ValueError.
     """
     start = read_detector(plan.start) if plan.start else None
-    model = start.config if start else model
+    if start:
+        network = replace(start.config.network, dropout=model.network.dropout)
+        model = replace(start.config, network=network)
     clips, dev_clips = gather(plan.corpora)
     say(f"{len(clips)} training clips, {len(dev_clips)} dev clips, {len({c.speaker for c in clips})} speakers")
     plan.cache.mkdir(parents=True, exist_ok=True)

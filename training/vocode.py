@@ -10,7 +10,7 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +46,11 @@ def find_speech(folder: Path) -> list[Clip]:
     if not paths:
         raise CorpusError(f"{folder} holds no audio files")
     return [Clip(p, 0, REAL, REAL, speaker=p.parent.name if p.parent != folder else p.stem) for p in paths]
+
+
+def into_part(clips: Sequence[Clip], part: str) -> list[Clip]:
+    """The same clips as a part of their own, whose sentences are not those of the corpus that they come from."""
+    return [replace(c, part=part, pair=f"{part}/{c.pair}" if c.pair else "") for c in clips]
 
 
 def vocode(
@@ -105,7 +110,7 @@ def _render(job: _Job) -> dict[str, str]:
     return {
         "path": relative,
         "label": "bonafide" if real else "spoof",
-        "part": clip.part or "vocoded",
+        "part": clip.part,
         "system": job.system,
         "family": REAL if real else "signal-vocoder",
         "speaker": clip.speaker,
