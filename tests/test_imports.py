@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "sounddevice": ("monitor/devices.py",),
     "zmq": ("monitor/sinks/zeromq.py", "monitor/subscriber.py"),
     "rich": ("monitor/dashboard/",),
-    "typer": ("monitor/cli.py", "monitor/options.py", "training/cli.py"),
+    "typer": ("monitor/cli.py", "monitor/entry.py", "monitor/options.py", "training/cli.py"),
     "av": ("model/resample.py", "monitor/sources/decode.py", "training/"),
     "monitor": ("monitor/",),
     "training": ("training/",),
@@ -142,9 +142,9 @@ def _python(program: str) -> dict[str, object]:
 def test_the_command_line_and_its_help_load_nothing_heavy() -> None:
     found = _python(f"""
 import json, sys
-import monitor.cli
+import monitor.entry
 imported = [m for m in {HEAVY!r} if m in sys.modules]
-status = [monitor.cli.run_cli(words) for words in (["--help"], ["replay", "--help"], ["--version"])]
+status = [monitor.entry.run_cli(words) for words in (["--help"], ["replay", "--help"], ["--version"])]
 # typer itself loads pydantic once it reads a command line.
 helped = [m for m in {HEAVY!r} if m in sys.modules and m != "pydantic"]
 print(json.dumps(dict(imported=imported, helped=helped, status=status)))
