@@ -103,7 +103,7 @@ def _nothing_alone(given: Sequence[str]) -> None:
 
 @app.command(short_help="Watch a recorded call as if it were live.")
 def replay(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Recording. In a stereo file each side is one party.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Recording or capture. In a stereo file each side is one party.")],
     speed: Speed = "1",
     channels: Annotated[
         str | None,
@@ -128,7 +128,8 @@ def replay(
 ) -> None:
     """Watch a recorded call as if it were live.
 
-    Reads wav, flac, ogg, mp3, m4a, amr, webm and the sound of videos.
+    Reads wav, flac, ogg, mp3, m4a, amr, webm, the sound of videos, and network captures (pcap, pcapng) with RTP: each
+    call in a capture is watched, one after the other, its parties as channels.
     """
     settings = read_settings(
         config, assignments, weights=weights, publish=publish, no_publish=no_publish, journal=journal, screen=screen

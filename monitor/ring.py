@@ -56,8 +56,12 @@ class Ring:
         if not finite.all():
             self.invalid += int((~finite).any(axis=0).sum())
             samples = np.where(finite, samples, np.float32(np.inf))
+        if chunk.lost is not None:
+            samples = np.where(chunk.lost, np.float32(np.nan), samples)
         with self._bank.changed:
             self._bridge(chunk, wait)
+            if chunk.lost is not None:
+                self.lost += int(chunk.lost.any(axis=0).sum())
             self._append(samples, chunk.captured_at, wait)
             self._bank.changed.notify_all()
 

@@ -23,7 +23,8 @@ MAY_IMPORT = {
     "zmq": ("monitor/sinks/zeromq.py", "monitor/subscriber.py"),
     "rich": ("monitor/dashboard/",),
     "typer": ("monitor/cli.py", "monitor/entry.py", "monitor/options.py", "training/cli.py"),
-    "av": ("model/resample.py", "monitor/sources/decode.py", "training/"),
+    "av": ("model/resample.py", "monitor/sources/decode.py", "monitor/rtp/payload.py", "training/"),
+    "dpkt": ("monitor/captures/datagrams.py",),
     "monitor": ("monitor/",),
     "training": ("training/",),
     "model": ("model/", "monitor/", "training/"),
@@ -41,6 +42,8 @@ PURE = {
     "monitor/events.py": ("threading", "time", "datetime", "socket", "os"),
     "monitor/ledger.py": ("threading", "time", "datetime", "socket", "os", "zmq"),
     "monitor/continuity.py": ("threading", "time", "datetime", "socket", "os", "zmq"),
+    "monitor/rtp/": ("threading", "time", "datetime", "socket", "os"),
+    "monitor/captures/": ("threading", "time", "datetime", "socket", "os"),
     "monitor/dashboard/render.py": ("threading", "time", "datetime", "socket", "os"),
 }
 """What decides, computes or draws has no clock, thread, socket or file."""

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from math import inf, nan
 from pathlib import Path
 
+from monitor.captures.datagrams import is_capture
 from monitor.config import Config
 from monitor.errors import BadInputError
 from monitor.sources.file import FileSource
+from monitor.types import Source
+
+INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,11 @@ def _rename(source: FileSource, names: dict[str, str]) -> None:
 
 
 def replay(wanted: Replay, config: Config, name: str | None = None) -> int:
-    """Watch a recording to its end. Returns the exit status; raises BadInputError for a file that cannot be played."""
+    """Watch a recording, or each call of a network capture, to its end. Returns the exit status; raises BadInputError
+    for a file that cannot be played.
+    """
+    if is_capture(wanted.file):
+        return _replay_capture(wanted, config)
     names, speed = parse_channels(wanted.channels), parse_speed(wanted.speed)
     places = None if names is None else list(names)
     limit = config.input.max_channels
@@ -77,16 +85,36 @@ def replay(wanted: Replay, config: Config, name: str | None = None) -> int:
     try:
         if names is not None:
             _rename(source, names)
-        # torch takes seconds to load: a file that cannot be played is told before that.
-        from monitor.watch import Watched, watch
-
-        watched = Watched(name or wanted.file.stem, source, source.total_s)
-        return watch(
-            [watched],
-            config,
-            json_lines=wanted.json_lines,
-            fail_on_alert=wanted.fail_on_alert,
-            svg=wanted.svg,
-        )
+        return _watch(name or wanted.file.stem, source, source.total_s, wanted, config)
     finally:
         source.close()
+
+
+def _replay_capture(wanted: Replay, config: Config) -> int:
+    """One call after the other, so that the journal is the same each time. The status is the gravest of them."""
+    from monitor.sources.pcap import CaptureSource, captured_calls
+
+    if wanted.channels is not None:
+        raise BadInputError("--channels does not go with a capture", "its channels are caller and callee by themselves")
+    speed, calls, worst = parse_speed(wanted.speed), captured_calls(wanted.file), 0
+    for number, call in enumerate(calls, 1):
+        name = wanted.file.stem if len(calls) == 1 else f"{wanted.file.stem}-{number}"
+        source = CaptureSource(wanted.file, call, speed)
+        status = _watch(name, source, source.total_s, wanted, config)
+        worst = max(worst, status)
+        if status == INTERRUPTED:
+            break
+    return worst
+
+
+def _watch(name: str, source: Source, total_s: float | None, wanted: Replay, config: Config) -> int:
+    # torch takes seconds to load: a file that cannot be played is told before that.
+    from monitor.watch import Watched, watch
+
+    return watch(
+        [Watched(name, source, total_s)],
+        config,
+        json_lines=wanted.json_lines,
+        fail_on_alert=wanted.fail_on_alert,
+        svg=wanted.svg,
+    )

@@ -1,0 +1,1 @@
+"""Network captures: which calls are in a file, found without a clock or a socket."""

@@ -1,0 +1,152 @@
+"""The jitter buffer: from packets as they arrive to packets in order, as a function of packets.
+
+A monitor plays nothing, so a packet in its turn goes on at once, however it jittered. Only behind a hole are packets
+held; the packet that is missing is given up a fixed time after the hole was seen. Then what was held goes on, and the
+packets after it at once again: one loss never raises the delay for good.
+
+Sequence numbers are validated as in RFC 3550, appendix A.1: a jump of MAX_DROPOUT or more forward, or of more than
+MAX_MISORDER back, is believed when two packets in a row agree on it; the sender has started again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from monitor.rtp.packet import RtpPacket
+
+MAX_DROPOUT = 3000
+MAX_MISORDER = 100
+MOST_HELD = 250
+"""Packets held behind one hole: 5 s of 20 ms packets, more than any delay lets gather."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A packet behind a hole. number: its sequence number, without wrap. arrival: seconds."""
+
+    number: int
+    packet: RtpPacket
+    arrival: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """A packet in its turn. lost: packets missing just before it. restarted: numbering began anew with it."""
+
+    packet: RtpPacket
+    arrival: float
+    lost: int = 0
+    restarted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Packets since the start. late: came after they were given up. rejected: outside any window that can be."""
+
+    received: int = 0
+    lost: int = 0
+    late: int = 0
+    duplicate: int = 0
+    reordered: int = 0
+    rejected: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class JitterState:
+    """What is carried between packets. turn: number of the next packet, without wrap; None before the first.
+
+    missing: numbers given up, of the newest MAX_MISORDER. held: by number. suspect: the sequence number that would
+    confirm a restart.
+    """
+
+    turn: int | None = None
+    held: tuple[Held, ...] = ()
+    missing: frozenset[int] = frozenset()
+    suspect: int | None = None
+    counts: Counts = Counts()
+
+
+Result = tuple[JitterState, tuple[Ordered, ...]]
+
+
+def accept(state: JitterState, packet: RtpPacket, arrival: float, give_up_s: float) -> Result:
+    """Take a packet that arrived at that time. Returns what is in its turn now."""
+    state, expired = expire(state, arrival, give_up_s)
+    state = _count(state, received=1)
+    turn = packet.sequence if state.turn is None else state.turn
+    ahead = (packet.sequence - turn + 0x8000 & 0xFFFF) - 0x8000
+    if not -MAX_MISORDER <= ahead < MAX_DROPOUT:
+        return _suspicious(state, packet, arrival, expired)
+    state = replace(state, suspect=None)
+    new = Held(turn + ahead, packet, arrival)
+    if ahead < 0:
+        return _past(state, new.number), expired
+    if ahead == 0:
+        state = _count(state, reordered=bool(state.held))
+        state, ready = _next(state, new, expired)
+        return _run(state, ready)
+    if any(h.number == new.number for h in state.held):
+        return _count(state, duplicate=1), expired
+    held = tuple(sorted((*state.held, new), key=lambda h: h.number))
+    state = replace(state, held=held)
+    if len(held) > MOST_HELD:
+        state, given_up = _give_up(state)
+        return state, expired + given_up
+    return state, expired
+
+
+def expire(state: JitterState, now: float, give_up_s: float) -> Result:
+    """Give up what has been missing for so long. To be called now and then while no packets come."""
+    ready: tuple[Ordered, ...] = ()
+    while state.held and now - min(h.arrival for h in state.held) >= give_up_s:
+        state, more = _give_up(state)
+        ready += more
+    return state, ready
+
+
+def flush(state: JitterState) -> Result:
+    """The stream has ended: give up everything that is missing."""
+    return expire(state, float("inf"), 0.0)
+
+
+def _next(state: JitterState, held: Held, before: tuple[Ordered, ...], lost: int = 0) -> Result:
+    return replace(state, turn=held.number + 1), (*before, Ordered(held.packet, held.arrival, lost))
+
+
+def _run(state: JitterState, ready: tuple[Ordered, ...]) -> Result:
+    """Add what follows without a hole."""
+    while state.held and state.held[0].number == state.turn:
+        first, rest = state.held[0], state.held[1:]
+        state, ready = _next(replace(state, held=rest), first, ready)
+    return state, ready
+
+
+def _give_up(state: JitterState) -> Result:
+    """Go on behind the first hole."""
+    assert state.turn is not None
+    first, rest = state.held[0], state.held[1:]
+    lost = range(state.turn, first.number)
+    missing = frozenset(n for n in (*state.missing, *lost) if n >= first.number - MAX_MISORDER)
+    state = _count(replace(state, held=rest, missing=missing), lost=len(lost))
+    return _run(*_next(state, first, (), len(lost)))
+
+
+def _past(state: JitterState, number: int) -> JitterState:
+    """A packet whose turn is over: it comes too late, or a second time."""
+    if number in state.missing:
+        return _count(replace(state, missing=state.missing - {number}), late=1)
+    return _count(state, duplicate=1)
+
+
+def _suspicious(state: JitterState, packet: RtpPacket, arrival: float, ready: tuple[Ordered, ...]) -> Result:
+    """A sequence number that cannot be, unless the sender has started again: then a second packet follows it."""
+    if packet.sequence != state.suspect:
+        return _count(replace(state, suspect=packet.sequence + 1 & 0xFFFF), rejected=1), ready
+    state, left = flush(state)
+    fresh = JitterState(turn=packet.sequence + 1, counts=state.counts)
+    return fresh, (*ready, *left, Ordered(packet, arrival, restarted=True))
+
+
+def _count(state: JitterState, **more: int) -> JitterState:
+    counts = state.counts
+    return replace(state, counts=replace(counts, **{name: getattr(counts, name) + n for name, n in more.items()}))

@@ -1,0 +1,162 @@
+"""From packets to audio: codecs of real encoders, losses, pauses, and timestamps that lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+import av
+import numpy as np
+import pytest
+from av import AudioCodecContext
+from rtp_senders import FORMATS, sent
+
+from monitor.rtp.packet import RtpPacket
+from monitor.rtp.payload import STATIC, Format, PayloadError, open_decoder
+from monitor.rtp.stream import LONGEST_PAUSE_S, RtpStream
+from monitor.types import Audio
+
+CASES = [  # payload type, encoder, correlation with what was sent
+    (0, "pcm_mulaw", 0.999),
+    (8, "pcm_alaw", 0.999),
+    (9, "g722", 0.999),
+    (96, "libopus", 0.95),
+    (97, "pcm_s16be", 0.9999),
+]
+
+
+def heard(stream: RtpStream, arrivals: Iterable[tuple[RtpPacket, float]]) -> Audio:
+    return np.concatenate([*(stream.push(p, at) for p, at in arrivals), stream.finish()])
+
+
+def paced(some: Iterable[RtpPacket]) -> list[tuple[RtpPacket, float]]:
+    return [(p, i * 0.02) for i, p in enumerate(some)]
+
+
+@pytest.mark.parametrize(("kind", "encoder", "least"), CASES)
+def test_what_a_real_encoder_sent_is_heard(kind: int, encoder: str, least: float) -> None:
+    spoken, sending = sent(kind, encoder)
+    got = heard(RtpStream(FORMATS), paced(sending))
+    assert len(got) == len(sending) * 320
+    assert np.isfinite(got).all()
+    delays = range(400)
+    n = len(got) - len(delays)
+    assert max(np.corrcoef(spoken[:n], got[d : d + n])[0, 1] for d in delays) >= least
+
+
+@pytest.mark.parametrize("kind", [0, 8])
+def test_g711_equals_ffmpeg_for_every_byte(kind: int) -> None:
+    codec = cast("AudioCodecContext", av.CodecContext.create({0: "pcm_mulaw", 8: "pcm_alaw"}[kind], "r"))
+    codec.sample_rate, codec.layout = 8000, "mono"
+    expected = np.concatenate([f.to_ndarray() for f in codec.decode(av.Packet(bytes(range(256))))], axis=1)[0] / 32768
+    assert np.array_equal(open_decoder(STATIC[kind]).decode(bytes(range(256))), expected)
+
+
+@pytest.mark.parametrize(("kind", "encoder"), [case[:2] for case in CASES])
+def test_order_and_copies_change_nothing(kind: int, encoder: str) -> None:
+    _, sending = sent(kind, encoder)
+    shuffled = [p for i in range(0, len(sending) - 1, 2) for p in (sending[i + 1], sending[i], sending[i])]
+    # The first packet opens the stream; what came before it would be late.
+    arrivals = paced([sending[0], sending[1], *shuffled[3:]])
+    assert np.array_equal(heard(RtpStream(FORMATS), arrivals), heard(RtpStream(FORMATS), paced(sending)))
+
+
+def test_lost_packets_are_nan_where_they_were() -> None:
+    _, sending = sent(97, "pcm_s16be")
+    whole = heard(RtpStream(FORMATS), paced(sending))
+    got = heard(RtpStream(FORMATS), [a for i, a in enumerate(paced(sending)) if i not in (30, 31, 60)])
+    lost = np.isnan(got)
+    expected = np.zeros(len(whole), np.bool_)
+    expected[30 * 320 : 32 * 320] = expected[60 * 320 : 61 * 320] = True
+    assert np.array_equal(lost, expected)
+    assert np.array_equal(got[~lost], whole[~lost])
+
+
+@pytest.mark.parametrize("noise", [True, False])
+def test_a_pause_of_the_sender_is_silence_and_not_loss(noise: bool) -> None:
+    _, sending = sent(0, "pcm_mulaw")
+    before, after = sending[:40], sending[70:]
+    quiet = RtpPacket(13, False, before[-1].sequence + 1 & 0xFFFF, sending[40].timestamp, 1, b"\x40")
+    moved = [
+        RtpPacket(0, i == 0, quiet.sequence + noise + i & 0xFFFF, p.timestamp, 1, p.payload)
+        for i, p in enumerate(after)
+    ]
+    arrivals = paced(before) + [(quiet, 0.8)] * noise + [(p, 1.4 + 0.02 * i) for i, p in enumerate(moved)]
+    got = heard(RtpStream(FORMATS), arrivals)
+    assert len(got) == len(sending) * 320
+    assert not np.isnan(got).any()
+    assert np.abs(got[40 * 320 + 200 : 70 * 320 - 200]).max() == 0
+
+
+def test_telephone_events_are_neither_audio_nor_loss() -> None:
+    _, sending = sent(0, "pcm_mulaw")
+    mixed = [
+        RtpPacket(101, False, p.sequence, sending[30].timestamp, 1, b"\x05\x0a\x00\xa0") if 30 <= i < 36 else p
+        for i, p in enumerate(sending)
+    ]
+    stream = RtpStream(FORMATS)
+    got = heard(stream, paced(mixed))
+    assert len(got) == len(sending) * 320
+    assert not np.isnan(got).any()
+    assert stream.bad == 0
+
+
+@pytest.mark.parametrize("jump", [8000 * 3600, -8000 * 3600, 2**31 - 1])
+def test_a_timestamp_that_jumps_is_not_believed(jump: int) -> None:
+    _, sending = sent(0, "pcm_mulaw")
+    jumped = [
+        RtpPacket(0, False, p.sequence, p.timestamp + (jump if i >= 50 else 0) & 0xFFFF_FFFF, 1, p.payload)
+        for i, p in enumerate(sending)
+    ]
+    assert len(heard(RtpStream(FORMATS), paced(jumped))) == pytest.approx(len(sending) * 320, abs=2)
+
+
+def test_no_packet_can_ask_for_hours_of_silence() -> None:
+    _, sending = sent(0, "pcm_mulaw")
+    late = RtpPacket(0, True, sending[10].sequence, sending[10].timestamp + 8000 * 7200, 1, sending[10].payload)
+    got = heard(RtpStream(FORMATS), [*paced(sending[:10]), (late, 7200.0)])
+    assert len(got) <= (LONGEST_PAUSE_S + 1) * 16_000
+
+
+def test_a_clock_that_is_200_ppm_off_neither_loses_nor_makes_audio() -> None:
+    _, sending = sent(0, "pcm_mulaw", 20.0)
+    got = heard(RtpStream(FORMATS), [(p, i * 0.02 * 1.0002) for i, p in enumerate(sending)])
+    assert len(got) == len(sending) * 320
+    assert not np.isnan(got).any()
+
+
+def test_the_codec_may_change_in_the_call() -> None:
+    _, first = sent(0, "pcm_mulaw")
+    _, second = sent(9, "g722")
+    moved = [
+        RtpPacket(
+            9,
+            False,
+            first[-1].sequence + 1 + i & 0xFFFF,
+            first[-1].timestamp + 160 * (i + 1) & 0xFFFF_FFFF,
+            1,
+            p.payload,
+        )
+        for i, p in enumerate(second)
+    ]
+    stream = RtpStream(FORMATS)
+    got = heard(stream, paced([*first, *moved]))
+    assert len(got) == pytest.approx((len(first) + len(second)) * 320, abs=2)
+    assert stream.format == STATIC[9]
+
+
+def test_payloads_that_nothing_can_be_made_of_are_counted() -> None:
+    stream = RtpStream(FORMATS)
+    heard(stream, paced([RtpPacket(77, False, i, i * 160, 1, b"?") for i in range(5)]))
+    assert stream.bad == 5
+    with pytest.raises(PayloadError, match="no decoder for SPEEX"):
+        open_decoder(Format("SPEEX", 8000))
+
+
+@pytest.mark.parametrize("kind", [0, 8, 9, 96, 97])
+def test_any_payload_is_decoded_or_counted(kind: int) -> None:
+    rng = np.random.default_rng(kind)
+    stream = RtpStream(FORMATS)
+    some = [RtpPacket(kind, False, i, i * 160, 1, rng.bytes(int(rng.integers(0, 400)))) for i in range(300)]
+    got = heard(stream, paced(some))
+    assert np.nanmax(np.abs(got), initial=0) <= 2.0
