@@ -103,7 +103,7 @@ def _nothing_alone(given: Sequence[str]) -> None:
 
 @app.command(short_help="Watch a recorded call as if it were live.")
 def replay(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Recording or capture. In a stereo file each side is one party.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Recording or capture; stereo = one party a side.")],
     speed: Speed = "1",
     channels: Annotated[
         str | None,
