@@ -24,7 +24,7 @@ from benchmarks.synthetic_calls import FAKE, FAKE_S, GENUINE, TURNS, Call, Calle
 from benchmarks.trace import Trace, fault, play, say
 from model.config import BLOCK, BLOCK_S
 from monitor.alerts import Heard, decide, undecided
-from monitor.config import AlertSection, Config, ModelSection
+from monitor.config import AlertSection, Config, EvidenceSection, ModelSection
 from monitor.errors import MonitorError
 from monitor.watch import open_detector
 from training.bank import build_bank
@@ -171,7 +171,8 @@ def _plain(value: Any) -> Any:
 def measure(given: argparse.Namespace) -> dict[str, Any]:
     """Make the calls, play them, sweep the threshold, draw; returns the figures."""
     check_channels(given.channel)
-    config = Config(model=ModelSection(weights=given.weights))
+    evidence = EvidenceSection() if given.memory_s is None else EvidenceSection(memory_s=given.memory_s)
+    config = Config(model=ModelSection(weights=given.weights), evidence=evidence)
     detector = open_detector(config.model)
     given.cache.mkdir(parents=True, exist_ok=True)
     bank = build_bank(choose(given.corpus, given.split), given.cache, 2, lambda *_: None)
@@ -185,6 +186,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     draw(points, at, calls, net, given.picture)
     return {
         "weights_sha256": detector.weights_hash,
+        "memory_s": config.evidence.memory_s,
         "calls": {kind: sum(c.kind == kind for c in calls) for kind in (GENUINE, FAKE, TURNS)},
         "of_one_speaker": sum(c.same_speaker for c in calls),
         "distinct_genuine_minutes": float(np.diff(bank.bounds)[caller.real].sum()) / 16_000 / 60,
@@ -198,6 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.calls", description="Time to detect, false alarms.")
     corpus = Path(os.environ.get("CORPUS_DIR", "../shared/corpus"))
     parser.add_argument("--corpus", type=Path, nargs="+", default=[corpus])
+    parser.add_argument("--memory-s", type=float, help="evidence.memory_s (default: as shipped)")
     parser.add_argument("--split", default="dev")
     parser.add_argument("--calls", type=int, default=240)
     parser.add_argument("--channel", nargs="+", default=list(CHANNELS))
