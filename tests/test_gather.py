@@ -107,6 +107,13 @@ def test_a_collection_that_is_not_there(root: Path) -> None:
         _gather(root)
 
 
+def test_a_broken_recording_is_passed_over_and_named(root: Path) -> None:
+    whole = read_rows(_gather(root))
+    (root / "clones/books/8/8-0.wav").write_bytes(b"RIFF no more")
+    path = _gather(root)
+    assert {row["origin"] for row in read_rows(path)} == {row["origin"] for row in whole if "8-0" not in row["origin"]}
+
+
 def test_the_recipe_that_ships_can_be_read() -> None:
     sources = read_recipe(Path(__file__).parents[1] / "training/recipes/open-speech.toml")
     assert len(sources) >= 5

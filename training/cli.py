@@ -194,7 +194,10 @@ def gather(
             typer.echo(f"{done} of {total} speakers")
 
     sources, kept = read_recipe(recipe), keep_dev_out(keep_out or [])
-    typer.echo(f"wrote {run(sources, root, out, kept, progress, longest_s=seconds, workers=workers)}")
+    path, unread = run(sources, root, out, kept, progress, longest_s=seconds, workers=workers)
+    for fault in unread:
+        typer.echo(f"passed over: {fault}")
+    typer.echo(f"wrote {path}")
 
 
 def _numbers(text: str) -> tuple[int, ...]:

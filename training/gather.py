@@ -133,30 +133,43 @@ def gather(
     *,
     longest_s: float = 6.0,
     workers: int = 1,
-) -> Path:
-    """Write pieces as FLAC, 16 kHz, mono, to out, and their manifest, whose path is returned. Raises CorpusError."""
+) -> tuple[Path, list[str]]:
+    """Write pieces as FLAC, 16 kHz, mono, to out, and their manifest. Returns its path, and why files were passed over.
+
+    Raises CorpusError.
+    """
     jobs = [(s, who, files) for s in sources for who, files in recordings(s, root, kept).items()]
     rows: list[dict[str, str]] = []
+    unread: list[str] = []
     with ProcessPoolExecutor(workers) as pool:
         work = partial(_speaker, root, out, longest_s)
-        for done, part in enumerate(pool.map(work, jobs, chunksize=4), 1):
+        for done, (part, faults) in enumerate(pool.map(work, jobs, chunksize=4), 1):
             rows += part
+            unread += faults
             progress(done, len(jobs))
-    return write_manifest(out / "manifest.csv", rows)
+    return write_manifest(out / "manifest.csv", rows), unread
 
 
-def _speaker(root: Path, out: Path, longest_s: float, job: tuple[Source, str, list[Path]]) -> list[dict[str, str]]:
-    """Pieces of one speaker, from as many recordings as it takes."""
+def _speaker(
+    root: Path, out: Path, longest_s: float, job: tuple[Source, str, list[Path]]
+) -> tuple[list[dict[str, str]], list[str]]:
+    """Pieces of one speaker, from as many recordings as it takes, and why some could not be read."""
     source, who, files = job
     rows: list[dict[str, str]] = []
+    unread: list[str] = []
     left = source.seconds
     for path in files:
         origin = path.relative_to(root).as_posix()
         digest = sha256(origin.encode()).hexdigest()
-        for number, stretch in enumerate(pieces(read_audio(path), longest_s)):
+        try:
+            audio = read_audio(path)
+        except CorpusError as error:
+            unread.append(str(error))
+            continue
+        for number, stretch in enumerate(pieces(audio, longest_s)):
             piece = stretch[: int(left * SAMPLE_RATE)]
             if len(piece) < SHORTEST_S * SAMPLE_RATE:
-                return rows
+                return rows, unread
             left -= len(piece) / SAMPLE_RATE
             name = f"{source.name}{path.stem}-{digest[:6]}-{number}"
             write_flac(out / REAL / f"{name}.flac", piece, np.random.default_rng([int(digest[:12], 16), number]))
@@ -166,4 +179,4 @@ def _speaker(root: Path, out: Path, longest_s: float, job: tuple[Source, str, li
                 | {"duration_s": f"{len(piece) / SAMPLE_RATE:.2f}"}
                 | {"origin": f"{origin} ({source.licence or 'licence not stated'})"}
             )
-    return rows
+    return rows, unread
