@@ -168,18 +168,16 @@ class Running:
                 assert self._reader.is_alive(), f"ended without it; said: {self.lines[-3:]}; {self.stderr}"
                 self._changed.wait(min(left, 0.2))
 
-    def end(self, number: int | None = None, limit_s: float = LIMIT_S) -> tuple[int, float]:
-        """Send a signal, if any, and wait: the exit status, and the seconds that it took."""
-        asked = time.monotonic()
+    def end(self, number: int | None = None, limit_s: float = LIMIT_S) -> int:
+        """Send a signal, if any, and wait for the exit status."""
         if number is not None:
             self.process.send_signal(number)
         try:
             status = self.process.wait(limit_s)
         finally:
             self.kill()
-        took = time.monotonic() - asked
         self._reader.join(5.0)
-        return status, took
+        return status
 
     @property
     def stderr(self) -> str:
