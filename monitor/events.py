@@ -67,16 +67,17 @@ def alert(pool: Pool, at: Where, end: int, llr: float, p_fake: float, what: str,
     return Event(f"alert.{what}", at.call, at.channel, end, data)
 
 
-def health(call: str, sample: int, code: str, detail: str, usable: bool) -> Event:
-    """The source or the model changed for the worse or the better."""
-    return Event("health", call, "", sample, {"code": code, "detail": detail, "usable": usable})
+def health(call: str, channel: str, sample: int, code: str, detail: str, usable: bool) -> Event:
+    """The source or the model changed for the worse or the better. channel: "" = all of the call."""
+    return Event("health", call, channel, sample, {"code": code, "detail": detail, "usable": usable})
 
 
-def call_started(call: str, source: str, channels: tuple[str, ...], pool: Pool) -> Event:
-    """From here on the channels are scored."""
+def call_started(call: str, source: str, channels: tuple[str, ...], details: dict[str, str], pool: Pool) -> Event:
+    """From here on the channels are scored. details: what the tap knows of the call, such as its direction."""
     data = {
         "source": source,
         "channels": list(channels),
+        "details": details,
         "sample_rate": SAMPLE_RATE,
         "model": pool.detector.weights_hash[:12],
         "prior": pool.config.evidence.prior,

@@ -8,6 +8,7 @@ a recording waits instead. Lost audio is NaN in what is read, invalid samples ar
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -143,6 +144,14 @@ def _earlier(captured_at: float, samples: int) -> float:
     return captured_at - samples / SAMPLE_RATE if captured_at else 0.0
 
 
+def _first_free(busy: NDArray[np.bool_], count: int) -> int:
+    """Where so many rows in a row are free. Raises ValueError."""
+    free = np.convolve(busy, np.ones(count), "valid") == 0 if count <= len(busy) else np.zeros(0, np.bool_)
+    if not free.any():
+        raise ValueError(f"no {count} rows of {len(busy)} are free")
+    return int(np.argmax(free))
+
+
 class RingBank:
     """Rows of `capacity_s` seconds for up to `rows` channels."""
 
@@ -159,6 +168,18 @@ class RingBank:
         self.captured = np.zeros((rows, self.slots), dtype=np.float64)
         """Of each block held: when its last sample was there, monotonic seconds."""
         self.changed = threading.Condition()
+        self._busy = np.zeros(rows, dtype=np.bool_)
+
+    @property
+    def behind(self) -> bool:
+        """Whether the reader has more to catch up with than packets of 60 ms bring at once."""
+        return bool((self.written - self.read).max(initial=0) > 3 * BLOCK)
+
+    def claim(self, channels: Sequence[int]) -> list[Ring]:
+        """Rings of so many channels, on free rows that follow each other. Raises ValueError where there are none."""
+        with self.changed:
+            firsts = _first_free(self._busy, sum(channels)) + np.cumsum([0, *channels])
+            return [self.open(int(at), n) for at, n in zip(firsts, channels, strict=False)]
 
     def open(self, first_row: int, channels: int) -> Ring:
         """The ring of a source on rows that are free. Raises ValueError where there are no such rows."""
@@ -168,6 +189,7 @@ class RingBank:
         with self.changed:
             self.written[rows] = self.read[rows] = 0
             self.torn[rows] = False
+            self._busy[rows] = True
         return Ring(self, rows)
 
     def release(self, ring: Ring) -> None:
@@ -175,6 +197,7 @@ class RingBank:
         with self.changed:
             ring.closed = True
             self.written[ring.rows] = self.read[ring.rows] = 0
+            self._busy[ring.rows] = False
             self.changed.notify_all()
 
     def take(self, timeout_s: float) -> Blocks | None:

@@ -10,7 +10,8 @@ import numpy as np
 
 from model.config import BLOCK_S, SAMPLE_RATE
 from monitor.alerts import STATES
-from monitor.engine import Call, Engine
+from monitor.calls import Call
+from monitor.engine import Engine
 from monitor.evidence import posterior
 from monitor.traces import TIMELINE_STEP_S, Traces
 from monitor.types import ChannelView, View
@@ -18,14 +19,14 @@ from monitor.types import ChannelView, View
 
 def channel_view(engine: Engine, traces: Traces, call: Call, row: int) -> ChannelView:
     """One channel of a call."""
-    pool, decision = engine.pool, engine.pool.decision
+    pool, decision, feed = engine.pool, engine.pool.decision, call.feed_of(row)
     llr, p_fake = pool.recent(row)
     alert_open = bool(decision.open[row])
     return ChannelView(
         name=call.where(row).channel,
         state=STATES[int(decision.state[row])],
         reason=pool.reason(row),
-        fault=call.fault,
+        fault=feed.fault,
         p_fake=p_fake if pool.evidence.blocks[row] else float("nan"),
         llr=llr,
         net_speech_s=float(pool.evidence.blocks[row]) * BLOCK_S,
@@ -37,8 +38,8 @@ def channel_view(engine: Engine, traces: Traces, call: Call, row: int) -> Channe
         timeline_step_s=TIMELINE_STEP_S,
         spectrogram=traces.spectrogram(row),
         alert_since_s=float(decision.opened[row]) / SAMPLE_RATE if alert_open else None,
-        alerts=int(engine.alerts[row]),
-        lost_s=call.ring.lost / SAMPLE_RATE,
+        alerts=int(engine.reporter.alerts[row]),
+        lost_s=feed.ring.lost / SAMPLE_RATE,
     )
 
 
@@ -46,25 +47,25 @@ def view(engine: Engine, traces: Traces, publisher: str, total_s: float | None) 
     """The engine's calls as one screen; their channels side by side."""
     latencies = np.array(list(engine.latencies_ms) or [np.nan])
     calls = engine.calls
-    rows = [(call, row) for call in calls for row in range(call.ring.rows.start, call.ring.rows.stop)]
+    rows = [(call, row) for call in calls for row in range(call.rows.start, call.rows.stop)]
     thresholds = np.array([engine.config.alerts.suspicious_llr, engine.config.alerts.alert_llr])
     suspicious_p, alert_p = posterior(thresholds, engine.config.evidence.prior).tolist()
     return View(
         call=" + ".join(c.name for c in calls),
-        source=" + ".join(c.source.name for c in calls),
-        live=any(c.source.live for c in calls),
-        elapsed_s=float(engine.end.max(initial=0)) / SAMPLE_RATE,
+        source=" + ".join(c.origin for c in calls),
+        live=any(c.live for c in calls),
+        elapsed_s=float(engine.reporter.end.max(initial=0)) / SAMPLE_RATE,
         total_s=total_s,
         channels=tuple(channel_view(engine, traces, call, row) for call, row in rows),
         latency_p50_ms=float(np.percentile(latencies, 50)),
         latency_p99_ms=float(np.percentile(latencies, 99)),
-        ring_fill_s=max((c.ring.fill for c in calls), default=0) / SAMPLE_RATE,
-        lost_s=sum(c.ring.lost for c in calls) / SAMPLE_RATE,
+        ring_fill_s=max((c.fill for c in calls), default=0) / SAMPLE_RATE,
+        lost_s=engine.lost / SAMPLE_RATE,
         model=engine.pool.detector.weights_hash[:12],
         device=str(engine.pool.detector.device),
         publisher=publisher,
         health=tuple(_sink_faults(engine)),
-        events=tuple(engine.recent),
+        events=tuple(engine.reporter.recent),
         suspicious_p=suspicious_p,
         alert_p=alert_p,
         finished=engine.finished,

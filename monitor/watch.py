@@ -156,9 +156,9 @@ def _status(engine: Engine, ending: Ending, fail_on_alert: bool) -> int:
     for call in engine.calls:
         if call.error is not None:
             raise call.error
-    if fail_on_alert and bool(engine.alerts.any()):
+    if fail_on_alert and engine.reporter.alerts_opened:
         return ALERTED
-    recordings = not any(call.source.live for call in engine.calls)
+    recordings = not any(call.live for call in engine.calls)
     lost = any(sink.dropped for sink in engine.bus.status())
     return INCOMPLETE if recordings and lost and not ending.wanted.is_set() else DONE
 

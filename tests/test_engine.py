@@ -293,8 +293,8 @@ def test_live_audio_that_comes_too_fast_is_lost_counted_and_named() -> None:
     call = ear.engine.calls[0]
     for item in live.chunks():  # all of it before anybody reads
         assert isinstance(item, Chunk)
-        call.ring.push(item, wait=False)
-    call.ring.finish()
+        call.feeds[0].ring.push(item, wait=False)
+    call.feeds[0].ring.finish()
     events = ear.listen()
     assert events[-1].data["lost_s"] == pytest.approx(9.0, abs=0.05)
     assert events[-1].sample == 10 * SAMPLE_RATE

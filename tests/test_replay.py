@@ -45,7 +45,14 @@ ALERT = FIGURES | {"alert": str, "why": str, "peak_llr": NUMBER, "opened_sample"
 ALERT |= {"duration_s": NUMBER}
 ENVELOPE = {"type": str, "call": str, "channel": str, "sample": int, "seq": int, "epoch": str, "time": str}
 FIELDS: dict[str, dict[str, Any]] = {
-    "call.started": {"source": str, "channels": list, "sample_rate": int, "prior": NUMBER, "model": str},
+    "call.started": {
+        "source": str,
+        "channels": list,
+        "details": dict,
+        "sample_rate": int,
+        "prior": NUMBER,
+        "model": str,
+    },
     "score": FIGURES | {"reason": str, "warm": bool},
     "state.changed": FIGURES | {"from": str, "why": str},
     "alert.opened": ALERT,
