@@ -26,7 +26,7 @@ from model.config import BLOCK, BLOCK_S
 from monitor.alerts import Heard, decide, undecided
 from monitor.config import AlertSection, Config, EvidenceSection, ModelSection
 from monitor.errors import MonitorError
-from monitor.watch import open_detector
+from monitor.running import open_detector
 from training.bank import build_bank
 from training.corpora import CorpusError
 from training.trials import CLEAN, check_channels, choose

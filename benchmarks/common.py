@@ -17,8 +17,8 @@ import numpy as np
 from model.config import SAMPLE_RATE
 from model.stream import Detector
 from monitor.config import Config, ModelSection
+from monitor.running import open_detector
 from monitor.types import Audio, Chunk
-from monitor.watch import open_detector
 
 RESULTS = Path("benchmarks/results")
 

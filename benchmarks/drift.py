@@ -27,7 +27,7 @@ from monitor.alerts import ALERT, SUSPICIOUS
 from monitor.config import Config, ModelSection
 from monitor.errors import MonitorError
 from monitor.evidence import posterior
-from monitor.watch import open_detector
+from monitor.running import open_detector
 from training.corpora import CorpusError
 
 Floats = NDArray[Any]

@@ -141,6 +141,43 @@ def replay(
     raise typer.Exit(run(wanted, settings.config))
 
 
+@app.command(short_help="Watch many live calls at once, from the taps that are switched on.")
+def serve(
+    rtp: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Take RTP here; HOST:PORT+PORT for the two parties of a call. May be repeated."
+        ),
+    ] = None,
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    weights: Weights = None,
+    publish: Publish = None,
+    no_publish: NoPublish = False,
+    journal: Journal = None,
+    screen: Screen = None,
+    json_lines: Json = False,
+) -> None:
+    """Watch many live calls at once: a table of them, the gravest first; arrow keys and enter open one.
+
+    Calls come from taps, which are switched on here or in config.toml ([taps.rtp] listen = ["127.0.0.1:5004"]), and end
+    when their peer says so, or when nothing comes for serve.idle_s seconds.
+    """
+    settings = read_settings(
+        config,
+        assignments,
+        weights=weights,
+        publish=publish,
+        no_publish=no_publish,
+        journal=journal,
+        screen=screen,
+        named={"--rtp": ("taps.rtp.listen", rtp)},
+    )
+    from monitor.commands.serve import serve as run
+
+    raise typer.Exit(run(settings.config, json_lines=json_lines))
+
+
 @app.command(short_help="Judge whole recordings: one line for each file and channel.")
 def score(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Recordings.")],

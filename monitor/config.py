@@ -5,15 +5,12 @@ Layers, later ones win: defaults (this file), config.toml, environment (MONITOR_
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-Positive = Annotated[float, Field(gt=0)]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+from monitor.sections import Positive, Section
+from monitor.taps.config import TapsSection
 
 
 class ModelSection(Section):
@@ -85,6 +82,13 @@ class DashboardSection(Section):
     bell: bool = Field(True, description="ring the terminal's bell when an alert opens")
 
 
+class ServeSection(Section):
+    max_calls: int = Field(200, ge=1, le=10_000, description="calls at once; more are refused")
+    idle_s: Positive = Field(10.0, description="a call from which nothing came for so long has ended")
+    score_interval_ms: int = Field(500, ge=20, le=10_000, multiple_of=20, description="audio between two scores")
+    ring_s: Positive = Field(1.0, le=60, description="audio kept between the taps and scoring, of each channel")
+
+
 class Config(Section):
     """The whole configuration."""
 
@@ -96,6 +100,8 @@ class Config(Section):
     zeromq: ZeromqSection = ZeromqSection()
     journal: JournalSection = JournalSection()
     dashboard: DashboardSection = DashboardSection()
+    serve: ServeSection = ServeSection()
+    taps: TapsSection = TapsSection()
 
     @model_validator(mode="after")
     def _alert_is_possible(self) -> Self:

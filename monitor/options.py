@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -62,18 +63,23 @@ def read_settings(
     no_publish: bool = False,
     journal: Path | None = None,
     screen: str | None = None,
+    named: Mapping[str, tuple[str, object]] | None = None,
 ) -> Settings:
-    """The settings of all layers. Raises ConfigError, and BadInputError for options that contradict each other."""
+    """The settings of all layers. named: more options, with the key that each sets, and its value or None.
+
+    Raises ConfigError, and BadInputError for options that contradict each other.
+    """
     from monitor.settings import load_settings, parse_assignment
 
     if publish is not None and no_publish:
         raise BadInputError("--publish and --no-publish contradict each other", "give one of them")
-    named: list[tuple[str, str, object]] = [
+    options: list[tuple[str, str, object]] = [
         ("--weights", "model.weights", None if weights is None else str(weights)),
         ("--publish", "zeromq.address", publish),
         ("--no-publish", "zeromq.enabled", False if no_publish else None),
         ("--journal", "journal.path", None if journal is None else str(journal)),
         ("--screen", "dashboard.mode", screen),
+        *((option, key, value) for option, (key, value) in (named or {}).items()),
     ]
     flags = [("--set", *parse_assignment(text)) for text in assignments or []]
-    return load_settings(config, os.environ, [*flags, *(flag for flag in named if flag[2] is not None)])
+    return load_settings(config, os.environ, [*flags, *(flag for flag in options if flag[2] is not None)])

@@ -66,6 +66,12 @@ class Ring:
             self._append(samples, chunk.captured_at, wait)
             self._bank.changed.notify_all()
 
+    def skip(self, samples: int) -> None:
+        """Move the clock: for so long the source had nothing to say, and nothing was lost."""
+        with self._bank.changed:
+            if self._clock is not None:
+                self._clock += samples
+
     def _bridge(self, chunk: Chunk, wait: bool) -> None:
         """Mark what is missing between the audio held and the chunk."""
         if self._clock is None:

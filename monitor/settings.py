@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from monitor.config import Config
 from monitor.errors import ConfigError
+from monitor.sections import Section
 
 PREFIX = "MONITOR_"
 FILE_VARIABLE = "MONITOR_CONFIG"
@@ -38,9 +39,8 @@ class Settings:
 
     def rows(self) -> Iterator[tuple[str, object, str]]:
         """(key, value, origin) of every setting, in the order of the file."""
-        for section, values in self.config.model_dump().items():
-            for name, value in values.items():
-                yield f"{section}.{name}", value, self.origins.get(f"{section}.{name}", "default")
+        for key, value in self.config.settings():
+            yield key, value, self.origins.get(key, "default")
 
 
 def load_settings(file: Path | None, environment: Mapping[str, str], flags: Flags = ()) -> Settings:
@@ -49,8 +49,7 @@ def load_settings(file: Path | None, environment: Mapping[str, str], flags: Flag
     origins: dict[str, str] = {}
     for origin, layer in _layers(file, environment, flags):
         for key, value in layer.items():
-            section, _, name = key.partition(".")
-            merged.setdefault(section, {})[name] = value
+            _put(merged, key, value)
             origins[key] = origin
     try:
         return Settings(Config.model_validate(merged, strict=True), origins)
@@ -68,7 +67,7 @@ def _layers(
         yield str(chosen), _flat(_read(chosen), str(chosen))
     for name, text in sorted(environment.items()):
         if name.startswith(PREFIX) and "__" in name:
-            yield f"environment variable {name}", {name.removeprefix(PREFIX).lower().replace("__", ".", 1): parse(text)}
+            yield f"environment variable {name}", {name.removeprefix(PREFIX).lower().replace("__", "."): parse(text)}
     for flag, key, value in flags:
         yield f"option {flag}", {key: value}
 
@@ -89,8 +88,31 @@ def _flat(tree: Tree, origin: str) -> dict[str, object]:
     for section, values in tree.items():
         if not isinstance(values, dict):
             raise ConfigError(f"{section} in {origin} stands outside a section", _sections_hint())
-        flat |= {f"{section}.{name}": value for name, value in values.items()}
+        flat |= dict(_settings(Config.section(section), values, f"{section}."))
     return flat
+
+
+def _settings(section: type[Section] | None, values: Tree, prefix: str) -> Iterator[tuple[str, object]]:
+    """(dotted key, value) of the settings of a section and of those within it."""
+    for name, value in values.items():
+        within = section.section(name) if section is not None else None
+        if within is not None and isinstance(value, dict):
+            yield from _settings(within, value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _put(tree: Tree, key: str, value: object) -> None:
+    """Set what a dotted key names, in the section that it stands in."""
+    section: type[Section] | None = Config
+    *path, name = key.split(".")
+    for at, part in enumerate(path):
+        section = section.section(part) if section is not None else None
+        if section is None and at:
+            name = ".".join([*path[at:], name])
+            break
+        tree = tree.setdefault(part, {})
+    tree[name] = value
 
 
 def parse(text: str) -> object:
@@ -110,7 +132,7 @@ def parse_assignment(text: str) -> tuple[str, object]:
 
 
 def _known_keys() -> list[str]:
-    return [f"{section}.{name}" for section, values in Config().model_dump().items() for name in values]
+    return [key for key, _ in Config().settings()]
 
 
 def _sections_hint() -> str:

@@ -163,7 +163,7 @@ class ChannelView:
 @dataclass(frozen=True, slots=True)
 class View:
     """What a screen shows of one call. Latencies are from the capture of a block to its published score, NaN for
-    a recording.
+    a recording. alerts: opened so far, in all calls. back: there is a table of calls to go back to.
     """
 
     call: str
@@ -184,3 +184,34 @@ class View:
     suspicious_p: float
     alert_p: float
     finished: bool
+    alerts: int = 0
+    back: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """What a table shows of one call. gravest: of its channels. channels: how many there are."""
+
+    call: str
+    origin: str
+    elapsed_s: float
+    gravest: ChannelView
+    channels: int
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """What a screen shows of a server.
+
+    rows: gravest first. whole: of all calls, without their channels. cursor: the call that enter opens, or "". started,
+    ended, refused: calls so far. taps: what listens where, and what is wrong with it.
+    """
+
+    rows: tuple[CallRow, ...]
+    whole: View
+    cursor: str
+    max_calls: int
+    started: int
+    ended: int
+    refused: int
+    taps: tuple[str, ...]

@@ -43,33 +43,43 @@ def channel_view(engine: Engine, traces: Traces, call: Call, row: int) -> Channe
     )
 
 
-def view(engine: Engine, traces: Traces, publisher: str, total_s: float | None) -> View:
-    """The engine's calls as one screen; their channels side by side."""
+def view(
+    engine: Engine, traces: Traces, publisher: str, total_s: float | None, calls: Sequence[Call] | None = None
+) -> View:
+    """Calls as one screen, their channels side by side; all of the engine's where none are given."""
     latencies = np.array(list(engine.latencies_ms) or [np.nan])
-    calls = engine.calls
-    rows = [(call, row) for call in calls for row in range(call.rows.start, call.rows.stop)]
+    shown = engine.calls if calls is None else calls
+    rows = [(call, row) for call in shown for row in range(call.rows.start, call.rows.stop)]
     thresholds = np.array([engine.config.alerts.suspicious_llr, engine.config.alerts.alert_llr])
     suspicious_p, alert_p = posterior(thresholds, engine.config.evidence.prior).tolist()
+    names = {call.name for call in shown}
+    events = (e for e in tuple(engine.reporter.recent) if calls is None or not calls or e.call in names)
     return View(
-        call=" + ".join(c.name for c in calls),
-        source=" + ".join(c.origin for c in calls),
-        live=any(c.live for c in calls),
-        elapsed_s=float(engine.reporter.end.max(initial=0)) / SAMPLE_RATE,
+        call=" + ".join(c.name for c in shown),
+        source=" + ".join(c.origin for c in shown),
+        live=any(c.live for c in shown),
+        elapsed_s=max((elapsed_s(engine, call) for call in shown), default=0.0),
         total_s=total_s,
         channels=tuple(channel_view(engine, traces, call, row) for call, row in rows),
         latency_p50_ms=float(np.percentile(latencies, 50)),
         latency_p99_ms=float(np.percentile(latencies, 99)),
-        ring_fill_s=max((c.fill for c in calls), default=0) / SAMPLE_RATE,
-        lost_s=engine.lost / SAMPLE_RATE,
+        ring_fill_s=max((c.fill for c in engine.calls), default=0) / SAMPLE_RATE,
+        lost_s=(engine.lost if not calls else sum(c.lost for c in calls)) / SAMPLE_RATE,
         model=engine.pool.detector.weights_hash[:12],
         device=str(engine.pool.detector.device),
         publisher=publisher,
         health=tuple(_sink_faults(engine)),
-        events=tuple(engine.reporter.recent),
+        events=tuple(events),
         suspicious_p=suspicious_p,
         alert_p=alert_p,
         finished=engine.finished,
+        alerts=engine.reporter.alerts_opened,
     )
+
+
+def elapsed_s(engine: Engine, call: Call) -> float:
+    """Audio of a call that was scored."""
+    return float(engine.reporter.end[call.rows].max(initial=0)) / SAMPLE_RATE
 
 
 def _sink_faults(engine: Engine) -> Sequence[str]:

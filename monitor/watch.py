@@ -3,38 +3,36 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING
 
-from model.checkpoint import DEFAULT_WEIGHTS, CheckpointError, DeviceError, choose_device, load_detector
-from model.stream import Detector
 from monitor import wire
 from monitor.bus import Bus
-from monitor.config import Config, ModelSection
+from monitor.config import Config
 from monitor.engine import Engine
-from monitor.errors import BadInputError, WeightsError
-from monitor.notices import Notices, warn
+from monitor.errors import BadInputError
+from monitor.notices import Notices
 from monitor.pool import Pool
 from monitor.ring import RingBank
+from monitor.running import (
+    LAST_EVENTS_S,
+    POLL_S,
+    Ending,
+    acquaint,
+    json_sink,
+    open_detector,
+    screen,
+    signals,
+    supervise,
+)
 from monitor.sinks.registry import open_sinks
 from monitor.traces import Traces
-from monitor.types import Sink, Source, View
+from monitor.types import Source, View
 from monitor.view import view
 
-if TYPE_CHECKING:
-    from monitor.dashboard import Dashboard
-
 DONE, INCOMPLETE, ALERTED, INTERRUPTED = 0, 2, 3, 130
-POLL_S = 0.05
-STOP_S = 0.4
-LAST_EVENTS_S = 0.3
 FAULT_WAIT_S = 15.0
 """After the end of a recording a sink that fails, such as a journal on a full disk, has so long to recover."""
 
@@ -46,32 +44,6 @@ class Watched:
     name: str
     source: Source
     total_s: float | None = None
-
-
-class Ending:
-    """Whether to end before the audio does. interrupted: by a signal, not by q or a reader that has gone."""
-
-    def __init__(self) -> None:
-        self.wanted = threading.Event()
-        self.interrupted = False
-
-    def interrupt(self, _number: int, _frame: FrameType | None) -> None:
-        """A signal handler."""
-        self.interrupted = True
-        self.wanted.set()
-
-
-def open_detector(section: ModelSection) -> Detector:
-    """The network of the configuration on its device. Raises WeightsError and BadInputError."""
-    path = DEFAULT_WEIGHTS if section.weights == "default" else Path(section.weights)
-    try:
-        return load_detector(path, choose_device(section.device))
-    except DeviceError as error:
-        raise BadInputError(str(error), "set model.device to auto") from error
-    except CheckpointError as error:
-        shipped = section.weights == "default"
-        hint = "install the program again, or " * shipped + "name another file with --weights"
-        raise WeightsError(str(error), hint) from error
 
 
 def watch(
@@ -91,21 +63,21 @@ def watch(
     rows = sum(len(w.source.channels) for w in watched)
     epoch, ending, traces = wire.new_epoch(), Ending(), Traces(rows)
     pool = Pool(detector, config, rows, traces)
-    sinks = [*open_sinks(config, epoch), *([_json_sink(ending)] if json_lines else [])]
+    sinks = [*open_sinks(config, epoch), *([json_sink(ending)] if json_lines else [])]
     with Bus(sinks, config.publish.queue_events, epoch) as bus:
         engine = Engine(pool, RingBank(rows, config.input.ring_s), bus, config)
         for w in watched:
             engine.add(w.name, w.source)
         total = max((w.total_s for w in watched if w.total_s), default=None)
         publisher = config.zeromq.address if config.zeromq.enabled else ""
-        _acquaint(sinks, engine)
+        acquaint(sinks, engine)
 
         def pull() -> View:
             return view(engine, traces, publisher, total)
 
-        with _signals(ending), _screen(pull, config, json_lines, ending) as screen:
-            notices = Notices(bus, screen, ending.wanted.set)
-            _supervise(engine, ending, notices.look)
+        with signals(ending), screen(pull, config, json_lines, ending) as shown:
+            notices = Notices(bus, shown, ending.wanted.set)
+            supervise(engine, ending, notices.look)
             if not any(w.source.live for w in watched):
                 _drain(bus, ending, notices.look)
             bus.close(LAST_EVENTS_S)
@@ -113,29 +85,6 @@ def watch(
         if svg is not None:
             _draw(pull(), svg)
     return _status(engine, ending, fail_on_alert)
-
-
-def _supervise(engine: Engine, ending: Ending, look: Callable[[], None]) -> None:
-    """Score in a thread of its own, so that this one can end it even while it waits for a full queue."""
-    failure: list[BaseException] = []
-
-    def body() -> None:
-        try:
-            engine.run()
-        except BaseException as error:  # noqa: BLE001 - handed to the main thread, which raises it
-            failure.append(error)
-
-    scoring = threading.Thread(target=body, name="scoring", daemon=True)
-    scoring.start()
-    while scoring.is_alive() and not ending.wanted.wait(POLL_S):
-        look()
-    engine.stop()
-    if ending.wanted.is_set():
-        scoring.join(STOP_S)
-        engine.bus.close(LAST_EVENTS_S)
-    scoring.join()
-    if failure:
-        raise failure[0]
 
 
 def _drain(bus: Bus, ending: Ending, look: Callable[[], None]) -> None:
@@ -161,50 +110,6 @@ def _status(engine: Engine, ending: Ending, fail_on_alert: bool) -> int:
     recordings = not any(call.live for call in engine.calls)
     lost = any(sink.dropped for sink in engine.bus.status())
     return INCOMPLETE if recordings and lost and not ending.wanted.is_set() else DONE
-
-
-@contextmanager
-def _signals(ending: Ending) -> Iterator[None]:
-    """Ctrl-C, SIGTERM and a terminal that is closed end the watch in good order."""
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as under nohup
-        numbers.append(signal.SIGHUP)
-    before = {number: signal.signal(number, ending.interrupt) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _screen(pull: Callable[[], View], config: Config, json_lines: bool, ending: Ending) -> Iterator[Dashboard | None]:
-    if json_lines or config.dashboard.mode == "off":
-        yield None
-        return
-    from monitor.dashboard import Dashboard
-
-    dashboard = Dashboard(pull, config.dashboard, on_quit=ending.wanted.set)
-    dashboard.start()
-    try:
-        yield dashboard
-    finally:
-        dashboard.close()
-
-
-def _json_sink(ending: Ending) -> Sink:
-    from monitor.sinks.jsonlines import JsonLinesSink
-
-    return JsonLinesSink(on_gone=ending.wanted.set)
-
-
-def _acquaint(sinks: Sequence[Sink], engine: Engine) -> None:
-    """Let heartbeats carry how the engine does, and say what a sink had to mend when it was opened."""
-    for sink in sinks:
-        if hasattr(sink, "vitals"):
-            sink.vitals = engine.vitals
-        if mended := getattr(sink, "repaired", ""):
-            warn(mended)
 
 
 def _check_picture(svg: Path | None) -> None:

@@ -86,7 +86,7 @@ def _device(config: Config) -> Iterator[Finding]:
 
 
 def _weights(config: Config) -> Iterator[Finding]:
-    from monitor.watch import open_detector
+    from monitor.running import open_detector
 
     try:
         detector = open_detector(config.model.model_copy(update={"device": "cpu"}))

@@ -15,9 +15,9 @@ from monitor.errors import BadInputError
 from monitor.events import families
 from monitor.pool import Pool
 from monitor.ring import Ring, RingBank
+from monitor.running import open_detector
 from monitor.sources.file import FileSource
 from monitor.types import Chunk, Condition
-from monitor.watch import open_detector
 
 ROWS = 32
 READ_MS = 500

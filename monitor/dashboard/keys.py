@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-_ESCAPE = 0x1B
+_NAMES = {b"\x1b[A": "up", b"\x1b[B": "down", b"\x1bOA": "up", b"\x1bOB": "down", b"\x1b": "escape"}
+_PLAIN = {"\r": "enter", "\n": "enter", "\x7f": "escape", "\b": "escape"}
 _POLL_S = 0.1
 
 
 class KeyReader:
-    """Calls on_key(character in lower case) in a thread of its own, from start() to close().
+    """Calls on_key in a thread of its own, from start() to close().
+
+    on_key gets a character in lower case, or up, down, enter, escape.
 
     Does nothing where keys cannot be read: input that is no terminal, or a program in the background, which would
     be stopped for reading. fd: the terminal, default standard input.
@@ -48,8 +51,8 @@ class KeyReader:
     def _run(self, fd: int) -> None:
         try:
             while not self._stop.is_set():
-                for char in _read(fd, self._stop):
-                    self._on_key(char)
+                for key in _read(fd, self._stop):
+                    self._on_key(key)
         except OSError:
             return  # The terminal hung up: there are no more keys.
         finally:
@@ -63,12 +66,18 @@ if sys.platform == "win32":
         del fd
         return _nothing
 
-    def _read(fd: int, stop: threading.Event) -> str:
+    def _read(fd: int, stop: threading.Event) -> Sequence[str]:
         import msvcrt
 
         del fd
         stop.wait(_POLL_S)
-        return msvcrt.getwch().lower() if msvcrt.kbhit() else ""
+        if not msvcrt.kbhit():
+            return ()
+        char = msvcrt.getwch()
+        if char in "\x00\xe0":  # A key without a character; the next one says which.
+            arrow = {"H": "up", "P": "down"}.get(msvcrt.getwch())
+            return () if arrow is None else (arrow,)
+        return _named(char)
 
 else:
 
@@ -88,20 +97,26 @@ else:
 
         return restore
 
-    def _read(fd: int, stop: threading.Event) -> str:
+    def _read(fd: int, stop: threading.Event) -> Sequence[str]:
         """What was typed within the poll interval. Raises OSError at the end of input."""
         import select
 
         if not _foreground(fd):
             stop.wait(_POLL_S)
-            return ""
+            return ()
         if not select.select([fd], [], [], _POLL_S)[0]:
-            return ""
+            return ()
         data = os.read(fd, 64)
         if not data:
             raise OSError("end of input")
-        # Arrows and function keys come as an escape and letters, which are not meant.
-        return "" if data[0] == _ESCAPE else data.decode("ascii", "ignore").lower()
+        if data in _NAMES:
+            return (_NAMES[data],)
+        # Other function keys come as an escape and letters, which are not meant.
+        return () if data[:1] == b"\x1b" else _named(data.decode("ascii", "ignore"))
+
+
+def _named(typed: str) -> Sequence[str]:
+    return [_PLAIN.get(char, char.lower()) for char in typed]
 
 
 def _nothing() -> None:

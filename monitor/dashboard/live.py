@@ -13,19 +13,21 @@ from rich.control import Control
 from rich.live import Live
 
 from monitor.config import DashboardSection
+from monitor.dashboard.board import board_line, board_summary, render_board
 from monitor.dashboard.canvas import Block, Frame
 from monitor.dashboard.keys import KeyReader
 from monitor.dashboard.plain import News, PlainScreen, summary_lines
 from monitor.dashboard.render import Keys, line, render
-from monitor.types import View
+from monitor.types import Board, View
 
 Mode = Literal["full", "line", "plain", "off"]
+Shown = View | Board
 
 
 class _Screen(Protocol):
     def open(self) -> None: ...
 
-    def show(self, view: View, keys: Keys) -> None: ...
+    def show(self, view: Shown, keys: Keys) -> None: ...
 
     def close(self) -> None:
         """Leave the terminal as it was. May be called twice."""
@@ -47,11 +49,14 @@ class _Full:
         self._console.set_alt_screen(True)
         self._console.show_cursor(False)
 
-    def show(self, view: View, keys: Keys) -> None:
+    def show(self, view: Shown, keys: Keys) -> None:
         width, height = self._console.size
-        frame = render(
-            view, width, height, paused=keys.paused, muted=keys.muted, missed=keys.missed, colour=self._colour
-        )
+        if isinstance(view, Board):
+            frame = render_board(view, width, height, keys)
+        else:
+            frame = render(
+                view, width, height, paused=keys.paused, muted=keys.muted, missed=keys.missed, colour=self._colour
+            )
         if frame.rows == self._rows:
             return
         self._rows = frame.rows
@@ -76,12 +81,14 @@ class _Line:
     def open(self) -> None:
         self._live.start()
 
-    def show(self, view: View, keys: Keys) -> None:
+    def show(self, view: Shown, keys: Keys) -> None:
         if not keys.paused:
             for text in self._news.lines(view):
                 self._console.print(text, markup=False, highlight=False, emoji=False)
         # The last column stays empty: some terminals wrap when it is written.
-        self._live.update(Frame([line(view, self._console.width - 1, keys.paused)]), refresh=True)
+        width = self._console.width - 1
+        row = board_line(view, width) if isinstance(view, Board) else line(view, width, keys.paused)
+        self._live.update(Frame([row]), refresh=True)
 
     def close(self) -> None:
         self._live.stop()
@@ -94,7 +101,7 @@ class _Plain:
     def open(self) -> None:
         """Nothing to prepare."""
 
-    def show(self, view: View, keys: Keys) -> None:
+    def show(self, view: Shown, keys: Keys) -> None:
         del keys
         self._screen.show(view, time.monotonic())
 
@@ -124,21 +131,23 @@ class Dashboard:
 
     def __init__(
         self,
-        view: Callable[[], View],
+        view: Callable[[], Shown],
         config: DashboardSection,
         *,
         on_quit: Callable[[], None],
+        on_key: Callable[[str], None] = lambda _: None,
         console: Console | None = None,
     ) -> None:
+        """on_key: called with the keys that mean nothing to the dashboard itself."""
         self._view = view
-        self._on_quit = on_quit
+        self._on_quit, self._on_key = on_quit, on_key
         self._console = console or Console()
         self.mode: Mode = resolve_mode(config, self._console)
         self.fault = ""
         self._period = 1.0 / config.redraws_per_second
         self._state = Keys(muted=not config.bell)
         self._alerts = 0
-        self._shown: View | None = None
+        self._shown: Shown | None = None
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._keys = KeyReader(self.press)
@@ -167,7 +176,7 @@ class Dashboard:
         try:
             last = self._show(_SCREENS[self.mode](self._console))
             writer = PlainScreen(self._console.file)
-            for text in summary_lines(last):
+            for text in board_summary(last) if isinstance(last, Board) else summary_lines(last):
                 writer.write(text)
         except (OSError, SystemExit) as error:
             # SystemExit is what rich makes of a broken pipe.
@@ -175,7 +184,7 @@ class Dashboard:
         finally:
             self._keys.stop()
 
-    def _show(self, screen: _Screen) -> View:
+    def _show(self, screen: _Screen) -> Shown:
         """Draw until close(); returns the last view."""
         try:
             screen.open()
@@ -189,7 +198,7 @@ class Dashboard:
         finally:
             screen.close()
 
-    def _draw(self, screen: _Screen, view: View) -> None:
+    def _draw(self, screen: _Screen, view: Shown) -> None:
         """The newest view, or the one at which the screen was paused."""
         self._ring(view)
         if not self._state.paused or self._shown is None:
@@ -205,9 +214,10 @@ class Dashboard:
                 if self._shown is not None and not self._stop.is_set():
                     screen.show(self._shown, self._state)
 
-    def _ring(self, view: View) -> None:
+    def _ring(self, view: Shown) -> None:
         """The bell, once for the alerts that opened since the last look."""
-        opened = sum(channel.alerts for channel in view.channels) - self._alerts
+        whole = view.whole if isinstance(view, Board) else view
+        opened = whole.alerts - self._alerts
         self._alerts += opened
         if opened > 0:
             self._state.missed += opened * self._state.paused
@@ -215,7 +225,7 @@ class Dashboard:
                 self._console.bell()
 
     def press(self, key: str) -> None:
-        """Do what a key says: q, p or m; others do nothing."""
+        """Do what a key says: q, p or m; others are somebody else's."""
         if key == "q":
             self._on_quit()
         elif key == "p":
@@ -223,4 +233,6 @@ class Dashboard:
             self._state.missed = 0
         elif key == "m":
             self._state.muted = not self._state.muted
+        else:
+            self._on_key(key)
         self._wake.set()

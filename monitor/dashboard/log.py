@@ -18,15 +18,15 @@ _STYLES = {
 }
 
 
-def alert_rows(events: Sequence[Event], width: int, rows: int) -> Block:
-    """Newest first; what else happened is shown where alerts leave room."""
+def alert_rows(events: Sequence[Event], width: int, rows: int, calls: bool = False) -> Block:
+    """Newest first; what else happened is shown where alerts leave room. calls: name the calls, too."""
     if rows < 1:
         return []
     newest = list(_merged(events))
     alerts = [number for number, event in enumerate(newest) if event.type.startswith("alert.")]
     others = [number for number, event in enumerate(newest) if not event.type.startswith("alert.")]
     shown = sorted((alerts + others)[: rows if alerts else rows - 1])
-    out = [_row(newest[number], width) for number in shown]
+    out = [_row(newest[number], width, calls) for number in shown]
     return out if alerts else [fit([piece("no alert so far", palette.DIM)], width), *out]
 
 
@@ -37,14 +37,14 @@ def _merged(events: Sequence[Event]) -> Iterable[Event]:
         if event.type == "score":
             continue
         if event.type == "alert.updated":
-            key = (event.channel, event.data.get("alert"))
+            key = (event.call, event.data.get("alert"))
             if key in seen:
                 continue
             seen.add(key)
         yield event
 
 
-def _row(event: Event, width: int) -> Row:
+def _row(event: Event, width: int, calls: bool) -> Row:
     wide = width >= WIDE
     kind = event.type.partition(".")[0]
     what = f"{event.type.replace('.', ' ') if kind in ('alert', 'call') else kind} "
@@ -52,9 +52,10 @@ def _row(event: Event, width: int) -> Row:
         what = f"{what:<14}"
     elif kind == "state":
         what = ""
-    name = f"{cut(clean(event.channel), 24 if wide else 12)} " if event.channel else ""
+    who = " ".join(part for part in (event.call if calls else "", event.channel) if part)
+    name = f"{cut(clean(who), 24 if wide else 12)} " if who else ""
     time = piece(f"{words.event_time(event):>7} ", palette.DIM)
-    return fit([time, piece(what, _STYLES.get(event.type, palette.DIM)), piece(name), *_detail(event, wide)], width)
+    return fit([time, piece(what, _STYLES.get(event.type, palette.DIM)), piece(name), *_detail(event, wide and not calls)], width)
 
 
 def _detail(event: Event, wide: bool) -> Row:

@@ -8,7 +8,7 @@ from typing import IO
 
 from monitor.dashboard import words
 from monitor.dashboard.canvas import clean
-from monitor.types import ChannelView, Event, State, View
+from monitor.types import Board, ChannelView, Event, State, View
 
 STATUS_EVERY_S = 5.0
 
@@ -28,6 +28,17 @@ def summary_lines(view: View) -> list[str]:
     lost = f", lost {view.lost_s:.2f} s" if view.lost_s > 0 else ""
     head = f"{clean(view.call)} ({clean(view.source)}): {words.clock(view.elapsed_s)}{total} of audio{lost}"
     return [head, *(f"  {_verdict(channel)}, {_alerts(channel)}{_fault(channel)}" for channel in view.channels)]
+
+
+def board_words(board: Board) -> str:
+    """How a server stands, in one line."""
+    count = {state: sum(row.gravest.state is state for row in board.rows) for state in (State.ALERT, State.SUSPICIOUS)}
+    lost = f", lost {board.whole.lost_s:.2f} s" if board.whole.lost_s > 0 else ""
+    refused = f", {board.refused} refused" if board.refused else ""
+    return (
+        f"{len(board.rows)} calls, {count[State.ALERT]} with an alert, {count[State.SUSPICIOUS]} suspicious; "
+        f"{board.ended} ended{refused}{_latency(board.whole)}{lost}"
+    )
 
 
 def _latency(view: View) -> str:
@@ -76,13 +87,15 @@ class News:
         self._seen: tuple[Event, ...] = ()
         self._said: dict[str, tuple[State, str]] = {}
 
-    def lines(self, view: View) -> Iterator[str]:
-        """A line for each new event; then for each channel whose state changed without one."""
+    def lines(self, shown: View | Board) -> Iterator[str]:
+        """A line for each new event; then for each channel of a single call whose state changed without one."""
+        view, table = (shown.whole, True) if isinstance(shown, Board) else (shown, False)
         seen, self._seen = self._seen, view.events
         for event in view.events:
             if event.type in ("score", "alert.updated") or event in seen:
                 continue
-            yield plain_line(view, event)
+            named = f"{clean(event.call)}: " if table and not event.type.startswith("call") else ""
+            yield f"{words.event_time(event)} {named}{_event_words(event)}"
             if event.type.startswith("state") and event.data.get("state") in set(State):
                 _, fault = self._said.get(event.channel, (State.LISTENING, ""))
                 self._said[event.channel] = State(str(event.data["state"])), fault
@@ -101,13 +114,13 @@ class PlainScreen:
         self._news = News()
         self._due = 0.0
 
-    def show(self, view: View, now: float) -> None:
+    def show(self, view: View | Board, now: float) -> None:
         """now: time.monotonic() seconds."""
         for text in self._news.lines(view):
             self.write(text)
         if now >= self._due:
             self._due = now + STATUS_EVERY_S
-            self.write(plain_line(view))
+            self.write(board_words(view) if isinstance(view, Board) else plain_line(view))
 
     def write(self, text: str) -> None:
         """One line, in what the file's encoding can say."""

@@ -111,10 +111,10 @@ def _filled(row: Row) -> Row:
 
 
 def _full(view: View, width: int, height: int, keys: Keys, colour: bool) -> Block:
-    below = _below_rows(height)
+    below = rows_below(height)
     room = height - 2 - below
     grid = _grid(view, width, room, colour)
-    return [_header(view, width), *grid, *_below(view, width, below), _footer(width, keys)]
+    return [_header(view, width), *grid, *below_rows(view, width, below), footer(width, keys, view.back)]
 
 
 def _small(view: View, width: int, height: int, keys: Keys) -> Block:
@@ -122,7 +122,7 @@ def _small(view: View, width: int, height: int, keys: Keys) -> Block:
     if height == 1:
         return [line(view, width)]
     head = [_header(view, width)] if height > len(view.channels) + 1 or height > 3 else []
-    foot = [_footer(width, keys)] if height > 2 else []
+    foot = [footer(width, keys, view.back)] if height > 2 else []
     room = height - len(head) - len(foot)
     rows = _compact(view, width, room, most=1)
     if room - len(rows) > 1 and width >= 36:
@@ -130,7 +130,7 @@ def _small(view: View, width: int, height: int, keys: Keys) -> Block:
     return [*head, *sized([*rows, *alert_rows(view.events, width, room - len(rows))], width, room), *foot]
 
 
-def _below_rows(height: int) -> int:
+def rows_below(height: int) -> int:
     """Rows for alerts and the state of the system."""
     return next((rows for least, rows in ((34, 8), (24, 6), (18, 4), (14, 2)) if height >= least), 1)
 
@@ -193,21 +193,22 @@ def _header(view: View, width: int) -> Row:
     return spread(choose(candidates, room) if room > 0 else [], right, width)
 
 
-def _below(view: View, width: int, rows: int) -> Block:
+def below_rows(view: View, width: int, rows: int) -> Block:
+    """Alerts and the state of the system; a view of no call names the calls of the alerts."""
     if rows < 4 or width < 60:
-        return sized([*alert_rows(view.events, width, rows - 1), system_line(view, width)], width, rows)
+        return sized([*alert_rows(view.events, width, rows - 1, not view.call), system_line(view, width)], width, rows)
     right_width = (width - 1) // 2 if width >= GRID_WIDTH else max(34, width * 2 // 5)
     left_width = width - right_width - (2 - width % 2 if width >= GRID_WIDTH else 1)
     left = [rule([piece("alerts", palette.TITLE)], [], left_width, palette.DIM)]
     right = [rule([piece("system", palette.TITLE)], [], right_width, palette.DIM)]
-    left += sized(alert_rows(view.events, left_width, rows - 1), left_width, rows - 1)
+    left += sized(alert_rows(view.events, left_width, rows - 1, not view.call), left_width, rows - 1)
     right += system_rows(view, right_width, rows - 1)
     return beside(left, right, width - left_width - right_width)
 
 
-def _footer(width: int, keys: Keys) -> Row:
-    """The keys, and what they have done."""
-    left: Row = []
+def footer(width: int, keys: Keys, back: bool = False) -> Row:
+    """The keys, and what they have done. back: whether there is a table to go back to."""
+    left: Row = [piece("esc", palette.KEY), piece(" all calls   ", palette.DIM)] if back else []
     for key, what in (
         ("q", "quit"),
         ("p", "resume" if keys.paused else "pause"),

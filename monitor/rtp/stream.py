@@ -22,18 +22,25 @@ GIVE_UP_S = 0.1
 BELIEVED_S = 1.0
 """A timestamp may run ahead of the time of arrival by so much between two packets."""
 LONGEST_PAUSE_S = 30.0
-"""Of a longer pause the rest is left out, so that no packet can ask for hours of silence."""
 
 
 class RtpStream:
     """Packets of one SSRC in; float32 (n,) out, each piece right after the one before it, NaN = lost.
 
-    formats: payload types to formats. bad: packets whose payload nothing could be made of.
+    formats: payload types to formats. longest_pause_s: of a longer pause the rest is left out, so that no packet can
+    ask for hours of silence. skipped: samples left out so far. bad: packets whose payload nothing could be made of.
     """
 
-    def __init__(self, formats: Mapping[int, Format], give_up_s: float = GIVE_UP_S) -> None:
+    def __init__(
+        self,
+        formats: Mapping[int, Format],
+        give_up_s: float = GIVE_UP_S,
+        longest_pause_s: float = LONGEST_PAUSE_S,
+    ) -> None:
         self.jitter = JitterState()
         self.bad = 0
+        self.skipped = 0
+        self._longest_pause_s = longest_pause_s
         self.format: Format | None = None
         self._formats, self._give_up_s = formats, give_up_s
         self._decoder: Decoder | None = None
@@ -99,8 +106,10 @@ class RtpStream:
         passed_s, elapsed_s = passed / form.clock_rate, max(0.0, ordered.arrival - self._last.arrival)
         believed = not ordered.restarted and 0 <= passed_s <= elapsed_s + BELIEVED_S
         passed_s = passed_s if believed else elapsed_s
-        wanted = round(min(passed_s, LONGEST_PAUSE_S) * form.sample_rate) - self._length
-        between = np.zeros(max(0, wanted), np.float32)
+        whole = max(0, round(passed_s * form.sample_rate) - self._length)
+        longest_s = LONGEST_PAUSE_S if self._missing else self._longest_pause_s
+        between = np.zeros(min(whole, round(longest_s * form.sample_rate)), np.float32)
+        self.skipped += (whole - len(between)) * SAMPLE_RATE // form.sample_rate
         between[: self._missing * self._length if believed else None] = np.nan
         return between
 

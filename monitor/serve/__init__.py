@@ -1,0 +1,1 @@
+"""`monitor serve`: many live calls in one process, taken from taps."""

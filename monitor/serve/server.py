@@ -1,0 +1,78 @@
+"""Runs an engine over the taps, from the first call to the last joined thread."""
+
+from __future__ import annotations
+
+import time
+
+from monitor import wire
+from monitor.bus import Bus
+from monitor.config import Config
+from monitor.engine import Engine
+from monitor.errors import BadInputError
+from monitor.notices import Notices
+from monitor.pool import Pool
+from monitor.ring import RingBank
+from monitor.running import (
+    LAST_EVENTS_S,
+    Ending,
+    acquaint,
+    json_sink,
+    open_detector,
+    screen,
+    signals,
+    supervise,
+)
+from monitor.serve.board import BoardKeeper
+from monitor.serve.listeners import Listeners, make_listeners
+from monitor.serve.switchboard import MOST_PARTIES, Switchboard
+from monitor.sinks.registry import open_sinks
+from monitor.traces import Traces
+
+DONE, INTERRUPTED = 0, 130
+SETTLE_S = 1.0
+"""What calls that have ended may take to be scored to their end."""
+
+
+def serve(config: Config, *, json_lines: bool = False) -> int:
+    """Watch the calls of all taps until q or Ctrl-C. Returns the exit status; raises MonitorError."""
+    section = config.serve
+    publish = config.publish.model_copy(update={"score_interval_ms": section.score_interval_ms})
+    config = config.model_copy(update={"publish": publish})
+    rows = MOST_PARTIES * section.max_calls
+    epoch, ending, traces = wire.new_epoch(), Ending(), Traces(rows)
+    pool = Pool(open_detector(config.model), config, rows, traces)
+    sinks = [*open_sinks(config, epoch), *([json_sink(ending)] if json_lines else [])]
+    with Bus(sinks, config.publish.queue_events, epoch) as bus:
+        engine = Engine(pool, RingBank(rows, section.ring_s), bus, config, serving=True)
+        switchboard = Switchboard(engine, section.max_calls, section.idle_s)
+        found = make_listeners(config, switchboard.deliver)
+        if not found:
+            raise BadInputError(
+                "no tap is switched on", "give --rtp 127.0.0.1:5004, or set taps.rtp.listen in config.toml"
+            )
+        listeners = Listeners(found, switchboard)
+        acquaint(sinks, engine)
+        publisher = config.zeromq.address if config.zeromq.enabled else ""
+        keeper = BoardKeeper(engine, traces, switchboard, publisher, listeners.lines)
+        listeners.start()
+        try:
+            with signals(ending), screen(keeper.pull, config, json_lines, ending, keeper.press) as shown:
+                notices = Notices(bus, shown, ending.wanted.set)
+
+                def close() -> None:
+                    listeners.close()
+                    _settle(engine)
+
+                supervise(engine, ending, notices.look, close)
+                bus.close(LAST_EVENTS_S)
+            notices.losses()
+        finally:
+            listeners.close()
+    return INTERRUPTED if ending.interrupted else DONE
+
+
+def _settle(engine: Engine) -> None:
+    """Wait for the calls that the taps have just ended."""
+    until = time.monotonic() + SETTLE_S
+    while engine.calls and time.monotonic() < until:
+        time.sleep(0.02)

@@ -1,0 +1,179 @@
+"""From the taps to the engine: calls that begin, their audio at 16 kHz on a row of its own each, calls that end."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from model.resample import StreamResampler
+from monitor.calls import Call
+from monitor.engine import Engine
+from monitor.taps.happenings import (
+    CallAudio,
+    CallEnded,
+    CallPaused,
+    CallResumed,
+    CallStarted,
+    Happening,
+    RefusedError,
+)
+from monitor.types import SAMPLE_RATE, Audio, Chunk, Condition
+
+MOST_PARTIES = 2
+LONGEST_HOLE_S = 0.5
+"""Of a longer hole the rest is skipped: as lost, or as a pause."""
+LATE = SAMPLE_RATE // 10
+"""Samples; a channel whose audio begins later than its call begins so much later on the clock, too."""
+
+
+@dataclass
+class _Channel:
+    """resampler: None at 16 kHz. next: index, at the call's rate, after the newest sample; None before the first."""
+
+    resampler: StreamResampler | None
+    next: int | None = None
+    clock: int = 0
+    """Index of the next sample at SAMPLE_RATE."""
+
+
+@dataclass
+class _Line:
+    call: Call
+    rate: int
+    channels: list[_Channel]
+    begun: float
+    heard: float
+    paused: bool = False
+
+
+@dataclass
+class Tally:
+    """Since the start. refused: by the reason."""
+
+    started: int = 0
+    ended: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+
+
+class Switchboard:
+    """deliver() belongs to one thread, that of the taps. idle_s: a call from which nothing comes for so long ends."""
+
+    def __init__(self, engine: Engine, max_calls: int, idle_s: float) -> None:
+        self.tally = Tally()
+        self._engine, self._max_calls, self._idle_s = engine, max_calls, idle_s
+        self._lines: dict[str, _Line] = {}
+
+    def deliver(self, happening: Happening) -> None:
+        """Take what a tap says. Raises RefusedError for a call that cannot be taken.
+
+        What belongs to no running call is passed over: its call has ended here, and the tap does not know yet.
+        """
+        if isinstance(happening, CallStarted):
+            self._start(happening)
+            return
+        line = self._lines.get(happening.call)
+        if line is None:
+            return
+        line.heard = time.monotonic()
+        if isinstance(happening, CallAudio):
+            _hear(line, happening, line.heard)
+        elif isinstance(happening, CallEnded):
+            self._finish(happening.call, happening.reason)
+        elif isinstance(happening, CallPaused):
+            line.paused = True
+            _say(line, Condition("paused", happening.reason, usable=True))
+        elif isinstance(happening, CallResumed) and line.paused:
+            line.paused = False
+            _say(line, Condition("recovered", "the audio goes on", usable=True))
+
+    def sweep(self, now: float) -> None:
+        """End calls from which nothing came; a call that is paused waits ten times as long."""
+        for name, line in list(self._lines.items()):
+            if now - line.heard > self._idle_s * (10 if line.paused else 1):
+                self._finish(name, f"nothing came for {now - line.heard:.0f} s")
+
+    def close(self) -> None:
+        """End every call."""
+        for name in list(self._lines):
+            self._finish(name, "the monitor stops")
+
+    def _start(self, started: CallStarted) -> None:
+        if started.call in self._lines:
+            self._refuse(f"a call {started.call} is there already")
+        if not 1 <= len(started.parties) <= MOST_PARTIES:
+            self._refuse(f"a call of {len(started.parties)} parties")
+        if len(self._lines) >= self._max_calls:
+            self._refuse(f"serve.max_calls = {self._max_calls} are there already")
+        try:
+            channels = [_Channel(_resampler(started.rate)) for _ in started.parties]
+        except ValueError as error:
+            self._refuse(str(error))
+        details = {**started.details, **({"direction": started.direction} if started.direction else {})}
+        try:
+            call = self._engine.admit(started.call, started.tap, started.parties, details)
+        except ValueError:
+            self._refuse("all rows are taken; calls that have just ended free theirs soon")
+        now = time.monotonic()
+        self._lines[started.call] = _Line(call, started.rate, channels, now, now)
+        self.tally.started += 1
+
+    def _refuse(self, reason: str) -> None:
+        self.tally.refused[reason] += 1
+        raise RefusedError(reason)
+
+    def _finish(self, name: str, reason: str) -> None:
+        line = self._lines.pop(name)
+        now = time.monotonic()
+        for i, channel in enumerate(line.channels):
+            if channel.resampler is not None and channel.next is not None:
+                _push(line, i, channel.resampler.push(np.zeros((1, 0), np.float32), last=True), now)
+        line.call.finish(reason)
+        self.tally.ended += 1
+
+
+def _resampler(rate: int) -> StreamResampler | None:
+    return None if rate == SAMPLE_RATE else StreamResampler(rate, 1)
+
+
+def _hear(line: _Line, audio: CallAudio, now: float) -> None:
+    """Audio of one channel, behind what is missing before it."""
+    channel = line.channels[audio.channel]
+    if channel.next is None:
+        channel.next = audio.start
+        waited = round((now - line.begun) * SAMPLE_RATE)
+        channel.clock = max(waited if waited > LATE else 0, round(audio.start * SAMPLE_RATE / line.rate))
+    hole = audio.start - channel.next
+    samples = audio.samples[max(0, -hole) :]
+    if hole > 0:
+        samples = _bridged(line, audio, hole, samples)
+    channel.next = max(channel.next, audio.start + len(audio.samples))
+    rows = samples[None]
+    _push(line, audio.channel, rows if channel.resampler is None else channel.resampler.push(rows), now)
+
+
+def _bridged(line: _Line, audio: CallAudio, hole: int, samples: Audio) -> Audio:
+    """The samples behind a hole: silence of a pause, or what was lost; of a long one the clock alone moves on."""
+    fill = min(hole, round(LONGEST_HOLE_S * line.rate))
+    rest = round((hole - fill) * SAMPLE_RATE / line.rate)
+    if audio.quiet:
+        line.call.feeds[audio.channel].ring.skip(rest)
+    line.channels[audio.channel].clock += rest
+    value = 0.0 if audio.quiet else np.nan
+    return np.concatenate([np.full(fill, value, np.float32), samples])
+
+
+def _push(line: _Line, channel: int, rows: Audio, now: float) -> None:
+    """To the ring; NaN is what was lost."""
+    if rows.shape[1]:
+        part, feed = line.channels[channel], line.call.feeds[channel]
+        lost = np.isnan(rows)
+        feed.ring.push(Chunk(rows, part.clock, now, lost if lost.any() else None), wait=False)
+        part.clock += rows.shape[1]
+
+
+def _say(line: _Line, condition: Condition) -> None:
+    for feed in line.call.feeds[:1]:
+        feed.say(condition)

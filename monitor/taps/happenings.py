@@ -1,0 +1,67 @@
+"""What a tap tells the switchboard: calls that begin, their audio, calls that end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from monitor.types import Audio
+
+
+class RefusedError(Exception):
+    """A call cannot be taken; the text says why. The tap answers its peer in the protocol's own way."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallStarted:
+    """call: unique among the running ones. parties: one name a channel. rate: Hz, of its audio. direction: "inbound",
+    "outbound" or "". details: what else the tap knows, such as the peer's own id of the call.
+    """
+
+    call: str
+    tap: str
+    parties: tuple[str, ...]
+    rate: int
+    direction: str = ""
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CallAudio:
+    """samples: float32 (n,) at the call's rate, full scale 1.0, NaN = lost. start: index of the first on the channel's
+    own clock; a jump is audio that was lost, or where quiet is set, a pause in which the peer sent none.
+    """
+
+    call: str
+    channel: int
+    start: int
+    samples: Audio
+    quiet: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CallPaused:
+    """The peer holds its audio back: on hold, or a pause by command. Neither loss nor evidence."""
+
+    call: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallResumed:
+    """The audio goes on."""
+
+    call: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """No audio comes any more. reason: in words."""
+
+    call: str
+    reason: str = ""
+
+
+Happening = CallStarted | CallAudio | CallPaused | CallResumed | CallEnded
+Deliver = Callable[[Happening], None]
+"""Takes a happening at once; raises RefusedError for a CallStarted that cannot be taken."""
