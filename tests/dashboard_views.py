@@ -103,4 +103,5 @@ def view(*channels: ChannelView, **changes: object) -> View:
         alert_p=0.924,
         finished=False,
     )
+    whole = replace(whole, alerts=sum(c.alerts for c in whole.channels))
     return replace(whole, **changes)  # type: ignore[arg-type]

@@ -92,7 +92,7 @@ def test_keys_are_read_one_by_one_and_the_terminal_is_restored(tty: tuple[int, i
     assert not [t for t in threading.enumerate() if t.name == "keys"]
 
 
-def test_an_arrow_is_no_key(tty: tuple[int, int]) -> None:
+def test_function_keys_are_no_keys(tty: tuple[int, int]) -> None:
     pressed: list[str] = []
     reader = KeyReader(pressed.append, tty[1])
     reader.start()
@@ -102,6 +102,19 @@ def test_an_arrow_is_no_key(tty: tuple[int, int]) -> None:
     assert until(lambda: bool(pressed))
     reader.close()
     assert pressed == ["m"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "key"), [(b"\x1b[A", "up"), (b"\x1b[B", "down"), (b"\x1b", "escape"), (b"\r", "enter"), (b"\n", "enter")]
+)
+def test_keys_with_names(tty: tuple[int, int], typed: bytes, key: str) -> None:
+    pressed: list[str] = []
+    reader = KeyReader(pressed.append, tty[1])
+    reader.start()
+    os.write(tty[0], typed)
+    assert until(lambda: bool(pressed))
+    reader.close()
+    assert pressed == [key]
 
 
 def test_the_terminal_is_restored_when_a_key_raises(tty: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,7 +55,10 @@ def _row(event: Event, width: int, calls: bool) -> Row:
     who = " ".join(part for part in (event.call if calls else "", event.channel) if part)
     name = f"{cut(clean(who), 24 if wide else 12)} " if who else ""
     time = piece(f"{words.event_time(event):>7} ", palette.DIM)
-    return fit([time, piece(what, _STYLES.get(event.type, palette.DIM)), piece(name), *_detail(event, wide and not calls)], width)
+    return fit(
+        [time, piece(what, _STYLES.get(event.type, palette.DIM)), piece(name), *_detail(event, wide and not calls)],
+        width,
+    )
 
 
 def _detail(event: Event, wide: bool) -> Row:

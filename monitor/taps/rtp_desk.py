@@ -86,7 +86,8 @@ class RtpDesk:
         key = (source, packet.ssrc)
         call = self._of.get(key)
         if call is None:
-            if not self._proves(line.formats[party], key, packet, now):
+            first = self._first(line.formats[party], key, packet, now)
+            if first is None:
                 return
             call, last = self._call_for(line, party, key, now)
             if last is not None and call is not None:
@@ -95,6 +96,7 @@ class RtpDesk:
             if call is None:
                 return
             self._join(call, key, party, line.formats[party], now, last.clock if last else 0)
+            yield from self._heard(call, call.talks[key], call.talks[key].stream.push(first, now))
         talk = call.talks[key]
         talk.newest = now
         yield from self._heard(call, talk, talk.stream.push(packet, now))
@@ -122,23 +124,23 @@ class RtpDesk:
         yield CallAudio(call.id, talk.channel, talk.clock, samples, quiet=bool(quiet))
         talk.clock += len(samples)
 
-    def _proves(self, formats: Mapping[int, Format], key: Key, packet: RtpPacket, now: float) -> bool:
-        """Whether a sender is one: its second packet of audio, right after the first."""
+    def _first(self, formats: Mapping[int, Format], key: Key, packet: RtpPacket, now: float) -> RtpPacket | None:
+        """The packet right before this one, where this proves that its sender sends audio."""
         form = formats.get(packet.payload_type)
         if form is None:
             self.counts[f"payload type {packet.payload_type}, unknown"] += 1
         if form is None or form.encoding in SILENT:
-            return False
+            return None
         if now - self._refused.get(key, float("-inf")) < self._idle_s:
             self.counts["of a refused call"] += 1
-            return False
+            return None
         before = self._candidates.pop(key, None)
         if before is not None and packet.sequence == before.sequence + 1 & 0xFFFF:
-            return True
+            return before
         self._candidates[key] = packet
         if len(self._candidates) > MOST_CANDIDATES:
             self._candidates.popitem(last=False)
-        return False
+        return None
 
     def _call_for(self, line: Line, party: int, key: Key, now: float) -> tuple[_Call | None, _Talk | None]:
         """A running call whose sender has changed its SSRC, with its last stream; or one that lacks this party."""

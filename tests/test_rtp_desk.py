@@ -1,0 +1,218 @@
+"""Which packets are streams, and which streams are calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from captured import packed
+from rtp_senders import FORMATS, packets, sent
+
+from monitor.rtp.packet import RtpPacket
+from monitor.rtp.payload import STATIC, USUAL
+from monitor.taps.happenings import CallAudio, CallEnded, CallStarted, Happening
+from monitor.taps.rtp_desk import MOST_CANDIDATES, Line, RtpDesk
+from monitor.types import SAMPLE_RATE, Audio
+
+ONE = Line((5004,), ("party",), ({**STATIC, **USUAL},))
+TWO = Line((5004, 5006), ("caller", "callee"), (FORMATS, FORMATS))
+PHONE, OTHER = ("192.0.2.1", 40_000), ("192.0.2.2", 50_000)
+IDLE_S = 5.0
+
+
+class Desk:
+    """A desk, what it was asked to take, and what it said."""
+
+    def __init__(self, takes: bool = True, line: Line = ONE) -> None:
+        self.started: list[CallStarted] = []
+        self.said: list[Happening] = []
+        self.takes, self.line = takes, line
+        self.desk = RtpDesk(self._accept, IDLE_S)
+
+    def _accept(self, started: CallStarted) -> bool:
+        self.started.append(started)
+        return self.takes
+
+    def hear(
+        self, some: Iterable[RtpPacket], source: tuple[str, int] = PHONE, party: int = 0, at: float = 0.0, ssrc: int = 1
+    ) -> float:
+        """Packets every 20 ms from that time on; returns the time after the last."""
+        for packet in some:
+            data = packed(replace(packet, ssrc=ssrc))
+            self.said += self.desk.datagram(self.line, party, data, source, at)
+            at += 0.02
+        return at
+
+    def wait(self, until: float) -> None:
+        self.said += self.desk.tick(until)
+
+    def audio(self, channel: int = 0) -> Audio:
+        """What was heard of a channel, holes and pauses as silence, from the start of its call."""
+        pieces = [a for a in self.said if isinstance(a, CallAudio) and a.channel == channel]
+        out = np.zeros(max((a.start + len(a.samples) for a in pieces), default=0), np.float32)
+        for a in pieces:
+            assert not out[a.start : a.start + len(a.samples)].any(), "no sample twice"
+            out[a.start : a.start + len(a.samples)] = a.samples
+        return out
+
+    @property
+    def ended(self) -> list[str]:
+        return [h.reason for h in self.said if isinstance(h, CallEnded)]
+
+
+def spoken(kind: int = 0, encoder: str = "pcm_mulaw", seconds: float = 2.0) -> tuple[Audio, list[RtpPacket]]:
+    return sent(kind, encoder, seconds)
+
+
+def bye(ssrc: int = 1) -> bytes:
+    return bytes([0x81, 203, 0, 1]) + ssrc.to_bytes(4, "big")
+
+
+def test_a_call_is_heard_from_its_first_packet_to_its_goodbye() -> None:
+    desk = Desk()
+    whole, sending = spoken()
+    desk.hear(sending)
+    assert [s.parties for s in desk.started] == [("party",)]
+    assert desk.started[0].details["from"] == "192.0.2.1:40000"
+    desk.said += desk.desk.datagram(ONE, 0, bye(), ("192.0.2.1", 40_001), 2.0)
+    assert desk.ended == ["the sender said BYE"]
+    heard = desk.audio()
+    assert len(heard) == len(sending) * 320
+    assert max(np.corrcoef(heard[d:], whole[: len(heard) - d])[0, 1] for d in range(300)) > 0.999
+
+
+def test_what_is_no_stream_opens_no_call() -> None:
+    desk = Desk()
+    _, sending = spoken()
+    for number, packet in enumerate(sending[:50]):
+        desk.hear([packet], ssrc=number)
+    desk.hear([replace(p, payload_type=101) for p in sending[:10]], ssrc=99)
+    desk.hear([replace(p, payload_type=120) for p in sending[:10]], ssrc=98)
+    desk.said += desk.desk.datagram(ONE, 0, b"GET / HTTP/1.1", PHONE, 0.0)
+    assert not desk.started
+    assert not desk.said
+    assert desk.desk.counts == {"payload type 120, unknown": 10, "no RTP": 1}
+
+
+def test_telephone_events_of_another_ssrc_are_not_a_call() -> None:
+    desk = Desk()
+    _, sending = spoken()
+    events = packets(101, [b"\x05\x0a\x00\xa0"] * 10, 160)
+    for i, packet in enumerate(sending):
+        at = desk.hear([packet], at=i * 0.02)
+        desk.hear(events[i : i + 1], ssrc=77, at=at)
+    assert len(desk.started) == 1
+
+
+def test_a_sender_that_changes_its_ssrc_stays_in_its_call() -> None:
+    desk = Desk()
+    _, sending = spoken()
+    at = desk.hear(sending[:50])
+    desk.hear(sending[:50], at=at + 0.1, ssrc=2)
+    assert len(desk.started) == 1
+    assert len({a.call for a in desk.said if isinstance(a, CallAudio)}) == 1
+    assert 2.0 <= len(desk.audio()) / SAMPLE_RATE <= 2.2
+
+
+def test_two_senders_from_one_port_at_a_time_are_two_calls() -> None:
+    desk = Desk()
+    _, sending = spoken()
+    for i, packet in enumerate(sending[:20]):
+        desk.hear([packet], at=i * 0.02)
+        desk.hear([packet], at=i * 0.02 + 0.001, ssrc=2)
+    assert len(desk.started) == 2
+
+
+def test_two_ports_are_the_two_parties_of_a_call() -> None:
+    desk = Desk(line=TWO)
+    _, sending = spoken()
+    for i, packet in enumerate(sending):
+        desk.hear([packet], at=i * 0.02)
+        if i >= 50:
+            desk.hear([packet], (PHONE[0], 40_002), party=1, at=i * 0.02, ssrc=9)
+    assert [s.parties for s in desk.started] == [("caller", "callee")]
+    assert not desk.audio(1)[: SAMPLE_RATE - 1600].any(), "the second party begins a second later"
+    assert desk.audio(1)[SAMPLE_RATE + 640 :].any()
+    desk.said += desk.desk.datagram(TWO, 0, bye(), PHONE, 2.0)
+    assert not desk.ended
+    desk.said += desk.desk.datagram(TWO, 1, bye(9), PHONE, 2.0)
+    assert desk.ended == ["the sender said BYE"]
+
+
+def test_another_host_is_another_call_even_on_the_same_two_ports() -> None:
+    desk = Desk(line=TWO)
+    _, sending = spoken()
+    desk.hear(sending[:5])
+    desk.hear(sending[:5], OTHER, party=1)
+    assert len(desk.started) == 2
+
+
+def test_a_goodbye_from_elsewhere_ends_nothing() -> None:
+    desk = Desk()
+    desk.hear(spoken()[1])
+    desk.said += desk.desk.datagram(ONE, 0, bye(), OTHER, 2.0)
+    assert not desk.ended
+
+
+def test_what_is_lost_is_said_and_given_up_in_time() -> None:
+    desk = Desk()
+    _, sending = spoken()
+    at = desk.hear([*sending[:40], *sending[45:48]])
+    assert not np.isnan(np.concatenate([a.samples for a in desk.said if isinstance(a, CallAudio)])).any()
+    desk.wait(at + 0.2)
+    heard = np.concatenate([a.samples for a in desk.said if isinstance(a, CallAudio)])
+    assert 5 * 320 <= np.isnan(heard).sum() <= 5 * 320 + 600, "five packets, and what the resampler spreads"
+
+
+def test_a_long_pause_moves_the_clock_and_is_not_heard() -> None:
+    desk = Desk()
+    _, sending = spoken()
+    at = desk.hear(sending[:50])
+    later = [replace(p, timestamp=p.timestamp + 4 * 8000 & 0xFFFF_FFFF) for p in sending[50:60]]
+    desk.hear(later, at=at + 4.0)
+    after = [a for a in desk.said if isinstance(a, CallAudio)]
+    assert sum(a.quiet for a in after) == 1
+    assert sum(len(a.samples) for a in after) < 2.0 * SAMPLE_RATE
+    assert abs(len(desk.audio()) / SAMPLE_RATE - 5.18) < 0.05
+
+
+def test_a_call_from_which_nothing_comes_ends() -> None:
+    desk = Desk()
+    at = desk.hear(spoken()[1])
+    desk.wait(at + IDLE_S - 0.1)
+    assert not desk.ended
+    desk.wait(at + IDLE_S + 0.1)
+    assert desk.ended == ["nothing came for 5 s"]
+    desk.hear(spoken()[1], at=at + 10)
+    assert len(desk.started) == 2, "it may call again"
+
+
+def test_a_call_that_is_not_taken_is_asked_about_once_in_a_while() -> None:
+    desk = Desk(takes=False)
+    _, sending = spoken()
+    at = desk.hear(sending)
+    assert len(desk.started) == 1
+    assert not desk.said
+    assert desk.desk.counts["of a refused call"] == len(sending) - 2
+    desk.hear(sending, at=at + IDLE_S)
+    assert len(desk.started) == 2
+
+
+def test_strangers_are_forgotten_before_they_fill_the_memory() -> None:
+    desk = Desk()
+    data = packed(spoken()[1][0])
+    for number in range(2 * MOST_CANDIDATES):
+        desk.said += desk.desk.datagram(ONE, 0, data, ("192.0.2.9", number), 0.0)
+    assert len(desk.desk._candidates) <= MOST_CANDIDATES
+    assert not desk.said
+
+
+@pytest.mark.parametrize(("kind", "encoder"), [(8, "pcm_alaw"), (9, "g722"), (96, "libopus"), (97, "pcm_s16be")])
+def test_every_codec_is_heard(kind: int, encoder: str) -> None:
+    desk = Desk(line=TWO)
+    _, sending = spoken(kind, encoder)
+    desk.hear(sending)
+    assert abs(len(desk.audio()) / SAMPLE_RATE - len(sending) * 0.02) < 0.05
+    assert desk.audio().std() > 0.01

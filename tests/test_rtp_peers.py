@@ -1,0 +1,122 @@
+"""RTP of senders that nobody here wrote, into the real listener on loopback: what they said is what is heard."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import peers
+import pytest
+from helpers import turning_call, write_wav
+
+from model.resample import resample_all
+from monitor.taps.config import RtpSection
+from monitor.taps.happenings import CallAudio, CallEnded, CallStarted, Happening
+from monitor.taps.rtp import RtpListener
+from monitor.types import SAMPLE_RATE, Audio
+
+LIMIT_S = 40.0
+LEAST = {"PCMU": 0.99, "PCMA": 0.99, "G722": 0.999, "L16": 0.999, "OPUS": 0.95}
+TYPES = {"96": "opus/48000/2", "97": "L16/16000/1"}
+
+needs_gstreamer = pytest.mark.skipif(bool(peers.missing("gst-launch-1.0")), reason="GStreamer is not installed")
+needs_ffmpeg = pytest.mark.skipif(bool(peers.missing("ffmpeg")), reason="ffmpeg is not installed")
+
+
+async def _heard(address: str, command: Sequence[str]) -> list[Happening]:
+    """Run a sender into a listener until its call has ended, by BYE or by silence."""
+    said: list[Happening] = []
+    listener = RtpListener(RtpSection(listen=[address], payload_types=TYPES), said.append, 1.0)
+    listening = asyncio.create_task(listener.run())
+    await asyncio.wait_for(listener.ready.wait(), LIMIT_S)
+    process = await asyncio.create_subprocess_exec(*command, stderr=subprocess.PIPE)
+    try:
+        _, errors = await asyncio.wait_for(process.communicate(), LIMIT_S)
+        assert process.returncode == 0, errors.decode()
+        async with asyncio.timeout(LIMIT_S):
+            while sum(isinstance(h, CallEnded) for h in said) < sum(isinstance(h, CallStarted) for h in said):
+                await asyncio.sleep(0.05)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+    return said
+
+
+def heard(command: Callable[[int], Sequence[str]], host: str = "127.0.0.1") -> list[Happening]:
+    """What the listener says of a sender, whose command line is made of the port."""
+    port = peers.free_port(host.strip("[]"))
+    return asyncio.run(_heard(f"{host}:{port}", command(port)))
+
+
+def audio_of(said: Sequence[Happening], channel: int = 0) -> Audio:
+    pieces = [h for h in said if isinstance(h, CallAudio) and h.channel == channel]
+    out = np.zeros(max(p.start + len(p.samples) for p in pieces), np.float32)
+    for p in pieces:
+        out[p.start : p.start + len(p.samples)] = p.samples
+    return out
+
+
+def likeness(spoken: Audio, got: Audio) -> float:
+    """Correlation at the best delay, where audio was heard."""
+    size = 1 << 19
+    clean = np.nan_to_num(got)
+    lag = int(np.fft.irfft(np.fft.rfft(clean, size) * np.conj(np.fft.rfft(spoken, size))).argmax())
+    lag = lag if lag < size // 2 else lag - size
+    got = got[lag:] if lag >= 0 else np.concatenate([np.zeros(-lag, np.float32), got])
+    n = min(len(got), len(spoken))
+    there = np.isfinite(got[:n])
+    return float(np.corrcoef(spoken[:n][there], got[:n][there])[0, 1])
+
+
+@pytest.fixture(scope="module")
+def call(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Audio]:
+    """Four seconds of a voice below 3.4 kHz, which every codec carries."""
+    audio = resample_all(
+        resample_all(turning_call(4.0, 0.0, 0.0)[: 4 * SAMPLE_RATE], SAMPLE_RATE, 7000), 7000, SAMPLE_RATE
+    )
+    path = write_wav(tmp_path_factory.mktemp("rtp") / "call.wav", resample_all(audio, SAMPLE_RATE, 48_000), 48_000)
+    return path, audio
+
+
+@needs_gstreamer
+@pytest.mark.parametrize("codec", list(peers.CODECS))
+def test_gstreamer(codec: str, call: tuple[Path, Audio]) -> None:
+    said = heard(lambda port: peers.gstreamer(call[0], codec, port))
+    got = audio_of(said)
+    assert not np.isnan(got).any()
+    assert abs(len(got) - len(call[1])) < 0.1 * SAMPLE_RATE
+    assert likeness(call[1], got) >= LEAST[codec]
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("codec", list(peers.CODECS))
+def test_ffmpeg(codec: str, call: tuple[Path, Audio]) -> None:
+    said = heard(lambda port: peers.ffmpeg(call[0], codec, port))
+    got = audio_of(said)
+    assert not np.isnan(got).any()
+    assert abs(len(got) - len(call[1])) < 0.2 * SAMPLE_RATE
+    assert likeness(call[1], got) >= LEAST[codec]
+
+
+@needs_gstreamer
+@pytest.mark.parametrize("codec", list(peers.CODECS))
+def test_gstreamer_over_a_bad_network(codec: str, call: tuple[Path, Audio]) -> None:
+    """What comes is heard where it belongs; what does not is marked, and little more than that."""
+    said = heard(lambda port: peers.gstreamer(call[0], codec, port, peers.BAD_NETWORK))
+    got = audio_of(said)
+    lost = float(np.isnan(got).mean())
+    assert 0.01 < lost < 0.15
+    assert abs(len(got) - len(call[1])) < 0.3 * SAMPLE_RATE
+    # The decoders of Opus and G.722 carry a state, which takes a while to agree again after a loss.
+    assert likeness(call[1], got) >= (0.9 if codec in ("OPUS", "G722") else 0.98)
+
+
+@needs_gstreamer
+def test_ipv6(call: tuple[Path, Audio]) -> None:
+    said = heard(lambda port: peers.gstreamer(call[0], "PCMU", port, host="::1"), host="[::1]")
+    assert likeness(call[1], audio_of(said)) >= 0.99

@@ -1,0 +1,219 @@
+"""Calls that come and go while the engine runs: rows, refusals, holes, pauses, last words."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers import make_detector, turning_call, voice
+
+from monitor.bus import Bus
+from monitor.config import Config
+from monitor.engine import Engine
+from monitor.pool import Pool
+from monitor.ring import RingBank
+from monitor.serve.switchboard import Switchboard
+from monitor.sinks.memory import MemorySink
+from monitor.taps.happenings import CallAudio, CallEnded, CallPaused, CallResumed, CallStarted, RefusedError
+from monitor.types import SAMPLE_RATE, Audio, Event
+
+MAX_CALLS = 3
+QUICK = {"evidence": {"memory_s": 1.5}, "alerts": {"close_hold_s": 1.0}}
+LIMIT_S = 30.0
+
+
+class Server:
+    """An engine that serves, and its switchboard."""
+
+    def __init__(self) -> None:
+        self.config = Config.model_validate(QUICK)
+        self.sink = MemorySink()
+        self.bus = Bus([self.sink])
+        rows = 2 * MAX_CALLS
+        pool = Pool(make_detector().prepared(), self.config, rows)
+        self.engine = Engine(pool, RingBank(rows, 30.0), self.bus, self.config, serving=True)
+        self.board = Switchboard(self.engine, MAX_CALLS, idle_s=5.0)
+        self.thread = threading.Thread(target=self.engine.run, daemon=True)
+        self.thread.start()
+
+    def call(self, name: str, *parties: str, rate: int = SAMPLE_RATE, **more: Any) -> None:
+        self.board.deliver(CallStarted(name, "test", parties or ("caller",), rate, **more))
+
+    def say(self, name: str, audio: Audio, channel: int = 0, start: int = 0, size: int = 160, **more: Any) -> int:
+        for at in range(0, len(audio), size):
+            self.board.deliver(CallAudio(name, channel, start + at, audio[at : at + size], **more))
+            more = {}
+        return start + len(audio)
+
+    def over(self, name: str, why: str = "") -> None:
+        self.board.deliver(CallEnded(name, why))
+
+    def wait_for(self, kind: str, call: str) -> Event:
+        until = time.monotonic() + LIMIT_S
+        while time.monotonic() < until:
+            for event in list(self.sink.events):
+                if event.type == kind and event.call == call:
+                    return event
+            time.sleep(0.01)
+        raise AssertionError(f"no {kind} of {call}: {[(e.type, e.call) for e in self.sink.events]}")
+
+    def of(self, call: str, *kinds: str) -> list[Event]:
+        return [e for e in self.sink.events if e.call == call and (not kinds or e.type in kinds)]
+
+    def close(self) -> None:
+        self.engine.stop()
+        self.thread.join(LIMIT_S)
+        self.bus.close()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server()
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def test_a_call_comes_alerts_and_goes(server: Server) -> None:
+    server.call("one", direction="inbound", details={"callSid": "CA1"})
+    server.say("one", turning_call(3, 4, 1))
+    server.over("one", "hung up")
+    ended = server.wait_for("call.ended", "one")
+    started = server.of("one", "call.started")[0]
+    assert started.data["details"] == {"callSid": "CA1", "direction": "inbound"}
+    assert started.data["source"] == "test"
+    assert ended.data["why"] == "hung up"
+    assert ended.data["duration_s"] == pytest.approx(8.0, abs=0.05)
+    assert len(server.of("one", "alert.opened")) == 1
+    assert server.engine.calls == ()
+
+
+def test_a_row_that_is_used_again_remembers_nothing(server: Server) -> None:
+    server.call("first")
+    server.say("first", turning_call(0.5, 5, 0))
+    server.over("first")
+    server.wait_for("call.ended", "first")
+    server.call("second")
+    server.say("second", voice(4.0))
+    server.over("second")
+    last = server.wait_for("call.ended", "second")
+    assert server.of("first", "alert.opened")
+    assert not server.of("second", "alert.opened")
+    assert last.data["channels"]["caller"]["alerts"] == 0  # type: ignore[index]
+    assert all(e.sample <= 4.1 * SAMPLE_RATE for e in server.of("second"))
+
+
+def test_every_call_scores_as_it_does_alone(server: Server) -> None:
+    calls = {"a": turning_call(3, 3, 1), "b": voice(7.0, seed=5)}
+    server.call("alone")
+    server.say("alone", calls["a"])
+    server.over("alone")
+    server.wait_for("call.ended", "alone")
+    for name in calls:
+        server.call(name)
+    for at in range(0, len(calls["a"]), 320):
+        for name, audio in calls.items():
+            server.say(name, audio[at : at + 320], start=at)
+    for name in calls:
+        server.over(name)
+        server.wait_for("call.ended", name)
+    figures = [[(e.sample, e.data["p_fake"]) for e in server.of(name, "score")] for name in ("alone", "a")]
+    assert figures[0] == figures[1]
+    assert len(figures[0]) > 50
+
+
+def test_two_parties_have_a_verdict_each(server: Server) -> None:
+    server.call("pair", "caller", "agent")
+    server.say("pair", voice(5.0), channel=0)
+    server.say("pair", voice(5.0, hiss=True), channel=1)
+    server.over("pair")
+    last = server.wait_for("call.ended", "pair").data["channels"]
+    assert isinstance(last, dict)
+    assert (last["caller"]["alerts"], last["agent"]["alerts"]) == (0, 1)
+
+
+def test_more_calls_than_are_allowed_are_refused_and_counted(server: Server) -> None:
+    for number in range(MAX_CALLS):
+        server.call(f"c{number}")
+    with pytest.raises(RefusedError, match=r"serve\.max_calls = 3"):
+        server.call("more")
+    server.over("c0")
+    server.wait_for("call.ended", "c0")
+    server.call("more")
+    assert sum(server.board.tally.refused.values()) == 1
+    assert server.board.tally.started == MAX_CALLS + 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [({"rate": 10}, "sample rate"), ({"parties": ("a", "b", "c")}, "3 parties"), ({"name": "there"}, "there already")],
+)
+def test_a_call_that_cannot_be_is_refused(server: Server, changes: dict[str, Any], why: str) -> None:
+    server.call("there")
+    parties = changes.get("parties", ("caller",))
+    with pytest.raises(RefusedError, match=why):
+        server.call(changes.get("name", "new"), *parties, rate=changes.get("rate", SAMPLE_RATE))
+
+
+def test_what_is_lost_is_counted_and_what_is_quiet_is_not(server: Server) -> None:
+    server.call("holes")
+    at = server.say("holes", voice(2.0))
+    at = server.say("holes", voice(2.0, seed=2), start=at + SAMPLE_RATE, quiet=True)
+    server.say("holes", voice(2.0, seed=3), start=at + 3 * SAMPLE_RATE)
+    server.over("holes")
+    ended = server.wait_for("call.ended", "holes")
+    assert ended.data["lost_s"] == pytest.approx(3.0, abs=0.05)
+    assert ended.data["duration_s"] == pytest.approx(10.0, abs=0.05)
+
+
+@pytest.mark.parametrize("rate", [8000, 48_000])
+def test_other_rates_are_resampled_whole(server: Server, rate: int) -> None:
+    server.call("other", rate=rate)
+    t = np.arange(3 * rate) / rate
+    server.say("other", (0.3 * np.sin(2 * np.pi * 440 * t)).astype(np.float32), size=rate // 50)
+    server.over("other")
+    assert server.wait_for("call.ended", "other").data["duration_s"] == pytest.approx(3.0, abs=0.03)
+
+
+def test_a_pause_is_said(server: Server) -> None:
+    server.call("held")
+    at = server.say("held", voice(2.0))
+    server.board.deliver(CallPaused("held", "on hold"))
+    server.board.deliver(CallResumed("held"))
+    server.say("held", voice(1.0), start=at)
+    server.over("held")
+    server.wait_for("call.ended", "held")
+    assert [e.data["code"] for e in server.of("held", "health")] == ["paused", "recovered"]
+
+
+def test_idle_calls_end_and_paused_ones_wait_longer(server: Server) -> None:
+    server.call("idle")
+    server.call("held")
+    server.board.deliver(CallPaused("held", "on hold"))
+    now = time.monotonic()
+    server.board.sweep(now + 4.0)
+    assert server.board.tally.ended == 0
+    server.board.sweep(now + 6.0)
+    assert server.wait_for("call.ended", "idle").data["why"] == "nothing came for 6 s"
+    assert server.board.tally.ended == 1
+    server.board.sweep(now + 60.0)
+    server.wait_for("call.ended", "held")
+
+
+def test_what_belongs_to_no_call_is_passed_over(server: Server) -> None:
+    server.board.deliver(CallAudio("gone", 0, 0, np.zeros(160, np.float32)))
+    server.board.deliver(CallEnded("gone"))
+    assert server.board.tally.ended == 0
+
+
+def test_the_end_of_the_program_ends_every_call(server: Server) -> None:
+    server.call("running")
+    server.say("running", voice(1.0))
+    server.wait_for("call.started", "running")
+    server.close()
+    assert server.of("running", "call.ended")[0].data["why"] == "interrupted"
