@@ -149,6 +149,9 @@ def serve(
             metavar="HOST:PORT", help="Take RTP here; HOST:PORT+PORT for the two parties of a call. May be repeated."
         ),
     ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Listen beyond this machine although nothing protects the tap.")
+    ] = False,
     config: ConfigFile = None,
     assignments: Assignments = None,
     weights: Weights = None,
@@ -171,7 +174,7 @@ def serve(
         no_publish=no_publish,
         journal=journal,
         screen=screen,
-        named={"--rtp": ("taps.rtp.listen", rtp)},
+        named={"--rtp": ("taps.rtp.listen", rtp), "--insecure": ("serve.insecure", insecure or None)},
     )
     from monitor.commands.serve import serve as run
 

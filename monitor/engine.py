@@ -43,6 +43,7 @@ class Engine:
         self.interrupted = False
         self._lost_before = 0
         """Samples that calls lost which are gone."""
+        self._notices: deque[tuple[str, str, bool]] = deque(maxlen=1000)
         self._threads: list[threading.Thread] = []
         self._changing = threading.Lock()
         self._stopping = threading.Event()
@@ -63,6 +64,10 @@ class Engine:
         """
         live = [True] * len(channels)
         return self._enter(self._open(name, origin, [(channel,) for channel in channels], live, details))
+
+    def notice(self, code: str, detail: str, *, usable: bool = True) -> None:
+        """Say something that belongs to no call, from any thread: a health event."""
+        self._notices.append((code, detail, usable))
 
     def stop(self) -> None:
         """End soon, from any thread or a signal handler: sources are closed, calls end as interrupted."""
@@ -143,6 +148,8 @@ class Engine:
                 self.reporter.results(results)
                 if blocks.captured_at.any():
                     self.latencies_ms.append((time.monotonic() - float(blocks.captured_at.max())) * 1000.0)
+        while self._notices:
+            self.reporter.notice(*self._notices.popleft())
         for call in self.calls:
             self.reporter.conditions(call)
             if self.serving and call.ended:

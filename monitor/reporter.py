@@ -82,6 +82,10 @@ class Reporter:
                 )
                 self._set_usable(call, feed.ring.rows, not feed.fault and not self._model_fault)
 
+    def notice(self, code: str, detail: str, usable: bool) -> None:
+        """What belongs to no call."""
+        self.recent.append(self.bus.publish(events.health("", "", 0, code, detail, usable), wait=False))
+
     def model(self, calls: tuple[Call, ...], fault: str) -> None:
         """The network failed, or works again; said once."""
         if bool(fault) == bool(self._model_fault):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import subprocess
 from pathlib import Path
 
 CODECS = {  # name: payload type, rate of the audio, GStreamer's encoder and payloader, ffmpeg's options
@@ -64,3 +65,59 @@ def free_port(host: str = "127.0.0.1") -> int:
                 continue
             if port % 2 == 0:
                 return port
+
+
+BARESIP = """poll_method epoll
+sip_listen 127.0.0.1:{sip}
+net_interface 127.0.0.1
+rtp_ports {rtp}-{rtp_last}
+audio_source aufile,{wav}
+audio_player aufile,{directory}/heard.wav
+audio_alert aufile,/dev/null
+ausrc_srate 8000
+auplay_srate 8000
+ausrc_channels 1
+auplay_channels 1
+module_path {modules}
+module stdio.so
+module g711.so
+module aufile.so
+module_tmp account.so
+module_app menu.so
+"""
+
+
+def baresip(directory: Path, wav: Path, callee: int, seconds: int) -> list[str]:
+    """A phone that speaks a recording (mono, 8 kHz) to the SIP port of a callee on loopback."""
+    modules = next(p for p in ("/usr/lib/baresip/modules", "/usr/lib64/baresip/modules") if Path(p).is_dir())
+    rtp, sip = free_port() // 40 * 40, free_port()
+    directory.mkdir(parents=True, exist_ok=True)
+    text = BARESIP.format(sip=sip, rtp=rtp, rtp_last=rtp + 20, wav=wav, directory=directory, modules=modules)
+    (directory / "config").write_text(text)
+    account = f"<sip:caller@127.0.0.1:{sip};transport=udp>;regint=0;audio_codecs=PCMU/8000/1\n"
+    (directory / "accounts").write_text(account)
+    (directory / "contacts").write_text("")
+    return ["baresip", "-f", str(directory), "-t", str(seconds), "-e", f"/dial sip:service@127.0.0.1:{callee}"]
+
+
+def _sipp(scenario: str, path: Path, changes: dict[str, str]) -> Path:
+    """One of sipp's own scenarios, with something else in it."""
+    text = subprocess.run(["sipp", "-sd", scenario], capture_output=True, text=True, check=False).stdout
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text)
+    return path
+
+
+def sipp_answers(directory: Path, port: int, media_port: int) -> list[str]:
+    """Answers one call, and asks for its audio at another port."""
+    scenario = _sipp("uas", directory / "uas.xml", {"[media_port]": str(media_port)})
+    return ["sipp", "-sf", str(scenario), "-i", "127.0.0.1", "-p", str(port), "-m", "1", "-nostdin"]
+
+
+def sipp_plays_its_capture(directory: Path, callee: int) -> list[str]:
+    """Calls and plays what sipp ships: A-law in packets of 30 ms, then a key press (RFC 2833) under another SSRC."""
+    scenario = _sipp("uac_pcap", directory / "uac.xml", {'="pcap/': '="/usr/share/sip-tester/'})
+    own = ["-i", "127.0.0.1", "-p", str(free_port()), "-mp", str(free_port())]
+    return ["sipp", "-sf", str(scenario), *own, f"127.0.0.1:{callee}", "-m", "1", "-nostdin"]

@@ -93,7 +93,7 @@ def test_what_is_no_stream_opens_no_call() -> None:
     desk.said += desk.desk.datagram(ONE, 0, b"GET / HTTP/1.1", PHONE, 0.0)
     assert not desk.started
     assert not desk.said
-    assert desk.desk.counts == {"payload type 120, unknown": 10, "no RTP": 1}
+    assert desk.desk.counts == {"payload type 120, which taps.rtp.payload_types does not name": 10, "no RTP": 1}
 
 
 def test_telephone_events_of_another_ssrc_are_not_a_call() -> None:

@@ -94,7 +94,7 @@ class News:
         for event in view.events:
             if event.type in ("score", "alert.updated") or event in seen:
                 continue
-            named = f"{clean(event.call)}: " if table and not event.type.startswith("call") else ""
+            named = f"{clean(event.call)}: " if table and event.call and not event.type.startswith("call") else ""
             yield f"{words.event_time(event)} {named}{_event_words(event)}"
             if event.type.startswith("state") and event.data.get("state") in set(State):
                 _, fault = self._said.get(event.channel, (State.LISTENING, ""))

@@ -18,6 +18,7 @@ SWEEP_S = 1.0
 AGAIN_S = 1.0
 READY_S = 10.0
 CLOSE_S = 2.0
+MOST_REASONS = 200
 
 
 class Listener(Protocol):
@@ -39,7 +40,7 @@ def _rtp(config: Config, deliver: Deliver) -> Listener | None:
         return None
     from monitor.taps.rtp import RtpListener
 
-    return RtpListener(config.taps.rtp, deliver, config.serve.idle_s)
+    return RtpListener(config.taps.rtp, deliver, config.serve.idle_s, insecure=config.serve.insecure)
 
 
 TAPS: Mapping[str, Callable[[Config, Deliver], Listener | None]] = {"rtp": _rtp}
@@ -55,8 +56,12 @@ def make_listeners(config: Config, deliver: Deliver) -> list[Listener]:
 class Listeners:
     """Runs listeners from start() to close(); one that fails begins again after AGAIN_S, and says so."""
 
-    def __init__(self, listeners: Sequence[Listener], switchboard: Switchboard) -> None:
-        self._listeners, self._switchboard = listeners, switchboard
+    def __init__(
+        self, listeners: Sequence[Listener], switchboard: Switchboard, notice: Callable[[str, str], None]
+    ) -> None:
+        """notice: takes a code and a detail, of what a tap could not hear, the first time for each reason."""
+        self._listeners, self._switchboard, self._notice = listeners, switchboard, notice
+        self._noticed: set[tuple[str, str]] = set()
         self._faults: dict[str, str] = {}
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -109,7 +114,8 @@ class Listeners:
         starting = asyncio.ensure_future(waiting)
         try:
             await asyncio.wait([starting, *tasks], return_when=asyncio.FIRST_COMPLETED)
-            self._ready.set()
+            if starting.done():
+                self._ready.set()
             await asyncio.gather(*tasks)
         except asyncio.CancelledError:
             pass
@@ -121,6 +127,7 @@ class Listeners:
                 task.cancel()
             await asyncio.gather(*tasks, starting, return_exceptions=True)
             self._switchboard.close()
+            self._ready.set()
 
     async def _keep(self, listener: Listener) -> None:
         """A fault of a tap while it runs must not end the others."""
@@ -139,3 +146,8 @@ class Listeners:
         while True:
             await asyncio.sleep(SWEEP_S)
             self._switchboard.sweep(time.monotonic())
+            for listener in self._listeners:
+                for reason in [r for r in listener.counts if (listener.name, r) not in self._noticed]:
+                    if len(self._noticed) < MOST_REASONS:
+                        self._noticed.add((listener.name, reason))
+                        self._notice("not heard", f"{listener.name}: {reason}")

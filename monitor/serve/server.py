@@ -50,11 +50,12 @@ def serve(config: Config, *, json_lines: bool = False) -> int:
             raise BadInputError(
                 "no tap is switched on", "give --rtp 127.0.0.1:5004, or set taps.rtp.listen in config.toml"
             )
-        listeners = Listeners(found, switchboard)
+        listeners = Listeners(found, switchboard, engine.notice)
         acquaint(sinks, engine)
         publisher = config.zeromq.address if config.zeromq.enabled else ""
         keeper = BoardKeeper(engine, traces, switchboard, publisher, listeners.lines)
         listeners.start()
+        engine.notice("listening", "; ".join(listeners.lines()))
         try:
             with signals(ending), screen(keeper.pull, config, json_lines, ending, keeper.press) as shown:
                 notices = Notices(bus, shown, ending.wanted.set)

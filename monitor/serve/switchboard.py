@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from monitor.types import SAMPLE_RATE, Audio, Chunk, Condition
 MOST_PARTIES = 2
 LONGEST_HOLE_S = 0.5
 """Of a longer hole the rest is skipped: as lost, or as a pause."""
+SAY_AGAIN_S = 5.0
 LATE = SAMPLE_RATE // 10
 """Samples; a channel whose audio begins later than its call begins so much later on the clock, too."""
 
@@ -65,6 +67,7 @@ class Switchboard:
         self.tally = Tally()
         self._engine, self._max_calls, self._idle_s = engine, max_calls, idle_s
         self._lines: dict[str, _Line] = {}
+        self._said: dict[str, float] = {}
 
     def deliver(self, happening: Happening) -> None:
         """Take what a tap says. Raises RefusedError for a call that cannot be taken.
@@ -102,7 +105,7 @@ class Switchboard:
 
     def _start(self, started: CallStarted) -> None:
         if started.call in self._lines:
-            self._refuse(f"a call {started.call} is there already")
+            self._refuse("a call of that name is there already")
         if not 1 <= len(started.parties) <= MOST_PARTIES:
             self._refuse(f"a call of {len(started.parties)} parties")
         if len(self._lines) >= self._max_calls:
@@ -120,8 +123,14 @@ class Switchboard:
         self._lines[started.call] = _Line(call, started.rate, channels, now, now)
         self.tally.started += 1
 
-    def _refuse(self, reason: str) -> None:
+    def _refuse(self, reason: str) -> NoReturn:
+        """Said at most once in SAY_AGAIN_S for each reason, so that a flood of calls is none of events."""
         self.tally.refused[reason] += 1
+        now = time.monotonic()
+        if now - self._said.get(reason, float("-inf")) > SAY_AGAIN_S:
+            self._said[reason] = now
+            count = self.tally.refused[reason]
+            self._engine.notice("refused", f"{reason}; {count} call{'s' * (count > 1)} refused for this so far")
         raise RefusedError(reason)
 
     def _finish(self, name: str, reason: str) -> None:

@@ -16,6 +16,7 @@ from monitor.rtp.sdp import Media, parse_sdp
 from monitor.taps.config import RtpSection
 from monitor.taps.happenings import CallStarted, Deliver, RefusedError
 from monitor.taps.rtp_desk import Line, RtpDesk
+from monitor.taps.safety import check_reach
 
 TICK_S = 0.02
 RECEIVE_BUFFER = 4 << 20
@@ -103,9 +104,12 @@ class RtpListener:
 
     name = "rtp"
 
-    def __init__(self, config: RtpSection, deliver: Deliver, idle_s: float) -> None:
+    def __init__(self, config: RtpSection, deliver: Deliver, idle_s: float, *, insecure: bool = False) -> None:
         formats, media = read_formats(config.payload_types), read_description(config.sdp)
         self._lines = [read_line(text, formats, media) for text in config.listen]
+        for bound in self._lines:
+            secure_by = "RTP has no secret: listen on 127.0.0.1 behind a VPN or a relay"
+            check_reach("taps.rtp.listen", bound.host, secured=False, insecure=insecure, secure_by=secure_by)
         self._deliver = deliver
         self._desk = RtpDesk(self._accept, idle_s)
         self.bound: list[tuple[str, int]] = []

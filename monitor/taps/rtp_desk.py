@@ -128,7 +128,7 @@ class RtpDesk:
         """The packet right before this one, where this proves that its sender sends audio."""
         form = formats.get(packet.payload_type)
         if form is None:
-            self.counts[f"payload type {packet.payload_type}, unknown"] += 1
+            self.counts[f"payload type {packet.payload_type}, which taps.rtp.payload_types does not name"] += 1
         if form is None or form.encoding in SILENT:
             return None
         if now - self._refused.get(key, float("-inf")) < self._idle_s:
