@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "sounddevice": ("monitor/devices.py",),
     "zmq": ("monitor/sinks/zeromq.py", "monitor/subscriber.py"),
     "rich": ("monitor/dashboard/",),
-    "typer": ("monitor/cli.py", "monitor/entry.py", "monitor/options.py", "training/cli.py"),
+    "typer": ("monitor/cli/", "monitor/entry.py", "training/cli.py"),
     "av": ("model/resample.py", "monitor/sources/decode.py", "monitor/rtp/payload.py", "training/"),
     "dpkt": ("monitor/captures/datagrams.py",),
     "monitor": ("monitor/",),

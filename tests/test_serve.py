@@ -73,7 +73,7 @@ def test_the_two_parties_of_a_call_and_one_that_turns_synthetic(tmp_path: Path) 
     assert 3.0 < of(monitor, "alert.opened")[0]["opened_s"] < 6.0
     (started,) = of(monitor, "call.started")
     assert started["channels"] == ["caller", "callee"]
-    assert of(monitor, "call.ended")[0]["why"] == "the sender said BYE"
+    assert of(monitor, "call.ended")[0]["why"] == "nothing came for 2 s"
 
 
 @needs_sip

@@ -1,1 +1,1 @@
-"""One file per command; monitor/cli.py has their flags."""
+"""One file per command; monitor/cli/ has their flags."""

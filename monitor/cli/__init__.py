@@ -1,0 +1,24 @@
+"""The options of the command `monitor`; each command's work is in a file of its own, under commands/."""
+
+from collections.abc import Callable, Mapping
+
+from monitor.cli import judge, machine, watch
+from monitor.cli.base import app
+
+COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
+    "replay": (watch.replay, "Watch a recorded call as if it were live."),
+    "serve": (watch.serve, "Watch many live calls at once, from the taps that are switched on."),
+    "simulate": (watch.simulate, "Play a recorded call into a tap, as its real peer would."),
+    "score": (judge.score, "Judge whole recordings: one line for each file and channel."),
+    "subscribe": (judge.subscribe, "Print what a running monitor finds."),
+    "devices": (machine.devices, "List the microphones that --device takes."),
+    "demo": (watch.demo, "Watch a call whose voice turns synthetic half-way."),
+    "doctor": (machine.doctor, "Check this computer, and say how to mend what is wrong."),
+    "config": (machine.show_config, "Show every setting and where its value comes from."),
+}
+"""By name, in the order of the help: the options, and one line on what it does."""
+
+for _name, (_command, _line) in COMMANDS.items():
+    app.command(name=_name, short_help=_line)(_command)
+
+__all__ = ["COMMANDS", "app"]

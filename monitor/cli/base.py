@@ -1,0 +1,97 @@
+"""`monitor` itself: what it does without a command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from monitor.cli.options import (
+    Assignments,
+    ConfigFile,
+    FailOnAlert,
+    Journal,
+    Json,
+    NoPublish,
+    Publish,
+    Screen,
+    Weights,
+    read_settings,
+)
+from monitor.errors import BadInputError
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(invoke_without_command=True)
+def live(
+    context: typer.Context,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--device", metavar="NAME", help="Microphone to watch: mic = the default one, a number, or part of a name."
+        ),
+    ] = None,
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    weights: Weights = None,
+    publish: Publish = None,
+    no_publish: NoPublish = False,
+    journal: Journal = None,
+    screen: Screen = None,
+    json_lines: Json = False,
+    fail_on_alert: FailOnAlert = False,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and end.")] = False,
+) -> None:
+    """Says, while a call goes on, how likely it is that a voice is synthetic.
+
+    \b
+    monitor --device mic       watch the default microphone
+    monitor replay call.wav    watch a recording as if it were live
+    monitor COMMAND --help     the options of a command
+
+    \b
+    Exit status: 0 done, 2 bad input or settings, 130 interrupted by Ctrl-C,
+    3 an alert was raised and --fail-on-alert was given.
+    """
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"monitor {installed('deepfake-speech-monitor')}")
+        return
+    given = [p.opts[0] for p in context.command.params if context.params.get(p.name or "")]
+    if context.invoked_subcommand is not None:
+        _nothing_before(context.invoked_subcommand, given)
+        return
+    if device is None:
+        _nothing_alone(given)
+        typer.echo(context.get_help())
+        return
+    settings = read_settings(
+        config, assignments, weights=weights, publish=publish, no_publish=no_publish, journal=journal, screen=screen
+    )
+    from monitor.commands.live import live as run
+
+    raise typer.Exit(run(device, settings.config, json_lines=json_lines, fail_on_alert=fail_on_alert))
+
+
+def _nothing_before(command: str, given: Sequence[str]) -> None:
+    if given:
+        raise BadInputError(
+            f"{given[0]} stands before {command}, where it would change nothing",
+            f"options of a command follow it: monitor {command} ... {given[0]} ...",
+        )
+
+
+def _nothing_alone(given: Sequence[str]) -> None:
+    if given:
+        raise BadInputError(
+            f"{given[0]}, but nothing to watch",
+            "name a microphone (monitor --device mic) or a command (see --help)",
+        )

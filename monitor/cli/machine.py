@@ -1,0 +1,42 @@
+"""Commands about this computer and the settings."""
+
+from __future__ import annotations
+
+import typer
+
+from monitor.cli.options import Assignments, ConfigFile, JsonOnly, NoPublish, Publish, Weights, read_settings
+
+
+def devices(json_lines: JsonOnly = False) -> None:
+    """List the microphones and other inputs that --device takes, by number or name."""
+    from monitor.commands.devices import devices as run
+
+    run(as_json=json_lines)
+
+
+def doctor(
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    weights: Weights = None,
+    publish: Publish = None,
+    no_publish: NoPublish = False,
+) -> None:
+    """Check sound system, microphone, network weights, processor, port and file formats.
+
+    Under each fault stands the line that mends it. Exit status 2 if there is any.
+    """
+    settings = read_settings(config, assignments, weights=weights, publish=publish, no_publish=no_publish)
+    from monitor.commands.doctor import doctor as run
+
+    raise typer.Exit(run(settings.config))
+
+
+def show_config(config: ConfigFile = None, assignments: Assignments = None, json_lines: JsonOnly = False) -> None:
+    """Show every setting and where its value comes from.
+
+    Later ones win: built-in default, settings file, environment (MONITOR_ALERTS__ALERT_LLR=3), options.
+    """
+    settings = read_settings(config, assignments)
+    from monitor.commands.config import show
+
+    show(settings, as_json=json_lines)
