@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from training import codecs
-from training.channels import CHANNELS, lose_packets, random_channel
+from training.channels import CHANNELS, CODERS, lose_packets, lossy, random_channel
 
 Audio = NDArray[np.float32]
 NARROW = [
@@ -74,6 +74,18 @@ def test_nothing_above_4_khz_is_left(name: str) -> None:
 def test_wide_channels_keep_the_band(name: str) -> None:
     x = speechlike()
     assert share_above(CHANNELS[name](x, np.random.default_rng(0)), 4100.0) > 0.05 * share_above(x, 4100.0)
+
+
+def test_a_lossy_channel_loses_the_share_that_its_name_says() -> None:
+    x = speechlike(160_000)
+    whole = CHANNELS["opus-wide"](x, np.random.default_rng(0))
+    changed = []
+    for seed in range(8):
+        y = CHANNELS["opus-16k-loss-5"](x, np.random.default_rng(seed))
+        kept = lossy(x, np.random.default_rng(seed), coder=CODERS["opus-wide"][1], share=1e-9)
+        changed.append(float(np.any(y.reshape(-1, 320) != kept.reshape(-1, 320), axis=1).mean()))
+        assert np.corrcoef(y, whole)[0, 1] > 0.5
+    assert 0.02 < float(np.mean(changed)) < 0.08
 
 
 def test_band_edges_lie_where_the_name_says() -> None:

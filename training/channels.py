@@ -71,10 +71,13 @@ def coded(x: Audio, rng: Rng, *, coders: tuple[Coder, ...]) -> Audio:
     return _at_rate(x, coder.rate, partial(codecs.transcode, coder=coder))
 
 
-def lose_packets(x: Audio, rng: Rng, *, repeat: bool) -> Audio:
-    """1 to 10 % of 20 ms packets lost, in bursts (Gilbert, 1960); silence in their place, or the last one, fading."""
+def lose_packets(x: Audio, rng: Rng, *, repeat: bool, share: float = 0.0) -> Audio:
+    """20 ms packets lost in bursts (Gilbert, 1960); silence in their place, or the last one, fading.
+
+    share of the packets; 0 = drawn between 1 and 10 %.
+    """
     count = -(-len(x) // PACKET)
-    rate, burst = rng.uniform(0.01, 0.1), rng.uniform(1.0, 3.0)
+    rate, burst = share or rng.uniform(0.01, 0.1), rng.uniform(1.0, 3.0)
     draws, lost = rng.random(count), np.zeros(count, dtype=bool)
     for i in range(count):
         lost[i] = draws[i] < (1.0 - 1.0 / burst if i and lost[i - 1] else rate / burst)
@@ -82,6 +85,11 @@ def lose_packets(x: Audio, rng: Rng, *, repeat: bool) -> Audio:
     for i in np.flatnonzero(lost).tolist():
         packets[i] = 0.7 * packets[i - 1] if repeat and i else 0.0
     return packets.reshape(-1)[: len(x)].astype(np.float32)
+
+
+def lossy(x: Audio, rng: Rng, *, coder: Coder, share: float) -> Audio:
+    """Through a coder, then a share of the packets lost and concealed by the last one, fading."""
+    return lose_packets(coded(x, rng, coders=(coder,)), rng, repeat=True, share=share)
 
 
 def _opus(rate: int, *bit_rates: int) -> tuple[Coder, ...]:
@@ -110,6 +118,7 @@ CHANNELS: dict[str, Channel] = {
     **{name: partial(coded, coders=coders) for name, coders in CODERS.items()},
     "loss-silence": partial(lose_packets, repeat=False),
     "loss-repeat": partial(lose_packets, repeat=True),
+    "opus-16k-loss-5": partial(lossy, coder=_opus(16_000, 16_000)[0], share=0.05),
 }
 """Channels by name: f(x, rng) -> y."""
 
@@ -119,12 +128,12 @@ WEIGHTS = {"g711-mu": 3.0, "g711-a": 2.0, "opus-wide": 3.0, "amr": 2.0, "opus-na
 
 def random_channel(x: Audio, rng: Rng) -> Audio:
     """Through one channel, in a third of all cases two; sometimes packets are lost. The input level varies by 20 dB."""
-    names = [name for name in CHANNELS if not name.startswith("loss")]
+    names = [name for name in CHANNELS if "loss" not in name]
     p = np.array([WEIGHTS.get(name, 1.0) for name in names])
     gain = float(10.0 ** (rng.uniform(-20.0, 0.0) / 20.0))
     y = (x * gain).astype(np.float32)
     for name in rng.choice(names, size=1 + int(rng.random() < 0.33), p=p / p.sum()):
         y = CHANNELS[str(name)](y, rng)
-    if rng.random() < 0.2:
+    if rng.random() < 0.3:
         y = lose_packets(y, rng, repeat=bool(rng.random() < 0.7))
     return np.asarray(np.clip(y / gain, -1.0, 1.0), dtype=np.float32)

@@ -144,7 +144,15 @@ def vocode(
     speech: Annotated[Path, typer.Argument(help="Recordings: a manifest.csv, a folder that holds one, or a folder.")],
     out: Annotated[Path, typer.Option(help="Folder for the recordings, their copies and a manifest.csv.")],
     system: Annotated[
-        list[str] | None, typer.Option(help="A vocoder of model/vocoders.py. May be repeated. If none: all.")
+        list[str] | None,
+        typer.Option(
+            help="A vocoder of model/vocoders.py, or of training/open_vocoders with its variant, such as "
+            "hifigan-v2+smooth. May be repeated. If none: all that can run."
+        ),
+    ] = None,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=PATH: weights of an open vocoder, such as hifigan-v2=generator_v2. May be repeated."),
     ] = None,
     per_clip: Annotated[int, typer.Option(min=0, help="Vocoders each recording goes through; 0 = all.")] = 0,
     split: Annotated[str, typer.Option(help="Only recordings of this split of a manifest, such as train.")] = "",
@@ -152,9 +160,10 @@ def vocode(
     workers: Workers = 2,
     seed: Annotated[int, typer.Option()] = 0,
 ) -> None:
-    """Re-synthesise speech with classical vocoders: training material made of recordings of your own."""
+    """Re-synthesise speech with classical and open neural vocoders: training material made of recordings."""
     from model.vocoders import VOCODERS, VocoderError
     from training.corpora import CorpusError, by_split, load_corpus
+    from training.open_vocoders.registry import systems
     from training.vocode import find_speech, into_part
     from training.vocode import vocode as run
 
@@ -166,8 +175,10 @@ def vocode(
         if done % 50 == 0 or done == total:
             typer.echo(f"{done} of {total} files")
 
+    held = _paths(weights or [])
+    chosen = system or [*VOCODERS, *systems(held)]
     try:
-        path = run(clips, out, system or list(VOCODERS), progress, per_clip=per_clip, seed=seed, workers=workers)
+        path = run(clips, out, chosen, progress, weights=held, per_clip=per_clip, seed=seed, workers=workers)
     except VocoderError as error:
         raise CorpusError(str(error)) from error
     typer.echo(f"wrote {path}")
@@ -198,6 +209,14 @@ def gather(
     for fault in unread:
         typer.echo(f"passed over: {fault}")
     typer.echo(f"wrote {path}")
+
+
+def _paths(pairs: list[str]) -> dict[str, Path]:
+    """Paths by name, of NAME=PATH texts."""
+    for pair in pairs:
+        if not all(pair.partition("=")):
+            raise typer.BadParameter(f"{pair!r}: write NAME=PATH, such as hifigan-v2=generator_v2")
+    return {name: Path(path) for name, _, path in (pair.partition("=") for pair in pairs)}
 
 
 def _numbers(text: str) -> tuple[int, ...]:

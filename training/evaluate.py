@@ -90,7 +90,7 @@ def evaluate(plan: EvaluationPlan, say: Say) -> Report:
     say(f"{len(clips)} clips of the split {plan.split}, {sum(c.label for c in clips)} of them synthetic")
     banks = _banks(plan, clips, say)
     if detector.device.type == "cpu":
-        torch.set_num_threads(os.cpu_count() or 1)
+        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1)
     trials = {name: score(detector, bank, say, name, plan.size) for name, bank in banks.items()}
     figures: dict[str, dict[str, Part]] = {}
     for name, scored in trials.items():

@@ -166,7 +166,7 @@ def run(model: DetectorConfig, config: TrainConfig, plan: Plan, say: Say) -> Pat
     others = other_sounds(OTHER_SOUNDS_S, plan.cache, plan.workers)
     device = torch.device(best_device() if plan.device == "auto" else plan.device)
     if device.type == "cpu":
-        torch.set_num_threads(os.cpu_count() or 1)
+        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1)
     torch.set_float32_matmul_precision("high")
     weights = Weights(plan.part_weights)
     sampler = CallSampler(bank, versions, others, model.families, weights, device, config.seed)

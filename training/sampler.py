@@ -57,13 +57,13 @@ def speech_cells(
 @dataclass(frozen=True)
 class Weights:
     """parts: how often each part of the corpus is drawn from, relative to the others; those not named weigh 1.
-    through_channel: share of pieces that are drawn from all versions; the others are as they were recorded.
+    through_channel: share of pieces that have gone through a channel; the others are as they were recorded.
     """
 
     parts: dict[str, float]
     other_sounds: float = 0.12
     switch: float = 0.4
-    through_channel: float = 0.7
+    through_channel: float = 0.6
 
 
 class CallSampler:
@@ -149,7 +149,8 @@ class CallSampler:
             length = min(shortest // BLOCK, int(rng.uniform(50, 300)), blocks - at)
             if length == 0:
                 break
-            version = int(rng.integers(0, self.count)) if rng.random() < self.through_channel else 0
+            changed = self.count > 1 and rng.random() < self.through_channel
+            version = int(rng.integers(1, self.count)) if changed else 0
             offset = int(rng.integers(0, shortest - length * BLOCK + 1)) + version * self.total
             for row in (0, 1):
                 clip = twins[row ^ flip]

@@ -1,4 +1,7 @@
-"""training vocode: real speech in, a folder of classes out: the recordings and their copies by classical vocoders.
+"""training vocode: real speech in, a folder of classes out: the recordings and their copies by vocoders.
+
+The vocoders are the classical ones of model/vocoders.py and the open ones of training/open_vocoders, whose weights are
+given by path.
 
 The folder has the shape of LibriSeVoc (a folder a system) and a manifest.csv. A stopped run goes on where it ended.
 """
@@ -8,18 +11,20 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
 from model.config import SAMPLE_RATE
 from model.spectra import Audio
-from model.vocoders import VOCODERS
+from model.vocoders import VOCODERS, Vocoder
 from training.bank import read_audio
 from training.corpora import AUDIO_SUFFIXES, Clip, CorpusError
+from training.open_vocoders import registry
 
 PEAK = 0.12
 COLUMNS = ("path", "label", "part", "system", "family", "speaker", "pair", "language", "split", "duration_s", "origin")
@@ -28,13 +33,17 @@ REAL = "bonafide"
 
 @dataclass(frozen=True)
 class _Job:
-    """One output file. system: a name in VOCODERS, or REAL for the recording itself."""
+    """One output file. system: a classical or open vocoder, or REAL for the recording itself.
+
+    weights: of the open vocoders, (name, path).
+    """
 
     clip: Clip
     name: str
     system: str
     seed: int
     out: Path
+    weights: tuple[tuple[str, Path], ...] = ()
 
 
 def find_speech(folder: Path) -> list[Clip]:
@@ -59,23 +68,28 @@ def vocode(
     systems: Sequence[str],
     progress: Callable[[int, int], None],
     *,
+    weights: Mapping[str, Path] = MappingProxyType({}),
     per_clip: int = 0,
     seed: int = 0,
     workers: int = 1,
 ) -> Path:
     """Write recordings and their copies to out as FLAC at 16 kHz; returns the manifest.
 
-    per_clip: systems a recording goes through, drawn by seed and file name; 0 = all. progress(done, total) is called
-    as files are ready. Raises CorpusError for an unknown system or unreadable speech, VocoderError for a vocoder
-    whose package is missing.
+    weights: paths by the names of open vocoders. per_clip: systems a recording goes through, drawn by seed and file
+    name; 0 = all. progress(done, total) is called as files are ready. Raises CorpusError for an unknown system or
+    unreadable speech or weights, VocoderError for a vocoder whose package is missing.
     """
-    unknown = sorted(set(systems) - set(VOCODERS))
+    known = [*VOCODERS, *registry.systems(weights)]
+    unknown = sorted(set(systems) - set(known))
     if unknown or not systems:
-        raise CorpusError(f"no vocoder {', '.join(unknown) or 'named'}; there are {', '.join(VOCODERS)}")
+        raise CorpusError(f"no vocoder {', '.join(unknown) or 'named'}; there are {', '.join(known)}")
     real = [c for c in clips if c.label == 0]
     if not real:
         raise CorpusError("none of these clips is bona fide speech")
-    jobs = [job for clip in real for job in _jobs(clip, out, systems, per_clip or len(systems), seed)]
+    held = tuple(sorted(weights.items()))
+    jobs = [
+        replace(job, weights=held) for clip in real for job in _jobs(clip, out, systems, per_clip or len(systems), seed)
+    ]
     rows = []
     with ProcessPoolExecutor(workers) as pool:
         for done, row in enumerate(pool.map(_render, jobs, chunksize=4), 1):
@@ -112,7 +126,7 @@ def _render(job: _Job) -> dict[str, str]:
         "label": "bonafide" if real else "spoof",
         "part": clip.part,
         "system": job.system,
-        "family": REAL if real else "signal-vocoder",
+        "family": _family(job.system),
         "speaker": clip.speaker,
         "pair": clip.pair or job.name,
         "language": clip.language,
@@ -120,6 +134,16 @@ def _render(job: _Job) -> dict[str, str]:
         "duration_s": f"{seconds:.2f}",
         "origin": str(clip.path) if real else f"re-synthesis of {REAL}/{job.name}.flac",
     }
+
+
+def _family(system: str) -> str:
+    if system == REAL:
+        return REAL
+    return "signal-vocoder" if system in VOCODERS else registry.family(system)
+
+
+def _vocoder(system: str, weights: tuple[tuple[str, Path], ...]) -> Vocoder:
+    return VOCODERS[system] if system in VOCODERS else registry.open_system(system, dict(weights))
 
 
 def _seconds(path: Path) -> float:
@@ -131,8 +155,9 @@ def _seconds(path: Path) -> float:
 def _write(job: _Job, path: Path) -> float:
     x = read_audio(job.clip.path)
     rng = np.random.default_rng(job.seed)
-    write_flac(path, x if job.system == REAL else VOCODERS[job.system](x, job.seed), rng)
-    return len(x) / SAMPLE_RATE
+    y = x if job.system == REAL else _vocoder(job.system, job.weights)(x, job.seed)
+    write_flac(path, y, rng)
+    return len(y) / SAMPLE_RATE
 
 
 def write_flac(path: Path, x: Audio, rng: np.random.Generator) -> None:

@@ -1,0 +1,1 @@
+"""Neural vocoders whose weights others have published, to make training material with. No part of them ships."""
