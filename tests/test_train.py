@@ -12,7 +12,7 @@ import torch
 from tiny_corpus import make_corpus
 from typer.testing import CliRunner
 
-from model.checkpoint import describe, load_detector
+from model.checkpoint import describe, load_detector, read_detector
 from model.config import BLOCK, FAMILIES, DetectorConfig, FeatureConfig, NetworkConfig
 from model.network import Output
 from training import prepare
@@ -274,3 +274,30 @@ def test_the_command_trains_and_names_impossible_settings(corpus: Path, tmp_path
     bad = CliRunner().invoke(app, [*arguments, "--channels", "24,x"])
     assert bad.exit_code == 2
     assert "write whole numbers" in bad.output
+
+
+def test_the_mean_of_trainings_is_calibrated_on_what_it_is_told(corpus: Path, tmp_path: Path) -> None:
+    first, _ = _train(corpus, tmp_path / "first", 10)
+    both = [_train(corpus, tmp_path / str(seed), 4, seed=seed, start=first)[0] for seed in (2, 3)]
+    out, cache = tmp_path / "mean.safetensors", corpus.parent / "cache"
+    arguments = ["average", *map(str, both), "--corpus", str(corpus), "--out", str(out), "--cache", str(cache)]
+    done = CliRunner().invoke(app, [*arguments, "--channel", "clean", "--channel", "narrow", "--workers", "1"])
+    assert done.exit_code == 0, done.output
+    one, two, mean = (read_detector(path) for path in (*both, out))
+    for name, tensor in mean.state_dict().items():
+        if tensor.is_floating_point():
+            torch.testing.assert_close(tensor, (one.state_dict()[name] + two.state_dict()[name]) / 2)
+    assert mean.config.calibration not in (one.config.calibration, two.config.calibration)
+    told = json.loads(describe(out)["training"])
+    assert told["calibrated on"]["channels"] == ["clean", "narrow"]
+    assert [entry["sha256"] for entry in told["mean of"]] == [describe(path)["sha256"] for path in both]
+
+
+def test_speakers_of_the_dev_split_stay_out_unless_they_may_recur(corpus: Path, tmp_path: Path) -> None:
+    lines = corpus.read_text().replace("train-speaker0", "dev-speaker0").splitlines()
+    (tmp_path / "manifest.csv").write_text("\n".join(lines) + "\n")
+    without, dev = prepare.gather([tmp_path])
+    kept, same = prepare.gather([tmp_path], shared_speakers=True)
+    assert dev == same
+    assert {c.speaker for c in kept} - {c.speaker for c in without} == {"dev-speaker0"}
+    assert len(without) < len(kept)

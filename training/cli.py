@@ -71,6 +71,14 @@ def train(
         float, typer.Option(min=0, max=1, help="Share of the training over which the augmentation grows.")
     ] = 0.4,
     validate_every: Annotated[int, typer.Option(min=1, help="Steps between two looks at the dev split.")] = 500,
+    shared_speakers: Annotated[
+        bool,
+        typer.Option(
+            "--shared-speakers",
+            help="Keep training clips of speakers who are in the dev split too: for a manifest whose split is by "
+            "something else than speakers, such as synthesis systems.",
+        ),
+    ] = False,
     workers: Workers = 2,
     cache: Cache = Path("data/cache"),
     device: Device = "auto",
@@ -101,7 +109,7 @@ def train(
         ramp=ramp,
         seed=seed,
     )
-    plan = Plan(corpus, out, cache, _weights(part_weights), versions, workers, device, start)
+    plan = Plan(corpus, out, cache, _weights(part_weights), versions, workers, device, start, shared_speakers)
     run(model, config, plan, typer.echo)
 
 
@@ -137,6 +145,25 @@ def evaluate(
         corpus, weights or DEFAULT_WEIGHTS, out, cache, manifest, split, channels, workers, device, rounds
     )
     run(plan, typer.echo)
+
+
+@app.command()
+def average(
+    weights: Annotated[list[Path], typer.Argument(help="Weights files of trainings that went on from the same one.")],
+    corpus: Corpora,
+    out: Annotated[Path, typer.Option(help="The weights file to write.")],
+    split: Annotated[str, typer.Option(help="Split of the corpora that the calibration is fitted on.")] = "dev",
+    channel: Annotated[
+        list[str] | None,
+        typer.Option(help="Channel that the calibration is fitted through. May be repeated. If none: clean"),
+    ] = None,
+    workers: Workers = 2,
+    cache: Cache = Path("data/cache"),
+) -> None:
+    """Take the mean of the weights of several trainings, or of one, and fit the calibration."""
+    from training.average import AveragePlan, run
+
+    run(AveragePlan(weights, corpus, split, tuple(channel or ("clean",)), out, cache, workers), typer.echo)
 
 
 @app.command()

@@ -43,10 +43,13 @@ class Plan:
     workers: int
     device: str
     start: Path | None = None
+    shared_speakers: bool = False
 
 
-def gather(corpora: Sequence[Path]) -> tuple[list[Clip], list[Clip]]:
-    """Train and dev clips of all corpora; they share no speaker. Raises CorpusError."""
+def gather(corpora: Sequence[Path], shared_speakers: bool = False) -> tuple[list[Clip], list[Clip]]:
+    """Train and dev clips of all corpora. They share no speaker, unless shared_speakers says that they may, where a
+    manifest's split is by something else. Raises CorpusError.
+    """
     training: list[Clip] = []
     dev: list[Clip] = []
     for source in corpora:
@@ -59,7 +62,7 @@ def gather(corpora: Sequence[Path]) -> tuple[list[Clip], list[Clip]]:
             training += rest
         dev += held
     shared = {c.speaker for c in dev} & {c.speaker for c in training} - {""}
-    if shared:
+    if shared and not shared_speakers:
         training = [c for c in training if c.speaker not in shared]
     if len({c.label for c in training}) < 2 or len({c.label for c in dev}) < 2:
         raise CorpusError("training and dev split each need bona fide and spoof clips")
@@ -157,7 +160,7 @@ def run(model: DetectorConfig, config: TrainConfig, plan: Plan, say: Say) -> Pat
     if start:
         network = replace(start.config.network, dropout=model.network.dropout)
         model = replace(start.config, network=network)
-    clips, dev_clips = gather(plan.corpora)
+    clips, dev_clips = gather(plan.corpora, plan.shared_speakers)
     say(f"{len(clips)} training clips, {len(dev_clips)} dev clips, {len({c.speaker for c in clips})} speakers")
     plan.cache.mkdir(parents=True, exist_ok=True)
     bank = build_bank(clips, plan.cache, plan.workers, _progress(say, "decoding"))

@@ -1,0 +1,82 @@
+"""training average: the mean of the weights of several trainings, calibrated anew.
+
+Trainings that went on from the same weights end in one valley, and their mean lies lower than each of them, the more so
+on data of another kind (Wortsman, 2022, Model soups).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from model.checkpoint import CheckpointError, describe, read_detector, save_detector
+from model.config import Calibration
+from model.stream import Detector
+from training.bank import AudioBank, build_bank
+from training.metrics import fit_calibration
+from training.scoring import score_clips
+from training.train import folded_copy
+from training.trials import check_channels, choose, through_channel
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class AveragePlan:
+    """Whose mean is taken, and what the calibration is fitted on: the split of the corpora through each channel."""
+
+    weights: Sequence[Path]
+    corpora: Sequence[Path]
+    split: str
+    channels: Sequence[str]
+    out: Path
+    cache: Path
+    workers: int = 2
+
+
+def average(detectors: Sequence[Detector]) -> Detector:
+    """The mean of the floating tensors; the rest, and the configuration, are the first's. Raises CheckpointError."""
+    first = detectors[0]
+    if any(replace(d.config, calibration=first.config.calibration) != first.config for d in detectors):
+        raise CheckpointError("the mean of weights needs trainings of one configuration")
+    states = [d.state_dict() for d in detectors]
+    mean = {
+        name: torch.stack([s[name] for s in states]).mean(0) if tensor.is_floating_point() else tensor
+        for name, tensor in states[0].items()
+    }
+    made = Detector(first.config)
+    made.load_state_dict(mean)
+    return made
+
+
+def calibrate(detector: Detector, banks: Sequence[AudioBank]) -> Detector:
+    """The detector with scale and offset fitted on all clips of the banks."""
+    ready = folded_copy(detector)
+    logits = [s.logit for bank in banks for s in score_clips(ready, [bank.clip(i) for i in range(len(bank.clips))])]
+    labels = [clip.label for bank in banks for clip in bank.clips]
+    scale, offset = fit_calibration(np.array(logits), np.array(labels, dtype=np.int64))
+    fitted = Detector(replace(detector.config, calibration=Calibration(scale, offset)))
+    fitted.load_state_dict(detector.state_dict())
+    return fitted
+
+
+def run(plan: AveragePlan, say: Say) -> Path:
+    """Write plan.out, a weights file. Raises CheckpointError and CorpusError."""
+    check_channels(plan.channels)
+    mean = average([read_detector(path) for path in plan.weights])
+    clips = choose(plan.corpora, plan.split)
+    plan.cache.mkdir(parents=True, exist_ok=True)
+    bank = build_bank(clips, plan.cache, plan.workers, lambda done, total: say(f"{done} of {total} clips decoded"))
+    banks = [through_channel(bank, name, plan.cache, plan.workers, say) for name in plan.channels]
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1)
+    final = calibrate(mean, banks)
+    calibration: dict[str, Any] = {"split": plan.split, "channels": list(plan.channels), "clips": len(clips)}
+    save_detector(final, plan.out, {"mean of": [describe(p) for p in plan.weights], "calibrated on": calibration})
+    say(f"wrote {plan.out}: scale {final.config.calibration.scale:.3f}, offset {final.config.calibration.offset:.3f}")
+    return plan.out
