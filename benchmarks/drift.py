@@ -173,12 +173,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--weights", default="default", help="weights file")
     parser.add_argument("--corpus", type=Path, default=Path(os.environ.get("CORPUS_DIR", "../shared/corpus")))
+    parser.add_argument("--prompts", type=Path, default=PROMPTS, help="folder with a folder of prompts a voice")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/drift.json"))
     parser.add_argument("--picture", type=Path, default=Path("docs/pictures/drift.png"))
     given = parser.parse_args(arguments)
     try:
         config = Config(model=ModelSection(weights=given.weights))
-        figures = measure(config, prompts(PROMPTS) | corpus_voice(given.corpus), given.minutes, given.picture, say)
+        figures = measure(config, prompts(given.prompts) | corpus_voice(given.corpus), given.minutes, given.picture, say)
     except (MonitorError, CorpusError) as error:
         sys.exit(fault(error))
     given.out.parent.mkdir(parents=True, exist_ok=True)
