@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from model.checkpoint import CheckpointError, describe, read_detector, save_detector
-from model.config import Calibration
+from model.config import Calibration, DetectorConfig
 from model.stream import Detector
 from training.bank import AudioBank, build_bank
 from training.metrics import fit_calibration
@@ -40,10 +40,15 @@ class AveragePlan:
     workers: int = 2
 
 
+def _kind(config: DetectorConfig) -> DetectorConfig:
+    """The configuration without what trainings of one network may differ in."""
+    return replace(config, calibration=Calibration(), network=replace(config.network, dropout=0.0))
+
+
 def average(detectors: Sequence[Detector]) -> Detector:
     """The mean of the floating tensors; the rest, and the configuration, are the first's. Raises CheckpointError."""
     first = detectors[0]
-    if any(replace(d.config, calibration=first.config.calibration) != first.config for d in detectors):
+    if any(_kind(d.config) != _kind(first.config) for d in detectors):
         raise CheckpointError("the mean of weights needs trainings of one configuration")
     states = [d.state_dict() for d in detectors]
     mean = {
