@@ -43,7 +43,18 @@ def _rtp(config: Config, deliver: Deliver) -> Listener | None:
     return RtpListener(config.taps.rtp, deliver, config.serve.idle_s, insecure=config.serve.insecure)
 
 
-TAPS: Mapping[str, Callable[[Config, Deliver], Listener | None]] = {"rtp": _rtp}
+def _websocket(config: Config, deliver: Deliver) -> Listener | None:
+    if not config.taps.websocket.listen:
+        return None
+    from monitor.taps.websocket.listener import WebsocketListener
+
+    return WebsocketListener(config.taps, deliver, config.serve.idle_s, insecure=config.serve.insecure)
+
+
+TAPS: Mapping[str, Callable[[Config, Deliver], Listener | None]] = {
+    "rtp": _rtp,
+    "websocket": _websocket,
+}
 """By name: makes the listener that the configuration asks for, or None. Raises MonitorError."""
 
 
