@@ -27,7 +27,7 @@ NORMAL, GOING_AWAY, PROTOCOL_ERROR, UNSUPPORTED, INVALID, POLICY, TOO_BIG, FAULT
 class Request:
     """The request that opens a connection. target: path and query as they came. headers: by their names in lower
     case; several of one name joined by ", ". url: where the peer dialled, as it wrote it. peer: its address.
-    time: of arrival, seconds since 1970.
+    time: of arrival, seconds since 1970. id: of this connection, no other has it.
     """
 
     target: str
@@ -35,6 +35,7 @@ class Request:
     url: str = ""
     peer: str = ""
     time: float = 0.0
+    id: str = ""
 
     @cached_property
     def path(self) -> tuple[str, ...]:
@@ -66,7 +67,14 @@ class Close:
     reason: str = ""
 
 
-Step = Happening | Send | Close
+@dataclass(frozen=True, slots=True)
+class Unheard:
+    """Something could not be heard, and the connection goes on. reason: in words, with nothing that the peer wrote."""
+
+    reason: str
+
+
+Step = Happening | Send | Close | Unheard
 
 
 class RefusedRequestError(Exception):

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import ssl
 import time
+import uuid
 from collections import Counter
 from collections.abc import Sequence
 
@@ -156,7 +157,7 @@ class WebsocketListener:
             headers[name.lower()] = value if before is None else f"{before}, {value}"
         url = dialled(self.config.websocket, http.path, headers.get("host", ""))
         address = connection.remote_address
-        return Request(http.path, headers, url, str(address[0]) if address else "", time.time())
+        return Request(http.path, headers, url, str(address[0]) if address else "", time.time(), uuid.uuid4().hex[:12])
 
     def _admit(self, connection: _Connection, request: Request) -> None:
         """Give a connection the handler of its path. Raises RefusedRequestError."""

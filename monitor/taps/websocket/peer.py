@@ -19,7 +19,7 @@ from monitor.taps.happenings import (
     Happening,
     RefusedError,
 )
-from monitor.taps.websocket.handler import POLICY, TRY_LATER, BadMessageError, Close, Handler, Send, Step
+from monitor.taps.websocket.handler import POLICY, TRY_LATER, BadMessageError, Close, Handler, Send, Step, Unheard
 from monitor.taps.websocket.meter import Meter
 
 PAUSE_FACTOR = 10
@@ -76,6 +76,8 @@ class Peer:
             for step in take():
                 if isinstance(step, Send | Close):
                     out.append(step)
+                elif isinstance(step, Unheard):
+                    self._counts[step.reason] += 1
                 else:
                     self._happen(step, now)
                 if isinstance(step, Close):
