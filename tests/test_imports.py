@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "typer": ("monitor/cli/", "monitor/entry.py", "training/cli.py"),
     "av": ("model/resample.py", "monitor/sources/decode.py", "monitor/rtp/payload.py", "training/"),
     "dpkt": ("monitor/captures/datagrams.py",),
-    "websockets": ("monitor/taps/websocket/listener.py",),
+    "websockets": ("monitor/taps/websocket/listener.py", "monitor/simulate/websocket.py"),
     "monitor": ("monitor/",),
     "training": ("training/",),
     "model": ("model/", "monitor/", "training/"),

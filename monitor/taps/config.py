@@ -30,6 +30,7 @@ class WebsocketSection(Section):
     token: SecretStr = Field(NONE, description="secret that peers show: Bearer, ?token= or /PROTOCOL/TOKEN")
     basic: SecretStr = Field(NONE, description="user:password that peers show (HTTP basic)")
     twilio_auth_token: SecretStr = Field(NONE, description="of your Twilio account: checks X-Twilio-Signature")
+    fonoster_secret: SecretStr = Field(NONE, description="signing secret of your stream: checks x-fonoster-signature")
     max_connections: int = Field(400, ge=1, le=20_000, description="at once; more are refused")
     max_message_bytes: int = Field(65_536, ge=1024, le=2**24, description="after decompression")
     max_messages_per_s: int = Field(500, ge=10, le=100_000, description="of one peer, on average over 10 s")

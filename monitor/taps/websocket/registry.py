@@ -26,7 +26,21 @@ class Served:
     own_secret: Callable[[TapsSection], bool] = lambda _: False
 
 
-PROTOCOLS: Mapping[str, Served] = {}
+MEDIA_STREAMS = "monitor.taps.websocket.media_streams:open_stream"
+PBX = "monitor.taps.websocket.pbx"
+
+PROTOCOLS: Mapping[str, Served] = {
+    "twilio": Served(MEDIA_STREAMS, own_secret=lambda taps: bool(taps.websocket.twilio_auth_token)),
+    "telnyx": Served(MEDIA_STREAMS),
+    "plivo": Served(MEDIA_STREAMS),
+    "exotel": Served(MEDIA_STREAMS),
+    "signalwire": Served(MEDIA_STREAMS),
+    "fonoster": Served(MEDIA_STREAMS, own_secret=lambda taps: bool(taps.websocket.fonoster_secret)),
+    "audiofork": Served(f"{PBX}:open_freeswitch", subprotocols=("audio.drachtio.org",)),
+    "audiostream": Served(f"{PBX}:open_freeswitch"),
+    "vonage": Served(f"{PBX}:open_vonage"),
+    "asterisk": Served(f"{PBX}:open_asterisk", subprotocols=("media",)),
+}
 """By name: /NAME, or /NAME/TOKEN."""
 
 

@@ -12,6 +12,7 @@ from monitor.taps.websocket.handler import RefusedRequestError, Request
 from monitor.taps.websocket.registry import PROTOCOLS
 
 SECRETS = "set taps.websocket.token (or basic), or name in taps.websocket.protocols those alone that have a secret"
+TELNYX_HEADER = "x-telnyx-streaming-auth-token"
 TLS = "set taps.websocket.certificate and key"
 
 
@@ -52,10 +53,10 @@ def check_peer(name: str, request: Request, config: TapsSection) -> None:
     section = config.websocket
     if PROTOCOLS[name].own_secret(config):
         return
-    wanted = [_basic(secret.get_secret_value()) for secret in [section.basic] if secret]
+    wanted = [basic(secret.get_secret_value()) for secret in [section.basic] if secret]
     wanted += [f"Bearer {secret.get_secret_value()}" for secret in [section.token] if secret]
-    shown = [request.headers.get("authorization", "")]
-    shown += [f"Bearer {token}" for token in (request.query.get("token"), *request.path[1:2]) if token]
+    tokens = (request.headers.get(TELNYX_HEADER), request.query.get("token"), *request.path[1:2])
+    shown = [request.headers.get("authorization", ""), *(f"Bearer {token}" for token in tokens if token)]
     # Every pair is compared, so that the time says nothing of which was nearly right.
     right = [same(a, b) for a in wanted for b in shown]
     if wanted and not any(right):
@@ -67,7 +68,7 @@ def same(one: str, other: str) -> bool:
     return hmac.compare_digest(one.encode("utf-8", "replace"), other.encode("utf-8", "replace"))
 
 
-def _basic(secret: str) -> str:
+def basic(secret: str) -> str:
     """The Authorization header of user:password (RFC 7617)."""
     return "Basic " + base64.b64encode(secret.encode()).decode()
 
