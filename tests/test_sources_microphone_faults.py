@@ -18,8 +18,8 @@ import pytest
 from monitor.config import InputSection
 from monitor.devices import InputDevice, find_input
 from monitor.errors import BadInputError, SourceError
-from monitor.sources import microphone
-from monitor.sources.microphone import MicrophoneSource
+from monitor.sources import capture, device
+from monitor.sources.device import DeviceSource
 from monitor.sources.pulse import PulseSource
 from monitor.types import Chunk, Condition
 
@@ -41,6 +41,7 @@ class FakeStream:
     on_close: Callable[[], object]
     active: bool = True
     closed: int = 0
+    why: str = ""
 
     def close(self) -> None:
         self.closed += 1
@@ -91,11 +92,14 @@ class FakeBackend:
     def pulse_source(self, index: int) -> PulseSource | None:
         return self.sources.get(index)
 
+    def default_source(self) -> PulseSource | None:
+        return None
+
 
 class Listening:
     """Iterates over a source in a thread and keeps what comes."""
 
-    def __init__(self, source: MicrophoneSource) -> None:
+    def __init__(self, source: DeviceSource) -> None:
         self.source = source
         self.items: list[Chunk | Condition] = []
         self._changed = threading.Condition()
@@ -135,7 +139,7 @@ def listen() -> Iterator[Callable[..., Listening]]:
 
     def start(backend: FakeBackend, device: str = "mic", config: InputSection | None = None, **kw: Any) -> Listening:
         config = config or InputSection(reconnect_first_s=0.05, reconnect_longest_s=0.2)
-        made.append(Listening(MicrophoneSource(device, config, backend=backend, **kw)))
+        made.append(Listening(DeviceSource(device, config, backend=backend, **kw)))
         return made[-1]
 
     yield start
@@ -153,14 +157,14 @@ def test_overflows_are_counted_and_told_but_not_for_each_block(listen):
     listening.wait(lambda: len(listening.chunks()) == 20)
     assert 1 <= listening.codes().count("overflow") <= 2
     assert all(c.usable for c in listening.conditions())
-    time.sleep(microphone.OVERFLOW_EVERY_S)
+    time.sleep(device.OVERFLOW_EVERY_S)
     backend.streams[0].hear()
     listening.wait(lambda: any(c.detail.startswith("20 times") for c in listening.conditions()))
 
 
 def test_blocks_that_nobody_takes_are_dropped_counted_and_jumped():
     backend = FakeBackend()
-    source = MicrophoneSource("mic", InputSection(ring_s=0.1), backend=backend)
+    source = DeviceSource("mic", InputSection(ring_s=0.1), backend=backend)
     items = source.chunks()
     stream = backend.streams[0]
     threading.Timer(0.2, stream.hear).start()
@@ -295,7 +299,7 @@ def test_pulseaudio_knows_the_true_rate_and_channels(listen):
 )
 def test_rate_and_channels_are_the_device_s_own_or_as_asked(device, options, opened):
     backend = FakeBackend([MIC, STEREO, PLUG_IN])
-    source = MicrophoneSource(device, InputSection(), backend=backend, **options)
+    source = DeviceSource(device, InputSection(), backend=backend, **options)
     assert (backend.streams[0].rate, backend.streams[0].channels) == opened
     assert len(source.channels) == opened[1]
     source.close()
@@ -304,17 +308,17 @@ def test_rate_and_channels_are_the_device_s_own_or_as_asked(device, options, ope
 
 def test_more_channels_than_the_configuration_allows():
     with pytest.raises(BadInputError, match="9 microphone channels"):
-        MicrophoneSource("mic", InputSection(), channels=9, backend=FakeBackend())
+        DeviceSource("mic", InputSection(), channels=9, backend=FakeBackend())
 
 
 def test_a_busy_device_is_one_error():
     with pytest.raises(BadInputError, match="busy") as caught:
-        MicrophoneSource("mic", InputSection(), backend=FakeBackend(failures=1))
+        DeviceSource("mic", InputSection(), backend=FakeBackend(failures=1))
     assert caught.value.hint == "close other programs"
 
 
 def test_a_sound_server_that_does_not_answer(listen, monkeypatch):
-    monkeypatch.setattr(microphone, "ANSWER_WAIT_S", 0.1)
+    monkeypatch.setattr(device, "ANSWER_WAIT_S", 0.1)
     backend = FakeBackend()
     listening = listen(backend)
     backend.gate = threading.Event()
@@ -333,10 +337,10 @@ def test_a_sound_server_that_does_not_answer(listen, monkeypatch):
 
 
 def test_the_first_opening_is_bounded(monkeypatch):
-    monkeypatch.setattr(microphone, "OPEN_WAIT_S", 0.1)
+    monkeypatch.setattr(capture, "OPEN_WAIT_S", 0.1)
     backend = FakeBackend(gate=threading.Event())
     with pytest.raises(BadInputError, match="does not answer"):
-        MicrophoneSource("mic", InputSection(), backend=backend)
+        DeviceSource("mic", InputSection(), backend=backend)
     assert backend.gate is not None
     backend.gate.set()
 
