@@ -20,6 +20,7 @@ from monitor.devices import InputDevice, find_input
 from monitor.errors import BadInputError, SourceError
 from monitor.sources import capture, device
 from monitor.sources.device import DeviceSource
+from monitor.sources.manner import LOOPBACK
 from monitor.sources.pulse import PulseSource
 from monitor.types import Chunk, Condition
 
@@ -278,6 +279,21 @@ def test_a_move_is_a_fault_for_a_device_that_was_named(listen, monkeypatch, devi
     assert "webcam" in moved.detail
     if not usable:
         until(lambda: len(backend.streams) > count)
+
+
+def test_a_loopback_that_gives_nothing_is_silent_not_stalled(listen):
+    backend = FakeBackend()
+    listening = listen(backend, config=InputSection(stall_ms=100), manner=LOOPBACK)
+    backend.streams[0].hear()
+    listening.wait(lambda: sum(c.samples.shape[1] for c in listening.chunks()) > 8_000)
+    backend.streams[0].hear()
+    listening.wait(lambda: [c.samples.any() for c in listening.chunks()].count(True) == 2)
+    assert listening.conditions() == []
+    chunks = listening.chunks()
+    assert [c.start for c in chunks[1:]] == [c.start + c.samples.shape[1] for c in chunks[:-1]]
+    assert listening.source.channels == ("system",)
+    backend.streams[0].active = False
+    listening.wait(lambda: listening.codes() == ["device lost"])
 
 
 def test_pulseaudio_knows_the_true_rate_and_channels(listen):

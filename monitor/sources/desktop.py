@@ -39,7 +39,7 @@ class Wanted:
 def parse(text: str) -> Wanted:
     """mic, system, system=NAME, or the name of an input; PulseAudio's monitor sources are known by their ending."""
     word, equals, name = text.strip().partition("=")
-    if word.casefold() == SYSTEM:
+    if word.strip().casefold() == SYSTEM:
         if equals and not name.strip():
             raise BadInputError(f"--device {text} names nothing", "say system, or system=NAME")
         return Wanted("system audio", name.strip())
