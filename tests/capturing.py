@@ -9,25 +9,30 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import soundfile as sf
-from virtual_mic import VirtualMicrophones
 
 ROOT = Path(__file__).parent.parent
 Line = dict[str, Any]
 
 
+class Sound(Protocol):
+    """A sound server of the test's own: what programs need to find it."""
+
+    env: dict[str, str]
+
+
 class Capturing:
     """capture_microphone.py in a process of its own, and the lines that it printed so far."""
 
-    def __init__(self, microphones: VirtualMicrophones, device: str, folder: Path) -> None:
+    def __init__(self, sound: Sound, device: str, folder: Path) -> None:
         self.lines: list[Line] = []
         self._out = folder / "captured.npy"
         self._process = subprocess.Popen(
             [sys.executable, str(ROOT / "tests" / "capture_microphone.py"), device, str(self._out)],
-            env=microphones.env | {"PYTHONPATH": str(ROOT)},
+            env=sound.env | {"PYTHONPATH": str(ROOT)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
