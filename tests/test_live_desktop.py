@@ -149,6 +149,18 @@ def test_inputs_that_cannot_be_watched(
     assert_one_error(run_monitor(*words, cwd=tmp_path, env=surroundings(sound)), message)
 
 
+def test_without_a_microphone_the_server_gives_what_is_played(sound: VirtualMicrophones, tmp_path: Path) -> None:
+    sound.set_input("to-mic1.monitor")
+    ran = run_monitor("--device", "mic", "--device", "system", cwd=tmp_path, env=surroundings(sound))
+    assert_one_error(ran, "two of these are one input, to-mic1.monitor", "without a microphone")
+    make_weights(tmp_path / "w.safetensors")
+    examined = run_monitor(
+        "doctor", "--weights", "w.safetensors", "--no-publish", cwd=tmp_path, env=surroundings(sound)
+    )
+    assert "note   default input  default is no microphone" in examined.stdout
+    assert "ok     system audio   to-mic1.monitor can be heard" in examined.stdout
+
+
 def test_without_a_sound_server(tmp_path: Path) -> None:
     env = environment(PULSE_SERVER="none", HOME=str(tmp_path))
     ran = run_monitor("--device", "system", cwd=tmp_path, env=env)

@@ -65,7 +65,7 @@ class VirtualMicrophones:
             if time.monotonic() > give_up:
                 raise RuntimeError("PulseAudio does not start")
             time.sleep(0.05)
-        self._pactl("set-default-source", "mic1")
+        self.set_input("mic1")
         self.set_output("mic1")
         # An idle null sink ticks only every 2 s; with a reader it does so as often as the reader wants.
         for name, rate in RATES.items():
@@ -108,6 +108,10 @@ class VirtualMicrophones:
     def set_output(self, name: str) -> None:
         """Make the output that a microphone hears the default one, to-NAME."""
         self._pactl("set-default-sink", f"to-{name}")
+
+    def set_input(self, source: str) -> None:
+        """Make a source, a microphone or to-NAME.monitor, the default one."""
+        self._pactl("set-default-source", source)
 
     def remove_output(self, name: str) -> None:
         """As when a headset is unplugged. Its microphone goes with it."""

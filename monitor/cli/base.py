@@ -37,8 +37,9 @@ def live(
         typer.Option(
             "--device",
             metavar="NAME",
-            help="What to watch: mic = the default microphone, system = what this computer plays, or the number or a "
-            "part of the name of an input (see: monitor devices). Twice = both sides of one call.",
+            help="Input to watch: mic = the default microphone, system = what this computer plays, system=NAME = what "
+            "that output plays, or the number or part of the name of an input (see: monitor devices). Given twice: "
+            "both sides of one call.",
         ),
     ] = None,
     config: ConfigFile = None,

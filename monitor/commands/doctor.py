@@ -45,11 +45,11 @@ def _sound(config: Config) -> Iterator[Finding]:
 
 def _recording(what: str, device: str, config: Config, hint: str) -> Finding:
     """Record for a moment. Exact zeros of a microphone mean that the system withholds it, or that it is muted."""
-    from monitor.sources import Request, open_source
+    from monitor.sources.desktop import open_sides
     from monitor.types import SAMPLE_RATE, Condition
 
     try:
-        source = open_source("device", Request(device, config.input))
+        [source] = open_sides([device], config.input)
     except MonitorError as error:
         return Finding(what, "fault", error.message, error.hint)
     heard, loud = 0, False
@@ -65,6 +65,9 @@ def _recording(what: str, device: str, config: Config, hint: str) -> Finding:
                 break
     finally:
         source.close()
+    if device == "mic" and source.origin.endswith(".monitor"):
+        text = f"{source.name} is no microphone: the sound server gives what is played, {source.origin}"
+        return Finding(what, "note", text, "plug in a microphone, or choose another input from 'monitor devices'")
     if loud:
         return Finding(what, "ok", f"{source.name} gives sound")
     if not hint:

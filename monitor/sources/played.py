@@ -43,9 +43,9 @@ def outputs() -> list[InputDevice]:
         return [PIPEWIRE]
     if not used:
         raise SourceError("neither parec nor pw-record is installed", NO_PROGRAM)
-    default = pulse.default_monitor()
+    default = pulse.monitor_of(pulse.default_sink())
     found = [
-        InputDevice(-1, m.name, HOST, m.channels, m.rate, is_default=m.name == default, kind="system audio")
+        InputDevice(-1, m.name, HOST, m.channels, m.rate, is_default=m == default, kind="system audio")
         for m in pulse.monitors()
     ]
     if not found:
@@ -58,6 +58,8 @@ class Played:
 
     def __init__(self) -> None:
         self._child: Recorder | None = None
+        self._sink = ""
+        self._default: PulseSource | None = None
 
     def inputs(self) -> list[InputDevice]:
         return outputs()
@@ -80,8 +82,10 @@ class Played:
         return pulse.source(index)
 
     def default_source(self) -> PulseSource | None:
-        name = pulse.default_monitor()
-        return next((m for m in pulse.monitors() if m.name == name), None)
+        sink = pulse.default_sink()
+        if sink != self._sink or self._default is None:
+            self._sink, self._default = sink, pulse.monitor_of(sink)
+        return self._default
 
 
 def _command(device: InputDevice, rate: int, channels: int) -> list[str]:

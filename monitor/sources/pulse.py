@@ -49,10 +49,14 @@ def monitors() -> list[PulseSource]:
     return [s for s in found if s is not None]
 
 
-def default_monitor() -> str:
-    """Name of the source that gives what the default output plays, or ""."""
-    sink = _ask("get-default-sink").decode(errors="replace").strip()
-    return next((str(s["name"]) for s in _list("sources") if sink and s.get("monitor_source") == sink), "")
+def default_sink() -> str:
+    """Name of the default output, or ""."""
+    return _ask("get-default-sink").decode(errors="replace").strip()
+
+
+def monitor_of(sink: str) -> PulseSource | None:
+    """The source that gives what an output plays. None where nothing can be said."""
+    return next((_source(s) for s in _list("sources") if sink and s.get("monitor_source") == sink), None)
 
 
 def _source(entry: Mapping[str, Any]) -> PulseSource | None:
