@@ -73,6 +73,13 @@ class Capturing:
     def loud(self, after: int = 0) -> int:
         return self.wait(lambda line: bool(line.get("loud")), after)
 
+    def hear(self, play: Callable[[], subprocess.Popen[Any]]) -> Any:
+        """Play something to its end, once audio comes, then close the source; as stop()."""
+        self.wait(lambda line: "start" in line)
+        play().wait(20)
+        self.wait(lambda line: "start" in line and not line["loud"], after=self.loud())
+        return self.stop()
+
     def children(self) -> list[int]:
         """Processes that it started and that have not been waited for."""
         pid = self._process.pid

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,24 +20,10 @@ from helpers import (
     voice,
     write_wav,
 )
-from virtual_mic import Players, VirtualMicrophones, missing
+from virtual_mic import Players, VirtualMicrophones
 
-pytestmark = [
-    pytest.mark.microphone,
-    pytest.mark.skipif(bool(missing()), reason=f"virtual microphones: {missing()}"),
-]
+pytestmark = pytest.mark.microphone
 BOTH = ("--device", "mic2", "--device", "system")
-
-
-@pytest.fixture
-def sound(tmp_path: Path) -> Iterator[VirtualMicrophones]:
-    """A server of the test's own. The default output is to-mic1, the microphone is mic2."""
-    server = VirtualMicrophones(tmp_path / "sound")
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
 
 
 def surroundings(sound: VirtualMicrophones, **more: str) -> dict[str, str]:

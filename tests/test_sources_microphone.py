@@ -41,10 +41,7 @@ def playing(microphones: virtual_mic.VirtualMicrophones, noise: Any) -> Iterator
 def test_a_16_khz_capture_is_what_was_played(microphones, noise, tmp_path, device):
     path, played = noise(16_000, 1.0)
     with Capturing(microphones, device, tmp_path) as capturing:
-        capturing.wait(lambda line: "start" in line)
-        microphones.play("mic1", path).wait(20)
-        capturing.wait(lambda line: "start" in line and not line["loud"], after=capturing.loud())
-        heard = capturing.stop()
+        heard = capturing.hear(lambda: microphones.play("mic1", path))
     assert heard.shape[0] == 1
     first = np.flatnonzero(heard[0])[0]
     assert np.array_equal(heard[0][first : first + played.size], played)
@@ -55,10 +52,7 @@ def test_a_16_khz_capture_is_what_was_played(microphones, noise, tmp_path, devic
 def test_a_48_khz_capture_is_resampled_like_a_file(microphones, noise, tmp_path):
     path, played = noise(48_000, 1.0)
     with Capturing(microphones, "MIC4", tmp_path) as capturing:
-        capturing.wait(lambda line: "start" in line)
-        microphones.play("mic48", path).wait(20)
-        capturing.wait(lambda line: "start" in line and not line["loud"], after=capturing.loud())
-        heard = capturing.stop()[0]
+        heard = capturing.hear(lambda: microphones.play("mic48", path))[0]
     first = np.flatnonzero(heard)[0]
     # Which of three samples the capture began with is chance.
     expected = [resample_all(np.concatenate([np.zeros(3000 + k, np.float32), played]), 48_000) for k in range(3)]

@@ -18,7 +18,7 @@ import pytest
 import soundfile as sf
 from capturing import Capturing, write_noise
 
-PROGRAMS = ("pipewire", "wireplumber", "pw-cli", "pw-play", "pw-record", "pw-metadata", "dbus-daemon")
+PROGRAMS = ("parec", "pactl", "pipewire", "wireplumber", "pw-cli", "pw-play", "pw-record", "pw-metadata", "dbus-daemon")
 ABSENT = [program for program in PROGRAMS if shutil.which(program) is None]
 pytestmark = [pytest.mark.microphone, pytest.mark.skipif(bool(ABSENT), reason=f"no {', '.join(ABSENT)}")]
 START_S = 20.0
@@ -31,10 +31,14 @@ class PipeWire:
         self.folder = folder
         for name in ("run", "home", "only"):
             (folder / name).mkdir(mode=0o700, parents=True)
-        (folder / "only" / "pw-record").symlink_to(str(shutil.which("pw-record")))
+        self.show("pw-record")
         self._all = os.environ | {"XDG_RUNTIME_DIR": str(folder / "run"), "HOME": str(folder / "home")}
-        self.env = self._all | {"PATH": str(folder / "only")}
+        self.env = self._all | {"PATH": str(folder / "only"), "PULSE_SERVER": "none"}
         self._running: list[subprocess.Popen[str]] = []
+
+    def show(self, program: str) -> None:
+        """Let programs find it."""
+        (self.folder / "only" / program).symlink_to(str(shutil.which(program)))
 
     def start(self) -> None:
         bus = self._begin("dbus-daemon", "--session", "--nofork", "--print-address=1")
@@ -91,7 +95,12 @@ def pipewire(tmp_path: Path) -> Iterator[PipeWire]:
         server.stop()
 
 
-def test_what_is_played_is_heard_wherever_it_is_played(pipewire: PipeWire, tmp_path: Path) -> None:
+@pytest.mark.parametrize("tools", [(), ("parec", "pactl")], ids=["pw-record", "and parec without its server"])
+def test_what_is_played_is_heard_wherever_it_is_played(
+    pipewire: PipeWire, tmp_path: Path, tools: tuple[str, ...]
+) -> None:
+    for tool in tools:
+        pipewire.show(tool)
     wav = tmp_path / "noise.wav"
     write_noise(wav, 48_000, 60.0)
     with Capturing(pipewire, "system", tmp_path) as capturing:
@@ -114,10 +123,7 @@ def test_a_capture_is_what_was_played(pipewire: PipeWire, tmp_path: Path) -> Non
     wav = tmp_path / "tone.wav"
     sf.write(wav, np.concatenate([np.zeros(9600), tone, np.zeros(9600)]), 48_000)
     with Capturing(pipewire, "system", tmp_path) as capturing:
-        capturing.wait(lambda line: "start" in line)
-        pipewire.play(wav).wait(20)
-        capturing.wait(lambda line: "start" in line and not line["loud"], after=capturing.loud())
-        heard = capturing.stop()[0]
+        heard = capturing.hear(lambda: pipewire.play(wav))[0]
     middle = heard[np.flatnonzero(np.abs(heard) > 0.01)[0] :][1600:12_800]
     spectrum = np.abs(np.fft.rfft(middle * np.hanning(middle.size)))
     # On a busy machine a PipeWire without real-time priority loses some periods itself.

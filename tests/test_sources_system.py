@@ -12,23 +12,9 @@ import numpy as np
 import pytest
 import soundfile as sf
 from capturing import Capturing, jumps, write_noise
-from virtual_mic import Players, VirtualMicrophones, missing
+from virtual_mic import Players, VirtualMicrophones
 
-pytestmark = [
-    pytest.mark.microphone,
-    pytest.mark.skipif(bool(missing()), reason=f"virtual microphones: {missing()}"),
-]
-
-
-@pytest.fixture
-def sound(tmp_path: Path) -> Iterator[VirtualMicrophones]:
-    """A server of the test's own: its outputs come and go. The default one is to-mic1."""
-    server = VirtualMicrophones(tmp_path / "sound")
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
+pytestmark = pytest.mark.microphone
 
 
 @pytest.fixture
@@ -62,10 +48,7 @@ def test_what_is_played_is_heard_sample_by_sample(sound, tmp_path):
     sf.write(call, np.concatenate([np.zeros(1600, np.float32), noise]), 16_000, subtype="PCM_16")
     sound.set_output("mic2")
     with Capturing(sound, "system", tmp_path) as capturing:
-        capturing.wait(lambda line: "start" in line)
-        sound.play("", call).wait(20)
-        capturing.wait(lambda line: "start" in line and not line["loud"], after=capturing.loud())
-        heard = capturing.stop()
+        heard = capturing.hear(lambda: sound.play("", call))
     assert heard.shape[0] == 1
     first = np.flatnonzero(heard[0])[0]
     assert np.array_equal(heard[0][first : first + noise.size], noise)
@@ -91,32 +74,23 @@ def test_silence_is_no_fault(sound, tmp_path):
     assert jumps(capturing.chunks()) == []
 
 
-def test_a_killed_recorder_is_started_again(sound, players, tmp_path):
+@pytest.mark.parametrize(
+    ("number", "code", "detail"),
+    [(signal.SIGKILL, "device lost", "parec: killed by signal 9"), (signal.SIGSTOP, "stalled", "no audio")],
+)
+def test_a_recorder_that_dies_or_hangs_is_replaced(sound, players, tmp_path, number, code, detail):
     players("mic1")
     with Capturing(sound, "system", tmp_path) as capturing:
         capturing.loud()
-        os.kill(first := recorder(capturing), signal.SIGKILL)
-        lost = capturing.condition("device lost")
-        back = capturing.condition("recovered", after=lost)
+        os.kill(first := recorder(capturing), number)
+        told = capturing.condition(code)
+        back = capturing.condition("recovered", after=told)
         capturing.loud(after=back)
         assert recorder(capturing) != first
         assert gone(first)
         capturing.stop()
-    assert "parec: killed by signal 9" in capturing.lines[lost - 1]["detail"]
-    assert not capturing.lines[lost - 1]["usable"]
-
-
-def test_a_recorder_that_hangs_is_replaced(sound, players, tmp_path):
-    players("mic1")
-    with Capturing(sound, "system", tmp_path) as capturing:
-        capturing.loud()
-        os.kill(first := recorder(capturing), signal.SIGSTOP)
-        stalled = capturing.condition("stalled")
-        back = capturing.condition("recovered", after=stalled)
-        capturing.loud(after=back)
-        assert recorder(capturing) != first
-        assert gone(first)
-        capturing.stop()
+    assert detail in capturing.lines[told - 1]["detail"]
+    assert not capturing.lines[told - 1]["usable"]
     assert max(jumps(capturing.chunks())) > 0
 
 

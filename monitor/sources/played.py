@@ -1,14 +1,16 @@
 """What the computer plays, on Linux: a child process records the monitor of an output, since PortAudio lists none.
 
-parec where PulseAudio is, or PipeWire in its place; pw-record where there is PipeWire alone.
+parec where PulseAudio is, or PipeWire in its place; pw-record where PipeWire is alone.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -29,28 +31,27 @@ _NO_AGE = SimpleNamespace(currentTime=0.0, inputBufferAdcTime=0.0)
 _NO_STATUS = SimpleNamespace(input_overflow=False)
 
 
-def program() -> str:
-    """ "parec", "pw-record", or "" where there is neither."""
-    if shutil.which("parec") and shutil.which("pactl"):
-        return "parec"
-    return "pw-record" if shutil.which("pw-record") else ""
-
-
 def outputs() -> list[InputDevice]:
     """The outputs that can be listened to. Raises SourceError, with what is to be done, where there are none."""
-    used = program()
-    if used == "pw-record":
-        return [PIPEWIRE]
-    if not used:
+    has_parec, has_pipewire = bool(shutil.which("parec") and shutil.which("pactl")), bool(shutil.which("pw-record"))
+    if not has_parec and not has_pipewire:
         raise SourceError("neither parec nor pw-record is installed", NO_PROGRAM)
-    default = pulse.monitor_of(pulse.default_sink())
+    default = pulse.monitor_of(pulse.default_sink()) if has_parec else None
     found = [
         InputDevice(-1, m.name, HOST, m.channels, m.rate, is_default=m == default, kind="system audio")
-        for m in pulse.monitors()
+        for m in (pulse.monitors() if has_parec else ())
     ]
+    if not found and has_pipewire and _pipewire_runs():
+        found = [PIPEWIRE]
     if not found:
         raise SourceError("the sound server has no output, or does not answer", NO_SERVER)
     return found
+
+
+def _pipewire_runs() -> bool:
+    """Whether there is a socket where PipeWire's programs look for it."""
+    folder = os.environ.get("PIPEWIRE_RUNTIME_DIR") or os.environ.get("XDG_RUNTIME_DIR") or ""
+    return (Path(folder) / os.environ.get("PIPEWIRE_REMOTE", "pipewire-0")).is_socket()
 
 
 class Played:
@@ -99,7 +100,10 @@ def _command(device: InputDevice, rate: int, channels: int) -> list[str]:
 
 def _raw() -> Sequence[str]:
     """Newer ones write a header unless told not to, older ones do not know the word."""
-    said = subprocess.run(["pw-record", "--help"], capture_output=True, timeout=FIRST_BYTES_S, check=False)
+    try:
+        said = subprocess.run(["pw-record", "--help"], capture_output=True, timeout=FIRST_BYTES_S, check=False)
+    except (subprocess.SubprocessError, OSError):
+        return []
     return ["--raw"] if b"--raw" in said.stdout + said.stderr else []
 
 
