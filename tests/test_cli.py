@@ -240,7 +240,7 @@ def test_with_microphones_the_doctor_and_the_list_name_them(tmp_path: Path, micr
     assert table.stderr == ""
     assert table.stdout.splitlines()[-2:] == [
         "* --device mic    takes this microphone",
-        "* --device system takes this system audio: what this computer plays",
+        "* --device system takes this system audio: what this computer plays; system=NAME another",
     ]
     inputs = events_of(run_monitor("devices", "--json", cwd=tmp_path, env=env).stdout)
     assert {"mic1", "mic2", "mic48"} <= {device["name"] for device in inputs}

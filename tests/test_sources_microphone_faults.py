@@ -182,6 +182,28 @@ def test_blocks_that_nobody_takes_are_dropped_counted_and_jumped():
     source.close()
 
 
+def test_what_was_dropped_before_anybody_listened_is_never_told(monkeypatch):
+    """A program that loads for seconds after it opened the device, then a stream that is given up."""
+    monkeypatch.setattr("monitor.sources.capture.ROUTE_EVERY_S", 0.01)
+    backend = FakeBackend(sources={7: PulseSource("card", 16_000, 1), 8: PulseSource("webcam", 16_000, 1)})
+    source = DeviceSource("usb", InputSection(ring_s=0.1, reconnect_first_s=0.05), backend=backend)
+    backend.streams[0].hear(30)  # ring_s holds 10 blocks
+    listening = Listening(source)
+    backend.streams[0].hear()
+    listening.wait(listening.chunks)
+    backend.pulse = dict.fromkeys(backend.pulse, 8)
+
+    def moved() -> bool:
+        backend.streams[0].hear()
+        return "moved" in listening.codes()
+
+    until(moved)
+    until(lambda: len(backend.streams) == 2)
+    source.close()
+    listening.thread.join(5)
+    assert "overflow" not in listening.codes()
+
+
 def test_captured_at_is_the_age_of_the_last_sample(listen):
     backend = FakeBackend()
     listening = listen(backend)

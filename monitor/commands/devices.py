@@ -37,7 +37,7 @@ def _table(inputs: Sequence[InputDevice]) -> None:
         print(f"{mark} {number:>2}  {d.name:<{width}}  {d.kind:<12}  {d.channels:8}  {d.rate:5} Hz  {d.host_api}")
     for kind, word, what in (
         ("microphone", "mic", "microphone"),
-        ("system audio", "system", "system audio: what this computer plays"),
+        ("system audio", "system", "system audio: what this computer plays; system=NAME another"),
     ):
         if any(d.is_default and d.kind == kind for d in inputs):
             print(f"* --device {word:<6} takes this {what}")

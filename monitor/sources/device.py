@@ -134,7 +134,11 @@ class DeviceSource:
         yield from self._heard(capture, block)
         yield from self._check_route(capture)
         now = time.monotonic()
-        if now >= self._next_overflow and (capture.overflows, capture.dropped) != self._told:
+        if (
+            self._capture is capture
+            and now >= self._next_overflow
+            and (capture.overflows, capture.dropped) != self._told
+        ):
             self._next_overflow = now + OVERFLOW_EVERY_S
             yield self._overflow(capture)
 
@@ -194,10 +198,9 @@ class DeviceSource:
 
     def _overflow(self, capture: Capture) -> Condition:
         self._told = capture.overflows, capture.dropped
-        detail = f"{capture.overflows} times the sound card dropped audio"
-        if capture.dropped:
-            detail += f", {capture.dropped / capture.rate:.2f} s came faster than they were taken"
-        return Condition("overflow", detail, usable=True)
+        said = [f"{capture.overflows} times the sound card dropped audio"] * (capture.overflows > 0)
+        said += [f"{capture.dropped / capture.rate:.2f} s came faster than they were taken"] * (capture.dropped > 0)
+        return Condition("overflow", ", ".join(said), usable=True)
 
     def _lose(self, capture: Capture) -> Items:
         """Give the stream up; _reconnect() closes it and opens another."""
