@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from monitor import wire
-from monitor.schema.files import schema_id
+from monitor.schema.files import SOURCE, schema_id
 from monitor.types import Event
 
 PREFIX = "deepfake-speech-monitor."
-SOURCE = "/deepfake-speech-monitor"
 STRUCTURED = "application/cloudevents+json; charset=utf-8"
 JSON = "application/json"
 SEQUENCE_DIGITS = 20

@@ -49,7 +49,7 @@ class Lane:
         self._capacity = capacity
         self._score_capacity = max(1, int(capacity * SCORE_SHARE))
         self._on_change = on_change
-        self._events: deque[Event] = deque()
+        self._events: deque[Event] = deque(getattr(sink, "left", ()))
         self._held: Event | None = None
         lock = threading.Lock()
         self._filled = threading.Condition(lock)
@@ -102,16 +102,34 @@ class Lane:
             self._freed.notify_all()
 
     def join(self, until: float) -> bool:
-        """Wait for the thread, at most until that time.monotonic(). Returns whether it has ended."""
+        """Wait for the thread, at most until that time.monotonic(). Returns whether it has ended; what waits for one
+        that has not, in a system call, is given up.
+        """
         self._thread.join(max(0.0, until - time.monotonic()))
-        return not self._thread.is_alive()
+        if self._thread.is_alive():
+            with self._filled:
+                self._give_up()
+            return False
+        return True
 
     def status(self) -> SinkStatus:
         """A consistent picture of this moment."""
         with self._filled:
-            queued = len(self._events) + (self._held is not None)
+            queued = self._left()
             counts = queued, self._dropped, self._emitted, self._kept
             return SinkStatus(self.sink.name, not self._fault, self._fault, *counts)
+
+    def _left(self) -> int:
+        return len(self._events) + (self._held is not None)
+
+    def _give_up(self) -> None:
+        """Count what waits as dropped, or as kept where the sink has it on disk."""
+        if getattr(self.sink, "keeps", False):
+            self._kept = self._left()
+        else:
+            self._dropped += self._left()
+        self._events.clear()
+        self._held = None
 
     def _empty(self) -> bool:
         return self._held is None and not self._events
@@ -171,7 +189,10 @@ class Lane:
             self._fault = error.message
             self._delay = min(LONGEST_RETRY_S, self._delay * 2 or FIRST_RETRY_S)
             wait = self._delay if error.retry_in_s is None else error.retry_in_s
-            self._retry_at = time.monotonic() + wait if not self._stopped else self._retry_at
+            self._retry_at = time.monotonic() + wait
+            if error.final and self._held is not None:
+                self._held = None
+                self._dropped += 1
         if news:
             self._on_change(self, "sink fault", error.message)
 
@@ -190,12 +211,6 @@ class Lane:
     def _end(self) -> None:
         with self._filled:
             self._stopped = True
-            left = len(self._events) + (self._held is not None)
-            if getattr(self.sink, "keeps", False):
-                self._kept += left
-            else:
-                self._dropped += left
-            self._events.clear()
-            self._held = None
+            self._give_up()
             self._freed.notify_all()
         self.sink.close()
