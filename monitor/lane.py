@@ -125,7 +125,7 @@ class Lane:
     def _give_up(self) -> None:
         """Count what waits as dropped, or as kept where the sink has it on disk."""
         if getattr(self.sink, "keeps", False):
-            self._kept = self._left()
+            self._kept += self._left()
         else:
             self._dropped += self._left()
         self._events.clear()

@@ -25,6 +25,8 @@ PREFIX = "MONITOR_"
 FILE_VARIABLE = "MONITOR_CONFIG"
 DEFAULT_FILE = Path("config.toml")
 
+_PASSWORD_IN_URL = re.compile(r"//[^/@\s]*@")
+
 Tree = dict[str, Any]
 Flags = Sequence[tuple[str, str, object]]
 """(flag, dotted key, value), later ones win."""
@@ -169,7 +171,8 @@ def _explained(error: ValidationError, origins: Mapping[str, str]) -> ConfigErro
     where = f" ({', '.join(dict.fromkeys(touched))})" if touched else ""
     if first["type"] == "extra_forbidden":
         return _no_such(key, where or f" ({_origin_of_section(key, origins)})")
-    given = repr(MASK) if holds_secret(_annotation(key)) else repr(first["input"])
+    given = repr(MASK if holds_secret(_annotation(key)) else first["input"])
+    given = _PASSWORD_IN_URL.sub(f"//{MASK}@", given)
     value = "" if isinstance(first["input"], dict) else f" = {given}"
     message = message[:1].lower() + message[1:]
     named = f"{key}{value}{where}".strip()
