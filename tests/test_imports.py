@@ -59,19 +59,7 @@ PURE = {
 }
 """What decides, computes or draws has no clock, thread, socket or file."""
 
-HEAVY = (
-    "torch",
-    "numpy",
-    "pydantic",
-    "librosa",
-    "sounddevice",
-    "scipy",
-    "zmq",
-    "soundfile",
-    "av",
-    "prometheus_client",
-    "paho",
-)
+HEAVY = ("torch", "numpy", "pydantic", "librosa", "sounddevice", "scipy", "zmq", "soundfile", "av", "paho")
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,14 @@ def test_a_schema_is_one_and_says_what_each_field_is(name: str) -> None:
             assert not field.endswith("_ms") or part["unit"] == "ms"
 
 
+def test_the_documentation_names_every_field_and_every_type() -> None:
+    text = (ROOT / "docs/alerts.md").read_text()
+    for name in EVENTS:
+        assert f"`{name}`" in text
+        for field in read(name)["properties"]:
+            assert f"`{field}`" in text, f"{name}: {field}"
+
+
 def git(*words: str) -> str:
     ran = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     if ran.returncode:

@@ -110,6 +110,10 @@ class MetricsSink:
     @statuses.setter
     def statuses(self, statuses: Callable[[], Sequence[SinkStatus]]) -> None:
         self._pulled.statuses = statuses
+        for (
+            status
+        ) in statuses():  # A figure that is missing before its first fault would hide that one from increase().
+            self._sink_faults.labels(status.name)
 
     def latency(self, seconds: float) -> None:
         """Of one block; any thread."""
