@@ -110,9 +110,7 @@ class MetricsSink:
     @statuses.setter
     def statuses(self, statuses: Callable[[], Sequence[SinkStatus]]) -> None:
         self._pulled.statuses = statuses
-        for (
-            status
-        ) in statuses():  # A figure that is missing before its first fault would hide that one from increase().
+        for status in statuses():  # increase() does not see the first fault of a figure that was not there before it
             self._sink_faults.labels(status.name)
 
     def latency(self, seconds: float) -> None:
