@@ -27,6 +27,8 @@ class Secret(SecretStr):
     def reveal(self) -> str:
         """The secret itself, without the line end of its file. Raises ConfigError for one that is not there."""
         text = self.get_secret_value()
+        if text == MASK:
+            raise ConfigError(f"{MASK} stands where a secret was not shown", "write file:PATH or env:NAME in its place")
         kind, _, place = text.partition(":")
         if kind == "env":
             found = os.environ.get(place, "")
@@ -54,6 +56,13 @@ def shown(value: object) -> object:
     if isinstance(value, Mapping):
         return {key: shown(item) for key, item in value.items()}
     return [shown(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def is_masked(value: object) -> bool:
+    """Whether shown() has put stars into it."""
+    if isinstance(value, Mapping):
+        return any(map(is_masked, value.values()))
+    return any(map(is_masked, value)) if isinstance(value, (list, tuple)) else value == MASK
 
 
 def holds_secret(annotation: object) -> bool:

@@ -20,6 +20,10 @@ from typing import Any
 
 import pytest
 
+from monitor.bus import Bus
+from monitor.config import Config
+from monitor.lane import SinkStatus
+from monitor.sinks.registry import open_sinks
 from monitor.types import Event
 
 LIMIT_S = 60.0
@@ -267,3 +271,21 @@ def notifier(folder: Path, monkeypatch: pytest.MonkeyPatch, status: int = 0) -> 
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(folder), prepend=":")
     return shown
+
+
+@contextmanager
+def outlet(name: str, epoch: str = "epoch", **section: object) -> Iterator[Bus]:
+    """A bus with the outlet that these settings make."""
+    config = Config.model_validate({"zeromq": {"enabled": False}, name: section})
+    with Bus(open_sinks(config, epoch), 1000, epoch) as bus:
+        yield bus
+
+
+def status(bus: Bus) -> SinkStatus:
+    return bus.status()[0]
+
+
+def say(bus: Bus, count: int, first: int = 1) -> None:
+    """So many alerts that open."""
+    for number in range(first, first + count):
+        bus.publish(alert(number), wait=False)

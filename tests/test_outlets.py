@@ -19,12 +19,24 @@ import trustme
 from helpers import QUICK, make_weights, settings, start_monitor, turning_call, write_wav
 from paho.mqtt import client as paho
 from prometheus_client.parser import text_string_to_metric_families
-from receivers import HERE, HttpReceiver, Says, SyslogReceiver, alert, free_port, mosquitto, notifier, wait_until
+from receivers import (
+    HERE,
+    HttpReceiver,
+    Says,
+    SyslogReceiver,
+    alert,
+    free_port,
+    mosquitto,
+    notifier,
+    outlet,
+    say,
+    status,
+    wait_until,
+)
 
 from monitor.bus import Bus
 from monitor.config import Config
 from monitor.errors import BadInputError
-from monitor.lane import SinkStatus
 from monitor.sinks.registry import open_sinks
 from monitor.types import Event
 
@@ -32,22 +44,6 @@ STARTED = Event("call.started", "call1", "", 0, {"channels": ["caller"]})
 STATE = Event("state.changed", "call1", "caller", 0, {"state": "alert", "p_fake": 0.9, "llr": 2.0, "from": "clear"})
 ENDED = Event("call.ended", "call1", "", 0, {"channels": {"caller": {}}})
 FAULT = Event("health", "", "", 0, {"code": "stalled", "detail": "", "usable": False})
-
-
-@contextmanager
-def outlet(name: str, **section: object) -> Iterator[Bus]:
-    config = Config.model_validate({"zeromq": {"enabled": False}, name: section})
-    with Bus(open_sinks(config, "epoch"), 1000, "epoch") as bus:
-        yield bus
-
-
-def status(bus: Bus) -> SinkStatus:
-    return bus.status()[0]
-
-
-def say(bus: Bus, count: int, first: int = 1) -> None:
-    for number in range(first, first + count):
-        bus.publish(alert(number), wait=False)
 
 
 def in_words(raw: bytes) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from monitor import settings as settings_module
 from monitor.errors import ConfigError
-from monitor.sections import Secret, Section, holds_secret, shown
+from monitor.sections import Secret, Section, holds_secret, is_masked, shown
 from monitor.settings import load_settings, parse_assignment
 
 HIDDEN = "hunter2-never-shown"
@@ -81,6 +81,14 @@ def test_no_error_prints_a_secret(toml: str) -> None:
         load_settings(Path("bad.toml"), {})
     assert "7390517" not in caught.value.message + caught.value.hint
     assert "bad.toml" in caught.value.message
+
+
+def test_stars_are_known_for_what_they_are() -> None:
+    assert is_masked(shown({"one": Secret(HIDDEN)}))
+    assert is_masked([shown(Secret(HIDDEN))])
+    assert not is_masked(shown({"one": Secret("env:ONE"), "two": Secret("")}))
+    with pytest.raises(ConfigError, match="was not shown"):
+        Secret("********").reveal()
 
 
 def test_what_holds_a_secret() -> None:

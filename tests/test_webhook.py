@@ -6,10 +6,11 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import signal
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import jsonschema
@@ -26,34 +27,22 @@ from helpers import (
     turning_call,
     write_wav,
 )
-from receivers import HttpReceiver, Says, alert, free_port, wait_until
+from receivers import HttpReceiver, Says, alert, free_port, outlet, say, status, wait_until
 
 from monitor.bus import Bus
 from monitor.config import Config
 from monitor.errors import BadInputError
-from monitor.lane import SinkStatus
 from monitor.schema.files import read
+from monitor.settings import load_settings
 from monitor.sinks.registry import open_sinks
 from monitor.types import Event
 
+DOCUMENTATION = Path(__file__).parents[1] / "docs/outlets.md"
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef").decode()
 
 
-@contextmanager
-def webhook(url: str, epoch: str = "epoch", **more: object) -> Iterator[Bus]:
-    section = {"url": url, "retry_first_s": 0.02, "retry_longest_s": 0.1, **more}
-    config = Config.model_validate({"zeromq": {"enabled": False}, "webhook": section})
-    with Bus(open_sinks(config, epoch), 1000, epoch) as bus:
-        yield bus
-
-
-def status(bus: Bus) -> SinkStatus:
-    return bus.status()[0]
-
-
-def say(bus: Bus, count: int, first: int = 1) -> None:
-    for number in range(first, first + count):
-        bus.publish(alert(number), wait=False)
+def webhook(url: str, epoch: str = "epoch", **more: object) -> AbstractContextManager[Bus]:
+    return outlet("webhook", epoch, url=url, **{"retry_first_s": 0.02, "retry_longest_s": 0.1, **more})
 
 
 def numbers(receiver: HttpReceiver) -> list[str]:
@@ -88,6 +77,24 @@ def test_requests_are_signed_and_carry_the_id_of_the_event() -> None:
     signed = f"{request.id}.{request.headers['webhook-timestamp']}.".encode() + request.body
     expected = base64.b64encode(hmac.new(b"0123456789abcdef", signed, hashlib.sha256).digest()).decode()
     assert request.headers["webhook-signature"] == f"v1,{expected}"
+
+
+def test_the_example_of_the_documentation_verifies_a_request() -> None:
+    example: dict[str, Callable[..., bool]] = {}
+    exec(re.findall(r"```python\n(.*?)```", DOCUMENTATION.read_text(), re.DOTALL)[0], example)
+    with HttpReceiver() as receiver, webhook(receiver.url, secret=SECRET) as bus:
+        say(bus, 1)
+        request = receiver.wait_for(1)[0]
+    assert example["genuine"](request.headers, request.body, b"0123456789abcdef")
+    assert not example["genuine"](request.headers, request.body + b" ", b"0123456789abcdef")
+    assert not example["genuine"](request.headers, request.body, b"another key")
+
+
+def test_the_settings_of_the_documentation_can_be_followed(tmp_path: Path) -> None:
+    for number, text in enumerate(re.findall(r"```toml\n(.*?)```", DOCUMENTATION.read_text(), re.DOTALL)):
+        (tmp_path / f"{number}.toml").write_text(text)
+        load_settings(tmp_path / f"{number}.toml", {})
+    assert number >= 6
 
 
 @pytest.mark.parametrize("bad", [Says(500), Says(503), Says(429), Says(408), Says(502)])

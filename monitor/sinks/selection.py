@@ -10,9 +10,10 @@ from monitor.types import Event
 
 def is_fault(event: Event) -> bool:
     """A health event that says that something does not work, or works again."""
+    if event.type != wire.HEALTH:
+        return False
     code = str(event.data.get("code", ""))
-    about_a_sink = code.startswith("sink ")
-    return event.type == wire.HEALTH and (not event.data.get("usable", True) or about_a_sink or "recovered" in code)
+    return not event.data.get("usable", True) or code.startswith("sink ") or "recovered" in code
 
 
 def selector(words: Sequence[str]) -> Callable[[Event], bool]:
