@@ -356,11 +356,32 @@ def test_one_notification_for_an_alert_and_never_a_flood(tmp_path: Path, monkeyp
     assert shown.read_text().count("Synthetic speech on a call") == 2
 
 
-def test_a_desktop_that_cannot_show_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    notifier(tmp_path, monkeypatch, status=1)
-    with outlet("desktop", enabled=True) as bus:
+def test_a_desktop_that_cannot_show_is_a_fault_until_it_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = notifier(tmp_path, monkeypatch, status=1)
+    with outlet("desktop", enabled=True, least_interval_s=0.2) as bus:
         say(bus, 1)
-        wait_until(lambda: status(bus).fault == "notify-send: no bus", "the fault")
+        for attempts in (1, 3):
+            wait_until(lambda n=attempts: shown.exists() and shown.read_text().count("Synthetic") >= n)
+            wait_until(lambda: status(bus).fault == "notify-send: no bus", "the fault")
+        faults = [status(bus).ok for _ in range(1000)]
+        assert not any(faults), "no recovery is told before there is one"
+        notifier(tmp_path, monkeypatch)
+        wait_until(lambda: status(bus).ok, "recovery")
+
+
+def test_alertmanager_that_is_gone_stays_a_fault_until_it_is_back() -> None:
+    with HttpReceiver() as receiver:
+        url = f"http://{HERE}:{receiver.port}"
+        how = {"resend_s": 0.05, "retry_first_s": 0.02, "retry_longest_s": 0.05}
+        with outlet("alertmanager", url=url, **how) as bus:
+            say(bus, 1)
+            receiver.wait_for(2)
+            receiver.kill()
+            wait_until(lambda: not status(bus).ok, "the fault")
+            before = len(receiver.taken)
+            assert not any(status(bus).ok for _ in range(20_000))
+            receiver.start()
+            wait_until(lambda: status(bus).ok and len(receiver.taken) > before, "recovery")
 
 
 def test_a_desktop_without_the_program_is_told_before(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,11 +56,11 @@ class AlertmanagerSink:
         """Announce what is open, when that is due. Raises SinkError."""
         if time.monotonic() < self._next:
             return
-        self._next = time.monotonic() + self._resend_s
         still = [(started, event) for started, event in self._open.values() if event.type != "alert.closed"]
         if still:
             now = wire.utc_now()
             self._post([prometheus_alert(event, self._source, started, now) for started, event in still])
+        self._next = time.monotonic() + self._resend_s
 
     def close(self) -> None:
         """Let the connection go."""

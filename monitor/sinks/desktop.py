@@ -92,9 +92,9 @@ class DesktopSink:
         """Show what there is, when the last one is old enough. Raises SinkError."""
         if self._newest is None or time.monotonic() < self._next:
             return
-        self._next = time.monotonic() + self._least_s
         self._show(text_of(self._newest, self._more))
         self._newest, self._more = None, 0
+        self._next = time.monotonic() + self._least_s
 
     def close(self) -> None:
         """Nothing is held."""
@@ -112,6 +112,7 @@ class DesktopSink:
             )
         except subprocess.CalledProcessError as error:
             said = " ".join(error.stderr.decode("utf-8", "replace").split())
-            raise SinkError(f"{wanted.words[0]}: {said or f'status {error.returncode}'}") from error
+            told = f"{wanted.words[0]}: {said or f'status {error.returncode}'}"
+            raise SinkError(told, retry_in_s=self._least_s) from error
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise SinkError(f"{wanted.words[0]}: {error}") from error
+            raise SinkError(f"{wanted.words[0]}: {error}", retry_in_s=self._least_s) from error
