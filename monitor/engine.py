@@ -97,7 +97,7 @@ class Engine:
             "calls": len(self.calls),
             "lost_s": round(self.lost / SAMPLE_RATE, 3),
             "ring_fill_s": round(max((c.fill for c in self.calls), default=0) / SAMPLE_RATE, 3),
-            "faults": [f"{s.name}: {s.fault}" for s in self.bus.status() if not s.ok],
+            "faults": [s.trouble for s in self.bus.status() if not s.ok],
         }
 
     @property

@@ -39,6 +39,13 @@ class SinkStatus:
     emitted: int
     kept: int = 0
 
+    @property
+    def trouble(self) -> str:
+        """What is wrong with it and how much waits for it, in words; "" while it works."""
+        if self.ok:
+            return ""
+        return f"{self.name}: {self.fault}" + (f"; {self.queued} wait" if self.queued else "")
+
 
 class Lane:
     """Queue, thread and fate of one sink. on_change(lane, code, detail) is called in the lane's thread."""

@@ -309,6 +309,9 @@ def test_settings_that_cannot_be_followed(section: dict[str, object], said: str)
     [
         ({"secret": "file:/not/there"}, "cannot read the secret"),
         ({"secret": "whsec_not base64"}, "not Base64"),
+        ({"headers": {"X-Key": "two\nlines"}}, "'X-Key' cannot be sent"),
+        ({"headers": {"X Key": "x"}}, "'X Key' cannot be sent"),
+        ({"headers": {"X-Key": "schlüssel"}}, "'X-Key' cannot be sent"),
         ({"ca_file": "/not/there.pem"}, "ca_file /not/there.pem"),
         ({"spool": "/not/there/spool"}, "spool /not/there/spool"),
         ({"dead_letters": "/not/there/dead"}, "dead_letters /not/there/dead"),

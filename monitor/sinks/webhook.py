@@ -7,6 +7,7 @@ in a file where there is one.
 from __future__ import annotations
 
 import random
+import re
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,8 @@ from monitor.sinks.retry import Verdict, backoff_s, retry_after_s, verdict
 from monitor.sinks.selection import selector
 from monitor.types import Event
 
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
 
 class Sender:
     """Posts bodies, one after the other, and says with SinkError when to try again or that there is no use."""
@@ -31,7 +34,7 @@ class Sender:
         self._section = section
         self._poster = Poster(url, section.ca_file, section.timeout_s)
         self._headers = {"User-Agent": f"{PRODUCT}/{installed_version()}"}
-        self._headers |= {name: secret.reveal() for name, secret in section.headers.items()}
+        self._headers |= {name: _header(name, secret.reveal()) for name, secret in section.headers.items()}
         self._failures = 0
         self._refusals = 0
 
@@ -63,6 +66,15 @@ class Sender:
         first_s, longest_s = self._section.retry_first_s, self._section.retry_longest_s
         wait_s = max(asked_s, backoff_s(self._failures, first_s, longest_s, random.random()))
         return SinkError(message, retry_in_s=wait_s)
+
+
+def _header(name: str, value: str) -> str:
+    """A value that a request can carry. Raises BadInputError, without the value: it may be a secret."""
+    if not _TOKEN.fullmatch(name) or not value.isprintable() or not value.isascii():
+        raise BadInputError(
+            f"headers: {name!r} cannot be sent", "a header is one line of ASCII, its name without spaces"
+        )
+    return value
 
 
 class WebhookSink:
