@@ -200,6 +200,8 @@ class Lane:
             if error.final and self._held is not None:
                 self._held = None
                 self._dropped += 1
+                if not self._events:
+                    self._freed.notify_all()
         if news:
             self._on_change(self, "sink fault", error.message)
 
