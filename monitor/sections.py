@@ -51,8 +51,8 @@ def _of_file(place: str) -> str:
 
 def shown(value: object) -> object:
     """A setting as it may be printed."""
-    if isinstance(value, Secret):
-        return value.shown
+    if isinstance(value, SecretStr):
+        return value.shown if isinstance(value, Secret) else MASK * bool(value)
     if isinstance(value, Mapping):
         return {key: shown(item) for key, item in value.items()}
     return [shown(item) for item in value] if isinstance(value, (list, tuple)) else value
@@ -66,8 +66,13 @@ def is_masked(value: object) -> bool:
 
 
 def holds_secret(annotation: object) -> bool:
-    """Whether a Secret stands anywhere in the type of a setting."""
-    return annotation is Secret or any(holds_secret(part) for part in get_args(annotation))
+    """Whether a Secret, or pydantic's own SecretStr, stands anywhere in the type of a setting."""
+    return is_secret(annotation) or any(holds_secret(part) for part in get_args(annotation))
+
+
+def is_secret(annotation: object) -> bool:
+    """Whether the type of a setting is that of a secret."""
+    return isinstance(annotation, type) and issubclass(annotation, SecretStr)
 
 
 class Section(BaseModel):

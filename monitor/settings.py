@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from monitor.config import Config
 from monitor.errors import ConfigError
-from monitor.sections import MASK, Secret, Section, holds_secret, shown
+from monitor.sections import MASK, Section, holds_secret, is_secret, shown
 
 PREFIX = "MONITOR_"
 FILE_VARIABLE = "MONITOR_CONFIG"
@@ -137,7 +137,7 @@ def parse_assignment(text: str) -> tuple[str, object]:
 def _value(key: str, text: str) -> object:
     """A secret is text whatever it looks like: 0123 and true are passwords too."""
     value = parse(text)
-    return text if _annotation(key) is Secret and not isinstance(value, str) else value
+    return text if is_secret(_annotation(key)) and not isinstance(value, str) else value
 
 
 def _annotation(key: str) -> object:

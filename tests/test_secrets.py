@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from monitor import settings as settings_module
 from monitor.errors import ConfigError
@@ -63,6 +63,7 @@ def test_settings_are_shown_without_their_secrets() -> None:
     assert HIDDEN not in repr(settings)
     assert ("peer.keys", {"one": "********", "two": "env:TWO"}, "mine.toml") in rows
     assert shown(Secret("")) == ""
+    assert (shown(SecretStr(HIDDEN)), shown(SecretStr(""))) == ("********", "")
 
 
 @pytest.mark.parametrize("text", ["0123", "1e5", "true", '"quoted"', "2024-01-01"])
@@ -93,6 +94,7 @@ def test_stars_are_known_for_what_they_are() -> None:
 
 def test_what_holds_a_secret() -> None:
     assert holds_secret(Secret)
+    assert holds_secret(SecretStr)
     assert holds_secret(dict[str, Secret])
     assert holds_secret(list[Secret] | None)
     assert not holds_secret(dict[str, str])
