@@ -69,6 +69,12 @@ def serve(
             metavar="HOST:PORT", help="Take RTP here; HOST:PORT+PORT for the two parties of a call. May be repeated."
         ),
     ] = None,
+    websocket: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Take calls over WebSocket here; the path, such as /twilio, names the protocol."
+        ),
+    ] = None,
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Listen beyond this machine although nothing protects the tap.")
     ] = False,
@@ -94,7 +100,11 @@ def serve(
         no_publish=no_publish,
         journal=journal,
         screen=screen,
-        named={"--rtp": ("taps.rtp.listen", rtp), "--insecure": ("serve.insecure", insecure or None)},
+        named={
+            "--rtp": ("taps.rtp.listen", rtp),
+            "--websocket": ("taps.websocket.listen", websocket),
+            "--insecure": ("serve.insecure", insecure or None),
+        },
     )
     from monitor.commands.serve import serve as run
 

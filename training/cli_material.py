@@ -1,0 +1,123 @@
+"""Commands of `training` that make or judge material: vocode, gather, fetch, shortcuts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training.cli_options import Corpora, Workers
+
+
+def vocode(
+    speech: Annotated[Path, typer.Argument(help="Recordings: a manifest.csv, a folder that holds one, or a folder.")],
+    out: Annotated[Path, typer.Option(help="Folder for the recordings, their copies and a manifest.csv.")],
+    system: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A vocoder of model/vocoders.py, or of training/open_vocoders with its variant, such as "
+            "hifigan-v2+smooth. May be repeated. If none: all that can run."
+        ),
+    ] = None,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=PATH: weights of an open vocoder, such as hifigan-v2=generator_v2. May be repeated."),
+    ] = None,
+    per_clip: Annotated[int, typer.Option(min=0, help="Vocoders each recording goes through; 0 = all.")] = 0,
+    split: Annotated[str, typer.Option(help="Only recordings of this split of a manifest, such as train.")] = "",
+    part: Annotated[str, typer.Option(help="Name of the part that the new manifest puts all into.")] = "vocoded",
+    workers: Workers = 2,
+    seed: Annotated[int, typer.Option()] = 0,
+) -> None:
+    """Re-synthesise speech with classical and open neural vocoders: training material made of recordings."""
+    from model.vocoders import VOCODERS, VocoderError
+    from training.corpora import CorpusError, by_split
+    from training.layouts import load_corpus
+    from training.open_vocoders.registry import systems
+    from training.vocode import find_speech, into_part
+    from training.vocode import vocode as run
+
+    listed = speech.suffix == ".csv" or (speech / "manifest.csv").is_file()
+    clips = load_corpus(speech) if listed else find_speech(speech)
+    clips = into_part(by_split(clips, split) if split else clips, part)
+
+    def progress(done: int, total: int) -> None:
+        if done % 50 == 0 or done == total:
+            typer.echo(f"{done} of {total} files")
+
+    held = _paths(weights or [])
+    chosen = system or [*VOCODERS, *systems(held)]
+    try:
+        path = run(clips, out, chosen, progress, weights=held, per_clip=per_clip, seed=seed, workers=workers)
+    except VocoderError as error:
+        raise CorpusError(str(error)) from error
+    typer.echo(f"wrote {path}")
+
+
+def gather(
+    recipe: Annotated[Path, typer.Argument(help="TOML file that says where speech lies, and who speaks.")],
+    root: Annotated[Path, typer.Option(help="Folder that holds the collections which the recipe names.")],
+    out: Annotated[Path, typer.Option(help="Folder for the pieces and a manifest.csv.")],
+    keep_out: Annotated[
+        list[Path] | None,
+        typer.Option(help="A manifest.csv; speakers and recordings of its dev split stay out. May be repeated."),
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=1.0, help="Longest piece.")] = 6.0,
+    workers: Workers = 2,
+) -> None:
+    """Cut pieces of real speech out of collections of recordings: training material for vocode and train."""
+    from training.gather import gather as run
+    from training.gather import keep_dev_out, read_recipe
+
+    def progress(done: int, total: int) -> None:
+        if done % 100 == 0 or done == total:
+            typer.echo(f"{done} of {total} speakers")
+
+    sources, kept = read_recipe(recipe), keep_dev_out(keep_out or [])
+    path, unread = run(sources, root, out, kept, progress, longest_s=seconds, workers=workers)
+    for fault in unread:
+        typer.echo(f"passed over: {fault}")
+    typer.echo(f"wrote {path}")
+
+
+def fetch(
+    corpus: Annotated[str, typer.Argument(metavar="NAME", help="librisevoc (some 12 GB).")],
+    out: Annotated[Path, typer.Option(help="Folder for the corpus.")] = Path("data"),
+    record: Annotated[str, typer.Option("--from", metavar="URL", help="Another place of the same form.")] = "",
+) -> None:
+    """Download a public corpus: it goes on where it broke off, checks what came, and unpacks it."""
+    from training.corpora import CorpusError
+    from training.fetch import RECORDS
+    from training.fetch import fetch as run
+
+    if corpus not in RECORDS:
+        raise CorpusError(f"cannot fetch {corpus!r}; there are {', '.join(RECORDS)}")
+    run(record or RECORDS[corpus], out, typer.echo)
+    folders = [p for p in sorted(out.iterdir()) if p.is_dir() and p.name.lower().startswith(corpus)]
+    typer.echo("now train with " + " ".join(f"--corpus {p}" for p in folders or [out]))
+
+
+def shortcuts(
+    corpus: Corpora,
+    split: Annotated[str, typer.Option(help="train, dev, another split of the manifest, or all.")] = "train",
+) -> None:
+    """Tell how far a corpus gives its labels away by length, level, silence, bandwidth and file format alone."""
+    from training.layouts import load_corpus
+    from training.shortcuts import find_shortcuts
+
+    def progress(done: int, total: int) -> None:
+        if done % 500 == 0 or done == total:
+            typer.echo(f"{done} of {total} clips")
+
+    clips = [c for source in corpus for c in load_corpus(source) if split in (c.split, "all")]
+    for found in find_shortcuts(clips, progress):
+        typer.echo(f"{found.name:14s}  AUC {found.auc:.3f}")
+
+
+def _paths(pairs: list[str]) -> dict[str, Path]:
+    """Paths by name, of NAME=PATH texts."""
+    for pair in pairs:
+        if not all(pair.partition("=")):
+            raise typer.BadParameter(f"{pair!r}: write NAME=PATH, such as hifigan-v2=generator_v2")
+    return {name: Path(path) for name, _, path in (pair.partition("=") for pair in pairs)}
