@@ -179,7 +179,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     try:
         config = Config(model=ModelSection(weights=given.weights))
-        figures = measure(config, prompts(given.prompts) | corpus_voice(given.corpus), given.minutes, given.picture, say)
+        voices = prompts(given.prompts) | corpus_voice(given.corpus)
+        figures = measure(config, voices, given.minutes, given.picture, say)
     except (MonitorError, CorpusError) as error:
         sys.exit(fault(error))
     given.out.parent.mkdir(parents=True, exist_ok=True)
