@@ -290,7 +290,10 @@ def test_the_mean_of_trainings_is_calibrated_on_what_it_is_told(corpus: Path, tm
     assert mean.config.calibration not in (one.config.calibration, two.config.calibration)
     told = json.loads(describe(out)["training"])
     assert told["calibrated on"]["channels"] == ["clean", "narrow"]
-    assert [entry["sha256"] for entry in told["mean of"]] == [describe(path)["sha256"] for path in both]
+    assert told["mean of"] == [describe(path)["sha256"] for path in both]
+    start = describe(first)["sha256"]
+    assert set(told["lineage"]) == {start, *told["mean of"]}
+    assert [told["lineage"][one]["started from"] for one in told["mean of"]] == [start, start]
 
 
 def test_speakers_of_the_dev_split_stay_out_unless_they_may_recur(corpus: Path, tmp_path: Path) -> None:

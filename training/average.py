@@ -6,8 +6,9 @@ on data of another kind (Wortsman, 2022, Model soups).
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,18 @@ def calibrate(detector: Detector, banks: Sequence[AudioBank]) -> Detector:
     return fitted
 
 
+def lineage(metadata: Mapping[str, str], into: dict[str, Any]) -> str:
+    """Put what a weights file and all before it learned from into `into`, once by hash; returns the file's hash."""
+    training = json.loads(metadata.get("training", "{}"))
+    into.update(training.pop("lineage", {}))
+    if isinstance(training.get("started from"), dict):
+        training["started from"] = lineage(training["started from"], into)
+    if "mean of" in training:
+        training["mean of"] = [m if isinstance(m, str) else lineage(m, into) for m in training["mean of"]]
+    into[metadata["sha256"]] = training
+    return metadata["sha256"]
+
+
 def run(plan: AveragePlan, say: Say) -> Path:
     """Write plan.out, a weights file. Raises CheckpointError and CorpusError."""
     check_channels(plan.channels)
@@ -82,6 +95,8 @@ def run(plan: AveragePlan, say: Say) -> Path:
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1)
     final = calibrate(mean, banks)
     calibration: dict[str, Any] = {"split": plan.split, "channels": list(plan.channels), "clips": len(clips)}
-    save_detector(final, plan.out, {"mean of": [describe(p) for p in plan.weights], "calibrated on": calibration})
+    before: dict[str, Any] = {}
+    members = [lineage(describe(path), before) for path in plan.weights]
+    save_detector(final, plan.out, {"mean of": members, "calibrated on": calibration, "lineage": before})
     say(f"wrote {plan.out}: scale {final.config.calibration.scale:.3f}, offset {final.config.calibration.offset:.3f}")
     return plan.out
