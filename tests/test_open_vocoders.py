@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import librosa
 import numpy as np
 import pytest
 import soundfile
@@ -36,6 +37,11 @@ def weights(folder: Path) -> Path:
         named = {key.replace(new, name): value for key, value in named.items()}
     torch.save({"generator": named}, folder / "generator")
     return folder / "generator"
+
+
+def test_filters_are_those_of_librosa() -> None:
+    wanted = librosa.filters.mel(sr=22050, n_fft=1024, n_mels=80, fmin=0.0, fmax=8000.0)
+    np.testing.assert_allclose(filters(LJSPEECH), wanted, atol=1e-6)
 
 
 def test_a_tone_lies_in_the_band_that_holds_its_frequency() -> None:

@@ -34,10 +34,22 @@ LJSPEECH = MelFormat()
 @lru_cache(maxsize=8)
 def filters(form: MelFormat) -> Audio:
     """(n_mels, n_fft // 2 + 1)."""
-    import librosa
+    ends = [_mel(form.f_min), _mel(form.f_max)]
+    edges = np.array([_hz(m) for m in np.linspace(*ends, form.n_mels + 2)])
+    hz = np.arange(form.n_fft // 2 + 1) * form.rate / form.n_fft
+    rise = (hz - edges[:-2, None]) / np.diff(edges)[:-1, None]
+    fall = (edges[2:, None] - hz) / np.diff(edges)[1:, None]
+    area = 2.0 / (edges[2:] - edges[:-2])
+    return (np.maximum(np.minimum(rise, fall), 0.0) * area[:, None]).astype(np.float32)
 
-    made = librosa.filters.mel(sr=form.rate, n_fft=form.n_fft, n_mels=form.n_mels, fmin=form.f_min, fmax=form.f_max)
-    return np.asarray(made, dtype=np.float32)
+
+def _mel(hz: float) -> float:
+    """Slaney's scale: even up to 1 kHz, then logarithmic."""
+    return hz * 3.0 / 200.0 if hz < 1000.0 else 15.0 + float(np.log(hz / 1000.0)) * 27.0 / float(np.log(6.4))
+
+
+def _hz(mel: float) -> float:
+    return mel * 200.0 / 3.0 if mel < 15.0 else 1000.0 * float(np.exp((mel - 15.0) * np.log(6.4) / 27.0))
 
 
 def magnitudes(x: Audio, form: MelFormat) -> Array:
