@@ -10,6 +10,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from monitor.sections import Positive, Section
+from monitor.store.config import EvidenceStoreSection
 from monitor.taps.config import TapsSection
 
 
@@ -63,6 +64,7 @@ class AlertSection(Section):
 class PublishSection(Section):
     score_interval_ms: int = Field(40, ge=20, le=10_000, multiple_of=20, description="audio between two scores")
     queue_events: int = Field(20_000, ge=100, description="events held for one sink before the newest are dropped")
+    redact_numbers: bool = Field(False, description="replace telephone numbers in events by pseudonyms")
 
 
 class ZeromqSection(Section):
@@ -100,6 +102,7 @@ class Config(Section):
     publish: PublishSection = PublishSection()
     zeromq: ZeromqSection = ZeromqSection()
     journal: JournalSection = JournalSection()
+    evidence_store: EvidenceStoreSection = EvidenceStoreSection()
     dashboard: DashboardSection = DashboardSection()
     serve: ServeSection = ServeSection()
     taps: TapsSection = TapsSection()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from monitor.cli import judge, machine, watch
+from monitor.cli import judge, machine, records, watch
 from monitor.cli.base import app
 
 COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
@@ -12,6 +12,8 @@ COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
     "score": (judge.score, "Judge whole recordings: one line for each file and channel."),
     "calibrate": (judge.calibrate, "Set the alert threshold from genuine calls of your own."),
     "subscribe": (judge.subscribe, "Print what a running monitor finds."),
+    "verify": (records.verify, "Find what was changed in evidence, removed from it or added."),
+    "report": (records.report, "Write what was found as one page to read, print or hand on."),
     "devices": (machine.devices, "List the inputs that --device takes: microphones, system audio."),
     "demo": (watch.demo, "Watch a call whose voice turns synthetic half-way."),
     "doctor": (machine.doctor, "Check this computer, and say how to mend what is wrong."),

@@ -10,6 +10,7 @@ import typer
 from monitor.cli.options import (
     Assignments,
     ConfigFile,
+    Evidence,
     FailOnAlert,
     Journal,
     Json,
@@ -48,6 +49,7 @@ def live(
     publish: Publish = None,
     no_publish: NoPublish = False,
     journal: Journal = None,
+    evidence: Evidence = None,
     screen: Screen = None,
     json_lines: Json = False,
     fail_on_alert: FailOnAlert = False,
@@ -79,7 +81,14 @@ def live(
         typer.echo(context.get_help())
         return
     settings = read_settings(
-        config, assignments, weights=weights, publish=publish, no_publish=no_publish, journal=journal, screen=screen
+        config,
+        assignments,
+        weights=weights,
+        publish=publish,
+        no_publish=no_publish,
+        journal=journal,
+        screen=screen,
+        evidence=evidence,
     )
     from monitor.commands.live import live as run
 

@@ -39,6 +39,12 @@ NoPublish = Annotated[bool, typer.Option("--no-publish", help="Open no port; pub
 Journal = Annotated[
     Path | None, typer.Option("--journal", metavar="FILE", help="Append every event to this file, one JSON line each.")
 ]
+Evidence = Annotated[
+    Path | None,
+    typer.Option(
+        "--evidence", metavar="DIR", help="Keep the audio around each alert, what was said of it, and checksums here."
+    ),
+]
 Screen = Annotated[
     str | None,
     typer.Option("--screen", metavar="MODE", help="full, line, plain, off, or auto: what the terminal can show."),
@@ -63,6 +69,7 @@ def read_settings(
     no_publish: bool = False,
     journal: Path | None = None,
     screen: str | None = None,
+    evidence: Path | None = None,
     named: Mapping[str, tuple[str, object]] | None = None,
 ) -> Settings:
     """The settings of all layers. named: more options, with the key that each sets, and its value or None.
@@ -78,6 +85,7 @@ def read_settings(
         ("--publish", "zeromq.address", publish),
         ("--no-publish", "zeromq.enabled", False if no_publish else None),
         ("--journal", "journal.path", None if journal is None else str(journal)),
+        ("--evidence", "evidence_store.path", None if evidence is None else str(evidence)),
         ("--screen", "dashboard.mode", screen),
         *((option, key, value) for option, (key, value) in (named or {}).items()),
     ]

@@ -10,6 +10,7 @@ import typer
 from monitor.cli.options import (
     Assignments,
     ConfigFile,
+    Evidence,
     FailOnAlert,
     Journal,
     Json,
@@ -42,6 +43,7 @@ def replay(
     publish: Publish = None,
     no_publish: NoPublish = False,
     journal: Journal = None,
+    evidence: Evidence = None,
     screen: Screen = None,
     json_lines: Json = False,
     fail_on_alert: FailOnAlert = False,
@@ -53,7 +55,14 @@ def replay(
     call in a capture is watched, one after the other, its parties as channels.
     """
     settings = read_settings(
-        config, assignments, weights=weights, publish=publish, no_publish=no_publish, journal=journal, screen=screen
+        config,
+        assignments,
+        weights=weights,
+        publish=publish,
+        no_publish=no_publish,
+        journal=journal,
+        screen=screen,
+        evidence=evidence,
     )
     from monitor.commands.replay import Replay
     from monitor.commands.replay import replay as run
@@ -78,6 +87,7 @@ def serve(
     publish: Publish = None,
     no_publish: NoPublish = False,
     journal: Journal = None,
+    evidence: Evidence = None,
     screen: Screen = None,
     json_lines: Json = False,
 ) -> None:
@@ -94,6 +104,7 @@ def serve(
         no_publish=no_publish,
         journal=journal,
         screen=screen,
+        evidence=evidence,
         named={"--rtp": ("taps.rtp.listen", rtp), "--insecure": ("serve.insecure", insecure or None)},
     )
     from monitor.commands.serve import serve as run
@@ -114,13 +125,21 @@ def demo(
     publish: Publish = None,
     no_publish: NoPublish = False,
     journal: Journal = None,
+    evidence: Evidence = None,
     screen: Screen = None,
     json_lines: Json = False,
     svg: Picture = None,
 ) -> None:
     """Make a call in which a human voice turns into a synthetic one half-way, and watch it."""
     settings = read_settings(
-        config, assignments, weights=weights, publish=publish, no_publish=no_publish, journal=journal, screen=screen
+        config,
+        assignments,
+        weights=weights,
+        publish=publish,
+        no_publish=no_publish,
+        journal=journal,
+        screen=screen,
+        evidence=evidence,
     )
     from monitor.commands.demo import demo as run
     from monitor.commands.replay import Replay

@@ -27,7 +27,15 @@ def _journal(config: Config, epoch: str) -> Sink | None:  # noqa: ARG001
     return JournalSink(config.journal.path)
 
 
-SINKS: dict[str, Builder] = {"zeromq": _zeromq, "journal": _journal}
+def _evidence(config: Config, epoch: str) -> Sink | None:
+    if not config.evidence_store.path:
+        return None
+    from monitor.sinks.evidence import EvidenceSink
+
+    return EvidenceSink(config, epoch)
+
+
+SINKS: dict[str, Builder] = {"zeromq": _zeromq, "journal": _journal, "evidence": _evidence}
 
 
 def open_sinks(config: Config, epoch: str) -> list[Sink]:

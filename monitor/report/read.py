@@ -1,0 +1,115 @@
+"""Reads journals and folders of evidence into a story, and verifies them on the way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from model.config import SAMPLE_RATE
+from monitor import wire
+from monitor.errors import BadInputError
+from monitor.report.story import Kept, Story
+from monitor.store.folder import SETTINGS, TIMELINE
+from monitor.store.seal import read_manifest
+from monitor.store.verify import folders, verify_folder
+
+LARGEST_PICTURE = 4 << 20
+
+
+@dataclass(frozen=True)
+class Source:
+    """Something that was read. kind: "journal" or "evidence". result: what verifying it found, in words. sound: bool,
+    nothing speaks against it. skipped: lines that are no events.
+    """
+
+    path: str
+    kind: str
+    result: str
+    sound: bool
+    skipped: int = 0
+
+
+def read(paths: Sequence[Path], only: str | None, key: bytes | None) -> tuple[Story, list[Source]]:
+    """Raises BadInputError for what cannot be read, and where there is no call in it."""
+    story, sources = Story(only), []
+    several = len(paths) > 1 or any(path.is_dir() for path in paths)
+    for path in sorted(paths, key=lambda p: p.is_dir()):  # journals first: they tell the whole
+        try:
+            sources += _evidence(path, story, key) if path.is_dir() else [_journal(path, story, several)]
+        except OSError as error:
+            raise BadInputError(f"cannot read {path}: {error.strerror}", "name a journal or evidence") from error
+    if not story.calls:
+        which = f"no call {only}" if only else "no call"
+        raise BadInputError(f"there is {which} in {', '.join(map(str, paths))}", "name a journal or evidence")
+    return story, sources
+
+
+def _journal(path: Path, story: Story, several: bool) -> Source:
+    skipped = 0
+    with path.open("rb") as lines:
+        for line in lines:
+            skipped += not _take(line, story, several)
+    return Source(str(path), "journal", "not verified", True, skipped)
+
+
+def _take(line: bytes, story: Story, may_repeat: bool) -> bool:
+    try:
+        story.take(wire.decode(line).event, may_repeat=may_repeat)
+    except BadInputError:
+        return False
+    return True
+
+
+def _evidence(path: Path, story: Story, key: bytes | None) -> list[Source]:
+    sources = []
+    for folder in folders(path):
+        verdict = verify_folder(folder, key)
+        seal = "none" if not verdict.sealed else "there, not checked" if key is None else "checked"
+        result = verdict.difference or f"whole: {verdict.files} files agree with their checksums; seal: {seal}"
+        sources.append(Source(str(folder), "evidence", result, not verdict.difference))
+        try:
+            manifest = read_manifest(folder)
+        except (OSError, ValueError):
+            continue
+        holes = tuple(_timeline(folder, story))
+        pictures = dict(_pictures(folder, manifest))
+        story.keep(Kept(folder.name, manifest, _settings(folder), pictures, holes, verdict.difference, seal))
+    return sources
+
+
+def _timeline(folder: Path, story: Story) -> Iterator[tuple[str, float, float, str]]:
+    """Tell the events, and yield the holes: channel, start and length in seconds, why."""
+    try:
+        text = (folder / TIMELINE).read_bytes()
+    except OSError:
+        return
+    for line in text.splitlines():
+        if not line.startswith(b'{"type":"hole"'):
+            _take(line, story, may_repeat=True)
+            continue
+        try:
+            hole = json.loads(line)
+            yield hole["channel"], hole["sample"] / SAMPLE_RATE, hole["samples"] / SAMPLE_RATE, str(hole["why"])
+        except (ValueError, KeyError, TypeError):
+            continue
+
+
+def _pictures(folder: Path, manifest: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
+    for facts in manifest.get("audio", ()):
+        name = str(facts.get("picture", "")) if isinstance(facts, dict) else ""
+        path = folder / Path(name).name
+        if name and path.is_file() and path.stat().st_size <= LARGEST_PICTURE:
+            data = path.read_bytes()
+            if data.startswith(b"\x89PNG"):
+                yield str(facts.get("channel", "")), data
+
+
+def _settings(folder: Path) -> Mapping[str, Any]:
+    try:
+        found = json.loads((folder / SETTINGS).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
