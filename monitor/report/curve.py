@@ -11,7 +11,7 @@ FIRST_STEP_S = 0.1
 
 @dataclass
 class Curve:
-    """Of each step the highest value and the share of speech. Steps grow as the call does: what peaked stays in sight."""
+    """Of each step the highest value and the share of speech. Steps grow with the call; what peaked stays in sight."""
 
     step_s: float = FIRST_STEP_S
     peaks: list[float] = field(default_factory=list)

@@ -67,8 +67,8 @@ def _evidence(path: Path, story: Story, key: bytes | None) -> list[Source]:
     sources = []
     for folder in folders(path):
         verdict = verify_folder(folder, key)
-        seal = "none" if not verdict.sealed else "there, not checked" if key is None else "checked"
-        result = verdict.difference or f"whole: {verdict.files} files agree with their checksums; seal: {seal}"
+        seal = "no seal" if not verdict.sealed else "sealed (not checked)" if key is None else "the seal holds"
+        result = verdict.difference or f"whole: {verdict.files} files agree with their checksums; {seal}"
         sources.append(Source(str(folder), "evidence", result, not verdict.difference))
         try:
             manifest = read_manifest(folder)

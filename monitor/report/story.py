@@ -15,7 +15,7 @@ from monitor.types import Event, Reason
 class Kept:
     """A folder of evidence. difference: what verifying it found, or "". pictures: PNG of each channel by its name.
 
-    seal: "checked", "there, not checked" or "none".
+    seal: in words.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Kept:
 
 @dataclass
 class Alert:
-    """data: of its newest event. opened: figures when it opened. closed_s: None while it is open, as far as is known."""
+    """opened: figures when it opened. data: of its newest event. closed_s: None where nothing says that it closed."""
 
     number: str
     channel: str
