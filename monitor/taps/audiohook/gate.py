@@ -1,0 +1,27 @@
+"""Opens sessions for requests whose signatures prove whom they are from."""
+
+from __future__ import annotations
+
+from monitor.taps.audiohook.keys import read_keys
+from monitor.taps.audiohook.session import Session
+from monitor.taps.audiohook.signature import SignatureError, Verifier
+from monitor.taps.config import TapsSection
+from monitor.taps.websocket.handler import RefusedRequestError, Request
+from monitor.taps.websocket.registry import Make
+
+UNAUTHORIZED = 401
+
+
+def prepare(config: TapsSection) -> Make:
+    """For one listener, since a signature is good for one request alone. Raises BadInputError."""
+    verifier = Verifier(read_keys(config.audiohook))
+
+    def make(request: Request, _: TapsSection) -> Session:
+        try:
+            signed = verifier.verify(request.target, request.headers, request.time)
+        except SignatureError as error:
+            # What is wrong is for the operator; to the peer it would tell which API keys there are.
+            raise RefusedRequestError(f"audiohook: {error}", UNAUTHORIZED, told="unauthorized") from error
+        return Session(signed)
+
+    return make
