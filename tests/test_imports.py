@@ -45,6 +45,7 @@ PURE = {
     "monitor/continuity.py": ("threading", "time", "datetime", "socket", "os", "zmq"),
     "monitor/rtp/": ("threading", "time", "datetime", "socket", "os"),
     "monitor/captures/": ("threading", "time", "datetime", "socket", "os"),
+    "monitor/taps/audiohook/": ("threading", "time", "datetime", "socket", "os", "asyncio"),
     "monitor/dashboard/render.py": ("threading", "time", "datetime", "socket", "os"),
 }
 """What decides, computes or draws has no clock, thread, socket or file."""
