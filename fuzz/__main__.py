@@ -57,9 +57,10 @@ def fuzz(name: str, runs: int) -> Result:
         command = [sys.executable, "-m", "fuzz.one", name, str(runs), str(folder)]
         status = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False).returncode
     seconds = time.monotonic() - begun
-    found = json.loads(figures.read_text()) if figures.is_file() else {"inputs": 0, "before_mb": 0.0, "after_mb": 0.0}
+    found = json.loads(figures.read_text()) if figures.is_file() else {}
     new = tuple(sorted(set(_artifacts(folder)) - before))
-    return Result(name, found["inputs"], seconds, found["before_mb"], found["after_mb"], status, new)
+    before_mb, after_mb = (float(found.get(key, 0.0)) for key in ("before_mb", "after_mb"))
+    return Result(name, int(found.get("inputs", 0)), seconds, before_mb, after_mb, status, new)
 
 
 def _artifacts(folder: Path) -> list[Path]:

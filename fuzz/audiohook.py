@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from fuzz.harness import Harness
 from fuzz.streams import plain, talk
 from monitor.taps.audiohook.fields import FieldError, parse_dictionary, serialize
+from monitor.taps.audiohook.messages import NOBODY
 from monitor.taps.audiohook.session import Session
 from monitor.taps.audiohook.signature import COVERED, SignatureError, Signed, Verifier, signed_headers
 
@@ -59,7 +61,7 @@ def _session(data: bytes) -> None:
     talk(Session(Signed(ORGANIZATION, SESSION, "c")), data, _Writer())
 
 
-OPEN = {
+OPEN: Mapping[str, object] = {
     "organizationId": ORGANIZATION,
     "conversationId": CONVERSATION,
     "participant": {"id": SESSION, "ani": "+1", "aniName": "n", "dnis": "+2"},
@@ -67,21 +69,21 @@ OPEN = {
 }
 
 
-def _said(kind: str, position: str = "PT0S", **parameters: object) -> bytes:
-    return b"t" + json.dumps({"type": kind, "position": position, "parameters": parameters}).encode()
+def _said(kind: str, parameters: Mapping[str, object] | None = None, position: str = "PT0S") -> bytes:
+    return b"t" + json.dumps({"type": kind, "position": position, "parameters": parameters or {}}).encode()
 
 
 CALL = b"\n".join(
     [
-        _said("open", **OPEN),
+        _said("open", OPEN),
         b"b" + bytes(8),
-        _said("ping", "PT0.0005S", rtt="PT0.02S"),
+        _said("ping", {"rtt": "PT0.02S"}, "PT0.0005S"),
         _said("paused"),
-        _said("resumed", start="PT0.0005S", discarded="PT0.5S"),
-        _said("discarded", "PT1S", start="PT0.5S", discarded="PT0.5S"),
-        _said("update", language="en-US"),
-        _said("error", code=429, message="m", retryAfter="PT1S"),
-        _said("close", reason="end"),
+        _said("resumed", {"start": "PT0.0005S", "discarded": "PT0.5S"}),
+        _said("discarded", {"start": "PT0.5S", "discarded": "PT0.5S"}, "PT1S"),
+        _said("update", {"language": "en-US"}),
+        _said("error", {"code": 429, "message": "m", "retryAfter": "PT1S"}),
+        _said("close", {"reason": "end"}),
     ]
 )
 WORDS = (
@@ -99,5 +101,5 @@ SIGNATURE = Harness(
     (f"{HEADERS['signature-input']}\n{HEADERS['signature']}".encode(), b'a=1;b=?0;c, d=(1 "x";y)\nz=:aGk=:'),
     (b'("', b'" "', b'");keyid="', b";created=", b"sig1=", b"=:", b"?1"),
 )
-PROBE = (_said("open", **{**OPEN, "conversationId": "00000000-0000-0000-0000-000000000000"}), _said("ping"))
+PROBE = (_said("open", {**OPEN, "conversationId": NOBODY}), _said("ping"))
 SESSION_TALK = Harness(_session, (CALL, b"\n".join(PROBE)), WORDS, longest=4096)

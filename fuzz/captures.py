@@ -54,7 +54,7 @@ def _captured(link: str, form: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         six = [(0.5, A6, B6, RTP)] if link == "raw" else []
         sent = [(0.0, A, B, invite(A, B)), (0.1, B, A, answer(B)), *TALK[:4], *six]
-        return capture(Path(folder) / "x", sent, link, form).read_bytes()
+        return bytes(capture(Path(folder) / "x", sent, link, form).read_bytes())
 
 
 DESCRIPTION = (

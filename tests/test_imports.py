@@ -36,6 +36,10 @@ MAY_IMPORT = {
 hands the module to the microphone's backend, so that the line that installs PortAudio stands in one place. torchaudio
 and librosa: references of tests, too slow to load for a program."""
 
+PURE_WEBSOCKET = (
+    *("handler", "trust", "meter", "peer", "messages", "formats", "dialects", "track", "signatures"),
+    *("media_streams", "pcm", "pbx"),
+)
 PURE = {
     "model/": ("threading", "time", "socket", "subprocess", "asyncio", "multiprocessing", "signal"),
     "monitor/alerts.py": ("threading", "time", "datetime", "socket", "os", "torch"),
@@ -45,7 +49,11 @@ PURE = {
     "monitor/continuity.py": ("threading", "time", "datetime", "socket", "os", "zmq"),
     "monitor/rtp/": ("threading", "time", "datetime", "socket", "os"),
     "monitor/captures/": ("threading", "time", "datetime", "socket", "os"),
-    "monitor/taps/audiohook/": ("threading", "time", "datetime", "socket", "os", "asyncio"),
+    "monitor/taps/audiohook/": ("threading", "time", "datetime", "socket", "os", "asyncio", "websockets"),
+    **dict.fromkeys(
+        (f"monitor/taps/websocket/{name}.py" for name in PURE_WEBSOCKET),
+        ("threading", "time", "datetime", "socket", "os", "asyncio", "websockets"),
+    ),
     "monitor/dashboard/render.py": ("threading", "time", "datetime", "socket", "os"),
 }
 """What decides, computes or draws has no clock, thread, socket or file."""

@@ -20,7 +20,7 @@ ENCODINGS: Mapping[str, str] = {"PCMU": "audio/x-mulaw", "PCMA": "audio/x-alaw",
 
 
 class MediaStreamPeer:
-    """One party of a recording is the track inbound, the other outbound."""
+    """One party of a recording is the track inbound, the other outbound; mixed where a dialect has but one track."""
 
     def __init__(self, name: str) -> None:
         self._name, self._dialect = name, DIALECTS[name]
@@ -65,7 +65,8 @@ class _Stream:
         self.dialect, self._codec, self._options = dialect, codec, call.options
         self._encode: Callable[..., bytes] = encoder(codec)
         self._rate = read_rate(call.options.get("rate", "8000")) if codec == "L16" else 8000
-        self._rows = [resample_all(row, SAMPLE_RATE, self._rate) for row in call.audio]
+        audio = call.audio if dialect.both else call.audio.mean(0)[None]
+        self._rows = [resample_all(row, SAMPLE_RATE, self._rate) for row in audio]
         self._size = self._rate * dialect.chunk_ms // 1000
         self.tracks = (INBOUND, OUTBOUND)[: len(self._rows)]
         self.frames = -(-max(len(row) for row in self._rows) // self._size)

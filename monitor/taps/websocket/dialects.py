@@ -21,7 +21,7 @@ class Dialect:
     parameters_apart: they stand beside start, not in it. rate: of the form. tracks: those that there are where neither
     start nor the URL says. encoding: where start has none, or one that says nothing. connected, stop: whether such
     messages are sent. numbers_are_text: counts stand in quotation marks. chunk_ms: audio in one message. ordered: no
-    message overtakes another.
+    message overtakes another. both: there can be the track outbound, too.
     """
 
     stream: str = "streamSid"
@@ -39,6 +39,7 @@ class Dialect:
     numbers_are_text: bool = True
     chunk_ms: int = 20
     ordered: bool = True
+    both: bool = True
 
 
 SNAKE = Dialect(
@@ -53,7 +54,7 @@ SNAKE = Dialect(
 DIALECTS: Mapping[str, Dialect] = {
     "twilio": Dialect(),
     "signalwire": Dialect(),
-    "fonoster": Dialect(),
+    "fonoster": Dialect(both=False),
     "telnyx": replace(SNAKE, encoding="PCMU", ordered=False),
     "plivo": Dialect(
         stream="streamId",
@@ -67,7 +68,13 @@ DIALECTS: Mapping[str, Dialect] = {
         numbers_are_text=False,
     ),
     "exotel": replace(
-        SNAKE, stream="stream_sid", call="call_sid", account="account_sid", encoding="raw/slin", chunk_ms=100
+        SNAKE,
+        stream="stream_sid",
+        call="call_sid",
+        account="account_sid",
+        encoding="raw/slin",
+        chunk_ms=100,
+        both=False,
     ),
 }
 """By the path of the request."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from monitor.rtp.payload import Decoder, Format, open_decoder
+from monitor.rtp.payload import Format
 from monitor.taps.websocket.handler import UNSUPPORTED, BadMessageError
 from monitor.types import Audio
 
@@ -36,23 +36,12 @@ def read_format(encoding: str, rate: int | None, channels: int | None = 1) -> Fo
     return Format(name, {"G722": 8000, "OPUS": 48_000}.get(name, rate))
 
 
-class LittleEndian:
-    """16-bit samples, little-endian, channels interleaved."""
-
-    def __init__(self, channels: int = 1) -> None:
-        self._channels = channels
-
-    def decode(self, payload: bytes) -> Audio:
-        """Samples (n, channels), or (n,) of one. Raises BadMessageError."""
-        if len(payload) % (2 * self._channels):
-            raise BadMessageError("audio that ends within a sample", UNSUPPORTED)
-        samples = np.frombuffer(payload, "<i2").astype(np.float32) / np.float32(32768)
-        return samples if self._channels == 1 else samples.reshape(-1, self._channels)
-
-
-def decoder(form: Format) -> Decoder:
-    """Of a format that read_format() gave."""
-    return LittleEndian() if form.encoding == LITTLE else open_decoder(form)
+def decode_little(payload: bytes, channels: int) -> Audio:
+    """Samples (channels, n) of interleaved ones, 16-bit, little-endian. Raises BadMessageError."""
+    if len(payload) % (2 * channels):
+        raise BadMessageError("audio that ends within a sample", UNSUPPORTED)
+    samples = np.frombuffer(payload, "<i2").astype(np.float32) / np.float32(32768)
+    return np.ascontiguousarray(samples.reshape(-1, channels).T)
 
 
 def as_rtp(form: Format) -> Format:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from monitor.rtp.payload import Format, PayloadError
+from monitor.rtp.payload import Format, PayloadError, open_decoder
 from monitor.taps.happenings import CallAudio, CallEnded, CallStarted, Happening
-from monitor.taps.websocket.formats import LITTLE, LittleEndian, decoder
+from monitor.taps.websocket.formats import LITTLE, decode_little
 from monitor.taps.websocket.handler import POLICY, BadMessageError, Request, Step, Unheard, named
 from monitor.types import Audio
 
@@ -104,8 +102,8 @@ class Pcm:
 def _rows(described: Described) -> Callable[[bytes], Audio]:
     """A decoder of messages to (channels, n)."""
     if described.form.encoding == LITTLE:
-        return lambda data: np.ascontiguousarray(LittleEndian(described.channels).decode(data).T)
-    mono = decoder(described.form)
+        return lambda data: decode_little(data, described.channels)
+    mono = open_decoder(described.form)
     return lambda data: mono.decode(data)[None]
 
 
