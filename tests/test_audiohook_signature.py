@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.taps.audiohook.fields import FieldError, InnerList, Item, Token, parse_dictionary, serialize
+from monitor.taps.audiohook.gate import prepare
 from monitor.taps.audiohook.signature import (
     COVERED,
     OLDEST_S,
@@ -21,6 +22,8 @@ from monitor.taps.audiohook.signature import (
     signature_base,
     signed_headers,
 )
+from monitor.taps.config import TapsSection
+from monitor.taps.websocket.handler import RefusedRequestError, Request
 
 KEY, SECRET = "SGVsbG8sIEkgYW0gdGhlIEFQSSBrZXkh", base64.b64decode("TXlTdXBlclNlY3JldEtleVRlbGxOby0xITJAMyM0JDU=")
 TARGET = "/api/v1/voicebiometrics/ws"
@@ -209,6 +212,22 @@ def test_nonces_are_forgotten_when_they_are_of_no_use_and_never_too_many() -> No
     assert len(nonces) == 3
     with pytest.raises(SignatureError, match="used before"):
         nonces.spend("key", "1", now=OLDEST_S + SKEW_S + 0.5)
+
+
+def test_a_proxy_may_change_the_host_and_the_path() -> None:
+    """What taps.websocket.public_url says is what the client signed."""
+    audiohook = {"keys": {KEY: base64.b64encode(SECRET).decode()}}
+    config = TapsSection.model_validate(
+        {"audiohook": audiohook, "websocket": {"public_url": "wss://audiohook.example.com/api/v1/"}}
+    )
+    make = prepare(config)
+    inside = signed() | {"host": "10.0.0.1:8765"}
+    assert make(Request("/voicebiometrics/ws", inside, time=CREATED), config)
+    with pytest.raises(RefusedRequestError, match="used before") as refused:
+        make(Request("/voicebiometrics/ws", inside, time=CREATED), config)
+    assert (refused.value.status, refused.value.told) == (401, "unauthorized")
+    with pytest.raises(RefusedRequestError, match="of another request"):
+        prepare(TapsSection.model_validate({"audiohook": audiohook}))(Request(TARGET, inside, time=CREATED), config)
 
 
 @pytest.mark.parametrize(
