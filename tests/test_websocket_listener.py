@@ -201,6 +201,17 @@ def test_a_peer_without_the_secret_gets_no_connection() -> None:
     run(test())
 
 
+def test_a_web_page_gets_no_connection() -> None:
+    async def test() -> None:
+        async with listening(Heard()) as listener:
+            with pytest.raises(InvalidStatus) as caught:
+                await dial(listener, origin="https://evil.example")
+            assert caught.value.response.status_code == 403
+            assert requests == []
+
+    run(test())
+
+
 def test_a_call_that_is_refused_is_answered_and_closed() -> None:
     async def test() -> None:
         heard = Heard()

@@ -14,7 +14,7 @@ from monitor.taps.websocket.handler import BadMessageError, RefusedRequestError,
 from monitor.taps.websocket.media_streams import open_stream
 from monitor.taps.websocket.meter import BURST_S, Meter
 from monitor.taps.websocket.signatures import fonoster_signature, twilio_signature
-from monitor.taps.websocket.trust import check_peer, check_secured, dialled, served
+from monitor.taps.websocket.trust import check_origin, check_peer, check_secured, dialled, served
 
 TLS = {"certificate": "c.pem", "key": "k.pem"}
 LOOPBACK, NETWORK = ["127.0.0.1", "::1", "localhost"], ["0.0.0.0"]
@@ -89,6 +89,29 @@ def test_settings_that_make_no_sense(key: str, value: object, says: str) -> None
     with pytest.raises(ConfigError) as caught:
         load_settings(None, {}, [("--set", f"taps.websocket.{key}", value)])
     assert says in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("origin", "taken"),
+    [
+        (None, True),
+        ("http://127.0.0.1", True),
+        ("127.0.0.1:8765", True),
+        ("https://calls.example.com", True),
+        ("https://evil.example", False),
+        ("null", False),
+        ("", False),
+        ("http://[", False),
+    ],
+)
+def test_no_web_page_of_another_site_may_dial(origin: str | None, taken: bool) -> None:
+    headers = {"host": "127.0.0.1:8765", **({} if origin is None else {"origin": origin})}
+    request = Request("/telnyx", headers, "wss://calls.example.com/telnyx")
+    if taken:
+        check_origin(request)
+        return
+    with pytest.raises(RefusedRequestError, match="another site"):
+        check_origin(request)
 
 
 def basic(text: str) -> str:

@@ -71,7 +71,9 @@ def serve(
     ] = None,
     websocket: Annotated[
         list[str] | None,
-        typer.Option(metavar="HOST:PORT", help="Take calls over WebSocket here; the path picks the protocol."),
+        typer.Option(
+            metavar="HOST:PORT", help="Take calls over WebSocket here; the path, such as /twilio, names the protocol."
+        ),
     ] = None,
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Listen beyond this machine although nothing protects the tap.")

@@ -33,7 +33,7 @@ from monitor.taps.websocket.handler import (
 )
 from monitor.taps.websocket.peer import Answer, Peer
 from monitor.taps.websocket.registry import PROTOCOLS, load_makers
-from monitor.taps.websocket.trust import check_peer, check_secured, dialled, served
+from monitor.taps.websocket.trust import check_origin, check_peer, check_secured, dialled, served
 
 TICK_S = 0.1
 OPEN_S = 10.0
@@ -165,6 +165,7 @@ class WebsocketListener:
         name = request.path[0] if request.path else ""
         if name not in self._served:
             raise RefusedRequestError("a path of no protocol", 404)
+        check_origin(request)
         check_peer(name, request, self.config)
         handler = self._makers[name](request, self.config)
         limits, now = self.config.websocket, time.monotonic()

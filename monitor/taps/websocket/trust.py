@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+from urllib.parse import urlsplit
 
 from monitor.errors import BadInputError
 from monitor.taps.config import TapsSection, WebsocketSection
@@ -43,6 +44,25 @@ def check_secured(config: TapsSection, hosts: list[str], *, insecure: bool) -> N
         raise BadInputError(
             f"taps.websocket.public_url: everybody can reach {', '.join(bare)} there", f"{SECRETS}; or say --insecure"
         )
+
+
+def check_origin(request: Request) -> None:
+    """Raises RefusedRequestError for a page of another site: a browser lets any page dial this machine. Vendors send no
+    Origin, and libwebsockets the host that it dials.
+    """
+    origin = request.headers.get("origin")
+    if origin is None:
+        return
+    if _host(origin) not in {_host(request.url), _host(request.headers.get("host", ""))} - {""}:
+        raise RefusedRequestError("dialled by a web page of another site")
+
+
+def _host(url: str) -> str:
+    """Of a URL, or of HOST:PORT; "" where there is none."""
+    try:
+        return urlsplit(url if "//" in url else f"//{url}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def check_peer(name: str, request: Request, config: TapsSection) -> None:
