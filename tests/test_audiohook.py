@@ -176,6 +176,11 @@ def test_secrets_in_the_settings_are_never_shown(tmp_path: Path, capsys: pytest.
         assert ran.status == 0
         assert KEY in ran.out
         assert SECRET not in ran.out
+    for wrong in (f'"{SECRET}"', f'["{SECRET}"]', f'{{ a = ["{SECRET}"] }}'):
+        file.write_text(f"[taps.audiohook]\nkeys = {wrong}\n")
+        ran = run_here(capsys, "config", "--config", file)
+        assert_one_error(ran, "taps.audiohook.keys", "input should be a valid")
+        assert SECRET not in ran.err
     file.write_text(f'[taps.audiohook]\nkeys = {{ "{KEY}" = "{SECRET}?" }}\n')
     ran = run_here(capsys, "serve", "--config", file, "--websocket", "127.0.0.1:0", "--no-publish")
     assert_one_error(ran, "no base64")
