@@ -13,9 +13,9 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from monitor.config import Config
 from monitor.errors import ConfigError
@@ -149,20 +149,20 @@ def _explained(error: ValidationError, origins: Mapping[str, str]) -> ConfigErro
     where = f" ({', '.join(dict.fromkeys(touched))})" if touched else ""
     if first["type"] == "extra_forbidden":
         return _no_such(key, where or f" ({_origin_of_section(key, origins)})")
-    value = "" if isinstance(first["input"], dict) or _holds_secrets(first["loc"]) else f" = {first['input']!r}"
+    value = "" if isinstance(first["input"], dict) or _is_secret(key) else f" = {first['input']!r}"
     message = message[:1].lower() + message[1:]
     named = f"{key}{value}{where}".strip()
     return ConfigError(f"{named}: {message}", "'monitor config' lists all settings; the unit is the end of the name")
 
 
-def _holds_secrets(path: Sequence[object]) -> bool:
-    """Whether the setting on that path is not for showing."""
+def _is_secret(key: str) -> bool:
+    """Whether a setting may not be shown: a secret, or a table of them."""
     section: type[Section] | None = Config
-    for part in path:
-        field = section.model_fields.get(str(part)) if section is not None else None
-        if field is not None and "SecretStr" in repr(field.annotation):
+    for part in key.split("."):
+        field = section.model_fields.get(part) if section is not None else None
+        if field is not None and SecretStr in (field.annotation, *get_args(field.annotation)):
             return True
-        section = section.section(str(part)) if section is not None else None
+        section = section.section(part) if section is not None else None
     return False
 
 

@@ -6,6 +6,7 @@ import base64
 from typing import Any
 
 import pytest
+from helpers import assert_one_error, run_here, settings
 
 from monitor.errors import BadInputError, ConfigError
 from monitor.settings import load_settings
@@ -239,6 +240,18 @@ def test_secrets_are_not_shown() -> None:
     config = taps(token="s3cret", basic="user:s3cret", twilio_auth_token="s3cret", fonoster_secret="s3cret")
     assert "s3cret" not in repr(config)
     assert "s3cret" not in str(list(config.settings()))
+
+
+def test_secrets_stay_out_of_what_the_program_writes(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (("config",), ("config", "--json")):
+        ran = run_here(capsys, *words, *settings("taps.websocket.token=s3cret"))
+        assert ran.status == 0
+        assert "taps.websocket.token" in ran.out
+        assert "s3cret" not in ran.out
+    for wrong in ("taps.websocket.token=73737", "taps.websocket.basic=s73737"):
+        ran = run_here(capsys, "config", *settings(wrong))
+        assert_one_error(ran, "taps.websocket")
+        assert "73737" not in ran.err
 
 
 LIMITS = WebsocketSection(max_messages_per_s=50, max_bytes_per_s=10_000, max_ahead_s=2.0)

@@ -40,7 +40,7 @@ class MediaStreamPeer:
         """Play one call. Raises RefusedCallError, OSError, and BadInputError for options that make no sense."""
         if call.network.reorder and self._dialect.ordered:
             raise BadInputError(f"--reorder: {self._name} keeps the order", "only telnyx mixes it up")
-        stream = _Stream(self._name, self._dialect, call, call.options.get("codec", self._codec))
+        stream = Stream(self._name, self._dialect, call, call.options.get("codec", self._codec))
         plan = [
             (at, 2 * frame + party)
             for party in range(len(stream.tracks))
@@ -58,7 +58,7 @@ class MediaStreamPeer:
         tally.lost += stream.frames * len(stream.tracks) - len(plan)
 
 
-class _Stream:
+class Stream:
     """The messages of one call."""
 
     def __init__(self, name: str, dialect: Dialect, call: Call, codec: str) -> None:
