@@ -5,6 +5,7 @@ It checks every answer: one that the protocol does not have is a fault of the ca
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import json
@@ -36,6 +37,8 @@ FRAME_S = 0.2
 """Of audio in a message, as the reference client has it."""
 FRAME = round(FRAME_S * RATE)
 PING_FRAMES = 5
+ANSWER_S = 10.0
+"""The reference client waits so long for closed, and half of it for opened."""
 OFFERS = (Media((EXTERNAL, INTERNAL)), Media((EXTERNAL,)), Media((INTERNAL,)))
 PARTICIPANT = {"ani": "+15550100", "aniName": "Simulated Caller", "dnis": "+15550199"}
 PORTS = {"ws": 80, "wss": 443}
@@ -241,7 +244,12 @@ class _Session:
         await self.socket.send(self.talk.say(kind, FRAME * frame, parameters))
 
     async def _answer(self) -> tuple[str, Mapping[str, Any]]:
-        return self.talk.hear(await self.socket.recv())
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                text = await self.socket.recv()
+        except TimeoutError as error:
+            raise WrongAnswerError(f"none within {ANSWER_S:g} s, where {list(self.talk.asked)} are due") from error
+        return self.talk.hear(text)
 
 
 def _gap(first: int, count: int) -> dict[str, str]:
