@@ -11,7 +11,7 @@ from helpers import voice
 from model.resample import resample_all
 from monitor.errors import BadInputError
 from monitor.rtp.payload import Format, open_decoder
-from monitor.simulate.encode import companded, linear
+from monitor.simulate.encode import Prepared, companded, linear
 from monitor.simulate.media_streams import MediaStreamPeer, Stream
 from monitor.simulate.peer import Call
 from monitor.simulate.plan import Impairments
@@ -38,6 +38,17 @@ def test_linear_samples_are_little_endian_and_clipped() -> None:
     assert linear(np.array([[0.0, -1.0], [0.0, -1.0]], np.float32)) == b"\x00\x00\x00\x80" * 2
 
 
+def test_the_calls_of_a_run_share_what_they_play() -> None:
+    prepared, audio = Prepared(), np.stack([voice(0.5), voice(0.5, seed=2)])
+    frames = prepared.frames(audio, "PCMU", 8000, 0.02, "apart")
+    assert [len(party) for party in frames] == [25, 25]
+    assert prepared.frames(audio, "PCMU", 8000, 0.02, "apart") is frames
+    (mixed,) = prepared.frames(audio, "L16", 16_000, 0.02, "mixed")
+    assert {len(frame) for frame in mixed} == {640}
+    (both,) = Prepared().frames(audio, "L16", 8000, 0.02, "interleaved")
+    assert {len(frame) for frame in both} == {640}
+
+
 def test_every_protocol_has_its_simulator() -> None:
     for name in set(PROTOCOLS) & set(PEERS):
         assert make_peer(name).to == f"ws://127.0.0.1:8765/{name}"
@@ -49,7 +60,7 @@ def test_every_protocol_has_its_simulator() -> None:
 def test_a_handler_hears_what_a_simulator_of_its_dialect_plays(name: str, codec: str) -> None:
     audio = np.stack([voice(1.0), voice(1.0, seed=5)])
     options = {"direction": "outbound", "call": "ab", "rate": "16000"}
-    stream = Stream(name, DIALECTS[name], Call(3, audio, "", Impairments(), options), codec)
+    stream = Stream(name, DIALECTS[name], Call(3, audio, "", Impairments(), options), codec, Prepared())
     handler = MediaStreams(name, DIALECTS[name], Request(f"/{name}?tracks=both" if name == "telnyx" else f"/{name}"))
     messages = [
         *stream.begins(),

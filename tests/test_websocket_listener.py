@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -471,5 +472,34 @@ def test_a_port_that_is_taken() -> None:
             config = TapsSection.model_validate({"websocket": {"listen": [f"{host}:{port}"]}})
             with pytest.raises(BadInputError, match="is in use"):
                 await WebsocketListener(config, Heard(), 10.0).run()
+
+    run(test())
+
+
+def test_a_monitor_that_stood_still_blames_no_peer() -> None:
+    async def test() -> None:
+        heard = Heard()
+        async with listening(heard, idle_s=1.0) as listener, dial(listener) as client:
+            await client.send("call one")
+            assert await client.recv() == "taken one"
+            await client.send(bytes(160))
+            time.sleep(1.5)
+            await client.send(bytes(160))
+            await client.send("echo still here")
+            assert await client.recv() == "still here"
+            assert listener.counts == {}
+        assert [type(h) for h in heard] == [CallStarted, CallAudio, CallAudio, CallEnded]
+
+    run(test())
+
+
+def test_one_peer_with_much_to_say_does_not_keep_the_others_waiting() -> None:
+    async def test() -> None:
+        async with listening(Heard()) as listener, dial(listener) as one, dial(listener) as other:
+            for n in range(1000):
+                await one.send(f"echo {n}")
+            await other.send("echo me")
+            assert await other.recv() == "me"
+            assert [await one.recv() for _ in range(1000)] == [str(n) for n in range(1000)]
 
     run(test())

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 import numpy as np
 
+from model.resample import resample_all
 from monitor.errors import BadInputError
 from monitor.rtp.payload import Format, open_decoder
-from monitor.types import Audio
+from monitor.types import SAMPLE_RATE, Audio
 
 
 def linear(samples: Audio) -> bytes:
@@ -41,6 +43,29 @@ def encoder(codec: str) -> Callable[[Audio], bytes]:
     if codec not in CODECS:
         raise BadInputError(f"--with codec={codec}: there is no such codec", f"choose from {', '.join(CODECS)}")
     return CODECS[codec][0]()
+
+
+Parties = Literal["apart", "interleaved", "mixed"]
+
+
+class Prepared:
+    """The frames of a recording. The calls of one run play the same one, so it is encoded once."""
+
+    def __init__(self) -> None:
+        self._key: tuple[int, str, int] | None = None
+        self._frames: list[list[bytes]] = []
+
+    def frames(self, audio: Audio, codec: str, rate: int, frame_s: float, parties: Parties) -> list[list[bytes]]:
+        """Of each party of float32 (parties, n) at SAMPLE_RATE, or of all in one. Raises BadInputError."""
+        key = (id(audio), codec, rate)
+        if key != self._key:
+            rows = audio.mean(0)[None] if parties == "mixed" else audio
+            rows = np.stack([resample_all(row, SAMPLE_RATE, rate) for row in rows])
+            size, encode = round(rate * frame_s), encoder(codec)
+            each = [rows.T] if parties == "interleaved" and len(rows) > 1 else list(rows)
+            self._frames = [[encode(part[at : at + size]) for at in range(0, rows.shape[1], size)] for part in each]
+            self._key = key
+        return self._frames
 
 
 def read_rate(text: str) -> int:

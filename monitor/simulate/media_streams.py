@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from model.resample import resample_all
 from monitor.errors import BadInputError
-from monitor.simulate.encode import encoder, read_rate
+from monitor.simulate.encode import Parties, Prepared, read_rate
 from monitor.simulate.peer import Call, Tally, paced
 from monitor.simulate.websocket import OPTIONS, USUAL, Dial, dialled
 from monitor.taps.websocket.dialects import DIALECTS, INBOUND, OUTBOUND, Dialect
-from monitor.types import SAMPLE_RATE
 
 ENCODINGS: Mapping[str, str] = {"PCMU": "audio/x-mulaw", "PCMA": "audio/x-alaw", "L16": "audio/x-l16"}
 
@@ -26,6 +24,7 @@ class MediaStreamPeer:
         self._name, self._dialect = name, DIALECTS[name]
         linear = "mulaw" not in self._dialect.encoding and self._dialect.encoding != "PCMU"
         self._codec = "L16" if linear else "PCMU"
+        self._prepared = Prepared()
         self.to = f"{USUAL}/{name}"
         self.options: Mapping[str, str] = {
             "codec": f"PCMU, PCMA or L16 (default: {self._codec})",
@@ -40,7 +39,7 @@ class MediaStreamPeer:
         """Play one call. Raises RefusedCallError, OSError, and BadInputError for options that make no sense."""
         if call.network.reorder and self._dialect.ordered:
             raise BadInputError(f"--reorder: {self._name} keeps the order", "only telnyx mixes it up")
-        stream = Stream(self._name, self._dialect, call, call.options.get("codec", self._codec))
+        stream = Stream(self._name, self._dialect, call, call.options.get("codec", self._codec), self._prepared)
         plan = [
             (at, 2 * frame + party)
             for party in range(len(stream.tracks))
@@ -61,15 +60,13 @@ class MediaStreamPeer:
 class Stream:
     """The messages of one call."""
 
-    def __init__(self, name: str, dialect: Dialect, call: Call, codec: str) -> None:
+    def __init__(self, name: str, dialect: Dialect, call: Call, codec: str, prepared: Prepared) -> None:
         self.dialect, self._codec, self._options = dialect, codec, call.options
-        self._encode: Callable[..., bytes] = encoder(codec)
         self._rate = read_rate(call.options.get("rate", "8000")) if codec == "L16" else 8000
-        audio = call.audio if dialect.both else call.audio.mean(0)[None]
-        self._rows = [resample_all(row, SAMPLE_RATE, self._rate) for row in audio]
-        self._size = self._rate * dialect.chunk_ms // 1000
-        self.tracks = (INBOUND, OUTBOUND)[: len(self._rows)]
-        self.frames = -(-max(len(row) for row in self._rows) // self._size)
+        parties: Parties = "apart" if dialect.both else "mixed"
+        self._payloads = prepared.frames(call.audio, codec, self._rate, dialect.chunk_ms / 1000, parties)
+        self.tracks = (INBOUND, OUTBOUND)[: len(self._payloads)]
+        self.frames = len(self._payloads[0])
         id = call.options.get("call", "simulated") + (f"-{call.number}" if call.number else "")
         self._ids = {dialect.call: id, dialect.account: f"account-of-{name}"}
         self._stream = f"stream-{id}"
@@ -97,12 +94,11 @@ class Stream:
 
     def media(self, frame: int, party: int) -> dict[str, Any]:
         """One chunk of one track."""
-        samples = self._rows[party][frame * self._size : (frame + 1) * self._size]
         inner = {
             "track": self.tracks[party],
             "chunk": self._number(frame + 1),
             "timestamp": self._number(frame * self.dialect.chunk_ms),
-            "payload": base64.b64encode(self._encode(samples)).decode(),
+            "payload": base64.b64encode(self._payloads[party][frame]).decode(),
         }
         return {**self._message("media"), "media": inner}
 

@@ -8,14 +8,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from urllib.parse import urlencode
 
-import numpy as np
-
-from model.resample import resample_all
 from monitor.errors import BadInputError
-from monitor.simulate.encode import encoder, linear, read_rate
+from monitor.simulate.encode import Parties, Prepared, read_rate
 from monitor.simulate.peer import Call, Tally, paced
 from monitor.simulate.websocket import OPTIONS, USUAL, Dial, dialled
-from monitor.types import SAMPLE_RATE, Audio
 
 FRAME_S = 0.02
 
@@ -63,7 +59,7 @@ class PcmPeer:
     """A recording of two parties is sent as two channels where the peer has them, else mixed."""
 
     def __init__(self, name: str) -> None:
-        self._name, self._shape = name, SHAPES[name]
+        self._name, self._shape, self._prepared = name, SHAPES[name], Prepared()
         self.to = f"{USUAL}/{name}"
         codec = {"codec": f"{', '.join(self._shape.codecs)} or L16 (default: L16)"} if self._shape.codecs else {}
         self.options: Mapping[str, str] = {
@@ -82,7 +78,8 @@ class PcmPeer:
             )
         shape, codec = self._shape, call.options.get("codec", "L16")
         rate = 8000 if codec != "L16" else read_rate(call.options.get("rate", str(shape.rate)))
-        frames = _frames(call.audio, rate, shape.stereo, codec)
+        parties: Parties = "interleaved" if shape.stereo else "mixed"
+        (frames,) = self._prepared.frames(call.audio, codec, rate, FRAME_S, parties)
         id = call.options.get("call", "simulated") + (f"-{call.number}" if call.number else "")
         query = {key: call.options[key] for key in ("parties", "direction") if key in call.options}
         if shape.stereo:
@@ -93,15 +90,6 @@ class PcmPeer:
             async for number in paced(call.departures(len(frames), FRAME_S)):
                 await connection.send(frames[number])
                 tally.sent += 1
-
-
-def _frames(audio: Audio, rate: int, stereo: bool, codec: str) -> list[bytes]:
-    """Messages of 20 ms."""
-    rows = np.stack([resample_all(row, SAMPLE_RATE, rate) for row in (audio if stereo else audio.mean(0)[None])])
-    size = round(rate * FRAME_S)
-    encode = linear if codec == "L16" else encoder(codec)
-    pieces = (rows[:, at : at + size] for at in range(0, rows.shape[1], size))
-    return [encode(piece.T if len(piece) > 1 else piece[0]) for piece in pieces]
 
 
 audiofork, audiostream, vonage, asterisk = (

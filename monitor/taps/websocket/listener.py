@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import ssl
 import time
@@ -41,6 +42,8 @@ OPEN_S = 10.0
 SEND_S = 2.0
 """A peer that does not read its answers for so long is closed."""
 CLOSE_S = 1.0
+MOST_AT_ONCE = 16
+"""Messages of one peer before the others have a turn: one that was held up has thousands."""
 UNOPENED = 100
 """Connections beside those of calls that may be in their handshakes."""
 BROKEN = {
@@ -193,12 +196,17 @@ class WebsocketListener:
 
     async def _hear(self, connection: ServerConnection, peer: Peer) -> str:
         """Returns why this side ends the connection. Raises ConnectionClosed when the other side does."""
-        while True:
+        for turn in itertools.count(1):
+            if turn % MOST_AT_ONCE == 0:
+                await asyncio.sleep(0)
+            since = time.monotonic()
             try:
                 async with asyncio.timeout(TICK_S):
                     data = await connection.recv()
             except TimeoutError:
-                answers = peer.tick(time.monotonic())
+                now = time.monotonic()
+                peer.forgive(max(0.0, now - since - TICK_S))
+                answers = peer.tick(now)
             else:
                 answers = peer.message(data, time.monotonic())
             for answer in answers:
@@ -207,6 +215,7 @@ class WebsocketListener:
                     return answer.reason or "the call is over"
                 if not await self._send(connection, answer):
                     return "the peer reads no answers"
+        raise AssertionError
 
     async def _send(self, connection: ServerConnection, answer: Answer) -> bool:
         """Whether the peer took it."""

@@ -62,6 +62,10 @@ class Peer:
         """Nothing came for a while."""
         return self._answered(lambda: self._handler.tick(now), now)
 
+    def forgive(self, seconds: float) -> None:
+        """For so long nobody listened: what came meanwhile is still to be heard."""
+        self._heard += seconds
+
     def end(self, why: str, now: float) -> None:
         """The connection is gone."""
         for happening in self._handler.closed(why):
