@@ -125,7 +125,7 @@ def json_sink(ending: Ending) -> Sink:
 
 
 def acquaint(sinks: Sequence[Sink], engine: Engine) -> None:
-    """Let heartbeats carry how the engine does, and say what a sink had to mend when it was opened."""
+    """Let heartbeats and metrics carry how the engine does, and say what a sink had to mend when it was opened."""
     for sink in sinks:
         if hasattr(sink, "vitals"):
             sink.vitals = engine.vitals
@@ -133,5 +133,9 @@ def acquaint(sinks: Sequence[Sink], engine: Engine) -> None:
             engine.reporter.recorder = sink.recorder
         if hasattr(sink, "weights_hash"):
             sink.weights_hash = engine.pool.detector.weights_hash
+        if hasattr(sink, "statuses"):
+            sink.statuses = engine.bus.status
+        if hasattr(sink, "latency"):
+            engine.on_latency = sink.latency
         if mended := getattr(sink, "repaired", ""):
             warn(mended)
