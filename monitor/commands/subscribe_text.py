@@ -103,13 +103,16 @@ def _brief(score: Message) -> str:
 
 def notice(item: Item) -> str:
     """One line for what the subscriber noticed itself."""
-    from monitor.subscriber import Missed, Restarted, Returned, Silent
+    from monitor.subscriber import Missed, Refused, Restarted, Returned, Silent
 
     match item:
         case Missed():
             return _plain(_missed(item))
-        case Restarted(epoch=epoch):
-            return _plain(f"publisher restarted (epoch {epoch})")
+        case Restarted(epoch=epoch, whole=whole):
+            rest = "nothing of the run before is missing" if whole else "the end of the run before may be missing"
+            return _plain(f"publisher restarted (epoch {epoch}); {rest}")
+        case Refused(address=address, reason=reason):
+            return _plain(f"refused by {address}: {reason}")
         case Silent(seconds=seconds, address=address):
             return _plain(f"no heartbeat for {seconds:g} s: is the monitor running at {address}?")
         case Returned(address=address):
