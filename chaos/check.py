@@ -13,6 +13,7 @@ from monitor.journal import chain, files
 from monitor.journal.verify import Verifier
 
 Key = tuple[str, int]
+TAIL_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ def kept(raw: bytes) -> Kept:
 
 def journal(path: Path) -> tuple[list[Kept], str]:
     """Its events, and what is wrong with it, or ""."""
-    verifier, found = Verifier(), []
+    verifier = Verifier()
+    found: list[Kept] = []
     for file in files.all_files(path):
         lines = file.read_bytes().splitlines(keepends=True)
         if not verifier.file(lines):
@@ -57,6 +59,18 @@ def store(path: Path) -> tuple[list[Kept], list[str], Any]:
         elif "notice" in item:
             notices.append(item["notice"])
     return events, notices, position
+
+
+def reached(path: Path) -> Key | None:
+    """(epoch, seq) of the newest position in a store, from its end alone."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - TAIL_BYTES))
+        lines = [line for line in file.read().splitlines(keepends=True) if line.endswith(b"\n")]
+    try:
+        epoch, seq, _ = json.loads(lines[-1])["position"]
+    except (IndexError, ValueError):
+        return None
+    return epoch, seq
 
 
 def fault(written: list[Kept], held: list[Kept], topic: str) -> str:

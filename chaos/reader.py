@@ -30,12 +30,16 @@ def main(address: str, replay: str, store: str, topic: str, high_water_mark: str
         Subscriber(address, [topic], high_water_mark=mark, since=since, replay=replay, silence_s=1.0) as subscriber,
     ):
         while os.getppid() != 1:
-            item = subscriber.receive(0.5)
+            item = subscriber.receive(0.1)
             position = subscriber.position
-            if item is None or position is None:
+            if position is None or (item is None and position == since):
                 continue
+            since = position
             said = item.raw.decode() if isinstance(item, Message) else str(item)
             place = [position.epoch, position.seq, dict(position.seen)]
+            if item is None:
+                kept.write(json.dumps({"position": place}).encode() + b"\n")
+                continue
             event = isinstance(item, Message) and bool(item.event.seq)
             line = {"event" if event else "notice": said, "position": place}
             kept.write(json.dumps(line).encode() + b"\n")

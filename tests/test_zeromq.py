@@ -383,8 +383,12 @@ def test_old_numbers_of_a_topic_are_no_hole_for_a_newcomer() -> None:
 
 
 def command(address: str, *options: str) -> subprocess.Popen[str]:
-    arguments = ", ".join((repr(address), *options))
-    script = f"import sys; from monitor.commands.subscribe import subscribe; sys.exit(subscribe({arguments}))"
+    asked = ", ".join(option for option in options if not option.startswith("as_json"))
+    as_json = "as_json=True" in options
+    script = (
+        "import sys; from monitor.commands.subscribe import Wanted, subscribe;"
+        f"sys.exit(subscribe({address!r}, {as_json}, Wanted({asked})))"
+    )
     return subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path.cwd()
     )

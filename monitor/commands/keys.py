@@ -11,9 +11,8 @@ from monitor.delivery import keys
 def new(folder: Path, name: str) -> None:
     """Make a pair. Raises BadInputError."""
     public, secret = keys.new(folder, name)
-    print(
-        f"{secret}  keep secret: whoever has it can {'pose as the publisher' if name == keys.SERVER else 'subscribe'}"
-    )
+    power = "pose as the publisher" if name == keys.SERVER else "subscribe, once it is let in"
+    print(f"{secret}  keep secret: whoever has it can {power}")
     if name == keys.SERVER:
         print(f"{public}  give it to subscribers: monitor subscribe --server-key {public} --key ...")
     else:

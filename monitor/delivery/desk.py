@@ -27,6 +27,9 @@ ANSWER_BYTES = 1 << 20
 PER_S, BURST = 100.0, 200.0
 """Requests of one connection."""
 
+WAIT = frozenset(("limited", "busy", "unreadable", "pending"))
+"""Errors that pass: who gets one may ask the same again."""
+
 Peer = Sequence[bytes]
 Answer = tuple[Peer, list[bytes]]
 
@@ -91,14 +94,15 @@ class Desk:
         current = request.epoch == self._epoch
         if not found.known and not current:
             return self._unknown(request)
-        missing, until = found.missing, found.until
-        beyond = min(request.last or 0, self._history.first - 1)
-        if current and not found.lines and until < request.first and beyond >= request.first:
-            # Neither here nor there: sent while the disk was full, and gone from memory since.
-            missing, until = [(request.first, beyond)], beyond
+        if current and found.until < request.first <= min(request.last or 0, self._history.first - 1):
+            # Sent while the disk was full, and gone from memory since: the journal is still to have it, or a number
+            # behind it, which shows that it never will.
+            return self._error("pending", request.id, "the journal does not have that yet: wait")
         lines = [line.rstrip(b"\n") for line in found.lines]
         following = "" if current or not found.end else found.next or self._epoch
-        return self._answer(request, lines, missing, until, end=found.end and not current, following=following)
+        return self._answer(
+            request, lines, found.missing, found.until, end=found.end and not current, following=following
+        )
 
     def _answer(
         self,
@@ -140,4 +144,4 @@ class Desk:
 
     def _error(self, count: str, request_id: str, why: str) -> list[bytes]:
         self.counts[count] += 1
-        return [requests.answer("error", request_id, error=why, wait=count in ("limited", "busy", "unreadable"))]
+        return [requests.answer("error", request_id, error=why, wait=count in WAIT)]
