@@ -92,7 +92,7 @@ class Catchup:
         if request is None or head.get("id") != request.id:
             return False
         if head.get("reply") == "unknown":
-            self._end_fetch(whole=False, following="")
+            self.give_up()
             return True
         until = head.get("until")
         if head.get("reply") != "replay" or not isinstance(until, int):
@@ -101,20 +101,23 @@ class Catchup:
         if until >= request.first:
             self._replayed.append(_Until(until))
         if head.get("end") is True or (request.last is not None and until >= request.last):
+            # A publisher that was killed may have sent more than its journal had.
+            self._lose(max(request.first, until + 1), request.last)
             self._end_fetch(whole=True, following=str(head.get("next", "")))
         else:
             self._ask(request.epoch, max(request.first, until + 1), request.last)
         return True
 
     def give_up(self) -> None:
-        """Nobody answers: what is missing is told, and what is held goes on."""
-        request = self.request
-        if request is None:
-            return
-        if request.last is not None:
-            missed = Missed(request.first, request.last, "", self._continuity.everything)
-            self._replayed.extend((missed, _Until(request.last)))
-        self._end_fetch(whole=False, following="")
+        """Nobody answers, or knows: what is missing is told, and what is held goes on."""
+        if self.request is not None:
+            self._lose(self.request.first, self.request.last)
+            self._end_fetch(whole=False, following="")
+
+    def _lose(self, first: int, last: int | None) -> None:
+        """These cannot be had."""
+        if last is not None and first <= last:
+            self._replayed.extend((Missed(first, last, "", self._continuity.everything), _Until(last)))
 
     def _end_fetch(self, *, whole: bool, following: str) -> None:
         self.request = None
