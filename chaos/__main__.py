@@ -77,7 +77,7 @@ class Scene:
         for name, (topic, _, _) in READERS.items():
             fault = check.fault(written, check.store(self._store(name))[0], topic)
             wrong += [f"{name}: {fault}"] if fault else []
-        self._kill_publisher()
+        self._publisher.send_signal(signal.SIGHUP)
         return names, wrong, len(written)
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """A publisher under test: the real bus, journal and ZeroMQ sink, fed with scripted events in bursts at full speed.
 
 SIGUSR1: the disk is full (no file may grow). SIGUSR2: there is room again. SIGTERM: publish no more, say the last
-number once the journal has it, and go on serving.
+number once the journal has it, and go on serving. SIGHUP: publish again.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class Orders:
         self._journal = journal
         self._hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
         signal.signal(signal.SIGTERM, lambda *_: setattr(self, "quiet", True))
+        signal.signal(signal.SIGHUP, lambda *_: setattr(self, "quiet", False))
         signal.signal(signal.SIGUSR1, lambda *_: self._limit(self._size() + ROOM_BYTES))
         signal.signal(signal.SIGUSR2, lambda *_: self._limit(self._hard))
 
@@ -53,7 +54,7 @@ class Orders:
 
 
 def main(address: str, replay: str, journal: str) -> None:
-    """Publish until SIGTERM, then serve until killed."""
+    """Publish and serve until killed."""
     config = Config.model_validate(
         {
             "zeromq": {"address": address, "replay_address": replay, "heartbeat_s": 0.2, "replay_events": 300},
@@ -64,16 +65,16 @@ def main(address: str, replay: str, journal: str) -> None:
     with Bus(open_sinks(config, epoch), 20_000, epoch) as bus:
         print(epoch, flush=True)
         n = 0
-        while not orders.quiet:
-            for _ in range(random.randrange(2 * BURST)):
-                n = bus.publish(scripted(n), wait=False).seq
-            time.sleep(PAUSE_S)
-        while not bus.drain(0.1):
-            pass
-        lost = sum(status.dropped for status in bus.status())
-        print(n, lost, flush=True)
         while os.getppid() != 1:
-            time.sleep(0.1)
+            while not orders.quiet:
+                for _ in range(random.randrange(2 * BURST)):
+                    n = bus.publish(scripted(n), wait=False).seq
+                time.sleep(PAUSE_S)
+            while not bus.drain(0.1):
+                pass
+            print(n, sum(status.dropped for status in bus.status()), flush=True)
+            while orders.quiet and os.getppid() != 1:
+                time.sleep(0.02)
 
 
 if __name__ == "__main__":
