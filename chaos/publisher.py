@@ -20,6 +20,8 @@ from monitor.config import Config
 from monitor.sinks.registry import open_sinks
 from monitor.types import Event
 
+PARENT = os.getppid()
+"""This process ends when that one has ended."""
 BURST, PAUSE_S = 100, 0.05
 CALLS = 5
 ROOM_BYTES = 700
@@ -65,7 +67,7 @@ def main(address: str, replay: str, journal: str) -> None:
     with Bus(open_sinks(config, epoch), 20_000, epoch) as bus:
         print(epoch, flush=True)
         n = 0
-        while os.getppid() != 1:
+        while os.getppid() == PARENT:
             while not orders.quiet:
                 for _ in range(random.randrange(2 * BURST)):
                     n = bus.publish(scripted(n), wait=False).seq
@@ -73,7 +75,7 @@ def main(address: str, replay: str, journal: str) -> None:
             while not bus.drain(0.1):
                 pass
             print(n, sum(status.dropped for status in bus.status()), flush=True)
-            while orders.quiet and os.getppid() != 1:
+            while orders.quiet and os.getppid() == PARENT:
                 time.sleep(0.02)
 
 

@@ -10,6 +10,9 @@ from pathlib import Path
 
 from monitor.subscriber import Message, Position, Subscriber
 
+PARENT = os.getppid()
+"""This process ends when that one has ended."""
+
 
 def recover(store: Path) -> Position:
     """The position in the last whole line; a line that a kill has cut short is taken off."""
@@ -29,7 +32,7 @@ def main(address: str, replay: str, store: str, topic: str, high_water_mark: str
         open(store, "ab", buffering=0) as kept,
         Subscriber(address, [topic], high_water_mark=mark, since=since, replay=replay, silence_s=1.0) as subscriber,
     ):
-        while os.getppid() != 1:
+        while os.getppid() == PARENT:
             item = subscriber.receive(0.1)
             position = subscriber.position
             if position is None or (item is None and position == since):
