@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers import assert_one_error, run_here
+from helpers import QUICK, assert_one_error, make_weights, run_here, settings, start_monitor, turning_call, write_wav
 from test_delivery import LIMIT_S, Publisher, numbers, settle, take
 
 from monitor.config import Config
@@ -215,3 +215,25 @@ def test_messages_of_an_encrypted_stream_are_the_same(folder: Path) -> None:
         (item,) = take(anna, lambda items: len(items) == 1)
         assert isinstance(item, Message)
         assert item.event.data == {"p_fake": 0.97}
+
+
+def test_the_program_publishes_and_subscribes_with_keys(folder: Path, tmp_path: Path) -> None:
+    make_weights(tmp_path / "w.safetensors")
+    write_wav(tmp_path / "call.wav", turning_call(3.0, 4.0, 3.0))
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+    words = ("--server-key", folder / "server.key", "--key", folder / "anna.key_secret", "--topic", "alert", "--json")
+    with (
+        start_monitor("subscribe", address, *words, "--count", "1", cwd=tmp_path) as allowed,
+        start_monitor("subscribe", address, "--topic", "alert", cwd=tmp_path) as without,
+        start_monitor(
+            *("replay", "call.wav", "--weights", "w.safetensors", "--publish", address, "--screen", "off"),
+            *(*settings(*QUICK, f"zeromq.keys={folder}"), "--speed", "2"),
+            cwd=tmp_path,
+        ) as monitor,
+    ):
+        allowed.wait_for(lambda line: '"alert.opened"' in line)
+        assert allowed.end() == 0
+        said = without.wait_for(lambda line: "refused by" in line)
+        assert said == f"refused by {address}: the stream is encrypted: give --server-key and --key\n"
+        assert monitor.end() == 0
