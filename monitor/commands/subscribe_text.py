@@ -123,7 +123,8 @@ def notice(item: Item) -> str:
 
 def _missed(item: Missed) -> str:
     if not item.exact:
-        return f"missed events on {item.topic} (between seq {item.first} and {item.last})"
+        where = f" on {item.topic}" if item.topic else ""
+        return f"missed events{where} (between seq {item.first} and {item.last})"
     if item.first == item.last:
         return f"missed 1 event (seq {item.first})"
     return f"missed {item.at_most} events (seq {item.first} to {item.last})"
