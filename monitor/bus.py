@@ -90,7 +90,7 @@ class Bus:
             # What it has not taken by half the time goes to the others as it is, for which the other half is left.
             half = now + (self._deadline - now) / 2
             self._ahead.close(half)
-            self._ahead.join(half)
+            self._ahead.drain(half)
             self._gate.open()
         for lane in self._behind:
             lane.close(self._deadline)

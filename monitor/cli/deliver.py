@@ -19,6 +19,9 @@ def subscribe(
         str, typer.Argument(metavar="ADDRESS", help="Where the running monitor publishes.")
     ] = "tcp://127.0.0.1:5556",
     json_lines: Annotated[bool, typer.Option("--json", help="Write each event as a JSON line.")] = False,
+    cloudevents: Annotated[
+        bool, typer.Option("--cloudevents", help="Write each event as a JSON line in the envelope of CloudEvents 1.0.")
+    ] = False,
     topic: Annotated[
         list[str] | None,
         typer.Option(
@@ -54,7 +57,7 @@ def subscribe(
     from monitor.commands.subscribe import subscribe as run
 
     wanted = Wanted(tuple(topic or [""]), count, timeout, since, state, server_key, key, replay)
-    raise typer.Exit(run(address, json_lines, wanted))
+    raise typer.Exit(run(address, json_lines, wanted, cloudevents))
 
 
 def verify(

@@ -78,6 +78,12 @@ def serve(
             metavar="HOST:PORT", help="Take RTP here; HOST:PORT+PORT for the two parties of a call. May be repeated."
         ),
     ] = None,
+    websocket: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Take calls over WebSocket here; the path, such as /twilio, names the protocol."
+        ),
+    ] = None,
     config: ConfigFile = None,
     assignments: Assignments = None,
     weights: Weights = None,
@@ -102,7 +108,11 @@ def serve(
         journal=journal,
         screen=screen,
         insecure=insecure,
-        named={"--rtp": ("taps.rtp.listen", rtp), "--insecure": ("serve.insecure", insecure or None)},
+        named={
+            "--rtp": ("taps.rtp.listen", rtp),
+            "--websocket": ("taps.websocket.listen", websocket),
+            "--insecure": ("serve.insecure", insecure or None),
+        },
     )
     from monitor.commands.serve import serve as run
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from monitor import wire
-from monitor.commands.subscribe_text import Report
+from monitor.cloudevents import structured
+from monitor.commands.subscribe_text import Report, notice
 
 if TYPE_CHECKING:
     from monitor.subscriber import Item, Subscriber
@@ -42,14 +43,14 @@ class Wanted:
     replay: str | None = None
 
 
-def subscribe(address: str, as_json: bool = False, wanted: Wanted | None = None) -> int:
+def subscribe(address: str, as_json: bool = False, wanted: Wanted | None = None, cloudevents: bool = False) -> int:
     """Print the stream until Ctrl-C, `count` events or `timeout_s`. Returns the exit status.
 
     0: enough was seen or the reader of the output has gone; 1: fewer than count events within timeout_s; 130: Ctrl-C.
     Raises BadInputError for an impossible address, key, number or state file.
     """
     wanted = wanted or Wanted()
-    output: _Output = _Json() if as_json else Report(sys.stdout)
+    output: _Output = _CloudEvents() if cloudevents else _Json() if as_json else Report(sys.stdout)
     try:
         with _connect(address, wanted) as subscriber:
             return _follow(subscriber, output, wanted)
@@ -108,14 +109,28 @@ class _Json:
 
     def item(self, item: Item) -> None:
         if isinstance(item, wire.Message):
-            self._line(item.raw)
+            _line(item.raw)
         else:
-            notice = {"type": type(item).__name__.lower(), **asdict(item)}
-            self._line(json.dumps(notice, separators=(",", ":")).encode())
+            noticed = {"type": type(item).__name__.lower(), **asdict(item)}
+            _line(json.dumps(noticed, separators=(",", ":")).encode())
 
     def close(self) -> None:
         """Nothing is held back."""
 
-    def _line(self, line: bytes) -> None:
-        sys.stdout.buffer.write(line + b"\n")
-        sys.stdout.buffer.flush()
+
+class _CloudEvents:
+    """One CloudEvent a line; what the subscriber noticed is none, and goes to standard error."""
+
+    def item(self, item: Item) -> None:
+        if isinstance(item, wire.Message):
+            _line(structured(item.event, raw=item.raw))
+        else:
+            print(notice(item), file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Nothing is held back."""
+
+
+def _line(line: bytes) -> None:
+    sys.stdout.buffer.write(line + b"\n")
+    sys.stdout.buffer.flush()

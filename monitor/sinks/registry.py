@@ -7,6 +7,7 @@ from pathlib import Path
 
 from monitor import wire
 from monitor.config import Config, ZeromqSection
+from monitor.sinks.outlets import OUTLETS
 from monitor.taps.safety import check_reach
 from monitor.types import Sink
 
@@ -53,7 +54,7 @@ def _journal(config: Config, epoch: str) -> Sink | None:  # noqa: ARG001
     return JournalSink(config.journal.path, config.journal)
 
 
-SINKS: dict[str, Builder] = {"zeromq": _zeromq, "journal": _journal}
+SINKS: dict[str, Builder] = {"zeromq": _zeromq, "journal": _journal, **OUTLETS}
 
 
 def open_sinks(config: Config, epoch: str) -> list[Sink]:
@@ -62,7 +63,7 @@ def open_sinks(config: Config, epoch: str) -> list[Sink]:
     try:
         for build in SINKS.values():
             if sink := build(config, epoch):
-                opened.append(sink)
+                opened += [sink, *getattr(sink, "companions", ())]
     except BaseException:
         for sink in opened:
             sink.close()
