@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from monitor.cli import judge, machine, records, watch
+from monitor.cli import deliver, judge, machine, records, watch
 from monitor.cli.base import app
 
 COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
@@ -11,8 +11,8 @@ COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
     "simulate": (watch.simulate, "Play a recorded call into a tap, as its real peer would."),
     "score": (judge.score, "Judge whole recordings: one line for each file and channel."),
     "calibrate": (judge.calibrate, "Set the alert threshold from genuine calls of your own."),
-    "subscribe": (judge.subscribe, "Print what a running monitor finds."),
-    "verify": (records.verify, "Find what was changed in evidence, removed from it or added."),
+    "subscribe": (deliver.subscribe, "Print what a running monitor finds."),
+    "verify": (records.verify, "Find what was altered in a journal or in evidence, left out or added."),
     "report": (records.report, "Write what was found as one page to read, print or hand on."),
     "devices": (machine.devices, "List the inputs that --device takes: microphones, system audio."),
     "demo": (watch.demo, "Watch a call whose voice turns synthetic half-way."),
@@ -24,5 +24,6 @@ COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
 
 for _name, (_command, _line) in COMMANDS.items():
     app.command(name=_name, short_help=_line)(_command)
+app.add_typer(deliver.keys, name="keys", short_help="Make the keys that encrypt the stream, and say who may read it.")
 
 __all__ = ["COMMANDS", "app"]

@@ -12,6 +12,7 @@ from monitor.cli.options import (
     ConfigFile,
     Evidence,
     FailOnAlert,
+    Insecure,
     Journal,
     Json,
     NoPublish,
@@ -48,6 +49,7 @@ def live(
     weights: Weights = None,
     publish: Publish = None,
     no_publish: NoPublish = False,
+    insecure: Insecure = False,
     journal: Journal = None,
     evidence: Evidence = None,
     screen: Screen = None,
@@ -89,6 +91,7 @@ def live(
         journal=journal,
         screen=screen,
         evidence=evidence,
+        insecure=insecure,
     )
     from monitor.commands.live import live as run
 

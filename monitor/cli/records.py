@@ -16,15 +16,19 @@ KeyFile = Annotated[
 
 def verify(
     path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="A folder of evidence, or the folder that holds several of them.")
+        Path,
+        typer.Argument(
+            metavar="PATH",
+            help="A journal, with the files it has rotated to; or evidence, one folder or several in one.",
+        ),
     ],
     key: KeyFile = None,
     json_lines: JsonOnly = False,
 ) -> None:
-    """Find what was changed in evidence, removed from it or added. Exit status 0: nothing, 2: something.
+    """Find what was altered in a journal or in evidence, left out or added. Exit status 0: whole, 2: not.
 
-    Without --key this shows damage and careless changes; whoever can write to the folder can make new checksums too.
-    With --key the manifest must have been sealed by the holder of that secret.
+    Without --key this shows damage and careless changes: whoever can write to a folder of evidence can make new
+    checksums too. With --key its manifest must have been sealed by the holder of that secret.
     """
     from monitor.commands.verify import verify as run
 

@@ -12,6 +12,7 @@ from monitor.cli.options import (
     ConfigFile,
     Evidence,
     FailOnAlert,
+    Insecure,
     Journal,
     Json,
     NoPublish,
@@ -42,6 +43,7 @@ def replay(
     weights: Weights = None,
     publish: Publish = None,
     no_publish: NoPublish = False,
+    insecure: Insecure = False,
     journal: Journal = None,
     evidence: Evidence = None,
     screen: Screen = None,
@@ -63,6 +65,7 @@ def replay(
         journal=journal,
         screen=screen,
         evidence=evidence,
+        insecure=insecure,
     )
     from monitor.commands.replay import Replay
     from monitor.commands.replay import replay as run
@@ -84,14 +87,12 @@ def serve(
             metavar="HOST:PORT", help="Take calls over WebSocket here; the path, such as /twilio, names the protocol."
         ),
     ] = None,
-    insecure: Annotated[
-        bool, typer.Option("--insecure", help="Listen beyond this machine although nothing protects the tap.")
-    ] = False,
     config: ConfigFile = None,
     assignments: Assignments = None,
     weights: Weights = None,
     publish: Publish = None,
     no_publish: NoPublish = False,
+    insecure: Insecure = False,
     journal: Journal = None,
     evidence: Evidence = None,
     screen: Screen = None,
@@ -111,6 +112,7 @@ def serve(
         journal=journal,
         screen=screen,
         evidence=evidence,
+        insecure=insecure,
         named={
             "--rtp": ("taps.rtp.listen", rtp),
             "--websocket": ("taps.websocket.listen", websocket),
@@ -134,6 +136,7 @@ def demo(
     weights: Weights = None,
     publish: Publish = None,
     no_publish: NoPublish = False,
+    insecure: Insecure = False,
     journal: Journal = None,
     evidence: Evidence = None,
     screen: Screen = None,
@@ -150,6 +153,7 @@ def demo(
         journal=journal,
         screen=screen,
         evidence=evidence,
+        insecure=insecure,
     )
     from monitor.commands.demo import demo as run
     from monitor.commands.replay import Replay

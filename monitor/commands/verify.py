@@ -1,4 +1,4 @@
-"""`monitor verify`: whether what the program wrote is as it was written."""
+"""`monitor verify`: whether a journal, or evidence, is as it was written."""
 
 from __future__ import annotations
 
@@ -6,53 +6,45 @@ import json
 from pathlib import Path
 
 from monitor.errors import BadInputError
-from monitor.store.seal import read_key
-from monitor.store.verify import Verdict, folders, verify_folder
+from monitor.journal import files
+from monitor.journal.check import check
+from monitor.journal.verify import Findings
 
 WHOLE, BROKEN = 0, 2
 
 
 def verify(path: Path, key: Path | None, *, as_json: bool) -> int:
-    """Check evidence. Returns the exit status; raises BadInputError where there is nothing to check."""
+    """Check what a path names. Returns the exit status; raises BadInputError where there is nothing to read."""
     if path.is_dir():
+        from monitor.commands.verify_evidence import verify_evidence
+
         return verify_evidence(path, key, as_json=as_json)
-    raise BadInputError(f"{path} is no folder of evidence", "name a folder that --evidence made, or one within it")
+    if key is not None:
+        raise BadInputError("--key is for evidence", "the lines of a journal are chained without a key")
+    return verify_journal(path, as_json=as_json)
 
 
-def verify_evidence(path: Path, key: Path | None, *, as_json: bool) -> int:
-    """Check a folder of evidence, or each one within a folder. The first difference is named."""
-    secret = read_key(key) if key is not None else None
-    try:
-        found = folders(path)
-    except OSError as error:
-        raise BadInputError(f"cannot read {path}: {error.strerror}", "check the path") from error
-    if not found:
-        raise BadInputError(f"there is no evidence in {path}", "name a folder that --evidence made")
-    verdicts = [verify_folder(folder, secret) for folder in found]
-    broken = next((v for v in verdicts if v.difference), None)
-    if as_json:
-        print(json.dumps(_answer(verdicts, broken, secret is not None)))
-    else:
-        _say(verdicts, broken, secret is not None)
+def verify_journal(journal: Path, *, as_json: bool) -> int:
+    """Check a journal and the files that were rotated away before it."""
+    paths = files.all_files(journal)
+    if not paths:
+        raise BadInputError(f"there is no journal {journal}", "name the file that journal.path names")
+    found, broken = check(paths)
+    _say(found, broken, len(paths), as_json)
     return WHOLE if broken is None else BROKEN
 
 
-def _answer(verdicts: list[Verdict], broken: Verdict | None, checked: bool) -> dict[str, object]:
-    place = {"folder": str(broken.folder), "fault": broken.difference} if broken else {}
-    return {"whole": broken is None, "folders": len(verdicts), **place, "seal_checked": checked}
-
-
-def _say(verdicts: list[Verdict], broken: Verdict | None, checked: bool) -> None:
-    for verdict in verdicts:
-        if verdict.difference:
-            print(f"{verdict.folder}: {verdict.difference}")
-    if broken is not None:
+def _say(found: Findings, broken: Path | None, count: int, as_json: bool) -> None:
+    if as_json:
+        place = {"file": str(broken), "line": found.line, "fault": found.fault} if broken else {}
+        notes = {"notes": found.notes, "chain": found.last}
+        print(json.dumps({"whole": broken is None, "records": found.records, **place, **notes}))
         return
-    count = len(verdicts)
-    print(f"whole: {sum(v.files for v in verdicts)} files in {count} folder{'s' * (count != 1)}")
-    if checked:
-        print("seal: made with this key")
-    elif any(v.sealed for v in verdicts):
-        print("note: sealed, and the seal was not checked: give --key FILE")
-    else:
-        print("note: checksums alone show damage, not a forger who makes them anew: see evidence_store.key")
+    for note in found.notes:
+        print(f"note: {note}")
+    if broken:
+        print(f"{broken}, line {found.line}: {found.fault}")
+        return
+    print(f"whole: {found.records} records in {count} file{'s' * (count != 1)}")
+    if found.last:
+        print(f"chain: {found.last}")

@@ -11,6 +11,8 @@ from typing import Any
 from model.config import SAMPLE_RATE
 from monitor import wire
 from monitor.errors import BadInputError
+from monitor.journal.check import check
+from monitor.journal.files import all_files
 from monitor.report.story import Kept, Story
 from monitor.store.folder import SETTINGS, TIMELINE
 from monitor.store.seal import read_manifest
@@ -48,11 +50,19 @@ def read(paths: Sequence[Path], only: str | None, key: bytes | None) -> tuple[St
 
 
 def _journal(path: Path, story: Story, several: bool) -> Source:
+    """A journal and the files it has rotated to."""
+    paths = all_files(path)
+    if not paths:
+        raise BadInputError(f"there is no journal {path}", "name the file that journal.path names")
+    found, broken = check(paths)
     skipped = 0
-    with path.open("rb") as lines:
-        for line in lines:
-            skipped += not _take(line, story, several)
-    return Source(str(path), "journal", "not verified", True, skipped)
+    for part in paths:
+        with part.open("rb") as lines:
+            skipped += sum(not _take(line, story, several) for line in lines)
+    result = f"whole: the chain of {found.records} records holds"
+    if broken is not None:
+        result = f"{broken.name}, line {found.line}: {found.fault}"
+    return Source(str(path), "journal", result, broken is None, skipped)
 
 
 def _take(line: bytes, story: Story, may_repeat: bool) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 from model.config import SAMPLE_RATE
 from monitor import wire
 from monitor.config import Config
+from monitor.sections import shown
 from monitor.store.clip import Clip, Stretch
 from monitor.store.picture import png, spectrogram
 from monitor.store.seal import MANIFEST, SEAL, manifest, seal
@@ -23,7 +24,6 @@ LONGEST_NAME = 60
 PRIVATE = 0o700
 TIMELINE, SETTINGS, README = "timeline.jsonl", "settings.json", "README.txt"
 LIBRARIES = ("torch", "numpy", "soundfile", "av")
-_SECRET_WORDS = ("secret", "password", "token", "credential")
 
 HOW_TO_READ = """\
 Evidence kept by deepfake-speech-monitor.
@@ -158,16 +158,8 @@ def write_common(draft: Draft, config: Config) -> None:
 
 
 def public_settings(config: Config) -> dict[str, object]:
-    """Every setting by its key; what may be a secret is stars, unless it only says where the secret is."""
-    return {key: _masked(key, value) for key, value in config.settings()}
-
-
-def _masked(key: str, value: object) -> object:
-    if isinstance(value, Mapping):
-        return {str(name): _masked(f"{key}.{name}", item) for name, item in value.items()}
-    secret = any(word in key.lower() for word in _SECRET_WORDS)
-    harmless = not isinstance(value, str) or not value or value.startswith(("file:", "env:"))
-    return "********" if secret and not harmless else value
+    """Every setting by its key; of a secret only where it is to be found."""
+    return {key: shown(value) for key, value in config.settings()}
 
 
 def versions() -> dict[str, str]:
