@@ -21,7 +21,7 @@ _PLAIN = frozenset(("model",))
 
 
 def redact(text: str, key: bytes) -> str:
-    """Each number as `tel-3f9a1c..67`: the last two digits stay; equal numbers have equal names under one key.
+    """Each number as `tel-kfmdbc-x67`: the last two digits stay; equal numbers have equal names under one key.
 
     The key must be secret: there are so few numbers that anybody could try them all. A long run of digits that is no
     telephone number is replaced too; an IP address is not.
@@ -33,8 +33,9 @@ def _pseudonym(number: str, key: bytes) -> str:
     if number.count(".") == 3 and _is_address(number):
         return number
     digits = re.sub(r"\D", "", number)
-    name = hmac.new(key, re.sub(r"^00", "", digits).encode(), hashlib.sha256).hexdigest()[:6]
-    return f"tel-{name}..{digits[-_KEPT_DIGITS:]}"
+    digest = hmac.new(key, re.sub(r"^00", "", digits).encode(), hashlib.sha256).digest()
+    # Letters, and an x before the digits, so that a pseudonym is never taken for a number itself.
+    return f"tel-{''.join(chr(97 + byte % 26) for byte in digest[:6])}-x{digits[-_KEPT_DIGITS:]}"
 
 
 def _is_address(text: str) -> bool:

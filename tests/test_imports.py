@@ -74,6 +74,12 @@ PURE = {
     "monitor/sinks/selection.py": ("threading", "time", "datetime", "socket", "os"),
     "monitor/sinks/syslog_message.py": ("threading", "time", "datetime", "socket", "os"),
     "monitor/rtp/": ("threading", "time", "datetime", "socket", "os"),
+    "monitor/redaction.py": ("threading", "time", "datetime", "socket", "os"),
+    "monitor/store/clip.py": ("threading", "time", "datetime", "socket", "os"),
+    "monitor/store/history.py": ("threading", "time", "datetime", "socket", "os"),
+    "monitor/report/story.py": ("threading", "time", "datetime", "socket", "os"),
+    "monitor/report/charts.py": ("threading", "time", "datetime", "socket", "os"),
+    "monitor/report/page.py": ("threading", "time", "datetime", "socket", "os"),
     "monitor/captures/": ("threading", "time", "datetime", "socket", "os"),
     "monitor/taps/audiohook/": ("threading", "time", "datetime", "socket", "os", "asyncio", "websockets"),
     **dict.fromkeys(

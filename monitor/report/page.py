@@ -22,7 +22,7 @@ def page(story: Story, sources: Sequence[Source], made: str) -> str:
     """made: when and by what, in words."""
     calls = sorted(story.calls.values(), key=_gravity)
     shown = calls[:MOST_CALLS]
-    title = f"Call {calls[0].name}" if len(calls) == 1 else f"{len(calls)} calls"
+    title = calls[0].name if len(calls) == 1 else f"{len(calls)} calls"
     body = [_header(title, calls, made), f'<div class="note">{CAUTION}</div>']
     if len(calls) > 1:
         body.append(_index(calls, len(shown)))
@@ -44,7 +44,7 @@ def _gravity(call: Call) -> tuple[int, float, str]:
 def _header(title: str, calls: Sequence[Call], made: str) -> str:
     first = min((call.first_time for call in calls if call.first_time), default="")
     when = f"heard from {_moment(first)}; " if first else ""
-    kicker = '<p class="kicker">Report on synthetic speech</p>'
+    kicker = f'<p class="kicker">Synthetic speech report{" on the call" if len(calls) == 1 else ""}</p>'
     return f'<header>{kicker}<h1>{escape(title)}</h1><p class="quiet">{when}{escape(made)}</p></header>'
 
 
@@ -182,7 +182,7 @@ def _timelines(call: Call) -> str:
         f"Blue: p_fake of the recent speech, the highest of each step.{limit} Red: an alert is open. Grey field: no "
         f"verdict. Grey bar below: speech.{lost} Time since the call began."
     )
-    return f'<h3>Over the call</h3>{"".join(figures)}<p class="quiet">{key}</p>'
+    return f'<h3>Over the call</h3><p class="quiet">{key}</p>{"".join(figures)}'
 
 
 def _alert(call: Call, alert: Alert, number: int) -> str:
@@ -251,8 +251,9 @@ def _verification(sources: Sequence[Source]) -> str:
         mark = escape(source.result) if source.sound else f'<span class="bad">{escape(source.result)}</span>'
         more = f"; {source.skipped} lines are no events" if source.skipped else ""
         rows.append([f"<code>{escape(source.path)}</code>", source.kind, mark + more])
-    return f"<section><h3>What this rests on</h3>{_table(['file', 'kind', 'verification'], rows)}</section>"
+    table = _table(["file", "kind", "verification"], rows)
+    return f"<section class=whole><h3>What this rests on</h3>{table}</section>"
 
 
 def _reading() -> str:
-    return f"<section><h3>How to read it</h3>{_facts(dict(HOW_TO_READ))}</section>"
+    return f"<section class=whole><h3>How to read it</h3>{_facts(dict(HOW_TO_READ))}</section>"

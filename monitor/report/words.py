@@ -43,7 +43,7 @@ footer { margin-top: 2.5rem; border-top: 1px solid var(--line); padding-top: .5r
 @media print { body { font-size: 9.6pt; max-width: none; margin: 0; padding: 0; }
   h2 { break-before: page; }
   .first h2 { break-before: auto; } h2, h3, h4 { break-after: avoid; }
-  figure, tr, .verdict, .note { break-inside: avoid; }
+  figure, tr, .verdict, .note, .whole, dl { break-inside: avoid; }
   thead { display: table-header-group; } a { color: inherit; text-decoration: none; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
 """

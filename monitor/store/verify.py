@@ -55,7 +55,8 @@ def _differences(folder: Path, key: bytes | None) -> Iterator[str]:
         return
     if said["format"] != FORMAT:
         yield f"{MANIFEST} is of the format {said['format']!r}, which this version does not know"
-    yield _seal_difference(folder, key, text)
+    if broken_seal := _seal_difference(folder, key, text):
+        yield broken_seal
     listed = said["files"]
     assert isinstance(listed, dict)
     for name, facts in listed.items():
