@@ -27,16 +27,17 @@ from helpers import (
 
 from model.config import BLOCK, SAMPLE_RATE
 from monitor.bus import Bus
+from monitor.calls import Call, Feed
 from monitor.config import Config
 from monitor.engine import Engine
 from monitor.pool import Pool
-from monitor.ring import RingBank
+from monitor.ring import Blocks, RingBank
 from monitor.running import acquaint
 from monitor.sinks.evidence import EvidenceSink
 from monitor.sinks.memory import MemorySink
 from monitor.sources.scripted import ScriptedSource
 from monitor.store.verify import verify_folder
-from monitor.types import Chunk
+from monitor.types import Chunk, Event
 
 Run = Callable[..., Ran]
 SPAN = ("evidence_store.before_s=3", "evidence_store.after_s=2")
@@ -265,6 +266,34 @@ def test_a_full_disk_is_a_fault_the_alerts_go_on_and_nothing_half_written_appear
     folder = the_folder(small_disk)
     assert verify_folder(folder).difference == ""
     assert len(soundfile.read(folder / manifest(folder)["audio"][0]["file"])[0]) == 4 * SAMPLE_RATE
+
+
+def test_a_call_that_has_ended_hears_nothing_of_the_next_one_on_its_rows(tmp_path: Path) -> None:
+    """In `serve` the rows of a call are another's at once."""
+    config = Config.model_validate({"evidence_store": {"path": str(tmp_path), "retain": "all"}})
+    sink = EvidenceSink(config, "epoch")
+    bank = RingBank(1, 4.0)
+    for name, value in (("one", 0.25), ("two", 0.5)):
+        (ring,) = bank.claim([1])
+        call = Call(name, "test", (Feed(("mono",), ring, live=True),))
+        sink.recorder.said(call, Event("call.started", name, "", 0, {"channels": ["mono"]}))
+        for number in range(1, 4):
+            blocks = Blocks(
+                np.array([0]), np.full((1, BLOCK), value, np.float32), np.array([number * BLOCK]), np.ones(1)
+            )
+            sink.recorder.hear(blocks)
+            if number == 2:
+                sink.recorder.said(call, Event("alert.opened", name, "mono", 2 * BLOCK, {"alert": f"{name}/mono/1"}))
+        sink.recorder.said(call, Event("call.ended", name, "", 3 * BLOCK, {}))
+        bank.release(ring)
+    sink.tick()
+    sink.close()
+    assert len(list(tmp_path.iterdir())) == 4
+    for folder in tmp_path.iterdir():
+        heard, _ = soundfile.read(folder / manifest(folder)["audio"][0]["file"])
+        assert set(heard) == {0.25 if manifest(folder)["call"] == "one" else 0.5}
+        assert len(heard) == 3 * BLOCK
+        assert verify_folder(folder).difference == ""
 
 
 def test_old_evidence_goes_when_new_evidence_comes(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ class Page(HTMLParser):
         self.handlers += [name for name, _ in attrs if name.startswith("on")]
 
     def handle_data(self, data: str) -> None:
-        if self.tags[-1] != "style":
+        if "style" not in self.tags[-1:]:
             self.texts.append(data)
 
     @property

@@ -190,7 +190,7 @@ def _alert(call: Call, alert: Alert, number: int) -> str:
     llr, peak = float(opened.get("llr") or 0), float(data.get("peak_llr") or 0)
     facts = {
         "From": clock(alert.opened_s) + (f" into the call ({_moment(alert.time)})" if alert.time else ""),
-        "To": "not closed in this record" if alert.closed_s is None else clock(alert.closed_s),
+        "To": _closed(alert),
         "When it opened": f"p_fake {share(float(opened.get('p_fake') or 0))}, llr {llr:+.1f}: {odds(llr)}",
         "At its peak": f"llr {peak:+.1f}: {odds(peak)}",
         "Speech heard": f"{float(opened.get('net_speech_s') or 0):.1f} s before it opened",
@@ -200,6 +200,12 @@ def _alert(call: Call, alert: Alert, number: int) -> str:
     }
     pictures = "".join(_pictures(call, alert))
     return f"<h3>Alert {number}: {escape(alert.channel)}, {_span(alert)}</h3>{_facts(facts)}{pictures}"
+
+
+def _closed(alert: Alert) -> str:
+    if alert.closed_s is None:
+        return "not closed in this record"
+    return f"{clock(alert.closed_s)}: {escape(str(alert.data.get('why', '')))}"
 
 
 def _of_evidence(alert: Alert) -> str:

@@ -7,8 +7,6 @@ alert is written once both have reached its end.
 from __future__ import annotations
 
 import time
-from collections import deque
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from model.config import BLOCK_S, SAMPLE_RATE
@@ -19,55 +17,20 @@ from monitor.ring import Blocks
 from monitor.store import retention
 from monitor.store.clip import Clip
 from monitor.store.folder import Draft, folder_name, versions, write_alert
+from monitor.store.gather import LATE_S, Log, Waiting
 from monitor.store.history import History, Piece
 from monitor.store.recorder import Mark, Recorder
 from monitor.store.seal import read_key
 from monitor.store.whole import WholeCall
 from monitor.types import Event
 
-LATE_S = 15.0
-"""So long an alert waits for events that never come, because the queue was full."""
 SLACK = SAMPLE_RATE
 """Samples that the clocks of a call's channels may be apart."""
 MOST_WAITING = 100
 """Alerts that wait to be written, 1.3 MB each with two parties and 20 s; beyond it the oldest is given up."""
+PARTIES = 2
+"""Of a call in `serve`; there is room for more."""
 SAY_AGAIN_S = 10.0
-
-
-@dataclass
-class _Log:
-    """What was said of a call. rows: where its audio is. started: its first event. latest: newest sample by channel.
-
-    over: call.ended has been heard of, by the audio's way; ended: by the events' way.
-    """
-
-    rows: slice = field(default_factory=lambda: slice(0, 0))
-    channels: tuple[str, ...] = ()
-    started: Event | None = None
-    events: deque[Event] = field(default_factory=deque)
-    latest: dict[str, int] = field(default_factory=dict)
-    whole: WholeCall | None = None
-    over: bool = False
-    ended: bool = False
-    due_at: float = float("inf")
-
-
-@dataclass
-class _Waiting:
-    """An alert that is not written yet, and what was said of its call. due_at: it then waits no longer for events."""
-
-    clip: Clip
-    log: _Log
-    due_at: float = float("inf")
-
-    def is_due(self, audio: bool, now: float) -> bool:
-        """Whether audio and events have both reached the end; audio: whether there is any."""
-        if audio and not self.clip.heard and not self.log.over:
-            return False
-        if self.due_at == float("inf") and (audio or self.log.over):
-            self.due_at = now + LATE_S
-        said = self.log.latest.get(self.clip.opened.channel, 0) >= self.clip.last
-        return said or self.log.ended or now > self.due_at
 
 
 class EvidenceSink:
@@ -82,11 +45,13 @@ class EvidenceSink:
         self.recorder = Recorder(audio=section.retain != "none")
         self.weights_hash = ""
         self._config, self._section, self._epoch = config, section, epoch
+        self._keeps_all = section.retain == "all"
         self._key = read_key(Path(section.key)) if section.key else None
         self._before, self._after = round(section.before_s * SAMPLE_RATE), round(section.after_s * SAMPLE_RATE)
-        self._history = History(section.before_s + SLACK / SAMPLE_RATE)
-        self._logs: dict[str, _Log] = {}
-        self._waiting: list[_Waiting] = []
+        self._history = History(section.before_s + SLACK / SAMPLE_RATE, PARTIES * config.serve.max_calls)
+        self._logs: dict[str, Log] = {}
+        self._over: list[Log] = []
+        self._waiting: list[Waiting] = []
         self._last: Event | None = None
         self._fault, self._told, self._tell_at = "", 0, 0.0
         self._prepare()
@@ -110,7 +75,9 @@ class EvidenceSink:
         self.recorder.close()
         self._pump()
         for log in self._logs.values():
-            log.over = log.ended = True
+            if not log.over:
+                self._end(log)
+            log.ended = True
         try:
             self._write()
         except SinkError:
@@ -141,40 +108,40 @@ class EvidenceSink:
 
     def _mark(self, mark: Mark) -> None:
         event = mark.event
-        log = self._logs.setdefault(event.call, _Log())
         if event.type == "call.started":
             names = event.data["channels"]
             assert isinstance(names, list)
-            log = self._logs[event.call] = _Log(mark.rows, tuple(names))
+            log = self._logs[event.call] = Log(mark.rows, tuple(names))
             self._history.open(mark.rows)
-            if self._section.retain == "all":
+            if self._keeps_all:
                 self._begin_whole(event, log)
         elif event.type == "alert.opened":
-            self._open_clip(event, log)
+            self._open_clip(event, self._logs[event.call])
         else:
-            log.over, log.due_at = True, time.monotonic() + LATE_S
+            self._end(self._logs[event.call])
 
-    def _begin_whole(self, event: Event, log: _Log) -> None:
+    def _begin_whole(self, event: Event, log: Log) -> None:
         try:
             draft = Draft(self.root, folder_name(wire.utc_now(), event.call), self._epoch)
             log.whole = WholeCall(draft, event.call, log.channels)
         except (OSError, RuntimeError) as error:
             self._fault = f"the audio of {event.call} cannot be kept: {_reason(error)}"
 
-    def _open_clip(self, event: Event, log: _Log) -> None:
+    def _open_clip(self, event: Event, log: Log) -> None:
         clip = Clip(event, log.channels, log.rows, max(0, event.sample - self._before), event.sample + self._after)
         for row in range(log.rows.start, log.rows.stop):
             for piece in self._history.since(row, clip.first):
                 clip.hear(row, piece)
-        self._waiting.append(_Waiting(clip, log))
+        self._waiting.append(Waiting(clip, log))
         if len(self._waiting) > MOST_WAITING:
             given_up = self._waiting.pop(0).clip.opened.data["alert"]
             self._fault = f"{given_up} was given up: too many alerts wait to be written"
 
     def _hear(self, blocks: Blocks) -> None:
         samples, lost = self._history.add(blocks)
-        gathering = [w.clip for w in self._waiting if not w.clip.heard]
-        recording = [log for log in self._logs.values() if log.whole is not None]
+        # A call that is over gets nothing more: its rows may be another's by now.
+        gathering = [w.clip for w in self._waiting if not w.clip.heard and not w.log.over]
+        recording = [x for x in self._logs.values() if x.whole and not x.over] if self._keeps_all else []
         if not gathering and not recording:
             return
         of_row = {row: i for i, row in enumerate(blocks.rows.tolist())}
@@ -185,7 +152,7 @@ class EvidenceSink:
                     piece = Piece(samples[i].copy(), int(blocks.end[i]), int(lost[i]))
                     self._hand_out(row, piece, gathering, recording)
 
-    def _hand_out(self, row: int, piece: Piece, gathering: list[Clip], recording: list[_Log]) -> None:
+    def _hand_out(self, row: int, piece: Piece, gathering: list[Clip], recording: list[Log]) -> None:
         for clip in gathering:
             if clip.rows.start <= row < clip.rows.stop:
                 clip.hear(row, piece)
@@ -196,7 +163,7 @@ class EvidenceSink:
                 except (OSError, RuntimeError) as error:
                     self._give_up(log, error)
 
-    def _give_up(self, log: _Log, error: OSError | RuntimeError) -> None:
+    def _give_up(self, log: Log, error: OSError | RuntimeError) -> None:
         assert log.whole is not None
         self._fault = f"the audio of {log.whole.call} is not kept: {_reason(error)}"
         log.whole.close()
@@ -204,23 +171,16 @@ class EvidenceSink:
 
     def _note(self, event: Event) -> None:
         """Keep an event as long as an alert may want it."""
-        log = self._logs.setdefault(event.call, _Log())
-        log.events.append(event)
-        if event.channel:
-            log.latest[event.channel] = max(event.sample, log.latest.get(event.channel, 0))
-        if event.type == "call.started":
-            log.started = event
-        elif event.type == "call.ended":
-            log.ended = True
+        log = self._logs.get(event.call)
+        if log is None:
+            return  # So late that nobody waits for it any more.
+        log.note(event)
         if log.whole is not None:
             try:
                 log.whole.note(wire.encode(event))
             except OSError as error:
                 self._give_up(log, error)
-        wanted = [w.clip.first for w in self._waiting if w.log is log]
-        floor = min([max(log.latest.values(), default=0) - self._before, *wanted]) - SLACK
-        while log.events and log.events[0].sample < floor:
-            log.events.popleft()
+        log.trim(min([log.newest - self._before, *(w.clip.first for w in self._waiting if w.log is log)]) - SLACK)
 
     def _write(self) -> None:
         """What is due. Raises SinkError; what could not be written stays."""
@@ -230,22 +190,17 @@ class EvidenceSink:
                 self._write_alert(waiting)
                 self._waiting.remove(waiting)
                 self._retain()
-            for name, log in list(self._logs.items()):
-                if log.over and (log.ended or now > log.due_at) and not any(w.log is log for w in self._waiting):
+            for log in [x for x in self._over if x.ended or now > x.due_at]:
+                if not any(w.log is log for w in self._waiting):
                     self._finish(log)
-                    del self._logs[name]
+                    self._forget(log)
         except (OSError, RuntimeError) as error:
             raise SinkError(f"{self.root}: {_reason(error)}") from error
 
-    def _write_alert(self, waiting: _Waiting) -> None:
-        clip, log = waiting.clip, waiting.log
-        events = [e for e in log.events if clip.first <= e.sample < clip.last or e.type == "call.ended"]
-        if log.started is not None and log.started not in events:
-            events.insert(0, log.started)
-        published = next(
-            (e for e in events if e.type == "alert.opened" and e.data["alert"] == clip.opened.data["alert"]), None
-        )
-        moment = published.time if published is not None else wire.utc_now()
+    def _write_alert(self, waiting: Waiting) -> None:
+        clip, events = waiting.clip, waiting.events()
+        moment = next((e.time for e in events if e.type == "alert.opened" and e.sample == clip.opened.sample), "")
+        moment = moment or wire.utc_now()
         draft = Draft(self.root, folder_name(moment, "alert", str(clip.opened.data["alert"])), self._epoch)
         try:
             lines = [(event.sample, wire.encode(event)) for event in events]
@@ -255,7 +210,7 @@ class EvidenceSink:
             draft.discard()
             raise
 
-    def _finish(self, log: _Log) -> None:
+    def _finish(self, log: Log) -> None:
         if log.whole is None:
             return
         moment = log.started.time if log.started is not None else wire.utc_now()
@@ -265,6 +220,15 @@ class EvidenceSink:
             self._give_up(log, error)
         log.whole = None
         self._retain()
+
+    def _end(self, log: Log) -> None:
+        log.over, log.due_at = True, time.monotonic() + LATE_S
+        self._over.append(log)
+
+    def _forget(self, log: Log) -> None:
+        self._over.remove(log)
+        for name in [name for name, other in self._logs.items() if other is log]:
+            del self._logs[name]
 
     def _facts(self, moment: str) -> dict[str, object]:
         """Of every manifest. time: UTC of the alert, or of the call's beginning."""
@@ -281,10 +245,8 @@ class EvidenceSink:
         """Raise SinkError, once, for what went wrong and cannot be tried again."""
         if self.recorder.dropped > self._told and time.monotonic() > self._tell_at:
             self._told, self._tell_at = self.recorder.dropped, time.monotonic() + SAY_AGAIN_S
-            seconds = self._told * BLOCK_S
-            self._fault = (
-                self._fault or f"{seconds:.1f} s of audio were left out so far: the disk or processor is too slow"
-            )
+            said = f"{self._told * BLOCK_S:.1f} s of audio were left out so far: disk or processor is too slow"
+            self._fault = self._fault or said
         if self._fault:
             fault, self._fault = self._fault, ""
             raise SinkError(fault)

@@ -38,14 +38,14 @@ def quantised(blocks: Blocks) -> tuple[Samples, NDArray[np.int64]]:
 
 
 class History:
-    """Rows are made as they are asked for."""
+    """rows: so many take memory as they are used; more are made when they are asked for."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, rows: int = 0) -> None:
         self._slots = max(1, -(-round(seconds * SAMPLE_RATE) // BLOCK) + 1)
-        self._audio: Samples = np.zeros((0, self._slots, BLOCK), dtype=np.int16)
-        self._ends = np.zeros((0, self._slots), dtype=np.int64)
-        self._lost = np.zeros((0, self._slots), dtype=np.int64)
-        self._count = np.zeros(0, dtype=np.int64)
+        self._audio: Samples = np.zeros((rows, self._slots, BLOCK), dtype=np.int16)
+        self._ends = np.zeros((rows, self._slots), dtype=np.int64)
+        self._lost = np.zeros((rows, self._slots), dtype=np.int64)
+        self._count = np.zeros(rows, dtype=np.int64)
 
     def open(self, rows: slice) -> None:
         """Forget what rows have heard."""
