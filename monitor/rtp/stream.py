@@ -65,7 +65,8 @@ class RtpStream:
 
     def _take(self, result: Result) -> Audio:
         self.jitter, ready = result
-        return np.concatenate([np.zeros(0, np.float32), *(x for ordered in ready for x in self._placed(ordered))])
+        pieces = [x for ordered in ready for x in self._placed(ordered)]
+        return pieces[0] if len(pieces) == 1 else np.concatenate([np.zeros(0, np.float32), *pieces])
 
     def _placed(self, ordered: Ordered) -> list[Audio]:
         """What stands between the packet before and this one, and this one."""
@@ -77,7 +78,8 @@ class RtpStream:
         if form.encoding in SILENT:
             return []
         before, decoder = self._ready_for(form)
-        before.append(self._resampled(self._between(ordered, form)))
+        if len(between := self._between(ordered, form)):
+            before.append(self._resampled(between))
         try:
             samples = decoder.decode(ordered.packet.payload)
         except PayloadError:
@@ -106,7 +108,9 @@ class RtpStream:
         passed_s, elapsed_s = passed / form.clock_rate, max(0.0, ordered.arrival - self._last.arrival)
         believed = not ordered.restarted and 0 <= passed_s <= elapsed_s + BELIEVED_S
         passed_s = passed_s if believed else elapsed_s
-        whole = max(0, round(passed_s * form.sample_rate) - self._length)
+        whole = round(passed_s * form.sample_rate) - self._length
+        if whole <= 0:
+            return np.zeros(0, np.float32)
         longest_s = LONGEST_PAUSE_S if self._missing else self._longest_pause_s
         between = np.zeros(min(whole, round(longest_s * form.sample_rate)), np.float32)
         self.skipped += (whole - len(between)) * SAMPLE_RATE // form.sample_rate

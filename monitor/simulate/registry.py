@@ -8,7 +8,9 @@ from typing import cast
 
 from monitor.simulate.peer import Peer
 
-PEERS: Mapping[str, str] = {}
+PEERS: Mapping[str, str] = {
+    "rtp": "monitor.simulate.rtp:RtpPeer",
+}
 """Name of the tap to "module:class" of its far end; loaded when it is asked for."""
 
 
