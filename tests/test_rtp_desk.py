@@ -42,6 +42,7 @@ class Desk:
         for packet in some:
             data = packed(replace(packet, ssrc=ssrc))
             self.said += self.desk.datagram(self.line, party, data, source, at)
+            self.said += self.desk.tick(at)
             at += 0.02
         return at
 

@@ -28,10 +28,10 @@ PROBATION = 8
 """Packets of a new SSRC that wait to be heard while its sender's old one may still go on."""
 YOUNG, YOUNG_S = 25, 2.0
 """A call of fewer packets is over after so much silence: it was hardly one, and takes the place of one."""
-CREDIT_S, CREDIT_RATE, LEAST_COST_S = 10.0, 2.0, 0.004
-"""A stream may give so much audio at once, and so many times as much as time passes; a packet counts as so much at
-least.
-"""
+CREDIT_S, CREDIT_RATE, PACKET_COST_S = 10.0, 3.0, 0.004
+"""A stream may give so much audio at once, and so many times as much as time passes; a packet counts as more."""
+MOST_WAITING = 50
+"""Packets of a stream that wait for the next tick."""
 FILLED_PAUSE_S = 0.5
 """Of a pause so much is heard as silence; over the rest the clock moves on."""
 SUCCEEDS_AFTER_S = 0.05
@@ -128,16 +128,17 @@ class RtpDesk:
         return False
 
     def _packet(self, call: _Call, talk: _Talk, packet: RtpPacket, now: float) -> Iterator[CallAudio]:
-        """One more packet of a stream, if it has not given more audio than there is time."""
+        """One more packet of a stream, if it has not given more audio than there is time. Heard at the next tick."""
         talk.credit_s = min(CREDIT_S, talk.credit_s + CREDIT_RATE * (now - talk.newest))
         talk.newest = now
         talk.packets += 1
         if talk.credit_s < 0:
             self.counts["of a stream that gives more audio than time passes"] += 1
             return
-        samples = talk.stream.push(packet, now)
-        talk.credit_s -= max(LEAST_COST_S, len(samples) / SAMPLE_RATE)
-        yield from self._heard(call, talk, samples)
+        talk.credit_s -= PACKET_COST_S
+        talk.stream.hold(packet, now)
+        if len(talk.stream.ready) > MOST_WAITING:
+            yield from self._heard(call, talk, talk.stream.give())
 
     def _stranger(self, line: Line, party: int, key: Key, packet: RtpPacket, now: float) -> Iterator[Happening]:
         """A packet of a stream that is in no call: perhaps it is in one now."""
@@ -155,10 +156,10 @@ class RtpDesk:
             yield from self._packet(call, call.talks[key], packet, arrival)
 
     def tick(self, now: float) -> Iterator[Happening]:
-        """Give up lost packets and end what is idle. To be called every 20 ms or so."""
+        """Hear what has come, give up lost packets, end what is idle. To be called every 20 to 60 ms."""
         for call in list(self._calls.values()):
             for talk in call.talks.values():
-                if talk.stream.jitter.held:
+                if talk.stream.ready or talk.stream.jitter.held:
                     yield from self._heard(call, talk, talk.stream.advance(now))
             packets = sum(talk.packets for talk in call.talks.values())
             idle_s = min(YOUNG_S, self._idle_s) if packets < YOUNG else self._idle_s
@@ -173,6 +174,7 @@ class RtpDesk:
     def _heard(self, call: _Call, talk: _Talk, samples: Audio) -> Iterator[CallAudio]:
         if not len(samples):
             return
+        talk.credit_s -= len(samples) / SAMPLE_RATE
         quiet = talk.stream.skipped - talk.skipped
         talk.skipped += quiet
         talk.clock += quiet
