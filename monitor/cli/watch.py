@@ -69,6 +69,10 @@ def serve(
             metavar="HOST:PORT", help="Take RTP here; HOST:PORT+PORT for the two parties of a call. May be repeated."
         ),
     ] = None,
+    audiosocket: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOST:PORT", help="Let Asterisk's AudioSocket connect here. May be repeated."),
+    ] = None,
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Listen beyond this machine although nothing protects the tap.")
     ] = False,
@@ -94,7 +98,11 @@ def serve(
         no_publish=no_publish,
         journal=journal,
         screen=screen,
-        named={"--rtp": ("taps.rtp.listen", rtp), "--insecure": ("serve.insecure", insecure or None)},
+        named={
+            "--rtp": ("taps.rtp.listen", rtp),
+            "--audiosocket": ("taps.audiosocket.listen", audiosocket),
+            "--insecure": ("serve.insecure", insecure or None),
+        },
     )
     from monitor.commands.serve import serve as run
 

@@ -27,7 +27,7 @@ def encode(form: Format, samples: Audio, frame_ms: float) -> list[bytes]:
     if form.encoding in LIBAV:
         return _libav(form, whole, size, frame_ms)
     if form.encoding == "L16":
-        coded = np.repeat(_integers(whole).astype(">i2"), form.channels).tobytes()
+        coded = np.repeat(integers(whole).astype(">i2"), form.channels).tobytes()
     elif form.encoding in ("PCMU", "PCMA"):
         coded = _companded(form, whole).tobytes()
     else:
@@ -36,7 +36,8 @@ def encode(form: Format, samples: Audio, frame_ms: float) -> list[bytes]:
     return [coded[at : at + width] for at in range(0, len(coded), max(1, width))]
 
 
-def _integers(samples: Audio) -> NDArray[np.int16]:
+def integers(samples: Audio) -> NDArray[np.int16]:
+    """16-bit samples, clipped."""
     return np.clip(np.round(samples * 32768), -32768, 32767).astype(np.int16)
 
 
@@ -59,7 +60,7 @@ def _libav(form: Format, samples: Audio, size: int, frame_ms: float) -> list[byt
     out: list[bytes] = []
     try:
         for at in range(0, len(samples), size):
-            frame = AudioFrame.from_ndarray(_integers(samples[at : at + size])[None], format="s16", layout="mono")
+            frame = AudioFrame.from_ndarray(integers(samples[at : at + size])[None], format="s16", layout="mono")
             frame.sample_rate, frame.pts = form.sample_rate, at
             out += [bytes(packet) for packet in codec.encode(frame)]
     except FFmpegError as error:

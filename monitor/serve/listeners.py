@@ -43,7 +43,18 @@ def _rtp(config: Config, deliver: Deliver) -> Listener | None:
     return RtpListener(config.taps.rtp, deliver, config.serve.idle_s, insecure=config.serve.insecure)
 
 
-TAPS: Mapping[str, Callable[[Config, Deliver], Listener | None]] = {"rtp": _rtp}
+def _audiosocket(config: Config, deliver: Deliver) -> Listener | None:
+    if not config.taps.audiosocket.listen:
+        return None
+    from monitor.taps.audiosocket import AudioSocketListener
+
+    return AudioSocketListener(config.taps.audiosocket, deliver, config.serve.idle_s, insecure=config.serve.insecure)
+
+
+TAPS: Mapping[str, Callable[[Config, Deliver], Listener | None]] = {
+    "audiosocket": _audiosocket,
+    "rtp": _rtp,
+}
 """By name: makes the listener that the configuration asks for, or None. Raises MonitorError."""
 
 

@@ -9,6 +9,7 @@ from typing import cast
 from monitor.simulate.peer import Peer
 
 PEERS: Mapping[str, str] = {
+    "audiosocket": "monitor.simulate.audiosocket:AudioSocketPeer",
     "rtp": "monitor.simulate.rtp:RtpPeer",
 }
 """Name of the tap to "module:class" of its far end; loaded when it is asked for."""

@@ -16,7 +16,7 @@ from monitor.errors import BadInputError
 from monitor.rtp.encode import encode
 from monitor.rtp.packet import GOODBYE, HEADER, VERSION
 from monitor.rtp.payload import STATIC, Format, PayloadError
-from monitor.simulate.peer import Call, Tally, paced
+from monitor.simulate.peer import Call, Tally, number, paced
 from monitor.types import SAMPLE_RATE, Audio
 
 FORMATS: Mapping[str, tuple[int, Format]] = {
@@ -69,14 +69,6 @@ def read_options(options: Mapping[str, str]) -> Sending:
         number(options, "timestamp-jump-at", math.inf),
         bye == "yes",
     )
-
-
-def number(options: Mapping[str, str], key: str, usual: float) -> float:
-    """An option that is a number. Raises BadInputError."""
-    try:
-        return float(options.get(key, usual))
-    except ValueError as error:
-        raise BadInputError(f"{key}={options[key]} is no number", f"write for instance {key}=20") from error
 
 
 def read_target(to: str) -> tuple[str, tuple[int, ...]]:
