@@ -24,7 +24,7 @@ from monitor.types import SAMPLE_RATE
 FRAME_S, TICKS = 0.02, 160
 SLOTS = 10
 """Callers are spread over the 20 ms of a frame in so many groups, as independent phones would be."""
-VOICES, VOICE_S = 8, 20.0
+VOICES, VOICE_S = 4, 12.0
 SPREAD_S = 2.0
 
 

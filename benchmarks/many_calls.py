@@ -37,11 +37,16 @@ BAR_MS = 500.0
 PACKET_S = 0.02
 START_S, END_S = 60.0, 20.0
 RING_S = 1.0
+LATER_S = 6.0
+"""The misbehaving begin when the callers are in: all come from one host, whose share of the rows they would take."""
 
 
 @dataclass
 class Heard:
-    """scores: (source port of the call, index after the newest sample, received, monotonic s). refused: by reason."""
+    """Times are time.monotonic(). scores: (source port of the call, index after the newest sample, received). beats:
+    what heartbeats say. process: (time, resident MiB, processor s) of the monitor. ended: last words, by source port.
+    codes: of health events.
+    """
 
     scores: list[tuple[int, int, float]] = field(default_factory=list)
     beats: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
@@ -64,7 +69,7 @@ def take(heard: Heard, message: wire.Message, now: float, prefix: str) -> None:
     elif event.type == "health":
         code = str(event.data.get("code"))
         heard.codes[f"{code}: {event.data.get('detail')}" if code in ("refused", "not heard") else code] += 1
-        if code == "heartbeat":
+        if code == "heartbeat" and "calls" in event.data:
             heard.beats.append((now, dict(event.data)))
     elif event.type == "call.ended" and not message.snapshot and (port := port_of(event.call, prefix)):
         heard.ended[port] = dict(event.data)
@@ -122,11 +127,12 @@ def figures(heard: Heard, starts: dict[int, float], sent: dict[str, float], drop
     kept = kept if len(kept) > 1 else process
     p50, p99 = np.percentile(aged[:, 1], [50, 99])
     fill = beats_of(heard.beats, "ring_fill_s")
-    lost = sum(float(last["lost_s"]) for last in heard.ended.values())
+    ended = [last for port, last in heard.ended.items() if port in starts]
+    lost = sum(float(last["lost_s"]) for last in ended)
     return {
         "calls": len(starts),
-        "calls_ended": len(heard.ended),
-        "scores": len(heard.scores),
+        "calls_ended": len(ended),
+        "scores": len(aged),
         "missed_events": heard.missed,
         "age_p50_ms": round(float(p50), 1),
         "age_p99_ms": round(float(p99), 1),
@@ -151,6 +157,12 @@ def start(words: Sequence[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
     )
 
 
+def helper(module: str, *words: object) -> subprocess.Popen[str]:
+    """A module beside this one as a process, which says at its end what it did."""
+    command = [sys.executable, "-m", f"benchmarks.{module}", *map(str, words)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
 def run(calls: int, seconds: float, weights: str, misbehaving: int, screen: str, folder: Path) -> dict[str, Any]:
     """One run of everything."""
     address = free_address()
@@ -172,24 +184,22 @@ def run(calls: int, seconds: float, weights: str, misbehaving: int, screen: str,
                     take(heard, item, time.monotonic(), "")
             if not heard.beats:
                 sys.exit(f"error: the monitor did not start: {log.read_text(errors='replace')[-500:]}")
-            command = [sys.executable, "-m", "benchmarks.callers", str(port), str(calls), str(seconds), str(begun_file)]
-            callers = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-            helpers.append(callers)
+            helpers.append(helper("callers", port, calls, seconds, begun_file))
+            while misbehaving and not begun_file.exists() and helpers[0].poll() is None:
+                time.sleep(0.1)
             if misbehaving:
-                command = [sys.executable, "-m", "benchmarks.nuisances", str(port), str(tcp), str(misbehaving)]
-                helpers.append(subprocess.Popen([*command, str(seconds)], stdout=subprocess.PIPE, text=True))
-            listen(subscriber, server, heard, f"rtp-{port}-127.0.0.1-", callers)
+                helpers.append(helper("nuisances", port, tcp, misbehaving, LATER_S, seconds - LATER_S))
+            listen(subscriber, server, heard, f"rtp-{port}-127.0.0.1-", helpers[0])
             dropped = kernel_drops(port)
-            sent = json.loads(callers.communicate(timeout=END_S)[0])
-            nuisance = json.loads(helpers[-1].communicate(timeout=END_S)[0]) if misbehaving else {}
+            sent, *nuisance = (json.loads(each.communicate(timeout=END_S)[0]) for each in helpers)
         finally:
-            for helper in helpers:
-                helper.terminate()
-                helper.wait(END_S)
+            for each in helpers:
+                each.terminate()
+                each.wait(END_S)
             server.terminate()
             server.wait(END_S)
     starts = {int(source): at for source, at in json.loads(begun_file.read_text()).items()}
-    return figures(heard, starts, sent, dropped) | ({"misbehaving": nuisance} if misbehaving else {})
+    return figures(heard, starts, sent, dropped) | ({"misbehaving": nuisance[0]} if nuisance else {})
 
 
 def report(found: dict[str, Any]) -> str:

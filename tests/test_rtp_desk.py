@@ -123,7 +123,7 @@ def test_a_sender_that_changes_its_ssrc_without_a_pause_stays_in_its_call() -> N
     at = desk.hear(sending[:50])
     desk.hear(sending[50:], at=at, ssrc=2)
     assert len(desk.started) == 1
-    assert len(desk.audio()) == 100 * 320, "and not a packet is lost"
+    assert 0 <= 100 * 320 - len(desk.audio()) < 320, "not a packet is lost, and the resampler holds some"
 
 
 def test_two_senders_from_one_port_at_a_time_are_two_calls() -> None:
