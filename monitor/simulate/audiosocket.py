@@ -80,7 +80,7 @@ class AudioSocketPeer:
     }
 
     def __init__(self) -> None:
-        self._frames: dict[int, list[bytes]] = {}
+        self._frames: dict[tuple[int, int], list[bytes]] = {}
 
     async def play(self, call: Call, tally: Tally) -> None:
         """Play one call. Raises RefusedCallError, OSError and BadInputError."""
@@ -91,9 +91,10 @@ class AudioSocketPeer:
         host, _, port = call.to.rpartition(":")
         if not port.isascii() or not port.isdigit():
             raise BadInputError(f"{call.to!r} is no address", "write HOST:PORT")
-        if party not in self._frames:
-            self._frames[party] = frames_of(sending, call.audio[party])
-        frames = self._frames[party]
+        key = len(call.audio), party
+        if key not in self._frames:  # the same for all calls of a run
+            self._frames[key] = frames_of(sending, call.audio[party])
+        frames = self._frames[key]
         connecting = asyncio.open_connection(host.strip("[]"), int(port))
         try:
             reader, writer = await asyncio.wait_for(connecting, PATIENCE_S)

@@ -24,8 +24,10 @@ CREDIT_S, CREDIT_RATE = 0.5, 2.0
 """So much audio may come at once, and so many times as much as time passes; then the peer is read more slowly."""
 FLOOD_S = 20.0
 """A peer that has to be read slowly for so long does not catch up with a stall: it floods."""
-PAUSE_S = 1.0
+PAUSE_S = 2.0
 """No audio for so long is a pause, not the unevenness of a network."""
+LIFE_S = 1.0
+"""No audio for so long asks for a sign of life."""
 MOST_UNKNOWN, MOST_CHANGES = 50, 20
 """Frames of unknown types, and changes of the rate, of one call."""
 
@@ -74,7 +76,7 @@ class Conversation:
             yield from self._fail("stopped in the middle of a frame")
         elif now - self._newest > 10 * self._rules.idle_s:
             yield from self._end(f"no audio came for {10 * self._rules.idle_s:g} s")
-        elif self.call and not self._paused and now - self._newest > 2 * PAUSE_S:
+        elif self.call and not self._paused and now - self._newest > PAUSE_S:
             self._paused = True
             yield CallPaused(self.call, "the peer sends no audio")
 
@@ -96,7 +98,7 @@ class Conversation:
 
     def silent(self, now: float) -> bool:
         """Whether Asterisk needs a sign of life: it hangs up after 2 s in which neither side said anything."""
-        return bool(self.call) and not self.over and now - self._newest > PAUSE_S
+        return bool(self.call) and not self.over and now - self._newest > LIFE_S
 
     def _frame(self, frame: Frame, now: float) -> Iterator[Happening]:
         if frame.kind == HANGUP:
@@ -176,7 +178,7 @@ class Conversation:
         if self.over:
             return
         behind = round((now - self._begun) * SAMPLE_RATE) - len(samples) - self._clock
-        quiet = now - self._newest > PAUSE_S and behind > 0
+        quiet = self._paused and behind > 0
         self._clock += behind * quiet
         self._newest = now
         if self._paused:
