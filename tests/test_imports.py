@@ -30,7 +30,10 @@ MAY_IMPORT = {
         "monitor/rtp/encode.py",
         "training/",
     ),
+    "prometheus_client": ("monitor/sinks/metrics.py",),
+    "paho": ("monitor/sinks/mqtt.py",),
     "dpkt": ("monitor/captures/datagrams.py",),
+    "websockets": ("monitor/taps/websocket/listener.py", "monitor/simulate/websocket.py"),
     "monitor": ("monitor/",),
     "training": ("training/",),
     "model": ("model/", "monitor/", "training/"),
@@ -41,6 +44,10 @@ MAY_IMPORT = {
 hands the module to the microphone's backend, so that the line that installs PortAudio stands in one place. torchaudio
 and librosa: references of tests, too slow to load for a program."""
 
+PURE_WEBSOCKET = (
+    *("handler", "trust", "meter", "peer", "messages", "formats", "dialects", "track", "signatures"),
+    *("media_streams", "pcm", "pbx"),
+)
 PURE = {
     "model/": ("threading", "time", "socket", "subprocess", "asyncio", "multiprocessing", "signal"),
     "monitor/alerts.py": ("threading", "time", "datetime", "socket", "os", "torch"),
@@ -49,13 +56,26 @@ PURE = {
     "monitor/events.py": ("threading", "time", "datetime", "socket", "os"),
     "monitor/ledger.py": ("threading", "time", "datetime", "socket", "os", "zmq"),
     "monitor/continuity.py": ("threading", "time", "datetime", "socket", "os", "zmq"),
+    "monitor/cloudevents.py": ("threading", "time", "datetime", "socket", "os"),
+    "monitor/schema/changes.py": ("threading", "time", "datetime", "socket", "os"),
+    "monitor/sinks/bodies.py": ("threading", "time", "socket", "os"),
+    "monitor/sinks/channels.py": ("threading", "time", "datetime", "socket", "os"),
+    "monitor/sinks/mqtt_state.py": ("threading", "time", "datetime", "socket", "os"),
+    "monitor/sinks/ocsf.py": ("threading", "time", "socket", "os"),
+    "monitor/sinks/retry.py": ("threading", "time", "socket", "os"),
+    "monitor/sinks/selection.py": ("threading", "time", "datetime", "socket", "os"),
+    "monitor/sinks/syslog_message.py": ("threading", "time", "datetime", "socket", "os"),
     "monitor/rtp/": ("threading", "time", "datetime", "socket", "os"),
     "monitor/captures/": ("threading", "time", "datetime", "socket", "os"),
+    **dict.fromkeys(
+        (f"monitor/taps/websocket/{name}.py" for name in PURE_WEBSOCKET),
+        ("threading", "time", "datetime", "socket", "os", "asyncio", "websockets"),
+    ),
     "monitor/dashboard/render.py": ("threading", "time", "datetime", "socket", "os"),
 }
 """What decides, computes or draws has no clock, thread, socket or file."""
 
-HEAVY = ("torch", "numpy", "pydantic", "librosa", "sounddevice", "scipy", "zmq", "soundfile", "av")
+HEAVY = ("torch", "numpy", "pydantic", "librosa", "sounddevice", "scipy", "zmq", "soundfile", "av", "paho")
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,12 @@ def serve(
         list[str] | None,
         typer.Option(metavar="HOST:PORT", help="Let Asterisk's AudioSocket connect here. May be repeated."),
     ] = None,
+    websocket: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Take calls over WebSocket here; the path, such as /twilio, names the protocol."
+        ),
+    ] = None,
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Listen beyond this machine although nothing protects the tap.")
     ] = False,
@@ -101,6 +107,7 @@ def serve(
         named={
             "--rtp": ("taps.rtp.listen", rtp),
             "--audiosocket": ("taps.audiosocket.listen", audiosocket),
+            "--websocket": ("taps.websocket.listen", websocket),
             "--insecure": ("serve.insecure", insecure or None),
         },
     )

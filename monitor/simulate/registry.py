@@ -8,9 +8,13 @@ from typing import cast
 
 from monitor.simulate.peer import Peer
 
+MEDIA_STREAMS, PCM = "monitor.simulate.media_streams", "monitor.simulate.pcm_streams"
+
 PEERS: Mapping[str, str] = {
     "audiosocket": "monitor.simulate.audiosocket:AudioSocketPeer",
     "rtp": "monitor.simulate.rtp:RtpPeer",
+    **{name: f"{MEDIA_STREAMS}:{name}" for name in ("twilio", "telnyx", "plivo", "exotel", "signalwire", "fonoster")},
+    **{name: f"{PCM}:{name}" for name in ("audiofork", "audiostream", "vonage", "asterisk")},
 }
 """Name of the tap to "module:class" of its far end; loaded when it is asked for."""
 

@@ -18,6 +18,7 @@ from monitor.rtp.packet import MalformedPacketError, RtpPacket, goodbyes, is_rtc
 from monitor.rtp.payload import SILENT, Format
 from monitor.rtp.stream import RtpStream
 from monitor.taps.happenings import CallAudio, CallEnded, CallStarted, Happening
+from monitor.taps.talk import Talk
 from monitor.types import SAMPLE_RATE, Audio
 
 MOST_CANDIDATES = 4096
@@ -51,18 +52,18 @@ class Line:
 
 
 @dataclass
-class _Talk:
-    """One stream of a call."""
+class _Talk(Talk):
+    """One stream of a call. newest: when its newest packet came. credit_s: of audio that it may still give at once."""
 
-    key: Key
-    channel: int
-    stream: RtpStream
-    newest: float
-    clock: int
-    """Index of the next sample that it gives, at SAMPLE_RATE since the call began."""
-    skipped: int = 0
+    key: Key = (("", 0), 0)
+    newest: float = 0.0
     packets: int = 0
     credit_s: float = CREDIT_S
+
+    def heard(self, call: str, samples: Audio) -> Iterator[CallAudio]:
+        """What the stream has just given, for which it pays."""
+        self.credit_s -= len(samples) / SAMPLE_RATE
+        return super().heard(call, samples)
 
 
 @dataclass
@@ -138,7 +139,7 @@ class RtpDesk:
         talk.credit_s -= PACKET_COST_S
         talk.stream.hold(packet, now)
         if len(talk.stream.ready) > MOST_WAITING:
-            yield from self._heard(call, talk, talk.stream.give())
+            yield from talk.heard(call.id, talk.stream.give())
 
     def _stranger(self, line: Line, party: int, key: Key, packet: RtpPacket, now: float) -> Iterator[Happening]:
         """A packet of a stream that is in no call: perhaps it is in one now."""
@@ -147,7 +148,7 @@ class RtpDesk:
             return
         call, last = self._call_for(line, party, key, now)
         if last is not None and call is not None:
-            yield from self._heard(call, last, last.stream.finish())
+            yield from last.heard(call.id, last.stream.finish())
         call = call or self._start(line, party, key, now)
         if call is None:
             return
@@ -160,7 +161,7 @@ class RtpDesk:
         for call in list(self._calls.values()):
             for talk in call.talks.values():
                 if talk.stream.ready or talk.stream.jitter.held:
-                    yield from self._heard(call, talk, talk.stream.advance(now))
+                    yield from talk.heard(call.id, talk.stream.advance(now))
             packets = sum(talk.packets for talk in call.talks.values())
             idle_s = min(YOUNG_S, self._idle_s) if packets < YOUNG else self._idle_s
             if all(now - talk.newest > idle_s for talk in call.talks.values()):
@@ -170,16 +171,6 @@ class RtpDesk:
         """End every call."""
         for call in list(self._calls.values()):
             yield from self._end(call, "the monitor stops")
-
-    def _heard(self, call: _Call, talk: _Talk, samples: Audio) -> Iterator[CallAudio]:
-        if not len(samples):
-            return
-        talk.credit_s -= len(samples) / SAMPLE_RATE
-        quiet = talk.stream.skipped - talk.skipped
-        talk.skipped += quiet
-        talk.clock += quiet
-        yield CallAudio(call.id, talk.channel, talk.clock, samples, quiet=bool(quiet))
-        talk.clock += len(samples)
 
     def _proven(self, line: Line, party: int, key: Key, packet: RtpPacket, now: float) -> list[tuple[RtpPacket, float]]:
         """The packets of a stream so far, with their arrivals, where they prove that its sender sends audio."""
@@ -243,7 +234,7 @@ class RtpDesk:
         """clock: at which the party's audio goes on, at the earliest."""
         elapsed = round((now - call.begun) * SAMPLE_RATE)
         stream = RtpStream(formats, longest_pause_s=FILLED_PAUSE_S)
-        call.talks[key] = _Talk(key, party, stream, now, max(elapsed, clock))
+        call.talks[key] = _Talk(party, stream, max(elapsed, clock), key=key, newest=now)
         self._of[key] = call
 
     def _leave(self, source: Endpoint, ssrc: int) -> Iterator[Happening]:
@@ -252,13 +243,13 @@ class RtpDesk:
             if key[1] == ssrc and key[0][0] == source[0]:
                 talk = call.talks.pop(key)
                 del self._of[key]
-                yield from self._heard(call, talk, talk.stream.finish())
+                yield from talk.heard(call.id, talk.stream.finish())
                 if not call.talks:
                     yield from self._end(call, "the sender said BYE")
 
     def _end(self, call: _Call, reason: str) -> Iterator[Happening]:
         for key, talk in call.talks.items():
-            yield from self._heard(call, talk, talk.stream.finish())
+            yield from talk.heard(call.id, talk.stream.finish())
             self._of.pop(key, None)
         self._calls.pop(call.id, None)
         yield CallEnded(call.id, reason)
