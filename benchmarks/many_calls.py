@@ -129,6 +129,8 @@ def figures(heard: Heard, starts: dict[int, float], sent: dict[str, float], drop
     fill = beats_of(heard.beats, "ring_fill_s")
     ended = [last for port, last in heard.ended.items() if port in starts]
     lost = sum(float(last["lost_s"]) for last in ended)
+    if len(ended) < len(starts):  # what calls lost that never ended stands in the heartbeats alone
+        lost = max(lost, float(beats_of(heard.beats, "lost_s").max(initial=0.0)))
     return {
         "calls": len(starts),
         "calls_ended": len(ended),
