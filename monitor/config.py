@@ -94,6 +94,9 @@ class DashboardSection(Section):
 
 class ServeSection(Section):
     max_calls: int = Field(200, ge=1, le=10_000, description="calls at once; more are refused")
+    max_calls_per_peer: int = Field(
+        0, ge=0, le=10_000, description="calls at once of one host; 0 = no more than max_calls"
+    )
     idle_s: Positive = Field(10.0, description="a call from which nothing came for so long has ended")
     score_interval_ms: int = Field(500, ge=20, le=10_000, multiple_of=20, description="audio between two scores")
     insecure: bool = Field(False, description="listen beyond this machine without a secret or a certificate")

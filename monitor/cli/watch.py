@@ -69,6 +69,10 @@ def serve(
             metavar="HOST:PORT", help="Take RTP here; HOST:PORT+PORT for the two parties of a call. May be repeated."
         ),
     ] = None,
+    audiosocket: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOST:PORT", help="Let Asterisk's AudioSocket connect here. May be repeated."),
+    ] = None,
     websocket: Annotated[
         list[str] | None,
         typer.Option(
@@ -102,6 +106,7 @@ def serve(
         screen=screen,
         named={
             "--rtp": ("taps.rtp.listen", rtp),
+            "--audiosocket": ("taps.audiosocket.listen", audiosocket),
             "--websocket": ("taps.websocket.listen", websocket),
             "--insecure": ("serve.insecure", insecure or None),
         },

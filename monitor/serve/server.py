@@ -44,7 +44,7 @@ def serve(config: Config, *, json_lines: bool = False) -> int:
     sinks = [*open_sinks(config, epoch), *([json_sink(ending)] if json_lines else [])]
     with Bus(sinks, config.publish.queue_events, epoch) as bus:
         engine = Engine(pool, RingBank(rows, section.ring_s), bus, config, serving=True)
-        switchboard = Switchboard(engine, section.max_calls, section.idle_s)
+        switchboard = Switchboard(engine, section.max_calls, section.idle_s, section.max_calls_per_peer)
         found = make_listeners(config, switchboard.deliver)
         if not found:
             raise BadInputError(
