@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from monitor.sections import Positive, Section
 from monitor.taps.config import TapsSection
+from monitor.web.config import WebSection
 
 
 class ModelSection(Section):
@@ -103,6 +104,7 @@ class Config(Section):
     dashboard: DashboardSection = DashboardSection()
     serve: ServeSection = ServeSection()
     taps: TapsSection = TapsSection()
+    web: WebSection = WebSection()
 
     @model_validator(mode="after")
     def _alert_is_possible(self) -> Self:

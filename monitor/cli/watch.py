@@ -69,6 +69,12 @@ def serve(
             metavar="HOST:PORT", help="Take RTP here; HOST:PORT+PORT for the two parties of a call. May be repeated."
         ),
     ] = None,
+    web: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[HOST:PORT]", help="Offer a page that shows all calls (default address: 127.0.0.1:8000)."
+        ),
+    ] = None,
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Listen beyond this machine although nothing protects the tap.")
     ] = False,
@@ -84,7 +90,8 @@ def serve(
     """Watch many live calls at once: a table of them, the gravest first; arrow keys and enter open one.
 
     Calls come from taps, which are switched on here or in config.toml ([taps.rtp] listen = ["127.0.0.1:5004"]), and end
-    when their peer says so, or when nothing comes for serve.idle_s seconds.
+    when their peer says so, or when nothing comes for serve.idle_s seconds. --web shows them in a browser, too, which
+    may offer its own microphone as a call.
     """
     settings = read_settings(
         config,
@@ -94,7 +101,11 @@ def serve(
         no_publish=no_publish,
         journal=journal,
         screen=screen,
-        named={"--rtp": ("taps.rtp.listen", rtp), "--insecure": ("serve.insecure", insecure or None)},
+        named={
+            "--rtp": ("taps.rtp.listen", rtp),
+            "--web": ("web.listen", web),
+            "--insecure": ("serve.insecure", insecure or None),
+        },
     )
     from monitor.commands.serve import serve as run
 
