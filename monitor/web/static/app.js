@@ -10,7 +10,8 @@ import { Sound } from "./sound.js";
 import { Table } from "./table.js";
 import { clock, percent } from "./words.js";
 
-const TITLE = "Speech monitor";
+const TITLE = "Deepfake speech monitor";
+const READ = "how to read is known";
 const $ = (id) => document.getElementById(id);
 
 let session = { signed_in: false, microphone: false, listen_in: false };
@@ -152,6 +153,11 @@ $("news-done").addEventListener("click", () => { $("news").hidden = true; });
 $("back").addEventListener("click", close);
 $("home").addEventListener("click", (event) => { event.preventDefault(); close(); });
 document.addEventListener("keydown", (event) => { if (event.key === "Escape" && opened()) close(); });
+$("reading").open = localStorage.getItem(READ) === null;
+$("reading").addEventListener("toggle", () => {
+  if ($("reading").open) localStorage.removeItem(READ);
+  else localStorage.setItem(READ, "yes");
+});
 window.addEventListener("hashchange", moved);
 window.addEventListener("pagehide", () => { if (microphone.on) microphone.stop(); });
 

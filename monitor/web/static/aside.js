@@ -5,9 +5,12 @@ import { meaning, STATES, told, tone } from "./words.js";
 
 const SHOWN_EVENTS = 24;
 
-/** Newest first; those that only repeat what stands elsewhere are left out. */
+/** An alert that opens says what the change of state says, and that it is still open stands in the table. */
+const repeats = (event) => event.type === "alert.updated" || (event.type === "state.changed" && event.state === "alert");
+
+/** Newest first. */
 export function writeEvents(list, events) {
-  const shown = events.filter((event) => event.type !== "alert.updated").slice(0, SHOWN_EVENTS);
+  const shown = events.filter((event) => !repeats(event)).slice(0, SHOWN_EVENTS);
   const mark = shown.map((event) => `${event.seq}${event.time}`).join();
   if (list.dataset.mark === mark) return;
   list.dataset.mark = mark;
@@ -26,7 +29,7 @@ export function writeSystem(list, table) {
   const rows = [
     ...table.taps.map((tap) => ["Tap", tap, tap.includes(" ! ")]),
     ...table.health.map((fault) => ["Fault", fault, true]),
-    ["Latency", `${milliseconds(table.latency_p50_ms)} usual, ${milliseconds(table.latency_p99_ms)} for 1 in 100`],
+    ["Latency", `${milliseconds(table.latency_p50_ms)}; 99 of 100 within ${milliseconds(table.latency_p99_ms)}`],
     ["Calls", `${table.count} of ${table.max_calls}, ${table.ended} ended${table.refused ? `, ${table.refused} refused` : ""}`],
     ["Alerts", String(table.alerts)],
     ["Audio lost", `${table.lost_s.toFixed(2)} s`],

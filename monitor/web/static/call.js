@@ -37,8 +37,8 @@ export class CallPanel {
     const head = make("div", { class: "row" }, make("h3", {}, channel.name), card.state);
     const listen = this.listen(call.call, channel.name);
     card.element = make("article", { class: "card channel", "aria-label": `Channel ${channel.name}` }, head,
-      make("div", { class: "verdict" }, card.big, card.meaning), card.canvas, facts,
-      make("div", {}, make("p", { class: "dim" }, "If synthetic, most like"), card.families), ...(listen ? [listen] : []));
+      make("div", { class: "verdict" }, card.big, card.meaning), card.canvas, make("div", { class: "below" }, facts,
+        make("div", {}, make("p", { class: "dim" }, "If synthetic, most like"), card.families)), ...(listen ? [listen] : []));
     this.cards.set(channel.name, card);
     this.place.append(card.element);
     return card;
@@ -51,6 +51,7 @@ export class CallPanel {
     card.canvas.setAttribute("aria-label", `Likelihood over the last two minutes; now ${percent(channel.p)}`);
     draw(card.canvas, channel.line, table, LOOKS_BACK_S, true);
     card.speech.set(Math.min(1, channel.net_s / channel.needed_s), speech(channel));
+    card.speech.bar.hidden = channel.net_s >= channel.needed_s;
     const loud = channel.level === null ? 0 : 1 - channel.level / QUIETEST_DB;
     card.level.set(Math.max(0, Math.min(1, loud)), channel.level === null ? "–" : `${Math.round(channel.level)} dBFS`);
     card.level.bar.classList.toggle("high", channel.peak !== null && channel.peak > -1);

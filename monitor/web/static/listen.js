@@ -36,7 +36,12 @@ async function play(call, channel, button) {
   socket.onclose = end;
   button.setAttribute("aria-pressed", "true");
   say(button, "Stop listening");
-  await context.audioWorklet.addModule("/static/listen-worklet.js");
+  try {
+    await context.audioWorklet.addModule("/static/listen-worklet.js");
+  } catch { // It was stopped before it began.
+    end();
+    return;
+  }
   const player = new AudioWorkletNode(context, "player", { numberOfInputs: 0, outputChannelCount: [1] });
   player.connect(context.destination);
   socket.onmessage = ({ data }) => {

@@ -40,7 +40,7 @@ export function shape(state) {
   svg.setAttribute("aria-hidden", "true");
   const [body, mark] = SHAPES[state] ?? SHAPES[""];
   if (body) svg.append(path(body, "currentColor", "none"));
-  svg.append(path(mark, "none", body ? "var(--card)" : "currentColor"));
+  svg.append(path(mark, "none", body ? "var(--mark, var(--card))" : "currentColor"));
   return svg;
 }
 

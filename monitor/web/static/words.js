@@ -61,7 +61,7 @@ export function told(event) {
 
 function what(event) {
   if (event.type === "health") return `${event.code}: ${event.detail}`;
-  if (event.type === "state.changed") return `Now ${event.state}: ${event.why}`;
+  if (event.type === "state.changed") return `Now ${event.state}${event.state === "unknown" ? `: ${event.why}` : ""}`;
   const likelihood = event.type.startsWith("alert") && event.p !== null ? ` at ${percent(event.p)}` : "";
   const why = event.type === "call.ended" ? `: ${event.why}` : "";
   return `${TYPES[event.type] ?? event.type}${likelihood}${why}`;
