@@ -26,6 +26,7 @@ from model.config import BLOCK, BLOCK_S
 from monitor.alerts import Heard, decide, undecided
 from monitor.config import AlertSection, Config, EvidenceSection, ModelSection
 from monitor.errors import MonitorError
+from monitor.operating_point import at_threshold
 from monitor.running import open_detector
 from training.bank import build_bank
 from training.corpora import CorpusError
@@ -65,12 +66,6 @@ def alerts_at(trace: Trace, config: AlertSection) -> tuple[Flags, Flags]:
         opened.append(changes.opened)
         is_open.append(decision.open)
     return np.array(opened), np.array(is_open)
-
-
-def threshold(config: AlertSection, alert_llr: float) -> AlertSection:
-    """The configuration with another alert threshold; the lower ones give way to it."""
-    lower = {k: min(getattr(config, k), alert_llr) for k in ("suspicious_llr", "close_llr")}
-    return config.model_copy(update={"alert_llr": alert_llr, **lower})
 
 
 def times(trace: Trace, calls: Sequence[Call], opened: Flags, is_open: Flags) -> tuple[Floats, Floats]:
@@ -181,7 +176,9 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     say(f"{len(calls)} calls, {sum(len(c.audio) for c in calls) / 16_000 / 3600:.2f} hours")
     trace = play(detector, config, stack(calls), say)
     say("deciding for every threshold")
-    points = [point(trace, calls, threshold(config.alerts, t))[0] for t in THRESHOLDS if t <= config.evidence.max_llr]
+    points = [
+        point(trace, calls, at_threshold(config.alerts, t))[0] for t in THRESHOLDS if t <= config.evidence.max_llr
+    ]
     at, net = point(trace, calls, config.alerts)
     draw(points, at, calls, net, given.picture)
     return {

@@ -15,7 +15,7 @@ from model.config import BLOCK, SAMPLE_RATE
 from monitor.errors import BadInputError
 from monitor.sources.file import FileSource
 from monitor.types import Chunk
-from training.corpora import load_corpus
+from training.layouts import load_corpus
 
 PROMPTS = Path("/usr/share/asterisk/sounds")
 NOT_SPEECH = ("beep", "tone", "monkeys", "confbridge-join", "confbridge-leave", "silence")

@@ -91,7 +91,8 @@ def undecided(streams: int) -> Decision:
     )
 
 
-def _blocks(seconds: float) -> int:
+def hold_blocks(seconds: float) -> int:
+    """Of a hold time; at least one."""
     return max(1, round(seconds / BLOCK_S))
 
 
@@ -108,13 +109,13 @@ def decide(config: AlertSection, old: Decision, heard: Heard) -> tuple[Decision,
     below_close = _run(old.below_close, votes, heard.llr < config.close_llr)
     quiet = np.where(heard.speech, 0, old.quiet + 1)
 
-    opened = ~old.open & votes & (above_alert >= _blocks(config.alert_hold_s))
-    closed = old.open & votes & (below_close >= _blocks(config.close_hold_s))
+    opened = ~old.open & votes & (above_alert >= hold_blocks(config.alert_hold_s))
+    closed = old.open & votes & (below_close >= hold_blocks(config.close_hold_s))
     is_open = (old.open | opened) & ~closed
     due = heard.end - old.updated >= round(config.update_every_s * SAMPLE_RATE)
     updated = old.open & is_open & heard.speech & due
 
-    lost = ~heard.usable | (quiet >= _blocks(config.unknown_after_s))
+    lost = ~heard.usable | (quiet >= hold_blocks(config.unknown_after_s))
     state = np.where(votes, _verdict(config, old, above_suspicious, heard.llr), old.state)
     resumed = (old.state == UNKNOWN) & heard.speech & ~votes
     state = np.where(resumed, LISTENING, state)
@@ -142,7 +143,7 @@ def _verdict(config: AlertSection, old: Decision, above_suspicious: Ints, llr: F
     A voice that looks synthetic from its first verdict on is not called clear before: it is listened to until the hold
     time is over.
     """
-    suspicious = above_suspicious >= _blocks(config.suspicious_hold_s)
+    suspicious = above_suspicious >= hold_blocks(config.suspicious_hold_s)
     stays = (old.state == SUSPICIOUS) & (llr > (config.suspicious_llr + config.close_llr) / 2)
     undecided = ((old.state == LISTENING) | (old.state == UNKNOWN)) & (llr >= config.suspicious_llr)
     return np.where(suspicious | stays, SUSPICIOUS, np.where(undecided, LISTENING, CLEAR))

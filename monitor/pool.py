@@ -43,7 +43,8 @@ REASONS = {
 class Results:
     """Of one step, over the M rows that had a block, except `before`, the decision of each before it.
 
-    llr, p_fake: recent evidence. net_speech: blocks. warm: bool. captured_at: monotonic seconds.
+    llr, p_fake: recent evidence. net_speech: blocks. warm: bool. votes: bool, the block is speech and there is enough
+    for a verdict. captured_at: monotonic seconds.
     """
 
     rows: Ints
@@ -53,6 +54,7 @@ class Results:
     p_fake: Floats
     net_speech: Ints
     warm: NDArray[np.bool_]
+    votes: NDArray[np.bool_]
     before: Ints
     changes: Changes
 
@@ -120,7 +122,16 @@ class Pool:
         if self.traces:
             self.traces.add(rows, blocks.samples, np.where(evidence.blocks > 0, p_fake, np.nan))
         return Results(
-            rows, blocks.end, blocks.captured_at, llr, p_fake, evidence.blocks, heard.warm, before.state, changes
+            rows=rows,
+            end=blocks.end,
+            captured_at=blocks.captured_at,
+            llr=llr,
+            p_fake=p_fake,
+            net_speech=evidence.blocks,
+            warm=heard.warm,
+            votes=active & enough,
+            before=before.state,
+            changes=changes,
         )
 
     def _network(self, rows: Ints, samples: NDArray[np.float32]) -> _Outputs:

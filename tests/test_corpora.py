@@ -10,7 +10,8 @@ import pytest
 import soundfile
 
 from training.bank import build_bank, read_audio
-from training.corpora import Clip, CorpusError, by_split, load_corpus, load_folder, load_manifest, split_by_speaker
+from training.corpora import Clip, CorpusError, by_split, load_manifest, split_by_speaker
+from training.layouts import load_corpus, load_folder
 
 HEADER = "path,label,part,system,family,speaker,pair,language,split,native_sample_rate\n"
 

@@ -39,6 +39,7 @@ PURE = {
     "model/": ("threading", "time", "socket", "subprocess", "asyncio", "multiprocessing", "signal"),
     "monitor/alerts.py": ("threading", "time", "datetime", "socket", "os", "torch"),
     "monitor/evidence.py": ("threading", "time", "datetime", "socket", "os", "torch"),
+    "monitor/operating_point.py": ("threading", "time", "datetime", "socket", "os", "torch"),
     "monitor/events.py": ("threading", "time", "datetime", "socket", "os"),
     "monitor/ledger.py": ("threading", "time", "datetime", "socket", "os", "zmq"),
     "monitor/continuity.py": ("threading", "time", "datetime", "socket", "os", "zmq"),

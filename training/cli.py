@@ -154,7 +154,8 @@ def vocode(
 ) -> None:
     """Re-synthesise speech with classical vocoders: training material made of recordings of your own."""
     from model.vocoders import VOCODERS, VocoderError
-    from training.corpora import CorpusError, by_split, load_corpus
+    from training.corpora import CorpusError, by_split
+    from training.layouts import load_corpus
     from training.vocode import find_speech, into_part
     from training.vocode import vocode as run
 
@@ -198,6 +199,42 @@ def gather(
     for fault in unread:
         typer.echo(f"passed over: {fault}")
     typer.echo(f"wrote {path}")
+
+
+@app.command()
+def fetch(
+    corpus: Annotated[str, typer.Argument(metavar="NAME", help="librisevoc (some 12 GB).")],
+    out: Annotated[Path, typer.Option(help="Folder for the corpus.")] = Path("data"),
+    record: Annotated[str, typer.Option("--from", metavar="URL", help="Another place of the same form.")] = "",
+) -> None:
+    """Download a public corpus: it goes on where it broke off, checks what came, and unpacks it."""
+    from training.corpora import CorpusError
+    from training.fetch import RECORDS
+    from training.fetch import fetch as run
+
+    if corpus not in RECORDS:
+        raise CorpusError(f"cannot fetch {corpus!r}; there are {', '.join(RECORDS)}")
+    run(record or RECORDS[corpus], out, typer.echo)
+    folders = [p for p in sorted(out.iterdir()) if p.is_dir() and p.name.lower().startswith(corpus)]
+    typer.echo("now train with " + " ".join(f"--corpus {p}" for p in folders or [out]))
+
+
+@app.command()
+def shortcuts(
+    corpus: Corpora,
+    split: Annotated[str, typer.Option(help="train, dev, another split of the manifest, or all.")] = "train",
+) -> None:
+    """Tell how far a corpus gives its labels away by length, level, silence, bandwidth and file format alone."""
+    from training.layouts import load_corpus
+    from training.shortcuts import find_shortcuts
+
+    def progress(done: int, total: int) -> None:
+        if done % 500 == 0 or done == total:
+            typer.echo(f"{done} of {total} clips")
+
+    clips = [c for source in corpus for c in load_corpus(source) if split in (c.split, "all")]
+    for found in find_shortcuts(clips, progress):
+        typer.echo(f"{found.name:14s}  AUC {found.auc:.3f}")
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-BONA_FIDE_NAMES = frozenset({"gt", "bonafide", "bona-fide", "real", "genuine"})
+BONA_FIDE = "bonafide"
+"""System and family of a clip that is a recording."""
 AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a"})
-
-FAMILY_OF_FOLDER = {
-    "diffwave": "diffusion-vocoder",
-    "wavegrad": "diffusion-vocoder",
-    "melgan": "gan-vocoder",
-    "parallel_wave_gan": "gan-vocoder",
-    "wavenet": "autoregressive-vocoder",
-    "wavernn": "autoregressive-vocoder",
-}
-"""Families of the folders of LibriSeVoc (Sun, 2023); the family of another folder is its name."""
 
 
 class CorpusError(ValueError):
@@ -46,13 +38,19 @@ class Clip:
     native_rate: int = 0
 
 
+def text_of(path: Path) -> str:
+    """A text file, whole. Raises CorpusError."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise CorpusError(f"{path} is not text in UTF-8") from error
+    except OSError as error:
+        raise CorpusError(f"cannot read {path}: {error.strerror}") from error
+
+
 def read_rows(path: Path) -> list[dict[str, str | None]]:
     """The rows of a CSV manifest as text; at least one. Raises CorpusError."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except OSError as error:
-        raise CorpusError(f"cannot read the manifest {path}: {error.strerror}") from error
+    rows = list(csv.DictReader(io.StringIO(text_of(path), newline="")))
     if not rows:
         raise CorpusError(f"the manifest {path} lists no clips")
     return rows
@@ -80,40 +78,6 @@ def _from_row(row: Mapping[str, str | None], manifest: Path, line: int, root: Pa
     if not rate.isdigit():
         raise CorpusError(f"{manifest}, line {line}: native_sample_rate {rate!r}; write whole Hz")
     return Clip(root / (row["path"] or ""), int(name == "spoof"), split=split, native_rate=int(rate), **texts)
-
-
-def load_folder(root: Path) -> list[Clip]:
-    """Clips of a folder that has a folder a class, such as LibriSeVoc: gt, bonafide, real or genuine hold recordings,
-    every other one the copies by the system that it is named after. A file's speaker is its name up to the first
-    - or _. Raises CorpusError.
-    """
-    if not root.is_dir():
-        raise CorpusError(f"there is no folder {root}")
-    clips = [
-        _from_file(path, folder.name)
-        for folder in sorted(p for p in root.iterdir() if p.is_dir())
-        for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in AUDIO_SUFFIXES
-    ]
-    if not clips:
-        raise CorpusError(f"{root} holds no folder with audio; put each class into a folder of its own")
-    return clips
-
-
-def _from_file(path: Path, folder: str) -> Clip:
-    genuine = folder.lower() in BONA_FIDE_NAMES
-    sentence = path.stem.removesuffix("_gen")
-    speaker = sentence.replace("-", "_").split("_")[0]
-    system = "bonafide" if genuine else folder
-    family = FAMILY_OF_FOLDER.get(system.lower(), system)
-    return Clip(path, int(not genuine), family, system, speaker, pair=sentence, part=path.parent.parent.name)
-
-
-def load_corpus(source: Path) -> list[Clip]:
-    """A manifest (.csv), a folder that holds manifest.csv, or a folder of classes. Raises CorpusError."""
-    if source.suffix == ".csv":
-        return load_manifest(source)
-    return load_manifest(source / "manifest.csv") if (source / "manifest.csv").is_file() else load_folder(source)
 
 
 def split_by_speaker(clips: Sequence[Clip], dev_share: float, seed: int = 0) -> tuple[list[Clip], list[Clip]]:

@@ -21,7 +21,8 @@ from model.checkpoint import best_device, describe, read_detector
 from model.config import SAMPLE_RATE, DetectorConfig
 from training.bank import AudioBank, build_bank
 from training.channels import random_channel
-from training.corpora import Clip, CorpusError, by_split, load_corpus, split_by_speaker
+from training.corpora import Clip, CorpusError, by_split, split_by_speaker
+from training.layouts import load_corpus
 from training.nonspeech import random_sound
 from training.sampler import CallSampler, Weights
 from training.train import DevSet, TrainConfig, train

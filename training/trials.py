@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from training.bank import AudioBank
 from training.channels import CHANNELS
-from training.corpora import Clip, CorpusError, by_split, load_corpus, load_manifest, split_by_speaker
+from training.corpora import Clip, CorpusError, by_split, load_manifest, split_by_speaker
+from training.layouts import load_corpus
 
 Int16 = NDArray[np.int16]
 Say = Callable[[str], None]

@@ -11,6 +11,7 @@ COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
     "serve": (watch.serve, "Watch many live calls at once, from the taps that are switched on."),
     "simulate": (watch.simulate, "Play a recorded call into a tap, as its real peer would."),
     "score": (judge.score, "Judge whole recordings: one line for each file and channel."),
+    "calibrate": (judge.calibrate, "Set the alert threshold from genuine calls of your own."),
     "subscribe": (judge.subscribe, "Print what a running monitor finds."),
     "devices": (machine.devices, "List the microphones that --device takes."),
     "demo": (watch.demo, "Watch a call whose voice turns synthetic half-way."),

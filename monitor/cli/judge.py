@@ -51,3 +51,30 @@ def subscribe(
     from monitor.commands.subscribe import subscribe as run
 
     raise typer.Exit(run(address, json_lines, topic or [""], count, timeout))
+
+
+def calibrate(
+    genuine: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="Recordings of your own calls, all voices in them real."),
+    ],
+    per_hour: Annotated[
+        float,
+        typer.Option(
+            "--target-false-alarms-per-hour", metavar="N", min=0.001, max=100, help="Of genuine net speech, at most."
+        ),
+    ] = 0.5,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Settings file to write.")] = Path("calibrated.toml"),
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    weights: Weights = None,
+) -> None:
+    """Set the alert threshold from genuine calls of your own, so that real voices raise so few alerts as you want.
+
+    Writes a settings file for --config. The threshold is counted where there is enough speech (three times the hours
+    between two alarms), else continued from the tail of the scores, which it says.
+    """
+    settings = read_settings(config, assignments, weights=weights)
+    from monitor.commands.calibrate import calibrate as run
+
+    raise typer.Exit(run(genuine, per_hour, out, settings))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from monitor.alerts import ALERT, CLEAR, LISTENING, STATES, SUSPICIOUS, UNKNOWN
 from monitor.config import Config
 from monitor.errors import BadInputError
 from monitor.events import families
-from monitor.pool import Pool
+from monitor.pool import Pool, Results
 from monitor.ring import Ring, RingBank
 from monitor.running import open_detector
 from monitor.sources.file import FileSource
@@ -22,6 +22,9 @@ from monitor.types import Chunk, Condition
 ROWS = 32
 READ_MS = 500
 SEVERITY = (UNKNOWN, LISTENING, CLEAR, SUSPICIOUS, ALERT)
+
+
+OnDone = Callable[[Path, Sequence[str], Sequence[Sequence[float]]], None]
 
 
 @dataclass
@@ -34,6 +37,8 @@ class _Playing:
     items: Iterator[Chunk | Condition]
     worst: list[int] = field(default_factory=list)
     done: bool = False
+    votes: list[list[float]] = field(default_factory=list)
+    """Of each channel, where they are kept: the llr of every block that counted towards a verdict."""
 
 
 def score(files: Sequence[Path], config: Config, *, as_json: bool) -> int:
@@ -67,10 +72,14 @@ def _readable(line: dict[str, object]) -> str:
 
 
 class Scorer:
-    """Scores files side by side: what they share is the stacked step, nothing else."""
+    """Scores files side by side: what they share is the stacked step, nothing else.
 
-    def __init__(self, config: Config) -> None:
-        self.config = config
+    on_done: takes the path of each file that has ended, the names of its channels, and the llr of all their blocks that
+    counted towards a verdict.
+    """
+
+    def __init__(self, config: Config, on_done: OnDone | None = None) -> None:
+        self.config, self._on_done = config, on_done
         rows = max(ROWS, config.input.max_channels)
         self.pool = Pool(open_detector(config.model), config, rows)
         self.bank = RingBank(rows, 2.0)
@@ -111,7 +120,9 @@ class Scorer:
         assert first is not None
         ring = self.bank.open(first, len(source.channels))
         self.pool.open(ring.rows)
-        self.playing.append(_Playing(path, source, ring, source.chunks(), [UNKNOWN] * len(source.channels)))
+        file = _Playing(path, source, ring, source.chunks(), [UNKNOWN] * len(source.channels))
+        file.votes = [[] for _ in source.channels]
+        self.playing.append(file)
         return True
 
     def _advance(self) -> None:
@@ -127,12 +138,22 @@ class Scorer:
                     print(f"{file.path}: {item.code}: {item.detail}", file=sys.stderr, flush=True)
         blocks = self.bank.take(0.0)
         if blocks is not None:
-            self.pool.step(blocks)
+            results = self.pool.step(blocks)
+            if self._on_done is not None:
+                self._keep(results)
         state = self.pool.decision.state
         for file in self.playing:
             rows = range(file.ring.rows.start, file.ring.rows.stop)
             file.worst = [max(w, int(state[r]), key=SEVERITY.index) for w, r in zip(file.worst, rows, strict=True)]
             file.done = file.ring.closed and file.ring.fill < BLOCK
+
+    def _keep(self, results: Results) -> None:
+        votes = results.votes
+        llr = dict(zip(results.rows[votes].tolist(), results.llr[votes].tolist(), strict=True))
+        for file in self.playing:
+            for row, kept in enumerate(file.votes, file.ring.rows.start):
+                if row in llr:
+                    kept.append(llr[row])
 
     def _lines(self, file: _Playing) -> list[dict[str, object]]:
         llr, p_fake = self.pool.whole(file.ring.rows)
@@ -151,6 +172,8 @@ class Scorer:
             }
             lines.append(line)
         file.source.close()
+        if self._on_done is not None:
+            self._on_done(file.path, file.source.channels, file.votes)
         return lines
 
     def _state(self, worst: int, row: int) -> str:

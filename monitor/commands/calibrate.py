@@ -1,0 +1,116 @@
+"""`monitor calibrate`: set the alert threshold from genuine calls of one's own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from monitor.commands.score import Scorer
+from monitor.config import Config
+from monitor.errors import BadInputError
+from monitor.operating_point import Floats, Point, alarms, find_threshold, hours
+from monitor.settings import Settings
+
+KEY = "alerts.alert_llr"
+NEVER_SAW = 3.0
+"""Where no alarm came in so many hours, the rate is below 3 / hours with 95 % confidence (the rule of three)."""
+
+
+def calibrate(folder: Path, per_hour: float, out: Path, settings: Settings) -> int:
+    """Score the recordings, write the profile. Returns 0, or 2 where recordings could not be read.
+
+    Raises BadInputError.
+    """
+    files = _recordings(folder)
+    if out.exists():
+        raise BadInputError(f"{out} is there already", "name another file with --out, or remove it")
+    llr, unread = _score(files, settings.config)
+    config = settings.config.alerts
+    highest = settings.config.evidence.max_llr
+    try:
+        found = find_threshold(llr, config, per_hour, highest)
+    except ValueError as error:
+        raise BadInputError(str(error), "give more recordings of genuine calls") from error
+    if found is None:
+        raise BadInputError(
+            f"no threshold up to evidence.max_llr = {highest:g} has so few as {per_hour:g} false alarms an hour",
+            "ask for more an hour; and see whether all these recordings are of real voices: monitor score FILE...",
+        )
+    print("\n".join(_findings(llr, settings.config, found)))
+    _write(out, settings, _findings(llr, settings.config, found), found)
+    print(f"wrote {out}: use it with --config {out}")
+    return 2 if unread else 0
+
+
+def _recordings(folder: Path) -> list[Path]:
+    if folder.is_file():
+        return [folder]
+    found = sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
+    if not found:
+        raise BadInputError(f"{folder} holds no recordings", "name a folder of recorded calls whose voices are real")
+    return found
+
+
+def _score(files: Sequence[Path], config: Config) -> tuple[list[Floats], int]:
+    """The llr of every channel's speech, and how many files could not be read. Says how far it is."""
+    llr: list[Floats] = []
+
+    def keep(path: Path, channels: Sequence[str], votes: Sequence[Sequence[float]]) -> None:
+        llr.extend(np.array(channel) for channel in votes)
+        loudest = max((max(channel, default=-np.inf), name) for channel, name in zip(votes, channels, strict=True))
+        if loudest[0] >= config.alerts.alert_llr:
+            print(f"{path}, {loudest[1]}: up to {loudest[0]:+.1f} nats", file=sys.stderr)
+
+    unread = 0
+    for done, (_, lines) in enumerate(Scorer(config, keep).run(files), 1):
+        unread += lines is None
+        if done % 20 == 0:
+            print(f"{done} of {len(files)} recordings, {hours(llr):.2f} hours of speech", file=sys.stderr, flush=True)
+    return llr, unread
+
+
+def _findings(llr: Sequence[Floats], config: Config, found: Point) -> Iterator[str]:
+    """What was measured, a line each."""
+    heard, before = hours(llr), alarms(llr, config.alerts)
+    yield f"{heard:.2f} hours of genuine speech on {len(llr)} channels"
+    yield f"alert_llr {config.alerts.alert_llr:g}, as it is: {before} false alarms, {before / heard:.2f} an hour"
+    how = "counted" if found.seen else "continued from the tail of the scores, for there is too little speech to count"
+    yield f"alert_llr {found.alert_llr:g}: {found.alarms} false alarms, {found.per_hour:.2f} an hour ({how})"
+    if not found.alarms:
+        yield f"none was seen, which proves no more than at most {NEVER_SAW / heard:.2f} an hour (95 %)"
+
+
+def _write(out: Path, settings: Settings, findings: Iterator[str], found: Point) -> None:
+    """All settings that are not the defaults, and the threshold. Lower thresholds give way to it."""
+    changed = {key: value for key, value, origin in settings.rows() if origin != "default"}
+    alerts = settings.config.alerts
+    changed |= {
+        f"alerts.{key}": found.alert_llr
+        for key in ("suspicious_llr", "close_llr")
+        if getattr(alerts, key) > found.alert_llr
+    }
+    changed[KEY] = found.alert_llr
+    lines = [f"# {line}" for line in findings]
+    for section in dict.fromkeys(key.rpartition(".")[0] for key in changed):
+        lines += ["", f"[{section}]"]
+        lines += [f"{k.rpartition('.')[2]} = {_toml(v)}" for k, v in changed.items() if k.rpartition(".")[0] == section]
+    try:
+        out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise BadInputError(f"{out} cannot be written: {error.strerror}", "name another file with --out") from error
+
+
+def _toml(value: object) -> str:
+    """A setting as TOML writes it (https://toml.io)."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{_toml(str(k))} = {_toml(v)}" for k, v in value.items()) + " }"
+    return str(value)
