@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from playwright.sync_api import ViewportSize, sync_playwright
 
 from model.vocoders import VOCODERS
 from monitor.commands.demo import PAUSE, VOCODER, find_prompts, read_mono
@@ -40,7 +41,8 @@ FLAGS = [
         "hide-scrollbars",
     )
 ]
-DESK, PHONE = (1440, 900), (390, 844)
+DESK = ViewportSize(width=1440, height=900)
+PHONE = ViewportSize(width=390, height=844)
 WAIT_MS = 90_000
 SETTLE_MS = 1_500
 
@@ -59,7 +61,8 @@ def voice(number: int) -> Audio:
 def turning(number: int, after_s: float) -> Audio:
     """A voice that turns synthetic."""
     spoken, at = voice(number), int(after_s * SAMPLE_RATE)
-    return np.concatenate([spoken[:at], VOCODERS[VOCODER](spoken[at : at + 40 * SAMPLE_RATE], 0)])
+    synthetic = VOCODERS[VOCODER](spoken[at : at + 30 * SAMPLE_RATE], 0)
+    return np.concatenate([spoken[:at], np.tile(synthetic, 4)])
 
 
 def ringing() -> Audio:
@@ -122,26 +125,21 @@ def server(stack: ExitStack, lines: Sequence[str], page: int) -> None:
 
 def draw(page: int, folder: Path) -> None:
     """The table in light and dark and on a telephone, and a call in an alert."""
-    from playwright.sync_api import sync_playwright
-
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS)
-        for name, scheme, (width, height) in (
-            ("page-light", "light", DESK),
-            ("page-dark", "dark", DESK),
-            ("page-phone", "light", PHONE),
-        ):
-            shown = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": height})
-            shown.goto(f"http://127.0.0.1:{page}/")
-            for state in ("alert", "unknown", "clear"):
-                shown.wait_for_selector(f"tr[data-state={state}]", timeout=WAIT_MS)
+        shown = browser.new_page(viewport=DESK)
+        shown.goto(f"http://127.0.0.1:{page}/")
+        for state in ("alert", "unknown", "clear"):
+            shown.wait_for_selector(f"tr[data-state={state}]", timeout=WAIT_MS)
+        for name, scheme, size in (("light", "light", DESK), ("dark", "dark", DESK), ("phone", "light", PHONE)):
+            shown.emulate_media(color_scheme=scheme)
+            shown.set_viewport_size(size)
             shown.wait_for_timeout(SETTLE_MS)
-            shown.screenshot(path=folder / f"{name}.png")
+            shown.screenshot(path=folder / f"page-{name}.png")
             shown.click("tr[data-state=alert]")
-            shown.wait_for_selector("article.channel")
             shown.wait_for_timeout(SETTLE_MS)
-            shown.screenshot(path=folder / f"{name}-call.png")
-            shown.close()
+            shown.screenshot(path=folder / f"page-{name}-call.png")
+            shown.click("#back")
         browser.close()
 
 

@@ -25,6 +25,8 @@ MAY_IMPORT = {
     "typer": ("monitor/cli/", "monitor/entry.py", "training/cli.py"),
     "av": ("model/resample.py", "monitor/sources/decode.py", "monitor/rtp/payload.py", "training/"),
     "dpkt": ("monitor/captures/datagrams.py",),
+    "starlette": ("monitor/web/",),
+    "uvicorn": ("monitor/web/",),
     "monitor": ("monitor/",),
     "training": ("training/",),
     "model": ("model/", "monitor/", "training/"),
@@ -45,11 +47,13 @@ PURE = {
     "monitor/continuity.py": ("threading", "time", "datetime", "socket", "os", "zmq"),
     "monitor/rtp/": ("threading", "time", "datetime", "socket", "os"),
     "monitor/captures/": ("threading", "time", "datetime", "socket", "os"),
+    "monitor/web/snapshot.py": ("threading", "time", "datetime", "socket", "os"),
+    "monitor/web/microphone.py": ("threading", "time", "datetime", "socket", "os"),
     "monitor/dashboard/render.py": ("threading", "time", "datetime", "socket", "os"),
 }
 """What decides, computes or draws has no clock, thread, socket or file."""
 
-HEAVY = ("torch", "numpy", "pydantic", "librosa", "sounddevice", "scipy", "zmq", "soundfile", "av")
+HEAVY = ("torch", "numpy", "pydantic", "librosa", "sounddevice", "scipy", "zmq", "soundfile", "av", "starlette", "uvicorn")
 
 
 @dataclass(frozen=True)

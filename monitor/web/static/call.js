@@ -2,7 +2,7 @@
 
 import { badge, make, say, tint } from "./make.js";
 import { draw } from "./timeline.js";
-import { clock, family, hears, lost, meaning, percent, speech } from "./words.js";
+import { clock, family, hears, likelihood, meaning, percent, speech } from "./words.js";
 
 const LOOKS_BACK_S = 120;
 const QUIETEST_DB = -60;
@@ -46,9 +46,9 @@ export class CallPanel {
 
   write(card, channel, table) {
     if (tint(card.element, channel.state)) card.state.replaceChildren(badge(channel.state));
-    say(card.big, percent(channel.p));
+    say(card.big, likelihood(channel));
     say(card.meaning, meaning(channel.state, table));
-    card.canvas.setAttribute("aria-label", `Likelihood over the last two minutes; now ${percent(channel.p)}`);
+    card.canvas.setAttribute("aria-label", `Likelihood over the last two minutes; now ${likelihood(channel)}`);
     draw(card.canvas, channel.line, table, LOOKS_BACK_S, true);
     card.speech.set(Math.min(1, channel.net_s / channel.needed_s), speech(channel));
     card.speech.bar.hidden = channel.net_s >= channel.needed_s;
@@ -58,7 +58,7 @@ export class CallPanel {
     say(card.hears, hears(channel));
     card.hears.classList.toggle("wrong-input", channel.fault !== "");
     say(card.llr, channel.llr === null ? "–" : `${channel.llr > 0 ? "+" : "−"}${Math.abs(channel.llr).toFixed(2)} nats (log-likelihood ratio)`);
-    say(card.lost, lost(channel.lost_s) || "nothing");
+    say(card.lost, channel.lost_s > 0 ? `${channel.lost_s.toFixed(2)} s` : "nothing");
     const since = channel.alert_since_s === null ? "" : `, open since ${clock(channel.alert_since_s)}`;
     say(card.alert, `${channel.alerts || "none"}${since}`);
     this.families(card, channel);

@@ -2,7 +2,7 @@
 
 import { badge, make, say, tint } from "./make.js";
 import { draw } from "./timeline.js";
-import { clock, family, hears, lost, percent, speech } from "./words.js";
+import { clock, family, hears, likelihood, lost, speech } from "./words.js";
 
 const LOOKS_BACK_S = 60;
 const ORDERS_EVERY_MS = 2000;
@@ -64,7 +64,7 @@ export class Table {
   write(row, call, table) {
     if (tint(row.element, call.state)) row.state.replaceChildren(badge(call.state));
     const named = call.party ? `${call.call} · ${call.party}` : call.call;
-    say(row.likely, percent(call.p));
+    say(row.likely, likelihood(call));
     say(row.button, named);
     say(row.from, call.origin);
     say(row.speech, speech(call));

@@ -10,6 +10,9 @@ export function percent(p) {
   return p >= 0.995 ? ">99 %" : `${Math.round(p * 100)} %`;
 }
 
+/** The likelihood of a channel, once it has heard enough speech for one. */
+export const likelihood = (channel) => (channel.net_s < channel.needed_s ? DASH : percent(channel.p));
+
 /** Whole seconds as 0:12, or 1:02:03 from an hour on. */
 export function clock(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
@@ -28,7 +31,7 @@ export function speech(channel) {
 export const hears = (channel) => channel.fault || channel.reason;
 
 /** "gan-vocoder" as "GAN vocoder". */
-export const family = (name) => (name ? name.replace(/-/g, " ").replace(/^gan /, "GAN ") : DASH);
+export const family = (name) => (name ? name.replace(/-/g, " ").replace(/^gan /, "GAN ").replace("end to end tts", "end-to-end TTS") : DASH);
 
 /** "0.43 s lost", or "". */
 export const lost = (seconds) => (seconds > 0 ? `${seconds.toFixed(seconds < 10 ? 2 : 0)} s lost` : "");
