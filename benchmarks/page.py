@@ -7,7 +7,6 @@ line is on hold, and one has just begun. ffmpeg sends them, Chromium draws them.
 from __future__ import annotations
 
 import argparse
-import json
 import signal
 import socket
 import subprocess
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from PIL import Image
 from playwright.sync_api import ViewportSize, sync_playwright
 
 from model.vocoders import VOCODERS
@@ -123,6 +123,13 @@ def server(stack: ExitStack, lines: Sequence[str], page: int) -> None:
     sys.exit("error: the monitor did not start")
 
 
+def slim(path: Path) -> None:
+    """A palette of 128 colours is enough for a page, and half the size."""
+    with Image.open(path) as picture:
+        small = picture.convert("RGB").quantize(128)
+    small.save(path, optimize=True)
+
+
 def draw(page: int, folder: Path) -> None:
     """The table in light and dark and on a telephone, and a call in an alert."""
     with sync_playwright() as playwright:
@@ -131,8 +138,8 @@ def draw(page: int, folder: Path) -> None:
         shown.goto(f"http://127.0.0.1:{page}/")
         for state in ("alert", "unknown", "clear"):
             shown.wait_for_selector(f"tr[data-state={state}]", timeout=WAIT_MS)
-        for name, scheme, size in (("light", "light", DESK), ("dark", "dark", DESK), ("phone", "light", PHONE)):
-            shown.emulate_media(color_scheme=scheme)
+        for name, size in (("light", DESK), ("dark", DESK), ("phone", PHONE)):
+            shown.emulate_media(color_scheme="dark" if name == "dark" else "light")
             shown.set_viewport_size(size)
             shown.wait_for_timeout(SETTLE_MS)
             shown.screenshot(path=folder / f"page-{name}.png")
@@ -145,7 +152,7 @@ def draw(page: int, folder: Path) -> None:
 
 def main() -> None:
     options = argparse.ArgumentParser(prog="benchmarks.page", description="Pictures of the page, of real calls.")
-    options.add_argument("--out", type=Path, default=Path("docs/pictures"))
+    options.add_argument("--out", type=Path, default=Path("runs/pictures"))
     given = options.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     *ports, page = free_ports(7)
@@ -156,7 +163,9 @@ def main() -> None:
         for audio, port in zip(spoken, ports, strict=True):
             sending(stack, audio, port, Path(name))
         draw(page, given.out)
-    print(json.dumps(sorted(str(path) for path in given.out.glob("page-*.png"))))
+    for path in sorted(given.out.glob("page-*.png")):
+        slim(path)
+        print(f"{path}: {path.stat().st_size // 1024} KiB")
 
 
 if __name__ == "__main__":
