@@ -56,7 +56,7 @@ def main() -> int:
         zeromq=ZeromqSection(address=address),
         dashboard=DashboardSection.model_validate({"mode": screen}),
     )
-    return watch([Watched("bench", Paced(voice(LOOP_S), float(seconds), Path(begun_file)))], config)
+    return watch([Watched("bench", [Paced(voice(LOOP_S), float(seconds), Path(begun_file))])], config)
 
 
 if __name__ == "__main__":

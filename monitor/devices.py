@@ -1,16 +1,33 @@
-"""Audio inputs of this computer, as PortAudio lists them."""
+"""Audio inputs of this computer, as PortAudio lists them: which hear the room, and which what the computer plays."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Any, Literal
 
 from monitor.errors import BadInputError
 
 DEFAULT_NAMES = ("mic", "default")
 """What stands for the default input."""
+
+Kind = Literal["microphone", "system audio"]
+LOOPBACK = " [Loopback]"
+"""What PortAudio puts behind an output's name for its WASAPI loopback (PortAudio, pull request 672)."""
+_CABLES = (
+    "blackhole",
+    "soundflower",
+    "loopback audio",
+    "vb-cable",
+    "cable output",
+    "stereo mix",
+    "stereomix",
+    "what u hear",
+    "wave out mix",
+)
+"""Names, or their beginnings, of inputs that carry what is played: virtual cables, and what sound cards call it."""
 
 _INSTALL = {
     "linux": "install PortAudio: sudo apt install libportaudio2 (Debian, Ubuntu), "
@@ -22,7 +39,7 @@ _INSTALL = {
 
 @dataclass(frozen=True, slots=True)
 class InputDevice:
-    """index: of PortAudio, valid until the next look at the devices. rate: Hz, its default."""
+    """index: of PortAudio, valid until the next look at the devices, -1 for none. rate: Hz, its default."""
 
     index: int
     name: str
@@ -30,6 +47,14 @@ class InputDevice:
     channels: int
     rate: int
     is_default: bool
+    kind: Kind = "microphone"
+
+
+def kind_of(name: str) -> Kind:
+    """What an input hears, by its name."""
+    bare = name.casefold()
+    system = bare.endswith(LOOPBACK.casefold()) or bare.startswith("monitor of ") or bare.startswith(_CABLES)
+    return "system audio" if system else "microphone"
 
 
 def load_sounddevice() -> ModuleType:
@@ -51,9 +76,19 @@ def list_inputs() -> list[InputDevice]:
         default = sounddevice.default.device[0]
     except sounddevice.PortAudioError as error:
         raise BadInputError(f"PortAudio cannot list the devices: {error}", "restart the sound server") from error
+    found = inputs_of(apis, devices, default)
+    if not found:
+        raise BadInputError("there is no audio input", "plug in a microphone, or start the sound server")
+    return found
+
+
+def inputs_of(
+    apis: Sequence[Mapping[str, Any]], devices: Iterable[Mapping[str, Any]], default: int
+) -> list[InputDevice]:
+    """The inputs in what sounddevice.query_hostapis() and query_devices() return. default: index, < 0 is unknown."""
     if default < 0:
         default = next((a["default_input_device"] for a in apis if a["default_input_device"] >= 0), -1)
-    found = [
+    return [
         InputDevice(
             index=int(d["index"]),
             name=str(d["name"]),
@@ -61,13 +96,27 @@ def list_inputs() -> list[InputDevice]:
             channels=int(d["max_input_channels"]),
             rate=round(d["default_samplerate"]),
             is_default=d["index"] == default,
+            kind=kind_of(str(d["name"])),
         )
         for d in devices
         if d["max_input_channels"] > 0
     ]
-    if not found:
-        raise BadInputError("there is no audio input", "plug in a microphone, or start the sound server")
-    return found
+
+
+def default_output() -> str:
+    """Name of the output that WASAPI plays through, "" elsewhere. Raises BadInputError without PortAudio."""
+    sounddevice = load_sounddevice()
+    apis = [a for a in sounddevice.query_hostapis() if a["name"] == "Windows WASAPI"]
+    index = apis[0]["default_output_device"] if apis else -1
+    return str(sounddevice.query_devices(index)["name"]) if index >= 0 else ""
+
+
+def choose_system(inputs: Sequence[InputDevice], played_through: str) -> InputDevice | None:
+    """The input that carries what is played: the loopback of that output, else any loopback, else a virtual cable."""
+    system = [d for d in inputs if d.kind == "system audio"]
+    own = [d for d in system if d.name == played_through + LOOPBACK]
+    loopbacks = [d for d in system if d.name.endswith(LOOPBACK)]
+    return next(iter([*own, *loopbacks, *system]), None)
 
 
 def find_input(target: str, inputs: Sequence[InputDevice]) -> InputDevice:
@@ -92,4 +141,4 @@ def find_input(target: str, inputs: Sequence[InputDevice]) -> InputDevice:
 
 
 def _names(inputs: Sequence[InputDevice]) -> str:
-    return ", ".join(f"{d.index} {d.name}" for d in inputs)
+    return ", ".join(d.name if d.index < 0 else f"{d.index} {d.name}" for d in inputs)

@@ -39,10 +39,10 @@ FAULT_WAIT_S = 15.0
 
 @dataclass(frozen=True)
 class Watched:
-    """A source, what its call is named, and its length where it is known."""
+    """The sources of a call, what it is named, and its length where it is known."""
 
     name: str
-    source: Source
+    sources: Sequence[Source]
     total_s: float | None = None
 
 
@@ -60,14 +60,14 @@ def watch(
     """
     _check_picture(svg)
     detector = open_detector(config.model)
-    rows = sum(len(w.source.channels) for w in watched)
+    rows = sum(len(source.channels) for w in watched for source in w.sources)
     epoch, ending, traces = wire.new_epoch(), Ending(), Traces(rows)
     pool = Pool(detector, config, rows, traces)
     sinks = [*open_sinks(config, epoch), *([json_sink(ending)] if json_lines else [])]
     with Bus(sinks, config.publish.queue_events, epoch) as bus:
         engine = Engine(pool, RingBank(rows, config.input.ring_s), bus, config)
         for w in watched:
-            engine.add(w.name, w.source)
+            engine.add(w.name, *w.sources)
         total = max((w.total_s for w in watched if w.total_s), default=None)
         publisher = config.zeromq.address if config.zeromq.enabled else ""
         acquaint(sinks, engine)
@@ -78,7 +78,7 @@ def watch(
         with signals(ending), screen(pull, config, json_lines, ending) as shown:
             notices = Notices(bus, shown, ending.wanted.set)
             supervise(engine, ending, notices.look)
-            if not any(w.source.live for w in watched):
+            if not any(source.live for w in watched for source in w.sources):
                 _drain(bus, ending, notices.look)
             bus.close(LAST_EVENTS_S)
         notices.losses()

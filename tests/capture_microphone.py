@@ -1,4 +1,4 @@
-"""Captures from a microphone and prints what comes as JSON lines: PortAudio reads its environment only once.
+"""Captures from an input and prints what comes as JSON lines: PortAudio reads its environment only once.
 
 python capture_microphone.py DEVICE SAMPLES.npy, until a line comes on stdin.
 """
@@ -14,7 +14,7 @@ import numpy as np
 
 from monitor.config import InputSection
 from monitor.errors import MonitorError
-from monitor.sources.microphone import MicrophoneSource
+from monitor.sources.desktop import open_sides
 from monitor.types import Chunk
 
 _one_line = threading.Lock()
@@ -28,7 +28,7 @@ def say(**values: object) -> None:
 def main(device: str, samples: str) -> None:
     config = InputSection(zeros_s=1.0, reconnect_first_s=0.2, reconnect_longest_s=1.0)
     try:
-        source = MicrophoneSource(device, config)
+        source = open_sides([device], config)[0]
     except MonitorError as error:
         say(error=error.message, hint=error.hint)
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import virtual_mic
@@ -21,9 +22,19 @@ if hasattr(signal, "SIGHUP"):
 @pytest.fixture(scope="session")
 def microphones(tmp_path_factory: pytest.TempPathFactory) -> Iterator[virtual_mic.VirtualMicrophones]:
     """A private PulseAudio with the microphones of virtual_mic.RATES."""
+    yield from _serving(tmp_path_factory.mktemp("pulse"))
+
+
+@pytest.fixture
+def sound(tmp_path: Path) -> Iterator[virtual_mic.VirtualMicrophones]:
+    """One of the test's own, whose outputs may come and go; to-mic1 is the default."""
+    yield from _serving(tmp_path / "sound")
+
+
+def _serving(folder: Path) -> Iterator[virtual_mic.VirtualMicrophones]:
     if missing := virtual_mic.missing():
         pytest.skip(f"virtual microphones: {missing}")
-    server = virtual_mic.VirtualMicrophones(tmp_path_factory.mktemp("pulse"))
+    server = virtual_mic.VirtualMicrophones(folder)
     try:
         server.start()
         yield server

@@ -238,10 +238,14 @@ def test_with_microphones_the_doctor_and_the_list_name_them(tmp_path: Path, micr
     table = run_monitor("devices", cwd=tmp_path, env=env)
     assert table.returncode == 0
     assert table.stderr == ""
-    assert table.stdout.splitlines()[-1] == "* the default input, which --device mic takes"
+    assert table.stdout.splitlines()[-2:] == [
+        "* --device mic    takes this microphone",
+        "* --device system takes this system audio: what this computer plays; system=NAME another",
+    ]
     inputs = events_of(run_monitor("devices", "--json", cwd=tmp_path, env=env).stdout)
     assert {"mic1", "mic2", "mic48"} <= {device["name"] for device in inputs}
-    assert [device["is_default"] for device in inputs].count(True) == 1
+    assert {"to-mic1.monitor", "to-mic2.monitor"} <= {d["name"] for d in inputs if d["kind"] == "system audio"}
+    assert [d["kind"] for d in inputs if d["is_default"]] == ["microphone", "system audio"]
     make_weights(tmp_path / "w.safetensors")
     examined = run_monitor("doctor", "--weights", "w.safetensors", "--no-publish", cwd=tmp_path, env=env)
     assert examined.returncode == 0, examined.stdout
@@ -286,7 +290,7 @@ def test_a_source_that_fails_ends_the_program_with_its_error(capfd: pytest.Captu
     chunk = Chunk(voice(1.0)[None], 0, 0.0)
     source = ScriptedSource([chunk, SourceError("the cable is cut", "mend it")])
     with pytest.raises(SourceError, match="the cable is cut"):
-        watch([Watched("call", source)], config, json_lines=True)
+        watch([Watched("call", [source])], config, json_lines=True)
     events = events_of(capfd.readouterr().out)
     assert [e["type"] for e in events][-3:] == ["health", "state.changed", "call.ended"]
     assert json.loads(json.dumps(events[-1]))["why"] == "failed"

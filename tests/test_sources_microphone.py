@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import json
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,85 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import soundfile as sf
-from virtual_mic import RATES, VirtualMicrophones
+import virtual_mic
+from capturing import Capturing, jumps, write_noise
+from virtual_mic import Players
 
 from model.resample import resample_all
 from monitor.types import SAMPLE_RATE
 
 pytestmark = pytest.mark.microphone
-
-ROOT = Path(__file__).parent.parent
-Line = dict[str, Any]
-
-
-class Capturing:
-    """capture_microphone.py in a process of its own, and the lines that it printed so far."""
-
-    def __init__(self, microphones: VirtualMicrophones, device: str, folder: Path) -> None:
-        self.lines: list[Line] = []
-        self._out = folder / "captured.npy"
-        self._process = subprocess.Popen(
-            [sys.executable, str(ROOT / "tests" / "capture_microphone.py"), device, str(self._out)],
-            env=microphones.env | {"PYTHONPATH": str(ROOT)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self._changed = threading.Condition()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def __enter__(self) -> Capturing:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.communicate()
-        self._reader.join(5)
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for text in self._process.stdout:
-            with self._changed:
-                self.lines.append(json.loads(text))
-                self._changed.notify_all()
-
-    def wait(self, wanted: Callable[[Line], bool], after: int = 0) -> int:
-        """Index behind the first line from `after` on that is wanted."""
-
-        def found() -> int:
-            return next((i + 1 for i, line in enumerate(self.lines) if i >= after and wanted(line)), 0)
-
-        with self._changed:
-            assert self._changed.wait_for(found, timeout=20), [line for line in self.lines if "start" not in line]
-            return found()
-
-    def condition(self, *codes: str, after: int = 0) -> int:
-        return self.wait(lambda line: line.get("code") in codes, after)
-
-    def loud(self, after: int = 0) -> int:
-        return self.wait(lambda line: bool(line.get("loud")), after)
-
-    def stop(self) -> Any:
-        """Close the source; float32 (channels, n), all it gave."""
-        stdin = self._process.stdin
-        assert stdin is not None
-        stdin.write("\n")
-        stdin.flush()
-        self.wait(lambda line: "ended" in line)
-        assert self._process.wait(10) == 0
-        return np.load(self._out)
-
-    def chunks(self) -> list[Line]:
-        return [line for line in self.lines if "start" in line]
-
-
-def jumps(chunks: list[Line]) -> list[int]:
-    """Samples lost between chunks, where some were."""
-    gaps = (b["start"] - a["start"] - a["n"] for a, b in itertools.pairwise(chunks))
-    return [gap for gap in gaps if gap]
 
 
 @pytest.fixture
@@ -100,39 +24,27 @@ def noise(tmp_path: Path) -> Callable[[int, float], tuple[Path, Any]]:
     """A wav file of noise, and its samples: float32 (n,)."""
 
     def make(rate: int, seconds: float) -> tuple[Path, Any]:
-        samples = np.random.default_rng(7).integers(1, 9000, round(rate * seconds)).astype(np.int16)
         path = tmp_path / f"noise{rate}.wav"
-        sf.write(path, samples, rate)
-        return path, samples.astype(np.float32) / 32768
+        return path, write_noise(path, rate, seconds)
 
     return make
 
 
 @pytest.fixture
-def playing(microphones: VirtualMicrophones, noise: Any) -> Iterator[Callable[[str], None]]:
+def playing(microphones: virtual_mic.VirtualMicrophones, noise: Any) -> Iterator[Callable[[str], None]]:
     """Plays noise into a microphone until the test is over."""
-    players = []
-
-    def play(name: str) -> None:
-        players.append(microphones.play(name, noise(RATES[name], 60.0)[0]))
-
-    yield play
-    for player in players:
-        player.kill()
-        player.wait()
+    with Players(microphones) as players:
+        yield lambda name: players.play(name, noise(virtual_mic.RATES[name], 60.0)[0])
 
 
 @pytest.mark.parametrize("device", ["mic1", "default"])
 def test_a_16_khz_capture_is_what_was_played(microphones, noise, tmp_path, device):
     path, played = noise(16_000, 1.0)
     with Capturing(microphones, device, tmp_path) as capturing:
-        capturing.wait(lambda line: "start" in line)
-        microphones.play("mic1", path).wait(20)
-        capturing.wait(lambda line: "start" in line and not line["loud"], after=capturing.loud())
-        heard = capturing.stop()
+        heard = capturing.hear(lambda: microphones.play("mic1", path))
     assert heard.shape[0] == 1
-    first = np.flatnonzero(heard[0])[0]
-    assert np.array_equal(heard[0][first : first + played.size], played)
+    # The noise has no zeros; a player that comes late on a busy machine leaves some in between.
+    assert np.array_equal(heard[heard != 0], played)
     assert capturing.lines[0]["channels"] == ["mic"]
     assert jumps(capturing.chunks()) == []
 
@@ -140,10 +52,7 @@ def test_a_16_khz_capture_is_what_was_played(microphones, noise, tmp_path, devic
 def test_a_48_khz_capture_is_resampled_like_a_file(microphones, noise, tmp_path):
     path, played = noise(48_000, 1.0)
     with Capturing(microphones, "MIC4", tmp_path) as capturing:
-        capturing.wait(lambda line: "start" in line)
-        microphones.play("mic48", path).wait(20)
-        capturing.wait(lambda line: "start" in line and not line["loud"], after=capturing.loud())
-        heard = capturing.stop()[0]
+        heard = capturing.hear(lambda: microphones.play("mic48", path))[0]
     first = np.flatnonzero(heard)[0]
     # Which of three samples the capture began with is chance.
     expected = [resample_all(np.concatenate([np.zeros(3000 + k, np.float32), played]), 48_000) for k in range(3)]

@@ -18,8 +18,9 @@ import pytest
 from monitor.config import InputSection
 from monitor.devices import InputDevice, find_input
 from monitor.errors import BadInputError, SourceError
-from monitor.sources import microphone
-from monitor.sources.microphone import MicrophoneSource
+from monitor.sources import capture, device
+from monitor.sources.device import DeviceSource
+from monitor.sources.manner import LOOPBACK
 from monitor.sources.pulse import PulseSource
 from monitor.types import Chunk, Condition
 
@@ -41,6 +42,7 @@ class FakeStream:
     on_close: Callable[[], object]
     active: bool = True
     closed: int = 0
+    why: str = ""
 
     def close(self) -> None:
         self.closed += 1
@@ -91,11 +93,14 @@ class FakeBackend:
     def pulse_source(self, index: int) -> PulseSource | None:
         return self.sources.get(index)
 
+    def default_source(self) -> PulseSource | None:
+        return None
+
 
 class Listening:
     """Iterates over a source in a thread and keeps what comes."""
 
-    def __init__(self, source: MicrophoneSource) -> None:
+    def __init__(self, source: DeviceSource) -> None:
         self.source = source
         self.items: list[Chunk | Condition] = []
         self._changed = threading.Condition()
@@ -135,7 +140,7 @@ def listen() -> Iterator[Callable[..., Listening]]:
 
     def start(backend: FakeBackend, device: str = "mic", config: InputSection | None = None, **kw: Any) -> Listening:
         config = config or InputSection(reconnect_first_s=0.05, reconnect_longest_s=0.2)
-        made.append(Listening(MicrophoneSource(device, config, backend=backend, **kw)))
+        made.append(Listening(DeviceSource(device, config, backend=backend, **kw)))
         return made[-1]
 
     yield start
@@ -153,14 +158,14 @@ def test_overflows_are_counted_and_told_but_not_for_each_block(listen):
     listening.wait(lambda: len(listening.chunks()) == 20)
     assert 1 <= listening.codes().count("overflow") <= 2
     assert all(c.usable for c in listening.conditions())
-    time.sleep(microphone.OVERFLOW_EVERY_S)
+    time.sleep(device.OVERFLOW_EVERY_S)
     backend.streams[0].hear()
     listening.wait(lambda: any(c.detail.startswith("20 times") for c in listening.conditions()))
 
 
 def test_blocks_that_nobody_takes_are_dropped_counted_and_jumped():
     backend = FakeBackend()
-    source = MicrophoneSource("mic", InputSection(ring_s=0.1), backend=backend)
+    source = DeviceSource("mic", InputSection(ring_s=0.1), backend=backend)
     items = source.chunks()
     stream = backend.streams[0]
     threading.Timer(0.2, stream.hear).start()
@@ -175,6 +180,28 @@ def test_blocks_that_nobody_takes_are_dropped_counted_and_jumped():
     after = next(item for item in items if isinstance(item, Chunk))
     assert after.start == 31 * 160
     source.close()
+
+
+def test_what_was_dropped_before_anybody_listened_is_never_told(monkeypatch):
+    """A program that loads for seconds after it opened the device, then a stream that is given up."""
+    monkeypatch.setattr("monitor.sources.capture.ROUTE_EVERY_S", 0.01)
+    backend = FakeBackend(sources={7: PulseSource("card", 16_000, 1), 8: PulseSource("webcam", 16_000, 1)})
+    source = DeviceSource("usb", InputSection(ring_s=0.1, reconnect_first_s=0.05), backend=backend)
+    backend.streams[0].hear(30)  # ring_s holds 10 blocks
+    listening = Listening(source)
+    backend.streams[0].hear()
+    listening.wait(listening.chunks)
+    backend.pulse = dict.fromkeys(backend.pulse, 8)
+
+    def moved() -> bool:
+        backend.streams[0].hear()
+        return "moved" in listening.codes()
+
+    until(moved)
+    until(lambda: len(backend.streams) == 2)
+    source.close()
+    listening.thread.join(5)
+    assert "overflow" not in listening.codes()
 
 
 def test_captured_at_is_the_age_of_the_last_sample(listen):
@@ -276,6 +303,21 @@ def test_a_move_is_a_fault_for_a_device_that_was_named(listen, monkeypatch, devi
         until(lambda: len(backend.streams) > count)
 
 
+def test_a_loopback_that_gives_nothing_is_silent_not_stalled(listen):
+    backend = FakeBackend()
+    listening = listen(backend, config=InputSection(stall_ms=100), manner=LOOPBACK)
+    backend.streams[0].hear()
+    listening.wait(lambda: sum(c.samples.shape[1] for c in listening.chunks()) > 8_000)
+    backend.streams[0].hear()
+    listening.wait(lambda: [c.samples.any() for c in listening.chunks()].count(True) == 2)
+    assert listening.conditions() == []
+    chunks = listening.chunks()
+    assert [c.start for c in chunks[1:]] == [c.start + c.samples.shape[1] for c in chunks[:-1]]
+    assert listening.source.channels == ("system",)
+    backend.streams[0].active = False
+    listening.wait(lambda: listening.codes() == ["device lost"])
+
+
 def test_pulseaudio_knows_the_true_rate_and_channels(listen):
     backend = FakeBackend([PLUG_IN], sources={3: PulseSource("headset", 48_000, 2)})
     listening = listen(backend)
@@ -295,7 +337,7 @@ def test_pulseaudio_knows_the_true_rate_and_channels(listen):
 )
 def test_rate_and_channels_are_the_device_s_own_or_as_asked(device, options, opened):
     backend = FakeBackend([MIC, STEREO, PLUG_IN])
-    source = MicrophoneSource(device, InputSection(), backend=backend, **options)
+    source = DeviceSource(device, InputSection(), backend=backend, **options)
     assert (backend.streams[0].rate, backend.streams[0].channels) == opened
     assert len(source.channels) == opened[1]
     source.close()
@@ -304,17 +346,17 @@ def test_rate_and_channels_are_the_device_s_own_or_as_asked(device, options, ope
 
 def test_more_channels_than_the_configuration_allows():
     with pytest.raises(BadInputError, match="9 microphone channels"):
-        MicrophoneSource("mic", InputSection(), channels=9, backend=FakeBackend())
+        DeviceSource("mic", InputSection(), channels=9, backend=FakeBackend())
 
 
 def test_a_busy_device_is_one_error():
     with pytest.raises(BadInputError, match="busy") as caught:
-        MicrophoneSource("mic", InputSection(), backend=FakeBackend(failures=1))
+        DeviceSource("mic", InputSection(), backend=FakeBackend(failures=1))
     assert caught.value.hint == "close other programs"
 
 
 def test_a_sound_server_that_does_not_answer(listen, monkeypatch):
-    monkeypatch.setattr(microphone, "ANSWER_WAIT_S", 0.1)
+    monkeypatch.setattr(device, "ANSWER_WAIT_S", 0.1)
     backend = FakeBackend()
     listening = listen(backend)
     backend.gate = threading.Event()
@@ -333,10 +375,10 @@ def test_a_sound_server_that_does_not_answer(listen, monkeypatch):
 
 
 def test_the_first_opening_is_bounded(monkeypatch):
-    monkeypatch.setattr(microphone, "OPEN_WAIT_S", 0.1)
+    monkeypatch.setattr(capture, "OPEN_WAIT_S", 0.1)
     backend = FakeBackend(gate=threading.Event())
     with pytest.raises(BadInputError, match="does not answer"):
-        MicrophoneSource("mic", InputSection(), backend=backend)
+        DeviceSource("mic", InputSection(), backend=backend)
     assert backend.gate is not None
     backend.gate.set()
 

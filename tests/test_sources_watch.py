@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from monitor.sources.capture import Block
+from monitor.sources.track import Track
 from monitor.sources.watch import ArrivalClock, Health, ZeroRun
 from monitor.types import Chunk, Condition
 
@@ -143,3 +146,39 @@ def test_the_scripted_source_follows_its_script():
     assert source.channels == ("left", "right")
     source.close()
     assert list(source.chunks()) == []
+
+
+def block(value: float, position: int, arrived: float, channels: int = 1) -> Block:
+    return Block(np.full((BLOCK, channels), value, np.float32), position, arrived, 0.0)
+
+
+def test_an_input_that_rests_is_silent_meanwhile_and_loses_nothing():
+    track = Track(RATE, 1, 0)
+    chunks = list(track.add(block(0.5, 0, 10.0)))
+    for now in (10.2, 10.25, 11.0):
+        chunks += track.rest(now - 0.1)
+    chunks += track.add(block(0.5, BLOCK, 12.0))  # sound again, 0.1 s and more after what was filled in
+    for i in range(200):
+        chunks += track.add(block(0.5, (2 + i) * BLOCK, 12.01 + i / 100))
+    heard = np.concatenate([c.samples for c in chunks], axis=1)[0]
+    starts = np.cumsum([0] + [c.samples.shape[1] for c in chunks])
+    assert [c.start for c in chunks] == starts[:-1].tolist()
+    assert heard.size == pytest.approx(4.01 * RATE, abs=RATE * 0.02)
+    assert np.count_nonzero(heard) == 202 * BLOCK
+    assert not heard[BLOCK : round(1.99 * RATE)].any()
+
+
+def test_an_input_that_begins_with_rest_counts_from_there():
+    track = Track(RATE, 1, 0)
+    assert list(track.rest(50.0)) == []
+    silence = list(track.rest(52.0))
+    assert [(c.start, c.samples.shape[1], c.captured_at) for c in silence] == [(0, 2 * RATE, 52.0)]
+    [chunk, *more] = [*track.add(block(0.5, 0, 52.02))]
+    assert [(c.start, c.samples.shape[1]) for c in (chunk, *more)] == [(2 * RATE, BLOCK), (2 * RATE + BLOCK, BLOCK)]
+
+
+def test_system_audio_is_the_mean_of_its_channels():
+    track = Track(RATE, 1, 0, mix=True)
+    samples = np.tile(np.array([0.5, -0.25], np.float32), (BLOCK, 1))
+    [chunk] = track.add(Block(samples, 0, 1.0, 0.0))
+    assert np.array_equal(chunk.samples, np.full((1, BLOCK), 0.125, np.float32))

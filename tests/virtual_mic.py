@@ -65,7 +65,8 @@ class VirtualMicrophones:
             if time.monotonic() > give_up:
                 raise RuntimeError("PulseAudio does not start")
             time.sleep(0.05)
-        self._pactl("set-default-source", "mic1")
+        self.set_input("mic1")
+        self.set_output("mic1")
         # An idle null sink ticks only every 2 s; with a reader it does so as often as the reader wants.
         for name, rate in RATES.items():
             read = ["parec", f"--rate={rate}", "--channels=1", "--latency-msec=20", "-d", name]
@@ -100,9 +101,50 @@ class VirtualMicrophones:
         self._pactl("load-module", "module-remap-source", f"master=to-{name}.monitor", f"source_name={name}")
 
     def play(self, name: str, wav: Path) -> subprocess.Popen[bytes]:
-        """Play a wav file into a microphone."""
-        command = ["paplay", "--latency-msec=50", f"--device=to-{name}", str(wav)]
-        return subprocess.Popen(command, env=self.env)
+        """Play a wav file into a microphone; "" is whatever output is the default now, as programs use it."""
+        device = [f"--device=to-{name}"] if name else []
+        return subprocess.Popen(["paplay", "--latency-msec=50", *device, str(wav)], env=self.env)
+
+    def set_output(self, name: str) -> None:
+        """Make the output that a microphone hears the default one, to-NAME."""
+        self._pactl("set-default-sink", f"to-{name}")
+
+    def set_input(self, source: str) -> None:
+        """Make a source, a microphone or to-NAME.monitor, the default one."""
+        self._pactl("set-default-source", source)
+
+    def remove_output(self, name: str) -> None:
+        """As when a headset is unplugged. Its microphone goes with it."""
+        for line in self._pactl("list", "modules", "short").stdout.splitlines():
+            if f"sink_name=to-{name}" in line.split():
+                self._pactl("unload-module", line.split()[0])
+
+    def add_output(self, name: str) -> None:
+        self._pactl("load-module", "module-null-sink", f"sink_name=to-{name}", f"rate={RATES[name]}", "channels=1")
 
     def _pactl(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         return subprocess.run(["pactl", *words], env=self.env, capture_output=True, text=True, check=check, timeout=10)
+
+
+class Players:
+    """Whatever is played until it is enough."""
+
+    def __init__(self, sound: VirtualMicrophones) -> None:
+        self._sound = sound
+        self._playing: list[subprocess.Popen[bytes]] = []
+
+    def play(self, name: str, wav: Path) -> None:
+        """As VirtualMicrophones.play()."""
+        self._playing.append(self._sound.play(name, wav))
+
+    def stop(self) -> None:
+        for player in self._playing:
+            player.kill()
+            player.wait()
+        self._playing = []
+
+    def __enter__(self) -> Players:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()

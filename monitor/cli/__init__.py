@@ -13,7 +13,7 @@ COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
     "score": (judge.score, "Judge whole recordings: one line for each file and channel."),
     "calibrate": (judge.calibrate, "Set the alert threshold from genuine calls of your own."),
     "subscribe": (judge.subscribe, "Print what a running monitor finds."),
-    "devices": (machine.devices, "List the microphones that --device takes."),
+    "devices": (machine.devices, "List the inputs that --device takes: microphones, system audio."),
     "demo": (watch.demo, "Watch a call whose voice turns synthetic half-way."),
     "doctor": (machine.doctor, "Check this computer, and say how to mend what is wrong."),
     "config": (machine.show_config, "Show every setting and where its value comes from."),

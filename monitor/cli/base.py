@@ -33,9 +33,13 @@ app = typer.Typer(
 def live(
     context: typer.Context,
     device: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            "--device", metavar="NAME", help="Microphone to watch: mic = the default one, a number, or part of a name."
+            "--device",
+            metavar="NAME",
+            help="Input to watch: mic = the default microphone, system = what this computer plays, system=NAME = what "
+            "that output plays, or the number or part of the name of an input (see: monitor devices). Given twice: "
+            "both sides of one call.",
         ),
     ] = None,
     config: ConfigFile = None,
@@ -52,9 +56,10 @@ def live(
     """Says, while a call goes on, how likely it is that a voice is synthetic.
 
     \b
-    monitor --device mic       watch the default microphone
-    monitor replay call.wav    watch a recording as if it were live
-    monitor COMMAND --help     the options of a command
+    monitor --device mic                   watch the default microphone
+    monitor --device mic --device system   watch both sides of a call on this computer
+    monitor replay call.wav                watch a recording as if it were live
+    monitor COMMAND --help                 the options of a command
 
     \b
     Exit status: 0 done, 2 bad input or settings, 130 interrupted by Ctrl-C,
@@ -69,7 +74,7 @@ def live(
     if context.invoked_subcommand is not None:
         _nothing_before(context.invoked_subcommand, given)
         return
-    if device is None:
+    if not device:
         _nothing_alone(given)
         typer.echo(context.get_help())
         return
@@ -93,5 +98,5 @@ def _nothing_alone(given: Sequence[str]) -> None:
     if given:
         raise BadInputError(
             f"{given[0]}, but nothing to watch",
-            "name a microphone (monitor --device mic) or a command (see --help)",
+            "name an input (monitor --device mic) or a command (see --help)",
         )

@@ -8,7 +8,10 @@ from monitor.cli.options import Assignments, ConfigFile, JsonOnly, NoPublish, Pu
 
 
 def devices(json_lines: JsonOnly = False) -> None:
-    """List the microphones and other inputs that --device takes, by number or name."""
+    """List the inputs that --device takes, by number or name: microphones, and system audio (what this computer plays).
+
+    Where there is none of a kind, the steps that make one are printed.
+    """
     from monitor.commands.devices import devices as run
 
     run(as_json=json_lines)
@@ -21,7 +24,7 @@ def doctor(
     publish: Publish = None,
     no_publish: NoPublish = False,
 ) -> None:
-    """Check sound system, microphone, network weights, processor, port and file formats.
+    """Check sound system, microphone, system audio, network weights, processor, port and file formats.
 
     Under each fault stands the line that mends it. Exit status 2 if there is any.
     """

@@ -27,44 +27,52 @@ class Finding:
 
 
 def _sound(config: Config) -> Iterator[Finding]:
-    """PortAudio, the inputs, and whether the default one gives sound."""
-    from monitor.devices import list_inputs
+    """PortAudio, the inputs of both kinds, and what their defaults give."""
+    from monitor.survey import survey
 
-    try:
-        inputs = list_inputs()
-    except MonitorError as error:
-        yield Finding("sound", "fault", error.message, error.hint)
-        return
-    names = ", ".join(f"{d.index} {d.name}" for d in inputs)
-    yield Finding("inputs", "ok", f"{len(inputs)}: {names}")
-    yield _recording(config)
+    found = survey()
+    if found.no_inputs is not None:
+        yield Finding("sound", "fault", found.no_inputs.message, found.no_inputs.hint)
+    else:
+        names = ", ".join(f"{d.index} {d.name}" for d in found.microphones)
+        yield Finding("inputs", "ok", f"{len(found.microphones)}: {names}")
+        yield _recording("default input", "mic", config, _permission_hint())
+    if found.no_system is not None:
+        yield Finding("system audio", "note", f"cannot be watched: {found.no_system.message}", found.no_system.hint)
+    else:
+        yield _recording("system audio", "system", config, "")
 
 
-def _recording(config: Config) -> Finding:
-    """Record for a moment: exact zeros mean that the system withholds the microphone, or that it is muted."""
-    from monitor.sources import Request, open_source
+def _recording(what: str, device: str, config: Config, hint: str) -> Finding:
+    """Record for a moment. Exact zeros of a microphone mean that the system withholds it, or that it is muted."""
+    from monitor.sources.desktop import open_sides
     from monitor.types import SAMPLE_RATE, Condition
 
     try:
-        source = open_source("microphone", Request("mic", config.input))
+        [source] = open_sides([device], config.input)
     except MonitorError as error:
-        return Finding("default input", "fault", error.message, error.hint)
+        return Finding(what, "fault", error.message, error.hint)
     heard, loud = 0, False
     try:
         for item in source.chunks():
             if isinstance(item, Condition):
                 if item.usable:
                     continue
-                return Finding("default input", "fault", f"{item.code}: {item.detail}", "check the cable and the mixer")
+                return Finding(what, "fault", f"{item.code}: {item.detail}", "check the cable and the mixer")
             heard += item.samples.shape[1]
             loud |= bool((item.samples != 0).any())
             if heard > RECORD_S * SAMPLE_RATE:
                 break
     finally:
         source.close()
+    if device == "mic" and source.origin.endswith(".monitor"):
+        text = f"{source.name} is no microphone: the sound server gives what is played, {source.origin}"
+        return Finding(what, "note", text, "plug in a microphone, or choose another input from 'monitor devices'")
     if loud:
-        return Finding("default input", "ok", f"{source.name} gives sound")
-    return Finding("default input", "note", f"{source.name} gives exact zeros", _permission_hint())
+        return Finding(what, "ok", f"{source.name} gives sound")
+    if not hint:
+        return Finding(what, "ok", f"{source.name} can be heard; nothing is played at the moment")
+    return Finding(what, "note", f"{source.name} gives exact zeros", hint)
 
 
 def _permission_hint() -> str:

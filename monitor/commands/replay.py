@@ -112,7 +112,7 @@ def _watch(name: str, source: Source, total_s: float | None, wanted: Replay, con
     from monitor.watch import Watched, watch
 
     return watch(
-        [Watched(name, source, total_s)],
+        [Watched(name, [source], total_s)],
         config,
         json_lines=wanted.json_lines,
         fail_on_alert=wanted.fail_on_alert,

@@ -76,7 +76,8 @@ def _event_words(event: Event) -> str:
         return f"{channel}: {data.get('from', '?')} -> {str(data.get('state', '?')).upper()}{why}"
     if event.type == "health":
         trust = "" if data.get("usable", True) else ", no trust in the input"
-        return clean(f"health: {data.get('code', '')}: {data.get('detail', '')}{trust}")
+        whose = f"{channel}: " if channel else ""
+        return whose + clean(f"health: {data.get('code', '')}: {data.get('detail', '')}{trust}")
     return f"{event.type.replace('.', ' ')}: {clean(event.call)}{why}"
 
 

@@ -26,13 +26,13 @@ def _file(request: Request) -> Source:
     return FileSource(request.target, request.speed, request.channels, max_channels=request.config.max_channels)
 
 
-def _microphone(request: Request) -> Source:
-    from monitor.sources.microphone import MicrophoneSource
+def _device(request: Request) -> Source:
+    from monitor.sources.desktop import open_sides
 
-    return MicrophoneSource(request.target, request.config)
+    return open_sides([request.target], request.config)[0]
 
 
-SOURCES: Mapping[str, Callable[[Request], Source]] = {"file": _file, "microphone": _microphone}
+SOURCES: Mapping[str, Callable[[Request], Source]] = {"file": _file, "device": _device}
 
 
 def open_source(kind: str, request: Request) -> Source:

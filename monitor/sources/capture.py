@@ -1,4 +1,4 @@
-"""One open microphone stream: its callback, its queue, and how it is opened at the device's own rate."""
+"""One open stream of an input: its callback, its queue, and how it is opened at the device's own rate."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 from monitor.devices import InputDevice, find_input
-from monitor.errors import MonitorError
-from monitor.sources.portaudio import Backend, RawStream, in_thread
+from monitor.errors import BadInputError, MonitorError, SourceError
+from monitor.sources.portaudio import Backend, RawStream, in_thread, quiet_stderr
 from monitor.sources.pulse import PulseSource
 from monitor.types import Audio
 
+OPEN_WAIT_S = 10.0
+"""How long the first opening may take; a sound server that is stopped never answers."""
 ROUTE_EVERY_S = 1.0
 LONGEST_AGE_S = 0.5
 """PortAudio's word on how old a block is counts up to here; some hosts report nonsense."""
@@ -89,6 +91,11 @@ class Capture:
     def active(self) -> bool:
         return not self.finished and self._stream is not None and self._stream.active
 
+    @property
+    def why(self) -> str:
+        """Why it is not active any more, as far as that is known."""
+        return (self._stream.why if self._stream is not None else "") or "went away"
+
     def close(self) -> None:
         """Stop; may hang while the sound server does not answer."""
         if self._stream is not None:
@@ -120,6 +127,25 @@ def open_capture(backend: Backend, wish: Wish) -> Capture:
     return capture
 
 
+def open_first(backend: Backend, wish: Wish) -> Capture:
+    """open_capture() for the first time: every fault is a BadInputError, one that takes too long is given up."""
+    opening = in_thread(lambda: open_capture(backend, wish))
+    try:
+        with quiet_stderr():
+            return opening.result(OPEN_WAIT_S)
+    except TimeoutError as error:
+        opening.add_done_callback(close_late)
+        raise BadInputError("the sound system does not answer", "restart the sound server") from error
+    except SourceError as error:
+        raise BadInputError(error.message, error.hint) from error
+
+
+def close_late(opening: Future[Capture]) -> None:
+    """For an opening that nobody waits for any more."""
+    if opening.exception() is None:
+        opening.result().close()
+
+
 def reopen(backend: Backend, wish: Wish, old: Capture | None) -> Capture:
     """Close the old stream and open a new one, with a fresh look at the devices if the first try fails."""
     if old is not None:
@@ -139,25 +165,33 @@ def _find_route(capture: Capture, backend: Backend, before: set[int]) -> None:
 
 
 class RouteWatch:
-    """Asks PulseAudio now and then, in a thread, whether a capture still hears its source."""
+    """Asks the sound server now and then, in a thread, whether a capture still hears what it should.
 
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
+    follow: it should hear whatever is the default at the time.
+    """
+
+    def __init__(self, backend: Backend, follow: bool) -> None:
+        self._backend, self._follow = backend, follow
         self._next = time.monotonic() + ROUTE_EVERY_S
         self._answer: Future[PulseSource | None] | None = None
 
     def moved(self, capture: Capture) -> PulseSource | None:
-        """The source that the capture was moved to, told once; None otherwise."""
+        """The source that the capture was moved to, or should move to, told once; None otherwise."""
         if self._answer is not None and self._answer.done():
             answer, self._answer = self._answer, None
             return answer.result()
-        if capture.route is not None and self._answer is None and time.monotonic() >= self._next:
+        watched = capture.route is not None or self._follow
+        if watched and self._answer is None and time.monotonic() >= self._next:
             self._next = time.monotonic() + ROUTE_EVERY_S
             self._answer = in_thread(lambda: self._ask(capture))
         return None
 
     def _ask(self, capture: Capture) -> PulseSource | None:
+        default = self._backend.default_source() if self._follow else None
+        if default is not None and default.name != capture.device.name:
+            return default
         if capture.route is None:
+            _find_route(capture, self._backend, set())  # the server was too busy to answer before
             return None
         stream, source = capture.route
         current = self._backend.captures().get(stream, source)

@@ -26,11 +26,16 @@ class RawStream(Protocol):
     @property
     def active(self) -> bool: ...
 
+    @property
+    def why(self) -> str:
+        """Why it is not active any more; "" where nothing can be said."""
+        ...
+
     def close(self) -> None: ...
 
 
 class Backend(Protocol):
-    """Where a microphone source gets its devices and streams; tests replace it."""
+    """Where a source gets its devices and streams."""
 
     def inputs(self) -> list[InputDevice]:
         """The inputs as last listed. Raises BadInputError if there are none."""
@@ -52,6 +57,10 @@ class Backend(Protocol):
 
     def pulse_source(self, index: int) -> PulseSource | None:
         """As monitor.sources.pulse.source()."""
+        ...
+
+    def default_source(self) -> PulseSource | None:
+        """What the default is now, for a source that follows it. None where nothing can be said."""
         ...
 
 
@@ -110,10 +119,13 @@ class PortAudio:
         return _Stream(stream)
 
     def captures(self) -> dict[int, int]:
-        return pulse.captures()
+        return pulse.captures(os.getpid())
 
     def pulse_source(self, index: int) -> PulseSource | None:
         return pulse.source(index)
+
+    def default_source(self) -> PulseSource | None:
+        return None
 
     @staticmethod
     def _released() -> None:
@@ -129,6 +141,10 @@ class _Stream:
     @property
     def active(self) -> bool:
         return bool(self._stream.active)
+
+    @property
+    def why(self) -> str:
+        return ""
 
     def close(self) -> None:
         with PortAudio._lock:

@@ -1,4 +1,4 @@
-"""What PulseAudio (or PipeWire in its place) says of a capture: its true source, rate and channels.
+"""What PulseAudio (or PipeWire in its place) says of captures and outputs: true sources, rates and channels.
 
 PortAudio sees none of it: behind ALSA's plug-in every device offers 32 channels and any rate, and when a source
 vanishes the server moves the capture to another one without a word.
@@ -11,10 +11,12 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-TIMEOUT_S = 0.3
+TIMEOUT_S = 2.0
+"""Asked in threads that nobody waits for; a server that hangs never answers."""
 _SPECIFICATION = re.compile(r"\S+ (\d+)ch (\d+)Hz")
 
 
@@ -27,37 +29,65 @@ class PulseSource:
     channels: int
 
 
-def captures() -> dict[int, int]:
-    """Captures of this process: {index of the capture: index of its source}. Empty where nothing can be said."""
-    mine = str(os.getpid())
+def captures(process: int) -> dict[int, int]:
+    """Captures of a process: {index of the capture: index of its source}. Empty where nothing can be said."""
     return {
         int(c["index"]): int(c["source"])
         for c in _list("source-outputs")
-        if c.get("properties", {}).get("application.process.id") == mine
+        if c.get("properties", {}).get("application.process.id") == str(process)
     }
 
 
 def source(index: int) -> PulseSource | None:
     """The source of that index. None where nothing can be said."""
-    for entry in _list("sources"):
-        match = _SPECIFICATION.fullmatch(entry.get("sample_specification", ""))
-        if entry.get("index") == index and match is not None:
-            return PulseSource(str(entry["name"]), int(match[2]), int(match[1]))
-    return None
+    return next((_source(s) for s in _list("sources") if s.get("index") == index), None)
+
+
+def monitors() -> list[PulseSource]:
+    """The sources that give what each output plays. Empty where nothing can be said."""
+    found = (_source(s) for s in _list("sources") if s.get("monitor_source"))
+    return [s for s in found if s is not None]
+
+
+def default_sink() -> str:
+    """Name of the default output, or ""."""
+    return _ask("get-default-sink").decode(errors="replace").strip()
+
+
+def monitor_of(sink: str) -> PulseSource | None:
+    """The source that gives what an output plays. None where nothing can be said."""
+    return next((_source(s) for s in _list("sources") if sink and s.get("monitor_source") == sink), None)
+
+
+def _source(entry: Mapping[str, Any]) -> PulseSource | None:
+    match = _SPECIFICATION.fullmatch(entry.get("sample_specification", ""))
+    return None if match is None else PulseSource(str(entry["name"]), int(match[2]), int(match[1]))
 
 
 def _list(what: str) -> list[dict[str, Any]]:
     """pactl's list of one kind, empty where there is no pactl, no server, or an older one without JSON."""
+    try:
+        found = json.loads(_ask("--format=json", "list", what))
+    except ValueError:
+        return []
+    return found if isinstance(found, list) else []
+
+
+def _ask(*words: str) -> bytes:
+    """What pactl answers, b"" without pactl or without a server."""
     program = shutil.which("pactl")
     if program is None:
-        return []
-    command = [program, "--format=json", "list", what]
+        return b""
     environment = os.environ | {"LC_ALL": "C"}
     try:
         done = subprocess.run(
-            command, capture_output=True, timeout=TIMEOUT_S, env=environment, check=True, stdin=subprocess.DEVNULL
+            [program, *words],
+            capture_output=True,
+            timeout=TIMEOUT_S,
+            env=environment,
+            check=True,
+            stdin=subprocess.DEVNULL,
         )
-        found = json.loads(done.stdout)
-    except (subprocess.SubprocessError, OSError, ValueError):
-        return []
-    return found if isinstance(found, list) else []
+    except (subprocess.SubprocessError, OSError):
+        return b""
+    return done.stdout

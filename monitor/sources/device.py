@@ -1,4 +1,4 @@
-"""Live capture from a microphone that comes back by itself, whatever happens to the device.
+"""Live capture from an input that comes back by itself, whatever happens to the device: a microphone, system audio.
 
 The callback of the audio thread copies and counts (monitor/sources/capture.py). All else happens in the thread that
 iterates over chunks(): resampling, and telling from the blocks and the clock what is wrong.
@@ -16,16 +16,15 @@ from typing import Any
 
 from monitor.config import InputSection
 from monitor.devices import DEFAULT_NAMES
-from monitor.errors import BadInputError, MonitorError, SourceError
-from monitor.sources.capture import Block, Capture, RouteWatch, Wish, open_capture, reopen
+from monitor.errors import BadInputError, MonitorError
+from monitor.sources.capture import Block, Capture, RouteWatch, Wish, close_late, open_first, reopen
+from monitor.sources.manner import MICROPHONE, Manner
 from monitor.sources.portaudio import Backend, PortAudio, in_thread, quiet_stderr
 from monitor.sources.track import Track
 from monitor.sources.watch import Health, ZeroRun
 from monitor.types import SAMPLE_RATE, Chunk, Condition
 
 POLL_S = 0.05
-OPEN_WAIT_S = 10.0
-"""How long the first opening may take; a sound server that is stopped never answers."""
 ANSWER_WAIT_S = 3.0
 CLOSE_WAIT_S = 0.3
 FIRST_BLOCK_S = 3.0
@@ -33,27 +32,20 @@ FIRST_BLOCK_S = 3.0
 OVERFLOW_EVERY_S = 1.0
 GENERIC_NAMES = (*DEFAULT_NAMES, "pulse", "pipewire", "sysdefault")
 """Devices that follow the sound server's choice: a move is information, not a fault."""
-ZEROS = (
-    "exact zeros instead of sound: muted, moved to a dead device, or (macOS) no permission in "
-    "System Settings > Privacy & Security > Microphone"
-)
+REST_S = 0.1
+"""An input that rests was silent where nothing came for so long."""
 
 Items = Iterator[Chunk | Condition]
 
 
-def channel_names(count: int) -> tuple[str, ...]:
-    """mic; mic-left and mic-right; mic-1, mic-2 ..."""
-    return {1: ("mic",), 2: ("mic-left", "mic-right")}.get(count) or tuple(f"mic-{i + 1}" for i in range(count))
-
-
-class MicrophoneSource:
+class DeviceSource:
     """Captures at the device's own rate and channels.
 
-    device: index, name or part of a name; "mic" or "default" is the default input. rate in Hz, channels: other than
-    the device's own. backend: replaced by tests. The constructor opens the device; raises BadInputError.
+    device: index, name or part of a name; "mic" or "default" is the backend's default. manner: what is normal for it.
+    rate in Hz, channels: other than the device's own. The constructor opens the device; raises BadInputError.
 
     Conditions: "stalled" (suspended, or a server that hangs), "device lost", "zeros" and "moved" make the audio
-    unusable until "recovered"; "overflow", and "moved" of a default input, do not.
+    unusable until "recovered"; "overflow", and "moved" of a default, do not.
     """
 
     live = True
@@ -63,31 +55,34 @@ class MicrophoneSource:
         device: str,
         config: InputSection,
         *,
+        manner: Manner = MICROPHONE,
         rate: int | None = None,
         channels: int | None = None,
         backend: Backend | None = None,
     ) -> None:
         if channels is not None and not 1 <= channels <= config.max_channels:
             raise BadInputError(f"{channels} microphone channels are impossible", "input.max_channels is the most")
-        self._config = config
+        self._config, self._manner = config, manner
         self._backend: Backend = backend or PortAudio()
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._opening: Future[Capture] | None = None
         wish = Wish(device, config.block_ms, int(config.ring_s * 1000 / config.block_ms), rate, channels)
-        capture = self._open_first(wish)
+        capture = open_first(self._backend, wish)
         self._capture: Capture | None = capture
         self.name = capture.device.name
-        self.channels = channel_names(capture.channels)
-        default = device.strip().casefold() in DEFAULT_NAMES
+        self.origin = capture.source.name if capture.source is not None else capture.device.name
+        """What is really heard: two devices may be two names of one source."""
+        self.channels = manner.names(capture.channels)
+        self._default = device.strip().casefold() in DEFAULT_NAMES
         # Numbers change when devices come and go.
-        self._wish = replace(wish, channels=capture.channels, target=device if default else self.name)
+        self._wish = replace(wish, channels=capture.channels, target=device if self._default else self.name)
         self._generic = self._wish.target.strip().casefold() in GENERIC_NAMES
         self._health = Health()
         self._zeros = ZeroRun(config.zeros_s)
         self._zeros_retried = False
-        self._routes = RouteWatch(self._backend)
-        self._track: Track | None = Track(capture.rate, len(self.channels), 0)
+        self._routes = self._watch()
+        self._track: Track | None = self._new_track(capture, 0)
         self._lost: Capture | None = None
         """The stream to close before the next one is opened."""
         self._closings: list[Future[None]] = []
@@ -95,16 +90,11 @@ class MicrophoneSource:
         self._retry_s, self._next_try, self._asked_at = config.reconnect_first_s, 0.0, 0.0
         self._next_overflow, self._told = 0.0, (0, 0)
 
-    def _open_first(self, wish: Wish) -> Capture:
-        opening = in_thread(lambda: open_capture(self._backend, wish))
-        try:
-            with quiet_stderr():
-                return opening.result(OPEN_WAIT_S)
-        except TimeoutError as error:
-            opening.add_done_callback(_close_late)
-            raise BadInputError("the sound system does not answer", "restart the sound server") from error
-        except SourceError as error:
-            raise BadInputError(error.message, error.hint) from error
+    def _watch(self) -> RouteWatch:
+        return RouteWatch(self._backend, self._manner.follows and self._default)
+
+    def _new_track(self, capture: Capture, position: int) -> Track:
+        return Track(capture.rate, len(self.channels), position, mix=self._manner.mix)
 
     def chunks(self) -> Items:
         """Yield audio until close(). Faults are conditions; the device is opened again until it is back.
@@ -112,7 +102,8 @@ class MicrophoneSource:
         The start of a chunk jumps over audio that was lost, as far as the clock can tell.
         """
         if self._capture is not None:
-            self._capture.discard()  # from before anybody listened
+            self._capture.discard()  # from before anybody listened, as what was dropped then
+            self._told = self._capture.overflows, self._capture.dropped
         try:
             while not self._closed.is_set():
                 capture = self._capture
@@ -128,7 +119,7 @@ class MicrophoneSource:
             self._closings += [in_thread(capture.close) for capture in captures]
             pending: list[Future[Any]] = [*self._closings]
             if self._opening is not None:
-                self._opening.add_done_callback(_close_late)
+                self._opening.add_done_callback(close_late)
                 pending.append(self._opening)
             self._capture = self._lost = self._opening = None
         wait(pending, CLOSE_WAIT_S)
@@ -143,7 +134,11 @@ class MicrophoneSource:
         yield from self._heard(capture, block)
         yield from self._check_route(capture)
         now = time.monotonic()
-        if now >= self._next_overflow and (capture.overflows, capture.dropped) != self._told:
+        if (
+            self._capture is capture
+            and now >= self._next_overflow
+            and (capture.overflows, capture.dropped) != self._told
+        ):
             self._next_overflow = now + OVERFLOW_EVERY_S
             yield self._overflow(capture)
 
@@ -151,14 +146,14 @@ class MicrophoneSource:
         seconds = len(block.samples) / capture.rate
         if self._track is None:
             lost_s = max(0.0, block.arrived - seconds - self._end_time) if self._end_time else 0.0
-            self._track = Track(capture.rate, len(self.channels), self._position + round(lost_s * SAMPLE_RATE))
+            self._track = self._new_track(capture, self._position + round(lost_s * SAMPLE_RATE))
             self._retry_s = self._config.reconnect_first_s
         chunks = list(self._track.add(block))
         if not self._track.holding:
             yield from self._health.mended("stalled", "device lost", "moved")
-        zero = not block.samples.any()
+        zero = bool(self._manner.zeros) and not block.samples.any()
         if self._zeros.add(zero, seconds):
-            yield from self._health.fault("zeros", ZEROS)
+            yield from self._health.fault("zeros", self._manner.zeros)
         elif not zero:
             self._zeros_retried = False
             yield from self._health.mended("zeros")
@@ -169,11 +164,15 @@ class MicrophoneSource:
             yield from self._lose(capture)
 
     def _check_stream(self, capture: Capture) -> Items:
-        silent_s = time.monotonic() - capture.last_callback
+        now = time.monotonic()
+        silent_s = now - capture.last_callback
         stall_s = self._config.stall_ms / 1000 if capture.heard else FIRST_BLOCK_S
         if not capture.active:
-            yield from self._health.fault("device lost", f"{self.name} went away; tried again until it is back")
+            yield from self._health.fault("device lost", f"{self.name} {capture.why}; tried again until it is back")
             yield from self._lose(capture)
+        elif self._manner.rests:
+            if silent_s > REST_S and self._track is not None:
+                yield from self._track.rest(now - REST_S)
         elif silent_s > stall_s:
             detail = f"no audio from {self.name} for {silent_s:.1f} s: suspended, or the sound server hangs"
             yield from self._health.fault("stalled", detail)
@@ -187,7 +186,11 @@ class MicrophoneSource:
         if found is None:
             return
         detail = f"the sound server moved the capture to {found.name}"
-        if self._generic:
+        if self._manner.follows and self._default:
+            detail = f"{found.name} instead of {self.name}: the default output is opened again"
+            yield Condition("moved", detail, usable=True)
+            yield from self._lose(capture)
+        elif self._generic:
             yield Condition("moved", detail, usable=True)
         else:
             yield from self._health.fault("moved", f"{detail}, away from {self.name}")
@@ -195,17 +198,16 @@ class MicrophoneSource:
 
     def _overflow(self, capture: Capture) -> Condition:
         self._told = capture.overflows, capture.dropped
-        detail = f"{capture.overflows} times the sound card dropped audio"
-        if capture.dropped:
-            detail += f", {capture.dropped / capture.rate:.2f} s came faster than they were taken"
-        return Condition("overflow", detail, usable=True)
+        said = [f"{capture.overflows} times the sound card dropped audio"] * (capture.overflows > 0)
+        said += [f"{capture.dropped / capture.rate:.2f} s came faster than they were taken"] * (capture.dropped > 0)
+        return Condition("overflow", ", ".join(said), usable=True)
 
     def _lose(self, capture: Capture) -> Items:
         """Give the stream up; _reconnect() closes it and opens another."""
         if self._track is not None:
             yield from self._track.finish()
             self._position, self._end_time = self._track.position, self._track.end_time
-        self._track, self._told, self._routes = None, (0, 0), RouteWatch(self._backend)
+        self._track, self._told, self._routes = None, (0, 0), self._watch()
         with self._lock:
             self._capture, self._lost = None, capture
         self._next_try = 0.0
@@ -227,6 +229,7 @@ class MicrophoneSource:
             self._retry_s = min(2 * self._retry_s, self._config.reconnect_longest_s)
             yield from self._health.fault("device lost", f"{error.message}; tried again until it is back")
         else:
+            self.name = capture.device.name
             with self._lock:
                 self._opening, self._capture = None, capture
 
@@ -239,8 +242,3 @@ class MicrophoneSource:
             self._opening = in_thread(lambda: reopen(self._backend, self._wish, lost))
             self._asked_at = now
             return self._opening
-
-
-def _close_late(opening: Future[Capture]) -> None:
-    if opening.exception() is None:
-        opening.result().close()

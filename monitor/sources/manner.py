@@ -1,0 +1,41 @@
+"""What is normal for an input, and what it is called: a microphone hears the room, system audio what is played."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How an input behaves when all is well.
+
+    channel: what its channel is called. zeros: what exact zeros for long mean, "" where they are plain silence.
+    mix: its channels are heard as one. rests: while it is silent nothing comes at all, which is no stall (WASAPI
+    loopback). follows: where the default changes, the capture goes with it.
+    """
+
+    channel: str
+    zeros: str = ""
+    mix: bool = False
+    rests: bool = False
+    follows: bool = False
+
+    def names(self, count: int) -> tuple[str, ...]:
+        """Of the channels of a device that has so many: mic; mic-left and mic-right; mic-1, mic-2 ..."""
+        if count == 1 or self.mix:
+            return (self.channel,)
+        sides = ("left", "right") if count == 2 else tuple(str(i + 1) for i in range(count))
+        return tuple(f"{self.channel}-{side}" for side in sides)
+
+
+MICROPHONE = Manner(
+    "mic",
+    zeros="exact zeros instead of sound: muted, moved to a dead device, or (macOS) no permission in "
+    "System Settings > Privacy & Security > Microphone",
+)
+PLAYED = Manner("system", mix=True, follows=True)
+"""A monitor source of PulseAudio or PipeWire: it runs on through silence."""
+PLAYED_THROUGH = Manner("system", mix=True)
+"""A virtual cable (BlackHole, VB-CABLE, Stereo Mix): its default is named by the user, who plays into it."""
+LOOPBACK = Manner("system", mix=True, rests=True)
+"""WASAPI loopback."""
