@@ -22,25 +22,12 @@ import soundfile
 from PIL import Image
 from playwright.sync_api import ViewportSize, sync_playwright
 
+from benchmarks.chromium import BROWSER, FLAGS
 from model.vocoders import VOCODERS
 from monitor.commands.demo import PAUSE, VOCODER, find_prompts, read_mono
 from monitor.types import SAMPLE_RATE, Audio
 
 LENGTH_S = 120.0
-BROWSER = Path("/usr/bin/chromium")
-FLAGS = [
-    f"--{flag}"
-    for flag in (
-        "no-sandbox",
-        "disable-gpu",
-        "disable-quic",
-        "no-first-run",
-        "disable-background-networking",
-        "disable-component-update",
-        "disable-sync",
-        "hide-scrollbars",
-    )
-]
 DESK = ViewportSize(width=1440, height=900)
 PHONE = ViewportSize(width=390, height=844)
 WAIT_MS = 90_000
@@ -133,7 +120,7 @@ def slim(path: Path) -> None:
 def draw(page: int, folder: Path) -> None:
     """The table in light and dark and on a telephone, and a call in an alert."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=[*FLAGS, "--hide-scrollbars"])
         shown = browser.new_page(viewport=DESK)
         shown.goto(f"http://127.0.0.1:{page}/")
         for state in ("alert", "unknown", "clear"):

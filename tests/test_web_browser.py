@@ -15,25 +15,12 @@ import pytest
 from helpers import environment, settings, turning_call, voice, write_wav
 from web_server import Served, serving_page
 
+from benchmarks.chromium import BROWSER, FLAGS
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-BROWSER = Path("/usr/bin/chromium")
-FLAGS = [
-    f"--{flag}"
-    for flag in (
-        "no-sandbox",
-        "disable-gpu",
-        "disable-quic",
-        "no-first-run",
-        "disable-background-networking",
-        "disable-component-update",
-        "disable-sync",
-        "use-fake-device-for-media-stream",
-        "use-fake-ui-for-media-stream",
-        "autoplay-policy=no-user-gesture-required",
-    )
-]
+FAKE_MICROPHONE = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 WAIT_MS = 60_000
 TOKEN = "correct horse battery"
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
@@ -56,7 +43,7 @@ def browser(spoken: Path) -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        flags = [*FLAGS, f"--use-file-for-fake-audio-capture={spoken}"]
+        flags = [*FLAGS, *FAKE_MICROPHONE, f"--use-file-for-fake-audio-capture={spoken}"]
         browser = playwright.chromium.launch(executable_path=BROWSER, args=flags)
         yield browser
         browser.close()

@@ -25,12 +25,13 @@ async function play(call, channel, button) {
   const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/listen?${address}`);
   socket.binaryType = "arraybuffer";
   const end = () => {
+    if (ending !== end) return;
+    ending = () => {};
     socket.onclose = null;
     socket.close();
     context.close();
     button.setAttribute("aria-pressed", "false");
     say(button, "Listen in");
-    ending = () => {};
   };
   ending = end;
   socket.onclose = end;
