@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from monitor.config import Config
 from monitor.errors import ConfigError
@@ -149,10 +149,20 @@ def _explained(error: ValidationError, origins: Mapping[str, str]) -> ConfigErro
     where = f" ({', '.join(dict.fromkeys(touched))})" if touched else ""
     if first["type"] == "extra_forbidden":
         return _no_such(key, where or f" ({_origin_of_section(key, origins)})")
-    value = "" if isinstance(first["input"], dict) else f" = {first['input']!r}"
+    value = "" if isinstance(first["input"], dict) or _is_secret(key) else f" = {first['input']!r}"
     message = message[:1].lower() + message[1:]
     named = f"{key}{value}{where}".strip()
     return ConfigError(f"{named}: {message}", "'monitor config' lists all settings; the unit is the end of the name")
+
+
+def _is_secret(key: str) -> bool:
+    """Whether a setting may not be shown."""
+    section: type[Section] | None = Config
+    *path, name = key.split(".")
+    for part in path:
+        section = section.section(part) if section is not None else None
+    field = section.model_fields.get(name) if section is not None else None
+    return field is not None and field.annotation is SecretStr
 
 
 def _mentions(message: str, name: str, section: str) -> bool:

@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "dpkt": ("monitor/captures/datagrams.py",),
     "starlette": ("monitor/web/",),
     "uvicorn": ("monitor/web/",),
+    "websockets": ("monitor/taps/websocket/listener.py", "monitor/simulate/websocket.py"),
     "monitor": ("monitor/",),
     "training": ("training/",),
     "model": ("model/", "monitor/", "training/"),
@@ -37,6 +38,10 @@ MAY_IMPORT = {
 hands the module to the microphone's backend, so that the line that installs PortAudio stands in one place. torchaudio
 and librosa: references of tests, too slow to load for a program."""
 
+PURE_WEBSOCKET = (
+    *("handler", "trust", "meter", "peer", "messages", "formats", "dialects", "track", "signatures"),
+    *("media_streams", "pcm", "pbx"),
+)
 PURE = {
     "model/": ("threading", "time", "socket", "subprocess", "asyncio", "multiprocessing", "signal"),
     "monitor/alerts.py": ("threading", "time", "datetime", "socket", "os", "torch"),
@@ -49,6 +54,10 @@ PURE = {
     "monitor/captures/": ("threading", "time", "datetime", "socket", "os"),
     "monitor/web/snapshot.py": ("threading", "time", "datetime", "socket", "os"),
     "monitor/web/microphone.py": ("threading", "time", "datetime", "socket", "os"),
+    **dict.fromkeys(
+        (f"monitor/taps/websocket/{name}.py" for name in PURE_WEBSOCKET),
+        ("threading", "time", "datetime", "socket", "os", "asyncio", "websockets"),
+    ),
     "monitor/dashboard/render.py": ("threading", "time", "datetime", "socket", "os"),
 }
 """What decides, computes or draws has no clock, thread, socket or file."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +18,7 @@ from monitor.config import Config
 from monitor.engine import Engine
 from monitor.pool import Pool
 from monitor.ring import RingBank
+from monitor.serve.listeners import Listeners
 from monitor.serve.switchboard import Switchboard
 from monitor.sinks.memory import MemorySink
 from monitor.taps.happenings import CallAudio, CallEnded, CallPaused, CallResumed, CallStarted, RefusedError
@@ -217,3 +220,45 @@ def test_the_end_of_the_program_ends_every_call(server: Server) -> None:
     server.wait_for("call.started", "running")
     server.close()
     assert server.of("running", "call.ended")[0].data["why"] == "interrupted"
+
+
+def test_a_time_in_which_nobody_listened_ends_no_call(server: Server) -> None:
+    server.call("one")
+    now = time.monotonic()
+    server.board.forgive(10.0)
+    server.board.sweep(now + 14.0)
+    server.say("one", voice(0.1))
+    assert server.of("one", "call.ended") == []
+    server.board.sweep(time.monotonic() + 16.0)
+    assert server.wait_for("call.ended", "one").data["why"].startswith("nothing came for")
+
+
+class Slow:
+    """A tap that takes its time to end."""
+
+    name = "slow"
+
+    def __init__(self) -> None:
+        self.bound, self.counts, self.ready = [("127.0.0.1", 1)], Counter[str](), asyncio.Event()
+        self.cleaned = False
+
+    async def run(self) -> None:
+        self.ready.set()
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            await asyncio.sleep(0.2)
+            self.cleaned = True
+
+
+def test_taps_end_in_their_own_time_however_often_they_are_told_to(server: Server) -> None:
+    slow = Slow()
+    listeners = Listeners([slow], server.board, lambda _code, _detail: None)
+    listeners.start()
+    closing = [threading.Thread(target=listeners.close) for _ in range(3)]
+    for thread in closing:
+        thread.start()
+        time.sleep(0.05)
+    for thread in closing:
+        thread.join(LIMIT_S)
+    assert slow.cleaned

@@ -69,6 +69,12 @@ def serve(
             metavar="HOST:PORT", help="Take RTP here; HOST:PORT+PORT for the two parties of a call. May be repeated."
         ),
     ] = None,
+    websocket: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Take calls over WebSocket here; the path, such as /twilio, names the protocol."
+        ),
+    ] = None,
     web: Annotated[
         str | None,
         typer.Option(
@@ -103,6 +109,7 @@ def serve(
         screen=screen,
         named={
             "--rtp": ("taps.rtp.listen", rtp),
+            "--websocket": ("taps.websocket.listen", websocket),
             "--web": ("web.listen", web),
             "--insecure": ("serve.insecure", insecure or None),
         },

@@ -12,9 +12,14 @@ def show(settings: Settings, *, as_json: bool) -> None:
     rows = list(settings.rows())
     if as_json:
         for key, value, origin in rows:
-            print(json.dumps({"key": key, "value": value, "origin": origin}))
+            print(_json({"key": key, "value": value, "origin": origin}))
         return
     keys = max(len(key) for key, _, _ in rows)
-    values = max(len(json.dumps(value)) for _, value, _ in rows)
+    values = max(len(_json(value)) for _, value, _ in rows)
     for key, value, origin in rows:
-        print(f"{key:<{keys}}  {json.dumps(value):<{values}}  {origin}")
+        print(f"{key:<{keys}}  {_json(value):<{values}}  {origin}")
+
+
+def _json(value: object) -> str:
+    """A secret as asterisks."""
+    return json.dumps(value, default=str)

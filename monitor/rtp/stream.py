@@ -77,7 +77,9 @@ class RtpStream:
         if form.encoding in SILENT:
             return []
         before, decoder = self._ready_for(form)
-        before.append(self._resampled(self._between(ordered, form)))
+        between = self._between(ordered, form)
+        if len(between):
+            before.append(self._resampled(between))
         try:
             samples = decoder.decode(ordered.packet.payload)
         except PayloadError:

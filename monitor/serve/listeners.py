@@ -43,7 +43,18 @@ def _rtp(config: Config, deliver: Deliver) -> Listener | None:
     return RtpListener(config.taps.rtp, deliver, config.serve.idle_s, insecure=config.serve.insecure)
 
 
-TAPS: Mapping[str, Callable[[Config, Deliver], Listener | None]] = {"rtp": _rtp}
+def _websocket(config: Config, deliver: Deliver) -> Listener | None:
+    if not config.taps.websocket.listen:
+        return None
+    from monitor.taps.websocket.listener import WebsocketListener
+
+    return WebsocketListener(config.taps, deliver, config.serve.idle_s, insecure=config.serve.insecure)
+
+
+TAPS: Mapping[str, Callable[[Config, Deliver], Listener | None]] = {
+    "rtp": _rtp,
+    "websocket": _websocket,
+}
 """By name: makes the listener that the configuration asks for, or None. Raises MonitorError."""
 
 
@@ -96,7 +107,8 @@ class Listeners:
         return {listener.name: dict(listener.counts) for listener in self._listeners}
 
     def _cancel(self) -> None:
-        if self._main is not None:
+        """Once: a second time would interrupt a tap that cleans up. So it is below, too."""
+        if self._main is not None and not self._main.cancelling():
             self._main.cancel()
 
     def _body(self) -> None:
@@ -124,7 +136,8 @@ class Listeners:
         finally:
             starting.cancel()
             for task in tasks:
-                task.cancel()
+                if not task.cancelling():
+                    task.cancel()
             await asyncio.gather(*tasks, starting, return_exceptions=True)
             self._switchboard.close()
             self._ready.set()
@@ -144,8 +157,11 @@ class Listeners:
 
     async def _sweep(self) -> None:
         while True:
+            since = time.monotonic()
             await asyncio.sleep(SWEEP_S)
-            self._switchboard.sweep(time.monotonic())
+            now = time.monotonic()
+            self._switchboard.forgive(max(0.0, now - since - SWEEP_S))
+            self._switchboard.sweep(now)
             for listener in self._listeners:
                 for reason in [r for r in listener.counts if (listener.name, r) not in self._noticed]:
                     if len(self._noticed) < MOST_REASONS:

@@ -54,7 +54,8 @@ def serve(config: Config, *, json_lines: bool = False) -> int:
         found = [*make_listeners(config, switchboard.deliver), *_page(config, switchboard, engine, keeper)]
         if not found:
             raise BadInputError(
-                "no tap is switched on", "give --rtp 127.0.0.1:5004 or --web, or set taps.rtp.listen in config.toml"
+                "no tap is switched on",
+                "give --rtp 127.0.0.1:5004, --websocket 127.0.0.1:8765 or --web, or set listen of a tap in config.toml",
             )
         listeners = Listeners(found, switchboard, engine.notice)
         acquaint(sinks, engine)

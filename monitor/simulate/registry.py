@@ -8,7 +8,12 @@ from typing import cast
 
 from monitor.simulate.peer import Peer
 
-PEERS: Mapping[str, str] = {}
+MEDIA_STREAMS, PCM = "monitor.simulate.media_streams", "monitor.simulate.pcm_streams"
+
+PEERS: Mapping[str, str] = {
+    **{name: f"{MEDIA_STREAMS}:{name}" for name in ("twilio", "telnyx", "plivo", "exotel", "signalwire", "fonoster")},
+    **{name: f"{PCM}:{name}" for name in ("audiofork", "audiostream", "vonage", "asterisk")},
+}
 """Name of the tap to "module:class" of its far end; loaded when it is asked for."""
 
 

@@ -15,8 +15,9 @@ from monitor.captures.datagrams import Endpoint
 from monitor.rtp.packet import MalformedPacketError, RtpPacket, goodbyes, is_rtcp, parse_rtp
 from monitor.rtp.payload import SILENT, Format
 from monitor.rtp.stream import RtpStream
-from monitor.taps.happenings import CallAudio, CallEnded, CallStarted, Happening
-from monitor.types import SAMPLE_RATE, Audio
+from monitor.taps.happenings import CallEnded, CallStarted, Happening
+from monitor.taps.talk import Talk
+from monitor.types import SAMPLE_RATE
 
 MOST_CANDIDATES = 4096
 """Senders of which one packet came so far; beyond it the oldest is forgotten."""
@@ -39,16 +40,11 @@ class Line:
 
 
 @dataclass
-class _Talk:
-    """One stream of a call."""
+class _Talk(Talk):
+    """One stream of a call. newest: when its newest packet came."""
 
-    key: Key
-    channel: int
-    stream: RtpStream
-    newest: float
-    clock: int
-    """Index of the next sample that it gives, at SAMPLE_RATE since the call began."""
-    skipped: int = 0
+    key: Key = (("", 0), 0)
+    newest: float = 0.0
 
 
 @dataclass
@@ -91,22 +87,22 @@ class RtpDesk:
                 return
             call, last = self._call_for(line, party, key, now)
             if last is not None and call is not None:
-                yield from self._heard(call, last, last.stream.finish())
+                yield from last.heard(call.id, last.stream.finish())
             call = call or self._start(line, party, key, now)
             if call is None:
                 return
             self._join(call, key, party, line.formats[party], now, last.clock if last else 0)
-            yield from self._heard(call, call.talks[key], call.talks[key].stream.push(first, now))
+            yield from call.talks[key].heard(call.id, call.talks[key].stream.push(first, now))
         talk = call.talks[key]
         talk.newest = now
-        yield from self._heard(call, talk, talk.stream.push(packet, now))
+        yield from talk.heard(call.id, talk.stream.push(packet, now))
 
     def tick(self, now: float) -> Iterator[Happening]:
         """Give up lost packets and end what is idle. To be called every 20 ms or so."""
         for call in list(self._calls.values()):
             for talk in call.talks.values():
                 if talk.stream.jitter.held:
-                    yield from self._heard(call, talk, talk.stream.advance(now))
+                    yield from talk.heard(call.id, talk.stream.advance(now))
             if all(now - talk.newest > self._idle_s for talk in call.talks.values()):
                 yield from self._end(call, f"nothing came for {self._idle_s:g} s")
 
@@ -114,15 +110,6 @@ class RtpDesk:
         """End every call."""
         for call in list(self._calls.values()):
             yield from self._end(call, "the monitor stops")
-
-    def _heard(self, call: _Call, talk: _Talk, samples: Audio) -> Iterator[CallAudio]:
-        if not len(samples):
-            return
-        quiet = talk.stream.skipped - talk.skipped
-        talk.skipped += quiet
-        talk.clock += quiet
-        yield CallAudio(call.id, talk.channel, talk.clock, samples, quiet=bool(quiet))
-        talk.clock += len(samples)
 
     def _first(self, formats: Mapping[int, Format], key: Key, packet: RtpPacket, now: float) -> RtpPacket | None:
         """The packet right before this one, where this proves that its sender sends audio."""
@@ -172,7 +159,7 @@ class RtpDesk:
         """clock: at which the party's audio goes on, at the earliest."""
         elapsed = round((now - call.begun) * SAMPLE_RATE)
         stream = RtpStream(formats, longest_pause_s=FILLED_PAUSE_S)
-        call.talks[key] = _Talk(key, party, stream, now, max(elapsed, clock))
+        call.talks[key] = _Talk(party, stream, max(elapsed, clock), key=key, newest=now)
         self._of[key] = call
 
     def _leave(self, source: Endpoint, ssrc: int) -> Iterator[Happening]:
@@ -181,13 +168,13 @@ class RtpDesk:
             if key[1] == ssrc and key[0][0] == source[0]:
                 talk = call.talks.pop(key)
                 del self._of[key]
-                yield from self._heard(call, talk, talk.stream.finish())
+                yield from talk.heard(call.id, talk.stream.finish())
                 if not call.talks:
                     yield from self._end(call, "the sender said BYE")
 
     def _end(self, call: _Call, reason: str) -> Iterator[Happening]:
         for key, talk in call.talks.items():
-            yield from self._heard(call, talk, talk.stream.finish())
+            yield from talk.heard(call.id, talk.stream.finish())
             self._of.pop(key, None)
         self._calls.pop(call.id, None)
         yield CallEnded(call.id, reason)

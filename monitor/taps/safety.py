@@ -26,3 +26,11 @@ def check_reach(what: str, host: str, *, secured: bool, insecure: bool, secure_b
         return
     hint = f"{secure_by}, or say --insecure (serve.insecure = true) where the network itself is trusted"
     raise BadInputError(f"{what}: {host} can be reached by other machines, and nothing protects it", hint)
+
+
+def read_address(what: str, text: str) -> tuple[str, int]:
+    """HOST:PORT, with an IPv6 host in brackets. what: the setting that names it. Raises BadInputError."""
+    host, _, port = text.rpartition(":")
+    if not host or not (port.isascii() and port.isdigit() and int(port) < 65_536):
+        raise BadInputError(f"{what}: {text!r} is no address", "write HOST:PORT, such as 127.0.0.1:8765")
+    return host.strip("[]"), int(port)

@@ -1,0 +1,107 @@
+"""How the peers of the WebSocket taps dial: addresses, secrets, TLS, and what a refusal looks like."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus
+from websockets.typing import Subprotocol
+
+from monitor.errors import BadInputError
+from monitor.simulate.peer import Call, RefusedCallError
+from monitor.taps.websocket.signatures import (
+    FONOSTER_HEADER,
+    FONOSTER_TIME_HEADER,
+    TWILIO_HEADER,
+    fonoster_signature,
+    twilio_signature,
+)
+from monitor.taps.websocket.trust import TELNYX_HEADER, basic
+
+USUAL = "ws://127.0.0.1:8765"
+OPTIONS: Mapping[str, str] = {
+    "secret": "what the vendor signs with, or the token that it shows",
+    "basic": "user:password (HTTP basic)",
+    "url": "the address that is signed, where a proxy stands between (default: the one dialled)",
+    "ca": "PEM file of the authority that signed the monitor's certificate",
+    "deflate": "on or off: compress messages (default: as the peer has it)",
+    "direction": "inbound or outbound",
+}
+"""What all of these peers take with --with."""
+
+
+@dataclass(frozen=True)
+class Dial:
+    """What a peer asks for. path: with its query. subprotocols: that it offers. deflate: unless an option says."""
+
+    name: str
+    path: str
+    subprotocols: tuple[str, ...] = ()
+    deflate: bool = False
+
+
+@asynccontextmanager
+async def dialled(call: Call, dial: Dial) -> AsyncIterator[ClientConnection]:
+    """An open connection. Raises RefusedCallError for one that is refused, at the beginning or later; and OSError."""
+    url = address(call.to, dial.path)
+    deflate = {"on": True, "off": False}.get(call.options.get("deflate", ""), dial.deflate)
+    try:
+        async with connect(
+            url,
+            additional_headers=credentials(dial.name, url, call.options),
+            subprotocols=[Subprotocol(name) for name in dial.subprotocols] or None,
+            compression="deflate" if deflate else None,
+            ssl=_trusting(call.options.get("ca", "")) if url.startswith("wss:") else None,
+            user_agent_header=None,
+            proxy=None,
+        ) as connection:
+            yield connection
+    except InvalidStatus as error:
+        body = (error.response.body or b"").decode("utf-8", "replace").strip()
+        raise RefusedCallError(f"HTTP {error.response.status_code}: {body}") from error
+    except InvalidMessage as error:
+        raise RefusedCallError("it gave no answer of HTTP: is it wss that it speaks?") from error
+    except InvalidHandshake as error:
+        raise RefusedCallError(str(error)) from error
+    except ConnectionClosed as error:
+        said = error.rcvd
+        raise RefusedCallError(f"{said.code} {said.reason}" if said else "the connection broke") from error
+
+
+def address(to: str, path: str) -> str:
+    """HOST:PORT and ws://HOST:PORT get the usual path; a URL that has one keeps it, and gets the query."""
+    url = to if "://" in to else f"ws://{to}"
+    parts = urlsplit(url)
+    if parts.scheme not in ("ws", "wss") or not parts.netloc:
+        raise BadInputError(f"--to {to} is no WebSocket address", "write HOST:PORT, ws://HOST:PORT/PATH or wss://...")
+    if parts.path.strip("/") or parts.query:
+        query = path.partition("?")[2]
+        return url + (f"{'&' if parts.query else '?'}{query}" if query else "")
+    return url.rstrip("/") + path
+
+
+def credentials(name: str, url: str, options: Mapping[str, str]) -> dict[str, str]:
+    """The headers that prove who dials, as each vendor sends them."""
+    secret, signed = options.get("secret", ""), options.get("url", url)
+    headers = {"Authorization": basic(options["basic"])} if "basic" in options else {}
+    if not secret:
+        return headers
+    if name == "twilio":
+        return {**headers, TWILIO_HEADER: twilio_signature(signed, secret)}
+    if name == "fonoster":
+        at = str(int(time.time()))
+        return {**headers, FONOSTER_TIME_HEADER: at, FONOSTER_HEADER: fonoster_signature(signed, secret, at)}
+    return {**headers, TELNYX_HEADER: secret} if name == "telnyx" else {"Authorization": f"Bearer {secret}"}
+
+
+def _trusting(ca: str) -> ssl.SSLContext:
+    if ca and not Path(ca).is_file():
+        raise BadInputError(f"--with ca={ca}: there is no such file", "name the certificate of the authority")
+    return ssl.create_default_context(cafile=ca or None)

@@ -1,0 +1,265 @@
+"""The server: sockets, TLS and time for the handlers, which know what the messages mean."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import ssl
+import time
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request as HttpRequest
+from websockets.http11 import Response
+from websockets.typing import Subprotocol
+
+from monitor.errors import BadInputError
+from monitor.taps.config import TapsSection
+from monitor.taps.happenings import Deliver
+from monitor.taps.safety import read_address
+from monitor.taps.websocket.handler import (
+    FAULT,
+    GOING_AWAY,
+    INVALID,
+    NORMAL,
+    PROTOCOL_ERROR,
+    TOO_BIG,
+    Close,
+    RefusedRequestError,
+    Request,
+)
+from monitor.taps.websocket.peer import Answer, Peer
+from monitor.taps.websocket.registry import PROTOCOLS, make_handler
+from monitor.taps.websocket.trust import check_origin, check_peer, check_secured, dialled, served
+
+TICK_S = 0.1
+OPEN_S = 10.0
+"""For the TLS and WebSocket handshakes, each."""
+SEND_S = 2.0
+"""A peer that does not read its answers for so long is closed."""
+CLOSE_S = 1.0
+MOST_AT_ONCE = 16
+"""Messages of one peer before the others have a turn: one that was held up has thousands."""
+UNOPENED = 100
+"""Connections beside those of calls that may be in their handshakes."""
+BROKEN = {
+    TOO_BIG: "a message longer than taps.websocket.max_message_bytes",
+    INVALID: "text that is not UTF-8",
+    PROTOCOL_ERROR: "frames that are no WebSocket",
+    FAULT: "no answer to a ping",
+}
+"""What the library closes a connection for, by the code that it sends."""
+
+
+class _Connection(ServerConnection):
+    """A connection of a listener. peer: None before its request was taken."""
+
+    listener: WebsocketListener
+    protocol_name = ""
+    peer: Peer | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A flood of sockets that ask for nothing is cut off here."""
+        super().connection_made(transport)
+        self.listener.sockets += 1
+        if self.listener.sockets > self.listener.config.websocket.max_connections + UNOPENED:
+            self.listener.counts["connections beyond taps.websocket.max_connections"] += 1
+            self.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Of whatever kind."""
+        super().connection_lost(exc)
+        self.listener.sockets -= 1
+        if self.request is None:
+            self.listener.counts["no WebSocket request"] += 1
+
+
+class WebsocketListener:
+    """Listens until cancelled. bound: (host, port) of each socket, once it does. Raises BadInputError."""
+
+    name = "websocket"
+
+    def __init__(self, config: TapsSection, deliver: Deliver, idle_s: float, *, insecure: bool = False) -> None:
+        section = config.websocket
+        self.config = config
+        self._addresses = [read_address("taps.websocket.listen", text) for text in section.listen]
+        self._served = served(section)
+        check_secured(config, [host for host, _ in self._addresses], insecure=insecure)
+        self._tls = read_certificate(section.certificate, section.key) if section.certificate else None
+        self._deliver, self._idle_s = deliver, idle_s
+        self.counts: Counter[str] = Counter()
+        self.bound: list[tuple[str, int]] = []
+        self.ready = asyncio.Event()
+        self.sockets = self._open = 0
+        self._kind = type("Connection", (_Connection,), {"listener": self})
+        # What goes wrong is counted here; nothing may write across the screen.
+        self._logger = logging.Logger("monitor.taps.websocket", logging.CRITICAL)
+        self._logger.addHandler(logging.NullHandler())
+
+    async def run(self) -> None:
+        """Listen until cancelled."""
+        servers: list[Server] = []
+        self.bound = []
+        try:
+            for host, port in self._addresses:
+                servers.append(await self._bind(host, port))
+                self.bound += [(s.getsockname()[0], s.getsockname()[1]) for s in servers[-1].sockets]
+            self.ready.set()
+            await asyncio.get_running_loop().create_future()
+        finally:
+            for server in servers:
+                server.close(reason="the monitor stops")
+            for server in servers:
+                await server.wait_closed()
+
+    async def _bind(self, host: str, port: int) -> Server:
+        try:
+            return await serve(
+                self._talk,
+                host,
+                port,
+                ssl=self._tls,
+                create_connection=self._kind,
+                process_request=self._opened,
+                select_subprotocol=_choose,
+                server_header=None,
+                open_timeout=OPEN_S,
+                close_timeout=CLOSE_S,
+                max_size=self.config.websocket.max_message_bytes,
+                logger=self._logger,
+            )
+        except OSError as error:
+            raise BadInputError(
+                f"taps.websocket.listen: {host}:{port} is in use, or no address of this machine",
+                "end the other program, or listen on another port",
+            ) from error
+
+    def _opened(self, connection: ServerConnection, http: HttpRequest) -> Response | None:
+        """The answer to a request that opens no connection, else None."""
+        assert isinstance(connection, _Connection)
+        try:
+            if self._open >= self.config.websocket.max_connections:
+                raise RefusedRequestError("connections beyond taps.websocket.max_connections", 503)
+            self._admit(connection, self._read(connection, http))
+        except RefusedRequestError as error:
+            self.counts[error.reason] += 1
+            response = connection.respond(error.status, f"{error.reason}\n")
+            if error.status == 401:
+                response.headers["WWW-Authenticate"] = 'Basic realm="monitor"'
+            return response
+        return None
+
+    def _read(self, connection: ServerConnection, http: HttpRequest) -> Request:
+        headers: dict[str, str] = {}
+        for name, value in http.headers.raw_items():
+            before = headers.get(name.lower())
+            headers[name.lower()] = value if before is None else f"{before}, {value}"
+        url = dialled(self.config.websocket, http.path, headers.get("host", ""))
+        address = connection.remote_address
+        return Request(http.path, headers, url, str(address[0]) if address else "", time.time(), uuid.uuid4().hex[:12])
+
+    def _admit(self, connection: _Connection, request: Request) -> None:
+        """Give a connection the handler of its path. Raises RefusedRequestError."""
+        name = request.path[0] if request.path else ""
+        if name not in self._served:
+            raise RefusedRequestError("a path of no protocol", 404)
+        check_origin(request)
+        check_peer(name, request, self.config)
+        handler = make_handler(name, request, self.config)
+        limits, now = self.config.websocket, time.monotonic()
+        connection.protocol_name = name
+        connection.peer = Peer(handler, limits, self._deliver, self._idle_s, self.counts, now)
+
+    async def _talk(self, connection: ServerConnection) -> None:
+        """Hear a connection to its end."""
+        assert isinstance(connection, _Connection)
+        peer, why = connection.peer, "the monitor stops"
+        assert peer is not None
+        self._open += 1
+        try:
+            why = await self._hear(connection, peer)
+        except ConnectionClosed as closed:
+            why = self._reason(closed)
+        except Exception as error:
+            # A fault of a handler ends its own call; the library closes with 1011.
+            why = f"fault of the tap: {type(error).__name__}"
+            self.counts[why] += 1
+            raise
+        finally:
+            self._open -= 1
+            peer.end(why, time.monotonic())
+
+    async def _hear(self, connection: ServerConnection, peer: Peer) -> str:
+        """Returns why this side ends the connection. Raises ConnectionClosed when the other side does."""
+        for turn in itertools.count(1):
+            if turn % MOST_AT_ONCE == 0:
+                await asyncio.sleep(0)
+            since = time.monotonic()
+            try:
+                async with asyncio.timeout(TICK_S):
+                    data = await connection.recv()
+            except TimeoutError:
+                now = time.monotonic()
+                peer.forgive(max(0.0, now - since - TICK_S))
+                answers = peer.tick(now)
+            else:
+                answers = peer.message(data, time.monotonic())
+            for answer in answers:
+                if isinstance(answer, Close):
+                    await connection.close(answer.code, _short(answer.reason))
+                    return answer.reason or "the call is over"
+                if not await self._send(connection, answer):
+                    return "the peer reads no answers"
+        raise AssertionError
+
+    async def _send(self, connection: ServerConnection, answer: Answer) -> bool:
+        """Whether the peer took it."""
+        assert not isinstance(answer, Close)
+        try:
+            async with asyncio.timeout(SEND_S):
+                await connection.send(answer.data)
+        except TimeoutError:
+            self.counts["the peer reads no answers"] += 1
+            connection.transport.abort()
+            return False
+        return True
+
+    def _reason(self, closed: ConnectionClosed) -> str:
+        """Why a connection has ended, in words; what the library refused is counted."""
+        if closed.sent is not None and not closed.rcvd_then_sent and closed.sent.code in BROKEN:
+            reason = BROKEN[closed.sent.code]
+            self.counts[reason] += 1
+            return reason
+        if closed.sent is not None and not closed.rcvd_then_sent and closed.sent.code == GOING_AWAY:
+            return "the monitor stops"
+        if closed.rcvd is None:
+            return "the connection broke"
+        return "the peer hung up" if closed.rcvd.code in (NORMAL, GOING_AWAY, 1005) else "the peer gave up"
+
+
+def _choose(connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    assert isinstance(connection, _Connection)
+    known = PROTOCOLS[connection.protocol_name].subprotocols
+    return next((name for name in offered if name in known), None)
+
+
+def _short(reason: str) -> str:
+    """A reason of at most 123 bytes (RFC 6455, section 5.5)."""
+    return reason.encode()[:123].decode("utf-8", "ignore")
+
+
+def read_certificate(certificate: str, key: str) -> ssl.SSLContext:
+    """Raises BadInputError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise BadInputError(
+            f"taps.websocket.certificate: {certificate} with {key} cannot be used: {error.strerror or error}",
+            "name a certificate chain and its key, both as PEM files",
+        ) from error
+    return context

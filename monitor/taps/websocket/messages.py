@@ -1,0 +1,70 @@
+"""Messages in JSON from anybody: read without faith in what is in them. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from monitor.taps.websocket.handler import INVALID, BadMessageError, named
+
+MOST_DETAILS = 32
+LONGEST_NUMBER = 18
+"""Digits; what is longer counts nothing that there is."""
+
+
+def read_object(text: str) -> dict[str, Any]:
+    """A JSON object. Raises BadMessageError."""
+    try:
+        read = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadMessageError("text that is no JSON", INVALID) from error
+    if not isinstance(read, dict):
+        raise BadMessageError("JSON that is no object", INVALID)
+    return read
+
+
+def within(message: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """An object in an object; {} where there is none."""
+    found = message.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def number(value: object) -> int | None:
+    """A count, which most vendors write as text; None for whatever is none."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= LONGEST_NUMBER:
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if 0 <= value < 10**LONGEST_NUMBER else None
+
+
+def payload(value: object) -> bytes:
+    """Base64. Raises BadMessageError."""
+    if not isinstance(value, str):
+        raise BadMessageError("media without a payload", INVALID)
+    try:
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise BadMessageError("a payload that is no base64", INVALID) from error
+
+
+def details(pairs: Mapping[str, object]) -> dict[str, str]:
+    """What is text or a number, safe to show."""
+    found = {named(key): named(value) for key, value in list(pairs.items())[:MOST_DETAILS]}
+    return {key: value for key, value in found.items() if key and value}
+
+
+def parameters(value: object) -> dict[str, str]:
+    """The custom parameters of a stream: an object, or a=1;b=2, or an object as text."""
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        try:
+            value = read_object(value)
+        except BadMessageError:
+            return {}
+    if isinstance(value, str):
+        pairs = [pair.partition("=") for pair in value.replace(",", ";").split(";", MOST_DETAILS)]
+        value = {key.strip(): text.strip() for key, _, text in pairs}
+    return details(value) if isinstance(value, dict) else {}

@@ -1,0 +1,113 @@
+"""One call over one connection: audio in messages of bytes, which a first message of text may describe. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from monitor.rtp.payload import Format, PayloadError, open_decoder
+from monitor.taps.happenings import CallAudio, CallEnded, CallStarted, Happening
+from monitor.taps.websocket.formats import LITTLE, decode_little
+from monitor.taps.websocket.handler import POLICY, BadMessageError, Request, Step, Unheard, named
+from monitor.types import Audio
+
+PAUSE_S = 0.5
+"""Bytes carry no time: where so much more of it has passed than audio came, the sender paused."""
+REFUSED = "media that its codec can make nothing of"
+USUAL_PARTIES = {1: ("party",), 2: ("caller", "callee")}
+
+
+@dataclass(frozen=True)
+class Described:
+    """What the audio is. channels: interleaved, of 16-bit samples. id: of the call, or "". known: details of it."""
+
+    form: Format
+    channels: int = 1
+    id: str = ""
+    known: Mapping[str, str] = field(default_factory=dict)
+
+
+First = Callable[[str], Described | None]
+"""Reads a message of text before any audio; None where it describes nothing. Raises BadMessageError."""
+
+
+class Pcm:
+    """unannounced: what audio is of which no text came before; None where that breaks the protocol.
+
+    Names of the parties stand in the URL, or among the details, as parties=NAME,NAME.
+    """
+
+    def __init__(self, name: str, request: Request, first: First, unannounced: Described | None = None) -> None:
+        self._name, self._request, self._first, self._unannounced = name, request, first, unannounced
+        self._described: Described | None = None
+        self._call = ""
+        self._begun, self._next = 0.0, 0
+
+    def text(self, text: str, now: float) -> Iterator[Step]:
+        """What it describes is the call; text that comes later is digits and notes."""
+        described = self._first(text) if self._described is None else None
+        if described is not None:
+            yield self._start(described, now)
+
+    def binary(self, data: bytes, now: float) -> Iterator[Step]:
+        """Audio."""
+        if self._described is None:
+            if self._unannounced is None:
+                raise BadMessageError("media before start", POLICY)
+            yield self._start(self._unannounced, now)
+        try:
+            rows = self._decode(data)
+        except PayloadError:
+            yield Unheard(REFUSED)
+            return
+        passed = round((now - self._begun) * self._rate)
+        paused = passed - self._next - rows.shape[1] > PAUSE_S * self._rate
+        if paused:
+            self._next = passed - rows.shape[1]
+        for channel, samples in enumerate(rows):
+            yield CallAudio(self._call, channel, self._next, samples, quiet=paused)
+        self._next += rows.shape[1]
+
+    def tick(self, _now: float) -> Iterable[Step]:
+        """Nothing is held back."""
+        return ()
+
+    def refused(self, _reason: str) -> Iterable[Step]:
+        """To be said by the close code alone: these peers know no message for it."""
+        self._call = ""
+        return ()
+
+    def closed(self, why: str) -> Iterator[Happening]:
+        """The end of the call."""
+        if self._call:
+            yield CallEnded(self._call, why)
+        self._call = ""
+
+    def _start(self, described: Described, now: float) -> CallStarted:
+        self._described, self._begun, self._rate = described, now, described.form.sample_rate
+        self._decode = _rows(described)
+        self._call = f"{self._name}-{described.id or self._request.id}"
+        said = {**described.known, **self._request.query}
+        direction = said.get("direction", "")
+        return CallStarted(
+            self._call,
+            self._name,
+            _parties(said.get("parties", ""), described.channels),
+            self._rate,
+            direction if direction in ("inbound", "outbound") else "",
+            {**described.known, "peer": self._request.peer},
+        )
+
+
+def _rows(described: Described) -> Callable[[bytes], Audio]:
+    """A decoder of messages to (channels, n)."""
+    if described.form.encoding == LITTLE:
+        return lambda data: decode_little(data, described.channels)
+    mono = open_decoder(described.form)
+    return lambda data: mono.decode(data)[None]
+
+
+def _parties(names: str, channels: int) -> tuple[str, ...]:
+    """As they were named, or as is usual."""
+    found = tuple(named(name.strip()) for name in names.split(","))
+    return found if all(found) and len(set(found)) == channels == len(found) else USUAL_PARTIES[channels]

@@ -1,0 +1,128 @@
+"""One connection as the server sees it: what its handler gives is delivered, within limits, and only of its own call.
+
+Nothing here touches a socket: messages and times go in, what is to be answered comes out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from monitor.taps.config import WebsocketSection
+from monitor.taps.happenings import (
+    CallAudio,
+    CallEnded,
+    CallPaused,
+    CallResumed,
+    CallStarted,
+    Deliver,
+    Happening,
+    RefusedError,
+)
+from monitor.taps.websocket.handler import POLICY, TRY_LATER, BadMessageError, Close, Handler, Send, Step, Unheard
+from monitor.taps.websocket.meter import Meter
+
+PAUSE_FACTOR = 10
+"""A call on hold may be silent for so many times as long; the switchboard has it so, too."""
+
+Answer = Send | Close
+
+
+class Peer:
+    """counts: what was refused, by the reason; shared by all peers. A Close is the last answer."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        limits: WebsocketSection,
+        deliver: Deliver,
+        idle_s: float,
+        counts: Counter[str],
+        now: float,
+    ) -> None:
+        self._handler, self._deliver, self._idle_s, self._counts = handler, deliver, idle_s, counts
+        self._limits = limits
+        self._meter = Meter(limits, now)
+        self._call: CallStarted | None = None
+        self._first: int | None = None
+        self._heard = now
+        self._paused = self._closing = False
+
+    def message(self, data: str | bytes, now: float) -> list[Answer]:
+        """A message that came in."""
+
+        def take() -> Iterable[Step]:
+            # In UTF-8 a character is a byte or more; to count them all would cost more than it tells.
+            self._meter.message(len(data), now)
+            return self._handler.text(data, now) if isinstance(data, str) else self._handler.binary(data, now)
+
+        return self._answered(take, now)
+
+    def tick(self, now: float) -> list[Answer]:
+        """Nothing came for a while."""
+        return self._answered(lambda: self._handler.tick(now), now)
+
+    def forgive(self, seconds: float) -> None:
+        """For so long nobody listened: what came meanwhile is still to be heard."""
+        self._heard += seconds
+
+    def end(self, why: str, now: float) -> None:
+        """The connection is gone."""
+        for happening in self._handler.closed(why):
+            self._happen(happening, now)
+        if self._call is not None:
+            self._happen(CallEnded(self._call.call, why), now)
+
+    def _answered(self, take: Callable[[], Iterable[Step]], now: float) -> list[Answer]:
+        """What is to be sent for some steps; one that breaks a rule ends the connection."""
+        out: list[Answer] = []
+        try:
+            for step in take():
+                if isinstance(step, Send | Close):
+                    out.append(step)
+                elif isinstance(step, Unheard):
+                    self._counts[step.reason] += 1
+                else:
+                    self._happen(step, now)
+                if isinstance(step, Close):
+                    return out
+        except BadMessageError as error:
+            self._counts[error.reason] += 1
+            return [*out, Close(error.code, error.reason)]
+        except RefusedError as error:
+            self._counts["refused calls"] += 1
+            answers = [step for step in self._handler.refused(str(error)) if isinstance(step, Send | Close)]
+            return [*out, *answers, Close(TRY_LATER, str(error))]
+        return out + self._idle(now)
+
+    def _happen(self, happening: Happening, now: float) -> None:
+        """Deliver what belongs to this connection: it cannot speak for the call of another."""
+        if isinstance(happening, CallStarted):
+            if self._call is not None:
+                raise BadMessageError("a second call on one connection", POLICY)
+            self._deliver(happening)
+            self._call, self._first, self._meter = happening, None, Meter(self._limits, now)
+        elif self._call is None or happening.call != self._call.call:
+            return
+        elif isinstance(happening, CallAudio):
+            self._first = happening.start if self._first is None else min(self._first, happening.start)
+            until = happening.start + len(happening.samples) - self._first
+            self._meter.audio(until / self._call.rate, now)
+            self._deliver(happening)
+        else:
+            self._deliver(happening)
+        self._paused = isinstance(happening, CallPaused) or (self._paused and not isinstance(happening, CallResumed))
+        if isinstance(happening, CallEnded):
+            self._call, self._paused = None, False
+        self._heard = now
+
+    def _idle(self, now: float) -> list[Answer]:
+        """The end of a connection that holds a place and gives nothing."""
+        if now - self._heard <= self._idle_s * (PAUSE_FACTOR if self._paused else 1):
+            return []
+        if self._call is None:
+            self._counts["no call began"] += 1
+            return [Close(POLICY, "no call began")]
+        why = f"nothing came for {now - self._heard:.0f} s"
+        self._happen(CallEnded(self._call.call, why), now)
+        return [Close(POLICY, why)]

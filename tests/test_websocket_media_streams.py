@@ -1,0 +1,384 @@
+"""Twilio Media Streams and its dialects: messages as the vendors' documentation has them, and as nobody should send."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers import voice
+
+from model.resample import resample_all
+from monitor.rtp.payload import Format, open_decoder
+from monitor.taps.config import TapsSection
+from monitor.taps.happenings import CallAudio, CallEnded, CallStarted
+from monitor.taps.websocket.dialects import DIALECTS
+from monitor.taps.websocket.handler import BadMessageError, Close, Request, Step, Unheard
+from monitor.taps.websocket.media_streams import UNANNOUNCED, MediaStreams, open_stream
+from monitor.types import SAMPLE_RATE, Audio
+
+TWILIO_START = """{
+  "event": "start", "sequenceNumber": "1",
+  "start": {
+    "accountSid": "AC00000000000000000000000000000000",
+    "streamSid": "MZ00000000000000000000000000000000",
+    "callSid": "CA00000000000000000000000000000000",
+    "tracks": ["inbound"],
+    "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
+    "customParameters": {"FirstName": "Jane", "LastName": "Doe"}
+  },
+  "streamSid": "MZ00000000000000000000000000000000"
+}"""
+TELNYX_START = """{
+  "event": "start", "sequence_number": "1", "stream_id": "32DE0DEA-53CB-4B21-89A4-9E1819C043BC",
+  "start": {
+    "user_id": "3E6F995F-85F7-4705-9741-53B116D28237", "call_control_id": "v2:T02llQxIyaRkhfRKxgAP8nY511EhFL",
+    "from": "+13122010094", "to": "+13122123456",
+    "custom_parameters": {"customer_id": "customer_123"},
+    "media_format": {"encoding": "PCMU", "sample_rate": 8000, "channels": 1}
+  }
+}"""
+PLIVO_START = """{
+  "event": "start", "sequenceNumber": 1,
+  "start": {
+    "callId": "12345678-1234-1234-1234-123456789abc", "streamId": "87654321-4321-4321-4321-cba987654321",
+    "accountId": "MAXXXXXXXXXXXXXXXXXX", "tracks": ["inbound", "outbound"],
+    "mediaFormat": {"encoding": "audio/x-l16", "sampleRate": 16000}
+  },
+  "extra_headers": "userId=12345;sessionId=abc-xyz"
+}"""
+EXOTEL_START = """{
+  "event": "start", "sequence_number": "1", "stream_sid": "MZxxxxxxxxxxxxxxxxxxxxxxxx",
+  "start": {
+    "stream_sid": "MZxxxxxxxxxxxxxxxxxxxxxxxx", "call_sid": "CAxxxxxxxxxxxxxxxxxxxxxxxx",
+    "account_sid": "ACxxxxxxxxxxxxxxxxxxxxxxxx", "from": "+919876543210", "to": "+918047491899",
+    "custom_parameters": {"key1": "value1"},
+    "media_format": {"encoding": "audio/x-raw", "sample_rate": "8000", "bit_rate": "16"}
+  }
+}"""
+
+
+def handler(name: str = "twilio", query: str = "") -> MediaStreams:
+    return MediaStreams(name, DIALECTS[name], Request(f"/{name}{query}", id="c0ffee", peer="192.0.2.1"))
+
+
+def said(stream: MediaStreams, messages: Iterable[str | dict[str, Any]], at: float = 0.0) -> list[Step]:
+    """All steps of messages, 20 ms apart."""
+    out: list[Step] = []
+    for number, message in enumerate(messages):
+        text = message if isinstance(message, str) else json.dumps(message)
+        out += stream.text(text, at + number * 0.02)
+    return out
+
+
+def started(steps: list[Step]) -> CallStarted:
+    (found,) = [step for step in steps if isinstance(step, CallStarted)]
+    return found
+
+
+def encoded(form: Format, samples: Audio) -> bytes:
+    """By the table of the decoder itself; its own tests hold it against libavcodec."""
+    if form.encoding == "L16":
+        return (np.clip(samples, -1, 0.9999) * 32768).astype("<i2").tobytes()
+    table = open_decoder(form).decode(bytes(range(256)))
+    return bytes(np.abs(samples[:, None] - table[None]).argmin(axis=1).astype(np.uint8))
+
+
+SPOKEN = resample_all(voice(1.0), SAMPLE_RATE, 8000)
+CHUNKS = [encoded(Format("PCMU", 8000), SPOKEN[at : at + 160]) for at in range(0, 8000, 160)]
+
+
+def media(number: int, payload: bytes | None = None, **more: Any) -> dict[str, Any]:
+    """A message of Twilio: counts as text."""
+    payload = CHUNKS[number % 50] if payload is None else payload
+    inner = {"chunk": str(number + 1), "timestamp": str(number * 20), "payload": base64.b64encode(payload).decode()}
+    return {"event": "media", "sequenceNumber": str(number + 2), "media": {"track": "inbound", **inner, **more}}
+
+
+def heard(steps: list[Step], channel: int = 0) -> Audio:
+    """Audio of a channel by its clock; what never came is zero, what was lost is NaN."""
+    pieces = [step for step in steps if isinstance(step, CallAudio) and step.channel == channel]
+    out = np.zeros(max((a.start + len(a.samples) for a in pieces), default=0), np.float32)
+    for piece in pieces:
+        out[piece.start : piece.start + len(piece.samples)] = piece.samples
+    return out
+
+
+def likeness(one: Audio, other: Audio) -> float:
+    """The best correlation within 20 ms."""
+    best = 0.0
+    for shift in range(320):
+        n = min(len(one) - shift, len(other))
+        best = max(best, float(np.corrcoef(one[shift : shift + n], other[:n])[0, 1]))
+    return best
+
+
+def test_a_call_as_twilio_documents_it() -> None:
+    stream = handler()
+    connected = '{"event": "connected", "protocol": "Call", "version": "1.0.0"}'
+    steps = said(stream, [connected, TWILIO_START, *map(media, range(50))])
+    start = started(steps)
+    assert start.call == "twilio-CA00000000000000000000000000000000"
+    assert (start.tap, start.parties, start.rate, start.direction) == ("twilio", ("caller",), SAMPLE_RATE, "")
+    assert start.details == {
+        "FirstName": "Jane",
+        "LastName": "Doe",
+        "stream": "MZ00000000000000000000000000000000",
+        "account": "AC00000000000000000000000000000000",
+        "peer": "192.0.2.1",
+    }
+    stop = '{"event": "stop", "sequenceNumber": "52", "stop": {"accountSid": "AC0", "callSid": "CA0"}}'
+    steps += said(stream, [stop], 1.0)
+    assert steps[-2:] == [CallEnded(start.call, "the vendor stopped the stream"), Close()]
+    assert len(heard(steps)) == SAMPLE_RATE
+    assert likeness(heard(steps), voice(1.0)) > 0.99
+    assert list(stream.closed("the peer hung up")) == []
+
+
+def test_marks_digits_and_unknown_events_are_not_audio() -> None:
+    messages = [
+        {"event": "dtmf", "streamSid": "MZ0", "sequenceNumber": "5", "dtmf": {"track": "inbound_track", "digit": "1"}},
+        {"event": "mark", "sequenceNumber": "4", "streamSid": "MZ0", "mark": {"name": "my label"}},
+        {"event": "of tomorrow"},
+        {},
+    ]
+    assert [type(step) for step in said(handler(), [TWILIO_START, *messages])] == [CallStarted]
+
+
+def test_both_tracks_are_the_two_parties() -> None:
+    both = json.loads(TWILIO_START)
+    both["start"]["tracks"] = ["outbound", "inbound"]
+    pairs = [
+        media(n, bytes(160) if track == "outbound" else None, track=track)
+        for n in range(50)
+        for track in ("inbound", "outbound")
+    ]
+    steps = said(handler(), [both, *pairs])
+    assert started(steps).parties == ("caller", "callee")
+    assert likeness(heard(steps, 0), voice(1.0)) > 0.99
+    # Zeros are the loudest of mu-law.
+    assert np.median(heard(steps, 1)) == pytest.approx(-0.98, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("custom", "parties", "direction"),
+    [
+        ({"direction": "outbound-api"}, ("callee", "caller"), "outbound"),
+        ({"direction": "inbound"}, ("caller", "callee"), "inbound"),
+        ({"inbound": "Jane", "outbound": "agent"}, ("Jane", "agent"), ""),
+        ({"inbound": "same", "outbound": "same"}, ("inbound", "outbound"), ""),
+        ({"direction": ["inbound"], "inbound": 5}, ("5", "callee"), ""),
+    ],
+)
+def test_who_is_heard_on_which_track(custom: dict[str, Any], parties: tuple[str, ...], direction: str) -> None:
+    start = json.loads(TWILIO_START)
+    start["start"] |= {"tracks": ["inbound", "outbound"], "customParameters": custom}
+    got = started(said(handler(), [start]))
+    assert (got.parties, got.direction) == (parties, direction)
+
+
+def test_telnyx_puts_its_numbers_elsewhere_and_mixes_up_the_order() -> None:
+    stream = handler("telnyx")
+    order = [1, 0, 2, 4, 3, 5, 8, 6, 7, *range(9, 50)]
+    messages = [json.loads(json.dumps(media(n)).replace("sequenceNumber", "sequence_number")) for n in order]
+    steps = said(stream, [TELNYX_START, *messages])
+    start = started(steps)
+    assert start.call == "telnyx-v2:T02llQxIyaRkhfRKxgAP8nY511EhFL"
+    assert start.details["from"] == "+13122010094"
+    assert start.details["customer_id"] == "customer_123"
+    steps += stream.closed("over")
+    whole = heard(steps)
+    # The first chunk came after the second, which began the call.
+    assert not np.isnan(whole).any()
+    assert likeness(whole, voice(1.0)[320:]) > 0.99
+
+
+def test_telnyx_has_two_tracks_where_the_url_says_so() -> None:
+    outbound = json.loads(json.dumps(media(0, track="outbound")))
+    steps = said(handler("telnyx", "?tracks=both&inbound=customer"), [TELNYX_START, media(0), outbound])
+    assert started(steps).parties == ("customer", "callee")
+    assert {step.channel for step in steps if isinstance(step, CallAudio)} == {0, 1}
+    steps = said(handler("telnyx"), [TELNYX_START, media(0), outbound])
+    assert started(steps).parties == ("caller",)
+    assert steps[-1] == Unheard(UNANNOUNCED)
+
+
+def test_plivo_sends_linear_audio_of_16_khz_and_numbers_as_numbers() -> None:
+    stream, spoken = handler("plivo"), voice(1.0)
+    messages = [
+        {
+            "event": "media",
+            "sequenceNumber": n + 2,
+            "streamId": "87654321-4321-4321-4321-cba987654321",
+            "media": {
+                "track": "inbound",
+                "timestamp": str(1_700_000_000_000 + n * 20 + n % 7),
+                "chunk": n + 1,
+                "payload": base64.b64encode(encoded(Format("L16", 16_000), spoken[n * 320 :][:320])).decode(),
+            },
+            "extra_headers": "userId=12345;sessionId=abc-xyz",
+        }
+        for n in range(50)
+    ]
+    steps = said(stream, [PLIVO_START, *messages])
+    assert started(steps).details["sessionId"] == "abc-xyz"
+    assert started(steps).call == "plivo-12345678-1234-1234-1234-123456789abc"
+    assert heard(steps) == pytest.approx(spoken, abs=1e-4)
+
+
+def test_exotel_sends_linear_audio_in_long_chunks_of_one_track_without_a_name() -> None:
+    stream, samples = handler("exotel"), SPOKEN[:8000]
+    messages = [
+        {
+            "event": "media",
+            "sequence_number": str(n + 2),
+            "stream_sid": "MZxxxxxxxxxxxxxxxxxxxxxxxx",
+            "media": {
+                "chunk": str(n + 1),
+                "timestamp": str(n * 100),
+                "payload": base64.b64encode(encoded(Format("L16", 8000), samples[n * 800 :][:800])).decode(),
+            },
+        }
+        for n in range(10)
+    ]
+    steps = [*said(stream, [EXOTEL_START, *messages]), *stream.closed("over")]
+    assert started(steps).details["to"] == "+918047491899"
+    assert len(heard(steps)) == SAMPLE_RATE
+    assert likeness(heard(steps), voice(1.0)) > 0.99
+
+
+def test_the_names_of_encodings_that_vendors_use() -> None:
+    for name in (
+        "audio/x-mulaw",
+        "PCMU",
+        "audio/x-alaw",
+        "audio/x-l16",
+        "audio/x-L16",
+        "raw/slin",
+        "base64",
+        "",
+        "G722",
+    ):
+        start = json.loads(EXOTEL_START)
+        start["start"]["media_format"]["encoding"] = name
+        assert started(said(handler("exotel"), [start]))
+
+
+def lost(steps: list[Step], channel: int = 0) -> int:
+    return int(np.isnan(heard(steps, channel)).sum())
+
+
+def test_missing_chunks_are_lost_audio_and_nothing_else_is() -> None:
+    kept = [n for n in range(50) if n not in (10, 11, 30)]
+    steps = [*said(stream := handler(), [TWILIO_START, *map(media, kept)]), *stream.closed("over")]
+    # The resampler hears 8 ms around a hole of what is in it.
+    assert 3 * 320 <= lost(steps) <= 3 * 320 + 2 * 280
+    assert len(heard(steps)) == SAMPLE_RATE
+
+
+def test_a_chunk_that_comes_twice_counts_once() -> None:
+    twice = [n for n in range(50) for _ in range(2)]
+    steps = [*said(stream := handler(), [TWILIO_START, *map(media, twice)]), *stream.closed("over")]
+    assert len(heard(steps)) == SAMPLE_RATE
+    assert lost(steps) == 0
+
+
+def test_tracks_that_share_one_count_lose_nothing() -> None:
+    both = json.loads(TWILIO_START)
+    both["start"]["tracks"] = ["inbound", "outbound"]
+    messages = [media(n // 2, track=("inbound", "outbound")[n % 2], chunk=str(n + 1)) for n in range(100)]
+    steps = [*said(stream := handler(), [both, *messages]), *stream.closed("over")]
+    for channel in (0, 1):
+        assert lost(steps, channel) == 0
+        assert len(heard(steps, channel)) == SAMPLE_RATE
+
+
+def test_a_pause_of_the_sender_is_silence_and_not_loss() -> None:
+    stream = handler()
+    steps = said(stream, [TWILIO_START, *map(media, range(20))])
+    later = [media(n, timestamp=str(n * 20 + 2000)) for n in range(20, 50)]
+    steps += [*said(stream, later, 2.4), *stream.closed("over")]
+    assert lost(steps) == 0
+    assert len(heard(steps)) == 3 * SAMPLE_RATE
+
+
+def test_numbers_that_are_nonsense_do_not_move_the_clock() -> None:
+    wild: list[Any] = [None, "x", -1, 1e300, True, [], {}, "9" * 30, "٣", 10**17, "-5", 2.5]
+    messages = [media(n, timestamp=wild[n % 12], chunk=wild[(n + 5) % 12]) for n in range(48)]
+    steps = [*said(stream := handler(), [TWILIO_START, *messages]), *stream.closed("over")]
+    assert len(heard(steps)) < 40 * SAMPLE_RATE
+
+
+HOSTILE = [
+    ("not json", "no JSON"),
+    ("[" * 100_000, "no JSON"),
+    ('{"event":' * 50_000, "no JSON"),
+    ("[]", "no object"),
+    ('"start"', "no object"),
+    ("5" * 5000, "no JSON"),
+    (json.dumps(media(0)), "media before start"),
+]
+
+
+@pytest.mark.parametrize(("text", "reason"), HOSTILE)
+def test_what_is_no_message_ends_the_connection(text: str, reason: str) -> None:
+    with pytest.raises(BadMessageError, match=reason):
+        said(handler(), [text])
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (TWILIO_START, "a second start"),
+        ({"event": "media", "media": {"payload": "@@@@"}}, "no base64"),
+        ({"event": "media", "media": {"payload": "\u00e9"}}, "no base64"),
+        ({"event": "media", "media": {"payload": 5}}, "without a payload"),
+        ({"event": "media", "media": []}, "without a payload"),
+        ({"event": "media"}, "without a payload"),
+    ],
+)
+def test_what_breaks_the_protocol_behind_start(message: Any, reason: str) -> None:
+    with pytest.raises(BadMessageError, match=reason):
+        said(handler(), [TWILIO_START, message])
+
+
+@pytest.mark.parametrize(
+    ("form", "reason"),
+    [
+        ({"encoding": "AMR-WB"}, "encoding"),
+        ({"sampleRate": 4000}, "sample rate"),
+        ({"sampleRate": "96000"}, "sample rate"),
+        ({"channels": 2}, "several channels"),
+        ({"channels": "x"}, "several channels"),
+    ],
+)
+def test_audio_that_cannot_be_heard_is_refused(form: dict[str, Any], reason: str) -> None:
+    start = json.loads(TWILIO_START)
+    start["start"]["mediaFormat"] |= form
+    with pytest.raises(BadMessageError, match=reason) as caught:
+        said(handler(), [start])
+    assert caught.value.code == 1003
+
+
+def test_bytes_are_none_of_these_dialects() -> None:
+    with pytest.raises(BadMessageError, match="bytes where text is due"):
+        list(handler().binary(b"\x00", 0.0))
+
+
+def test_names_from_outside_are_short_and_printable() -> None:
+    start = json.loads(TWILIO_START)
+    start["start"]["callSid"] = "\x1b[2J" + "x" * 1000
+    start["start"]["customParameters"] = {f"k{n}": "v\n" * 500 for n in range(1000)} | {"deep": {"er": 1}}
+    got = started(said(handler(), [start]))
+    assert got.call.isprintable()
+    assert len(got.call) < 150
+    assert len(got.details) < 40
+    assert all(text.isprintable() and len(text) <= 128 for pair in got.details.items() for text in pair)
+
+
+def test_a_signed_dialect_is_opened_only_where_the_signature_is_right() -> None:
+    config = TapsSection.model_validate({"websocket": {"listen": []}})
+    assert isinstance(open_stream(Request("/telnyx"), config), MediaStreams)
