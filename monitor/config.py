@@ -9,7 +9,16 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from monitor.schema.files import SOURCE
 from monitor.sections import Positive, Section
+from monitor.sinks.config import (
+    AlertmanagerSection,
+    DesktopSection,
+    MetricsSection,
+    MqttSection,
+    SyslogSection,
+    WebhookSection,
+)
 from monitor.taps.config import TapsSection
 from monitor.web.config import WebSection
 
@@ -64,6 +73,7 @@ class AlertSection(Section):
 class PublishSection(Section):
     score_interval_ms: int = Field(40, ge=20, le=10_000, multiple_of=20, description="audio between two scores")
     queue_events: int = Field(20_000, ge=100, description="events held for one sink before the newest are dropped")
+    source: str = Field(SOURCE, pattern=r"^[!-~]+$", description="name of this monitor in CloudEvents, a URI-reference")
 
 
 class ZeromqSection(Section):
@@ -105,6 +115,12 @@ class Config(Section):
     serve: ServeSection = ServeSection()
     taps: TapsSection = TapsSection()
     web: WebSection = WebSection()
+    webhook: WebhookSection = WebhookSection()
+    alertmanager: AlertmanagerSection = AlertmanagerSection()
+    syslog: SyslogSection = SyslogSection()
+    mqtt: MqttSection = MqttSection()
+    metrics: MetricsSection = MetricsSection()
+    desktop: DesktopSection = DesktopSection()
 
     @model_validator(mode="after")
     def _alert_is_possible(self) -> Self:

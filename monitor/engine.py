@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -39,6 +39,8 @@ class Engine:
         self.reporter = Reporter(pool, bank, bus, config)
         self.calls: tuple[Call, ...] = ()
         self.latencies_ms: deque[float] = deque(maxlen=3000)
+        self.on_latency: Callable[[float], None] | None = None
+        """Takes the latency of each step of live audio, in s, in the scoring thread."""
         self.finished = False
         self.interrupted = False
         self._lost_before = 0
@@ -95,7 +97,7 @@ class Engine:
             "calls": len(self.calls),
             "lost_s": round(self.lost / SAMPLE_RATE, 3),
             "ring_fill_s": round(max((c.fill for c in self.calls), default=0) / SAMPLE_RATE, 3),
-            "faults": [f"{s.name}: {s.fault}" for s in self.bus.status() if not s.ok],
+            "faults": [s.trouble for s in self.bus.status() if not s.ok],
         }
 
     @property
@@ -147,13 +149,18 @@ class Engine:
                 self.reporter.model(self.calls, "")
                 self.reporter.results(results)
                 if blocks.captured_at.any():
-                    self.latencies_ms.append((time.monotonic() - float(blocks.captured_at.max())) * 1000.0)
+                    self._late(time.monotonic() - float(blocks.captured_at.max()))
         while self._notices:
             self.reporter.notice(*self._notices.popleft())
         for call in self.calls:
             self.reporter.conditions(call)
             if self.serving and call.ended:
                 self._let_go(call)
+
+    def _late(self, seconds: float) -> None:
+        self.latencies_ms.append(seconds * 1000.0)
+        if self.on_latency is not None:
+            self.on_latency(seconds)
 
     def _let_go(self, call: Call) -> None:
         """The last word on a call, whose rows are free then."""

@@ -31,4 +31,11 @@ class SourceError(MonitorError):
 
 
 class SinkError(MonitorError):
-    """A sink could not take an event; it will be offered the event again."""
+    """A sink could not take an event; it will be offered the event again.
+
+    retry_in_s: when, where the sink knows better than the back-off of its lane. final: never; the event is dropped.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, retry_in_s: float | None = None, final: bool = False) -> None:
+        super().__init__(message, hint)
+        self.retry_in_s, self.final = retry_in_s, final

@@ -27,7 +27,9 @@ NOTICES = 100
 
 @dataclass(frozen=True, slots=True)
 class SinkStatus:
-    """How one sink does. fault: why it is not ok, or "". dropped: events that it will never get."""
+    """How one sink does. fault: why it is not ok, or "". dropped: events that it will never get. kept: those that it
+    gets when the program runs again.
+    """
 
     name: str
     ok: bool
@@ -35,6 +37,14 @@ class SinkStatus:
     queued: int
     dropped: int
     emitted: int
+    kept: int = 0
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with it and how much waits for it, in words; "" while it works."""
+        if self.ok:
+            return ""
+        return f"{self.name}: {self.fault}" + (f"; {self.queued} wait" if self.queued else "")
 
 
 class Lane:
@@ -42,10 +52,11 @@ class Lane:
 
     def __init__(self, sink: Sink, capacity: int, on_change: Callable[[Lane, str, str], None]) -> None:
         self.sink = sink
+        self._wants: Callable[[Event], bool] = getattr(sink, "wants", lambda _: True)
         self._capacity = capacity
         self._score_capacity = max(1, int(capacity * SCORE_SHARE))
         self._on_change = on_change
-        self._events: deque[Event] = deque()
+        self._events: deque[Event] = deque(getattr(sink, "left", ()))
         self._held: Event | None = None
         lock = threading.Lock()
         self._filled = threading.Condition(lock)
@@ -58,11 +69,16 @@ class Lane:
         self._next_tick = 0.0
         self._dropped = 0
         self._emitted = 0
+        self._kept = 0
         self._thread = threading.Thread(target=self._run, name=f"sink-{sink.name}", daemon=True)
         self._thread.start()
 
     def offer(self, event: Event, wait: bool) -> None:
-        """Queue the event. When full: wait for room (wait=True), else drop and count. Never waits once closed."""
+        """Queue the event, if the sink wants it. When full: wait for room (wait=True), else drop and count. Never waits
+        once closed.
+        """
+        if not self._wants(event):
+            return
         room = self._room(event, wait)
         with self._freed:
             while wait and not self._stopped and len(self._events) >= room:
@@ -93,15 +109,34 @@ class Lane:
             self._freed.notify_all()
 
     def join(self, until: float) -> bool:
-        """Wait for the thread, at most until that time.monotonic(). Returns whether it has ended."""
+        """Wait for the thread, at most until that time.monotonic(). Returns whether it has ended; what waits for one
+        that has not, in a system call, is given up.
+        """
         self._thread.join(max(0.0, until - time.monotonic()))
-        return not self._thread.is_alive()
+        if self._thread.is_alive():
+            with self._filled:
+                self._give_up()
+            return False
+        return True
 
     def status(self) -> SinkStatus:
         """A consistent picture of this moment."""
         with self._filled:
-            queued = len(self._events) + (self._held is not None)
-            return SinkStatus(self.sink.name, not self._fault, self._fault, queued, self._dropped, self._emitted)
+            queued = self._left()
+            counts = queued, self._dropped, self._emitted, self._kept
+            return SinkStatus(self.sink.name, not self._fault, self._fault, *counts)
+
+    def _left(self) -> int:
+        return len(self._events) + (self._held is not None)
+
+    def _give_up(self) -> None:
+        """Count what waits as dropped, or as kept where the sink has it on disk."""
+        if getattr(self.sink, "keeps", False):
+            self._kept += self._left()
+        else:
+            self._dropped += self._left()
+        self._events.clear()
+        self._held = None
 
     def _empty(self) -> bool:
         return self._held is None and not self._events
@@ -160,7 +195,13 @@ class Lane:
             news = not self._fault
             self._fault = error.message
             self._delay = min(LONGEST_RETRY_S, self._delay * 2 or FIRST_RETRY_S)
-            self._retry_at = time.monotonic() + self._delay
+            wait = self._delay if error.retry_in_s is None else error.retry_in_s
+            self._retry_at = time.monotonic() + wait
+            if error.final and self._held is not None:
+                self._held = None
+                self._dropped += 1
+                if not self._events:
+                    self._freed.notify_all()
         if news:
             self._on_change(self, "sink fault", error.message)
 
@@ -179,8 +220,6 @@ class Lane:
     def _end(self) -> None:
         with self._filled:
             self._stopped = True
-            self._dropped += len(self._events) + (self._held is not None)
-            self._events.clear()
-            self._held = None
+            self._give_up()
             self._freed.notify_all()
         self.sink.close()

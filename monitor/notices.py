@@ -45,3 +45,5 @@ class Notices:
             if sink.dropped:
                 why = f" ({sink.fault})" if sink.fault else ""
                 warn(f"{sink.name}: {sink.dropped} events are missing{why}")
+            if sink.kept:
+                warn(f"{sink.name}: {sink.kept} events wait in its spool for the next start")

@@ -125,9 +125,13 @@ def json_sink(ending: Ending) -> Sink:
 
 
 def acquaint(sinks: Sequence[Sink], engine: Engine) -> None:
-    """Let heartbeats carry how the engine does, and say what a sink had to mend when it was opened."""
+    """Let heartbeats and metrics carry how the engine does, and say what a sink had to mend when it was opened."""
     for sink in sinks:
         if hasattr(sink, "vitals"):
             sink.vitals = engine.vitals
+        if hasattr(sink, "statuses"):
+            sink.statuses = engine.bus.status
+        if hasattr(sink, "latency"):
+            engine.on_latency = sink.latency
         if mended := getattr(sink, "repaired", ""):
             warn(mended)

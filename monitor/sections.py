@@ -2,12 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from monitor.errors import ConfigError
 
 Positive = Annotated[float, Field(gt=0)]
+MASK = "********"
+
+
+class Secret(SecretStr):
+    """A password or key: `file:PATH`, `env:NAME`, or the text itself; "" = none. Nothing prints it, no error either."""
+
+    @property
+    def shown(self) -> str:
+        """Where it is to be found, or stars."""
+        text = self.get_secret_value()
+        return text if text.startswith(("file:", "env:")) or not text else MASK
+
+    def reveal(self) -> str:
+        """The secret itself, without the line end of its file. Raises ConfigError for one that is not there."""
+        text = self.get_secret_value()
+        if text == MASK:
+            raise ConfigError(f"{MASK} stands where a secret was not shown", "write file:PATH or env:NAME in its place")
+        kind, _, place = text.partition(":")
+        if kind == "env":
+            found = os.environ.get(place, "")
+        elif kind == "file":
+            found = _of_file(place)
+        else:
+            return text
+        if not found:
+            raise ConfigError(f"there is no secret in {text}", "a secret is file:PATH, env:NAME or the text itself")
+        return found
+
+
+def _of_file(place: str) -> str:
+    try:
+        return Path(place).expanduser().read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text in UTF-8"
+        raise ConfigError(f"cannot read the secret in {place}: {reason}", "check the path after file:") from error
+
+
+def shown(value: object) -> object:
+    """A setting as it may be printed."""
+    if isinstance(value, SecretStr):
+        return value.shown if isinstance(value, Secret) else MASK * bool(value)
+    if isinstance(value, Mapping):
+        return {key: shown(item) for key, item in value.items()}
+    return [shown(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def is_masked(value: object) -> bool:
+    """Whether shown() has put stars into it."""
+    if isinstance(value, Mapping):
+        return any(map(is_masked, value.values()))
+    return any(map(is_masked, value)) if isinstance(value, (list, tuple)) else value == MASK
+
+
+def holds_secret(annotation: object) -> bool:
+    """Whether a Secret, or pydantic's own SecretStr, stands anywhere in the type of a setting."""
+    return is_secret(annotation) or any(holds_secret(part) for part in get_args(annotation))
+
+
+def is_secret(annotation: object) -> bool:
+    """Whether the type of a setting is that of a secret."""
+    return isinstance(annotation, type) and issubclass(annotation, SecretStr)
 
 
 class Section(BaseModel):

@@ -15,15 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
 from monitor.config import Config
 from monitor.errors import ConfigError
-from monitor.sections import Section
+from monitor.sections import MASK, Section, holds_secret, is_secret, shown
 
 PREFIX = "MONITOR_"
 FILE_VARIABLE = "MONITOR_CONFIG"
 DEFAULT_FILE = Path("config.toml")
+
+_PASSWORD_IN_URL = re.compile(r"//[^/@\s]*@")
 
 Tree = dict[str, Any]
 Flags = Sequence[tuple[str, str, object]]
@@ -38,9 +40,9 @@ class Settings:
     origins: Mapping[str, str]
 
     def rows(self) -> Iterator[tuple[str, object, str]]:
-        """(key, value, origin) of every setting, in the order of the file."""
+        """(key, value, origin) of every setting, in the order of the file; secrets are masked."""
         for key, value in self.config.settings():
-            yield key, value, self.origins.get(key, "default")
+            yield key, shown(value), self.origins.get(key, "default")
 
 
 def load_settings(file: Path | None, environment: Mapping[str, str], flags: Flags = ()) -> Settings:
@@ -67,7 +69,8 @@ def _layers(
         yield str(chosen), _flat(_read(chosen), str(chosen))
     for name, text in sorted(environment.items()):
         if name.startswith(PREFIX) and "__" in name:
-            yield f"environment variable {name}", {name.removeprefix(PREFIX).lower().replace("__", "."): parse(text)}
+            key = name.removeprefix(PREFIX).lower().replace("__", ".")
+            yield f"environment variable {name}", {key: _value(key, text)}
     for flag, key, value in flags:
         yield f"option {flag}", {key: value}
 
@@ -128,7 +131,26 @@ def parse_assignment(text: str) -> tuple[str, object]:
     key, equals, value = text.partition("=")
     if not equals or "." not in key:
         raise ConfigError(f"--set {text} is not SECTION.KEY=VALUE", "write for instance --set alerts.alert_llr=3")
-    return key.strip(), parse(value.strip())
+    return key.strip(), _value(key.strip(), value.strip())
+
+
+def _value(key: str, text: str) -> object:
+    """A secret is text whatever it looks like: 0123 and true are passwords too."""
+    value = parse(text)
+    return text if is_secret(_annotation(key)) and not isinstance(value, str) else value
+
+
+def _annotation(key: str) -> object:
+    """The type of the setting that a dotted key names, or stands within; None where there is none."""
+    section: type[Section] | None = Config
+    for part in key.split("."):
+        field = section.model_fields.get(part) if section is not None else None
+        if section is None or field is None:
+            return None
+        section, found = section.section(part), field.annotation
+        if section is None:
+            return found
+    return None
 
 
 def _known_keys() -> list[str]:
@@ -145,24 +167,21 @@ def _explained(error: ValidationError, origins: Mapping[str, str]) -> ConfigErro
     key = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
     # A pair that cannot go together is told by its section; its keys stand in the message.
-    touched = [origin for name, origin in origins.items() if name == key or _mentions(message, name, key)]
+    touched = [origin for name, origin in origins.items() if _within(key, name) or _mentions(message, name, key)]
     where = f" ({', '.join(dict.fromkeys(touched))})" if touched else ""
     if first["type"] == "extra_forbidden":
         return _no_such(key, where or f" ({_origin_of_section(key, origins)})")
-    value = "" if isinstance(first["input"], dict) or _is_secret(key) else f" = {first['input']!r}"
+    given = repr(MASK if holds_secret(_annotation(key)) else first["input"])
+    given = _PASSWORD_IN_URL.sub(f"//{MASK}@", given)
+    value = "" if isinstance(first["input"], dict) else f" = {given}"
     message = message[:1].lower() + message[1:]
     named = f"{key}{value}{where}".strip()
     return ConfigError(f"{named}: {message}", "'monitor config' lists all settings; the unit is the end of the name")
 
 
-def _is_secret(key: str) -> bool:
-    """Whether a setting may not be shown."""
-    section: type[Section] | None = Config
-    *path, name = key.split(".")
-    for part in path:
-        section = section.section(part) if section is not None else None
-    field = section.model_fields.get(name) if section is not None else None
-    return field is not None and field.annotation is SecretStr
+def _within(key: str, name: str) -> bool:
+    """Whether the setting `name` is what a fault at `key` is about: the key itself, or an item of its value."""
+    return key == name or key.startswith(f"{name}.")
 
 
 def _mentions(message: str, name: str, section: str) -> bool:

@@ -114,7 +114,12 @@ class Event:
 
 
 class Sink(Protocol):
-    """Where events go. Its methods run in one thread of its own, which calls tick() at least every 20 ms."""
+    """Where events go. Its methods run in one thread of its own, which calls tick() at least every 20 ms.
+
+    A sink may have, besides: wants(event) -> bool, asked in the publisher's thread before the event is queued;
+    keeps = True, where what was not emitted at the end is emitted when the program runs again; left, events of a former
+    run that come before all others; companions, sinks that it cannot do without.
+    """
 
     name: str
 

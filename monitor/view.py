@@ -83,6 +83,6 @@ def elapsed_s(engine: Engine, call: Call) -> float:
 
 
 def _sink_faults(engine: Engine) -> Sequence[str]:
-    faults = [f"{s.name}: {s.fault}" for s in engine.bus.status() if not s.ok]
+    faults = [s.trouble for s in engine.bus.status() if not s.ok]
     drops = [f"{s.name}: {s.dropped} events dropped" for s in engine.bus.status() if s.dropped]
     return [*faults, *drops]

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from receivers import HttpReceiver, SyslogReceiver, alert, free_port, mosquitto, notifier, wait_until
 
 from monitor.bus import CLOSE_S, Bus
 from monitor.config import Config
-from monitor.errors import BadInputError
+from monitor.errors import BadInputError, SinkError
 from monitor.sinks.jsonlines import JsonLinesSink
 from monitor.sinks.memory import MemorySink
 from monitor.sinks.registry import SINKS, open_sinks
@@ -228,16 +230,100 @@ def test_the_sinks_of_a_configuration(tmp_path: Path) -> None:
         sink.close()
 
 
+@pytest.fixture
+def all_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, object]]:
+    """Settings under which every sink is turned on and has somebody to talk to."""
+    notifier(tmp_path, monkeypatch)
+    with HttpReceiver() as http, SyslogReceiver() as syslog, mosquitto(tmp_path) as broker:
+        yield {
+            "zeromq": {"address": "tcp://127.0.0.1:*"},
+            "journal": {"path": str(tmp_path / "journal")},
+            "webhook": {"url": http.url, "events": ["alert", "call", "score"]},
+            "alertmanager": {"url": http.url},
+            "syslog": {"address": f"127.0.0.1:{syslog.port}", "events": ["alert", "call", "score"]},
+            "mqtt": {"address": f"127.0.0.1:{broker}", "events": ["alert", "call", "score"]},
+            "metrics": {"listen": f"127.0.0.1:{free_port()}"},
+            "desktop": {"enabled": True},
+        }
+
+
+ALERTS_ALONE = ("alertmanager", "desktop")
+
+
 @pytest.mark.parametrize("name", sorted(SINKS))
-def test_every_sink_keeps_the_contract(name: str, tmp_path: Path) -> None:
-    on = {"zeromq": {"address": "tcp://127.0.0.1:*"}, "journal": {"path": str(tmp_path / "journal")}}
-    config = Config.model_validate(on)
+def test_every_sink_keeps_the_contract(name: str, all_on: dict[str, object]) -> None:
+    config = Config.model_validate(all_on)
     sink = SINKS[name](config, "epoch")
     assert sink is not None
     assert sink.name == name
     with Bus([sink], 100, epoch="epoch") as bus:
-        for event in (Event("call.started", "c", "", 0), score(1), Event("alert.opened", "c", "a", 2)):
+        for event in (Event("call.started", "c", "", 0), score(1), alert()):
             bus.publish(event, wait=True)
-        assert bus.drain(5.0)
-        assert bus.status()[0].emitted == 3
+        assert bus.drain(30.0)
+        assert bus.status()[0].emitted == (1 if name in ALERTS_ALONE else 3)
+        assert bus.status()[0].ok
     sink.close()
+
+
+class Choosing(MemorySink):
+    """Wants alerts alone, keeps what it was not given, and has some from before."""
+
+    keeps = True
+    left = (Event("alert.opened", "old", "a", 0, {}, 7, "before"),)
+
+    def wants(self, event: Event) -> bool:
+        return event.type.startswith("alert.")
+
+
+def test_a_sink_is_asked_before_an_event_is_queued() -> None:
+    sink = Choosing()
+    with Bus([sink], 5) as bus:
+        for _ in range(50):
+            bus.publish(score(), wait=False)
+        bus.publish(alert(), wait=False)
+        assert bus.drain(5.0)
+        assert bus.status()[0].dropped == 0
+    assert [(event.call, event.seq) for event in sink.events] == [("old", 7), ("call1", 51)]
+
+
+def test_what_a_sink_keeps_is_not_lost_at_the_end() -> None:
+    sink = Choosing()
+    sink.fail("not there")
+    with Bus([sink], 100) as bus:
+        bus.publish(alert(), wait=False)
+        bus.close(drain_s=0.0)
+        assert (bus.status()[0].kept, bus.status()[0].dropped) == (2, 0)
+
+
+class Particular(MemorySink):
+    """Refuses the first event for good, and has a time of its own for another attempt at the second."""
+
+    def emit(self, event: Event) -> None:
+        self.attempts += 1
+        if event.seq == 1:
+            raise SinkError("never", final=True)
+        if self.attempts == 2:
+            raise SinkError("later", retry_in_s=0.01)
+        super().emit(event)
+
+
+def test_an_event_that_a_sink_refuses_for_good_is_dropped_and_counted() -> None:
+    sink = Particular()
+    with Bus([sink], 100) as bus:
+        bus.publish(score(0), wait=True)
+        assert bus.drain(10.0), "what is dropped is not waited for"
+        for n in (1, 2):
+            bus.publish(score(n), wait=True)
+        assert bus.drain(10.0)
+        assert (bus.status()[0].dropped, bus.status()[0].emitted) == (1, 2)
+    assert seqs(sink) == [2, 3]
+
+
+def test_what_waits_for_a_sink_that_hangs_is_counted_when_it_is_left_behind() -> None:
+    sink = MemorySink(delay_s=5.0)
+    bus = Bus([sink], 100)
+    for n in range(3):
+        bus.publish(score(n), wait=True)
+    wait_until(lambda: sink.attempts)
+    assert not bus.close(drain_s=0.0)
+    assert bus.status()[0].dropped == 3

@@ -98,12 +98,15 @@ def test_the_command_writes_a_profile(tmp_path: Path, capsys: pytest.CaptureFixt
     (tmp_path / "calls/notes.txt").write_text("not audio")
     out = tmp_path / "profile.toml"
     words = ("calibrate", "--genuine", tmp_path / "calls", "--out", out, "--weights", weights)
+    words += ("--set", "webhook.secret=hunter2")
     ran = run_here(capsys, *map(str, words), "--target-false-alarms-per-hour", "100", *settings("alerts.alert_llr=3"))
     assert ran.status == 2, ran
     assert "notes.txt is not audio" in ran.err
     assert "on 4 channels" in ran.out
     assert "alert_llr 3, as it is: 1 false alarms" in ran.out
     profile = tomllib.loads(out.read_text())
+    assert "# webhook.secret is a secret and not written here" in out.read_text().splitlines()
+    assert "hunter2" not in out.read_text()
     assert profile["model"]["weights"] == str(weights)
     assert run_here(capsys, "config", "--config", str(out)).status == 0
 

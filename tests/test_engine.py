@@ -309,7 +309,9 @@ def test_vitals_name_a_sink_that_fails() -> None:
         deadline = time.monotonic() + 10
         while not ear.engine.vitals()["faults"] and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert ear.engine.vitals()["faults"] == ["memory: disk full"]
+        waiting = ear.bus.status()[0].queued
+        assert waiting
+        assert ear.engine.vitals()["faults"] == [f"memory: disk full; {waiting} wait"]
         ear.sink.recover()
         assert ear.bus.drain(10.0)
     assert ear.sink.events[-1].type == "call.ended"

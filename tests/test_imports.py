@@ -24,6 +24,8 @@ MAY_IMPORT = {
     "rich": ("monitor/dashboard/",),
     "typer": ("monitor/cli/", "monitor/entry.py", "training/cli.py"),
     "av": ("model/resample.py", "monitor/sources/decode.py", "monitor/rtp/payload.py", "training/"),
+    "prometheus_client": ("monitor/sinks/metrics.py",),
+    "paho": ("monitor/sinks/mqtt.py",),
     "dpkt": ("monitor/captures/datagrams.py",),
     "starlette": ("monitor/web/",),
     "uvicorn": ("monitor/web/",),
@@ -50,6 +52,15 @@ PURE = {
     "monitor/events.py": ("threading", "time", "datetime", "socket", "os"),
     "monitor/ledger.py": ("threading", "time", "datetime", "socket", "os", "zmq"),
     "monitor/continuity.py": ("threading", "time", "datetime", "socket", "os", "zmq"),
+    "monitor/cloudevents.py": ("threading", "time", "datetime", "socket", "os"),
+    "monitor/schema/changes.py": ("threading", "time", "datetime", "socket", "os"),
+    "monitor/sinks/bodies.py": ("threading", "time", "socket", "os"),
+    "monitor/sinks/channels.py": ("threading", "time", "datetime", "socket", "os"),
+    "monitor/sinks/mqtt_state.py": ("threading", "time", "datetime", "socket", "os"),
+    "monitor/sinks/ocsf.py": ("threading", "time", "socket", "os"),
+    "monitor/sinks/retry.py": ("threading", "time", "socket", "os"),
+    "monitor/sinks/selection.py": ("threading", "time", "datetime", "socket", "os"),
+    "monitor/sinks/syslog_message.py": ("threading", "time", "datetime", "socket", "os"),
     "monitor/rtp/": ("threading", "time", "datetime", "socket", "os"),
     "monitor/captures/": ("threading", "time", "datetime", "socket", "os"),
     "monitor/web/snapshot.py": ("threading", "time", "datetime", "socket", "os"),
@@ -75,6 +86,7 @@ HEAVY = (
     "starlette",
     "uvicorn",
 )
+HEAVY = ("torch", "numpy", "pydantic", "librosa", "sounddevice", "scipy", "zmq", "soundfile", "av", "paho")
 
 
 @dataclass(frozen=True)

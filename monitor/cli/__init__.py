@@ -16,6 +16,7 @@ COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
     "devices": (machine.devices, "List the inputs that --device takes: microphones, system audio."),
     "demo": (watch.demo, "Watch a call whose voice turns synthetic half-way."),
     "doctor": (machine.doctor, "Check this computer, and say how to mend what is wrong."),
+    "schema": (machine.schema, "Print what events look like, as JSON Schema."),
     "config": (machine.show_config, "Show every setting and where its value comes from."),
 }
 """By name, in the order of the help: the options, and one line on what it does."""

@@ -34,6 +34,9 @@ def subscribe(
         str, typer.Argument(metavar="ADDRESS", help="Where the running monitor publishes.")
     ] = "tcp://127.0.0.1:5556",
     json_lines: Annotated[bool, typer.Option("--json", help="Write each event as a JSON line.")] = False,
+    cloudevents: Annotated[
+        bool, typer.Option("--cloudevents", help="Write each event as a JSON line in the envelope of CloudEvents 1.0.")
+    ] = False,
     topic: Annotated[
         list[str] | None,
         typer.Option(
@@ -50,7 +53,7 @@ def subscribe(
     """Print what a running monitor finds, until Ctrl-C."""
     from monitor.commands.subscribe import subscribe as run
 
-    raise typer.Exit(run(address, json_lines, topic or [""], count, timeout))
+    raise typer.Exit(run(address, json_lines, topic or [""], count, timeout, cloudevents))
 
 
 def calibrate(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from monitor.cli.options import Assignments, ConfigFile, JsonOnly, NoPublish, Publish, Weights, read_settings
@@ -43,3 +45,17 @@ def show_config(config: ConfigFile = None, assignments: Assignments = None, json
     from monitor.commands.config import show
 
     show(settings, as_json=json_lines)
+
+
+def schema(
+    name: Annotated[
+        str | None, typer.Argument(metavar="TYPE", help="Type of event, such as alert.opened (default: all of them).")
+    ] = None,
+) -> None:
+    """Print the JSON Schema of a type of event: its fields, with units and ranges.
+
+    Without a type: one JSON object of all schemas, by name; cloudevent is that of the envelope.
+    """
+    from monitor.commands.schema import show
+
+    show(name)

@@ -12,6 +12,7 @@ from monitor.commands.score import Scorer
 from monitor.config import Config
 from monitor.errors import BadInputError
 from monitor.operating_point import Floats, Point, alarms, find_threshold, hours
+from monitor.sections import is_masked
 from monitor.settings import Settings
 
 KEY = "alerts.alert_llr"
@@ -84,8 +85,9 @@ def _findings(llr: Sequence[Floats], config: Config, found: Point) -> Iterator[s
 
 
 def _write(out: Path, settings: Settings, findings: Iterator[str], found: Point) -> None:
-    """All settings that are not the defaults, and the threshold. Lower thresholds give way to it."""
-    changed = {key: value for key, value, origin in settings.rows() if origin != "default"}
+    """All settings that are not the defaults and not secret, and the threshold. Lower thresholds give way to it."""
+    given = {key: value for key, value, origin in settings.rows() if origin != "default"}
+    changed = {key: value for key, value in given.items() if not is_masked(value)}
     alerts = settings.config.alerts
     changed |= {
         f"alerts.{key}": found.alert_llr
@@ -94,6 +96,7 @@ def _write(out: Path, settings: Settings, findings: Iterator[str], found: Point)
     }
     changed[KEY] = found.alert_llr
     lines = [f"# {line}" for line in findings]
+    lines += [f"# {key} is a secret and not written here" for key in given if key not in changed]
     for section in dict.fromkeys(key.rpartition(".")[0] for key in changed):
         lines += ["", f"[{section}]"]
         lines += [f"{k.rpartition('.')[2]} = {_toml(v)}" for k, v in changed.items() if k.rpartition(".")[0] == section]

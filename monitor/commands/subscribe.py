@@ -11,7 +11,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Protocol
 
 from monitor import wire
-from monitor.commands.subscribe_text import Report
+from monitor.cloudevents import structured
+from monitor.commands.subscribe_text import Report, notice
 
 if TYPE_CHECKING:
     from monitor.subscriber import Item, Subscriber
@@ -33,6 +34,7 @@ def subscribe(
     topics: Sequence[str] = ("",),
     count: int | None = None,
     timeout_s: float | None = None,
+    cloudevents: bool = False,
 ) -> int:
     """Print the stream until Ctrl-C, `count` events or `timeout_s`. Returns the exit status.
 
@@ -41,7 +43,7 @@ def subscribe(
     """
     from monitor.subscriber import Subscriber
 
-    output: _Output = _Json() if as_json else Report(sys.stdout)
+    output: _Output = _CloudEvents() if cloudevents else _Json() if as_json else Report(sys.stdout)
     try:
         with Subscriber(address, topics) as subscriber:
             return _follow(subscriber, output, count, timeout_s)
@@ -80,14 +82,28 @@ class _Json:
 
     def item(self, item: Item) -> None:
         if isinstance(item, wire.Message):
-            self._line(item.raw)
+            _line(item.raw)
         else:
-            notice = {"type": type(item).__name__.lower(), **asdict(item)}
-            self._line(json.dumps(notice, separators=(",", ":")).encode())
+            noticed = {"type": type(item).__name__.lower(), **asdict(item)}
+            _line(json.dumps(noticed, separators=(",", ":")).encode())
 
     def close(self) -> None:
         """Nothing is held back."""
 
-    def _line(self, line: bytes) -> None:
-        sys.stdout.buffer.write(line + b"\n")
-        sys.stdout.buffer.flush()
+
+class _CloudEvents:
+    """One CloudEvent a line; what the subscriber noticed is none, and goes to standard error."""
+
+    def item(self, item: Item) -> None:
+        if isinstance(item, wire.Message):
+            _line(structured(item.event, raw=item.raw))
+        else:
+            print(notice(item), file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Nothing is held back."""
+
+
+def _line(line: bytes) -> None:
+    sys.stdout.buffer.write(line + b"\n")
+    sys.stdout.buffer.flush()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from monitor.config import Config
+from monitor.sinks.outlets import OUTLETS
 from monitor.types import Sink
 
 Builder = Callable[[Config, str], Sink | None]
@@ -27,7 +28,7 @@ def _journal(config: Config, epoch: str) -> Sink | None:  # noqa: ARG001
     return JournalSink(config.journal.path)
 
 
-SINKS: dict[str, Builder] = {"zeromq": _zeromq, "journal": _journal}
+SINKS: dict[str, Builder] = {"zeromq": _zeromq, "journal": _journal, **OUTLETS}
 
 
 def open_sinks(config: Config, epoch: str) -> list[Sink]:
@@ -36,7 +37,7 @@ def open_sinks(config: Config, epoch: str) -> list[Sink]:
     try:
         for build in SINKS.values():
             if sink := build(config, epoch):
-                opened.append(sink)
+                opened += [sink, *getattr(sink, "companions", ())]
     except BaseException:
         for sink in opened:
             sink.close()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, model_validator
 
-from monitor.sections import Positive, Section
+from monitor.sections import Positive, Secret, Section
 
-NONE = SecretStr("")
+NONE = Secret("")
 
 
 class RtpSection(Section):
@@ -27,10 +27,10 @@ class WebsocketSection(Section):
     certificate: str = Field("", description="PEM file with the certificate chain, for wss; empty = no TLS")
     key: str = Field("", description="PEM file with the key of the certificate")
     public_url: str = Field("", description="how peers dial a proxy in front of this, such as wss://calls.example.com")
-    token: SecretStr = Field(NONE, description="secret that peers show: Bearer, ?token= or /PROTOCOL/TOKEN")
-    basic: SecretStr = Field(NONE, description="user:password that peers show (HTTP basic)")
-    twilio_auth_token: SecretStr = Field(NONE, description="of your Twilio account: checks X-Twilio-Signature")
-    fonoster_secret: SecretStr = Field(NONE, description="signing secret of your stream: checks x-fonoster-signature")
+    token: Secret = Field(NONE, description="secret that peers show: Bearer, ?token= or /PROTOCOL/TOKEN")
+    basic: Secret = Field(NONE, description="user:password that peers show (HTTP basic)")
+    twilio_auth_token: Secret = Field(NONE, description="of your Twilio account: checks X-Twilio-Signature")
+    fonoster_secret: Secret = Field(NONE, description="signing secret of your stream: checks x-fonoster-signature")
     max_connections: int = Field(400, ge=1, le=20_000, description="at once; more are refused")
     max_message_bytes: int = Field(65_536, ge=1024, le=2**24, description="after decompression")
     max_messages_per_s: int = Field(500, ge=10, le=100_000, description="of one peer, on average over 10 s")

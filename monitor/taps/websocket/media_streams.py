@@ -34,9 +34,9 @@ def open_stream(request: Request, config: TapsSection) -> MediaStreams:
     """A connection, in the dialect that its path names. Raises RefusedRequestError for a signature that is wrong."""
     name, section = request.path[0], config.websocket
     if name == "twilio" and section.twilio_auth_token:
-        check_twilio(request, section.twilio_auth_token.get_secret_value())
+        check_twilio(request, section.twilio_auth_token.reveal())
     if name == "fonoster" and section.fonoster_secret:
-        check_fonoster(request, section.fonoster_secret.get_secret_value())
+        check_fonoster(request, section.fonoster_secret.reveal())
     return MediaStreams(name, DIALECTS[name], request)
 
 

@@ -28,11 +28,14 @@ def served(config: WebsocketSection) -> tuple[str, ...]:
 
 
 def check_secured(config: TapsSection, hosts: list[str], *, insecure: bool) -> None:
-    """Raises BadInputError where others can reach a protocol that nothing protects, or read what it carries.
+    """Raises BadInputError where others can reach a protocol that nothing protects, or read what it carries, and
+    ConfigError for a secret that is not there.
 
     Behind a public_url there is a proxy that has the certificate.
     """
     section = config.websocket
+    for secret in (section.token, section.basic, section.twilio_auth_token, section.fonoster_secret):
+        secret.reveal()
     general = bool(section.token or section.basic)
     bare = [name for name in served(section) if not general and not PROTOCOLS[name].own_secret(config)]
     tls = bool(section.certificate)
@@ -73,8 +76,8 @@ def check_peer(name: str, request: Request, config: TapsSection) -> None:
     section = config.websocket
     if PROTOCOLS[name].own_secret(config):
         return
-    wanted = [basic(secret.get_secret_value()) for secret in [section.basic] if secret]
-    wanted += [f"Bearer {secret.get_secret_value()}" for secret in [section.token] if secret]
+    wanted = [basic(secret.reveal()) for secret in [section.basic] if secret]
+    wanted += [f"Bearer {secret.reveal()}" for secret in [section.token] if secret]
     tokens = (request.headers.get(TELNYX_HEADER), request.query.get("token"), *request.path[1:2])
     shown = [request.headers.get("authorization", ""), *(f"Bearer {token}" for token in tokens if token)]
     # Every pair is compared, so that the time says nothing of which was nearly right.

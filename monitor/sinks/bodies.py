@@ -1,0 +1,97 @@
+"""What a webhook sends for an event: headers and body, the same bytes whenever it is sent again. Pure."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from monitor import cloudevents, wire
+from monitor.sinks.ocsf import finding
+from monitor.types import Event
+
+Body = tuple[Mapping[str, str], bytes]
+ALERT_STAYS = timedelta(minutes=5)
+"""An alert that is not announced again for so long is over, to a receiver of Alertmanager's format."""
+SECRET_PREFIX = "whsec_"
+
+
+@dataclass(frozen=True)
+class Format:
+    """write(event, source) makes the body. alerts_only: it has no words for other events."""
+
+    write: Callable[[Event, str], Body]
+    alerts_only: bool
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode("ascii")
+
+
+def _structured(event: Event, source: str) -> Body:
+    return {"Content-Type": cloudevents.STRUCTURED}, cloudevents.structured(event, source)
+
+
+def _ocsf(event: Event, _source: str) -> Body:
+    return {"Content-Type": cloudevents.JSON}, _json(finding(event))
+
+
+def _alertmanager(event: Event, source: str) -> Body:
+    started = event.time if event.type == "alert.opened" else None
+    return {"Content-Type": cloudevents.JSON}, _json([prometheus_alert(event, source, started, event.time)])
+
+
+def prometheus_alert(event: Event, source: str, started: str | None, now: str) -> dict[str, object]:
+    """An alert as Alertmanager's API v2 takes it. started: of the alert, None where unknown; both times as ISO 8601.
+
+    Its labels, which tell alerts apart, are the same from opened to closed.
+    """
+    data = event.data
+    later = (datetime.fromisoformat(now) + ALERT_STAYS).isoformat().replace("+00:00", "Z")
+    alert: dict[str, object] = {
+        "labels": {
+            "alertname": "SyntheticSpeech",
+            "severity": "critical",
+            "call": event.call,
+            "channel": event.channel,
+            "alert": str(data["alert"]),
+            "run": event.epoch,
+            "source": source,
+        },
+        "annotations": {
+            "summary": f"Synthetic speech on {event.call}, channel {event.channel}",
+            "description": f"{data['why']}; p_fake {data['p_fake']}, llr {data['llr']} nats, {data['duration_s']} s",
+        },
+        "endsAt": now if event.type == "alert.closed" else later,
+    }
+    return {**alert, "startsAt": started} if started else alert
+
+
+FORMATS = {
+    "cloudevents": Format(_structured, alerts_only=False),
+    "cloudevents-binary": Format(cloudevents.binary, alerts_only=False),
+    "ocsf": Format(_ocsf, alerts_only=True),
+    "alertmanager": Format(_alertmanager, alerts_only=True),
+}
+
+
+def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
+    """Of the Standard Webhooks specification (standardwebhooks.com): v1, and HMAC-SHA256 in Base64.
+
+    secret: any text, or whsec_ and Base64. timestamp: seconds since 1970. Raises ValueError for Base64 that is none.
+    """
+    key = secret.encode()
+    if secret.startswith(SECRET_PREFIX):
+        key = base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
+    signed = b".".join((message_id.encode(), str(timestamp).encode(), body))
+    return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+
+
+def dead_letter(event: Event, reason: str) -> bytes:
+    """A line for the file of events that were given up."""
+    head = json.dumps({"reason": reason, "id": cloudevents.event_id(event)}, separators=(",", ":"))
+    return head[:-1].encode() + b',"event":' + wire.encode(event) + b"}\n"

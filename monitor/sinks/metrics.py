@@ -1,0 +1,145 @@
+"""Figures for Prometheus on http://HOST:PORT/metrics.
+
+The labels are types of events, states and names of sinks: their number is fixed, however many calls there are. No name
+of a call or channel is among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from monitor.errors import BadInputError
+from monitor.lane import SinkStatus
+from monitor.schema.files import NAMES
+from monitor.sinks.channels import ChannelStates
+from monitor.sinks.ocsf import installed_version
+from monitor.sinks.syslog import split_address
+from monitor.taps.safety import check_reach
+from monitor.types import Event, State
+
+PREFIX = "speech_monitor_"
+LATENCY_BUCKETS_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+
+class _Pulled:
+    """What is asked of the engine and the bus when somebody looks."""
+
+    def __init__(self) -> None:
+        self.vitals: Callable[[], Mapping[str, object]] = dict
+        self.statuses: Callable[[], Sequence[SinkStatus]] = list
+
+    def collect(self) -> Iterator[Metric]:
+        vitals = self.vitals()
+        lost, fill = (float(str(vitals.get(name, 0.0))) for name in ("lost_s", "ring_fill_s"))
+        yield CounterMetricFamily(f"{PREFIX}audio_lost_seconds", "Audio that was lost before scoring.", value=lost)
+        yield GaugeMetricFamily(f"{PREFIX}audio_waiting_seconds", "Audio that waits to be scored.", fill)
+        up = GaugeMetricFamily(f"{PREFIX}sink_up", "1 while the sink works.", labels=["sink"])
+        queued = GaugeMetricFamily(f"{PREFIX}sink_queued_events", "Events that wait for the sink.", labels=["sink"])
+        dropped = CounterMetricFamily(f"{PREFIX}sink_dropped_events", "Events it never gets.", labels=["sink"])
+        emitted = CounterMetricFamily(f"{PREFIX}sink_emitted_events", "Events it has taken.", labels=["sink"])
+        for status in self.statuses():
+            up.add_metric([status.name], float(status.ok))
+            queued.add_metric([status.name], status.queued)
+            dropped.add_metric([status.name], status.dropped)
+            emitted.add_metric([status.name], status.emitted)
+        yield from (up, queued, dropped, emitted)
+
+
+class MetricsSink:
+    """Counts what goes by and serves it. vitals, statuses: of the engine and the bus, set once they are there."""
+
+    name = "metrics"
+
+    def __init__(self, listen: str, *, insecure: bool = False) -> None:
+        """listen: HOST:PORT. Raises BadInputError where it is taken, or open to others without `insecure`."""
+        host, port = split_address("metrics.listen", listen)
+        check_reach("metrics.listen", host, secured=False, insecure=insecure, secure_by="listen on 127.0.0.1")
+        registry = CollectorRegistry()
+        self._pulled = _Pulled()
+        registry.register(self._pulled)
+        self._figures(registry)
+        self._channels = ChannelStates()
+        try:
+            self._server, self._thread = start_http_server(port, host, registry)
+        except OSError as error:
+            hint = "choose another with metrics.listen"
+            raise BadInputError(f"metrics.listen {listen}: {error.strerror or error}", hint) from error
+
+    def _figures(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, text: str, labels: Sequence[str] = ()) -> Counter:
+            return Counter(PREFIX + name, text, labels, registry=registry)
+
+        def gauge(name: str, text: str, labels: Sequence[str] = ()) -> Gauge:
+            return Gauge(PREFIX + name, text, labels, registry=registry)
+
+        gauge("build_info", "Always 1.", ["version"]).labels(installed_version()).set(1)
+        self._events = counter("events", "Events published.", ["type"])
+        self._faults = counter("input_faults", "Times that an input could not be trusted any more.")
+        self._sink_faults = counter("sink_faults", "Times that a sink failed.", ["sink"])
+        self._alerts_open = gauge("alerts_open", "Alerts that are open.")
+        self._calls = gauge("calls", "Calls that are being watched.")
+        self._states = gauge("channels", "Channels in each state.", ["state"])
+        self._latency = Histogram(
+            f"{PREFIX}latency_seconds",
+            "From the capture of a block of live audio to its score.",
+            buckets=LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+        for name in NAMES:
+            self._events.labels(name)
+        for state in State:
+            self._states.labels(state.value)
+
+    @property
+    def vitals(self) -> Callable[[], Mapping[str, object]]:
+        """Of the engine."""
+        return self._pulled.vitals
+
+    @vitals.setter
+    def vitals(self, vitals: Callable[[], Mapping[str, object]]) -> None:
+        self._pulled.vitals = vitals
+
+    @property
+    def statuses(self) -> Callable[[], Sequence[SinkStatus]]:
+        """Of the bus."""
+        return self._pulled.statuses
+
+    @statuses.setter
+    def statuses(self, statuses: Callable[[], Sequence[SinkStatus]]) -> None:
+        self._pulled.statuses = statuses
+        for status in statuses():  # increase() does not see the first fault of a figure that was not there before it
+            self._sink_faults.labels(status.name)
+
+    def latency(self, seconds: float) -> None:
+        """Of one block; any thread."""
+        self._latency.observe(seconds)
+
+    def emit(self, event: Event) -> None:
+        """Count it."""
+        self._events.labels(event.type if event.type in NAMES else "other").inc()
+        if event.type == "health":
+            self._health(event)
+            return
+        if not self._channels.take(event):
+            return
+        self._alerts_open.set(len(self._channels.opened))
+        self._calls.set(len(self._channels.calls))
+        for state, count in self._channels.counts().items():
+            self._states.labels(state.value).set(count)
+
+    def tick(self) -> None:
+        """Nothing is due."""
+
+    def close(self) -> None:
+        """Free the port. May be called twice."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _health(self, event: Event) -> None:
+        if event.data.get("code") in ("sink fault", "sink ended"):
+            self._sink_faults.labels(str(event.data.get("sink"))).inc()
+        elif event.data.get("usable") is False:
+            self._faults.inc()

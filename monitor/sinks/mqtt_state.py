@@ -1,0 +1,69 @@
+"""What holds now, as the messages that a broker retains. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from monitor import wire
+from monitor.types import Event, State
+
+KINDS = frozenset(("alert", "call", "state"))
+
+
+@dataclass(frozen=True)
+class Retained:
+    """states: topic to JSON, one for each channel of a running call. opened: the ids of the alerts that are open."""
+
+    states: Mapping[str, str] = field(default_factory=dict)
+    opened: frozenset[str] = frozenset()
+
+    def after(self, event: Event) -> Retained:
+        """Once this has happened."""
+        if event.type == "call.started":
+            new = {_topic(event.call, c): _state(event, c, State.LISTENING) for c in _channels(event)}
+            return Retained({**self.states, **new}, self.opened)
+        if event.type == "call.ended":
+            gone = {_topic(event.call, c) for c in _channels(event)}
+            return Retained({t: text for t, text in self.states.items() if t not in gone}, self.opened)
+        if wire.kind(event) not in KINDS:
+            return self
+        state = _state(event, event.channel, str(event.data["state"]))
+        return Retained({**self.states, _topic(event.call, event.channel): state}, self._opened_after(event))
+
+    def messages(self) -> dict[str, str]:
+        """Topic to payload."""
+        return {**self.states, "open_alerts": str(len(self.opened))}
+
+    def since(self, before: Retained) -> Iterator[tuple[str, str]]:
+        """Topics and payloads that make a broker which has `before` have this; an empty payload removes one."""
+        then, now = before.messages(), self.messages()
+        yield from ((topic, payload) for topic, payload in now.items() if then.get(topic) != payload)
+        yield from ((topic, "") for topic in then if topic not in now)
+
+    def _opened_after(self, event: Event) -> frozenset[str]:
+        if wire.kind(event) != "alert":
+            return self.opened
+        alert = frozenset((str(event.data["alert"]),))
+        return self.opened - alert if event.type == "alert.closed" else self.opened | alert
+
+
+def concerns(event: Event) -> bool:
+    """Whether it can change what is retained."""
+    return wire.kind(event) in KINDS
+
+
+def _channels(event: Event) -> list[str]:
+    found = event.data.get("channels")
+    return [str(name) for name in found] if isinstance(found, (list, tuple, Mapping)) else []
+
+
+def _topic(call: str, channel: str) -> str:
+    return f"state/{wire.topic_name(call)}/{wire.topic_name(channel)}"
+
+
+def _state(event: Event, channel: str, state: str) -> str:
+    found: dict[str, object] = {"call": event.call, "channel": channel, "state": str(state), "time": event.time}
+    found |= {name: event.data[name] for name in ("p_fake", "llr") if name in event.data}
+    return json.dumps(found, separators=(",", ":"))

@@ -1,0 +1,56 @@
+"""What an answer over HTTP means, and how long to wait. Pure: the clock and the dice are the caller's."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from enum import Enum
+
+LONGEST_RETRY_AFTER_S = 3600.0
+"""A receiver may ask for so much patience and no more."""
+
+UNAVAILABLE = frozenset((408, 425, 429, 502, 503, 504))
+HOPELESS = frozenset((400, 410, 413, 414, 415, 422))
+
+
+class Verdict(Enum):
+    """TAKEN. LATER: the receiver is not there or busy, which says nothing of the event. REFUSED: it may be the event,
+    or the receiver. HOPELESS: it is the event, which will never be taken.
+    """
+
+    TAKEN = "taken"
+    LATER = "later"
+    REFUSED = "refused"
+    HOPELESS = "hopeless"
+
+
+def verdict(status: int) -> Verdict:
+    """Of a status of HTTP (RFC 9110)."""
+    if 200 <= status < 300:
+        return Verdict.TAKEN
+    if status in UNAVAILABLE:
+        return Verdict.LATER
+    return Verdict.HOPELESS if status in HOPELESS else Verdict.REFUSED
+
+
+def backoff_s(failures: int, first_s: float, longest_s: float, dice: float) -> float:
+    """Exponential, with jitter: after the first failure half to all of first_s, then of twice as much, up to longest_s.
+
+    failures: in a row, from 1. dice: 0 to 1.
+    """
+    ceiling = longest_s if failures > 64 else min(longest_s, first_s * 2.0 ** (failures - 1))
+    return ceiling * (0.5 + 0.5 * dice)
+
+
+def retry_after_s(value: str | None, now: datetime) -> float:
+    """A Retry-After header (RFC 9110, 10.2.3), seconds or a date, as seconds from now; 0 where it says nothing."""
+    if not value:
+        return 0.0
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        return min(LONGEST_RETRY_AFTER_S, float(value[:9]))
+    try:
+        until = parsedate_to_datetime(value)
+        return min(LONGEST_RETRY_AFTER_S, max(0.0, (until - now).total_seconds()))
+    except (ValueError, TypeError, OverflowError):
+        return 0.0

@@ -1,0 +1,26 @@
+"""Which events an outlet is to get. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from monitor import wire
+from monitor.types import Event
+
+
+def is_fault(event: Event) -> bool:
+    """A health event that says that something does not work, or works again."""
+    if event.type != wire.HEALTH:
+        return False
+    code = str(event.data.get("code", ""))
+    return not event.data.get("usable", True) or code.startswith("sink ") or "recovered" in code
+
+
+def selector(words: Sequence[str]) -> Callable[[Event], bool]:
+    """True for events of those types or kinds; "fault" stands for what is_fault() says."""
+    chosen = frozenset(words)
+
+    def wants(event: Event) -> bool:
+        return event.type in chosen or wire.kind(event) in chosen or ("fault" in chosen and is_fault(event))
+
+    return wants
