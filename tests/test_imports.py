@@ -65,6 +65,7 @@ PURE = {
     "monitor/captures/": ("threading", "time", "datetime", "socket", "os"),
     "monitor/web/snapshot.py": ("threading", "time", "datetime", "socket", "os"),
     "monitor/web/microphone.py": ("threading", "time", "datetime", "socket", "os"),
+    "monitor/taps/audiohook/": ("threading", "time", "datetime", "socket", "os", "asyncio", "websockets"),
     **dict.fromkeys(
         (f"monitor/taps/websocket/{name}.py" for name in PURE_WEBSOCKET),
         ("threading", "time", "datetime", "socket", "os", "asyncio", "websockets"),
