@@ -74,19 +74,6 @@ PURE = {
 }
 """What decides, computes or draws has no clock, thread, socket or file."""
 
-HEAVY = (
-    "torch",
-    "numpy",
-    "pydantic",
-    "librosa",
-    "sounddevice",
-    "scipy",
-    "zmq",
-    "soundfile",
-    "av",
-    "starlette",
-    "uvicorn",
-)
 HEAVY = ("torch", "numpy", "pydantic", "librosa", "sounddevice", "scipy", "zmq", "soundfile", "av", "paho")
 
 
