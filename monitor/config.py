@@ -20,6 +20,7 @@ from monitor.sinks.config import (
     WebhookSection,
 )
 from monitor.taps.config import TapsSection
+from monitor.web.config import WebSection
 
 
 class ModelSection(Section):
@@ -116,6 +117,7 @@ class Config(Section):
     dashboard: DashboardSection = DashboardSection()
     serve: ServeSection = ServeSection()
     taps: TapsSection = TapsSection()
+    web: WebSection = WebSection()
     webhook: WebhookSection = WebhookSection()
     alertmanager: AlertmanagerSection = AlertmanagerSection()
     syslog: SyslogSection = SyslogSection()

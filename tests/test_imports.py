@@ -33,6 +33,8 @@ MAY_IMPORT = {
     "prometheus_client": ("monitor/sinks/metrics.py",),
     "paho": ("monitor/sinks/mqtt.py",),
     "dpkt": ("monitor/captures/datagrams.py",),
+    "starlette": ("monitor/web/",),
+    "uvicorn": ("monitor/web/",),
     "websockets": ("monitor/taps/websocket/listener.py", "monitor/simulate/websocket.py"),
     "monitor": ("monitor/",),
     "training": ("training/",),
@@ -67,6 +69,8 @@ PURE = {
     "monitor/sinks/syslog_message.py": ("threading", "time", "datetime", "socket", "os"),
     "monitor/rtp/": ("threading", "time", "datetime", "socket", "os"),
     "monitor/captures/": ("threading", "time", "datetime", "socket", "os"),
+    "monitor/web/snapshot.py": ("threading", "time", "datetime", "socket", "os"),
+    "monitor/web/microphone.py": ("threading", "time", "datetime", "socket", "os"),
     "monitor/taps/audiohook/": ("threading", "time", "datetime", "socket", "os", "asyncio", "websockets"),
     **dict.fromkeys(
         (f"monitor/taps/websocket/{name}.py" for name in PURE_WEBSOCKET),

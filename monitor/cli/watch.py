@@ -79,6 +79,12 @@ def serve(
             metavar="HOST:PORT", help="Take calls over WebSocket here; the path, such as /twilio, names the protocol."
         ),
     ] = None,
+    web: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[HOST:PORT]", help="Offer a page that shows all calls (default address: 127.0.0.1:8000)."
+        ),
+    ] = None,
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Listen beyond this machine although nothing protects the tap.")
     ] = False,
@@ -94,7 +100,8 @@ def serve(
     """Watch many live calls at once: a table of them, the gravest first; arrow keys and enter open one.
 
     Calls come from taps, which are switched on here or in config.toml ([taps.rtp] listen = ["127.0.0.1:5004"]), and end
-    when their peer says so, or when nothing comes for serve.idle_s seconds.
+    when their peer says so, or when nothing comes for serve.idle_s seconds. --web shows them in a browser, too, which
+    may offer its own microphone as a call.
     """
     settings = read_settings(
         config,
@@ -108,6 +115,7 @@ def serve(
             "--rtp": ("taps.rtp.listen", rtp),
             "--audiosocket": ("taps.audiosocket.listen", audiosocket),
             "--websocket": ("taps.websocket.listen", websocket),
+            "--web": ("web.listen", web),
             "--insecure": ("serve.insecure", insecure or None),
         },
     )
