@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from typing import TYPE_CHECKING, cast
 
@@ -29,7 +30,7 @@ def encode(form: Format, samples: Audio, frame_ms: float) -> list[bytes]:
     if form.encoding == "L16":
         coded = np.repeat(integers(whole).astype(">i2"), form.channels).tobytes()
     elif form.encoding in ("PCMU", "PCMA"):
-        coded = _companded(form, whole).tobytes()
+        coded = companded(form.encoding)(whole)
     else:
         raise PayloadError(f"no encoder for {form.encoding}")
     width = len(coded) // max(1, len(whole)) * size
@@ -41,12 +42,12 @@ def integers(samples: Audio) -> NDArray[np.int16]:
     return np.clip(np.round(samples * 32768), -32768, 32767).astype(np.int16)
 
 
-def _companded(form: Format, samples: Audio) -> NDArray[np.uint8]:
-    """The code whose value is nearest."""
-    values = open_decoder(form).decode(bytes(range(256)))
-    order = np.argsort(values, kind="stable")
+def companded(encoding: str) -> Callable[[Audio], bytes]:
+    """G.711: the code whose sample is nearest, by the decoder's own table."""
+    values = open_decoder(Format(encoding, 8000)).decode(bytes(range(256)))
+    order = np.argsort(values, kind="stable").astype(np.uint8)
     middles = (values[order][1:] + values[order][:-1]) / 2
-    return order[np.searchsorted(middles, samples)].astype(np.uint8)
+    return lambda samples: bytes(order[np.searchsorted(middles, samples)])
 
 
 def _libav(form: Format, samples: Audio, size: int, frame_ms: float) -> list[bytes]:

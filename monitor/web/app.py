@@ -33,7 +33,7 @@ class Page:
 
     def __init__(self, config: WebSection, hub: Hub, ears: Ears, intake: Intake, counts: Counter[str]) -> None:
         self._config, self._hub, self._ears, self._intake, self._counts = config, hub, ears, intake, counts
-        self._door = Doorkeeper(config.token)
+        self._door = Doorkeeper(config.token.reveal())
         self._clients = 0
 
     def app(self) -> ASGIApp:

@@ -6,17 +6,16 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from monitor.sections import Section
+from monitor.sections import Secret, Section
 
 USUAL = "127.0.0.1:8000"
-SHORTEST_TOKEN = 16
 
 
 class WebSection(Section):
     """[web]"""
 
     listen: str = Field("", description="HOST:PORT of the page, such as 127.0.0.1:8000; empty = no page")
-    token: str = Field("", description="secret that the page asks for; empty = none")
+    token: Secret = Field(Secret(""), description="secret that the page asks for; empty = none")
     certificate: str = Field("", description="PEM file for HTTPS; empty = plain HTTP")
     key: str = Field("", description="PEM file of its private key; empty = in the certificate's file")
     hosts: list[str] = Field([], description="names under which browsers may ask for the page; addresses always may")
@@ -26,9 +25,7 @@ class WebSection(Section):
     max_microphones: int = Field(4, ge=1, le=1000, description="calls from browsers at once; more are refused")
 
     @model_validator(mode="after")
-    def _secrets_are_whole(self) -> Self:
-        if self.token and len(self.token) < SHORTEST_TOKEN:
-            raise ValueError(f"token must have {SHORTEST_TOKEN} characters or more")
+    def _key_has_its_certificate(self) -> Self:
         if self.key and not self.certificate:
             raise ValueError("key needs a certificate")
         return self

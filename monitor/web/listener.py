@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import socket
-import ssl
 from collections import Counter
 
 import uvicorn
@@ -15,15 +14,15 @@ from monitor.config import Config
 from monitor.engine import Engine
 from monitor.errors import BadInputError
 from monitor.taps.happenings import Deliver
-from monitor.taps.safety import check_reach
+from monitor.taps.safety import check_reach, read_certificate
 from monitor.web.app import Page
-from monitor.web.config import WebSection
 from monitor.web.hub import Hub, Keeper
 from monitor.web.intake import Intake
 from monitor.web.listen import Ears
 
 LARGEST_MESSAGE = 128 << 10
 """Bytes; a second of a microphone at 48 kHz is 96 000."""
+SHORTEST_TOKEN = 16
 BACKLOG = 64
 CLOSE_S = 1
 POLL_S = 0.02
@@ -37,6 +36,8 @@ class WebListener:
     def __init__(self, config: Config, deliver: Deliver, engine: Engine, keeper: Keeper) -> None:
         web = self._config = config.web
         self._host, self._port = read_address(web.listen)
+        if web.token and len(web.token.reveal()) < SHORTEST_TOKEN:
+            raise BadInputError("web.token is too short to be a secret", f"use {SHORTEST_TOKEN} characters or more")
         check_reach(
             "web.listen",
             self._host,
@@ -44,7 +45,7 @@ class WebListener:
             insecure=config.serve.insecure,
             secure_by="set web.token and web.certificate",
         )
-        self._secrets = read_certificate(web)
+        self._secrets = read_certificate("web", web.certificate, web.key)
         self._hub = Hub(keeper)
         self.counts: Counter[str] = Counter()
         self.bound: list[tuple[str, int]] = []
@@ -101,27 +102,6 @@ def read_address(text: str) -> tuple[str, int]:
     if not host or not (port.isascii() and port.isdigit()) or int(port) > 65_535:
         raise BadInputError(f"web.listen: {text!r} is no address", "write HOST:PORT, such as 127.0.0.1:8000")
     return host.strip("[]"), int(port)
-
-
-def read_certificate(web: WebSection) -> ssl.SSLContext | None:
-    """What HTTPS needs, or None where it is not asked for. Raises BadInputError."""
-    if not web.certificate:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(web.certificate, web.key or None, password=_no_password)
-    except (OSError, ValueError) as error:  # of ssl, too
-        raise BadInputError(
-            f"web.certificate: {web.certificate} cannot be used: {error}",
-            "name PEM files: a certificate, and in web.key its private key without a password",
-        ) from error
-    return context
-
-
-def _no_password() -> str:
-    """Instead of a question at the terminal."""
-    raise ValueError("the key has a password")
 
 
 def bind(host: str, port: int) -> socket.socket:
