@@ -75,6 +75,7 @@ PURE = {
     "monitor/sinks/syslog_message.py": ("threading", "time", "datetime", "socket", "os"),
     "monitor/rtp/": ("threading", "time", "datetime", "socket", "os"),
     "monitor/captures/": ("threading", "time", "datetime", "socket", "os"),
+    "monitor/taps/audiohook/": ("threading", "time", "datetime", "socket", "os", "asyncio", "websockets"),
     **dict.fromkeys(
         (f"monitor/taps/websocket/{name}.py" for name in PURE_WEBSOCKET),
         ("threading", "time", "datetime", "socket", "os", "asyncio", "websockets"),

@@ -91,7 +91,8 @@ def test_a_call_comes_alerts_and_goes(server: Server) -> None:
     assert started.data["details"] == {"callSid": "CA1", "direction": "inbound"}
     assert started.data["source"] == "test"
     assert ended.data["why"] == "hung up"
-    assert ended.data["duration_s"] == pytest.approx(8.0, abs=0.05)
+    # On a busy machine the first audio may come late, which the clock of the call shows.
+    assert 7.95 < ended.data["duration_s"] < 7.95 + LIMIT_S
     assert len(server.of("one", "alert.opened")) == 1
     assert server.engine.calls == ()
 
@@ -171,7 +172,7 @@ def test_what_is_lost_is_counted_and_what_is_quiet_is_not(server: Server) -> Non
     server.over("holes")
     ended = server.wait_for("call.ended", "holes")
     assert ended.data["lost_s"] == pytest.approx(3.0, abs=0.05)
-    assert ended.data["duration_s"] == pytest.approx(10.0, abs=0.05)
+    assert 9.95 < ended.data["duration_s"] < 9.95 + LIMIT_S
 
 
 @pytest.mark.parametrize("rate", [8000, 48_000])

@@ -50,8 +50,16 @@ class WebsocketSection(Section):
         return self
 
 
+class AudiohookSection(Section):
+    """[taps.audiohook]"""
+
+    keys: dict[str, Secret] = Field({}, description="API key to client secret (base64), as in Genesys Cloud")
+    keys_file: str = Field("", description="file for its owner alone with an API key and a secret on each line")
+
+
 class TapsSection(Section):
     """[taps]"""
 
     rtp: RtpSection = RtpSection()
     websocket: WebsocketSection = WebsocketSection()
+    audiohook: AudiohookSection = AudiohookSection()

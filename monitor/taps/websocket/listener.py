@@ -33,7 +33,7 @@ from monitor.taps.websocket.handler import (
     Request,
 )
 from monitor.taps.websocket.peer import Answer, Peer
-from monitor.taps.websocket.registry import PROTOCOLS, make_handler
+from monitor.taps.websocket.registry import PROTOCOLS, load_makers
 from monitor.taps.websocket.trust import check_origin, check_peer, check_secured, dialled, served
 
 TICK_S = 0.1
@@ -92,6 +92,7 @@ class WebsocketListener:
         self._tls = read_certificate(section.certificate, section.key) if section.certificate else None
         self._deliver, self._idle_s = deliver, idle_s
         self.counts: Counter[str] = Counter()
+        self._makers = load_makers(self._served, config)
         self.bound: list[tuple[str, int]] = []
         self.ready = asyncio.Event()
         self.sockets = self._open = 0
@@ -147,7 +148,7 @@ class WebsocketListener:
             self._admit(connection, self._read(connection, http))
         except RefusedRequestError as error:
             self.counts[error.reason] += 1
-            response = connection.respond(error.status, f"{error.reason}\n")
+            response = connection.respond(error.status, f"{error.told}\n")
             if error.status == 401:
                 response.headers["WWW-Authenticate"] = 'Basic realm="monitor"'
             return response
@@ -169,7 +170,7 @@ class WebsocketListener:
             raise RefusedRequestError("a path of no protocol", 404)
         check_origin(request)
         check_peer(name, request, self.config)
-        handler = make_handler(name, request, self.config)
+        handler = self._makers[name](request, self.config)
         limits, now = self.config.websocket, time.monotonic()
         connection.protocol_name = name
         connection.peer = Peer(handler, limits, self._deliver, self._idle_s, self.counts, now)
