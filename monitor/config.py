@@ -81,10 +81,24 @@ class ZeromqSection(Section):
     address: str = Field("tcp://127.0.0.1:5556", description="where the XPUB socket binds")
     heartbeat_s: Positive = Field(1.0, description="between two heartbeats")
     high_water_mark: int = Field(10_000, ge=1, le=2**31 - 1, description="messages held for one slow subscriber")
+    replay_address: str = Field(
+        "auto", description="where missed events are asked for; auto = next port; empty = nowhere"
+    )
+    replay_events: int = Field(
+        20_000, ge=0, le=10_000_000, description="newest events that are kept in memory for that"
+    )
+    replay_mib: int = Field(32, ge=1, le=100_000, description="memory that those may take")
+    keys: str = Field("", description="directory of 'monitor keys', for encryption; empty = none")
+    insecure: bool = Field(False, description="publish beyond this machine without keys")
 
 
 class JournalSection(Section):
     path: str = Field("", description="file that gets every event as a JSON line; empty = none")
+    fsync: Literal["never", "alerts", "always"] = Field("alerts", description="what must survive a power cut")
+    rotate_mib: int = Field(100, ge=0, le=1_000_000, description="size at which a new file is begun; 0 = none")
+    rotate_hours: float = Field(0.0, ge=0, description="age at which a new file is begun; 0 = none")
+    keep_mib: int = Field(0, ge=0, description="size of all files beyond which the oldest is deleted; 0 = none")
+    keep_days: float = Field(0.0, ge=0, description="age beyond which a file is deleted; 0 = none")
 
 
 class DashboardSection(Section):

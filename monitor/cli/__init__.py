@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from monitor.cli import judge, machine, watch
+from monitor.cli import deliver, judge, machine, watch
 from monitor.cli.base import app
 from monitor.cli.options import Command
 
@@ -12,7 +12,8 @@ COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
     "simulate": (watch.simulate, "Play a recorded call into a tap, as its real peer would."),
     "score": (judge.score, "Judge whole recordings: one line for each file and channel."),
     "calibrate": (judge.calibrate, "Set the alert threshold from genuine calls of your own."),
-    "subscribe": (judge.subscribe, "Print what a running monitor finds."),
+    "subscribe": (deliver.subscribe, "Print what a running monitor finds."),
+    "verify": (deliver.verify, "Find what was altered in a journal, left out or moved."),
     "devices": (machine.devices, "List the inputs that --device takes: microphones, system audio."),
     "demo": (watch.demo, "Watch a call whose voice turns synthetic half-way."),
     "doctor": (machine.doctor, "Check this computer, and say how to mend what is wrong."),
@@ -23,5 +24,6 @@ COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
 
 for _name, (_command, _line) in COMMANDS.items():
     app.command(name=_name, short_help=_line, cls=Command)(_command)
+app.add_typer(deliver.keys, name="keys", short_help="Make the keys that encrypt the stream, and say who may read it.")
 
 __all__ = ["COMMANDS", "app"]

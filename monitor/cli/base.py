@@ -11,6 +11,7 @@ from monitor.cli.options import (
     Assignments,
     ConfigFile,
     FailOnAlert,
+    Insecure,
     Journal,
     Json,
     NoPublish,
@@ -47,6 +48,7 @@ def live(
     weights: Weights = None,
     publish: Publish = None,
     no_publish: NoPublish = False,
+    insecure: Insecure = False,
     journal: Journal = None,
     screen: Screen = None,
     json_lines: Json = False,
@@ -79,7 +81,14 @@ def live(
         typer.echo(context.get_help())
         return
     settings = read_settings(
-        config, assignments, weights=weights, publish=publish, no_publish=no_publish, journal=journal, screen=screen
+        config,
+        assignments,
+        weights=weights,
+        publish=publish,
+        no_publish=no_publish,
+        journal=journal,
+        screen=screen,
+        insecure=insecure,
     )
     from monitor.commands.live import live as run
 

@@ -36,6 +36,9 @@ Publish = Annotated[
         help="Where events are published, for 'monitor subscribe' (default: tcp://127.0.0.1:5556).",
     ),
 ]
+Insecure = Annotated[
+    bool, typer.Option("--insecure", help="Let other machines connect although nothing protects what they reach.")
+]
 NoPublish = Annotated[bool, typer.Option("--no-publish", help="Open no port; publish nothing.")]
 Journal = Annotated[
     Path | None, typer.Option("--journal", metavar="FILE", help="Append every event to this file, one JSON line each.")
@@ -83,6 +86,7 @@ def read_settings(
     no_publish: bool = False,
     journal: Path | None = None,
     screen: str | None = None,
+    insecure: bool = False,
     named: Mapping[str, tuple[str, object]] | None = None,
 ) -> Settings:
     """The settings of all layers. named: more options, with the key that each sets, and its value or None.
@@ -97,6 +101,7 @@ def read_settings(
         ("--weights", "model.weights", None if weights is None else str(weights)),
         ("--publish", "zeromq.address", publish),
         ("--no-publish", "zeromq.enabled", False if no_publish else None),
+        ("--insecure", "zeromq.insecure", True if insecure else None),
         ("--journal", "journal.path", None if journal is None else str(journal)),
         ("--screen", "dashboard.mode", screen),
         *((option, key, value) for option, (key, value) in (named or {}).items()),

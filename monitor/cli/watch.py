@@ -11,6 +11,7 @@ from monitor.cli.options import (
     Assignments,
     ConfigFile,
     FailOnAlert,
+    Insecure,
     Journal,
     Json,
     NoPublish,
@@ -41,6 +42,7 @@ def replay(
     weights: Weights = None,
     publish: Publish = None,
     no_publish: NoPublish = False,
+    insecure: Insecure = False,
     journal: Journal = None,
     screen: Screen = None,
     json_lines: Json = False,
@@ -53,7 +55,14 @@ def replay(
     call in a capture is watched, one after the other, its parties as channels.
     """
     settings = read_settings(
-        config, assignments, weights=weights, publish=publish, no_publish=no_publish, journal=journal, screen=screen
+        config,
+        assignments,
+        weights=weights,
+        publish=publish,
+        no_publish=no_publish,
+        journal=journal,
+        screen=screen,
+        insecure=insecure,
     )
     from monitor.commands.replay import Replay
     from monitor.commands.replay import replay as run
@@ -85,14 +94,12 @@ def serve(
             metavar="[HOST:PORT]", help="Offer a page that shows all calls (default address: 127.0.0.1:8000)."
         ),
     ] = None,
-    insecure: Annotated[
-        bool, typer.Option("--insecure", help="Listen beyond this machine although nothing protects the tap.")
-    ] = False,
     config: ConfigFile = None,
     assignments: Assignments = None,
     weights: Weights = None,
     publish: Publish = None,
     no_publish: NoPublish = False,
+    insecure: Insecure = False,
     journal: Journal = None,
     screen: Screen = None,
     json_lines: Json = False,
@@ -111,6 +118,7 @@ def serve(
         no_publish=no_publish,
         journal=journal,
         screen=screen,
+        insecure=insecure,
         named={
             "--rtp": ("taps.rtp.listen", rtp),
             "--audiosocket": ("taps.audiosocket.listen", audiosocket),
@@ -136,6 +144,7 @@ def demo(
     weights: Weights = None,
     publish: Publish = None,
     no_publish: NoPublish = False,
+    insecure: Insecure = False,
     journal: Journal = None,
     screen: Screen = None,
     json_lines: Json = False,
@@ -143,7 +152,14 @@ def demo(
 ) -> None:
     """Make a call in which a human voice turns into a synthetic one half-way, and watch it."""
     settings = read_settings(
-        config, assignments, weights=weights, publish=publish, no_publish=no_publish, journal=journal, screen=screen
+        config,
+        assignments,
+        weights=weights,
+        publish=publish,
+        no_publish=no_publish,
+        journal=journal,
+        screen=screen,
+        insecure=insecure,
     )
     from monitor.commands.demo import demo as run
     from monitor.commands.replay import Replay
