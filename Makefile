@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --frozen
-ROUNDS := 100
+ROUNDS ?= 100
 DEMO_PACKAGES := libportaudio2 asterisk-core-sounds-en-wav
 TEST_PACKAGES := $(DEMO_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins ffmpeg sox baresip-core sip-tester \
 	gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-libav \
@@ -56,12 +56,12 @@ bench: debian-test install
 	$(RUN) python -m benchmarks.replay
 	$(RUN) python -m benchmarks.latency --minutes 2 --out benchmarks/results/latency-2-minutes.json --picture runs/latency.png
 
+chaos: install
+	$(RUN) python -m chaos --rounds $(ROUNDS)
+
 fuzz: $(UV)
 	$(UV) sync --frozen --group fuzz
 	$(RUN) --group fuzz python -m fuzz --runs $(RUNS)
-
-chaos: install
-	$(RUN) python -m chaos --rounds $(ROUNDS)
 
 clean:
 	rm -rf .venv .uv demo data runs .pytest_cache .mypy_cache .ruff_cache

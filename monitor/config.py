@@ -21,6 +21,7 @@ from monitor.sinks.config import (
 )
 from monitor.store.config import EvidenceStoreSection
 from monitor.taps.config import TapsSection
+from monitor.web.config import WebSection
 
 
 class ModelSection(Section):
@@ -110,6 +111,9 @@ class DashboardSection(Section):
 
 class ServeSection(Section):
     max_calls: int = Field(200, ge=1, le=10_000, description="calls at once; more are refused")
+    max_calls_per_peer: int = Field(
+        0, ge=0, le=10_000, description="calls at once of one host; 0 = no more than max_calls"
+    )
     idle_s: Positive = Field(10.0, description="a call from which nothing came for so long has ended")
     score_interval_ms: int = Field(500, ge=20, le=10_000, multiple_of=20, description="audio between two scores")
     insecure: bool = Field(False, description="listen beyond this machine without a secret or a certificate")
@@ -130,6 +134,7 @@ class Config(Section):
     dashboard: DashboardSection = DashboardSection()
     serve: ServeSection = ServeSection()
     taps: TapsSection = TapsSection()
+    web: WebSection = WebSection()
     webhook: WebhookSection = WebhookSection()
     alertmanager: AlertmanagerSection = AlertmanagerSection()
     syslog: SyslogSection = SyslogSection()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from monitor.cli import deliver, judge, machine, records, watch
 from monitor.cli.base import app
+from monitor.cli.options import Command
 
 COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
     "replay": (watch.replay, "Watch a recorded call as if it were live."),
@@ -23,7 +24,7 @@ COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
 """By name, in the order of the help: the options, and one line on what it does."""
 
 for _name, (_command, _line) in COMMANDS.items():
-    app.command(name=_name, short_help=_line)(_command)
+    app.command(name=_name, short_help=_line, cls=Command)(_command)
 app.add_typer(deliver.keys, name="keys", short_help="Make the keys that encrypt the stream, and say who may read it.")
 
 __all__ = ["COMMANDS", "app"]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from monitor.errors import BadInputError
 
@@ -61,6 +62,25 @@ Speed = Annotated[
 Picture = Annotated[
     Path | None, typer.Option(metavar="FILE", help="At the end, write the last screen to this file as an SVG picture.")
 ]
+
+
+USUAL_VALUES = {"--web": "127.0.0.1:8000"}
+"""What an option means whose value may be left out; typer itself knows no such options."""
+
+
+class Command(TyperCommand):
+    """A command whose options of USUAL_VALUES may stand alone."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words of the command line."""
+        return super().parse_args(ctx, list(_completed(args)))
+
+
+def _completed(words: Sequence[str]) -> Iterator[str]:
+    for word, following in zip(words, [*words[1:], "-"], strict=False):
+        yield word
+        if word in USUAL_VALUES and following.startswith("-"):
+            yield USUAL_VALUES[word]
 
 
 def read_settings(

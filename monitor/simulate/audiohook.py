@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from model.resample import resample_all
 from monitor.errors import BadInputError
-from monitor.simulate.encode import companded
+from monitor.rtp.encode import companded
 from monitor.simulate.peer import Call, RefusedCallError, Tally, paced
 from monitor.simulate.websocket import OPTIONS, USUAL, Dial, dialled
 from monitor.taps.audiohook.messages import EXTERNAL, INTERNAL, NOBODY, RATE, VERSION, Media, write_duration

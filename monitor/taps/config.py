@@ -19,6 +19,15 @@ class RtpSection(Section):
     payload_types: dict[str, str] = Field({}, description='dynamic ones, such as { 96 = "opus/48000/2" }')
 
 
+class AudioSocketSection(Section):
+    """[taps.audiosocket]"""
+
+    listen: list[str] = Field([], description="HOST:PORT, where Asterisk connects to")
+    allow: list[str] = Field([], description="UUIDs of the calls that are taken; empty = all")
+    hello_s: Positive = Field(5.0, description="a connection whose UUID has not come by then is closed")
+    max_connections: int = Field(500, ge=1, le=10_000, description="connections at once; more are closed")
+
+
 class WebsocketSection(Section):
     """[taps.websocket]"""
 
@@ -60,6 +69,7 @@ class AudiohookSection(Section):
 class TapsSection(Section):
     """[taps]"""
 
+    audiosocket: AudioSocketSection = AudioSocketSection()
     rtp: RtpSection = RtpSection()
     websocket: WebsocketSection = WebsocketSection()
     audiohook: AudiohookSection = AudiohookSection()
