@@ -8,7 +8,7 @@ from html import escape
 
 from monitor.report.story import Call, Channel, Kept
 
-WIDTH, LEFT, RIGHT = 720.0, 46.0, 8.0
+WIDTH, LEFT, RIGHT = 720.0, 46.0, 16.0
 TOP, CURVE, GAP, STRIP, AXIS = 16.0, 92.0, 9.0, 9.0, 22.0
 PICTURE = 150.0
 STEPS_S = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)

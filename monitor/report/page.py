@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from model.config import SAMPLE_RATE
 from monitor.evidence import posterior
 from monitor.report.charts import clock, spectrogram, timeline
 from monitor.report.read import Source
@@ -132,7 +133,7 @@ def _about(call: Call) -> str:
             "Prior": share(float(data["prior"])) if "prior" in data else "",
             "Model": f"<code>{escape(call.model)}</code>" if call.model else "",
             "Program": program or "not recorded in a journal; keep evidence to have it here",
-            "Run": f"<code>{escape(call.epoch)}</code>",
+            "Run": f"<code>{escape(call.epoch)}</code>" if call.epoch else "",
         }
     )
 
@@ -234,10 +235,10 @@ def _pictures(call: Call, alert: Alert) -> Iterator[str]:
 def _health(call: Call) -> str:
     rows = [
         [
-            clock(e.sample / 16_000),
+            clock(e.sample / SAMPLE_RATE),
             escape(e.channel or "all"),
             escape(str(e.data.get("code"))),
-            escape(str(e.data.get("detail"))),
+            escape(str(e.data.get("detail"))) + ("" if e.data.get("usable") else " (no verdict until it recovered)"),
         ]
         for e in call.health[:200]
     ]
