@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from html.parser import HTMLParser
@@ -223,3 +224,39 @@ def test_words_claim_no_more_than_was_measured() -> None:
     assert odds(-8.0) == "about 3 000 to 1 for real speech"
     assert (clock(65.34), clock(3725.0), clock(59.96)) == ("1:05.3", "1:02:05.0", "1:00.0")
     assert ticks(4.7, 24.7) == [5.0, 10.0, 15.0, 20.0]
+
+
+DAMAGE = (None, "x", [], {}, -1, 1e308, 10**30, 10**400, True, [["x"]], NASTY, {"x": "y"})
+
+
+def test_damaged_and_forged_records_make_a_page_all_the_same(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Every field of every kind of event, and of a manifest, once with each kind of nonsense."""
+    events = [json.loads(wire.encode(event)) for event in call_events("call")[::40] + call_events("call")[-3:]]
+    events.append(
+        json.loads(wire.encode(Event("health", "call", "", 0, {"code": "x", "detail": "y", "usable": False})))
+    )
+    lines = [events[0], *events[1:]]
+    for value in DAMAGE:
+        lines += [event | {field: value} for event in events for field in event if field != "type"]
+    journal = tmp_path / "journal"
+    journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    ran = run_here(capfd, "report", journal, "-o", tmp_path / "x.html")
+    assert (ran.status, ran.err) == (0, "")
+    assert_self_contained((tmp_path / "x.html").read_text())
+
+    facts = {"kind": "alert", "call": "call", "epoch": "", "alert": "call/caller/1", "sample_rate": 16000, "model": "m"}
+    audio = {"channel": "caller", "picture": "p.png", "start_sample": 0, "samples": 9}
+    facts |= {"versions": {"torch": "1"}, "audio": [audio]}
+    for number, value in enumerate(DAMAGE):
+        for field in facts:
+            folder = tmp_path / "kept" / f"{number}-{field}"
+            folder.mkdir(parents=True)
+            (folder / "timeline.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+            (folder / "p.png").write_bytes(b"\x89PNG")
+            said = facts | {field: value, "format": "monitor-evidence/1", "files": {}}
+            said["audio"] = said["audio"] if field == "audio" else [audio | {"samples": value}]
+            (folder / "manifest.json").write_text(json.dumps(said))
+            (folder / "settings.json").write_text(json.dumps({"alerts.alert_llr": value, "evidence.prior": 0.5}))
+    ran = run_here(capfd, "report", tmp_path / "kept", "-o", tmp_path / "x.html")
+    assert (ran.status, ran.err) == (0, "")
+    assert_self_contained((tmp_path / "x.html").read_text())

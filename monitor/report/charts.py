@@ -114,13 +114,11 @@ def _holes(call: Call, channel: Channel) -> Iterator[tuple[float, float]]:
 
 def spectrogram(kept: Kept, channel: str, marks: Sequence[tuple[float, str]]) -> str:
     """The picture of a channel around an alert, with axes. marks: (seconds, word). "" where there is none."""
-    facts = next((a for a in kept.manifest.get("audio", ()) if a.get("channel") == channel), None)
-    if facts is None or channel not in kept.pictures:
+    picture = kept.pictures.get(channel)
+    if picture is None:
         return ""
-    rate = float(kept.manifest.get("sample_rate", 16_000))
-    first = float(facts["start_sample"]) / rate
-    axis = _Axis(first, first + float(facts["samples"]) / rate)
-    data = base64.b64encode(kept.pictures[channel]).decode()
+    axis = _Axis(picture.first_s, picture.last_s)
+    data = base64.b64encode(picture.png).decode()
     parts = [
         f'<image href="data:image/png;base64,{data}" x="{LEFT:g}" y="{TOP:g}" width="{WIDTH - LEFT - RIGHT:g}" '
         f'height="{PICTURE:g}" preserveAspectRatio="none"/>'

@@ -10,7 +10,7 @@ from model.config import SAMPLE_RATE
 from monitor.evidence import posterior
 from monitor.report.charts import clock, spectrogram, timeline
 from monitor.report.read import Source
-from monitor.report.story import Alert, Call, Story
+from monitor.report.story import Alert, Call, Story, figure
 from monitor.report.words import CAUTION, CSS, HOW_TO_READ, family, odds, share
 
 MOST_CALLS = 50
@@ -93,11 +93,11 @@ def _call(call: Call, number: int, *, single: bool) -> str:
 def _verdict(call: Call) -> str:
     alerts = call.alerts
     if not alerts:
-        judged = any(float(c.last.get("net_speech_s") or 0) > 0 for c in call.channels.values())
+        judged = any(figure(c.last.get("net_speech_s")) > 0 for c in call.channels.values())
         text = "No alert was raised." if judged else "No alert was raised; there was no speech to judge."
         return f'<p class="verdict">{text} That does not prove the voices real.</p>'
     sides = ", ".join(escape(name) for name in dict.fromkeys(a.channel for a in alerts))
-    peak = max(float(a.data.get("peak_llr") or 0) for a in alerts)
+    peak = max(figure(a.data.get("peak_llr")) for a in alerts)
     count = "1 alert was" if len(alerts) == 1 else f"{len(alerts)} alerts were"
     times = ", ".join(_span(a) for a in alerts[:6]) + (" ..." if len(alerts) > 6 else "")
     return (
@@ -121,7 +121,7 @@ def _about(call: Call) -> str:
         own = f"deepfake-speech-monitor {versions.get('deepfake-speech-monitor', '?')}"
         others = ", ".join(f"{name} {versions[name]}" for name in ("torch", "numpy", "python") if name in versions)
         program = escape(f"{own} ({others})")
-    lost = float(ended.data.get("lost_s") or 0) if ended else 0.0  # type: ignore[arg-type]
+    lost = figure(ended.data.get("lost_s")) if ended else 0.0
     return _facts(
         {
             "Source": escape(str(data.get("source", ""))),
@@ -130,7 +130,7 @@ def _about(call: Call) -> str:
             "Length": clock(call.last_s) + (f", ended: {escape(str(ended.data.get('why', '')))}" if ended else ""),
             "Record": "" if ended else "ends before the call does",
             "Lost audio": f"{lost:.1f} s" if ended else "",
-            "Prior": share(float(data["prior"])) if "prior" in data else "",
+            "Prior": share(figure(data["prior"])) if "prior" in data else "",
             "Model": f"<code>{escape(call.model)}</code>" if call.model else "",
             "Program": program or "not recorded in a journal; keep evidence to have it here",
             "Run": f"<code>{escape(call.epoch)}</code>" if call.epoch else "",
@@ -143,13 +143,13 @@ def _sides(call: Call) -> str:
     rows = []
     for channel in call.channels.values():
         last = channel.last
-        net, llr = float(last.get("net_speech_s") or 0), float(last.get("llr") or 0)
+        net, llr = figure(last.get("net_speech_s")), figure(last.get("llr"))
         judged = net > 0
         rows.append(
             [
                 escape(channel.name),
                 f"{net:.1f} s",
-                share(float(last.get("p_fake") or 0)) if judged else "-",
+                share(figure(last.get("p_fake"))) if judged else "-",
                 f"{llr:+.1f}" if judged else "-",
                 share(channel.gravest_p) if channel.gravest_p else "-",
                 str(len(channel.alerts)),
@@ -188,13 +188,13 @@ def _timelines(call: Call) -> str:
 
 def _alert(call: Call, alert: Alert, number: int) -> str:
     opened, data = alert.opened, alert.data
-    llr, peak = float(opened.get("llr") or 0), float(data.get("peak_llr") or 0)
+    llr, peak = figure(opened.get("llr")), figure(data.get("peak_llr"))
     facts = {
         "From": clock(alert.opened_s) + (f" into the call ({_moment(alert.time)})" if alert.time else ""),
         "To": _closed(alert),
-        "When it opened": f"p_fake {share(float(opened.get('p_fake') or 0))}, llr {llr:+.1f}: {odds(llr)}",
+        "When it opened": f"p_fake {share(figure(opened.get('p_fake')))}, llr {llr:+.1f}: {odds(llr)}",
         "At its peak": f"llr {peak:+.1f}: {odds(peak)}",
-        "Speech heard": f"{float(opened.get('net_speech_s') or 0):.1f} s before it opened",
+        "Speech heard": f"{figure(opened.get('net_speech_s')):.1f} s before it opened",
         "Resembles most": escape(family(opened.get("families"))),
         "Why it opened": escape(str(opened.get("why", ""))),
         "Evidence": _of_evidence(alert),
@@ -243,7 +243,7 @@ def _health(call: Call) -> str:
         for e in call.health[:200]
     ]
     rows += [
-        [clock(start), escape(name), f"{why} audio", f"{length:.2f} s without audio; silence in the file"]
+        [clock(start), escape(name), f"{escape(why)} audio", f"{length:.2f} s without audio; silence in the file"]
         for kept in call.kept
         for name, start, length, why in kept.holes[:100]
     ]

@@ -13,7 +13,7 @@ from monitor import wire
 from monitor.errors import BadInputError
 from monitor.journal.check import check
 from monitor.journal.files import all_files
-from monitor.report.story import Kept, Story
+from monitor.report.story import Kept, Picture, Story, figure
 from monitor.store.folder import SETTINGS, TIMELINE
 from monitor.store.seal import read_manifest
 from monitor.store.verify import folders, verify_folder
@@ -68,7 +68,7 @@ def _journal(path: Path, story: Story, several: bool) -> Source:
 def _take(line: bytes, story: Story, may_repeat: bool) -> bool:
     try:
         story.take(wire.decode(line).event, may_repeat=may_repeat)
-    except BadInputError:
+    except (BadInputError, TypeError, AttributeError, OverflowError):
         return False
     return True
 
@@ -102,19 +102,24 @@ def _timeline(folder: Path, story: Story) -> Iterator[tuple[str, float, float, s
             continue
         try:
             hole = json.loads(line)
-            yield hole["channel"], hole["sample"] / SAMPLE_RATE, hole["samples"] / SAMPLE_RATE, str(hole["why"])
-        except (ValueError, KeyError, TypeError):
+            start, length = figure(hole["sample"]) / SAMPLE_RATE, figure(hole["samples"]) / SAMPLE_RATE
+            yield str(hole["channel"]), start, length, str(hole["why"])
+        except (ValueError, KeyError):
             continue
 
 
-def _pictures(folder: Path, manifest: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
-    for facts in manifest.get("audio", ()):
-        name = str(facts.get("picture", "")) if isinstance(facts, dict) else ""
-        path = folder / Path(name).name
-        if name and path.is_file() and path.stat().st_size <= LARGEST_PICTURE:
-            data = path.read_bytes()
-            if data.startswith(b"\x89PNG"):
-                yield str(facts.get("channel", "")), data
+def _pictures(folder: Path, manifest: Mapping[str, Any]) -> Iterator[tuple[str, Picture]]:
+    """By channel; what is no picture of ours is passed over."""
+    listed = manifest.get("audio")
+    for facts in listed if isinstance(listed, list) else ():
+        name = facts.get("picture") if isinstance(facts, dict) else None
+        path = folder / Path(str(name)).name
+        if not name or path.is_symlink() or not path.is_file() or path.stat().st_size > LARGEST_PICTURE:
+            continue
+        data, first = path.read_bytes(), figure(facts.get("start_sample")) / SAMPLE_RATE
+        if data.startswith(b"\x89PNG"):
+            last = first + figure(facts.get("samples")) / SAMPLE_RATE
+            yield str(facts.get("channel", "")), Picture(data, first, last)
 
 
 def _settings(folder: Path) -> Mapping[str, Any]:

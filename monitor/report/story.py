@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 from model.config import SAMPLE_RATE
@@ -11,9 +12,26 @@ from monitor.report.curve import Curve
 from monitor.types import Event, Reason
 
 
+def figure(value: object) -> float:
+    """What a field says; 0.0 for what is no finite number: records may be damaged or forged."""
+    try:
+        return float(value) if isinstance(value, int | float) and isfinite(value) else 0.0
+    except OverflowError:
+        return 0.0
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A spectrogram, and the seconds of the call that it shows."""
+
+    png: bytes
+    first_s: float
+    last_s: float
+
+
 @dataclass(frozen=True)
 class Kept:
-    """A folder of evidence. difference: what verifying it found, or "". pictures: PNG of each channel by its name.
+    """A folder of evidence. difference: what verifying it found, or "". pictures: of each channel, by its name.
 
     seal: in words.
     """
@@ -21,7 +39,7 @@ class Kept:
     name: str
     manifest: Mapping[str, Any]
     settings: Mapping[str, Any]
-    pictures: Mapping[str, bytes]
+    pictures: Mapping[str, Picture]
     holes: tuple[tuple[str, float, float, str], ...]
     difference: str
     seal: str
@@ -142,8 +160,8 @@ def _tell(call: Call, event: Event) -> None:
 
 
 def _score(channel: Channel, at: float, data: Mapping[str, Any], running: bool) -> None:
-    p = float(data.get("p_fake") or 0.0)
-    judged = float(data.get("net_speech_s") or 0.0) > 0
+    p = figure(data.get("p_fake"))
+    judged = figure(data.get("net_speech_s")) > 0
     channel.curve.add(at, p if judged else 0.0, data.get("reason") == Reason.SPEECH)
     channel.gravest_p = max(channel.gravest_p, p if judged and data.get("warm") else 0.0)
     if running:
@@ -152,7 +170,7 @@ def _score(channel: Channel, at: float, data: Mapping[str, Any], running: bool) 
 
 def _alert(channel: Channel, at: float, event: Event) -> None:
     number = str(event.data.get("alert", ""))
-    opened_s = float(event.data.get("opened_s", at))  # type: ignore[arg-type]
+    opened_s = figure(event.data.get("opened_s", at))
     alert = channel.alerts.setdefault(number, Alert(number, event.channel, opened_s, event.data, event.time))
     alert.data = event.data
     if event.type == "alert.closed":

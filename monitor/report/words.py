@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from math import exp
 from typing import Any
 
+from monitor.report.story import figure
+
 CSS = """
 :root { --ink: #1d2126; --quiet: #5b636d; --line: #d9dde2; --alarm: #b3261e; --curve: #1f4e79; }
 * { box-sizing: border-box; }
@@ -106,5 +108,5 @@ def family(families: Mapping[str, Any] | object) -> str:
     """The most likely kind of synthesis, and its probability among the kinds."""
     if not isinstance(families, Mapping) or not families:
         return "-"
-    name, p = max(families.items(), key=lambda item: float(item[1]))
-    return f"{name} ({share(float(p))} among the kinds it knows)"
+    name, p = max(families.items(), key=lambda item: figure(item[1]))
+    return f"{name} ({share(figure(p))} among the kinds it knows)"
