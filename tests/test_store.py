@@ -27,6 +27,7 @@ from monitor.store.recorder import Recorder
 from monitor.store.retention import DAY_S, GB, Kept, to_delete
 from monitor.store.seal import MANIFEST, SEAL, manifest, read_key, seal
 from monitor.store.verify import UNFINISHED, folders, verify_folder
+from monitor.store.whole import WholeCall
 
 KEY = b"a secret of more than sixteen bytes"
 
@@ -230,6 +231,22 @@ def test_settings_are_kept_without_secrets() -> None:
     kept = public_settings(config)
     assert "a secret of the user" not in json.dumps(kept, default=str)
     assert kept["alerts.alert_llr"] == config.alerts.alert_llr
+
+
+def test_a_whole_call_on_a_full_disk_is_an_error_and_leaves_nothing(small_disk: Path) -> None:
+    whole = WholeCall(Draft(small_disk, "one", "epoch"), "one", ("caller", "agent"))
+    noise = np.random.default_rng(0).integers(-20000, 20000, (100, BLOCK)).astype(np.int16)
+
+    def keep() -> None:
+        for number, samples in enumerate(noise, 1):
+            for channel in (0, 1):
+                whole.hear(channel, Piece(samples, number * BLOCK, 0))
+        whole.finish({}, Config(), None)
+
+    with pytest.raises((OSError, RuntimeError)):
+        keep()
+    whole.close()
+    assert list(small_disk.iterdir()) == []
 
 
 # What is deleted

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -78,7 +81,8 @@ class WholeCall:
     def close(self) -> None:
         """Give up; nothing is left behind."""
         for track in self._tracks:
-            track.sound.close()
+            with contextlib.suppress(RuntimeError):  # what is given up need not be whole
+                track.sound.close()
         self.draft.discard()
 
     def _flush(self, channel: int) -> None:
@@ -92,7 +96,10 @@ class WholeCall:
         stretch = join(track.pieces, first, track.pieces[-1].end, goes_on=goes_on)
         if first > track.next:
             stretch = replace(stretch, holes=(Hole(track.next, first - track.next, "left out"), *stretch.holes))
-        track.sound.write(stretch.samples)
+        try:
+            track.sound.write(stretch.samples)
+        except AssertionError as error:  # how soundfile says that libsndfile wrote less than it was given
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         self._lines += [line for _, line in hole_lines(self.channels[channel], stretch)]
         track.samples += len(stretch.samples)
         track.missing += sum(hole.samples for hole in stretch.holes if hole.why != "left out")
@@ -111,4 +118,4 @@ def _must_hold(track: _Track, draft: Draft) -> None:
 
     found = soundfile.info(str(draft.path / track.file)).frames if track.samples else 0
     if found != track.samples:
-        raise OSError(0, f"{track.file} holds {found} of {track.samples} samples: is the disk full?")
+        raise OSError(errno.ENOSPC, f"{track.file} holds {found} of {track.samples} samples: is the disk full?")
