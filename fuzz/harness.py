@@ -35,6 +35,7 @@ HARNESSES: Mapping[str, str] = {
     "audiohook-session": "fuzz.audiohook:SESSION_TALK",
     "media-streams": "fuzz.streams:MEDIA_STREAMS",
     "pcm-streams": "fuzz.streams:PCM_STREAMS",
+    "audiosocket": "fuzz.audiosocket:CONVERSATION",
 }
 """By name: "module:harness", loaded when it is asked for, so that atheris can instrument what it imports."""
 
