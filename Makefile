@@ -1,20 +1,25 @@
-# make demo | test | check | bench. Needs Python 3.11 or newer; brings its own uv, and on Debian the packages it uses.
+# make demo | test | check | bench | chaos. Needs Python 3.11 or newer; brings its own uv, and on Debian the packages it uses.
 SHELL := /bin/sh
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --frozen
+ROUNDS ?= 100
 DEMO_PACKAGES := libportaudio2 asterisk-core-sounds-en-wav
 TEST_PACKAGES := $(DEMO_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins ffmpeg sox baresip-core sip-tester \
 	gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-libav \
 	chromium fonts-dejavu-core mosquitto tmux
 PROMPTS := http://deb.debian.org/debian/pool/main/a/asterisk-core-sounds/asterisk-core-sounds-en-wav_1.6.1-1_all.deb
 
-.PHONY: help demo test check format bench debian-demo debian-test install clean
+RUNS ?= 1000000
+
+.PHONY: help demo test check format bench chaos fuzz debian-demo debian-test install clean
 
 help:
 	@echo "make demo    install, then watch a call in which a human voice turns into a synthetic one"
 	@echo "make test    install what the tests need, and run them all"
 	@echo "make check   lint and type-check"
+	@echo "make chaos   kill, stop, cut off and fill what delivers alerts, ROUNDS=100 times; nothing may be lost"
 	@echo "make bench   measure speed and latency; results in benchmarks/results/"
+	@echo "make fuzz    give every parser RUNS hostile inputs (1000000); Linux; figures in runs/fuzz/figures.md"
 
 $(UV):
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 2; }
@@ -50,6 +55,13 @@ bench: debian-test install
 	$(RUN) python -m benchmarks.streams
 	$(RUN) python -m benchmarks.replay
 	$(RUN) python -m benchmarks.latency --minutes 2 --out benchmarks/results/latency-2-minutes.json --picture runs/latency.png
+
+chaos: install
+	$(RUN) python -m chaos --rounds $(ROUNDS)
+
+fuzz: $(UV)
+	$(UV) sync --frozen --group fuzz
+	$(RUN) --group fuzz python -m fuzz --runs $(RUNS)
 
 clean:
 	rm -rf .venv .uv demo data runs .pytest_cache .mypy_cache .ruff_cache

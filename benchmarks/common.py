@@ -58,15 +58,21 @@ def machine(detector: Detector) -> dict[str, Any]:
     """What the figures depend on."""
     import torch
 
+    return platform_of() | {
+        "torch": torch.__version__,
+        "load_average": round(os.getloadavg()[0], 2),
+        "weights_sha256": detector.weights_hash,
+        "parameters": sum(p.numel() for p in detector.parameters()),
+    }
+
+
+def platform_of() -> dict[str, Any]:
+    """What all figures depend on."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
         "system": platform.platform(),
         "python": platform.python_version(),
-        "torch": torch.__version__,
-        "load_average": round(os.getloadavg()[0], 2),
-        "weights_sha256": detector.weights_hash,
-        "parameters": sum(p.numel() for p in detector.parameters()),
     }
 
 

@@ -18,6 +18,7 @@ import os
 import socket
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -88,8 +89,13 @@ def slope_per_hour(at: Floats, values: Floats) -> float | None:
     return round(float(np.polyfit(at[kept] / 3600.0, values[kept], 1)[0]), 2)
 
 
+def beats_of(said: Sequence[tuple[float, Mapping[str, object]]], key: str) -> Floats:
+    """A figure of each heartbeat that has it."""
+    return np.array([float(str(data[key])) for _, data in said if key in data])
+
+
 def beats(received: Received, key: str) -> Floats:
-    return np.array([float(str(data[key])) for _, data in received.beats if key in data])
+    return beats_of(received.beats, key)
 
 
 def figures(received: Received, begun: float) -> dict[str, Any]:

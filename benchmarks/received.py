@@ -85,7 +85,7 @@ def _listen(
             found.missed += item.at_most
         if now >= sample_at:
             sample_at = now + SAMPLE_EVERY_S
-            found.process.append((now, *_resources(process.pid)))
+            found.process.append((now, *resources(process.pid)))
         if now >= progress_at and len(found.scores) > 1:
             progress_at = now + PROGRESS_EVERY_S
             progress(found)
@@ -138,7 +138,7 @@ def _end(process: subprocess.Popen[bytes], by_itself: bool) -> int:
         return process.wait()
 
 
-def _resources(pid: int) -> tuple[float, float]:
+def resources(pid: int) -> tuple[float, float]:
     """Resident MiB and processor seconds of a process (proc_pid_statm(5), proc_pid_stat(5)); 0.0 once it has ended."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])

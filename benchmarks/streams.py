@@ -37,6 +37,7 @@ from model.config import BLOCK, BLOCK_S
 from model.stream import Detector
 from monitor.bus import Bus
 from monitor.config import Config
+from monitor.delivery.sockets import Places
 from monitor.engine import Engine
 from monitor.pool import Pool
 from monitor.ring import Blocks, RingBank
@@ -112,7 +113,7 @@ def published(detector: Detector, config: Config, audio: Audio, rate: float) -> 
 
     def run(seconds: float) -> float:
         length = max(1.0, seconds * rate / streams)
-        sink = ZeromqSink("tcp://127.0.0.1:*", "benchmark")
+        sink = ZeromqSink(Places("tcp://127.0.0.1:*"), "benchmark")
         pool = Pool(detector, config, streams, Traces(streams))
         with Bus([sink], config.publish.queue_events, "benchmark") as bus:
             engine = Engine(pool, RingBank(streams, config.input.ring_s), bus, config)

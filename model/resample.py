@@ -58,7 +58,10 @@ class _Channel:
         frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples[None]), format="fltp", layout="mono")
         frame.sample_rate = self._rate
         self._into.push(frame)
-        return self._pull()
+        try:  # aresample makes one frame of one
+            return [cast("AudioFrame", self._out_of.pull()).to_ndarray().astype(np.float32, copy=False)[0]]
+        except BlockingIOError:
+            return []
 
     def flush(self, padding: int) -> list[NDArray[np.float32]]:
         # Without zeros behind it, audio shorter than the filter would not come out at all.
@@ -121,19 +124,20 @@ class StreamResampler:
         if not self._filters:
             return samples
         self._taken += samples.shape[1]
-        out = np.stack([self._filter(f, row, last) for f, row in zip(self._filters, samples, strict=True)])
+        rows = [self._filter(f, row, last) for f, row in zip(self._filters, samples, strict=True)]
+        out = rows[0][None] if len(rows) == 1 else np.stack(rows)
         if last:
             out = out[:, : -(-self._taken * self.rate_out // self.rate_in) - self._given]
         self._given += out.shape[1]
         return out
 
     def _filter(self, channel: _Channel, row: NDArray[np.float32], last: bool) -> NDArray[np.float32]:
-        pieces = [np.zeros(0, np.float32)]
+        pieces: list[NDArray[np.float32]] = []
         for i in range(0, row.size, _LONGEST_PUSH):
             pieces += channel.push(row[i : i + _LONGEST_PUSH])
         if last:
             pieces += channel.flush(self._padding)
-        return np.concatenate(pieces)
+        return pieces[0] if len(pieces) == 1 else np.concatenate([np.zeros(0, np.float32), *pieces])
 
 
 def resample_all(samples: NDArray[np.float32], rate_in: int, rate_out: int = SAMPLE_RATE) -> NDArray[np.float32]:

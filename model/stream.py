@@ -109,17 +109,23 @@ def stack(states: Sequence[State]) -> State:
     return State.from_tensors({k: torch.cat([f[k] for f in flats]) for k in flats[0]})
 
 
-def select(state: State, rows: Tensor) -> State:
-    """The streams named by rows: int64 (M,)."""
-    return State.from_tensors({k: v.index_select(0, rows) for k, v in state.tensors().items()})
+def select(state: State, rows: Tensor | slice) -> State:
+    """The streams named by rows: int64 (M,); those of a slice are not copied."""
+    held = state.tensors().items()
+    if isinstance(rows, slice):
+        return State.from_tensors({k: v[rows] for k, v in held})
+    return State.from_tensors({k: v.index_select(0, rows) for k, v in held})
 
 
-def assign(state: State, rows: Tensor, new: State) -> None:
-    """Write the streams of `new` into rows: int64 (M,) of state, in place."""
+def assign(state: State, rows: Tensor | slice, new: State) -> None:
+    """Write the streams of `new` into rows: int64 (M,) or a slice of state, in place."""
     fresh = new.tensors()
     with torch.inference_mode():  # The state may be one that step() made, which nothing else may change.
         for name, tensor in state.tensors().items():
-            tensor.index_copy_(0, rows, fresh[name])
+            if isinstance(rows, slice):
+                tensor[rows].copy_(fresh[name])
+            else:
+                tensor.index_copy_(0, rows, fresh[name])
 
 
 def step(detector: Detector, state: State, samples: Tensor) -> tuple[State, Scores]:

@@ -19,7 +19,9 @@ from monitor.sinks.config import (
     SyslogSection,
     WebhookSection,
 )
+from monitor.store.config import EvidenceStoreSection
 from monitor.taps.config import TapsSection
+from monitor.web.config import WebSection
 
 
 class ModelSection(Section):
@@ -72,6 +74,7 @@ class AlertSection(Section):
 class PublishSection(Section):
     score_interval_ms: int = Field(40, ge=20, le=10_000, multiple_of=20, description="audio between two scores")
     queue_events: int = Field(20_000, ge=100, description="events held for one sink before the newest are dropped")
+    redact_numbers: bool = Field(False, description="replace telephone numbers in events by pseudonyms")
     source: str = Field(SOURCE, pattern=r"^[!-~]+$", description="name of this monitor in CloudEvents, a URI-reference")
 
 
@@ -80,10 +83,24 @@ class ZeromqSection(Section):
     address: str = Field("tcp://127.0.0.1:5556", description="where the XPUB socket binds")
     heartbeat_s: Positive = Field(1.0, description="between two heartbeats")
     high_water_mark: int = Field(10_000, ge=1, le=2**31 - 1, description="messages held for one slow subscriber")
+    replay_address: str = Field(
+        "auto", description="where missed events are asked for; auto = next port; empty = nowhere"
+    )
+    replay_events: int = Field(
+        20_000, ge=0, le=10_000_000, description="newest events that are kept in memory for that"
+    )
+    replay_mib: int = Field(32, ge=1, le=100_000, description="memory that those may take")
+    keys: str = Field("", description="directory of 'monitor keys', for encryption; empty = none")
+    insecure: bool = Field(False, description="publish beyond this machine without keys")
 
 
 class JournalSection(Section):
     path: str = Field("", description="file that gets every event as a JSON line; empty = none")
+    fsync: Literal["never", "alerts", "always"] = Field("alerts", description="what must survive a power cut")
+    rotate_mib: int = Field(100, ge=0, le=1_000_000, description="size at which a new file is begun; 0 = none")
+    rotate_hours: float = Field(0.0, ge=0, description="age at which a new file is begun; 0 = none")
+    keep_mib: int = Field(0, ge=0, description="size of all files beyond which the oldest is deleted; 0 = none")
+    keep_days: float = Field(0.0, ge=0, description="age beyond which a file is deleted; 0 = none")
 
 
 class DashboardSection(Section):
@@ -94,6 +111,9 @@ class DashboardSection(Section):
 
 class ServeSection(Section):
     max_calls: int = Field(200, ge=1, le=10_000, description="calls at once; more are refused")
+    max_calls_per_peer: int = Field(
+        0, ge=0, le=10_000, description="calls at once of one host; 0 = no more than max_calls"
+    )
     idle_s: Positive = Field(10.0, description="a call from which nothing came for so long has ended")
     score_interval_ms: int = Field(500, ge=20, le=10_000, multiple_of=20, description="audio between two scores")
     insecure: bool = Field(False, description="listen beyond this machine without a secret or a certificate")
@@ -110,9 +130,11 @@ class Config(Section):
     publish: PublishSection = PublishSection()
     zeromq: ZeromqSection = ZeromqSection()
     journal: JournalSection = JournalSection()
+    evidence_store: EvidenceStoreSection = EvidenceStoreSection()
     dashboard: DashboardSection = DashboardSection()
     serve: ServeSection = ServeSection()
     taps: TapsSection = TapsSection()
+    web: WebSection = WebSection()
     webhook: WebhookSection = WebhookSection()
     alertmanager: AlertmanagerSection = AlertmanagerSection()
     syslog: SyslogSection = SyslogSection()

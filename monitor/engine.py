@@ -140,7 +140,7 @@ class Engine:
         if self.serving:
             self._begin()  # After taking: whatever was taken belongs to a call that had entered before.
         if blocks is not None:
-            self.reporter.end[blocks.rows] = blocks.end
+            self.reporter.heard(blocks)
             try:
                 results = self.pool.step(blocks)
             except RuntimeError as error:

@@ -47,11 +47,27 @@ class SinkStatus:
         return f"{self.name}: {self.fault}" + (f"; {self.queued} wait" if self.queued else "")
 
 
-class Lane:
-    """Queue, thread and fate of one sink. on_change(lane, code, detail) is called in the lane's thread."""
+def _nothing() -> None:
+    """Nobody wants to know."""
 
-    def __init__(self, sink: Sink, capacity: int, on_change: Callable[[Lane, str, str], None]) -> None:
+
+class Lane:
+    """Queue, thread and fate of one sink. All callbacks are called in the lane's thread.
+
+    on_change(lane, code, detail): the sink failed, recovered or ended. on_taken(event): the sink has this event.
+    on_tick(): as often as the sink is ticked, also while it fails.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        capacity: int,
+        on_change: Callable[[Lane, str, str], None],
+        on_taken: Callable[[Event], None] = lambda _: None,
+        on_tick: Callable[[], None] = _nothing,
+    ) -> None:
         self.sink = sink
+        self._on_taken, self._on_tick = on_taken, on_tick
         self._wants: Callable[[Event], bool] = getattr(sink, "wants", lambda _: True)
         self._capacity = capacity
         self._score_capacity = max(1, int(capacity * SCORE_SHARE))
@@ -73,21 +89,22 @@ class Lane:
         self._thread = threading.Thread(target=self._run, name=f"sink-{sink.name}", daemon=True)
         self._thread.start()
 
-    def offer(self, event: Event, wait: bool) -> None:
+    def offer(self, event: Event, wait: bool) -> bool:
         """Queue the event, if the sink wants it. When full: wait for room (wait=True), else drop and count. Never waits
-        once closed.
+        once closed. Returns whether it was taken care of, not dropped.
         """
         if not self._wants(event):
-            return
+            return True
         room = self._room(event, wait)
         with self._freed:
             while wait and not self._stopped and len(self._events) >= room:
                 self._freed.wait()
             if self._stopped or len(self._events) >= room:
                 self._dropped += 1
-                return
+                return False
             self._events.append(event)
             self._filled.notify()
+            return True
 
     def _room(self, event: Event, wait: bool) -> int:
         if not event.seq:
@@ -174,9 +191,11 @@ class Lane:
         try:
             if self._held is not None:
                 self.sink.emit(self._held)
+                self._on_taken(self._held)
                 self._taken()
             if now >= self._next_tick:
                 self._next_tick = now + TICK_S
+                self._on_tick()
                 self.sink.tick()
         except SinkError as error:
             self._failed(error)

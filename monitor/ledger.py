@@ -4,11 +4,13 @@ A late subscriber is told what is true now (last score, last state, open alert o
 subscriber can see that it missed something, whatever prefix of topics it chose:
 
 * every message names the one before it on its topic (prev);
-* a heartbeat gives, for each prefix that somebody subscribed to, the newest seq under it.
+* a heartbeat gives, for each prefix that somebody subscribed to, the newest seq under it, and how many messages there
+  were under it since somebody began to follow it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from monitor.types import Event
@@ -27,6 +29,13 @@ class _Topic:
     prev: int
 
 
+@dataclass(slots=True)
+class _Prefix:
+    newest: int
+    since: int
+    count: int = 0
+
+
 class Ledger:
     """Feed it every numbered event in the order of sending."""
 
@@ -35,7 +44,7 @@ class Ledger:
         self._gap_end = 0
         self._topics: dict[bytes, _Topic] = {}
         self._of_call: dict[str, set[bytes]] = {}
-        self._newest: dict[bytes, int] = {}
+        self._prefixes: dict[bytes, _Prefix] = {}
 
     def record(self, topic: bytes, event: Event) -> int:
         """Returns prev: seq of the message before this one on its topic, 0 for the first.
@@ -48,11 +57,13 @@ class Ledger:
             return before.prev  # Offered again after a fault.
         if event.seq > self.last_seq + 1:
             self._gap_end = event.seq - 1
-            self._newest = dict.fromkeys(self._newest, self._gap_end)
+            for prefix in self._prefixes.values():
+                prefix.newest = self._gap_end
         self.last_seq = event.seq
         for end in range(len(topic) + 1):
-            if topic[:end] in self._newest:
-                self._newest[topic[:end]] = event.seq
+            if followed := self._prefixes.get(topic[:end]):
+                followed.newest = event.seq
+                followed.count += 1
         prev = max(before.seq, self._gap_end) if before else self._gap_end
         self._keep(topic, event, prev)
         return prev
@@ -66,19 +77,34 @@ class Ledger:
         found = self._topics.get(topic)
         return (found.current, found.prev) if found and found.current else None
 
+    def holding(self, prefixes: Sequence[str]) -> Iterator[tuple[Event, int]]:
+        """What holds now under any of the prefixes, and its prev."""
+        wanted = tuple(prefix.encode() for prefix in prefixes)
+        for name, topic in self._topics.items():
+            if topic.current and name.startswith(wanted):
+                yield topic.current, topic.prev
+
     def subscribe(self, prefix: bytes) -> None:
         """Follow a prefix."""
-        if len(prefix) <= MAX_PREFIX_BYTES and len(self._newest) < MAX_PREFIXES:
+        if len(prefix) <= MAX_PREFIX_BYTES and len(self._prefixes) < MAX_PREFIXES and prefix not in self._prefixes:
             under = (topic.seq for name, topic in self._topics.items() if name.startswith(prefix))
-            self._newest.setdefault(prefix, max(under, default=0))
+            self._prefixes[prefix] = _Prefix(max(under, default=0), self.last_seq)
 
     def unsubscribe(self, prefix: bytes) -> None:
         """Nobody follows the prefix any more."""
-        self._newest.pop(prefix, None)
+        self._prefixes.pop(prefix, None)
+
+    def nobody(self) -> None:
+        """All connections were closed."""
+        self._prefixes.clear()
 
     def newest(self) -> dict[str, int]:
         """Newest seq under every prefix that is followed."""
-        return {prefix.decode("utf-8", "replace"): seq for prefix, seq in self._newest.items()}
+        return {_text(prefix): followed.newest for prefix, followed in self._prefixes.items()}
+
+    def sent(self) -> dict[str, tuple[int, int]]:
+        """(seq after which it is followed, messages since) of every prefix that is followed."""
+        return {_text(prefix): (followed.since, followed.count) for prefix, followed in self._prefixes.items()}
 
     def _keep(self, topic: bytes, event: Event, prev: int) -> None:
         if event.type == "call.ended":
@@ -98,3 +124,7 @@ class Ledger:
         of_call.discard(topic)
         if not of_call:
             self._of_call.pop(call, None)
+
+
+def _text(prefix: bytes) -> str:
+    return prefix.decode("utf-8", "replace")

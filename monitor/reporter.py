@@ -13,7 +13,9 @@ from monitor.bus import Bus
 from monitor.calls import Call, Feed
 from monitor.config import Config
 from monitor.pool import Pool, Results
-from monitor.ring import RingBank
+from monitor.redaction import redactor
+from monitor.ring import Blocks, RingBank
+from monitor.store.recorder import Recorder
 from monitor.types import Event
 
 RECENT_EVENTS = 100
@@ -43,6 +45,9 @@ class Reporter:
         self.alerts = np.zeros(pool.rows, dtype=np.int64)
         self.alerts_opened = 0
         self.end = np.zeros(pool.rows, dtype=np.int64)
+        self.recorder: Recorder | None = None
+        """Takes what was heard, where it is to be kept."""
+        self._clean = redactor(config.publish.redact_numbers)
         self._model_fault = ""
         self._interval = config.publish.score_interval_ms * SAMPLE_RATE // 1000
         self._call_of_row: dict[int, Call] = {}
@@ -56,6 +61,12 @@ class Reporter:
         self._say(call, events.call_started(call.name, call.origin, call.channels, dict(call.details), self.pool))
         if self._model_fault:
             self._set_usable(call, rows, False)
+
+    def heard(self, blocks: Blocks) -> None:
+        """The audio of one turn, before it is judged."""
+        self.end[blocks.rows] = blocks.end
+        if self.recorder is not None:
+            self.recorder.hear(blocks)
 
     def results(self, results: Results) -> None:
         """Of one step."""
@@ -84,7 +95,8 @@ class Reporter:
 
     def notice(self, code: str, detail: str, usable: bool) -> None:
         """What belongs to no call."""
-        self.recent.append(self.bus.publish(events.health("", "", 0, code, detail, usable), wait=False))
+        event = self._clean(events.health("", "", 0, code, detail, usable))
+        self.recent.append(self.bus.publish(event, wait=False))
 
     def model(self, calls: tuple[Call, ...], fault: str) -> None:
         """The network failed, or works again; said once."""
@@ -115,6 +127,9 @@ class Reporter:
         self._say(call, events.call_ended(call.name, int(self.end[rows].max()), why, call.lost, channels))
 
     def _say(self, call: Call, event: Event) -> None:
+        event = self._clean(event)
+        if self.recorder is not None:
+            self.recorder.said(call, event)
         event = self.bus.publish(event, wait=not call.live)
         if event.type != "score":
             self.recent.append(event)

@@ -138,6 +138,14 @@ class Ring:
         """Samples that wait to be scored."""
         return int(self._bank.written[self.rows.start] - self._bank.read[self.rows.start])
 
+    def heard_since(self, written: int) -> tuple[Audio, int]:
+        """What was written after that and is still held, (channels, n), and `written` now; takes nothing away."""
+        bank = self._bank
+        with bank.changed:
+            now = self.written
+            places = np.arange(max(0, written, now - bank.capacity), now) % bank.capacity
+            return bank.audio[self.rows][:, places], now
+
     def finish(self) -> None:
         """No more audio comes; whole blocks that are held are still read."""
         with self._bank.changed:

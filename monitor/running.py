@@ -129,6 +129,10 @@ def acquaint(sinks: Sequence[Sink], engine: Engine) -> None:
     for sink in sinks:
         if hasattr(sink, "vitals"):
             sink.vitals = engine.vitals
+        if hasattr(sink, "recorder"):
+            engine.reporter.recorder = sink.recorder
+        if hasattr(sink, "weights_hash"):
+            sink.weights_hash = engine.pool.detector.weights_hash
         if hasattr(sink, "statuses"):
             sink.statuses = engine.bus.status
         if hasattr(sink, "latency"):

@@ -1,8 +1,11 @@
-"""The receiving end of the stream: events of a running monitor, and what went missing on the way.
+"""The receiving end of the stream: events of a running monitor, each once and in order.
 
 with Subscriber("tcp://127.0.0.1:5556", topics=["alert."]) as subscriber:
     for item in subscriber:
         print(item)
+
+What is lost on the way is fetched again from the publisher, from its memory or its journal; what cannot be had is
+reported as Missed. docs/reliability.md says what is guaranteed.
 """
 
 from __future__ import annotations
@@ -14,24 +17,30 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-import zmq
-
 from monitor import wire
-from monitor.continuity import Continuity, Missed
+from monitor.continuity import Missed, Position
+from monitor.delivery.catchup import Catchup, Restarted
+from monitor.delivery.keys import Pair
+from monitor.delivery.links import Line, Links, replay_address
 from monitor.errors import BadInputError
 from monitor.wire import Message
 
-__all__ = ["Item", "Message", "Missed", "Restarted", "Returned", "Silent", "Subscriber", "Unreadable"]
+__all__ = [
+    "Item",
+    "Message",
+    "Missed",
+    "Pair",
+    "Position",
+    "Refused",
+    "Restarted",
+    "Returned",
+    "Silent",
+    "Subscriber",
+    "Unreadable",
+]
 
 SETTLE_S = 0.1
 """After a pause of this process (suspended, stopped) what has arrived meanwhile comes first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Restarted:
-    """Another run of the publisher answers; numbers start again at 1."""
-
-    epoch: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,14 @@ class Returned:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """The publisher does not let this subscriber in; it tries again by itself, every few seconds."""
+
+    address: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unreadable:
     """Something came that is no event of a monitor."""
 
@@ -57,7 +74,7 @@ class Unreadable:
     reason: str
 
 
-Item = Message | Missed | Restarted | Silent | Returned | Unreadable
+Item = Message | Missed | Restarted | Silent | Returned | Refused | Unreadable
 
 
 class Subscriber:
@@ -74,10 +91,20 @@ class Subscriber:
         heartbeats: bool = False,
         silence_s: float = 3.0,
         high_water_mark: int = 10_000,
+        *,
+        since: Position | None = None,
+        replay: str | None = None,
+        patience_s: float = 30.0,
+        server_key: str = "",
+        keys: Pair | None = None,
     ) -> None:
         """silence_s: without a heartbeat for so long, Silent is reported. high_water_mark: messages held here.
 
-        Raises BadInputError for an address that cannot be one; that nobody answers there is no error.
+        since: go on after this position; None: from now on. replay: where to ask for what was missed; None: where the
+        publisher says, "": nowhere. patience_s: what nobody answered for so long is reported as Missed. server_key: of
+        the publisher, keys: one's own; both, or neither where the stream is not encrypted.
+
+        Raises BadInputError for an address or keys that cannot be; that nobody answers there is no error.
         """
         if isinstance(topics, str):
             raise BadInputError("topics must be a list of prefixes", f"write topics=[{topics!r}]")
@@ -85,31 +112,51 @@ class Subscriber:
         if address.endswith((":0", ":*")):
             raise BadInputError(f"{address} names no port", "write the address at which the monitor publishes")
         self.address = address
-        self.epoch = ""
-        self._topics = tuple(topics)
         self._heartbeats = heartbeats
         self._silence_s = silence_s
+        self._patience_s = patience_s
+        self._most_held = max(high_water_mark, 100)
+        self._replay = replay
         self._items: deque[Item] = deque()
-        self._continuity = Continuity(self._topics)
+        self._catchup = Catchup(topics, since)
         self._heard_at = time.monotonic()
-        self._silent = False
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._socket = self._connect(high_water_mark)
+        self._heard = self._silent = self._refused = False
+        self._links = Links(Line(address, server_key, keys), tuple(topics), high_water_mark)
+        if replay is not None:
+            self._links.replay_at(replay)
+            self._catchup.can_ask = bool(replay)
 
     @property
     def heard(self) -> bool:
         """Whether anything has come yet."""
-        return bool(self.epoch)
+        return self._heard
+
+    @property
+    def epoch(self) -> str:
+        """The run of the publisher from which the last item came; "" before the first."""
+        return self._catchup.epoch
+
+    @property
+    def position(self) -> Position | None:
+        """Where to go on after the last item that receive() gave: keep it together with what was made of that item.
+
+        None before it is known, which is with the first heartbeat.
+        """
+        return self._catchup.position
 
     def receive(self, timeout_s: float | None = None) -> Item | None:
         """The next item; None when there was none within timeout_s (None: waits as long as it takes)."""
         until = float("inf") if timeout_s is None else time.monotonic() + timeout_s
         while not self._items:
+            if not self._catchup.idle:
+                self._items.extend(item for item in self._catchup.step() if self._is_wanted(item))
+                continue
+            self._links.ask(self._catchup.request)
             now = time.monotonic()
             silent_at = float("inf") if self._silent else self._heard_at + self._silence_s
-            if self._arrives(min(until, silent_at) - now):
+            if self._links.wait(min(until, silent_at) - now, self._has_room()):
                 self._take()
-            elif time.monotonic() >= silent_at and not self._arrives(SETTLE_S):
+            elif time.monotonic() >= silent_at and not self._links.wait(SETTLE_S, self._has_room()):
                 self._silent = True
                 return Silent(self._silence_s, self.address)
             elif time.monotonic() >= until:
@@ -122,9 +169,7 @@ class Subscriber:
 
     def close(self) -> None:
         """Disconnect. May be called twice."""
-        if not self._socket.closed:
-            self._socket.close(0)
-            self._context.term()
+        self._links.close()
 
     def __enter__(self) -> Self:
         return self
@@ -134,79 +179,51 @@ class Subscriber:
     ) -> None:
         self.close()
 
-    def _connect(self, high_water_mark: int) -> zmq.Socket[bytes]:
-        socket = self._context.socket(zmq.SUB)
-        socket.setsockopt(zmq.RCVHWM, high_water_mark)
-        socket.setsockopt(zmq.RECONNECT_IVL, 100)
-        socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1_000)
-        # The kernel notices a dead network without help of this process, which may be suspended for a while.
-        socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
-        socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, 10)
-        socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, 5)
-        socket.setsockopt(zmq.TCP_KEEPALIVE_CNT, 3)
-        socket.setsockopt(zmq.IPV6, int("[" in self.address))
-        # Before connecting, so that all prefixes arrive at once; heartbeats are needed whatever was chosen.
-        for prefix in {*self._topics, wire.HEALTH}:
-            socket.setsockopt(zmq.SUBSCRIBE, prefix.encode())
-        try:
-            socket.connect(self.address)
-        except zmq.ZMQError as error:
-            socket.close(0)
-            self._context.term()
-            hint = "write the address at which the monitor publishes, such as tcp://127.0.0.1:5556"
-            raise BadInputError(
-                f"cannot subscribe to {self.address}: {zmq.strerror(error.errno or 0)}", hint
-            ) from error
-        return socket
-
-    def _arrives(self, within_s: float) -> bool:
-        milliseconds = None if within_s == float("inf") else max(0, int(within_s * 1000) + 1)
-        return bool(self._socket.poll(milliseconds))
+    def _has_room(self) -> bool:
+        """While an answer is awaited the newest wait in the socket, and beyond its mark at the publisher."""
+        if self._catchup.held < self._most_held:
+            return True
+        if self._catchup.request is None and self._catchup.can_ask is None:
+            self._catchup.can_ask = False
+        self._heard_at = time.monotonic()
+        return False
 
     def _take(self) -> None:
-        parts = self._socket.recv_multipart()
+        """What the sockets have: an answer, a refusal, a message."""
+        reason = self._links.refusal()
+        if reason and not self._refused:
+            self._refused = True
+            self._items.append(Refused(self.address, reason))
+        if not self._silent and not self._links.patience_of(self._patience_s):
+            self._catchup.give_up()
+        if (answer := self._links.answer()) is not None:
+            self._catchup.reply(*answer)
+        if self._has_room() and (parts := self._links.message()):
+            self._put(parts)
+
+    def _put(self, parts: Sequence[bytes]) -> None:
         topic = parts[0].decode("utf-8", "replace")
         try:
             message = wire.decode(parts[-1], topic)
         except BadInputError as error:
             self._items.append(Unreadable(topic, error.message))
             return
-        self._heard_at = time.monotonic()
+        self._heard, self._refused, self._heard_at = True, False, time.monotonic()
         if self._silent:
             self._silent = False
             self._items.append(Returned(self.address))
-        self._follow_epoch(message.event.epoch)
-        if message.event.seq:
-            self._number(message)
-        else:
-            self._beat(message)
+            self._links.be_patient()
+        said = message.event.data.get("replay") if not message.event.seq else None
+        if self._replay is None and message.event.data.get("code") == "heartbeat":
+            self._learn(said if isinstance(said, str) else "")
+        self._catchup.put(message)
 
-    def _follow_epoch(self, epoch: str) -> None:
-        if epoch == self.epoch:
-            return
-        if self.epoch:
-            self._items.append(Restarted(epoch))
-            # This subscription is older than the new run, so that all of it is ours.
-            self._continuity = Continuity(self._topics, joined=0)
-        self.epoch = epoch
+    def _learn(self, said: str) -> None:
+        """Where to ask, from a heartbeat."""
+        if said:
+            self._links.replay_at(replay_address(self.address, said))
+        self._catchup.can_ask = bool(said)
 
-    def _number(self, message: Message) -> None:
-        event = message.event
-        if not self._wanted(message) or not self._continuity.is_new(message.topic, event.seq):
-            return
-        missed = self._continuity.message(message.topic, event.seq, message.prev, message.snapshot)
-        if missed:
-            self._items.append(missed)
-        self._items.append(message)
-
-    def _beat(self, message: Message) -> None:
-        data = message.event.data
-        last_seq, newest = data.get("last_seq"), data.get("last")
-        if isinstance(last_seq, int) and isinstance(newest, dict):
-            numbers = {prefix: seq for prefix, seq in newest.items() if isinstance(seq, int)}
-            self._items.extend(self._continuity.heartbeat(last_seq, numbers))
-        if self._wanted(message) and (self._heartbeats or data.get("code") != "heartbeat"):
-            self._items.append(message)
-
-    def _wanted(self, message: Message) -> bool:
-        return message.topic.startswith(self._topics)
+    def _is_wanted(self, item: Item) -> bool:
+        beat = isinstance(item, Message) and not item.event.seq and item.event.data.get("code") == "heartbeat"
+        return self._heartbeats or not beat

@@ -100,7 +100,7 @@ class Event:
 
     sample: index of the last sample that led to it. seq: 1, 2, 3 ... within the epoch, which names one run of
     the program. time: UTC, ISO 8601. epoch and time are the wall-clock fields: all others are functions of
-    the audio, the weights and the configuration.
+    the audio, the weights and the configuration. unjournaled: there is a journal, and it does not have the event yet.
     """
 
     type: str
@@ -111,6 +111,7 @@ class Event:
     seq: int = 0
     epoch: str = ""
     time: str = ""
+    unjournaled: bool = False
 
 
 class Sink(Protocol):

@@ -22,7 +22,8 @@ from monitor.errors import BadInputError
 from monitor.types import Event
 
 ENVELOPE = ("type", "call", "channel", "sample", "seq", "epoch", "time")
-RESERVED = frozenset((*ENVELOPE, "prev", "snapshot"))
+RESERVED = frozenset((*ENVELOPE, "prev", "snapshot", "unjournaled", "after", "crc", "chain"))
+"""Names that no data may have: the envelope, what a transport adds, and what a journal adds."""
 KINDS = ("alert", "call", "health", "score", "state")
 HEALTH = "health"
 
@@ -95,6 +96,8 @@ def encode(event: Event, prev: int | None = None, snapshot: bool = False) -> byt
     head["time"] = event.time
     if snapshot:
         head["snapshot"] = True
+    if event.unjournaled:
+        head["unjournaled"] = True
     text = _dumps(_HEAD, head)
     if event.data:
         text = f"{text[:-1]},{_dumps(_DATA, event.data)[1:]}"
@@ -123,6 +126,7 @@ def decode(raw: bytes, on_topic: str = "") -> Message:
         seq=_count(fields, "seq"),
         epoch=_text(fields, "epoch"),
         time=_text(fields, "time"),
+        unjournaled=fields.get("unjournaled") is True,
     )
     prev = _count(fields, "prev") if "prev" in fields else 0
     return Message(on_topic or topic(event), event, prev, fields.get("snapshot") is True, raw)

@@ -210,10 +210,20 @@ def events_of(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
+def journaled(path: Path) -> str:
+    """The events in a journal as they stand on standard output: without what seals its lines."""
+    return unsealed(path.read_text())
+
+
+def unsealed(text: str) -> str:
+    """Lines of a journal without their seals; other lines as they are."""
+    return re.sub(r'(,"after":"\w{64}")?,"crc":"\w{8}","chain":"\w{64}"\}(?=\n)', "}", text)
+
+
 def timeless(text: str) -> list[str]:
-    """JSON lines without the two fields that depend on the clock, otherwise byte for byte."""
+    """Events as JSON lines without the fields that depend on the clock, seals among them, otherwise byte for byte."""
     clock = re.compile(r'"epoch":"[^"]*","time":"[^"]*",')
-    lines = text.splitlines()
+    lines = unsealed(text).splitlines()
     assert all(len(clock.findall(line)) == 1 for line in lines)
     return [clock.sub("", line) for line in lines]
 

@@ -238,6 +238,7 @@ def all_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str
         yield {
             "zeromq": {"address": "tcp://127.0.0.1:*"},
             "journal": {"path": str(tmp_path / "journal")},
+            "evidence_store": {"path": str(tmp_path / "evidence")},
             "webhook": {"url": http.url, "events": ["alert", "call", "score"]},
             "alertmanager": {"url": http.url},
             "syslog": {"address": f"127.0.0.1:{syslog.port}", "events": ["alert", "call", "score"]},

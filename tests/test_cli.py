@@ -18,6 +18,7 @@ from helpers import (
     Ran,
     environment,
     events_of,
+    journaled,
     make_detector,
     make_weights,
     run_here,
@@ -272,7 +273,7 @@ def test_a_subscriber_in_another_process_gets_what_the_journal_has(tmp_path: Pat
             subscriber.wait_for(lambda line: '"call.ended"' in line)
             assert monitor.end() == 0
         subscriber.wait_for(lambda line: '"stopped"' in line)
-    journal = events_of((tmp_path / "journal").read_text())
+    journal = events_of(journaled(tmp_path / "journal"))
     received = {}
     for event in subscriber.events:
         if event.get("seq"):

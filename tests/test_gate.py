@@ -1,115 +1,108 @@
-"""The gate names what is not speech, and lets speech through."""
+"""Write-ahead: what the journal has goes on, in order; what it cannot take goes on marked."""
 
 from __future__ import annotations
 
-import numpy as np
-import pytest
-import torch
-
-from model.config import BLOCK, SAMPLE_RATE, GateConfig
-from model.features import TAIL, hann, spectra
-from model.gate import Kind, clean, gate, init_gate
+from monitor.bus import Bus
+from monitor.gate import PATIENCE_S, Gate
+from monitor.sinks.memory import MemorySink
+from monitor.types import Event
 
 
-def kinds(x: np.ndarray) -> list[Kind]:
-    """Kind of each block of float (n,)."""
-    config, state = GateConfig(), init_gate(GateConfig(), 1, torch.device("cpu"))
-    tail, found = torch.zeros(1, TAIL), []
-    for at in range(0, len(x) // BLOCK * BLOCK, BLOCK):
-        block, gap, invalid = clean(torch.from_numpy(x[None, at : at + BLOCK].astype(np.float32)))
-        window = torch.cat([tail, block], 1)
-        power = spectra(window, hann())[:, -1].abs().square()
-        state, kind, _ = gate(config, state, block, power, gap, invalid)
-        found.append(Kind(int(kind)))
-        tail = window[:, -TAIL:]
-    return found
+class Ahead(MemorySink):
+    ahead = True
 
 
-def tone(*frequencies: float, seconds: float = 2.0, noise_db: float = -60.0, level: float = 0.1) -> np.ndarray:
-    t = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
-    rng = np.random.default_rng(0)
-    clean_tone = sum(np.sin(2 * np.pi * f * t) for f in frequencies) / len(frequencies)
-    return level * (clean_tone + 10 ** (noise_db / 20) * rng.standard_normal(len(t)))
+def score(n: int = 0) -> Event:
+    return Event("score", "call1", "caller", n)
 
 
-def mu_law_8k(x: np.ndarray) -> np.ndarray:
-    """As a telephone would carry it."""
-    narrow = np.repeat(x[::2], 2)
-    y = np.sign(narrow) * np.log1p(255 * np.abs(narrow)) / np.log(256)
-    y = np.round(y * 127) / 127
-    return np.sign(y) * np.expm1(np.abs(y) * np.log(256)) / 255
+def numbered(seq: int) -> Event:
+    return Event("score", "c", "a", 0, {}, seq, "epoch", "now")
 
 
-def share(found: list[Kind], *wanted: Kind) -> float:
-    return sum(k in wanted for k in found) / len(found)
+class Out:
+    def __init__(self) -> None:
+        self.events: list[tuple[int, bool]] = []
+        self.now = 0.0
+        self.gate = Gate(lambda event, _: self.events.append((event.seq, event.unjournaled)), lambda: self.now)
 
 
-def voice(seconds: float = 3.0, f0: float = 120.0) -> np.ndarray:
-    """A vowel that glides, with formants: what must pass."""
-    t = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
-    phase = 2 * np.pi * np.cumsum(f0 * (1 + 0.15 * np.sin(2 * np.pi * 1.3 * t))) / SAMPLE_RATE
-    formants = (500 + 200 * np.sin(2 * np.pi * 2 * t), 1500 + 500 * np.sin(2 * np.pi * 1.1 * t))
-    x = np.zeros_like(t)
-    for k in range(1, 40):
-        f = k * f0
-        gain = sum(1 / (1 + ((f - formant) / 120) ** 2) for formant in formants)
-        x += gain * np.sin(k * phase)
-    return 0.1 * x / np.abs(x).max() + 1e-4 * np.random.default_rng(1).standard_normal(len(t))
+def test_nothing_goes_on_before_the_journal_has_it() -> None:
+    out = Out()
+    for seq in (1, 2, 3):
+        out.gate.enter(numbered(seq), False)
+    assert out.events == []
+    out.gate.taken(numbered(1))
+    out.gate.taken(numbered(2))
+    assert out.events == [(1, False), (2, False)]
 
 
-@pytest.mark.parametrize("f0", [90.0, 120.0, 210.0, 280.0])
-def test_a_voice_passes(f0: float) -> None:
-    assert share(kinds(voice(f0=f0)), Kind.SPEECH) > 0.9
+def test_a_journal_that_fails_holds_nobody_up_and_the_gate_closes_when_it_has_caught_up() -> None:
+    out = Out()
+    for seq in (1, 2):
+        out.gate.enter(numbered(seq), False)
+    out.gate.open()
+    out.gate.enter(numbered(3), False)
+    assert out.events == [(1, True), (2, True), (3, True)]
+    for seq in (1, 2):
+        out.gate.taken(numbered(seq))
+    assert out.gate.is_open
+    out.gate.taken(numbered(3))
+    assert not out.gate.is_open
+    out.gate.enter(numbered(4), False)
+    assert len(out.events) == 3
+    out.gate.taken(numbered(4))
+    assert out.events[3:] == [(4, False)]
 
 
-def test_exact_zeros_and_silence_are_told_apart() -> None:
-    quiet = 1e-4 * np.random.default_rng(0).standard_normal(SAMPLE_RATE)
-    assert share(kinds(np.zeros(SAMPLE_RATE)), Kind.ZEROS) == 1.0
-    assert share(kinds(quiet), Kind.SILENCE) == 1.0
+def test_what_the_journal_has_no_room_for_keeps_its_place() -> None:
+    out = Out()
+    out.gate.enter(numbered(1), False)
+    out.gate.refused(out.gate.enter(numbered(2), False))
+    assert out.events == []
+    out.gate.taken(numbered(1))
+    assert out.events == [(1, False), (2, True)]
 
 
-def test_pauses_of_a_noisy_room_are_silence_beside_a_voice() -> None:
-    room = 4e-4 * np.random.default_rng(0).standard_normal(SAMPLE_RATE)
-    found = kinds(np.concatenate([voice(2.0), room]))
-    assert share(found[-40:], Kind.SILENCE) > 0.9
+def test_a_live_event_waits_for_a_slow_disk_no_longer_than_is_reasonable_and_a_recording_does() -> None:
+    live, recording = Out(), Out()
+    live.gate.enter(numbered(1), False)
+    recording.gate.enter(numbered(1), True)
+    for out in (live, recording):
+        out.gate.overdue()
+        assert out.events == []
+        out.now = PATIENCE_S + 0.1
+        out.gate.overdue()
+    assert live.events == [(1, True)]
+    assert recording.events == []
 
 
-@pytest.mark.parametrize("frequencies", [(425.0,), (440.0, 480.0), (350.0, 440.0), (480.0, 620.0)])
-@pytest.mark.parametrize("telephone", [False, True])
-def test_ringback_busy_and_dial_tones(frequencies: tuple[float, ...], telephone: bool) -> None:
-    x = tone(*frequencies)
-    found = kinds(mu_law_8k(x) if telephone else x)
-    assert share(found[12:], Kind.RINGBACK, Kind.TONE) > 0.95
-    assert share(found[12:], Kind.RINGBACK) > 0.8
+def test_on_the_bus_a_failing_journal_is_passed_and_gets_all_of_it_later() -> None:
+    journal, other = Ahead("journal"), MemorySink("other")
+    with Bus([other, journal], 1000) as bus:
+        bus.publish(score(), wait=False)
+        assert other.wait_for(1)
+        assert journal.wait_for(1)
+        journal.fail("no space left")
+        for n in range(20):
+            bus.publish(score(n), wait=False)
+        assert other.wait_for(22)
+        journal.recover()
+        assert bus.drain(10.0)
+        bus.publish(score(), wait=False)
+        assert bus.drain(10.0)
+    seen = [(event.seq, event.unjournaled) for event in other.events if event.seq]
+    assert [seq for seq, _ in seen] == list(range(1, 23))
+    assert [mark for _, mark in seen] == [False] + [True] * 20 + [False]
+    assert [event.seq for event in journal.events if event.seq] == list(range(1, 23))
+    assert not any(event.unjournaled for event in journal.events)
 
 
-def test_a_steady_tone() -> None:
-    assert share(kinds(tone(1000.0))[12:], Kind.TONE) > 0.95
-    assert share(kinds(tone(1000.0, noise_db=-25.0))[12:], Kind.TONE) > 0.8
-
-
-@pytest.mark.parametrize(("row", "column"), [(697, 1209), (770, 1336), (852, 1477), (941, 1633)])
-def test_dtmf_keys(row: int, column: int) -> None:
-    key = np.concatenate([tone(row, column, seconds=0.12), np.zeros(SAMPLE_RATE // 10)])
-    found = kinds(np.tile(key, 5))
-    assert Kind.DTMF in found
-    assert share(found, Kind.SPEECH) < 0.35
-
-
-def test_clipping() -> None:
-    assert share(kinds(np.clip(voice() * 40, -1, 1)), Kind.CLIPPING) > 0.8
-
-
-def test_lost_audio_and_what_follows_it() -> None:
-    x = voice()
-    x[40 * BLOCK : 42 * BLOCK] = np.nan
-    found = kinds(x)
-    assert found[40:42] == [Kind.GAP, Kind.GAP]
-    assert found[42] == Kind.GAP, "the first windows after a gap still see its edge"
-    assert found[48] == Kind.SPEECH
-
-
-def test_invalid_samples() -> None:
-    x = voice()
-    x[50 * BLOCK + 3] = np.inf
-    assert kinds(x)[50] == Kind.INVALID
+def test_at_the_end_what_the_journal_could_not_take_still_reaches_the_others() -> None:
+    journal, other = Ahead("journal"), MemorySink("other")
+    journal.fail("no space left")
+    with Bus([journal, other], 1000) as bus:
+        for n in range(50):
+            bus.publish(score(n), wait=True)
+    assert [event.seq for event in other.events if event.seq] == list(range(1, 51))
+    assert bus.status()[0].dropped == 50

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import virtual_mic
-from helpers import QUICK, environment, make_weights, settings, start_monitor, turning_call, write_wav
+from helpers import QUICK, environment, journaled, make_weights, settings, start_monitor, turning_call, write_wav
 
 pytestmark = pytest.mark.microphone
 
@@ -52,7 +52,7 @@ def test_a_call_into_a_microphone(microphones: virtual_mic.VirtualMicrophones, t
         "alert.closed",
     ]
     assert events[-1]["channels"]["mic"]["alerts"] == 1
-    assert (tmp_path / "journal").read_text() == "".join(monitor.lines)
+    assert journaled(tmp_path / "journal") == "".join(monitor.lines)
     received = {e["seq"]: e for e in subscriber.events if e.get("seq")}
     for event in events:
         if event["seq"] >= min(seq for seq, e in received.items() if e["type"] == "score"):

@@ -13,7 +13,7 @@ from rtp_senders import FORMATS, packets, sent
 from monitor.rtp.packet import RtpPacket
 from monitor.rtp.payload import STATIC, USUAL
 from monitor.taps.happenings import CallAudio, CallEnded, CallStarted, Happening
-from monitor.taps.rtp_desk import MOST_CANDIDATES, Line, RtpDesk
+from monitor.taps.rtp_desk import CREDIT_RATE, CREDIT_S, MOST_CANDIDATES, MOST_STRANGE, YOUNG_S, Line, RtpDesk
 from monitor.types import SAMPLE_RATE, Audio
 
 ONE = Line((5004,), ("party",), ({**STATIC, **USUAL},))
@@ -42,6 +42,7 @@ class Desk:
         for packet in some:
             data = packed(replace(packet, ssrc=ssrc))
             self.said += self.desk.datagram(self.line, party, data, source, at)
+            self.said += self.desk.tick(at)
             at += 0.02
         return at
 
@@ -114,6 +115,15 @@ def test_a_sender_that_changes_its_ssrc_stays_in_its_call() -> None:
     assert len(desk.started) == 1
     assert len({a.call for a in desk.said if isinstance(a, CallAudio)}) == 1
     assert 2.0 <= len(desk.audio()) / SAMPLE_RATE <= 2.2
+
+
+def test_a_sender_that_changes_its_ssrc_without_a_pause_stays_in_its_call() -> None:
+    desk = Desk()
+    _, sending = spoken()
+    at = desk.hear(sending[:50])
+    desk.hear(sending[50:], at=at, ssrc=2)
+    assert len(desk.started) == 1
+    assert 0 <= 100 * 320 - len(desk.audio()) < 320, "not a packet is lost, and the resampler holds some"
 
 
 def test_two_senders_from_one_port_at_a_time_are_two_calls() -> None:
@@ -204,7 +214,7 @@ def test_strangers_are_forgotten_before_they_fill_the_memory() -> None:
     desk = Desk()
     data = packed(spoken()[1][0])
     for number in range(2 * MOST_CANDIDATES):
-        desk.said += desk.desk.datagram(ONE, 0, data, ("192.0.2.9", number), 0.0)
+        desk.said += desk.desk.datagram(ONE, 0, data, (f"192.0.2.{number % 50}", number), 0.0)
     assert len(desk.desk._candidates) <= MOST_CANDIDATES
     assert not desk.said
 
@@ -216,3 +226,40 @@ def test_every_codec_is_heard(kind: int, encoder: str) -> None:
     desk.hear(sending)
     assert abs(len(desk.audio()) / SAMPLE_RATE - len(sending) * 0.02) < 0.05
     assert desk.audio().std() > 0.01
+
+
+def test_a_stream_that_gives_more_audio_than_time_passes_is_bounded_and_an_honest_one_is_not() -> None:
+    desk = Desk()
+    _, sending = spoken()
+    packet = replace(sending[0], payload=bytes(8000))
+    for i in range(500):
+        more = replace(packet, sequence=i, timestamp=i * 8000)
+        desk.said += desk.desk.datagram(ONE, 0, packed(more), PHONE, i * 0.02)
+        desk.said += desk.desk.tick(i * 0.02)
+    seconds = sum(len(h.samples) for h in desk.said if isinstance(h, CallAudio)) / SAMPLE_RATE
+    assert seconds < CREDIT_S + CREDIT_RATE * 10 + 2
+    assert desk.desk.counts["of a stream that gives more audio than time passes"] > 400
+    honest = Desk()
+    for i in range(5):
+        honest.hear([replace(p, sequence=i * 100 + n) for n, p in enumerate(sending)], at=i * 2.0)
+    assert not honest.desk.counts
+
+
+def test_a_host_can_say_only_so_much_that_belongs_to_no_call_and_others_are_heard() -> None:
+    desk = Desk()
+    data = packed(spoken()[1][0])
+    for number in range(5 * MOST_STRANGE):
+        desk.said += desk.desk.datagram(ONE, 0, data[:8] + number.to_bytes(4, "big") + data[12:], OTHER, 0.5)
+    assert len(desk.desk._candidates) == MOST_STRANGE
+    (reason,) = desk.desk.counts
+    assert "a host that belong to no call" in reason
+    assert desk.desk.counts[reason] == 4 * MOST_STRANGE
+    desk.hear(spoken()[1], at=0.5)
+    assert len(desk.started) == 1
+
+
+def test_a_call_of_two_packets_soon_makes_room() -> None:
+    desk = Desk()
+    at = desk.hear(spoken()[1][:2])
+    desk.wait(at + YOUNG_S + 0.1)
+    assert desk.ended == ["nothing came for 2 s"]

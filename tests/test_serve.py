@@ -3,51 +3,28 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import peers
 import pytest
 from helpers import (
     Running,
     assert_one_error,
-    make_weights,
     run_here,
     run_monitor,
     settings,
-    start_monitor,
     turning_call,
     voice,
     write_wav,
 )
+from serving import of, serving
 
 from model.resample import resample_all
 
-QUICK = ("evidence.memory_s=1.5", "alerts.close_hold_s=1.0", "serve.idle_s=2.0")
-
 needs_gstreamer = pytest.mark.skipif(bool(peers.missing("gst-launch-1.0")), reason="GStreamer is not installed")
 needs_sip = pytest.mark.skipif(bool(peers.missing("baresip", "sipp")), reason="baresip or sipp is not installed")
-
-
-@contextmanager
-def serving(tmp_path: Path, *words: str) -> Iterator[Running]:
-    """A server that listens; it is ended by Ctrl-C."""
-    make_weights(tmp_path / "w.safetensors")
-    options = ("--weights", "w.safetensors", "--json", "--no-publish", "--journal", "journal", *settings(*QUICK))
-    with start_monitor("serve", *options, *words, cwd=tmp_path) as monitor:
-        monitor.wait_for(lambda line: '"listening"' in line)
-        yield monitor
-        assert monitor.end(signal.SIGINT) == 130
-        assert monitor.stderr == ""
-
-
-def of(monitor: Running, kind: str, call: str = "") -> list[dict[str, Any]]:
-    return [e for e in monitor.events if e["type"] == kind and call in e["call"]]
 
 
 @needs_gstreamer

@@ -10,8 +10,9 @@ from helpers import voice
 
 from model.resample import resample_all
 from monitor.errors import BadInputError
+from monitor.rtp.encode import companded
 from monitor.rtp.payload import Format, open_decoder
-from monitor.simulate.encode import Prepared, companded, linear
+from monitor.simulate.encode import Prepared, linear
 from monitor.simulate.media_streams import MediaStreamPeer, Stream
 from monitor.simulate.peer import Call
 from monitor.simulate.plan import Impairments

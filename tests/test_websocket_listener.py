@@ -19,8 +19,9 @@ from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatu
 from monitor.errors import BadInputError
 from monitor.taps.config import TapsSection
 from monitor.taps.happenings import CallAudio, CallEnded, CallPaused, CallStarted, Happening, RefusedError
+from monitor.taps.safety import read_certificate
 from monitor.taps.websocket.handler import BadMessageError, Close, Request, Send, Step
-from monitor.taps.websocket.listener import UNOPENED, WebsocketListener, read_certificate
+from monitor.taps.websocket.listener import UNOPENED, WebsocketListener
 from monitor.taps.websocket.registry import PROTOCOLS, Served
 
 requests: list[Request] = []
@@ -462,7 +463,7 @@ def test_a_certificate_that_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "cert.pem").write_text("nonsense")
     for name in (tmp_path / "cert.pem", tmp_path / "none.pem"):
         with pytest.raises(BadInputError, match=r"taps\.websocket\.certificate"):
-            read_certificate(str(name), str(name))
+            read_certificate("taps.websocket", str(name), str(name))
 
 
 def test_a_port_that_is_taken() -> None:

@@ -19,6 +19,7 @@ import zmq
 from monitor import wire
 from monitor.bus import Bus
 from monitor.continuity import Continuity
+from monitor.delivery.sockets import Places
 from monitor.errors import BadInputError
 from monitor.ledger import Ledger
 from monitor.sinks.zeromq import ZeromqSink
@@ -33,7 +34,7 @@ class Publisher:
 
     def __init__(self, address: str = ANYWHERE, high_water_mark: int = 10_000, **vitals: object) -> None:
         epoch = wire.new_epoch()
-        self.sink = ZeromqSink(address, epoch, 0.1, high_water_mark)
+        self.sink = ZeromqSink(Places(address, high_water_mark=high_water_mark), epoch, 0.1)
         self.address = self.sink.address
         self.bus = Bus([self.sink], 1000, epoch)
         self.sink.vitals = lambda: {"sinks": [asdict(status) for status in self.bus.status()], **vitals}
@@ -66,7 +67,7 @@ def subscribe() -> Iterator[Callable[..., Subscriber]]:
 def joined(subscriber: Subscriber) -> Subscriber:
     """After its first heartbeat, with everything that came before it."""
     until = time.monotonic() + 10.0
-    while not subscriber.heard or subscriber._continuity._joined is None:
+    while not subscriber.heard or subscriber.position is None:
         assert time.monotonic() < until
         item = subscriber.receive(0.05)
         assert item is None, item
@@ -206,7 +207,7 @@ def test_a_subscriber_that_does_not_read_learns_what_it_missed(
 
 
 def test_events_lost_before_the_socket_are_seen_by_every_subscriber(subscribe: Callable[..., Subscriber]) -> None:
-    sink = ZeromqSink(ANYWHERE, "epoch", 0.1)
+    sink = ZeromqSink(Places(ANYWHERE), "epoch", 0.1)
     everything, part = subscribe(sink.address), subscribe(sink.address, "alert.")
     until = time.monotonic() + 10.0
     while not (everything.heard and part.heard):
@@ -273,7 +274,7 @@ def test_strangers_on_the_port_are_reported(subscribe: Callable[..., Subscriber]
 
 def test_a_busy_port_names_the_way_out(publisher: Publisher) -> None:
     with pytest.raises(BadInputError, match="is taken") as caught:
-        ZeromqSink(publisher.address, "epoch")
+        ZeromqSink(Places(publisher.address), "epoch")
     assert publisher.address in caught.value.message
     assert "--publish" in caught.value.hint
     assert "--no-publish" in caught.value.hint
@@ -282,7 +283,7 @@ def test_a_busy_port_names_the_way_out(publisher: Publisher) -> None:
 @pytest.mark.parametrize("address", ["5556", "tcp://127.0.0.1:99999", "tcp://192.0.2.1:5556", "ipc:///nowhere/x"])
 def test_an_address_that_cannot_be_bound(address: str) -> None:
     with pytest.raises(BadInputError, match=address):
-        ZeromqSink(address, "epoch")
+        ZeromqSink(Places(address), "epoch")
 
 
 @pytest.mark.parametrize("address", ["5556", "tcp://127.0.0.1:0", "tcp://*:5556"])
@@ -330,38 +331,64 @@ def test_the_ledger_follows_prefixes_from_their_first_subscriber_on() -> None:
     assert ledger.newest() == {"score.t": 4, "score.one.": 3, "alert.": 0}
 
 
+def heard(memory: Continuity, topic: str, seq: int, prev: int, snapshot: bool) -> Missed | None:
+    missed = memory.gap(topic, seq, prev)
+    if missed:
+        memory.told(missed)
+    memory.accept(topic, seq, snapshot)
+    return missed
+
+
+def beat(memory: Continuity, last_seq: int, newest: dict[str, int], **sent: tuple[int, int]) -> list[Missed]:
+    missed = memory.gaps_at(last_seq, newest, {f"{prefix}.": pair for prefix, pair in sent.items()})
+    memory.beat(last_seq, {f"{prefix}.": pair for prefix, pair in sent.items()})
+    return missed
+
+
 def test_a_hole_on_one_topic_is_not_hidden_by_another() -> None:
     part = Continuity(["score."])
-    assert part.heartbeat(10, {"score.": 9}) == []
-    assert part.message("score.a", 11, 5, False) is None
-    assert part.message("score.b", 13, 6, False) is None
-    assert part.heartbeat(13, {"score.": 13}) == []
-    assert part.message("score.a", 14, 12, False) == Missed(12, 12, "score.a", False)
+    assert beat(part, 10, {"score.": 9}) == []
+    assert heard(part, "score.a", 11, 5, False) is None
+    assert heard(part, "score.b", 13, 6, False) is None
+    assert heard(part, "score.a", 14, 12, False) == Missed(12, 12, "score.a", False)
+
+
+def test_a_heartbeat_shows_what_no_later_message_on_the_same_topic_would() -> None:
+    part = Continuity(["score."])
+    assert beat(part, 10, {"score.": 9}, score=(0, 7)) == []
+    assert heard(part, "score.a", 11, 5, False) is None
+    assert heard(part, "score.b", 13, 6, False) is None
+    assert beat(part, 13, {"score.": 13}, score=(0, 10)) == [Missed(11, 13, "score.", False)]
+    assert beat(part, 15, {"score.": 13}, score=(0, 10)) == []
 
 
 def test_a_hole_at_the_end_is_told_once() -> None:
     part = Continuity(["score."])
-    part.heartbeat(10, {"score.": 9})
-    assert part.heartbeat(15, {"score.": 12}) == [Missed(11, 12, "score.", False)]
-    assert part.heartbeat(15, {"score.": 12}) == []
-    assert part.message("score.a", 16, 12, False) is None
-    assert part.message("score.a", 19, 17, False) == Missed(17, 17, "score.a", False)
+    beat(part, 10, {"score.": 9})
+    assert beat(part, 15, {"score.": 12}) == [Missed(11, 12, "score.", False)]
+    assert beat(part, 15, {"score.": 12}) == []
+    assert heard(part, "score.a", 16, 12, False) is None
+    assert heard(part, "score.a", 19, 17, False) == Missed(17, 17, "score.a", False)
 
 
 def test_old_numbers_of_a_topic_are_no_hole_for_a_newcomer() -> None:
     part = Continuity(["score."])
-    assert part.message("score.a", 7, 3, True) is None
-    assert part.heartbeat(9, {"score.": 8}) == []
-    assert part.message("score.b", 10, 8, False) is None
+    assert heard(part, "score.a", 7, 3, True) is None
+    assert beat(part, 9, {"score.": 8}) == []
+    assert heard(part, "score.b", 10, 8, False) is None
     everything = Continuity([""])
-    assert everything.message("score.a", 7, 3, True) is None
-    assert everything.message("score.b", 10, 8, False) is None
-    assert everything.message("score.b", 12, 10, False) == Missed(11, 11, "", True)
+    assert heard(everything, "score.a", 7, 3, True) is None
+    assert heard(everything, "score.b", 10, 8, False) is None
+    assert heard(everything, "score.b", 12, 10, False) == Missed(11, 11, "", True)
 
 
 def command(address: str, *options: str) -> subprocess.Popen[str]:
-    arguments = ", ".join((repr(address), *options))
-    script = f"import sys; from monitor.commands.subscribe import subscribe; sys.exit(subscribe({arguments}))"
+    asked = ", ".join(option for option in options if not option.startswith("as_json"))
+    as_json = "as_json=True" in options
+    script = (
+        "import sys; from monitor.commands.subscribe import Wanted, subscribe;"
+        f"sys.exit(subscribe({address!r}, {as_json}, Wanted({asked})))"
+    )
     return subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path.cwd()
     )

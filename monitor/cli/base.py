@@ -10,7 +10,9 @@ import typer
 from monitor.cli.options import (
     Assignments,
     ConfigFile,
+    Evidence,
     FailOnAlert,
+    Insecure,
     Journal,
     Json,
     NoPublish,
@@ -47,7 +49,9 @@ def live(
     weights: Weights = None,
     publish: Publish = None,
     no_publish: NoPublish = False,
+    insecure: Insecure = False,
     journal: Journal = None,
+    evidence: Evidence = None,
     screen: Screen = None,
     json_lines: Json = False,
     fail_on_alert: FailOnAlert = False,
@@ -79,7 +83,15 @@ def live(
         typer.echo(context.get_help())
         return
     settings = read_settings(
-        config, assignments, weights=weights, publish=publish, no_publish=no_publish, journal=journal, screen=screen
+        config,
+        assignments,
+        weights=weights,
+        publish=publish,
+        no_publish=no_publish,
+        journal=journal,
+        screen=screen,
+        evidence=evidence,
+        insecure=insecure,
     )
     from monitor.commands.live import live as run
 

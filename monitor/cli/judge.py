@@ -29,33 +29,6 @@ def score(
     raise typer.Exit(run(files, settings.config, as_json=json_lines))
 
 
-def subscribe(
-    address: Annotated[
-        str, typer.Argument(metavar="ADDRESS", help="Where the running monitor publishes.")
-    ] = "tcp://127.0.0.1:5556",
-    json_lines: Annotated[bool, typer.Option("--json", help="Write each event as a JSON line.")] = False,
-    cloudevents: Annotated[
-        bool, typer.Option("--cloudevents", help="Write each event as a JSON line in the envelope of CloudEvents 1.0.")
-    ] = False,
-    topic: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PREFIX",
-            help="Only topics that begin so: alert, score.call1 ... May be given several times.",
-        ),
-    ] = None,
-    count: Annotated[int | None, typer.Option(metavar="N", min=1, help="End after N events.")] = None,
-    timeout: Annotated[
-        float | None,
-        typer.Option(metavar="SECONDS", min=0, help="End after so long; with --count, status 1 if that were too few."),
-    ] = None,
-) -> None:
-    """Print what a running monitor finds, until Ctrl-C."""
-    from monitor.commands.subscribe import subscribe as run
-
-    raise typer.Exit(run(address, json_lines, topic or [""], count, timeout, cloudevents))
-
-
 def calibrate(
     genuine: Annotated[
         Path,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.options import Assignments, ConfigFile, JsonOnly, NoPublish, Publish, Weights, read_settings
+from monitor.cli.options import Assignments, ConfigFile, Insecure, JsonOnly, NoPublish, Publish, Weights, read_settings
 
 
 def devices(json_lines: JsonOnly = False) -> None:
@@ -25,12 +25,15 @@ def doctor(
     weights: Weights = None,
     publish: Publish = None,
     no_publish: NoPublish = False,
+    insecure: Insecure = False,
 ) -> None:
     """Check sound system, microphone, system audio, network weights, processor, port and file formats.
 
     Under each fault stands the line that mends it. Exit status 2 if there is any.
     """
-    settings = read_settings(config, assignments, weights=weights, publish=publish, no_publish=no_publish)
+    settings = read_settings(
+        config, assignments, weights=weights, publish=publish, no_publish=no_publish, insecure=insecure
+    )
     from monitor.commands.doctor import doctor as run
 
     raise typer.Exit(run(settings.config))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from monitor.errors import BadInputError
 
@@ -35,9 +36,18 @@ Publish = Annotated[
         help="Where events are published, for 'monitor subscribe' (default: tcp://127.0.0.1:5556).",
     ),
 ]
+Insecure = Annotated[
+    bool, typer.Option("--insecure", help="Let other machines connect although nothing protects what they reach.")
+]
 NoPublish = Annotated[bool, typer.Option("--no-publish", help="Open no port; publish nothing.")]
 Journal = Annotated[
     Path | None, typer.Option("--journal", metavar="FILE", help="Append every event to this file, one JSON line each.")
+]
+Evidence = Annotated[
+    Path | None,
+    typer.Option(
+        "--evidence", metavar="DIR", help="Keep the audio around each alert, what was said of it, and checksums here."
+    ),
 ]
 Screen = Annotated[
     str | None,
@@ -54,6 +64,25 @@ Picture = Annotated[
 ]
 
 
+USUAL_VALUES = {"--web": "127.0.0.1:8000"}
+"""What an option means whose value may be left out; typer itself knows no such options."""
+
+
+class Command(TyperCommand):
+    """A command whose options of USUAL_VALUES may stand alone."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words of the command line."""
+        return super().parse_args(ctx, list(_completed(args)))
+
+
+def _completed(words: Sequence[str]) -> Iterator[str]:
+    for word, following in zip(words, [*words[1:], "-"], strict=False):
+        yield word
+        if word in USUAL_VALUES and following.startswith("-"):
+            yield USUAL_VALUES[word]
+
+
 def read_settings(
     config: Path | None,
     assignments: list[str] | None,
@@ -63,6 +92,8 @@ def read_settings(
     no_publish: bool = False,
     journal: Path | None = None,
     screen: str | None = None,
+    evidence: Path | None = None,
+    insecure: bool = False,
     named: Mapping[str, tuple[str, object]] | None = None,
 ) -> Settings:
     """The settings of all layers. named: more options, with the key that each sets, and its value or None.
@@ -77,7 +108,9 @@ def read_settings(
         ("--weights", "model.weights", None if weights is None else str(weights)),
         ("--publish", "zeromq.address", publish),
         ("--no-publish", "zeromq.enabled", False if no_publish else None),
+        ("--insecure", "zeromq.insecure", True if insecure else None),
         ("--journal", "journal.path", None if journal is None else str(journal)),
+        ("--evidence", "evidence_store.path", None if evidence is None else str(evidence)),
         ("--screen", "dashboard.mode", screen),
         *((option, key, value) for option, (key, value) in (named or {}).items()),
     ]

@@ -10,7 +10,9 @@ import typer
 from monitor.cli.options import (
     Assignments,
     ConfigFile,
+    Evidence,
     FailOnAlert,
+    Insecure,
     Journal,
     Json,
     NoPublish,
@@ -41,7 +43,9 @@ def replay(
     weights: Weights = None,
     publish: Publish = None,
     no_publish: NoPublish = False,
+    insecure: Insecure = False,
     journal: Journal = None,
+    evidence: Evidence = None,
     screen: Screen = None,
     json_lines: Json = False,
     fail_on_alert: FailOnAlert = False,
@@ -53,7 +57,15 @@ def replay(
     call in a capture is watched, one after the other, its parties as channels.
     """
     settings = read_settings(
-        config, assignments, weights=weights, publish=publish, no_publish=no_publish, journal=journal, screen=screen
+        config,
+        assignments,
+        weights=weights,
+        publish=publish,
+        no_publish=no_publish,
+        journal=journal,
+        screen=screen,
+        evidence=evidence,
+        insecure=insecure,
     )
     from monitor.commands.replay import Replay
     from monitor.commands.replay import replay as run
@@ -69,28 +81,38 @@ def serve(
             metavar="HOST:PORT", help="Take RTP here; HOST:PORT+PORT for the two parties of a call. May be repeated."
         ),
     ] = None,
+    audiosocket: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOST:PORT", help="Let Asterisk's AudioSocket connect here. May be repeated."),
+    ] = None,
     websocket: Annotated[
         list[str] | None,
         typer.Option(
             metavar="HOST:PORT", help="Take calls over WebSocket here; the path, such as /twilio, names the protocol."
         ),
     ] = None,
-    insecure: Annotated[
-        bool, typer.Option("--insecure", help="Listen beyond this machine although nothing protects the tap.")
-    ] = False,
+    web: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[HOST:PORT]", help="Offer a page that shows all calls (default address: 127.0.0.1:8000)."
+        ),
+    ] = None,
     config: ConfigFile = None,
     assignments: Assignments = None,
     weights: Weights = None,
     publish: Publish = None,
     no_publish: NoPublish = False,
+    insecure: Insecure = False,
     journal: Journal = None,
+    evidence: Evidence = None,
     screen: Screen = None,
     json_lines: Json = False,
 ) -> None:
     """Watch many live calls at once: a table of them, the gravest first; arrow keys and enter open one.
 
     Calls come from taps, which are switched on here or in config.toml ([taps.rtp] listen = ["127.0.0.1:5004"]), and end
-    when their peer says so, or when nothing comes for serve.idle_s seconds.
+    when their peer says so, or when nothing comes for serve.idle_s seconds. --web shows them in a browser, too, which
+    may offer its own microphone as a call.
     """
     settings = read_settings(
         config,
@@ -100,9 +122,13 @@ def serve(
         no_publish=no_publish,
         journal=journal,
         screen=screen,
+        evidence=evidence,
+        insecure=insecure,
         named={
             "--rtp": ("taps.rtp.listen", rtp),
+            "--audiosocket": ("taps.audiosocket.listen", audiosocket),
             "--websocket": ("taps.websocket.listen", websocket),
+            "--web": ("web.listen", web),
             "--insecure": ("serve.insecure", insecure or None),
         },
     )
@@ -123,14 +149,24 @@ def demo(
     weights: Weights = None,
     publish: Publish = None,
     no_publish: NoPublish = False,
+    insecure: Insecure = False,
     journal: Journal = None,
+    evidence: Evidence = None,
     screen: Screen = None,
     json_lines: Json = False,
     svg: Picture = None,
 ) -> None:
     """Make a call in which a human voice turns into a synthetic one half-way, and watch it."""
     settings = read_settings(
-        config, assignments, weights=weights, publish=publish, no_publish=no_publish, journal=journal, screen=screen
+        config,
+        assignments,
+        weights=weights,
+        publish=publish,
+        no_publish=no_publish,
+        journal=journal,
+        screen=screen,
+        evidence=evidence,
+        insecure=insecure,
     )
     from monitor.commands.demo import demo as run
     from monitor.commands.replay import Replay

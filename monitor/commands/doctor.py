@@ -111,10 +111,11 @@ def _port(config: Config) -> Iterator[Finding]:
     if not config.zeromq.enabled:
         yield Finding("events", "note", "are not published")
         return
-    from monitor.sinks.zeromq import ZeromqSink
+    from monitor.sinks.registry import SINKS
 
     try:
-        ZeromqSink(config.zeromq.address, "").close()
+        if sink := SINKS["zeromq"](config, ""):
+            sink.close()
     except MonitorError as error:
         mend = f"end the other program, or choose another address: --publish tcp://127.0.0.1:{_free_port()}"
         yield Finding("events", "fault", error.message, mend)

@@ -7,7 +7,8 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from monitor import wire
@@ -28,25 +29,31 @@ class _Output(Protocol):
     def close(self) -> None: ...
 
 
-def subscribe(
-    address: str,
-    as_json: bool = False,
-    topics: Sequence[str] = ("",),
-    count: int | None = None,
-    timeout_s: float | None = None,
-    cloudevents: bool = False,
-) -> int:
+@dataclass(frozen=True)
+class Wanted:
+    """What the user asked for. since: "SEQ" or "EPOCH:SEQ". state: a file that remembers how far it came."""
+
+    topics: Sequence[str] = ("",)
+    count: int | None = None
+    timeout_s: float | None = None
+    since: str | None = None
+    state: Path | None = None
+    server_key: str = ""
+    key: Path | None = None
+    replay: str | None = None
+
+
+def subscribe(address: str, as_json: bool = False, wanted: Wanted | None = None, cloudevents: bool = False) -> int:
     """Print the stream until Ctrl-C, `count` events or `timeout_s`. Returns the exit status.
 
     0: enough was seen or the reader of the output has gone; 1: fewer than count events within timeout_s; 130: Ctrl-C.
-    Raises BadInputError for an impossible address.
+    Raises BadInputError for an impossible address, key, number or state file.
     """
-    from monitor.subscriber import Subscriber
-
+    wanted = wanted or Wanted()
     output: _Output = _CloudEvents() if cloudevents else _Json() if as_json else Report(sys.stdout)
     try:
-        with Subscriber(address, topics) as subscriber:
-            return _follow(subscriber, output, count, timeout_s)
+        with _connect(address, wanted) as subscriber:
+            return _follow(subscriber, output, wanted)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -57,23 +64,43 @@ def subscribe(
         output.close()
 
 
-def _follow(subscriber: Subscriber, output: _Output, count: int | None, timeout_s: float | None) -> int:
-    until = float("inf") if timeout_s is None else time.monotonic() + timeout_s
+def _connect(address: str, wanted: Wanted) -> Subscriber:
+    from monitor.delivery import keys
+    from monitor.delivery.resume import starting_point
+    from monitor.subscriber import Subscriber
+
+    return Subscriber(
+        address,
+        wanted.topics,
+        since=starting_point(wanted.since, wanted.state, wanted.topics),
+        replay=wanted.replay,
+        server_key=keys.public_key(wanted.server_key) if wanted.server_key else "",
+        keys=keys.secret_pair(wanted.key) if wanted.key else None,
+    )
+
+
+def _follow(subscriber: Subscriber, output: _Output, wanted: Wanted) -> int:
+    from monitor.delivery.resume import remember
+
+    until = float("inf") if wanted.timeout_s is None else time.monotonic() + wanted.timeout_s
     waiting_at = time.monotonic() + WAITING_AFTER_S
     seen = 0
-    while count is None or seen < count:
+    while wanted.count is None or seen < wanted.count:
         now = time.monotonic()
         if now >= until:
-            return 0 if count is None else 1
+            return 0 if wanted.count is None else 1
         if now >= waiting_at:
             waiting_at = float("inf")
             if not subscriber.heard:
                 print(f"waiting for {subscriber.address}", file=sys.stderr, flush=True)
         due = min(until, waiting_at)
         item = subscriber.receive(None if due == float("inf") else due - now)
-        if item is not None:
-            output.item(item)
-            seen += isinstance(item, wire.Message)
+        if item is None:
+            continue
+        output.item(item)
+        seen += isinstance(item, wire.Message)
+        if wanted.state is not None:
+            remember(wanted.state, subscriber.position, wanted.topics)
     return 0
 
 

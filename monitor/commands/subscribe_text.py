@@ -103,13 +103,16 @@ def _brief(score: Message) -> str:
 
 def notice(item: Item) -> str:
     """One line for what the subscriber noticed itself."""
-    from monitor.subscriber import Missed, Restarted, Returned, Silent
+    from monitor.subscriber import Missed, Refused, Restarted, Returned, Silent
 
     match item:
         case Missed():
             return _plain(_missed(item))
-        case Restarted(epoch=epoch):
-            return _plain(f"publisher restarted (epoch {epoch})")
+        case Restarted(epoch=epoch, whole=whole):
+            rest = "nothing of the run before is missing" if whole else "the end of the run before may be missing"
+            return _plain(f"publisher restarted (epoch {epoch}); {rest}")
+        case Refused(address=address, reason=reason):
+            return _plain(f"refused by {address}: {reason}")
         case Silent(seconds=seconds, address=address):
             return _plain(f"no heartbeat for {seconds:g} s: is the monitor running at {address}?")
         case Returned(address=address):
@@ -120,7 +123,8 @@ def notice(item: Item) -> str:
 
 def _missed(item: Missed) -> str:
     if not item.exact:
-        return f"missed events on {item.topic} (between seq {item.first} and {item.last})"
+        where = f" on {item.topic}" if item.topic else ""
+        return f"missed events{where} (between seq {item.first} and {item.last})"
     if item.first == item.last:
         return f"missed 1 event (seq {item.first})"
     return f"missed {item.at_most} events (seq {item.first} to {item.last})"

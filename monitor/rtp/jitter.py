@@ -71,6 +71,8 @@ Result = tuple[JitterState, tuple[Ordered, ...]]
 
 def accept(state: JitterState, packet: RtpPacket, arrival: float, give_up_s: float) -> Result:
     """Take a packet that arrived at that time. Returns what is in its turn now."""
+    if state.turn is not None and not state.held and packet.sequence == state.turn & 0xFFFF:
+        return _in_turn(state, state.turn, packet, arrival)
     state, expired = expire(state, arrival, give_up_s)
     state = _count(state, received=1)
     turn = packet.sequence if state.turn is None else state.turn
@@ -93,6 +95,13 @@ def accept(state: JitterState, packet: RtpPacket, arrival: float, give_up_s: flo
         state, given_up = _give_up(state)
         return state, expired + given_up
     return state, expired
+
+
+def _in_turn(state: JitterState, turn: int, packet: RtpPacket, arrival: float) -> Result:
+    """What nearly every packet does, without the detours of the others, which cost three times as much."""
+    n = state.counts
+    counts = Counts(n.received + 1, n.lost, n.late, n.duplicate, n.reordered, n.rejected)
+    return JitterState(turn + 1, (), state.missing, None, counts), (Ordered(packet, arrival),)
 
 
 def expire(state: JitterState, now: float, give_up_s: float) -> Result:

@@ -50,55 +50,71 @@ class RtpStream:
         """Samples of the last packet, at the rate of its format."""
         self._missing = 0
         """Packets lost since the last one that had audio."""
+        self.ready: list[Ordered] = []
+        """Packets in their turn that give() has not given yet."""
 
     def push(self, packet: RtpPacket, arrival: float) -> Audio:
-        """Take a packet that arrived at that time, seconds."""
-        return self._take(accept(self.jitter, packet, arrival, self._give_up_s))
+        """Take a packet that arrived at that time, seconds, and give what is in its turn."""
+        self.hold(packet, arrival)
+        return self.give()
+
+    def hold(self, packet: RtpPacket, arrival: float) -> None:
+        """Take a packet, and decode it when give() is said: several at once cost less."""
+        self._order(accept(self.jitter, packet, arrival, self._give_up_s))
 
     def advance(self, now: float) -> Audio:
         """Give up what has been missing for too long."""
-        return self._take(expire(self.jitter, now, self._give_up_s))
+        self._order(expire(self.jitter, now, self._give_up_s))
+        return self.give()
 
     def finish(self) -> Audio:
         """The stream has ended: everything that is held."""
-        return np.concatenate([self._take(flush(self.jitter)), self._resampled(np.zeros(0, np.float32), last=True)])
+        self._order(flush(self.jitter))
+        return np.concatenate([self.give(), self._resampled([], last=True)])
 
-    def _take(self, result: Result) -> Audio:
+    def give(self) -> Audio:
+        """Everything that is in its turn."""
+        ready, self.ready = self.ready, []
+        pieces: list[Audio] = []
+        raw: list[Audio] = []
+        for ordered in ready:
+            form = self._formats.get(ordered.packet.payload_type)
+            self._missing += ordered.lost
+            if form is None:
+                self.bad += 1
+            elif form.encoding not in SILENT:
+                if form != self.format:
+                    pieces += [self._resampled(raw), self._change(form)]
+                    raw = []
+                raw += self._placed(ordered, form)
+        pieces += [self._resampled(raw)] if raw else []
+        return pieces[0] if len(pieces) == 1 else np.concatenate([np.zeros(0, np.float32), *pieces])
+
+    def _order(self, result: Result) -> None:
         self.jitter, ready = result
-        return np.concatenate([np.zeros(0, np.float32), *(x for ordered in ready for x in self._placed(ordered))])
+        self.ready += ready
 
-    def _placed(self, ordered: Ordered) -> list[Audio]:
-        """What stands between the packet before and this one, and this one."""
-        form = self._formats.get(ordered.packet.payload_type)
-        self._missing += ordered.lost
-        if form is None:
-            self.bad += 1
-            return []
-        if form.encoding in SILENT:
-            return []
-        before, decoder = self._ready_for(form)
+    def _placed(self, ordered: Ordered, form: Format) -> list[Audio]:
+        """What stands between the packet before and this one, and this one, at the rate of the format."""
+        assert self._decoder is not None
         between = self._between(ordered, form)
-        if len(between):
-            before.append(self._resampled(between))
         try:
-            samples = decoder.decode(ordered.packet.payload)
+            samples = self._decoder.decode(ordered.packet.payload)
         except PayloadError:
             self.bad += 1
             samples = np.full(self._length, np.nan, np.float32)
         self._last, self._length, self._missing = ordered, len(samples), 0
-        return [*before, self._resampled(samples)]
+        return [between, samples] if len(between) else [samples]
 
-    def _ready_for(self, form: Format) -> tuple[list[Audio], Decoder]:
-        """The decoder for a format; where it is another than before, also what the resampler still held."""
-        if self._decoder is not None and form == self.format:
-            return [], self._decoder
-        held = []
+    def _change(self, form: Format) -> Audio:
+        """Go on in another format. Returns what the resampler of the one before still held."""
+        held = np.zeros(0, np.float32)
         if self.format is not None:
-            held = [self._resampled(np.zeros(0, np.float32), last=True)]
+            held = self._resampled([], last=True)
             self._length = self._length * form.sample_rate // self.format.sample_rate
         self.format, self._decoder = form, open_decoder(form)
         self._resampler = StreamResampler(form.sample_rate, 1)
-        return held, self._decoder
+        return held
 
     def _between(self, ordered: Ordered, form: Format) -> Audio:
         """Silence (n,) of a pause and NaN of lost packets, at the rate of the format."""
@@ -108,13 +124,16 @@ class RtpStream:
         passed_s, elapsed_s = passed / form.clock_rate, max(0.0, ordered.arrival - self._last.arrival)
         believed = not ordered.restarted and 0 <= passed_s <= elapsed_s + BELIEVED_S
         passed_s = passed_s if believed else elapsed_s
-        whole = max(0, round(passed_s * form.sample_rate) - self._length)
+        whole = round(passed_s * form.sample_rate) - self._length
+        if whole <= 0:
+            return np.zeros(0, np.float32)
         longest_s = LONGEST_PAUSE_S if self._missing else self._longest_pause_s
         between = np.zeros(min(whole, round(longest_s * form.sample_rate)), np.float32)
         self.skipped += (whole - len(between)) * SAMPLE_RATE // form.sample_rate
         between[: self._missing * self._length if believed else None] = np.nan
         return between
 
-    def _resampled(self, samples: Audio, last: bool = False) -> Audio:
-        out: Audio = self._resampler.push(samples[None], last)[0]
+    def _resampled(self, pieces: list[Audio], last: bool = False) -> Audio:
+        joined = pieces[0] if len(pieces) == 1 else np.concatenate([np.zeros(0, np.float32), *pieces])
+        out: Audio = self._resampler.push(joined[None], last)[0]
         return out

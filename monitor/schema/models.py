@@ -41,6 +41,7 @@ class EventModel(BaseModel):
     time: str = Field(description="when it was published, UTC", json_schema_extra={"format": "date-time"})
     prev: Count | None = Field(None, description="ZeroMQ only: seq of the message before it on the same topic")
     snapshot: Literal[True] | None = Field(None, description="ZeroMQ only: sent again for a late subscriber")
+    unjournaled: Literal[True] | None = Field(None, description="the journal did not have it yet when it was sent")
 
 
 class Figures(BaseModel):
@@ -139,6 +140,12 @@ class Health(EventModel):
     sink: str | None = Field(None, description="which sink, where it is about one")
     last_seq: Count | None = Field(None, description="heartbeat: newest seq published")
     last: dict[str, Count] | None = Field(None, description="heartbeat: newest seq under each subscribed prefix")
+    sent: dict[str, list[Count]] | None = Field(
+        None, description="heartbeat: for each prefix the seq after which it is followed, and the messages since"
+    )
+    replay: str | None = Field(None, description="heartbeat: where missed events can be asked for")
+    requests: dict[str, Count] | None = Field(None, description="heartbeat: requests by what became of them")
+    refused: dict[str, Count] | None = Field(None, description="heartbeat: connections turned away, by why")
     latency_p50_ms: Milliseconds | None = Field(None, description="heartbeat: from capture of a block to its score")
     latency_p99_ms: Milliseconds | None = Field(None, description="heartbeat: from capture of a block to its score")
     calls: Count | None = Field(None, description="heartbeat: calls that are being watched")

@@ -35,21 +35,29 @@ class BoardKeeper:
 
     def pull(self) -> Board | View:
         """What to show now."""
-        calls = tuple(call for call in self._engine.calls if call.begun)
-        opened = next((call for call in calls if call.name == self._open), None)
+        opened = self.call(self._open) if self._open else None
         if opened is not None:
-            return replace(view(self._engine, self._traces, self._publisher, None, [opened]), back=True)
-        rows = tuple(sorted((self._row(call) for call in calls), key=_gravity))
+            return replace(opened, back=True)
+        board = self.board()
         with self._lock:
-            self._open, self._order = "", tuple(row.call for row in rows)
+            self._open, self._order = "", tuple(row.call for row in board.rows)
             if self._cursor not in self._order:
                 self._cursor = ""
+        return replace(board, cursor=self._cursor)
+
+    def call(self, name: str) -> View | None:
+        """A running call, whichever is open."""
+        found = next((call for call in self._engine.calls if call.begun and call.name == name), None)
+        return None if found is None else view(self._engine, self._traces, self._publisher, None, [found])
+
+    def board(self) -> Board:
+        """The table, without a cursor."""
+        calls = tuple(call for call in self._engine.calls if call.begun)
+        rows = tuple(sorted((self._row(call) for call in calls), key=_gravity))
         tally, config = self._switchboard.tally, self._engine.config
         whole = view(self._engine, self._traces, self._publisher, None, [])
         refused = sum(tally.refused.values())
-        return Board(
-            rows, whole, self._cursor, config.serve.max_calls, tally.started, tally.ended, refused, self._taps()
-        )
+        return Board(rows, whole, "", config.serve.max_calls, tally.started, tally.ended, refused, self._taps())
 
     def press(self, key: str) -> None:
         """up, down: move the cursor. enter: open the call under it. escape: back to the table."""

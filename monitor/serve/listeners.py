@@ -43,6 +43,14 @@ def _rtp(config: Config, deliver: Deliver) -> Listener | None:
     return RtpListener(config.taps.rtp, deliver, config.serve.idle_s, insecure=config.serve.insecure)
 
 
+def _audiosocket(config: Config, deliver: Deliver) -> Listener | None:
+    if not config.taps.audiosocket.listen:
+        return None
+    from monitor.taps.audiosocket import AudioSocketListener
+
+    return AudioSocketListener(config.taps.audiosocket, deliver, config.serve.idle_s, insecure=config.serve.insecure)
+
+
 def _websocket(config: Config, deliver: Deliver) -> Listener | None:
     if not config.taps.websocket.listen:
         return None
@@ -52,6 +60,7 @@ def _websocket(config: Config, deliver: Deliver) -> Listener | None:
 
 
 TAPS: Mapping[str, Callable[[Config, Deliver], Listener | None]] = {
+    "audiosocket": _audiosocket,
     "rtp": _rtp,
     "websocket": _websocket,
 }

@@ -23,7 +23,7 @@ from monitor.running import (
     supervise,
 )
 from monitor.serve.board import BoardKeeper
-from monitor.serve.listeners import Listeners, make_listeners
+from monitor.serve.listeners import Listener, Listeners, make_listeners
 from monitor.serve.switchboard import MOST_PARTIES, Switchboard
 from monitor.sinks.registry import open_sinks
 from monitor.traces import Traces
@@ -44,17 +44,21 @@ def serve(config: Config, *, json_lines: bool = False) -> int:
     sinks = [*open_sinks(config, epoch), *([json_sink(ending)] if json_lines else [])]
     with Bus(sinks, config.publish.queue_events, epoch) as bus:
         engine = Engine(pool, RingBank(rows, section.ring_s), bus, config, serving=True)
-        switchboard = Switchboard(engine, section.max_calls, section.idle_s)
-        found = make_listeners(config, switchboard.deliver)
+        switchboard = Switchboard(engine, section.max_calls, section.idle_s, section.max_calls_per_peer)
+        publisher = config.zeromq.address if config.zeromq.enabled else ""
+
+        def taps() -> tuple[str, ...]:
+            return listeners.lines()
+
+        keeper = BoardKeeper(engine, traces, switchboard, publisher, taps)
+        found = [*make_listeners(config, switchboard.deliver), *_page(config, switchboard, engine, keeper)]
         if not found:
             raise BadInputError(
                 "no tap is switched on",
-                "give --rtp 127.0.0.1:5004 or --websocket 127.0.0.1:8765, or set listen of a tap in config.toml",
+                "give --rtp 127.0.0.1:5004, --websocket 127.0.0.1:8765 or --web, or set listen of a tap in config.toml",
             )
         listeners = Listeners(found, switchboard, engine.notice)
         acquaint(sinks, engine)
-        publisher = config.zeromq.address if config.zeromq.enabled else ""
-        keeper = BoardKeeper(engine, traces, switchboard, publisher, listeners.lines)
         listeners.start()
         engine.notice("listening", "; ".join(listeners.lines()))
         try:
@@ -71,6 +75,15 @@ def serve(config: Config, *, json_lines: bool = False) -> int:
         finally:
             listeners.close()
     return INTERRUPTED if ending.interrupted else DONE
+
+
+def _page(config: Config, switchboard: Switchboard, engine: Engine, keeper: BoardKeeper) -> list[Listener]:
+    """The page is a tap too: browsers offer their microphones there. Raises BadInputError."""
+    if not config.web.listen:
+        return []
+    from monitor.web.listener import WebListener
+
+    return [WebListener(config, switchboard.deliver, engine, keeper)]
 
 
 def _settle(engine: Engine) -> None:

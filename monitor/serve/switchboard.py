@@ -48,6 +48,7 @@ class _Line:
     channels: list[_Channel]
     begun: float
     heard: float
+    peer: str
     paused: bool = False
 
 
@@ -61,10 +62,15 @@ class Tally:
 
 
 class Switchboard:
-    """deliver() belongs to one thread, that of the taps. idle_s: a call from which nothing comes for so long ends."""
+    """deliver() belongs to one thread, that of the taps. idle_s: a call from which nothing comes for so long ends.
 
-    def __init__(self, engine: Engine, max_calls: int, idle_s: float) -> None:
+    max_calls_per_peer: of one host; 0 = no limit of its own.
+    """
+
+    def __init__(self, engine: Engine, max_calls: int, idle_s: float, max_calls_per_peer: int = 0) -> None:
         self.tally = Tally()
+        self._of_peer: Counter[str] = Counter()
+        self._max_calls_per_peer = max_calls_per_peer
         self._engine, self._max_calls, self._idle_s = engine, max_calls, idle_s
         self._lines: dict[str, _Line] = {}
         self._said: dict[str, float] = {}
@@ -115,6 +121,8 @@ class Switchboard:
             self._refuse(f"a call of {len(started.parties)} parties")
         if len(self._lines) >= self._max_calls:
             self._refuse(f"serve.max_calls = {self._max_calls} are there already")
+        if started.peer and 0 < self._max_calls_per_peer <= self._of_peer[started.peer]:
+            self._refuse(f"serve.max_calls_per_peer = {self._max_calls_per_peer} of one host are there already")
         try:
             channels = [_Channel(_resampler(started.rate)) for _ in started.parties]
         except ValueError as error:
@@ -125,7 +133,8 @@ class Switchboard:
         except ValueError:
             self._refuse("all rows are taken; calls that have just ended free theirs soon")
         now = time.monotonic()
-        self._lines[started.call] = _Line(call, started.rate, channels, now, now)
+        self._lines[started.call] = _Line(call, started.rate, channels, now, now, started.peer)
+        self._of_peer[started.peer] += 1
         self.tally.started += 1
 
     def _refuse(self, reason: str) -> NoReturn:
@@ -140,6 +149,9 @@ class Switchboard:
 
     def _finish(self, name: str, reason: str) -> None:
         line = self._lines.pop(name)
+        self._of_peer[line.peer] -= 1
+        if not self._of_peer[line.peer]:
+            del self._of_peer[line.peer]
         now = time.monotonic()
         for i, channel in enumerate(line.channels):
             if channel.resampler is not None and channel.next is not None:

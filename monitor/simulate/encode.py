@@ -9,25 +9,13 @@ import numpy as np
 
 from model.resample import resample_all
 from monitor.errors import BadInputError
-from monitor.rtp.payload import Format, open_decoder
+from monitor.rtp.encode import companded, integers
 from monitor.types import SAMPLE_RATE, Audio
 
 
 def linear(samples: Audio) -> bytes:
     """16-bit, little-endian; channels interleaved where there are several: (n, channels)."""
-    return (np.clip(samples, -1.0, 32767 / 32768) * 32768).round().astype("<i2").tobytes()
-
-
-def companded(encoding: str) -> Callable[[Audio], bytes]:
-    """G.711: the code whose sample is nearest, by the decoder's own table."""
-    levels = open_decoder(Format(encoding, 8000)).decode(bytes(range(256)))
-    order = np.argsort(levels, kind="stable").astype(np.uint8)
-    between = (levels[order][1:] + levels[order][:-1]) / 2
-
-    def encode(samples: Audio) -> bytes:
-        return bytes(order[np.searchsorted(between, samples)])
-
-    return encode
+    return integers(samples).astype("<i2").tobytes()
 
 
 CODECS: Mapping[str, tuple[Callable[[], Callable[[Audio], bytes]], int]] = {

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
+from monitor.errors import BadInputError
 from monitor.simulate.plan import Impairments, departures
 from monitor.types import Audio
 
@@ -53,6 +54,14 @@ class Peer(Protocol):
     async def play(self, call: Call, tally: Tally) -> None:
         """Play one call from its first to its last message. Raises RefusedCallError and OSError."""
         ...
+
+
+def number(options: Mapping[str, str], key: str, usual: float) -> float:
+    """An option that is a number. Raises BadInputError."""
+    try:
+        return float(options.get(key, usual))
+    except ValueError as error:
+        raise BadInputError(f"{key}={options[key]} is no number", f"write for instance {key}=20") from error
 
 
 async def paced(plan: list[tuple[float, int]]) -> AsyncIterator[int]:

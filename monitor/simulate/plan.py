@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
@@ -34,3 +35,9 @@ def departures(
         times = np.maximum.accumulate(times) if frames else times
     arrives = random.random(frames) >= network.loss
     return [(float(times[i]), int(i)) for i in np.argsort(times, kind="stable") if arrives[i]]
+
+
+def in_order(plan: list[tuple[float, int]]) -> list[tuple[float, int]]:
+    """The same over TCP, where nothing overtakes: what comes too early waits for those before it."""
+    frames = sorted(plan, key=lambda departure: departure[1])
+    return list(zip(accumulate((at for at, _ in frames), max), (frame for _, frame in frames), strict=True))

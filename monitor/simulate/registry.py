@@ -11,8 +11,11 @@ from monitor.simulate.peer import Peer
 MEDIA_STREAMS, PCM = "monitor.simulate.media_streams", "monitor.simulate.pcm_streams"
 
 PEERS: Mapping[str, str] = {
+    "audiosocket": "monitor.simulate.audiosocket:AudioSocketPeer",
+    "rtp": "monitor.simulate.rtp:RtpPeer",
     **{name: f"{MEDIA_STREAMS}:{name}" for name in ("twilio", "telnyx", "plivo", "exotel", "signalwire", "fonoster")},
     **{name: f"{PCM}:{name}" for name in ("audiofork", "audiostream", "vonage", "asterisk")},
+    "audiohook": "monitor.simulate.audiohook:AudiohookPeer",
 }
 """Name of the tap to "module:class" of its far end; loaded when it is asked for."""
 

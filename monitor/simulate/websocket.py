@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,12 +39,15 @@ OPTIONS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Dial:
-    """What a peer asks for. path: with its query. subprotocols: that it offers. deflate: unless an option says."""
+    """What a peer asks for. path: with its query. subprotocols: that it offers. deflate: unless an option says. sign:
+    the headers that prove who dials that URL, where the usual ones do not.
+    """
 
     name: str
     path: str
     subprotocols: tuple[str, ...] = ()
     deflate: bool = False
+    sign: Callable[[str], Mapping[str, str]] | None = None
 
 
 @asynccontextmanager
@@ -55,7 +58,7 @@ async def dialled(call: Call, dial: Dial) -> AsyncIterator[ClientConnection]:
     try:
         async with connect(
             url,
-            additional_headers=credentials(dial.name, url, call.options),
+            additional_headers=dial.sign(url) if dial.sign else credentials(dial.name, url, call.options),
             subprotocols=[Subprotocol(name) for name in dial.subprotocols] or None,
             compression="deflate" if deflate else None,
             ssl=_trusting(call.options.get("ca", "")) if url.startswith("wss:") else None,

@@ -1,7 +1,7 @@
-"""The journal: every numbered event as a line of JSON in a file that is whole lines at any moment.
+"""The journal: every numbered event as a sealed line of JSON, in files that are whole lines at any moment.
 
-Nothing is buffered in the process, so that a crash of the program loses nothing that was emitted; a power cut may
-lose what the operating system had not written yet (there is no fsync for each line).
+Nothing is buffered in the process, so that a crash of the program loses nothing that was emitted; what a power cut may
+take is the `fsync` policy's matter. monitor/journal/chain.py says what a line is.
 """
 
 from __future__ import annotations
@@ -11,27 +11,50 @@ import stat
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from monitor import wire
 from monitor.errors import BadInputError, SinkError
+from monitor.journal import chain, files
 from monitor.types import Event
+
+if TYPE_CHECKING:
+    from monitor.config import JournalSection
 
 CHECK_S = 1.0
 """Between two looks at whether the file is still the one at its path (logrotate moves it away)."""
 BLOCK = 1 << 16
 FIRST_BYTES = b'{"type":'
 FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+MIB = 1 << 20
+HOUR_S = 3600.0
 
 
 class JournalSink:
-    """Appends to `path`. repaired: what was mended when the file was opened, to be told to the user, or ""."""
+    """Appends to `path`. repaired: what was mended when the file was opened, to be told to the user, or "".
+
+    ahead: the bus gives an event to the other sinks only once this one has it.
+    """
 
     name = "journal"
+    ahead = True
 
-    def __init__(self, path: Path | str) -> None:
-        """Raises BadInputError when the file cannot be written, is no regular file or has another writer."""
+    def __init__(self, path: Path | str, section: JournalSection | None = None) -> None:
+        """section: fsync, rotation and retention; default: none of them.
+
+        Raises BadInputError when the file cannot be written, is no regular file or has another writer.
+        """
         self.path = Path(path)
+        self._fsync = section.fsync if section else "never"
+        self._rotate_bytes = (section.rotate_mib if section else 0) * MIB
+        self._rotate_s = (section.rotate_hours if section else 0) * HOUR_S
+        self._keep_bytes = (section.keep_mib if section else 0) * MIB
+        self._keep_s = (section.keep_days if section else 0) * 24 * HOUR_S
         self._fd, self.repaired = _open(self.path)
+        self._chain = self._last_chain()
+        self._written = ("", 0)
+        # After a restart: when it was last written, which is all that a file system knows of a file's age.
+        self._began = os.fstat(self._fd).st_mtime
         self._torn = 0
         self._moved = False
         self._next_check = 0.0
@@ -39,13 +62,17 @@ class JournalSink:
     def emit(self, event: Event) -> None:
         """Append one line; an event without a number (seq 0) is no part of a journal.
 
-        Raises SinkError when the line could not be written whole; nothing of it is then left in the file.
+        Raises SinkError when the line could not be written whole, of which nothing is then left in the file, or when
+        it could not be made durable as `fsync` wants; offered again, it is not written twice.
         """
         if not event.seq:
             return
         try:
-            self._prepare()
-            self._write(wire.encode(event) + b"\n")
+            if self._written != (event.epoch, event.seq):
+                self._prepare()
+                self._append(event)
+            if self._fsync == "always" or (self._fsync == "alerts" and wire.kind(event) == "alert"):
+                os.fsync(self._fd)
         except BadInputError as error:
             raise SinkError(error.message, error.hint) from error
         except OSError as error:
@@ -63,6 +90,10 @@ class JournalSink:
             self._moved = True
         else:
             self._moved = not os.path.samestat(here, os.fstat(self._fd))
+        try:
+            self._prune()
+        except OSError as error:
+            raise SinkError(f"{self.path}: cannot delete what is too old: {error.strerror}") from error
 
     def close(self) -> None:
         """Release the file. May be called twice."""
@@ -74,9 +105,52 @@ class JournalSink:
         if self._torn:
             self._cut_back()
         if self._moved:
-            fd, _ = _open(self.path)
-            os.close(self._fd)
-            self._fd, self._moved = fd, False
+            self._reopen()
+        elif self._is_due():
+            if self._fsync != "never":
+                os.fsync(self._fd)
+            os.rename(self.path, files.next_name(self.path))
+            self._moved = True
+            self._reopen()
+
+    def _reopen(self) -> None:
+        fd, _ = _open(self.path)
+        os.close(self._fd)
+        self._fd, self._moved, self._began = fd, False, time.time()
+        if self._fsync != "never":
+            _sync_directory(self.path.parent)
+
+    def _is_due(self) -> bool:
+        """Whether the file is to be rotated: it is not empty, and too large or its first event too old."""
+        if not self._rotate_bytes and not self._rotate_s:
+            return False
+        status = os.fstat(self._fd)
+        if not status.st_size:
+            self._began = time.time()
+            return False
+        too_large = self._rotate_bytes and status.st_size >= self._rotate_bytes
+        return bool(too_large or (self._rotate_s and time.time() - self._began >= self._rotate_s))
+
+    def _prune(self) -> None:
+        """Delete the oldest files beyond keep_mib and keep_days; never the one being written."""
+        if not self._keep_bytes and not self._keep_s:
+            return
+        rotated = [(path, path.stat()) for path in files.older(self.path)]
+        total = os.fstat(self._fd).st_size + sum(status.st_size for _, status in rotated)
+        for path, status in rotated:
+            too_much = self._keep_bytes and total > self._keep_bytes
+            too_old = self._keep_s and time.time() - status.st_mtime > self._keep_s
+            if not too_much and not too_old:
+                return
+            path.unlink(missing_ok=True)
+            total -= status.st_size
+
+    def _append(self, event: Event) -> None:
+        empty = not os.fstat(self._fd).st_size
+        after = self._chain if empty and self._chain != chain.GENESIS else ""
+        line, value = chain.seal(wire.encode(event), self._chain, after)
+        self._write(line + b"\n")
+        self._chain, self._written = value, (event.epoch, event.seq)
 
     def _write(self, line: bytes) -> None:
         try:
@@ -92,6 +166,19 @@ class JournalSink:
         """Remove the beginning of a line whose end did not fit. This process is the file's only writer."""
         os.ftruncate(self._fd, max(0, os.fstat(self._fd).st_size - self._torn))
         self._torn = 0
+
+    def _last_chain(self) -> str:
+        """The chain value from which to go on: that of the newest line there is."""
+        if last := chain.parse(_last_line(self._fd)):
+            return last.chain
+        for path in reversed(files.older(self.path)):
+            fd = os.open(path, os.O_RDONLY)
+            try:
+                if last := chain.parse(_last_line(fd)):
+                    return last.chain
+            finally:
+                os.close(fd)
+        return chain.GENESIS
 
 
 def _open(path: Path) -> tuple[int, str]:
@@ -114,7 +201,7 @@ def _must_be_journal(fd: int, path: Path) -> None:
     """Mending cuts a file back, so that somebody's recording named by mistake must not come this far."""
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         raise BadInputError(f"journal {path}: not a regular file", "name a file; it is made if need be")
-    head = _pread(fd, len(FIRST_BYTES), 0)
+    head = files.pread(fd, len(FIRST_BYTES), 0)
     if not FIRST_BYTES.startswith(head):
         raise BadInputError(f"journal {path}: the file holds something else", "name a new file or a journal")
 
@@ -138,22 +225,32 @@ def _mend_tail(fd: int, path: Path) -> str:
         return ""
     aside = path.with_name(path.name + ".torn")
     with aside.open("ab") as torn:
-        torn.write(_pread(fd, size - whole, whole) + b"\n")
+        torn.write(files.pread(fd, size - whole, whole) + b"\n")
     os.ftruncate(fd, whole)
     return f"journal {path}: a torn last line of {size - whole} bytes was moved to {aside}"
+
+
+def _last_line(fd: int) -> bytes:
+    """The last whole line, without its end; b"" where there is none."""
+    end = _end_of_last_line(fd, os.fstat(fd).st_size)
+    start = _end_of_last_line(fd, max(0, end - 1))
+    return files.pread(fd, max(0, end - 1 - start), start)
 
 
 def _end_of_last_line(fd: int, size: int) -> int:
     end = size
     while end > 0:
         start = max(0, end - BLOCK)
-        newline = _pread(fd, end - start, start).rfind(b"\n")
+        newline = files.pread(fd, end - start, start).rfind(b"\n")
         if newline >= 0:
             return start + newline + 1
         end = start
     return 0
 
 
-def _pread(fd: int, count: int, offset: int) -> bytes:
-    os.lseek(fd, offset, os.SEEK_SET)
-    return os.read(fd, count)
+def _sync_directory(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
-from monitor.config import Config
+from monitor import wire
+from monitor.config import Config, ZeromqSection
 from monitor.sinks.outlets import OUTLETS
+from monitor.taps.safety import check_reach
 from monitor.types import Sink
 
 Builder = Callable[[Config, str], Sink | None]
@@ -15,9 +18,32 @@ def _zeromq(config: Config, epoch: str) -> Sink | None:
     section = config.zeromq
     if not section.enabled:
         return None
+    from monitor.delivery.history import History
+    from monitor.delivery.sockets import Places
     from monitor.sinks.zeromq import ZeromqSink
 
-    return ZeromqSink(section.address, epoch, section.heartbeat_s, section.high_water_mark)
+    _check_reach(section)
+    keys = Path(section.keys) if section.keys else None
+    places = Places(section.address, section.replay_address, section.high_water_mark, keys)
+    history = History(section.replay_events, section.replay_mib << 20)
+    journal = Path(config.journal.path) if config.journal.path else None
+    return ZeromqSink(places, epoch, section.heartbeat_s, history, journal)
+
+
+def _check_reach(section: ZeromqSection) -> None:
+    """Raises BadInputError where the network could read along."""
+    wire.check_address(section.address)
+    for key, address in (("zeromq.address", section.address), ("zeromq.replay_address", section.replay_address)):
+        if address.startswith("tcp://"):
+            host = address.removeprefix("tcp://").rpartition(":")[0].strip("[]")
+            check_reach(
+                key,
+                host,
+                secured=bool(section.keys),
+                insecure=section.insecure,
+                secure_by='encrypt it (monitor keys new; zeromq.keys = "keys")',
+                allow="zeromq.insecure",
+            )
 
 
 def _journal(config: Config, epoch: str) -> Sink | None:  # noqa: ARG001
@@ -25,10 +51,18 @@ def _journal(config: Config, epoch: str) -> Sink | None:  # noqa: ARG001
         return None
     from monitor.sinks.journal import JournalSink
 
-    return JournalSink(config.journal.path)
+    return JournalSink(config.journal.path, config.journal)
 
 
-SINKS: dict[str, Builder] = {"zeromq": _zeromq, "journal": _journal, **OUTLETS}
+def _evidence(config: Config, epoch: str) -> Sink | None:
+    if not config.evidence_store.path:
+        return None
+    from monitor.sinks.evidence import EvidenceSink
+
+    return EvidenceSink(config, epoch)
+
+
+SINKS: dict[str, Builder] = {"zeromq": _zeromq, "journal": _journal, "evidence": _evidence, **OUTLETS}
 
 
 def open_sinks(config: Config, epoch: str) -> list[Sink]:

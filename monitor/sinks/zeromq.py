@@ -1,30 +1,32 @@
-"""Events on a ZeroMQ XPUB socket: [topic, JSON] for any number of subscribers, and a heartbeat every second.
+"""Events on a ZeroMQ XPUB socket, [topic, JSON] for any number of subscribers, and a ROUTER for what they missed.
 
-What the pattern lacks is added in docs/alerts.md's terms: late subscribers get the current state, holes can be seen.
-A subscriber that does not read is held `high_water_mark` messages (and what fits the TCP buffers); then libzmq drops
-the newest for this subscriber alone. The publisher never waits for anybody.
+A heartbeat every second says how far the stream has come. A subscriber that does not read is held `high_water_mark`
+messages (and what fits the TCP buffers); then libzmq drops the newest for this subscriber alone, and it asks for them
+later. The publisher never waits for anybody.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import zmq
 
 from monitor import wire
-from monitor.errors import BadInputError, SinkError
+from monitor.delivery.desk import Desk
+from monitor.delivery.history import History
+from monitor.delivery.sockets import Places, Sockets
+from monitor.errors import SinkError
 from monitor.ledger import Ledger
 from monitor.types import Event
 
-LINGER_MS = 200
-"""After the last event: long enough for the end of a call to reach a reading subscriber, short enough that one which
-does not read cannot keep the program from ending within a second."""
 SNAPSHOT_BURST = 200
 """Messages of a snapshot in one tick, about 13 000 a second: libzmq drops what a newcomer cannot read in time, and
 live events should not wait for a large snapshot."""
 MAX_SUBSCRIPTIONS = 1_000
+MAX_REQUESTS = 50
 """Read in one tick."""
 SUBSCRIBE, UNSUBSCRIBE = b"\x01", b"\x00"
 
@@ -32,7 +34,7 @@ Vitals = Callable[[], Mapping[str, object]]
 
 
 class ZeromqSink:
-    """Binds at once and is then used by one thread. address: where it is bound, the port filled in for `:*`.
+    """Binds at once and is then used by one thread. address, replay: where it is bound, the port filled in for `:*`.
 
     vitals gives fields for each heartbeat (statuses of sinks, latencies); it is called in the sink's thread and may be
     replaced at any time.
@@ -42,74 +44,71 @@ class ZeromqSink:
 
     def __init__(
         self,
-        address: str,
+        places: Places,
         epoch: str,
         heartbeat_s: float = 1.0,
-        high_water_mark: int = 10_000,
+        history: History | None = None,
+        journal: Path | None = None,
         vitals: Vitals = dict,
     ) -> None:
-        """epoch: that of the bus. Raises BadInputError when the address is taken or cannot be bound."""
-        wire.check_address(address)
+        """epoch: that of the bus. history, journal: what requests are answered from. Raises BadInputError when an
+        address is taken or cannot be bound, or there are no keys.
+        """
         self.vitals = vitals
         self._epoch = epoch
         self._heartbeat_s = heartbeat_s
         self._ledger = Ledger()
+        self._history = history or History(0, 0)
         self._due: dict[bytes, None] = {}
         self._next_heartbeat = 0.0
         self._greet = False
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._socket = self._context.socket(zmq.XPUB)
-        self._socket.setsockopt(zmq.XPUB_VERBOSE, 1)
-        self._socket.setsockopt(zmq.SNDHWM, high_water_mark)
-        self._socket.setsockopt(zmq.LINGER, LINGER_MS)
-        self._socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
-        self._socket.setsockopt(zmq.IPV6, int("[" in address))
-        self.address = self._bind(address)
+        self._sockets = Sockets(places)
+        self.address, self.replay = self._sockets.address, self._sockets.replay
+        self._desk = Desk(epoch, self._ledger, self._history, journal if self.replay else None)
 
     def emit(self, event: Event) -> None:
         """Send to all whose subscription matches. Raises SinkError when libzmq refuses."""
-        topic = wire.topic(event).encode()
+        self._sockets.revive()
+        name = wire.topic(event)
+        topic = name.encode()
         prev = self._ledger.record(topic, event) if event.seq else None
-        self._send(topic, wire.encode(event, prev))
+        body = wire.encode(event, prev)
+        if event.seq:
+            self._history.add(event.seq, name, body)
+        self._send(topic, body)
 
     def tick(self) -> None:
-        """Answer new subscribers and send the heartbeat when it is due."""
+        """Answer who is new and who asks, and send the heartbeat when it is due."""
+        if self._sockets.check():
+            self._ledger.nobody()
         self._read_subscriptions()
         self._send_snapshot()
+        self._answer_requests()
         if time.monotonic() >= self._next_heartbeat or (self._greet and not self._due):
             self._heartbeat("heartbeat")
 
     def close(self) -> None:
-        """Say goodbye and wait at most LINGER_MS for what is on its way. May be called twice."""
-        if self._socket.closed:
+        """Say goodbye and wait a moment for what is on its way. May be called twice."""
+        if self._sockets.closed:
             return
-        # A goodbye that libzmq refuses tells nobody anything; the socket is to be closed all the same.
+        # A goodbye that libzmq refuses tells nobody anything; the sockets are to be closed all the same.
         with contextlib.suppress(SinkError):
             self._heartbeat("stopped")
-        self._socket.close()
-        self._context.term()
-
-    def _bind(self, address: str) -> str:
-        try:
-            self._socket.bind(address)
-            return self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
-        except (zmq.ZMQError, ValueError) as error:
-            self._socket.close(0)
-            self._context.term()
-            raise _refused(address, error) from error
+        self._desk.close()
+        self._sockets.close()
 
     def _send(self, topic: bytes, body: bytes) -> None:
         try:
-            self._socket.send(topic, zmq.SNDMORE)
-            self._socket.send(body)
+            self._sockets.events.send(topic, zmq.SNDMORE)
+            self._sockets.events.send(body)
         except zmq.ZMQError as error:
             raise SinkError(f"{self.address}: {zmq.strerror(error.errno or 0)}") from error
 
     def _read_subscriptions(self) -> None:
         for _ in range(MAX_SUBSCRIPTIONS):
-            if not self._socket.poll(0):
+            if not self._sockets.events.poll(0):
                 return
-            message = self._socket.recv()
+            message = self._sockets.events.recv()
             prefix = message[1:]
             if message[:1] == SUBSCRIBE:
                 self._ledger.subscribe(prefix)
@@ -128,6 +127,30 @@ class ZeromqSink:
                 event, prev = found
                 self._send(topic, wire.encode(event, prev, snapshot=True))
 
+    def _answer_requests(self) -> None:
+        socket = self._sockets.requests
+        for _ in range(MAX_REQUESTS):
+            if socket is None or not socket.poll(0):
+                break
+            frames = socket.recv_multipart(copy=False)
+            # What REQ sends has an empty frame in front, which its answer must have too; DEALER may leave it out.
+            at = 2 if len(frames) > 2 and not frames[1].bytes else 1
+            peer = [frame.bytes for frame in frames[:at]]
+            if not self._sockets.may_ask(_user(frames[-1])):
+                self._sockets.refused["revoked"] += 1
+            elif answer := self._desk.ask(peer, [frame.bytes for frame in frames[at:]]):
+                self._reply(peer, answer)
+        for to, answer in self._desk.answers():
+            self._reply(to, answer)
+
+    def _reply(self, peer: Sequence[bytes], answer: list[bytes]) -> None:
+        """Never waits: a peer that has gone, or does not read its answers, gets none and may ask again."""
+        try:
+            if self._sockets.requests is not None:
+                self._sockets.requests.send_multipart([*peer, *answer], zmq.NOBLOCK)
+        except zmq.ZMQError:
+            self._desk.counts["undelivered"] += 1
+
     def _heartbeat(self, code: str) -> None:
         self._next_heartbeat = time.monotonic() + self._heartbeat_s
         self._greet = False
@@ -138,15 +161,19 @@ class ZeromqSink:
             "usable": True,
             "last_seq": self._ledger.last_seq,
             "last": self._ledger.newest(),
+            "sent": self._ledger.sent(),
+            "replay": self.replay,
+            "requests": dict(self._desk.counts),
+            "refused": dict(self._sockets.refused),
         }
         event = Event(wire.HEALTH, "", "", 0, data, 0, self._epoch, wire.utc_now())
         wire.check(event)
         self._send(wire.HEALTH.encode(), wire.encode(event))
 
 
-def _refused(address: str, error: Exception) -> BadInputError:
-    other = "choose another with --publish tcp://127.0.0.1:5557, or turn it off with --no-publish"
-    if isinstance(error, zmq.ZMQError) and error.errno == zmq.EADDRINUSE:
-        return BadInputError(f"{address} is taken: another monitor, or another program, listens there", other)
-    reason = zmq.strerror(error.errno or 0) if isinstance(error, zmq.ZMQError) else str(error)
-    return BadInputError(f"cannot publish on {address}: {reason}", f"use an address of this machine: {other}")
+def _user(frame: zmq.Frame) -> str:
+    """The name that ZAP gave to the connection on which a frame came."""
+    try:
+        return str(frame.get("User-Id"))
+    except zmq.ZMQError:
+        return ""

@@ -19,6 +19,15 @@ class RtpSection(Section):
     payload_types: dict[str, str] = Field({}, description='dynamic ones, such as { 96 = "opus/48000/2" }')
 
 
+class AudioSocketSection(Section):
+    """[taps.audiosocket]"""
+
+    listen: list[str] = Field([], description="HOST:PORT, where Asterisk connects to")
+    allow: list[str] = Field([], description="UUIDs of the calls that are taken; empty = all")
+    hello_s: Positive = Field(5.0, description="a connection whose UUID has not come by then is closed")
+    max_connections: int = Field(500, ge=1, le=10_000, description="connections at once; more are closed")
+
+
 class WebsocketSection(Section):
     """[taps.websocket]"""
 
@@ -50,8 +59,17 @@ class WebsocketSection(Section):
         return self
 
 
+class AudiohookSection(Section):
+    """[taps.audiohook]"""
+
+    keys: dict[str, Secret] = Field({}, description="API key to client secret (base64), as in Genesys Cloud")
+    keys_file: str = Field("", description="file for its owner alone with an API key and a secret on each line")
+
+
 class TapsSection(Section):
     """[taps]"""
 
+    audiosocket: AudioSocketSection = AudioSocketSection()
     rtp: RtpSection = RtpSection()
     websocket: WebsocketSection = WebsocketSection()
+    audiohook: AudiohookSection = AudiohookSection()

@@ -15,7 +15,8 @@ class RefusedError(Exception):
 @dataclass(frozen=True, slots=True)
 class CallStarted:
     """call: unique among the running ones. parties: one name a channel. rate: Hz, of its audio. direction: "inbound",
-    "outbound" or "". details: what else the tap knows, such as the peer's own id of the call.
+    "outbound" or "". details: what else the tap knows, such as the peer's own id of the call. peer: the host that it
+    comes from, "" where that says nothing.
     """
 
     call: str
@@ -24,6 +25,7 @@ class CallStarted:
     rate: int
     direction: str = ""
     details: Mapping[str, str] = field(default_factory=dict)
+    peer: str = ""
 
 
 @dataclass(frozen=True, slots=True)

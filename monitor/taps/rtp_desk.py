@@ -3,6 +3,8 @@
 A stream is what one sender sends under one SSRC (RFC 3550, section 8). It counts once two packets of audio follow
 each other (appendix A.1). A sender that goes on under a new SSRC goes on with its call. A call ends with BYE, or when
 nothing has come for a while.
+
+Nobody can make it hold or compute more than so much: see the limits below, each of which is counted in words.
 """
 
 from __future__ import annotations
@@ -15,16 +17,26 @@ from monitor.captures.datagrams import Endpoint
 from monitor.rtp.packet import MalformedPacketError, RtpPacket, goodbyes, is_rtcp, parse_rtp
 from monitor.rtp.payload import SILENT, Format
 from monitor.rtp.stream import RtpStream
-from monitor.taps.happenings import CallEnded, CallStarted, Happening
+from monitor.taps.happenings import CallAudio, CallEnded, CallStarted, Happening
 from monitor.taps.talk import Talk
-from monitor.types import SAMPLE_RATE
+from monitor.types import SAMPLE_RATE, Audio
 
 MOST_CANDIDATES = 4096
-"""Senders of which one packet came so far; beyond it the oldest is forgotten."""
+"""Senders that are not yet in a call; beyond it the oldest is forgotten."""
+MOST_STRANGE = 1000
+"""Datagrams a second of one host that belong to no call; the rest is not looked at."""
+PROBATION = 8
+"""Packets of a new SSRC that wait to be heard while its sender's old one may still go on."""
+YOUNG, YOUNG_S = 25, 2.0
+"""A call of fewer packets is over after so much silence: it was hardly one, and takes the place of one."""
+CREDIT_S, CREDIT_RATE, PACKET_COST_S = 10.0, 3.0, 0.004
+"""A stream may give so much audio at once, and so many times as much as time passes; a packet counts as more."""
+MOST_WAITING = 50
+"""Packets of a stream that wait for the next tick."""
 FILLED_PAUSE_S = 0.5
 """Of a pause so much is heard as silence; over the rest the clock moves on."""
 SUCCEEDS_AFTER_S = 0.05
-"""A sender whose old SSRC was silent for so long when a new one begins has changed it."""
+"""A sender whose old SSRC was silent for so long when a new one goes on has changed it."""
 
 Key = tuple[Endpoint, int]
 """A sender and its SSRC."""
@@ -41,10 +53,25 @@ class Line:
 
 @dataclass
 class _Talk(Talk):
-    """One stream of a call. newest: when its newest packet came."""
+    """One stream of a call. newest: when its newest packet came. credit_s: of audio that it may still give at once."""
 
     key: Key = (("", 0), 0)
     newest: float = 0.0
+    packets: int = 0
+    credit_s: float = CREDIT_S
+
+    def heard(self, call: str, samples: Audio) -> Iterator[CallAudio]:
+        """What the stream has just given, for which it pays."""
+        self.credit_s -= len(samples) / SAMPLE_RATE
+        return super().heard(call, samples)
+
+
+@dataclass
+class _Candidate:
+    """A stream that is not in a call yet. proven: two packets of audio followed each other."""
+
+    packets: list[tuple[RtpPacket, float]] = field(default_factory=list)
+    proven: bool = False
 
 
 @dataclass
@@ -65,8 +92,11 @@ class RtpDesk:
         self._accept, self._idle_s = accept, idle_s
         self._calls: dict[str, _Call] = {}
         self._of: dict[Key, _Call] = {}
-        self._candidates: OrderedDict[Key, RtpPacket] = OrderedDict()
+        self._candidates: OrderedDict[Key, _Candidate] = OrderedDict()
         self._refused: OrderedDict[Key, float] = OrderedDict()
+        self._strange: Counter[str] = Counter()
+        """Datagrams of each host in this second that belong to no call."""
+        self._second = 0
 
     def datagram(self, line: Line, party: int, data: bytes, source: Endpoint, now: float) -> Iterator[Happening]:
         """What came in from a sender on the port of a party."""
@@ -77,60 +107,102 @@ class RtpDesk:
                 return
             packet = parse_rtp(data)
         except MalformedPacketError:
-            self.counts["no RTP"] += 1
+            if self._bearable(source[0], now):
+                self.counts["no RTP"] += 1
             return
         key = (source, packet.ssrc)
         call = self._of.get(key)
-        if call is None:
-            first = self._first(line.formats[party], key, packet, now)
-            if first is None:
-                return
-            call, last = self._call_for(line, party, key, now)
-            if last is not None and call is not None:
-                yield from last.heard(call.id, last.stream.finish())
-            call = call or self._start(line, party, key, now)
-            if call is None:
-                return
-            self._join(call, key, party, line.formats[party], now, last.clock if last else 0)
-            yield from call.talks[key].heard(call.id, call.talks[key].stream.push(first, now))
-        talk = call.talks[key]
+        if call is not None:
+            yield from self._packet(call, call.talks[key], packet, now)
+        elif self._bearable(source[0], now):
+            yield from self._stranger(line, party, key, packet, now)
+
+    def _bearable(self, host: str, now: float) -> bool:
+        """Whether a host may say one more thing that belongs to no call."""
+        if int(now) != self._second:
+            self._second = int(now)
+            self._strange.clear()
+        self._strange[host] += 1
+        if self._strange[host] <= MOST_STRANGE:
+            return True
+        self.counts[f"more than {MOST_STRANGE} datagrams a second of a host that belong to no call"] += 1
+        return False
+
+    def _packet(self, call: _Call, talk: _Talk, packet: RtpPacket, now: float) -> Iterator[CallAudio]:
+        """One more packet of a stream, if it has not given more audio than there is time. Heard at the next tick."""
+        talk.credit_s = min(CREDIT_S, talk.credit_s + CREDIT_RATE * (now - talk.newest))
         talk.newest = now
-        yield from talk.heard(call.id, talk.stream.push(packet, now))
+        talk.packets += 1
+        if talk.credit_s < 0:
+            self.counts["of a stream that gives more audio than time passes"] += 1
+            return
+        talk.credit_s -= PACKET_COST_S
+        talk.stream.hold(packet, now)
+        if len(talk.stream.ready) > MOST_WAITING:
+            yield from talk.heard(call.id, talk.stream.give())
+
+    def _stranger(self, line: Line, party: int, key: Key, packet: RtpPacket, now: float) -> Iterator[Happening]:
+        """A packet of a stream that is in no call: perhaps it is in one now."""
+        waiting = self._proven(line, party, key, packet, now)
+        if not waiting:
+            return
+        call, last = self._call_for(line, party, key, now)
+        if last is not None and call is not None:
+            yield from last.heard(call.id, last.stream.finish())
+        call = call or self._start(line, party, key, now)
+        if call is None:
+            return
+        self._join(call, key, party, line.formats[party], waiting[0][1], last.clock if last else 0)
+        for packet, arrival in waiting:
+            yield from self._packet(call, call.talks[key], packet, arrival)
 
     def tick(self, now: float) -> Iterator[Happening]:
-        """Give up lost packets and end what is idle. To be called every 20 ms or so."""
+        """Hear what has come, give up lost packets, end what is idle. To be called every 20 to 60 ms."""
         for call in list(self._calls.values()):
             for talk in call.talks.values():
-                if talk.stream.jitter.held:
+                if talk.stream.ready or talk.stream.jitter.held:
                     yield from talk.heard(call.id, talk.stream.advance(now))
-            if all(now - talk.newest > self._idle_s for talk in call.talks.values()):
-                yield from self._end(call, f"nothing came for {self._idle_s:g} s")
+            packets = sum(talk.packets for talk in call.talks.values())
+            idle_s = min(YOUNG_S, self._idle_s) if packets < YOUNG else self._idle_s
+            if all(now - talk.newest > idle_s for talk in call.talks.values()):
+                yield from self._end(call, f"nothing came for {idle_s:g} s")
 
     def close(self) -> Iterator[Happening]:
         """End every call."""
         for call in list(self._calls.values()):
             yield from self._end(call, "the monitor stops")
 
-    def _first(self, formats: Mapping[int, Format], key: Key, packet: RtpPacket, now: float) -> RtpPacket | None:
-        """The packet right before this one, where this proves that its sender sends audio."""
-        form = formats.get(packet.payload_type)
+    def _proven(self, line: Line, party: int, key: Key, packet: RtpPacket, now: float) -> list[tuple[RtpPacket, float]]:
+        """The packets of a stream so far, with their arrivals, where they prove that its sender sends audio."""
+        form = line.formats[party].get(packet.payload_type)
         if form is None:
             self.counts[f"payload type {packet.payload_type}, which taps.rtp.payload_types does not name"] += 1
         if form is None or form.encoding in SILENT:
-            return None
+            return []
         if now - self._refused.get(key, float("-inf")) < self._idle_s:
             self.counts["of a refused call"] += 1
-            return None
-        before = self._candidates.pop(key, None)
-        if before is not None and packet.sequence == before.sequence + 1 & 0xFFFF:
-            return before
-        self._candidates[key] = packet
+            return []
+        candidate = self._candidates.setdefault(key, _Candidate())
+        before = candidate.packets[-1][0].sequence if candidate.packets else None
+        candidate.proven |= before is not None and packet.sequence == before + 1 & 0xFFFF
+        candidate.packets = [*candidate.packets * candidate.proven, (packet, now)]
+        if candidate.proven and (len(candidate.packets) >= PROBATION or not self._goes_on(key[0], party, now)):
+            del self._candidates[key]
+            return candidate.packets
         if len(self._candidates) > MOST_CANDIDATES:
             self._candidates.popitem(last=False)
-        return None
+            self.counts["forgotten: too many senders at once"] += 1
+        return []
+
+    def _goes_on(self, source: Endpoint, party: int, now: float) -> bool:
+        """Whether a sender is heard under another SSRC, and was so just now."""
+        talks = (talk for call in self._calls.values() for talk in call.talks.values())
+        return any(t.key[0] == source and t.channel == party and now - t.newest <= SUCCEEDS_AFTER_S for t in talks)
 
     def _call_for(self, line: Line, party: int, key: Key, now: float) -> tuple[_Call | None, _Talk | None]:
-        """A running call whose sender has changed its SSRC, with its last stream; or one that lacks this party."""
+        """A running call whose sender has changed its SSRC, with its last stream; or one that lacks this party: that
+        of the same sender, else the first of the same host.
+        """
         (host, _), several = key[0], len(line.ports) > 1
         lacking: _Call | None = None
         for call in self._calls.values():
@@ -138,8 +210,11 @@ class RtpDesk:
                 if talk.key[0] == key[0] and talk.channel == party and now - talk.newest > SUCCEEDS_AFTER_S:
                     del call.talks[talk.key], self._of[talk.key]
                     return call, talk
-            if several and call.id.startswith(_prefix(line, host)):
-                lacking = lacking or (call if party not in {t.channel for t in call.talks.values()} else None)
+            if not several or not call.id.startswith(_prefix(line, host)):
+                continue
+            if party not in {t.channel for t in call.talks.values()}:
+                same = any(t.key[0] == key[0] for t in call.talks.values())
+                lacking = call if same else lacking or call
         return lacking, None
 
     def _start(self, line: Line, party: int, key: Key, now: float) -> _Call | None:
@@ -147,7 +222,7 @@ class RtpDesk:
         (host, port), ssrc = key
         call = _Call(f"{_prefix(line, host)}{port}-{ssrc:08x}", now)
         details = {"from": f"{host}:{port}", "ssrc": f"{ssrc:08x}", "port": str(line.ports[party])}
-        if self._accept(CallStarted(call.id, "rtp", line.names, SAMPLE_RATE, "", details)):
+        if self._accept(CallStarted(call.id, "rtp", line.names, SAMPLE_RATE, "", details, host)):
             self._calls[call.id] = call
             return call
         self._refused[key] = now

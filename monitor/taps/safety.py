@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import ssl
 
 from monitor.errors import BadInputError
 
@@ -17,14 +18,17 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def check_reach(what: str, host: str, *, secured: bool, insecure: bool, secure_by: str) -> None:
+def check_reach(
+    what: str, host: str, *, secured: bool, insecure: bool, secure_by: str, allow: str = "serve.insecure"
+) -> None:
     """Raises BadInputError for an address of the network that nothing protects.
 
     what: the setting that names it. secured: it has what protects it. secure_by: what would, in words.
+    allow: the setting that lifts this.
     """
     if secured or insecure or is_loopback(host):
         return
-    hint = f"{secure_by}, or say --insecure (serve.insecure = true) where the network itself is trusted"
+    hint = f"{secure_by}, or say --insecure ({allow} = true) where the network itself is trusted"
     raise BadInputError(f"{what}: {host} can be reached by other machines, and nothing protects it", hint)
 
 
@@ -34,3 +38,26 @@ def read_address(what: str, text: str) -> tuple[str, int]:
     if not host or not (port.isascii() and port.isdigit() and int(port) < 65_536):
         raise BadInputError(f"{what}: {text!r} is no address", "write HOST:PORT, such as 127.0.0.1:8765")
     return host.strip("[]"), int(port)
+
+
+def read_certificate(section: str, certificate: str, key: str) -> ssl.SSLContext | None:
+    """What TLS needs: PEM files; None where there is no certificate. key: "" = in the same file. section: of the
+    settings. Raises BadInputError.
+    """
+    if not certificate:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(certificate, key or None, password=_no_password)
+    except (OSError, ValueError) as error:  # of ssl, too
+        raise BadInputError(
+            f"{section}.certificate: {certificate} cannot be used: {getattr(error, 'strerror', None) or error}",
+            f"name PEM files: a certificate chain, and in {section}.key its private key without a password",
+        ) from error
+    return context
+
+
+def _no_password() -> str:
+    """Instead of a question at the terminal."""
+    raise ValueError("the key has a password")

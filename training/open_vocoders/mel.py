@@ -34,13 +34,13 @@ LJSPEECH = MelFormat()
 @lru_cache(maxsize=8)
 def filters(form: MelFormat) -> Audio:
     """(n_mels, n_fft // 2 + 1)."""
-    ends = [_mel(form.f_min), _mel(form.f_max)]
-    edges = np.array([_hz(m) for m in np.linspace(*ends, form.n_mels + 2)])
+    mels = np.linspace(_mel(form.f_min), _mel(form.f_max), form.n_mels + 2)
+    edges = np.array([_hz(m) for m in mels.tolist()])
     hz = np.arange(form.n_fft // 2 + 1) * form.rate / form.n_fft
     rise = (hz - edges[:-2, None]) / np.diff(edges)[:-1, None]
     fall = (edges[2:, None] - hz) / np.diff(edges)[1:, None]
     area = 2.0 / (edges[2:] - edges[:-2])
-    return (np.maximum(np.minimum(rise, fall), 0.0) * area[:, None]).astype(np.float32)
+    return np.asarray(np.maximum(np.minimum(rise, fall), 0.0) * area[:, None], dtype=np.float32)
 
 
 def _mel(hz: float) -> float:

@@ -78,11 +78,13 @@ Step = Happening | Send | Close | Unheard
 
 
 class RefusedRequestError(Exception):
-    """A connection that is not opened; the text says why, and holds nothing that the peer wrote. status: of HTTP."""
+    """A connection that is not opened; the text says why, and holds nothing that the peer wrote. status: of HTTP.
+    told: what the peer is told, where that is less than the whole reason.
+    """
 
-    def __init__(self, reason: str, status: int = 403) -> None:
+    def __init__(self, reason: str, status: int = 403, told: str = "") -> None:
         super().__init__(reason)
-        self.reason, self.status = reason, status
+        self.reason, self.status, self.told = reason, status, told or reason
 
 
 class BadMessageError(Exception):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import ssl
 import time
 import uuid
 from collections import Counter
@@ -20,7 +19,7 @@ from websockets.typing import Subprotocol
 from monitor.errors import BadInputError
 from monitor.taps.config import TapsSection
 from monitor.taps.happenings import Deliver
-from monitor.taps.safety import read_address
+from monitor.taps.safety import read_address, read_certificate
 from monitor.taps.websocket.handler import (
     FAULT,
     GOING_AWAY,
@@ -33,7 +32,7 @@ from monitor.taps.websocket.handler import (
     Request,
 )
 from monitor.taps.websocket.peer import Answer, Peer
-from monitor.taps.websocket.registry import PROTOCOLS, make_handler
+from monitor.taps.websocket.registry import PROTOCOLS, load_makers
 from monitor.taps.websocket.trust import check_origin, check_peer, check_secured, dialled, served
 
 TICK_S = 0.1
@@ -89,9 +88,10 @@ class WebsocketListener:
         self._addresses = [read_address("taps.websocket.listen", text) for text in section.listen]
         self._served = served(section)
         check_secured(config, [host for host, _ in self._addresses], insecure=insecure)
-        self._tls = read_certificate(section.certificate, section.key) if section.certificate else None
+        self._tls = read_certificate("taps.websocket", section.certificate, section.key)
         self._deliver, self._idle_s = deliver, idle_s
         self.counts: Counter[str] = Counter()
+        self._makers = load_makers(self._served, config)
         self.bound: list[tuple[str, int]] = []
         self.ready = asyncio.Event()
         self.sockets = self._open = 0
@@ -147,7 +147,7 @@ class WebsocketListener:
             self._admit(connection, self._read(connection, http))
         except RefusedRequestError as error:
             self.counts[error.reason] += 1
-            response = connection.respond(error.status, f"{error.reason}\n")
+            response = connection.respond(error.status, f"{error.told}\n")
             if error.status == 401:
                 response.headers["WWW-Authenticate"] = 'Basic realm="monitor"'
             return response
@@ -169,7 +169,7 @@ class WebsocketListener:
             raise RefusedRequestError("a path of no protocol", 404)
         check_origin(request)
         check_peer(name, request, self.config)
-        handler = make_handler(name, request, self.config)
+        handler = self._makers[name](request, self.config)
         limits, now = self.config.websocket, time.monotonic()
         connection.protocol_name = name
         connection.peer = Peer(handler, limits, self._deliver, self._idle_s, self.counts, now)
@@ -250,16 +250,3 @@ def _choose(connection: ServerConnection, offered: Sequence[Subprotocol]) -> Sub
 def _short(reason: str) -> str:
     """A reason of at most 123 bytes (RFC 6455, section 5.5)."""
     return reason.encode()[:123].decode("utf-8", "ignore")
-
-
-def read_certificate(certificate: str, key: str) -> ssl.SSLContext:
-    """Raises BadInputError."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    try:
-        context.load_cert_chain(certificate, key)
-    except (OSError, ssl.SSLError) as error:
-        raise BadInputError(
-            f"taps.websocket.certificate: {certificate} with {key} cannot be used: {error.strerror or error}",
-            "name a certificate chain and its key, both as PEM files",
-        ) from error
-    return context

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import cast
 
 from monitor.taps.config import TapsSection
 from monitor.taps.websocket.handler import Handler, RefusedRequestError, Request
@@ -16,12 +15,14 @@ Make = Callable[[Request, TapsSection], Handler]
 
 @dataclass(frozen=True)
 class Served:
-    """make: "module:function", a Make, loaded when it is asked for. subprotocols: of these, the one that a peer offers
-    first is chosen. own_secret: whether the settings hold a secret of its own, which make() then asks for; without one
-    the peer has to show taps.websocket.token or basic, where they are set.
+    """make: "module:function", a Make. prepared: it is none, but makes one of the settings, once for a listener, and
+    may raise BadInputError. subprotocols: of these, the one that a peer offers first is chosen. own_secret: whether the
+    settings hold a secret of its own, which make() then asks for; without one the peer has to show
+    taps.websocket.token or basic, where they are set.
     """
 
     make: str
+    prepared: bool = False
     subprotocols: tuple[str, ...] = ()
     own_secret: Callable[[TapsSection], bool] = lambda _: False
 
@@ -40,13 +41,23 @@ PROTOCOLS: Mapping[str, Served] = {
     "audiostream": Served(f"{PBX}:open_freeswitch"),
     "vonage": Served(f"{PBX}:open_vonage"),
     "asterisk": Served(f"{PBX}:open_asterisk", subprotocols=("media",)),
+    "audiohook": Served("monitor.taps.audiohook.gate:prepare", prepared=True, own_secret=lambda _: True),
 }
 """By name: /NAME, or /NAME/TOKEN."""
 
 
+def load_makers(names: Iterable[str], config: TapsSection) -> dict[str, Make]:
+    """What opens connections, by protocol. Raises BadInputError."""
+    makers: dict[str, Make] = {}
+    for name in names:
+        module, _, function = PROTOCOLS[name].make.partition(":")
+        found = getattr(import_module(module), function)
+        makers[name] = found(config) if PROTOCOLS[name].prepared else found
+    return makers
+
+
 def make_handler(name: str, request: Request, config: TapsSection) -> Handler:
-    """Raises RefusedRequestError."""
+    """For one request alone. Raises RefusedRequestError and BadInputError."""
     if name not in PROTOCOLS:
         raise RefusedRequestError("no such path", 404)
-    module, _, function = PROTOCOLS[name].make.partition(":")
-    return cast(Make, getattr(import_module(module), function))(request, config)
+    return load_makers([name], config)[name](request, config)

@@ -1,0 +1,238 @@
+"""How `monitor serve` does with 200 live calls at once, all on two cores, the callers too.
+
+Callers (callers.py) send RTP of PCMU in packets of 20 ms, each from a port of its own; this process subscribes to the
+scores. The age of a score is counted from the packet with the last of its audio leaving its caller to the score
+arriving here: network, jitter buffer, ring, network, bus and ZeroMQ. Every call scores a fixed grid of its audio
+(serve.score_interval_ms), so that a call that lags or lost audio is seen at once. --misbehaving adds peers that flood,
+lie, stall and vanish (nuisances.py), from which the calls must not suffer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.common import configuration, cores, detector_of, machine, parser, pin, say, table, warn_if_busy, write
+from benchmarks.latency import beats_of, free_address, slope_per_hour
+from benchmarks.received import resources
+from model.config import SAMPLE_RATE
+from monitor import wire
+from monitor.subscriber import Missed, Subscriber
+
+SETTLE_S = 5.0
+"""Calls that come in, and what torch's first steps cost, belong to the start."""
+BAR_MS = 500.0
+PACKET_S = 0.02
+START_S, END_S = 60.0, 20.0
+RING_S = 1.0
+LATER_S = 6.0
+"""The misbehaving begin when the callers are in: all come from one host, whose share of the rows they would take."""
+
+
+@dataclass
+class Heard:
+    """Times are time.monotonic(). scores: (source port of the call, index after the newest sample, received). beats:
+    what heartbeats say. process: (time, resident MiB, processor s) of the monitor. ended: last words, by source port.
+    codes: of health events.
+    """
+
+    scores: list[tuple[int, int, float]] = field(default_factory=list)
+    beats: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
+    process: list[tuple[float, float, float]] = field(default_factory=list)
+    ended: dict[int, dict[str, Any]] = field(default_factory=dict)
+    codes: Counter[str] = field(default_factory=Counter)
+    missed: int = 0
+
+
+def port_of(call: str, prefix: str) -> int:
+    """Source port of a call of ours, named rtp-PORT-HOST-SOURCE_PORT-SSRC; 0 for another."""
+    return int(call.removeprefix(prefix).partition("-")[0]) if call.startswith(prefix) else 0
+
+
+def take(heard: Heard, message: wire.Message, now: float, prefix: str) -> None:
+    """Note what matters of an event."""
+    event = message.event
+    if event.type == "score" and not message.snapshot:
+        heard.scores.append((port_of(event.call, prefix), event.sample, now))
+    elif event.type == "health":
+        code = str(event.data.get("code"))
+        heard.codes[f"{code}: {event.data.get('detail')}" if code in ("refused", "not heard") else code] += 1
+        if code == "heartbeat" and "calls" in event.data:
+            heard.beats.append((now, dict(event.data)))
+    elif event.type == "call.ended" and not message.snapshot and (port := port_of(event.call, prefix)):
+        heard.ended[port] = dict(event.data)
+
+
+def listen(
+    subscriber: Subscriber, server: subprocess.Popen[bytes], heard: Heard, prefix: str, over: subprocess.Popen[str]
+) -> None:
+    """Receive until the callers have said goodbye and their calls have ended."""
+    sample_at = progress_at = time.monotonic() + 1.0
+    until = float("inf")
+    while server.poll() is None and (now := time.monotonic()) < until:
+        item = subscriber.receive(0.2)
+        if isinstance(item, wire.Message):
+            take(heard, item, time.monotonic(), prefix)
+        elif isinstance(item, Missed):
+            heard.missed += item.at_most
+        if now >= sample_at:
+            sample_at = now + 1.0
+            heard.process.append((now, *resources(server.pid)))
+        if now >= progress_at and heard.beats:
+            progress_at = now + 10.0
+            beat, memory = heard.beats[-1][1], heard.process[-1][1] if heard.process else 0.0
+            say(f"{beat['calls']} calls, p99 {beat['latency_p99_ms']} ms, lost {beat['lost_s']} s, {memory:.0f} MiB")
+        if until == float("inf") and over.poll() is not None:
+            until = now + 3.0
+
+
+def kernel_drops(port: int) -> int:
+    """Datagrams that the system threw away before the monitor read them (proc(5), /proc/net/udp)."""
+    rows = [line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:]]
+    return sum(int(row[-1]) for row in rows if int(row[1].rpartition(":")[2], 16) == port)
+
+
+def ages(heard: Heard, starts: dict[int, float]) -> NDArray[np.float64]:
+    """(seconds since the first caller began, age in ms) of each score of our callers, behind the start: (n, 2)."""
+    begun = min(starts.values())
+    rows = [
+        (at - begun, (at - starts[port] - sample / SAMPLE_RATE + PACKET_S) * 1000)
+        for port, sample, at in heard.scores
+        if port in starts
+    ]
+    found = np.array(rows, dtype=np.float64).reshape(-1, 2)
+    kept: NDArray[np.float64] = found[found[:, 0] >= min(SETTLE_S, found[:, 0].max(initial=0.0) / 2)]
+    return kept
+
+
+def figures(heard: Heard, starts: dict[int, float], sent: dict[str, float], dropped: int) -> dict[str, Any]:
+    """Of one run."""
+    aged = ages(heard, starts)
+    if not len(aged):
+        sys.exit("error: no score came; is another monitor using the port?")
+    process = np.array([row for row in heard.process if row[1]])
+    kept = process[process[:, 0] >= min(starts.values()) + SETTLE_S]
+    kept = kept if len(kept) > 1 else process
+    p50, p99 = np.percentile(aged[:, 1], [50, 99])
+    fill = beats_of(heard.beats, "ring_fill_s")
+    ended = [last for port, last in heard.ended.items() if port in starts]
+    lost = sum(float(last["lost_s"]) for last in ended)
+    if len(ended) < len(starts):  # what calls lost that never ended stands in the heartbeats alone
+        lost = max(lost, float(beats_of(heard.beats, "lost_s").max(initial=0.0)))
+    return {
+        "calls": len(starts),
+        "calls_ended": len(ended),
+        "scores": len(aged),
+        "missed_events": heard.missed,
+        "age_p50_ms": round(float(p50), 1),
+        "age_p99_ms": round(float(p99), 1),
+        "age_max_ms": round(float(aged[:, 1].max()), 1),
+        "age_growth_ms_per_hour": slope_per_hour(aged[:, 0], aged[:, 1]),
+        "ring_fill_max_s": round(float(fill.max(initial=0.0)), 3),
+        "lost_s_of_all_calls": round(lost, 2),
+        "datagrams_dropped_by_the_system": dropped,
+        "memory_mib": {"start": round(kept[0, 1], 1), "end": round(kept[-1, 1], 1), "max": round(kept[:, 1].max(), 1)},
+        "memory_growth_mib_per_hour": slope_per_hour(kept[:, 0], kept[:, 1]),
+        "cores_used_by_the_monitor": round(float(np.diff(kept[[0, -1], 2])[0] / np.diff(kept[[0, -1], 0])[0]), 3),
+        "callers": sent,
+        "said": dict(heard.codes),
+    }
+
+
+def start(words: Sequence[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+    """`monitor`, which says what is wrong in the log."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MONITOR_")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "monitor", *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env
+    )
+
+
+def helper(module: str, *words: object) -> subprocess.Popen[str]:
+    """A module beside this one as a process, which says at its end what it did."""
+    command = [sys.executable, "-m", f"benchmarks.{module}", *map(str, words)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def run(calls: int, seconds: float, weights: str, misbehaving: int, screen: str, folder: Path) -> dict[str, Any]:
+    """One run of everything."""
+    address = free_address()
+    port, tcp = (int(free_address().rpartition(":")[2]) for _ in range(2))
+    begun_file, log = folder / "begun", folder / "log"
+    room = calls + 2 * misbehaving
+    words = ["serve", "--rtp", f"127.0.0.1:{port}", "--publish", address, "--screen", screen]
+    words += ["--set", f"serve.max_calls={room}", "--set", f"serve.ring_s={RING_S}"]
+    words += ["--weights", weights] if weights != "default" else []
+    words += ["--audiosocket", f"127.0.0.1:{tcp}"] if misbehaving else []
+    heard = Heard()
+    with log.open("wb") as said, Subscriber(address, ("score.", "call.", "health"), heartbeats=True) as subscriber:
+        server = start(words, said)
+        helpers: list[subprocess.Popen[str]] = []
+        try:
+            until = time.monotonic() + START_S
+            while not heard.beats and server.poll() is None and time.monotonic() < until:
+                if isinstance(item := subscriber.receive(0.2), wire.Message):
+                    take(heard, item, time.monotonic(), "")
+            if not heard.beats:
+                sys.exit(f"error: the monitor did not start: {log.read_text(errors='replace')[-500:]}")
+            helpers.append(helper("callers", port, calls, seconds, begun_file))
+            while misbehaving and not begun_file.exists() and helpers[0].poll() is None:
+                time.sleep(0.1)
+            if misbehaving:
+                helpers.append(helper("nuisances", port, tcp, misbehaving, LATER_S, seconds - LATER_S))
+            listen(subscriber, server, heard, f"rtp-{port}-127.0.0.1-", helpers[0])
+            dropped = kernel_drops(port)
+            sent, *nuisance = (json.loads(each.communicate(timeout=END_S)[0]) for each in helpers)
+        finally:
+            for each in helpers:
+                each.terminate()
+                each.wait(END_S)
+            server.terminate()
+            server.wait(END_S)
+    starts = {int(source): at for source, at in json.loads(begun_file.read_text()).items()}
+    return figures(heard, starts, sent, dropped) | ({"misbehaving": nuisance[0]} if nuisance else {})
+
+
+def report(found: dict[str, Any]) -> str:
+    keys = ["calls", "age_p50_ms", "age_p99_ms", "age_max_ms", "ring_fill_max_s", "lost_s_of_all_calls"]
+    rows = [[key.replace("_", " "), found[key]] for key in [*keys, "cores_used_by_the_monitor"]]
+    rows.append(["memory MiB", f"{found['memory_mib']['start']:.0f} to {found['memory_mib']['end']:.0f}"])
+    return table(["", "measured"], rows)
+
+
+def main() -> None:
+    options = parser("many_calls", "Many live RTP calls in monitor serve, on two cores with their callers.")
+    options.set_defaults(out=options.get_default("out").with_name("many-calls.json"))
+    options.add_argument("--calls", type=int, default=200)
+    options.add_argument("--minutes", type=float, default=10.0)
+    options.add_argument("--misbehaving", type=int, default=0, help="so many peers flood, lie, stall and vanish")
+    options.add_argument("--screen", default="off", help="of the monitor: off, or plain")
+    given = options.parse_args()
+    warn_if_busy()
+    pin(cores()[:2])
+    detector = detector_of(configuration(given.weights))
+    with tempfile.TemporaryDirectory() as name:
+        found = run(given.calls, given.minutes * 60.0, given.weights, given.misbehaving, given.screen, Path(name))
+    print(report(found))
+    kept = found["age_p99_ms"] <= BAR_MS and not found["lost_s_of_all_calls"]
+    kept = kept and not found["datagrams_dropped_by_the_system"] and found["calls_ended"] == given.calls
+    print(
+        f"{given.calls} calls in real time, nothing lost, age p99 at most {BAR_MS:g} ms: {'met' if kept else 'MISSED'}"
+    )
+    more = {"minutes": given.minutes, "bar_ms": BAR_MS, "bar_met": bool(kept), "machine": machine(detector)}
+    write(given.out, found | more)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,267 @@
+"""Every tap against `monitor serve`: when it alerts on a call that turns synthetic, and how far its scores are from
+those of the file.
+
+The call is that of `monitor demo`: a human voice, from its middle on re-synthesised; with two parties the other one is
+human throughout. Each simulator of monitor/simulate/registry.py plays it, with one party and with two, over a good
+network, over one that loses 5 % and over one that reorders, into one server with the weights that ship. The same audio
+through the same codec, as a file, through `monitor replay` says what the scores should be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from benchmarks.common import RESULTS, configuration, detector_of, machine, parser, say, warn_if_busy, write
+from benchmarks.latency import free_address
+from benchmarks.many_calls import START_S, start
+from model.resample import resample_all
+from monitor import wire
+from monitor.commands.demo import make_call, read_mono
+from monitor.commands.simulate import parse_options
+from monitor.rtp.encode import encode
+from monitor.rtp.payload import Format, open_decoder
+from monitor.simulate.peer import Call, RefusedCallError, Tally
+from monitor.simulate.plan import Impairments
+from monitor.simulate.registry import PEERS, make_peer
+from monitor.subscriber import Subscriber
+from monitor.types import SAMPLE_RATE, Audio, Event
+
+NETWORKS = {"clean": Impairments(), "5 % loss": Impairments(loss=0.05), "reorder": Impairments(reorder=True)}
+SETTLE_S, END_S = 1.0, 15.0
+INTERVAL_MS = 500
+AUDIOHOOK = ("benchmark", "YSBiZW5jaG1hcmsncyBzZWNyZXQga2V5LCBub3QgYSBzZWNyZXQ=")
+
+
+PCMU, LINEAR, WIDE = Format("PCMU", 8000), Format("L16", 8000), Format("L16", 16_000)
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """codec: what the tap's simulator sends by itself. options: that it needs. serve: settings that the tap needs."""
+
+    codec: Format = PCMU
+    options: tuple[str, ...] = ()
+    serve: tuple[str, ...] = ()
+
+
+ARRANGEMENTS: Mapping[str, Arrangement] = {
+    "audiosocket": Arrangement(LINEAR),
+    "exotel": Arrangement(LINEAR),
+    "audiofork": Arrangement(WIDE),
+    "audiostream": Arrangement(WIDE),
+    "vonage": Arrangement(WIDE),
+    "audiohook": Arrangement(
+        options=(f"key={AUDIOHOOK[0]}", f"secret={AUDIOHOOK[1]}"),
+        serve=("--set", f'taps.audiohook.keys={{{AUDIOHOOK[0]}="{AUDIOHOOK[1]}"}}'),
+    ),
+}
+"""Taps that need something; the others send PCMU."""
+
+
+@dataclass
+class Played:
+    """One call: its events by channel, its fault."""
+
+    tap: str
+    network: str
+    parties: int
+    calls: set[str] = field(default_factory=set)
+    fault: str = ""
+
+
+class Ears:
+    """Collects the events of the server in a thread of its own."""
+
+    def __init__(self, address: str) -> None:
+        self.events: list[Event] = []
+        self._address, self._ended = address, threading.Event()
+        self._thread = threading.Thread(target=self._listen, name="ears", daemon=True)
+        self._thread.start()
+
+    def _listen(self) -> None:
+        with Subscriber(self._address, ("score.", "alert.", "call.", "health"), heartbeats=True) as subscriber:
+            while not self._ended.is_set():
+                item = subscriber.receive(0.2)
+                if isinstance(item, wire.Message) and not item.snapshot:
+                    self.events.append(item.event)
+
+    def of(self, kind: str) -> list[Event]:
+        """Those of a kind so far."""
+        return [event for event in list(self.events) if event.type == kind]
+
+    def close(self) -> None:
+        self._ended.set()
+        self._thread.join(5.0)
+
+
+def through(form: Format, audio: Audio) -> Audio:
+    """What is left of audio float32 (n,) at 16 kHz, at the rate of the codec."""
+    decoder = open_decoder(form)
+    at_rate = resample_all(audio, SAMPLE_RATE, form.sample_rate)
+    return np.concatenate([decoder.decode(payload) for payload in encode(form, at_rate, 20.0)])
+
+
+def replayed(form: Format, audio: Audio, weights: Sequence[str], folder: Path) -> dict[int, tuple[float, float]]:
+    """Scores of the file: {index after the newest sample: (p_fake, llr)}."""
+    path = folder / f"{form.encoding}-{form.sample_rate}.wav"
+    soundfile.write(path, through(form, audio), form.sample_rate, subtype="FLOAT")
+    words = ["replay", "--speed", "max", "--json", "--no-publish", str(path), *weights]
+    command = [sys.executable, "-m", "monitor", *words, "--set", f"publish.score_interval_ms={INTERVAL_MS}"]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    events = [json.loads(line) for line in lines]
+    return {e["sample"]: (e["p_fake"], e["llr"]) for e in events if e["type"] == "score"}
+
+
+def target(tap: str, usual: str, places: Mapping[str, str], parties: int) -> str:
+    """Where a simulator plays to: its usual address, but on our ports."""
+    if "://" in usual:
+        return re.sub(r"//[^/]+", f"//{places['websocket']}", usual, count=1)
+    return places["rtp stereo" if tap == "rtp" and parties == 2 else tap]
+
+
+async def play(tap: str, audio: Sequence[Audio], places: Mapping[str, str], ears: Ears) -> list[Played]:
+    """All calls of a tap, side by side: which call is whose is told by when it begins."""
+    peer, tasks = make_peer(tap), []
+    found: list[Played] = []
+    options = parse_options(ARRANGEMENTS.get(tap, Arrangement()).options)
+
+    async def one(played: Played, call: Call) -> None:
+        try:
+            await peer.play(call, Tally())
+        except (RefusedCallError, OSError) as error:
+            played.fault = str(error)
+
+    for parties, spoken in enumerate(audio, 1):
+        for network, impairments in NETWORKS.items():
+            before = {event.call for event in ears.of("call.started")}
+            played = Played(tap, network, parties)
+            to = target(tap, peer.to, places, parties)
+            call = Call(len(found), spoken, to, impairments, options)
+            tasks.append(asyncio.create_task(one(played, call)))
+            await asyncio.sleep(SETTLE_S)
+            played.calls = {event.call for event in ears.of("call.started")} - before
+            found.append(played)
+    await asyncio.gather(*tasks)
+    until = time.monotonic() + END_S
+    mine = {call for played in found for call in played.calls}
+    while mine - {event.call for event in ears.of("call.ended")} and time.monotonic() < until:
+        await asyncio.sleep(0.2)
+    return found
+
+
+def judged(played: Played, ears: Ears, wanted: Mapping[int, tuple[float, float]], turn_s: float) -> dict[str, Any]:
+    """The figures of a call: of the channel that alerted first, against the file."""
+    mine = [event for event in list(ears.events) if event.call in played.calls]
+    alerts = [event for event in mine if event.type == "alert.opened"]
+    after = [event.sample / SAMPLE_RATE - turn_s for event in alerts]
+    figures: dict[str, Any] = {"tap": played.tap, "parties": played.parties, "network": played.network}
+    lost = [float(str(event.data["lost_s"])) for event in mine if event.type == "call.ended"]
+    figures |= {"alert_after_s": round(min(after), 2) if after else None, "alerts": len(alerts)}
+    figures |= {"lost_s": round(sum(lost), 2), "fault": played.fault}
+    if alerts:
+        whose = alerts[0].call, alerts[0].channel
+        scores = [event for event in mine if event.type == "score" and (event.call, event.channel) == whose]
+        off = [_difference(event, wanted) for event in scores]
+        figures |= {
+            "p_fake_off_by": round(max((p for p, _ in off), default=0.0), 4),
+            "llr_off_by": round(max((llr for _, llr in off), default=0.0), 3),
+        }
+    return figures
+
+
+def _difference(event: Event, wanted: Mapping[int, tuple[float, float]]) -> tuple[float, float]:
+    """Of p_fake and llr to the file at the nearest time."""
+    p_fake, llr = wanted[min(wanted, key=lambda sample: abs(sample - event.sample))]
+    return abs(float(str(event.data["p_fake"])) - p_fake), abs(float(str(event.data["llr"])) - llr)
+
+
+def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The table of docs/taps.md."""
+    lines = [
+        "| tap | parties | network | alert after the turn, s | alerts | p_fake off by | llr off by, nats | lost, s |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        after = "none" if row["alert_after_s"] is None else f"{row['alert_after_s']:.2f}"
+        off = [f"{row[key]:.{n}f}" if key in row else "-" for key, n in (("p_fake_off_by", 3), ("llr_off_by", 2))]
+        tail = f"{row['lost_s']:.2f}" + (f" ({row['fault']})" if row["fault"] else "")
+        cells = [row["tap"], row["parties"], row["network"], after, row["alerts"], *off, tail]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
+
+
+def served(taps: Sequence[str], weights: Sequence[str], folder: Path) -> list[dict[str, Any]]:
+    """Every call of these taps, judged."""
+    turn_s = make_call(None, folder / "call.wav")
+    turning = read_mono(folder / "call.wav")
+    human = np.resize(turning[: int(turn_s * SAMPLE_RATE)], len(turning))
+    audio = [turning[None], np.stack([human, turning])]
+    address, *ports = (free_address() for _ in range(6))
+    one, left, right, socket, web = (int(each.rpartition(":")[2]) for each in ports)
+    places = {"rtp": f"127.0.0.1:{one}", "rtp stereo": f"127.0.0.1:{left}+{right}"}
+    places |= {"audiosocket": f"127.0.0.1:{socket}", "websocket": f"127.0.0.1:{web}"}
+    words = ["serve", "--rtp", places["rtp"], "--rtp", places["rtp stereo"], "--audiosocket", places["audiosocket"]]
+    words += ["--publish", address, "--screen", "off", "--set", f"serve.score_interval_ms={INTERVAL_MS}", *weights]
+    if any("://" in make_peer(tap).to for tap in taps):
+        words += ["--websocket", places["websocket"]]
+    for tap in taps:
+        words += ARRANGEMENTS.get(tap, Arrangement()).serve
+    forms = {tap: ARRANGEMENTS.get(tap, Arrangement()).codec for tap in taps}
+    wanted = {form: replayed(form, turning, weights, folder) for form in dict.fromkeys(forms.values())}
+    rows: list[dict[str, Any]] = []
+    ears = Ears(address)
+    with (folder / "log").open("wb") as log:
+        server = start(words, log)
+        try:
+            until = time.monotonic() + START_S
+            while not ears.of("health") and server.poll() is None and time.monotonic() < until:
+                time.sleep(0.1)
+            if not ears.of("health"):
+                sys.exit(f"error: the monitor did not start: {(folder / 'log').read_text(errors='replace')[-500:]}")
+            for tap in taps:
+                found = asyncio.run(play(tap, audio, places, ears))
+                rows += [judged(played, ears, wanted[forms[tap]], turn_s) for played in found]
+                once = sum(row["alerts"] == 1 for row in rows[-len(found) :])
+                say(f"{tap}: {once} of {len(found)} calls alerted once")
+        finally:
+            server.terminate()
+            server.wait(END_S)
+            ears.close()
+    return rows
+
+
+def main() -> None:
+    options = parser("taps", "Every tap: time to the alert, and scores against those of the file.")
+    options.add_argument("--taps", default=",".join(PEERS), help="which, with commas (default: all)")
+    options.add_argument("--table", type=Path, default=RESULTS / "taps.md", help="the table, for docs/taps.md")
+    given = options.parse_args()
+    warn_if_busy()
+    detector = detector_of(configuration(given.weights))
+    weights = [] if given.weights == "default" else ["--weights", given.weights]
+    with tempfile.TemporaryDirectory() as name:
+        rows = served(given.taps.split(","), weights, Path(name))
+    table = markdown(rows)
+    print(table)
+    given.table.parent.mkdir(parents=True, exist_ok=True)
+    given.table.write_text(table + "\n", encoding="utf-8")
+    good = [row for row in rows if row["alerts"] == 1 and not row["fault"]]
+    figures = {"calls": len(rows), "calls_with_one_alert": len(good), "rows": rows, "machine": machine(detector)}
+    write(given.out, figures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Delivery under faults: python -m chaos --rounds 100."""

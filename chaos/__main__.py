@@ -1,0 +1,212 @@
+"""Delivery under faults: publishers and subscribers killed, stopped and slowed, networks cut, disks filled.
+
+After each round every subscriber must hold exactly what the journal has: nothing lost, nothing twice, in order.
+The last line is the result; exit status 0 = every round held.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from chaos import check
+from chaos.proxy import Proxy
+
+PATIENCE_S = 30.0
+FAILED = Path("runs/chaos")
+"""What a round that did not hold leaves behind."""
+ROUND_S = (0.6, 1.2)
+FAULTS_A_ROUND = (2, 5)
+ROUNDS_A_SCENE = 5
+"""Then everything starts anew, in an empty folder."""
+READERS = {"all": ("", 10_000, 0.0), "alerts": ("alert.", 10_000, 0.0), "slow": ("", 20, 0.0005)}
+"""topic, high-water mark, pause after each event."""
+
+
+class Scene:
+    """One publisher, its subscribers, and the networks between them."""
+
+    def __init__(self, folder: Path, rng: random.Random) -> None:
+        self._folder, self._rng = folder, rng
+        self._journal = folder / "journal"
+        ports = _free_port(), _free_port()
+        self._addresses = [f"tcp://127.0.0.1:{port}" for port in ports]
+        self._networks = [Proxy(port) for port in ports]
+        self._publisher, epoch = self._start_publisher()
+        self._readers: dict[str, subprocess.Popen[bytes]] = {}
+        for name in READERS:
+            self._store(name).write_text(json.dumps({"position": [epoch, 0, {}]}) + "\n")
+            self._start_reader(name)
+        self.faults: dict[str, Callable[[], None]] = {
+            "publisher killed": self._kill_publisher,
+            "subscriber killed": self._kill_reader,
+            "subscriber stopped": self._stop_reader,
+            "network cut": self._cut,
+            "network held": lambda: self._network("hold"),
+            "network slow": lambda: self._network("delay"),
+            "network swallows": lambda: self._network("swallow"),
+            "disk full": self._fill,
+            "disk full, publisher killed": self._fill_and_kill,
+        }
+
+    def round(self) -> tuple[list[str], list[str], int]:
+        """(faults made, what does not hold, events in the journal)."""
+        names = self._rng.choices(list(self.faults), k=self._rng.randint(*FAULTS_A_ROUND))
+        pause = self._rng.uniform(*ROUND_S) / len(names)
+        for name in names:
+            time.sleep(self._rng.uniform(0, 2 * pause))
+            self.faults[name]()
+        last, lost = self._quiet()
+        written, broken = check.journal(self._journal)
+        wrong = [f"journal: {broken}"] if broken else []
+        if lost:
+            wrong.append(f"the publisher dropped {lost} events")
+        for name in READERS:
+            self._await(name, last)
+        for name, (topic, _, _) in READERS.items():
+            fault = check.fault(written, check.store(self._store(name))[0], topic)
+            wrong += [f"{name}: {fault}"] if fault else []
+        self._publisher.send_signal(signal.SIGHUP)
+        return names, wrong, len(written)
+
+    def close(self) -> None:
+        """End everything that was started."""
+        for process in (self._publisher, *self._readers.values()):
+            process.kill()
+            process.wait()
+        for network in self._networks:
+            network.close()
+
+    def _store(self, name: str) -> Path:
+        return self._folder / f"{name}.jsonl"
+
+    def _start_publisher(self) -> tuple[subprocess.Popen[bytes], str]:
+        command = [sys.executable, "-m", "chaos.publisher", *self._addresses, str(self._journal)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        self._epoch = _line(process)
+        return process, self._epoch
+
+    def _start_reader(self, name: str) -> None:
+        topic, mark, delay = READERS[name]
+        command = [sys.executable, "-m", "chaos.reader", *(network.address for network in self._networks)]
+        self._readers[name] = subprocess.Popen([*command, str(self._store(name)), topic, str(mark), str(delay)])
+
+    def _kill_publisher(self) -> None:
+        self._publisher.kill()
+        self._publisher.wait()
+        self._publisher, _ = self._start_publisher()
+
+    def _kill_reader(self) -> None:
+        name = self._rng.choice(list(READERS))
+        self._readers[name].kill()
+        self._readers[name].wait()
+        self._start_reader(name)
+
+    def _stop_reader(self) -> None:
+        process = self._readers[self._rng.choice(list(READERS))]
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(self._rng.uniform(0.1, 0.5))
+        process.send_signal(signal.SIGCONT)
+
+    def _cut(self) -> None:
+        for network in self._networks:
+            network.cut()
+
+    def _network(self, mode: str) -> None:
+        """For a while; bytes that were swallowed are no stream any more, so that the connections end with it."""
+        chosen = self._rng.sample(self._networks, self._rng.randint(1, 2))
+        for network in chosen:
+            network.mode = mode  # type: ignore[assignment]
+        time.sleep(self._rng.uniform(0.05, 0.3))
+        for network in chosen:
+            if mode == "swallow":
+                network.cut()
+            network.mode = "pass"
+
+    def _fill(self) -> None:
+        self._publisher.send_signal(signal.SIGUSR1)
+        time.sleep(self._rng.uniform(0.1, 0.4))
+        self._publisher.send_signal(signal.SIGUSR2)
+
+    def _fill_and_kill(self) -> None:
+        self._publisher.send_signal(signal.SIGUSR1)
+        time.sleep(self._rng.uniform(0.1, 0.3))
+        self._kill_publisher()
+
+    def _quiet(self) -> tuple[tuple[str, int], int]:
+        """Publish no more. Returns the newest (epoch, seq), and how many events the publisher itself dropped."""
+        self._publisher.send_signal(signal.SIGTERM)
+        seq, lost = _line(self._publisher).split()
+        return (self._epoch, int(seq)), int(lost)
+
+    def _await(self, name: str, last: tuple[str, int]) -> None:
+        """Until a subscriber has come so far; or as long as is reasonable, and the comparison tells what it lacks."""
+        until = time.monotonic() + PATIENCE_S
+        while check.reached(self._store(name)) != last and time.monotonic() < until:
+            time.sleep(0.02)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _line(process: subprocess.Popen[bytes]) -> str:
+    assert process.stdout is not None
+    line = process.stdout.readline().decode().strip()
+    if not line:
+        raise RuntimeError("the publisher ended by itself")
+    return line
+
+
+def run(rounds: int, seed: int) -> int:
+    """Returns how many rounds did not hold."""
+    failed, faults, events, begun = 0, Counter[str](), 0, time.monotonic()
+    done = 0
+    while done < rounds:
+        rng = random.Random(seed + done)
+        with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
+            scene, written = Scene(Path(folder), rng), 0
+            try:
+                for _ in range(min(ROUNDS_A_SCENE, rounds - done)):
+                    names, wrong, written = scene.round()
+                    done += 1
+                    faults.update(names)
+                    failed += bool(wrong)
+                    said = "; ".join(wrong) or "holds"
+                    print(f"round {done}: {written} events, {', '.join(names)}: {said}", flush=True)
+                    if wrong:
+                        shutil.copytree(folder, FAILED / f"{seed}-{done}", dirs_exist_ok=True)
+            finally:
+                scene.close()
+            events += written
+    kinds = ", ".join(f"{count} {name}" for name, count in sorted(faults.items()))
+    print(f"{events} events in {time.monotonic() - begun:.0f} s; {kinds}")
+    print(f"{rounds - failed} of {rounds} rounds held: " + ("nothing lost, nothing twice" if not failed else "FAILED"))
+    return failed
+
+
+def main() -> int:
+    """Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 30), help="of the faults and their times")
+    wanted = parser.parse_args()
+    print(f"seed {wanted.seed}", flush=True)
+    return 1 if run(wanted.rounds, wanted.seed) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""What a subscriber must hold after a round: exactly what the journal has, in its order."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from monitor import wire
+from monitor.journal import chain, files
+from monitor.journal.verify import Verifier
+
+Key = tuple[str, int]
+TAIL_BYTES = 1 << 16
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One event as somebody has it. body: without what a transport or a journal adds."""
+
+    key: Key
+    topic: str
+    body: str
+    unjournaled: bool
+
+
+def kept(raw: bytes) -> Kept:
+    """From a line of a journal or a message."""
+    message = wire.decode(raw)
+    event = message.event
+    body = [event.type, event.call, event.channel, event.sample, event.time, dict(event.data)]
+    return Kept((event.epoch, event.seq), message.topic, json.dumps(body, sort_keys=True), event.unjournaled)
+
+
+def journal(path: Path) -> tuple[list[Kept], str]:
+    """Its events, and what is wrong with it, or ""."""
+    verifier = Verifier()
+    found: list[Kept] = []
+    for file in files.all_files(path):
+        lines = file.read_bytes().splitlines(keepends=True)
+        if not verifier.file(lines):
+            return found, f"{file.name}, line {verifier.found.line}: {verifier.found.fault}"
+        found += [kept(line) for line in lines if chain.parse(line[:-1])]
+    return found, ""
+
+
+def store(path: Path) -> tuple[list[Kept], list[str], Any]:
+    """What a subscriber keeps: events, notices, its position."""
+    events, notices, position = [], [], None
+    for line in path.read_bytes().splitlines(keepends=True):
+        if not line.endswith(b"\n"):
+            break
+        item = json.loads(line)
+        position = item["position"]
+        if "event" in item:
+            events.append(kept(item["event"].encode()))
+        elif "notice" in item:
+            notices.append(item["notice"])
+    return events, notices, position
+
+
+def reached(path: Path) -> Key | None:
+    """(epoch, seq) of the newest position in a store, from its end alone."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - TAIL_BYTES))
+        lines = [line for line in file.read().splitlines(keepends=True) if line.endswith(b"\n")]
+    try:
+        epoch, seq, _ = json.loads(lines[-1])["position"]
+    except (IndexError, ValueError):
+        return None
+    return epoch, seq
+
+
+def fault(written: list[Kept], held: list[Kept], topic: str) -> str:
+    """What is wrong with what a subscriber of a topic prefix holds, or "".
+
+    An event that was published while the disk was full and lost with the publisher before there was room again is
+    marked as not journaled; whoever got it has one more than the journal.
+    """
+    wanted = [event for event in written if event.topic.startswith(topic)]
+    keys = [event.key for event in held]
+    if len(set(keys)) != len(keys):
+        return f"{len(keys) - len(set(keys))} events twice"
+    known = {event.key: event for event in wanted}
+    if strange := [event.key for event in held if event.key not in known and not event.unjournaled]:
+        return f"{len(strange)} events that no journal has, the first {strange[0]}"
+    mine = [event for event in held if event.key in known]
+    if lost := known.keys() - {event.key for event in mine}:
+        return f"{len(lost)} of {len(known)} events lost, the first {min(lost)}"
+    if altered := [event.key for event in mine if event.body != known[event.key].body]:
+        return f"{len(altered)} events altered, the first {altered[0]}"
+    return _disorder(wanted, mine, whole=topic == "")
+
+
+def _disorder(wanted: list[Kept], mine: list[Kept], *, whole: bool) -> str:
+    """All in one order for a subscriber of everything, in that of its topic for one of a part."""
+    ordered: dict[str, list[Key]] = defaultdict(list)
+    came: dict[str, list[Key]] = defaultdict(list)
+    for events, into in ((wanted, ordered), (mine, came)):
+        for event in events:
+            into["" if whole else event.topic].append(event.key)
+    return "out of order" if ordered != came else ""

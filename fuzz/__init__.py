@@ -1,0 +1,1 @@
+"""Hostile input for every parser that the network reaches: coverage-guided, with atheris (`make fuzz`)."""

@@ -1,0 +1,68 @@
+"""Asterisk's AudioSocket: a connection in pieces of any size, from the first byte to the end of the call."""
+
+from __future__ import annotations
+
+import struct
+import uuid
+from collections import Counter
+
+import numpy as np
+
+from fuzz.harness import Harness
+from fuzz.streams import deliver
+from monitor.taps.audiosocket_desk import Conversation, Rules
+from monitor.taps.audiosocket_frames import DTMF, ERROR, HANGUP, HEADER, RATES, UUID, pack
+from monitor.taps.happenings import CallAudio, CallEnded, CallStarted, Happening
+
+HELLO = pack(UUID, uuid.UUID(int=7).bytes)
+SPEECH = pack(0x10, np.arange(160, dtype="<i2").tobytes())
+MOST_SAMPLES = 192_000 * 4
+"""At 16 kHz no input of a few kilobytes is longer than it says; this only catches a runaway."""
+
+
+def _conversation(data: bytes) -> None:
+    """Each piece has a byte before it: its length, and through its highest bit a pause of a second."""
+    begun, ended, heard, now = 0, 0, 0, 0.0
+
+    def accept(started: CallStarted) -> str:
+        nonlocal begun
+        deliver(started)
+        begun += 1
+        return ""
+
+    def take(happening: Happening) -> None:
+        nonlocal ended, heard
+        deliver(happening)
+        ended += isinstance(happening, CallEnded)
+        heard += len(happening.samples) if isinstance(happening, CallAudio) else 0
+
+    rules = Rules(accept, allow=frozenset(), hello_s=5.0, idle_s=10.0)
+    conversation = Conversation(("192.0.2.1", 9), rules, Counter(), 0.0)
+    at = 0
+    while at < len(data) and not conversation.over:
+        size, now = 1 + (data[at] & 0x7F), now + (1.0 if data[at] & 0x80 else 0.01)
+        for happening in [*conversation.feed(data[at + 1 : at + 1 + size], now), *conversation.tick(now)]:
+            take(happening)
+        assert conversation.wait_s(now) >= 0.0
+        at += 1 + size
+    for happening in conversation.gone("over"):
+        take(happening)
+    assert begun == ended <= 1
+    assert heard <= MOST_SAMPLES
+
+
+def _pieces(*frames: bytes) -> bytes:
+    """Frames as an input: cut into pieces of 100 bytes."""
+    whole = b"".join(frames)
+    parts = [whole[at : at + 100] for at in range(0, len(whole), 100)]
+    return b"".join(bytes([len(part) - 1]) + part for part in parts)
+
+
+SEEDS = [
+    _pieces(HELLO, SPEECH, SPEECH, pack(DTMF, b"5"), SPEECH, pack(HANGUP)),
+    _pieces(HELLO, *(pack(kind, bytes(64)) for kind in RATES), pack(ERROR, b"\x01")),
+    _pieces(SPEECH),
+    _pieces(HELLO, HELLO),
+    _pieces(HELLO, struct.pack("!BH", 0x10, 65_535) + bytes(40)),
+]
+CONVERSATION = Harness(_conversation, SEEDS, [HELLO, SPEECH, *(HEADER.pack(kind, 320) for kind in RATES)], 4096)

@@ -1,0 +1,66 @@
+"""Fuzzes one parser, in a process of its own: python -m fuzz.one NAME RUNS FOLDER. Started by fuzz/__main__.py."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import atheris
+
+from fuzz.harness import load
+
+SLOWEST_S = 10
+"""An input that takes longer is a hang."""
+MOST_MB = 2048
+WARM = 20
+"""One in so many of the runs; before that, memory is what the program takes by itself."""
+NOTED_EVERY = 1000
+
+
+def resident_mb() -> float:
+    """Memory of this process (proc(5), statm)."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * 4096 / 2**20
+
+
+def counted(feed: Callable[[bytes], None], runs: int, figures: Path) -> Callable[[bytes], None]:
+    """The same, which notes how many inputs there were, and the memory before and after them."""
+    count, before = 0, 0.0
+
+    def once(data: bytes) -> None:
+        nonlocal count, before
+        count += 1
+        if count == max(1, runs // WARM):
+            before = resident_mb()
+        if count % NOTED_EVERY == 0 or count >= runs:
+            figures.write_text(json.dumps({"inputs": count, "before_mb": before, "after_mb": resident_mb()}))
+        feed(data)
+
+    return once
+
+
+def escaped(word: bytes) -> str:
+    """As libFuzzer's dictionaries have it."""
+    return "".join(f"\\x{byte:02x}" for byte in word)
+
+
+def main(name: str, runs: int, folder: Path) -> None:
+    """Ends the process: 0, or libFuzzer's status for a finding, which it leaves in the folder."""
+    with atheris.instrument_imports(include=["monitor", "dpkt"]):
+        harness = load(name)
+    corpus, words = folder / "corpus", folder / "words"
+    corpus.mkdir(parents=True, exist_ok=True)
+    for i, seed in enumerate(harness.seeds):
+        (corpus / f"seed-{i}").write_bytes(seed)
+    words.write_text("".join(f'"{escaped(word)}"\n' for word in harness.words))
+    options = {"runs": runs, "timeout": SLOWEST_S, "rss_limit_mb": MOST_MB, "max_len": harness.longest, "seed": 1}
+    flags = [f"-{key}={value}" for key, value in options.items()]
+    flags += [f"-artifact_prefix={folder}/", "-print_final_stats=1", *([f"-dict={words}"] if harness.words else [])]
+    atheris.Setup([name, *flags, str(corpus)], counted(harness.feed, runs, folder / "figures.json"))
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))

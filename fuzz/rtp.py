@@ -1,0 +1,78 @@
+"""RTP and RTCP packets, the jitter buffer, and a stream from its packets to its audio."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+import numpy as np
+
+from fuzz.harness import Harness
+from monitor.rtp.jitter import MOST_HELD, JitterState, accept, expire, flush
+from monitor.rtp.packet import MalformedPacketError, RtpPacket, goodbyes, is_rtcp, parse_rtp
+from monitor.rtp.payload import STATIC, USUAL, Format
+from monitor.rtp.stream import LONGEST_PAUSE_S, RtpStream
+from monitor.types import SAMPLE_RATE
+
+PLAIN = struct.pack("!BBHII", 0x80, 0, 7, 160, 9) + bytes(16)
+EXTENDED = struct.pack("!BBHIIIHHI", 0x91, 0x80, 7, 160, 9, 1, 0xBEDE, 1, 2) + bytes(8)
+PADDED = struct.pack("!BBHII", 0xA0, 8, 7, 160, 9) + bytes(7) + b"\x04"
+BYE = struct.pack("!BBHI", 0x80, 201, 1, 9) + struct.pack("!BBHI", 0x81, 203, 1, 9)
+STEP = struct.Struct("!hBiB")
+"""Of a sequence of packets: to the next number, 10 ms steps to its arrival, to its timestamp, payload type and size."""
+GIVE_UP_S = 0.1
+FORMATS = {**STATIC, **USUAL, 96: Format("L16", 16_000)}
+MOST_PACKETS = 60
+
+
+def _packet(data: bytes) -> None:
+    try:
+        packet = goodbyes(data) if is_rtcp(data) else parse_rtp(data)
+    except MalformedPacketError:
+        return
+    if isinstance(packet, RtpPacket):
+        assert len(packet.payload) <= len(data) - 12
+    else:
+        assert len(packet) * 4 < len(data)
+
+
+def _packets(data: bytes) -> Iterator[tuple[RtpPacket, float]]:
+    """Packets and their arrivals."""
+    sequence, timestamp, arrival = 65_530, 0, 0.0
+    for number, wait, ticks, kind in STEP.iter_unpack(data[: len(data) // STEP.size * STEP.size][: 8 * MOST_PACKETS]):
+        sequence, timestamp, arrival = sequence + number & 0xFFFF, timestamp + ticks & 0xFFFF_FFFF, arrival + wait / 100
+        yield RtpPacket(kind & 0x7F, False, sequence, timestamp, 9, bytes(kind)), arrival
+
+
+def _jitter(data: bytes) -> None:
+    state, given, received, arrival = JitterState(), 0, 0, 0.0
+    for packet, arrival in _packets(data):
+        state, ready = accept(state, packet, arrival, GIVE_UP_S)
+        given, received = given + len(ready), received + 1
+        assert len(state.held) <= MOST_HELD
+    state, ready = expire(state, arrival + GIVE_UP_S, GIVE_UP_S)
+    state, last = flush(state)
+    given += len(ready) + len(last)
+    counts = state.counts
+    assert not state.held
+    assert received == counts.received == given + counts.late + counts.duplicate + counts.rejected
+
+
+def _stream(data: bytes) -> None:
+    stream, packets, arrival, heard = RtpStream(FORMATS), 0, 0.0, 0
+    for packet, arrival in _packets(data):
+        samples = stream.push(packet, arrival)
+        heard, packets = heard + len(samples), packets + 1
+        assert samples.dtype == np.float32
+    heard += len(stream.advance(arrival + 1.0)) + len(stream.finish())
+    # Each packet of at most 255 bytes, a pause before each, and what the resampler rounds.
+    assert heard <= packets * (2 * LONGEST_PAUSE_S + 0.1) * SAMPLE_RATE
+
+
+SEQUENCE = b"".join(STEP.pack(1, 2, 160, 0x80) for _ in range(8))
+HOLE = STEP.pack(1, 2, 160, 0x80) + STEP.pack(3, 2, 480, 0x80) + STEP.pack(-1, 1, -160, 0x80) + SEQUENCE
+RESTART = SEQUENCE + STEP.pack(9000, 2, -160, 0) + STEP.pack(1, 200, 160, 13) + STEP.pack(1, 2, 160, 101)
+
+PACKET = Harness(_packet, (PLAIN, EXTENDED, PADDED, BYE), longest=128)
+JITTER = Harness(_jitter, (SEQUENCE, HOLE, RESTART), longest=STEP.size * MOST_PACKETS)
+STREAM = Harness(_stream, (SEQUENCE, HOLE, RESTART), longest=STEP.size * MOST_PACKETS)

@@ -1,0 +1,64 @@
+"""Reads the journal for the publisher in a thread of its own, so that a slow disk delays nothing that is published."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from monitor.delivery.requests import Request
+from monitor.journal.reader import Found, JournalReader
+
+MAX_QUEUED = 64
+
+Peer = Sequence[bytes]
+Answered = tuple[Peer, Request, Found | None]
+"""Found None: the journal could not be read."""
+
+
+class Archive:
+    """ask() and answers() belong to one thread."""
+
+    def __init__(self, path: Path, most_events: int, most_bytes: int) -> None:
+        self._reader = JournalReader(path)
+        self._most = most_events, most_bytes
+        self._asked: queue.Queue[tuple[Peer, Request] | None] = queue.Queue(MAX_QUEUED)
+        self._answered: queue.Queue[Answered] = queue.Queue()
+        self._thread = threading.Thread(target=self._run, name="archive", daemon=True)
+        self._thread.start()
+
+    def ask(self, peer: Peer, request: Request) -> bool:
+        """Returns False when too many wait already."""
+        try:
+            self._asked.put_nowait((peer, request))
+        except queue.Full:
+            return False
+        return True
+
+    def answers(self) -> Iterator[Answered]:
+        """Those that have been found since."""
+        while True:
+            try:
+                yield self._answered.get_nowait()
+            except queue.Empty:
+                return
+
+    def close(self) -> None:
+        """End the thread, after what it does now; what waits is not answered."""
+        while True:
+            try:
+                self._asked.get_nowait()
+            except queue.Empty:
+                break
+        self._asked.put(None)
+
+    def _run(self) -> None:
+        while (asked := self._asked.get()) is not None:
+            peer, request = asked
+            try:
+                found = self._reader.read(request.epoch, request.first, request.last, request.topics, *self._most)
+            except OSError:
+                self._answered.put((peer, request, None))
+            else:
+                self._answered.put((peer, request, found))

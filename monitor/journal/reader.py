@@ -1,0 +1,181 @@
+"""Ranges of numbers out of the files of a journal that somebody else is writing.
+
+Runs of the publisher (epochs) follow each other, and numbers grow within one: a mark every STRIDE bytes, and one where
+an epoch begins, is all that a search needs. Marks belong to an inode, so that they survive a rotation.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from monitor import wire
+from monitor.errors import BadInputError
+from monitor.journal import chain, files
+
+STRIDE = 1 << 16
+READ_BYTES = 8 << 20
+"""Looked through for one answer, so that an answer takes some 50 ms at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A line at `offset` has this number."""
+
+    offset: int
+    epoch: str
+    seq: int
+
+
+@dataclass
+class Found:
+    """Part of an epoch. lines: events under the topics, as they stand in the journal. missing: (first, last) of those
+    that it does not have. until: the newest number that this accounts for. end: the epoch has nothing after it.
+    next: the epoch that follows, "" while there is none. known: whether the journal has the epoch at all.
+    """
+
+    lines: list[bytes] = field(default_factory=list)
+    missing: list[tuple[int, int]] = field(default_factory=list)
+    until: int = 0
+    end: bool = False
+    next: str = ""
+    known: bool = False
+
+
+class JournalReader:
+    """Remembers where to look. One thread may use it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._marks: dict[tuple[int, int], list[Mark]] = {}
+
+    def read(
+        self, epoch: str, first: int, last: int | None, topics: Sequence[str], most: int, most_bytes: int
+    ) -> Found:
+        """At most so many events and bytes of the numbers first to last (None: to the end). Raises OSError."""
+        found = Found(until=first - 1)
+        looked = size = 0
+        for line in self._lines_from(epoch, first):
+            at = chain.number(line)
+            if at is None or at[0] != epoch:
+                found.end, found.next = True, at[0] if at else ""
+                break
+            found.known = True
+            looked += len(line)
+            if at[1] < first:
+                continue
+            beyond = last is not None and at[1] > last
+            if beyond or len(found.lines) >= most or size >= most_bytes or looked >= READ_BYTES:
+                _account(found, last if beyond and last is not None else at[1] - 1)
+                return found
+            _account(found, at[1] - 1)
+            found.until = at[1]
+            if under(line, topics):
+                found.lines.append(line)
+                size += len(line)
+        found.end = found.known
+        return found
+
+    def _lines_from(self, epoch: str, first: int) -> Iterator[bytes]:
+        """From a little before the number on, through all files, past the end of the epoch."""
+        opened = list(self._refresh())
+        try:
+            places = [(n, mark) for n, (_, marks) in enumerate(opened) for mark in marks if mark.epoch == epoch]
+            before = [place for place in places if place[1].seq <= first]
+            if not places:
+                return
+            begin, mark = before[-1] if before else places[0]
+            yield from _lines(opened[begin][0], mark.offset)
+            for fd, _ in opened[begin + 1 :]:
+                yield from _lines(fd, 0)
+        finally:
+            for fd, _ in opened:
+                os.close(fd)
+
+    def _refresh(self) -> Iterator[tuple[int, list[Mark]]]:
+        """Every file as a descriptor with its marks, brought up to date."""
+        seen = {}
+        for path in files.all_files(self.path):
+            try:
+                fd = os.open(path, os.O_RDONLY)
+            except FileNotFoundError:  # rotated or pruned since the names were read
+                continue
+            status = os.fstat(fd)
+            key = (status.st_dev, status.st_ino)
+            if key in seen:  # renamed since: it was opened under its newer name too
+                os.close(fd)
+                continue
+            seen[key] = _extended(fd, status.st_size, self._marks.get(key, []))
+            yield fd, seen[key]
+        self._marks = seen
+
+
+def under(line: bytes, topics: Sequence[str]) -> bool:
+    """Whether an event's topic begins with one of the prefixes."""
+    if "" in topics:
+        return True
+    try:
+        return wire.decode(line).topic.startswith(tuple(topics))
+    except BadInputError:
+        return False
+
+
+def _account(found: Found, until: int) -> None:
+    """Numbers that the journal passes over are missing."""
+    if until > found.until:
+        found.missing.append((found.until + 1, until))
+        found.until = until
+
+
+def _extended(fd: int, size: int, marks: list[Mark]) -> list[Mark]:
+    """Marks of a file that may have grown; the part behind the last of them is looked through again."""
+    marks = list(marks)
+    if marks and size < marks[-1].offset:  # cut back or written anew
+        marks = []
+    start = marks[-1].offset if marks else 0
+    while True:
+        ahead = start + STRIDE
+        beyond = next(_marked(fd, _line_after(fd, ahead)), None) if ahead < size else None
+        if beyond is not None and marks and beyond.epoch == marks[-1].epoch:
+            marks.append(beyond)
+        else:
+            for mark in _marked(fd, start):
+                if beyond is not None and mark.offset >= beyond.offset:
+                    break
+                if not marks or mark.epoch != marks[-1].epoch:
+                    marks.append(mark)
+            if beyond is None:
+                return marks
+            if not marks or beyond.offset > marks[-1].offset:
+                marks.append(beyond)
+        start = beyond.offset
+
+
+def _marked(fd: int, offset: int) -> Iterator[Mark]:
+    for at, line in _numbered(fd, offset):
+        if found := chain.number(line):
+            yield Mark(at, *found)
+
+
+def _line_after(fd: int, offset: int) -> int:
+    """Where the first line begins that begins behind the offset."""
+    for at, line in _numbered(fd, offset):
+        return at + len(line)
+    return offset
+
+
+def _lines(fd: int, offset: int) -> Iterator[bytes]:
+    return (line for _, line in _numbered(fd, offset))
+
+
+def _numbered(fd: int, offset: int) -> Iterator[tuple[int, bytes]]:
+    """(offset, line with its end) of each whole line."""
+    rest = b""
+    while block := files.pread(fd, STRIDE, offset + len(rest)):
+        rest += block
+        *whole, rest = rest.split(b"\n")
+        for line in whole:
+            yield offset, line + b"\n"
+            offset += len(line) + 1

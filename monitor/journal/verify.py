@@ -1,0 +1,82 @@
+"""Whether a journal is as it was written: the first record that was altered, left out or moved. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from monitor.journal import chain
+
+
+@dataclass
+class Findings:
+    """What was seen so far. fault: "" while all is whole; line: where it is, from 1 within its file.
+
+    notes: what is no fault, such as numbers that were never written. last: the newest chain value.
+    """
+
+    records: int = 0
+    fault: str = ""
+    line: int = 0
+    last: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+class Verifier:
+    """Feed it the files of a journal, the oldest first."""
+
+    def __init__(self) -> None:
+        self.found = Findings()
+        self._at = ("", 0)
+
+    def file(self, lines: Iterable[bytes]) -> bool:
+        """Check the lines of one file, each with its end. Returns whether they are whole; stops at the first fault."""
+        for number, raw in enumerate(lines, 1):
+            self.found.fault = self._fault(raw, number == 1)
+            if self.found.fault:
+                self.found.line = number
+                return False
+            self.found.records += 1
+        return True
+
+    def _fault(self, raw: bytes, first: bool) -> str:
+        if not raw.endswith(b"\n"):
+            return "torn: the line has no end (a crash; the next start of the monitor mends it)"
+        line, at = chain.parse(raw[:-1]), chain.number(raw)
+        if line is None or at is None:
+            return "altered: no record of a journal, or one without its seal"
+        if not chain.crc_holds(line):
+            return f"altered: the checksum of {_name(at)} does not hold"
+        before = self._before(line, first)
+        if chain.link(before, line.links) != line.chain:
+            return self._broken(at)
+        self._note(at)
+        self._at, self.found.last = at, line.chain
+        return ""
+
+    def _before(self, line: chain.Line, first: bool) -> str:
+        known = self.found.last
+        if not first or not line.after:
+            return known or chain.GENESIS
+        if not known:
+            self.found.notes.append("begins after an older file, which is not here")
+        return known or line.after
+
+    def _broken(self, at: tuple[str, int]) -> str:
+        epoch, seq = self._at
+        if at[0] == epoch and at[1] > seq + 1:
+            return f"missing: seq {seq + 1} to {at[1] - 1} stood before {_name(at)}"
+        if at[0] == epoch and at[1] <= seq:
+            return f"reordered: {_name(at)} follows seq {seq}"
+        behind = f"after {_name(self._at)}" if epoch else "at the beginning"
+        return f"altered or missing: {_name(at)} does not follow from what stands before it, {behind}"
+
+    def _note(self, at: tuple[str, int]) -> None:
+        if at[0] == self._at[0] and at[1] > self._at[1] + 1:
+            self.found.notes.append(
+                f"seq {self._at[1] + 1} to {at[1] - 1} of {at[0]} were never written (the queue was full)"
+            )
+
+
+def _name(at: tuple[str, int]) -> str:
+    return f"seq {at[1]} of {at[0]}"

@@ -1,0 +1,70 @@
+"""Telephone numbers in what leaves the program, replaced by pseudonyms. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from ipaddress import ip_address
+
+from monitor.types import Event
+
+_NUMBER = re.compile(r"(?<![0-9A-Za-z])(?:\+|00)?[(]?\d(?:[ ().-]{0,2}\d){6,14}(?![0-9A-Za-z])")
+"""7 to 15 digits (ITU-T E.164: at most 15), with what people put between them."""
+_KEPT_DIGITS = 2
+_PLAIN = frozenset(("model",))
+"""Fields that are no names: twelve hexadecimal digits may all be decimal."""
+
+
+def redact(text: str, key: bytes) -> str:
+    """Each number as `tel-kfmdbc-x67`: the last two digits stay; equal numbers have equal names under one key.
+
+    The key must be secret: there are so few numbers that anybody could try them all. A long run of digits that is no
+    telephone number is replaced too; an IP address is not.
+    """
+    return _NUMBER.sub(lambda found: _pseudonym(found[0], key), text)
+
+
+def _pseudonym(number: str, key: bytes) -> str:
+    if number.count(".") == 3 and _is_address(number):
+        return number
+    digits = re.sub(r"\D", "", number)
+    digest = hmac.new(key, re.sub(r"^00", "", digits).encode(), hashlib.sha256).digest()
+    # Letters, and an x before the digits, so that a pseudonym is never taken for a number itself.
+    return f"tel-{''.join(chr(97 + byte % 26) for byte in digest[:6])}-x{digits[-_KEPT_DIGITS:]}"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def redacted(event: Event, clean: Callable[[str], str]) -> Event:
+    """An event with every text in it cleaned: call, channel, and data, names of fields included."""
+
+    def walk(value: object) -> object:
+        if isinstance(value, str):
+            return clean(value)
+        if isinstance(value, Mapping):
+            return {clean(name): item if name in _PLAIN else walk(item) for name, item in value.items()}
+        return [walk(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+    data = walk(event.data)
+    assert isinstance(data, dict)
+    return replace(event, call=clean(event.call), channel=clean(event.channel), data=data)
+
+
+def redactor(wanted: bool) -> Callable[[Event], Event]:
+    """For one run: with a key that nobody else has and nobody will have again. Unless wanted it changes nothing."""
+    if not wanted:
+        return lambda event: event
+    key = secrets.token_bytes(16)
+    clean = lru_cache(maxsize=4096)(lambda text: redact(text, key))
+    return lambda event: redacted(event, clean)

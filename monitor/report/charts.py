@@ -1,0 +1,136 @@
+"""The pictures of a report, as SVG inside the page. Pure."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Sequence
+from html import escape
+
+from monitor.report.story import Call, Channel, Kept
+
+WIDTH, LEFT, RIGHT = 720.0, 46.0, 16.0
+TOP, CURVE, GAP, STRIP, AXIS = 16.0, 92.0, 9.0, 9.0, 22.0
+PICTURE = 150.0
+STEPS_S = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
+
+
+def clock(seconds: float, *, tenths: bool = True) -> str:
+    """1:05.3, or 1:02:05.3 from an hour on."""
+    whole = round(seconds * 10) if tenths else round(seconds) * 10
+    minutes, rest = divmod(whole, 600)
+    last = f"{rest // 10:02d}.{rest % 10}" if tenths else f"{rest // 10:02d}"
+    return f"{minutes // 60}:{minutes % 60:02d}:{last}" if minutes >= 60 else f"{minutes}:{last}"
+
+
+def ticks(first: float, last: float) -> list[float]:
+    """Round places on an axis of seconds, at most nine."""
+    step = next((s for s in STEPS_S if (last - first) / s <= 8), (last - first) / 8 or 1.0)
+    start = int(first / step + 0.999)
+    return [i * step for i in range(start, int(last / step + 1e-6) + 1)]
+
+
+class _Axis:
+    """Seconds to places across the picture."""
+
+    def __init__(self, first: float, last: float) -> None:
+        self.first, self.last = first, max(last, first + 0.1)
+
+    def x(self, seconds: float) -> float:
+        share = (min(max(seconds, self.first), self.last) - self.first) / (self.last - self.first)
+        return round(LEFT + share * (WIDTH - LEFT - RIGHT), 1)
+
+    def rect(self, start: float, end: float, y: float, height: float, kind: str) -> str:
+        width = max(self.x(end) - self.x(start), 0.8)
+        return f'<rect class="{kind}" x="{self.x(start)}" y="{y:g}" width="{width:.1f}" height="{height:g}"/>'
+
+    def scale(self, y: float) -> Iterator[str]:
+        tenths = self.last - self.first < 8
+        for at in ticks(self.first, self.last):
+            yield f'<line class="tick" x1="{self.x(at)}" x2="{self.x(at)}" y1="{y:g}" y2="{y + 4:g}"/>'
+            yield f'<text class="axis" x="{self.x(at)}" y="{y + 15:g}">{clock(at, tenths=tenths)}</text>'
+
+
+def _svg(height: float, label: str, parts: Sequence[str]) -> str:
+    return f'<svg viewBox="0 0 {WIDTH:g} {height:g}" role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>'
+
+
+def timeline(call: Call, channel: Channel, alert_p: float | None) -> str:
+    """Likelihood, speech, states without a verdict, and alerts of a channel over the call. alert_p: the threshold."""
+    axis, bottom = _Axis(0.0, call.last_s), TOP + CURVE
+    parts = [axis.rect(0.0, call.last_s, TOP, CURVE, "paper")]
+    parts += [axis.rect(start, end, TOP, CURVE, "unknown") for start, end in _unknown(channel, call.last_s)]
+    alerts = list(channel.alerts.values())
+    parts += [axis.rect(a.opened_s, _end(a.closed_s, call), TOP, CURVE, "alarm") for a in alerts]
+    for share in (0.0, 0.5, 1.0):
+        y = _y(share)
+        parts.append(f'<line class="grid" x1="{LEFT:g}" x2="{WIDTH - RIGHT:g}" y1="{y:g}" y2="{y:g}"/>')
+        parts.append(f'<text class="axis end" x="{LEFT - 5:g}" y="{y + 3.5:g}">{share * 100:.0f} %</text>')
+    if alert_p is not None:
+        y = _y(alert_p)
+        parts.append(f'<line class="limit" x1="{LEFT:g}" x2="{WIDTH - RIGHT:g}" y1="{y:g}" y2="{y:g}"/>')
+    for run in channel.curve.runs():
+        points = " ".join(f"{axis.x(at)},{_y(value):.1f}" for at, value in run)
+        shadow = f"{axis.x(run[0][0])},{bottom:g} {points} {axis.x(run[-1][0])},{bottom:g}"
+        parts.append(f'<polygon class="under" points="{shadow}"/><polyline class="curve" points="{points}"/>')
+    for number, alert in enumerate(alerts, 1):
+        x = axis.x(alert.opened_s)
+        parts.append(f'<line class="opened" x1="{x}" x2="{x}" y1="{TOP - 2:g}" y2="{bottom:g}"/>')
+        parts.append(f'<text class="flag" x="{min(x + 3, WIDTH - 40):g}" y="{TOP - 4:g}">alert {number}</text>')
+    parts.append(axis.rect(0.0, call.last_s, bottom + GAP, STRIP, "paper"))
+    parts += [axis.rect(start, end, bottom + GAP, STRIP, "spoken") for start, end in channel.curve.spoken()]
+    parts += [axis.rect(start, start + length, bottom + GAP, STRIP, "hole") for start, length in _holes(call, channel)]
+    parts.append(f'<text class="axis end" x="{LEFT - 5:g}" y="{bottom + GAP + STRIP - 1.5:g}">speech</text>')
+    parts += axis.scale(bottom + GAP + STRIP)
+    return _svg(bottom + GAP + STRIP + AXIS, f"Likelihood that {channel.name} is synthetic, over the call", parts)
+
+
+def _y(share: float) -> float:
+    return TOP + (1 - share) * CURVE
+
+
+def _end(closed_s: float | None, call: Call) -> float:
+    return call.last_s if closed_s is None else closed_s
+
+
+def _unknown(channel: Channel, last_s: float) -> Iterator[tuple[float, float]]:
+    """Where the state was unknown."""
+    since: float | None = None
+    for at, state, _ in channel.states:
+        if state == "unknown":
+            since = at if since is None else since
+        elif since is not None:
+            yield since, at
+            since = None
+    if since is not None:
+        yield since, last_s
+
+
+def _holes(call: Call, channel: Channel) -> Iterator[tuple[float, float]]:
+    for kept in call.kept:
+        for name, start, length, _ in kept.holes:
+            if name == channel.name:
+                yield start, length
+
+
+def spectrogram(kept: Kept, channel: str, marks: Sequence[tuple[float, str]]) -> str:
+    """The picture of a channel around an alert, with axes. marks: (seconds, word). "" where there is none."""
+    picture = kept.pictures.get(channel)
+    if picture is None:
+        return ""
+    axis = _Axis(picture.first_s, picture.last_s)
+    data = base64.b64encode(picture.png).decode()
+    parts = [
+        f'<image href="data:image/png;base64,{data}" x="{LEFT:g}" y="{TOP:g}" width="{WIDTH - LEFT - RIGHT:g}" '
+        f'height="{PICTURE:g}" preserveAspectRatio="none"/>'
+    ]
+    for khz in (0, 2, 4, 6, 8):
+        y = TOP + PICTURE * (1 - khz / 8)
+        parts.append(f'<text class="axis end" x="{LEFT - 5:g}" y="{y + 3.5:g}">{khz} kHz</text>')
+        parts.append(f'<line class="tick" x1="{LEFT - 3:g}" x2="{LEFT:g}" y1="{y:g}" y2="{y:g}"/>')
+    for at, word in marks:
+        if axis.first <= at <= axis.last:
+            x = axis.x(at)
+            parts.append(f'<line class="mark" x1="{x}" x2="{x}" y1="{TOP - 2:g}" y2="{TOP + PICTURE:g}"/>')
+            parts.append(f'<text class="flag" x="{x + 3:g}" y="{TOP - 4:g}">{escape(word)}</text>')
+    parts += axis.scale(TOP + PICTURE)
+    return _svg(TOP + PICTURE + AXIS, f"Spectrogram of {channel}", parts)

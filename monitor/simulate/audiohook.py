@@ -1,0 +1,277 @@
+"""A client of AudioHook, such as Genesys Cloud: it signs, opens, streams PCMU, pings, pauses, discards and closes.
+
+It checks every answer: one that the protocol does not have is a fault of the call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import json
+import secrets
+import time
+import uuid
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.resample import resample_all
+from monitor.errors import BadInputError
+from monitor.rtp.encode import companded
+from monitor.simulate.peer import Call, RefusedCallError, Tally, paced
+from monitor.simulate.websocket import OPTIONS, USUAL, Dial, dialled
+from monitor.taps.audiohook.messages import EXTERNAL, INTERNAL, NOBODY, RATE, VERSION, Media, write_duration
+from monitor.taps.audiohook.signature import signed_headers
+from monitor.types import SAMPLE_RATE, Audio
+
+if TYPE_CHECKING:
+    from websockets.asyncio.client import ClientConnection
+
+FRAME_S = 0.2
+"""Of audio in a message, as the reference client has it."""
+FRAME = round(FRAME_S * RATE)
+PING_FRAMES = 5
+ANSWER_S = 10.0
+"""The reference client waits so long for closed, and half of it for opened."""
+OFFERS = (Media((EXTERNAL, INTERNAL)), Media((EXTERNAL,)), Media((INTERNAL,)))
+PARTICIPANT = {"ani": "+15550100", "aniName": "Simulated Caller", "dnis": "+15550199"}
+PORTS = {"ws": 80, "wss": 443}
+
+
+class WrongAnswerError(Exception):
+    """The monitor answered what the protocol does not allow; the text says what."""
+
+
+@dataclass(frozen=True)
+class Hole:
+    """Frames that are not sent; count may be 0."""
+
+    first: int
+    count: int
+
+    def __contains__(self, frame: int) -> bool:
+        return self.first <= frame < self.first + self.count
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the options ask for."""
+
+    key: str
+    secret: bytes
+    pause: Hole
+    discard: Hole
+    probe: bool
+
+
+def read_options(options: Mapping[str, str]) -> Wanted:
+    """Raises BadInputError."""
+    if not options.get("key") or not options.get("secret"):
+        raise BadInputError("audiohook signs its requests", "give --with key=API-KEY --with secret=CLIENT-SECRET")
+    try:
+        secret = base64.b64decode(options["secret"], validate=True)
+    except binascii.Error as error:
+        raise BadInputError("the secret is no base64", "give the client secret as it stands in the settings") from error
+    if (probe := options.get("probe", "no")) not in ("yes", "no"):
+        raise BadInputError(f"probe={probe} makes no sense", "write probe=yes")
+    pause, discard = (_hole(options.get(name, ""), name) for name in ("pause", "discard"))
+    return Wanted(options["key"], secret, pause, discard, probe == "yes")
+
+
+def _hole(text: str, name: str) -> Hole:
+    """Of AT+FOR in seconds."""
+    begin, plus, length = text.partition("+")
+    if not text:
+        return Hole(0, 0)
+    try:
+        hole = Hole(round(float(begin) / FRAME_S), round(float(length) / FRAME_S))
+    except (ValueError, OverflowError):
+        hole = Hole(-1, 0)
+    if not plus or hole.first < 0 or hole.count < 1:
+        raise BadInputError(f"{name}={text} makes no sense", f"write for instance {name}=2+3: at 2 s, for 3 s")
+    return hole
+
+
+@dataclass
+class Dialogue:
+    """The messages of one session: numbers them, and holds the answers against what was asked. Pure."""
+
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    seq: int = 0
+    serverseq: int = 0
+    asked: deque[tuple[str, int]] = field(default_factory=deque)
+    """Type and clientseq of the answers that are due, in their order."""
+
+    def say(self, kind: str, position: int, parameters: Mapping[str, object], answer: str = "") -> str:
+        """position: samples at RATE. answer: the type of message that has to come."""
+        self.seq += 1
+        if answer:
+            self.asked.append((answer, self.seq))
+        envelope = {"version": VERSION, "type": kind, "id": self.id, "seq": self.seq, "serverseq": self.serverseq}
+        return json.dumps({**envelope, "position": write_duration(position), "parameters": parameters})
+
+    def hear(self, text: str | bytes) -> tuple[str, Mapping[str, Any]]:
+        """Type and parameters of an answer. Raises WrongAnswerError, and RefusedCallError for a disconnect."""
+        self.serverseq += 1
+        right = {"version": VERSION, "id": self.id, "seq": self.serverseq}
+        try:
+            message = json.loads(text) if isinstance(text, str) else {}
+            found = {name: message[name] for name in right}
+            kind, parameters, clientseq = str(message["type"]), dict(message["parameters"]), int(message["clientseq"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise WrongAnswerError("no message of version 2") from error
+        if found != right:
+            raise WrongAnswerError(f"{kind} with {found}, not {right}")
+        if kind == "disconnect":
+            raise RefusedCallError(f"{parameters.get('reason')}, {parameters.get('info', '')}")
+        if not self.asked or (kind, clientseq) != self.asked[0]:
+            raise WrongAnswerError(f"{kind} to message {clientseq}, where {list(self.asked)} are due")
+        self.asked.popleft()
+        return kind, parameters
+
+
+class AudiohookPeer:
+    """Stereo is external, internal; a recording of one channel is the external party."""
+
+    to = USUAL
+    options: Mapping[str, str] = {
+        "key": "the API key",
+        "secret": "its client secret, in base64",
+        "pause": "AT+FOR, seconds: the audio is paused",
+        "discard": "AT+FOR, seconds: audio that is not sent, and said to be discarded",
+        "probe": "yes: open and close as the connection probe of Genesys Cloud does (no)",
+        "ca": OPTIONS["ca"],
+    }
+
+    def __init__(self) -> None:
+        self._coded: list[NDArray[np.uint8]] = []
+        """Of each party; once for all calls."""
+
+    async def play(self, call: Call, tally: Tally) -> None:
+        """Play one call. Raises BadInputError, RefusedCallError and OSError."""
+        wanted = read_options(call.options)
+        self._coded = self._coded or [coded(party) for party in call.audio]
+        if call.network.reorder:
+            raise BadInputError("a WebSocket keeps the order of its messages", "leave --reorder out")
+        talk, organization = Dialogue(), str(uuid.uuid4())
+        dial = Dial("audiohook", "/audiohook", sign=lambda url: request_headers(wanted, url, talk.id, organization))
+        try:
+            async with dialled(call, dial) as socket:
+                await _Session(socket, talk, tally, self._coded).run(call, wanted, organization)
+        except WrongAnswerError as error:
+            tally.faults[f"wrong answer: {error}"] += 1
+
+
+def request_headers(wanted: Wanted, to: str, session: str, organization: str) -> dict[str, str]:
+    """Who asks, and the signature that proves it."""
+    url = urlsplit(to)
+    headers = {
+        "audiohook-organization-id": organization,
+        "audiohook-session-id": session,
+        "audiohook-correlation-id": str(uuid.uuid4()),
+        "x-api-key": wanted.key,
+    }
+    target = (url.path or "/") + (f"?{url.query}" if url.query else "")
+    usual = f":{PORTS[url.scheme]}"
+    authority = url.netloc.rpartition("@")[2].removesuffix(usual)
+    nonce, created = secrets.token_urlsafe(24), int(time.time())
+    signed = {**headers, "host": authority}
+    return headers | signed_headers(wanted.key, wanted.secret, target, signed, nonce, created)
+
+
+@dataclass
+class _Session:
+    socket: ClientConnection
+    talk: Dialogue
+    tally: Tally
+    coded: list[NDArray[np.uint8]]
+
+    async def run(self, call: Call, wanted: Wanted, organization: str) -> None:
+        """From open to closed."""
+        offers = OFFERS[0 if len(self.coded) > 1 else 1 :]
+        parameters: dict[str, object] = {
+            "organizationId": organization,
+            "conversationId": NOBODY if wanted.probe else str(uuid.uuid4()),
+            "participant": {"id": NOBODY if wanted.probe else str(uuid.uuid4()), **PARTICIPANT},
+            "media": [media.offer() for media in offers],
+            "language": "en-US",
+        }
+        await self.socket.send(self.talk.say("open", 0, parameters, "opened"))
+        _, opened = await self._answer()
+        chosen = [media for media in offers if opened.get("media") == [media.offer()]]
+        if not chosen:
+            raise WrongAnswerError("opened with media that were not offered")
+        frames = [] if wanted.probe else interleaved(self.coded, chosen[0].channels)
+        await self._stream(call, wanted, frames)
+        await self.socket.send(self.talk.say("close", FRAME * len(frames), {"reason": "end"}, "closed"))
+        while (await self._answer())[0] != "closed":
+            pass
+
+    async def _stream(self, call: Call, wanted: Wanted, frames: list[bytes]) -> None:
+        """Frames that the simulated network loses are discarded: over TCP that is where a client loses audio."""
+        plan = call.departures(len(frames), FRAME_S)
+        arriving = {frame for _, frame in plan}
+        self.tally.lost += len(frames) - len(arriving)
+        missing = 0
+        async for frame in paced(_in_time(plan, len(frames))):
+            if frame % PING_FRAMES == 0:
+                await self.socket.send(self.talk.say("ping", FRAME * (frame - missing), {}, "pong"))
+                await self._answer()
+            if frame == wanted.pause.first and wanted.pause.count:
+                await self._say("paused", frame, {})
+            if frame in wanted.pause:
+                if frame + 1 not in wanted.pause:
+                    await self._say("resumed", frame + 1, _gap(wanted.pause.first, wanted.pause.count))
+                continue
+            if frame in wanted.discard or frame not in arriving:
+                missing += 1
+                continue
+            if missing:
+                await self._say("discarded", frame, _gap(frame - missing, missing))
+                missing = 0
+            await self.socket.send(frames[frame])
+            self.tally.sent += 1
+        if missing:
+            await self._say("discarded", len(frames), _gap(len(frames) - missing, missing))
+
+    async def _say(self, kind: str, frame: int, parameters: Mapping[str, object]) -> None:
+        await self.socket.send(self.talk.say(kind, FRAME * frame, parameters))
+
+    async def _answer(self) -> tuple[str, Mapping[str, Any]]:
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                text = await self.socket.recv()
+        except TimeoutError as error:
+            raise WrongAnswerError(f"none within {ANSWER_S:g} s, where {list(self.talk.asked)} are due") from error
+        return self.talk.hear(text)
+
+
+def _gap(first: int, count: int) -> dict[str, str]:
+    return {"start": write_duration(FRAME * first), "discarded": write_duration(FRAME * count)}
+
+
+def _in_time(plan: list[tuple[float, int]], frames: int) -> list[tuple[float, int]]:
+    """The plan with the frames that do not arrive, each when it should have left."""
+    found = {frame: at for at, frame in plan}
+    out: list[tuple[float, int]] = []
+    for frame in range(frames):
+        out.append((max(found.get(frame, frame * FRAME_S), out[-1][0] if out else 0.0), frame))
+    return out
+
+
+def coded(party: Audio) -> NDArray[np.uint8]:
+    """Frames (n, FRAME) in PCMU. party: float32 (n,) at SAMPLE_RATE."""
+    codes = np.frombuffer(companded("PCMU")(resample_all(party, SAMPLE_RATE, RATE)), np.uint8)
+    return codes[: len(codes) // FRAME * FRAME].reshape(-1, FRAME)
+
+
+def interleaved(parties: Sequence[NDArray[np.uint8]], channels: Sequence[str]) -> list[bytes]:
+    """Frames of those channels. parties: the external one first; one alone is heard on every channel."""
+    chosen = [parties[0 if name == EXTERNAL else -1] for name in channels]
+    return [frame.tobytes() for frame in np.stack(chosen, axis=2)]

@@ -1,0 +1,256 @@
+"""The evidence of each alert in a folder of its own: audio, what was said, settings, sums (monitor/store/).
+
+Events come by the bus, as to every sink; audio comes by the recorder, in order with the marks of the scoring loop. An
+alert is written once both have reached its end.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from model.config import BLOCK_S, SAMPLE_RATE
+from monitor import wire
+from monitor.config import Config
+from monitor.errors import BadInputError, SinkError
+from monitor.ring import Blocks
+from monitor.store import retention
+from monitor.store.clip import Clip
+from monitor.store.folder import Draft, folder_name, versions, write_alert
+from monitor.store.gather import LATE_S, Log, Waiting
+from monitor.store.history import History, Piece
+from monitor.store.recorder import Mark, Recorder
+from monitor.store.seal import read_key
+from monitor.store.whole import WholeCall
+from monitor.types import Event
+
+SLACK = SAMPLE_RATE
+"""Samples that the clocks of a call's channels may be apart."""
+MOST_WAITING = 100
+"""Alerts that wait to be written, 1.3 MB each with two parties and 20 s; beyond it the oldest is given up."""
+PARTIES = 2
+"""Of a call in `serve`; there is room for more."""
+SAY_AGAIN_S = 10.0
+
+
+class EvidenceSink:
+    """Belongs to its lane's thread, but for the recorder, which the engine fills. weights_hash: set once known."""
+
+    name = "evidence"
+
+    def __init__(self, config: Config, epoch: str) -> None:
+        """Raises BadInputError where the folder cannot be written, or the key cannot be used."""
+        section = config.evidence_store
+        self.root = Path(section.path)
+        self.recorder = Recorder(audio=section.retain != "none")
+        self.weights_hash = ""
+        self._config, self._section, self._epoch = config, section, epoch
+        self._keeps_all = section.retain == "all"
+        self._key = read_key(Path(section.key)) if section.key else None
+        self._before, self._after = round(section.before_s * SAMPLE_RATE), round(section.after_s * SAMPLE_RATE)
+        self._history = History(section.before_s + SLACK / SAMPLE_RATE, PARTIES * config.serve.max_calls)
+        self._logs: dict[str, Log] = {}
+        self._over: list[Log] = []
+        self._waiting: list[Waiting] = []
+        self._last: Event | None = None
+        self._fault, self._told, self._tell_at = "", 0, 0.0
+        self._prepare()
+
+    def emit(self, event: Event) -> None:
+        """Take one event. Raises SinkError where something that is due cannot be written; it is tried again."""
+        self._pump()
+        if event is not self._last and event.seq and event.call:
+            self._last = event
+            self._note(event)
+        self._write()
+
+    def tick(self) -> None:
+        """Take the audio that has come. Raises SinkError as emit() does."""
+        self._pump()
+        self._write()
+        self._tell()
+
+    def close(self) -> None:
+        """Write what is gathered, whether or not it is complete."""
+        self.recorder.close()
+        self._pump()
+        for log in self._logs.values():
+            if not log.over:
+                self._end(log)
+            log.ended = True
+        try:
+            self._write()
+        except SinkError:
+            for log in self._logs.values():
+                if log.whole is not None:
+                    log.whole.close()
+
+    def _prepare(self) -> None:
+        try:
+            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            probe = Draft(self.root, "probe", self._epoch)
+            probe.discard()
+            retention.sweep(self.root)
+            self._retain()
+        except OSError as error:
+            hint = "name a folder that can be written; it is made if need be"
+            raise BadInputError(f"evidence folder {self.root}: {error.strerror}", hint) from error
+
+    def _retain(self) -> None:
+        retention.apply(self.root, self._section.keep_days, self._section.keep_gb)
+
+    def _pump(self) -> None:
+        for item in self.recorder.take():
+            if isinstance(item, Mark):
+                self._mark(item)
+            else:
+                self._hear(item)
+
+    def _mark(self, mark: Mark) -> None:
+        event = mark.event
+        if event.type == "call.started":
+            names = event.data["channels"]
+            assert isinstance(names, list)
+            log = self._logs[event.call] = Log(mark.rows, tuple(names))
+            self._history.open(mark.rows)
+            if self._keeps_all:
+                self._begin_whole(event, log)
+        elif event.type == "alert.opened":
+            self._open_clip(event, self._logs[event.call])
+        else:
+            self._end(self._logs[event.call])
+
+    def _begin_whole(self, event: Event, log: Log) -> None:
+        try:
+            draft = Draft(self.root, folder_name(wire.utc_now(), event.call), self._epoch)
+            log.whole = WholeCall(draft, event.call, log.channels)
+        except (OSError, RuntimeError) as error:
+            self._fault = f"the audio of {event.call} cannot be kept: {_reason(error)}"
+
+    def _open_clip(self, event: Event, log: Log) -> None:
+        clip = Clip(event, log.channels, log.rows, max(0, event.sample - self._before), event.sample + self._after)
+        for row in range(log.rows.start, log.rows.stop):
+            for piece in self._history.since(row, clip.first):
+                clip.hear(row, piece)
+        self._waiting.append(Waiting(clip, log))
+        if len(self._waiting) > MOST_WAITING:
+            given_up = self._waiting.pop(0).clip.opened.data["alert"]
+            self._fault = f"{given_up} was given up: too many alerts wait to be written"
+
+    def _hear(self, blocks: Blocks) -> None:
+        samples, lost = self._history.add(blocks)
+        # A call that is over gets nothing more: its rows may be another's by now.
+        gathering = [w.clip for w in self._waiting if not w.clip.heard and not w.log.over]
+        recording = [x for x in self._logs.values() if x.whole and not x.over] if self._keeps_all else []
+        if not gathering and not recording:
+            return
+        of_row = {row: i for i, row in enumerate(blocks.rows.tolist())}
+        wanted = [clip.rows for clip in gathering] + [log.rows for log in recording]
+        for rows in {(rows.start, rows.stop) for rows in wanted}:
+            for row in range(*rows):
+                if (i := of_row.get(row)) is not None:
+                    piece = Piece(samples[i].copy(), int(blocks.end[i]), int(lost[i]))
+                    self._hand_out(row, piece, gathering, recording)
+
+    def _hand_out(self, row: int, piece: Piece, gathering: list[Clip], recording: list[Log]) -> None:
+        for clip in gathering:
+            if clip.rows.start <= row < clip.rows.stop:
+                clip.hear(row, piece)
+        for log in recording:
+            if log.whole is not None and log.rows.start <= row < log.rows.stop:
+                try:
+                    log.whole.hear(row - log.rows.start, piece)
+                except (OSError, RuntimeError) as error:
+                    self._give_up(log, error)
+
+    def _give_up(self, log: Log, error: OSError | RuntimeError) -> None:
+        assert log.whole is not None
+        self._fault = f"the audio of {log.whole.call} is not kept: {_reason(error)}"
+        log.whole.close()
+        log.whole = None
+
+    def _note(self, event: Event) -> None:
+        """Keep an event as long as an alert may want it."""
+        log = self._logs.get(event.call)
+        if log is None:
+            return  # So late that nobody waits for it any more.
+        log.note(event)
+        if log.whole is not None:
+            try:
+                log.whole.note(wire.encode(event))
+            except OSError as error:
+                self._give_up(log, error)
+        log.trim(min([log.newest - self._before, *(w.clip.first for w in self._waiting if w.log is log)]) - SLACK)
+
+    def _write(self) -> None:
+        """What is due. Raises SinkError; what could not be written stays."""
+        now = time.monotonic()
+        try:
+            for waiting in [w for w in self._waiting if w.is_due(self.recorder.audio, now)]:
+                self._write_alert(waiting)
+                self._waiting.remove(waiting)
+                self._retain()
+            for log in [x for x in self._over if x.ended or now > x.due_at]:
+                if not any(w.log is log for w in self._waiting):
+                    self._finish(log)
+                    self._forget(log)
+        except (OSError, RuntimeError) as error:
+            raise SinkError(f"{self.root}: {_reason(error)}") from error
+
+    def _write_alert(self, waiting: Waiting) -> None:
+        clip, events = waiting.clip, waiting.events()
+        moment = next((e.time for e in events if e.type == "alert.opened" and e.sample == clip.opened.sample), "")
+        moment = moment or wire.utc_now()
+        draft = Draft(self.root, folder_name(moment, "alert", str(clip.opened.data["alert"])), self._epoch)
+        try:
+            lines = [(event.sample, wire.encode(event)) for event in events]
+            facts = write_alert(draft, clip, lines, self._facts(moment), self._config)
+            draft.publish(facts, self._key)
+        except BaseException:
+            draft.discard()
+            raise
+
+    def _finish(self, log: Log) -> None:
+        if log.whole is None:
+            return
+        moment = log.started.time if log.started is not None else wire.utc_now()
+        try:
+            log.whole.finish(self._facts(moment), self._config, self._key)
+        except (OSError, RuntimeError) as error:
+            self._give_up(log, error)
+        log.whole = None
+        self._retain()
+
+    def _end(self, log: Log) -> None:
+        log.over, log.due_at = True, time.monotonic() + LATE_S
+        self._over.append(log)
+
+    def _forget(self, log: Log) -> None:
+        self._over.remove(log)
+        for name in [name for name, other in self._logs.items() if other is log]:
+            del self._logs[name]
+
+    def _facts(self, moment: str) -> dict[str, object]:
+        """Of every manifest. time: UTC of the alert, or of the call's beginning."""
+        return {
+            "time": moment,
+            "epoch": self._epoch,
+            "sample_rate": SAMPLE_RATE,
+            "model": self.weights_hash,
+            "written": wire.utc_now(),
+            "versions": versions(),
+        }
+
+    def _tell(self) -> None:
+        """Raise SinkError, once, for what went wrong and cannot be tried again."""
+        if self.recorder.dropped > self._told and time.monotonic() > self._tell_at:
+            self._told, self._tell_at = self.recorder.dropped, time.monotonic() + SAY_AGAIN_S
+            said = f"{self._told * BLOCK_S:.1f} s of audio were left out so far: disk or processor is too slow"
+            self._fault = self._fault or said
+        if self._fault:
+            fault, self._fault = self._fault, ""
+            raise SinkError(fault)
+
+
+def _reason(error: OSError | RuntimeError) -> str:
+    return getattr(error, "strerror", None) or str(error)

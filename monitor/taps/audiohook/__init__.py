@@ -1,0 +1,1 @@
+"""Genesys AudioHook, version 2: signed requests, a conversation in JSON, and audio in PCMU; all of it pure."""

@@ -1,0 +1,124 @@
+"""What an AudioHook client says: the envelope of its messages, durations, and the media that it offers."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+VERSION = "2"
+RATE = 8000
+"""Hz, of all audio."""
+EXTERNAL, INTERNAL = "external", "internal"
+NOBODY = "00000000-0000-0000-0000-000000000000"
+"""The conversation of a connection probe."""
+MOST_OFFERS = 50
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_DURATION = re.compile(r"PT(?=\.?[0-9])([0-9]{0,9}(?:\.[0-9]{0,30})?)S")
+
+
+class ProtocolError(Exception):
+    """What the protocol does not allow; the text says what, and holds nothing that the peer wrote. unauthorized: it
+    is not whom the signature of its request names.
+    """
+
+    def __init__(self, reason: str, *, unauthorized: bool = False) -> None:
+        super().__init__(reason)
+        self.reason, self.unauthorized = reason, unauthorized
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """position: samples at RATE, on the clock of the client's audio."""
+
+    type: str
+    id: str
+    seq: int
+    serverseq: int
+    position: int
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """Audio in PCMU at RATE; its channels in the order in which they are interleaved."""
+
+    channels: tuple[str, ...]
+
+    def offer(self) -> dict[str, object]:
+        """As messages have it."""
+        return {"type": "audio", "format": "PCMU", "channels": list(self.channels), "rate": RATE}
+
+
+def parse_message(text: str) -> Message:
+    """Raises ProtocolError, and nothing else."""
+    try:
+        fields = json.loads(text, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError("a message that is no JSON") from error
+    if not isinstance(fields, dict) or fields.get("version") != VERSION:
+        raise ProtocolError("a message of another version than 2")
+    kind, parameters = fields.get("type"), fields.get("parameters")
+    if not isinstance(kind, str) or not isinstance(parameters, dict):
+        raise ProtocolError("a message without a type or parameters")
+    return Message(
+        kind,
+        read_uuid(fields.get("id"), "id"),
+        _number(fields.get("seq"), "seq"),
+        _number(fields.get("serverseq"), "serverseq"),
+        read_duration(fields.get("position"), "position"),
+        parameters,
+    )
+
+
+def _no_number(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
+def _number(value: object, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ProtocolError(f"a message whose {name} is no number")
+    return value
+
+
+def read_uuid(value: object, name: str) -> str:
+    """In lower case. Raises ProtocolError."""
+    if not isinstance(value, str) or not _UUID.fullmatch(value):
+        raise ProtocolError(f"a message whose {name} is no UUID")
+    return value.lower()
+
+
+def read_duration(value: object, name: str) -> int:
+    """Samples at RATE of a text such as "PT1.5S". Raises ProtocolError."""
+    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise ProtocolError(f"a message whose {name} is no duration")
+    return round(float(found[1]) * RATE)
+
+
+def write_duration(samples: int) -> str:
+    """The text for so many samples at RATE."""
+    return f"PT{samples / RATE:.6f}".rstrip("0").rstrip(".") + "S"
+
+
+def choose(offers: object) -> Media:
+    """Both channels where they are offered, else the first one that is. Raises ProtocolError."""
+    if not isinstance(offers, Sequence) or isinstance(offers, str):
+        raise ProtocolError("an open without media")
+    usable = [media for offer in offers[:MOST_OFFERS] if (media := _read_offer(offer)) is not None]
+    if not usable:
+        raise ProtocolError("an open that offers no PCMU at 8000 Hz")
+    return max(usable, key=lambda media: len(media.channels))
+
+
+def _read_offer(offer: object) -> Media | None:
+    """None for what this monitor does not hear."""
+    if not isinstance(offer, dict) or not isinstance(offer.get("channels"), list):
+        return None
+    channels = tuple(name for name in offer["channels"] if name in (EXTERNAL, INTERNAL))
+    media = Media(channels)
+    distinct = len(set(channels)) == len(channels) > 0
+    return media if distinct and all(offer.get(k) == v for k, v in media.offer().items()) else None

@@ -1,0 +1,144 @@
+"""The routes of the page: what it is made of, signing in, and the WebSockets that it lives on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from monitor.web.config import WebSection
+from monitor.web.guard import COOKIE, Doorkeeper, Guard
+from monitor.web.hub import Hub, read_want
+from monitor.web.intake import REFUSED, TRY_LATER, Intake
+from monitor.web.listen import Ears
+
+STATIC = Path(__file__).parent / "static"
+ASKS_AGAIN_S = 30.0
+"""A page that wants no picture for so long is not there any more."""
+LONGEST_TOKEN = 1024
+
+
+class Page:
+    """The page and its WebSockets. counts: what was refused, by the reason."""
+
+    def __init__(self, config: WebSection, hub: Hub, ears: Ears, intake: Intake, counts: Counter[str]) -> None:
+        self._config, self._hub, self._ears, self._intake, self._counts = config, hub, ears, intake, counts
+        self._door = Doorkeeper(config.token.reveal())
+        self._clients = 0
+
+    def app(self) -> ASGIApp:
+        """All of it, guarded."""
+        routes = [
+            Route("/", _index),
+            Route("/session", self._session),
+            Route("/session", self._sign_in, methods=["POST"]),
+            Mount("/static", StaticFiles(directory=STATIC)),
+            WebSocketRoute("/live", self._live),
+            WebSocketRoute("/microphone", self._microphone),
+            WebSocketRoute("/listen", self._listen),
+        ]
+        return Guard(Starlette(routes=routes), self._door, self._config.hosts, self._counts)
+
+    async def _session(self, request: Request) -> Response:
+        """What this browser may do."""
+        may = {"microphone": self._config.microphone, "listen_in": self._config.listen_in}
+        return JSONResponse({"signed_in": self._door.admits(request.headers), **may})
+
+    async def _sign_in(self, request: Request) -> Response:
+        """The secret for a cookie that scripts cannot read and that other sites cannot make a browser send."""
+        length = request.headers.get("content-length", "")
+        if not length.isdigit() or int(length) > LONGEST_TOKEN:
+            return JSONResponse({"error": "that is no token"}, 413)
+        if not self._door.right((await request.body()).decode("utf-8", "replace")):
+            self._counts["refused: a wrong token"] += 1
+            return JSONResponse({"error": "that is not the token"}, 403)
+        response = JSONResponse({"signed_in": True})
+        secure = request.url.scheme == "https"
+        response.set_cookie(COOKIE, self._door.session, httponly=True, samesite="strict", secure=secure)
+        return response
+
+    async def _live(self, socket: WebSocket) -> None:
+        """One picture for each message that asks for one."""
+        async with self._client(socket) as taken:
+            while taken:
+                try:
+                    want = read_want(await asyncio.wait_for(socket.receive_text(), ASKS_AGAIN_S))
+                except (ValueError, KeyError, TimeoutError):
+                    await socket.close(REFUSED, "no wish, or none for too long")
+                    return
+                await socket.send_text(await self._hub.next(want))
+
+    async def _listen(self, socket: WebSocket) -> None:
+        """The sound of one channel; nothing but where web.listen_in is set."""
+        if not self._config.listen_in:
+            self._counts["refused: to listen in, which web.listen_in does not allow"] += 1
+            await socket.close(REFUSED)
+            return
+        call, channel = (socket.query_params.get(key, "") for key in ("call", "channel"))
+        async with self._client(socket) as taken:
+            if taken:
+                await _until_gone(socket, self._ears.play(socket, call, channel, _peer(socket)))
+
+    async def _microphone(self, socket: WebSocket) -> None:
+        if not self._config.microphone:
+            self._counts["refused: a microphone, which web.microphone does not allow"] += 1
+            await socket.close(REFUSED)
+            return
+        await socket.accept()
+        with suppress(WebSocketDisconnect):
+            await self._intake.take(socket, _peer(socket))
+
+    @asynccontextmanager
+    async def _client(self, socket: WebSocket) -> AsyncIterator[bool]:
+        """Accept one, or say that there are too many."""
+        await socket.accept()
+        if self._clients >= self._config.max_clients:
+            self._counts["refused: more pages than web.max_clients"] += 1
+            await socket.close(TRY_LATER, f"{self._config.max_clients} pages are open already")
+            yield False
+            return
+        self._clients += 1
+        try:
+            yield True
+        except WebSocketDisconnect:
+            pass
+        finally:
+            self._clients -= 1
+
+
+def _peer(socket: WebSocket) -> str:
+    return socket.client.host if socket.client is not None else "unknown"
+
+
+async def _index(_: Request) -> Response:
+    return FileResponse(STATIC / "index.html")
+
+
+async def _until_gone(socket: WebSocket, playing: AsyncIterator[None]) -> None:
+    """Play until there is nothing more or the browser leaves; what it says is passed over."""
+
+    async def play() -> None:
+        async for _ in playing:
+            pass
+
+    async def wait() -> None:
+        while (await socket.receive())["type"] != "websocket.disconnect":
+            pass
+
+    tasks = [asyncio.create_task(play()), asyncio.create_task(wait())]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,126 @@
+"""Who may ask for what: an ASGI layer around the page that checks every request before anything else sees it.
+
+Host against DNS rebinding, Origin and Sec-Fetch-Site against other sites' pages (fetch.spec.whatwg.org,
+www.w3.org/TR/fetch-metadata), a secret where one is set, and headers that keep a browser from doing what no page needs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import secrets
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+COOKIE = "monitor_session"
+OPEN_PATHS = ("/", "/session")
+"""Beside what lies under /static/: what may be asked for without the secret."""
+
+HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "permissions-policy": "microphone=(self), camera=(), geolocation=(), display-capture=()",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "cache-control": "no-cache",
+}
+
+
+def may_be_host(host: str, names: Iterable[str]) -> bool:
+    """Whether a Host header names this server. An attacker's name may be made to lead here, an address may not."""
+    bare = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() and not host.endswith("]") else host
+    if bare.lower() in ("localhost", *(name.lower() for name in names)):
+        return True
+    try:
+        ipaddress.ip_address(bare.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def from_here(headers: Mapping[str, str], *, navigates: bool) -> bool:
+    """Whether a request comes from this server's own page, or from a program. navigates: may come by a link."""
+    origin = headers.get("origin")
+    if origin is not None and origin.partition("://")[2].lower() != headers.get("host", "").lower():
+        return False
+    site = headers.get("sec-fetch-site", "none")
+    linked = navigates and headers.get("sec-fetch-mode") == "navigate"
+    return site in ("none", "same-origin") or linked
+
+
+@dataclass(frozen=True)
+class Doorkeeper:
+    """Knows the secret. session: what a browser holds once it has said it; a new one in every run."""
+
+    token: str
+    session: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+
+    def right(self, token: str) -> bool:
+        """Whether that is the secret; takes as long for one that is nearly right."""
+        one, other = (hashlib.sha256(text.encode()).digest() for text in (token, self.token))
+        return hmac.compare_digest(one, other)
+
+    def admits(self, headers: Mapping[str, str]) -> bool:
+        """By the cookie of a browser, or the bearer token of a program (RFC 6750)."""
+        if not self.token:
+            return True
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and self.right(token.strip()):
+            return True
+        held = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
+        return hmac.compare_digest(held.encode(), self.session.encode())
+
+
+class Guard:
+    """Lets through what is allowed. counts: what was not, by the reason."""
+
+    def __init__(self, app: ASGIApp, door: Doorkeeper, hosts: Iterable[str], counts: Counter[str]) -> None:
+        self._app, self._door, self._hosts, self._counts = app, door, tuple(hosts), counts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        refusal = self._refusal(scope)
+        if refusal is not None:
+            status, why = refusal
+            self._counts[why] += 1
+            response = PlainTextResponse(f"{why}\n", status, HEADERS)
+            await response(scope, receive, send)
+            return
+        try:
+            await self._app(scope, receive, _with_headers(send) if scope["type"] == "http" else send)
+        except Exception as error:  # noqa: BLE001 - of whatever kind: it must not end the page for all others
+            self._counts[f"fault of the page: {type(error).__name__}: {error}"] += 1
+
+    def _refusal(self, scope: Scope) -> tuple[int, str] | None:
+        headers, path = Headers(scope=scope), str(scope["path"])
+        if not may_be_host(headers.get("host", ""), self._hosts):
+            return 421, "refused: a name that is not in web.hosts"
+        navigates = scope["type"] == "http" and scope["method"] == "GET" and path == "/"
+        if not from_here(headers, navigates=navigates):
+            return 403, "refused: a request from another site"
+        if path not in OPEN_PATHS and not path.startswith("/static/") and not self._door.admits(headers):
+            return 401, "refused: without the token"
+        return None
+
+
+def _with_headers(send: Send) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).update(HEADERS)
+        await send(message)
+
+    return sending

@@ -1,0 +1,95 @@
+"""Pictures of the calls for all pages that are open, made only while somebody looks, and once for all of them.
+
+A page asks for the next picture when it has drawn the last one. So a slow browser skips pictures, and nothing queues.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import Protocol
+
+from monitor.types import Board, View
+from monitor.web import snapshot
+
+PERIOD_S = 0.25
+MOST_SEEN = 100
+
+
+class Keeper(Protocol):
+    """Where the pictures come from."""
+
+    def board(self) -> Board: ...
+
+    def call(self, name: str) -> View | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """What a page shows. open: the call that is open, or "". seen: the calls whose timelines are on its screen."""
+
+    open: str = ""
+    seen: frozenset[str] = frozenset()
+
+
+def read_want(text: str) -> Want:
+    """{"open": "call", "seen": ["call", ...]}. Raises ValueError for anything else."""
+    said = json.loads(text)
+    if not isinstance(said, dict):
+        raise ValueError("no object")
+    opened, seen = said.get("open", ""), said.get("seen", [])
+    if not isinstance(opened, str) or not isinstance(seen, list) or len(seen) > MOST_SEEN:
+        raise ValueError("no such wish")
+    return Want(opened, frozenset(name for name in seen if isinstance(name, str)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    board: Board
+    text: str
+
+
+class Hub:
+    """Belongs to one event loop; the work is done in a thread beside it."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+        self._due = 0.0
+        self._coming: asyncio.Task[_Picture] | None = None
+
+    async def next(self, want: Want) -> str:
+        """The next picture as JSON, at most one every PERIOD_S."""
+        if self._coming is None:
+            self._coming = asyncio.create_task(self._make())
+        picture = await asyncio.shield(self._coming)
+        return await asyncio.to_thread(self._compose, picture, want)
+
+    async def close(self) -> None:
+        """End what is under way."""
+        if self._coming is not None:
+            self._coming.cancel()
+            await asyncio.gather(self._coming, return_exceptions=True)
+
+    async def _make(self) -> _Picture:
+        loop = asyncio.get_running_loop()
+        try:
+            await asyncio.sleep(self._due - loop.time())
+            self._due = loop.time() + PERIOD_S
+            return await asyncio.to_thread(self._pull)
+        finally:
+            self._coming = None
+
+    def _pull(self) -> _Picture:
+        board = self._keeper.board()
+        return _Picture(board, _json(snapshot.table(board)))
+
+    def _compose(self, picture: _Picture, want: Want) -> str:
+        opened = self._keeper.call(want.open) if want.open else None
+        seen = _json(snapshot.lines(picture.board, want.seen))
+        call = _json(snapshot.details(opened)) if opened is not None else "null"
+        return f'{{"open":{_json(want.open)},"call":{call},"lines":{seen},"table":{picture.text}}}'
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)

@@ -1,0 +1,126 @@
+"""The page as one more tap: uvicorn in the taps' event loop, from its socket to the last closed connection."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections import Counter
+
+import uvicorn
+
+from monitor.config import Config
+from monitor.engine import Engine
+from monitor.errors import BadInputError
+from monitor.taps.happenings import Deliver
+from monitor.taps.safety import check_reach, read_certificate
+from monitor.web.app import Page
+from monitor.web.hub import Hub, Keeper
+from monitor.web.intake import Intake
+from monitor.web.listen import Ears
+
+LARGEST_MESSAGE = 128 << 10
+"""Bytes; a second of a microphone at 48 kHz is 96 000."""
+SHORTEST_TOKEN = 16
+BACKLOG = 64
+CLOSE_S = 1
+POLL_S = 0.02
+
+
+class WebListener:
+    """Listens until cancelled. bound: (host, port) once it does. Raises BadInputError."""
+
+    name = "web"
+
+    def __init__(self, config: Config, deliver: Deliver, engine: Engine, keeper: Keeper) -> None:
+        web = self._config = config.web
+        self._host, self._port = read_address(web.listen)
+        if web.token and len(web.token.reveal()) < SHORTEST_TOKEN:
+            raise BadInputError("web.token is too short to be a secret", f"use {SHORTEST_TOKEN} characters or more")
+        check_reach(
+            "web.listen",
+            self._host,
+            secured=bool(web.token and web.certificate),
+            insecure=config.serve.insecure,
+            secure_by="set web.token and web.certificate",
+        )
+        self._secrets = read_certificate("web", web.certificate, web.key)
+        self._hub = Hub(keeper)
+        self.counts: Counter[str] = Counter()
+        self.bound: list[tuple[str, int]] = []
+        self.ready = asyncio.Event()
+        ears = Ears(lambda: engine.calls, engine.notice)
+        intake = Intake(deliver, config.serve.idle_s, web.max_microphones, self.counts)
+        self._page = Page(web, self._hub, ears, intake, self.counts)
+
+    async def run(self) -> None:
+        """Listen until cancelled."""
+        taken = bind(self._host, self._port)
+        server = uvicorn.Server(self._settings())
+        serving = asyncio.create_task(server.serve([taken]))
+        try:
+            while not server.started and not serving.done():
+                await asyncio.sleep(POLL_S)
+            self.bound = [(self._host, int(taken.getsockname()[1]))]
+            self.ready.set()
+            await asyncio.shield(serving)
+        finally:
+            server.should_exit = True
+            await asyncio.gather(serving, return_exceptions=True)
+            await self._hub.close()
+            taken.close()
+
+    def _settings(self) -> uvicorn.Config:
+        """No log of its own: what goes wrong is counted and said by the monitor."""
+        logger = logging.getLogger("uvicorn")
+        logger.propagate = False
+        logger.addHandler(logging.NullHandler())
+        settings = uvicorn.Config(
+            self._page.app(),
+            http="h11",
+            ws="websockets-sansio",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            ws_max_size=LARGEST_MESSAGE,
+            ws_per_message_deflate=False,
+            limit_concurrency=2 * (self._config.max_clients + self._config.max_microphones) + BACKLOG,
+            backlog=BACKLOG,
+            timeout_graceful_shutdown=CLOSE_S,
+        )
+        settings.load()
+        settings.ssl = self._secrets
+        return settings
+
+
+def read_address(text: str) -> tuple[str, int]:
+    """HOST:PORT. Raises BadInputError."""
+    host, _, port = text.rpartition(":")
+    if not host or not (port.isascii() and port.isdigit()) or int(port) > 65_535:
+        raise BadInputError(f"web.listen: {text!r} is no address", "write HOST:PORT, such as 127.0.0.1:8000")
+    return host.strip("[]"), int(port)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket that listens. Raises BadInputError."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        taken = socket.socket(family, kind, protocol)
+        with contextlib.suppress(OSError):
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            taken.bind(address)
+        except OSError:
+            taken.close()
+            raise
+    except OSError as error:
+        raise BadInputError(
+            f"web.listen: {host}:{port} is in use, or no address of this machine",
+            "end the other program, or choose another port: --web 127.0.0.1:8001",
+        ) from error
+    return taken

@@ -1,0 +1,95 @@
+"""What the page is given: numbers that JSON knows, and never more than is bounded."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import dashboard_views as views
+import numpy as np
+import pytest
+
+from monitor.types import Board, CallRow, ChannelView
+from monitor.web.hub import MOST_SEEN, Want, read_want
+from monitor.web.snapshot import MOST_EVENTS, MOST_ROWS, details, lines, table
+
+
+def row(name: str, channel: ChannelView, channels: int = 1) -> CallRow:
+    return CallRow(name, "rtp", 31.9, channel, channels)
+
+
+def board(*rows: CallRow) -> Board:
+    return Board(rows, views.view(call=""), "", 200, 5, 1, 2, ("rtp 127.0.0.1:5004", "web 127.0.0.1:8000"))
+
+
+def test_a_table_survives_json_whatever_is_unknown() -> None:
+    rows = row("one", views.channel(), 2), row("two", views.silent()), row("three", views.broken())
+    seen = json.loads(json.dumps(table(board(*rows)), allow_nan=False))
+    first, second, third = seen["calls"]
+    assert first["p"] == 0.9712
+    assert (first["state"], first["party"], first["family"], first["elapsed_s"]) == (
+        "alert",
+        "caller",
+        "gan-vocoder",
+        31,
+    )
+    assert (second["p"], second["family"], second["family_p"], second["party"]) == (None, "", None, "")
+    assert (third["fault"], third["lost_s"]) == (views.FAULT, 3.2)
+    assert seen["states"] == {"alert": 1, "listening": 1, "unknown": 1}
+    assert seen["taps"] == ["rtp 127.0.0.1:5004", "web 127.0.0.1:8000"]
+    assert (seen["max_calls"], seen["started"], seen["ended"], seen["refused"]) == (200, 5, 1, 2)
+
+
+def test_latencies_of_nothing_are_null() -> None:
+    whole = replace(board(), whole=views.view(latency_p50_ms=views.NAN, latency_p99_ms=views.NAN))
+    assert table(whole)["latency_p50_ms"] is None
+
+
+def test_a_thousand_calls_are_counted_and_the_gravest_told() -> None:
+    many = board(*(row(f"call-{i}", views.clear()) for i in range(1000)))
+    seen = table(many)
+    assert seen["count"] == 1000
+    assert [call["call"] for call in seen["calls"]] == [f"call-{i}" for i in range(MOST_ROWS)]  # type: ignore[attr-defined,index]
+
+
+def test_timelines_go_to_those_who_see_them() -> None:
+    channel = replace(views.channel(), timeline=np.array([views.NAN, 0.004, 0.5, 1.0], np.float32))
+    found = lines(board(row("one", channel), row("two", channel)), frozenset({"two", "gone"}))
+    assert found == {"two": {"step_s": 0.5, "points": [-1, 0, 50, 100]}}
+
+
+def test_a_row_looks_back_a_minute_and_an_open_call_on_all_of_it() -> None:
+    channel = replace(views.channel(), timeline=np.full(480, 0.25, np.float32))
+    assert len(lines(board(row("one", channel)), frozenset({"one"}))["one"]["points"]) == 120  # type: ignore[arg-type]
+    (opened,) = details(views.view(channel))["channels"]  # type: ignore[misc]
+    assert len(opened["line"]["points"]) == 480
+
+
+def test_an_open_call_says_all_of_its_channels() -> None:
+    seen = json.loads(json.dumps(details(views.view(views.channel(), views.silent())), allow_nan=False))
+    alert, silent = seen["channels"]
+    assert (alert["name"], alert["llr"], alert["alert_since_s"], alert["alerts"]) == ("caller", 3.52, 15.3, 1)
+    assert alert["families"][0] == ["gan-vocoder", 0.62]
+    assert (silent["level"], silent["llr"], silent["families"]) == (None, None, [])
+    assert seen["model"] == "3f2a9c01b7e4"
+
+
+def test_events_come_newest_first_and_not_without_end() -> None:
+    seen = details(views.view(events=views.EVENTS * 30))["events"]
+    assert len(seen) == MOST_EVENTS  # type: ignore[arg-type]
+    first, *_, last = table(board())["events"]  # type: ignore[misc]
+    assert (first["type"], first["call"], first["at_s"], first["p"]) == ("alert.updated", "call-7", 25.3, 0.9712)
+    assert (last["type"], last["p"]) == ("call.started", None)
+
+
+def test_a_wish() -> None:
+    assert read_want('{"open": "a", "seen": ["b", "c", 7]}') == Want("a", frozenset({"b", "c"}))
+    assert read_want("{}") == Want()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "7", '{"open": 7}', '{"seen": {}}', json.dumps({"seen": ["x"] * (MOST_SEEN + 1)})]
+)
+def test_what_is_no_wish(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - of json, too
+        read_want(text)
