@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import peers
-from helpers import Running, make_weights, settings, start_monitor, turning_call, voice, write_wav
+from helpers import Running, journaled, make_weights, settings, start_monitor, turning_call, voice, write_wav
 from serving import QUICK, of, serving, simulate, wait_until
 
 
@@ -50,7 +50,7 @@ def test_the_server_is_killed_and_what_it_had_published_stands(tmp_path: Path) -
             monitor.end(signal.SIGKILL)
             assert far.end() == 2
             assert "error: " in far.stderr
-    written = [json.loads(line) for line in journal.read_text().splitlines()]
+    written = [json.loads(line) for line in journaled(journal).splitlines()]
     assert json.loads(opened) in written
     assert [e["seq"] for e in written] == list(range(1, len(written) + 1))
     with journal.open("ab") as torn:  # as a power cut leaves it
