@@ -396,4 +396,4 @@ def test_the_registry_opens_recordings(tmp_path):
 def test_the_registry_knows_its_kinds():
     with pytest.raises(BadInputError, match="no source 'disk'") as caught:
         open_source("disk", Request("x", InputSection()))
-    assert "file, microphone" in caught.value.hint
+    assert "file, device" in caught.value.hint

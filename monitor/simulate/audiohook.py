@@ -139,7 +139,7 @@ class Dialogue:
 class AudiohookPeer:
     """Stereo is external, internal; a recording of one channel is the external party."""
 
-    to = USUAL
+    to = f"{USUAL}/audiohook"
     options: Mapping[str, str] = {
         "key": "the API key",
         "secret": "its client secret, in base64",
