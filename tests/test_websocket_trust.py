@@ -254,7 +254,8 @@ def test_secrets_stay_out_of_what_the_program_writes(capsys: pytest.CaptureFixtu
 
 
 def test_a_secret_that_is_not_where_it_should_be_is_one_error(capsys: pytest.CaptureFixture[str]) -> None:
-    ran = run_here(capsys, "serve", "--websocket", "127.0.0.1:0", *settings("taps.websocket.token=file:/none"))
+    words = ("serve", "--no-publish", "--websocket", "127.0.0.1:0", *settings("taps.websocket.token=file:/none"))
+    ran = run_here(capsys, *words)
     assert_one_error(ran, "cannot read the secret in /none")
 
 
