@@ -130,7 +130,8 @@ def test_peers_that_misbehave_cost_their_own_calls_and_are_counted_in_words(tmp_
 
 def test_a_peer_that_is_only_silent_hears_a_sign_of_life_and_keeps_its_call(tmp_path: Path) -> None:
     to = f"127.0.0.1:{peers.free_port()}"
-    with serving(tmp_path, "--audiosocket", to) as monitor:
+    # Long enough to be paused before it is idle.
+    with serving(tmp_path, "--audiosocket", to, *settings("serve.idle_s=20")) as monitor:
         peer = connected(to, pack(UUID, NAME.bytes) + pack(0x10, bytes(320)))
         peer.settimeout(LIMIT_S)
         assert peer.recv(3) == b"\x10\x01\x40"
