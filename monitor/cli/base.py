@@ -7,20 +7,8 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.options import (
-    Assignments,
-    ConfigFile,
-    Evidence,
-    FailOnAlert,
-    Insecure,
-    Journal,
-    Json,
-    NoPublish,
-    Publish,
-    Screen,
-    Weights,
-    read_settings,
-)
+from monitor.cli.options import FailOnAlert, Json
+from monitor.cli.shared import Watching, unfolded
 from monitor.errors import BadInputError
 
 app = typer.Typer(
@@ -32,6 +20,7 @@ app = typer.Typer(
 
 
 @app.callback(invoke_without_command=True)
+@unfolded
 def live(
     context: typer.Context,
     device: Annotated[
@@ -44,15 +33,8 @@ def live(
             "both sides of one call.",
         ),
     ] = None,
-    config: ConfigFile = None,
-    assignments: Assignments = None,
-    weights: Weights = None,
-    publish: Publish = None,
-    no_publish: NoPublish = False,
-    insecure: Insecure = False,
-    journal: Journal = None,
-    evidence: Evidence = None,
-    screen: Screen = None,
+    *,
+    watching: Watching,
     json_lines: Json = False,
     fail_on_alert: FailOnAlert = False,
     version: Annotated[bool, typer.Option("--version", help="Show the version and end.")] = False,
@@ -82,17 +64,7 @@ def live(
         _nothing_alone(given)
         typer.echo(context.get_help())
         return
-    settings = read_settings(
-        config,
-        assignments,
-        weights=weights,
-        publish=publish,
-        no_publish=no_publish,
-        journal=journal,
-        screen=screen,
-        evidence=evidence,
-        insecure=insecure,
-    )
+    settings = watching.settings()
     from monitor.commands.live import live as run
 
     raise typer.Exit(run(device, settings.config, json_lines=json_lines, fail_on_alert=fail_on_alert))

@@ -7,15 +7,16 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.options import Assignments, ConfigFile, JsonOnly, Weights, read_settings
+from monitor.cli.options import JsonOnly
+from monitor.cli.shared import Judging, unfolded
 
 
+@unfolded
 def score(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Recordings.")],
     json_lines: JsonOnly = False,
-    config: ConfigFile = None,
-    assignments: Assignments = None,
-    weights: Weights = None,
+    *,
+    judging: Judging,
 ) -> None:
     """Judge whole recordings: one line for each file and channel, in the order given.
 
@@ -23,12 +24,13 @@ def score(
     of all speech in the file; the state is the gravest on the way. A file that cannot be read is named, the others are
     judged all the same, and the exit status is 2.
     """
-    settings = read_settings(config, assignments, weights=weights)
+    settings = judging.settings()
     from monitor.commands.score import score as run
 
     raise typer.Exit(run(files, settings.config, as_json=json_lines))
 
 
+@unfolded
 def calibrate(
     genuine: Annotated[
         Path,
@@ -41,16 +43,15 @@ def calibrate(
         ),
     ] = 0.5,
     out: Annotated[Path, typer.Option(metavar="FILE", help="Settings file to write.")] = Path("calibrated.toml"),
-    config: ConfigFile = None,
-    assignments: Assignments = None,
-    weights: Weights = None,
+    *,
+    judging: Judging,
 ) -> None:
     """Set the alert threshold from genuine calls of your own, so that real voices raise so few alerts as you want.
 
     Writes a settings file for --config. The threshold is counted where there is enough speech (three times the hours
     between two alarms), else continued from the tail of the scores, which it says.
     """
-    settings = read_settings(config, assignments, weights=weights)
+    settings = judging.settings()
     from monitor.commands.calibrate import calibrate as run
 
     raise typer.Exit(run(genuine, per_hour, out, settings))

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.options import Assignments, ConfigFile, Insecure, JsonOnly, NoPublish, Publish, Weights, read_settings
+from monitor.cli.options import JsonOnly
+from monitor.cli.shared import Publishing, Settled, unfolded
 
 
 def devices(json_lines: JsonOnly = False) -> None:
@@ -19,32 +20,28 @@ def devices(json_lines: JsonOnly = False) -> None:
     run(as_json=json_lines)
 
 
+@unfolded
 def doctor(
-    config: ConfigFile = None,
-    assignments: Assignments = None,
-    weights: Weights = None,
-    publish: Publish = None,
-    no_publish: NoPublish = False,
-    insecure: Insecure = False,
+    *,
+    publishing: Publishing,
 ) -> None:
     """Check sound system, microphone, system audio, network weights, processor, port and file formats.
 
     Under each fault stands the line that mends it. Exit status 2 if there is any.
     """
-    settings = read_settings(
-        config, assignments, weights=weights, publish=publish, no_publish=no_publish, insecure=insecure
-    )
+    settings = publishing.settings()
     from monitor.commands.doctor import doctor as run
 
     raise typer.Exit(run(settings.config))
 
 
-def show_config(config: ConfigFile = None, assignments: Assignments = None, json_lines: JsonOnly = False) -> None:
+@unfolded
+def show_config(*, settled: Settled, json_lines: JsonOnly = False) -> None:
     """Show every setting and where its value comes from.
 
     Later ones win: built-in default, settings file, environment (MONITOR_ALERTS__ALERT_LLR=3), options.
     """
-    settings = read_settings(config, assignments)
+    settings = settled.settings()
     from monitor.commands.config import show
 
     show(settings, as_json=json_lines)

@@ -1,19 +1,13 @@
-"""The options that several commands share, and the settings that they make."""
+"""The options that several commands share."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
-
-from monitor.errors import BadInputError
-
-if TYPE_CHECKING:
-    from monitor.settings import Settings
 
 ConfigFile = Annotated[
     Path | None,
@@ -81,38 +75,3 @@ def _completed(words: Sequence[str]) -> Iterator[str]:
         yield word
         if word in USUAL_VALUES and following.startswith("-"):
             yield USUAL_VALUES[word]
-
-
-def read_settings(
-    config: Path | None,
-    assignments: list[str] | None,
-    *,
-    weights: Path | None = None,
-    publish: str | None = None,
-    no_publish: bool = False,
-    journal: Path | None = None,
-    screen: str | None = None,
-    evidence: Path | None = None,
-    insecure: bool = False,
-    named: Mapping[str, tuple[str, object]] | None = None,
-) -> Settings:
-    """The settings of all layers. named: more options, with the key that each sets, and its value or None.
-
-    Raises ConfigError, and BadInputError for options that contradict each other.
-    """
-    from monitor.settings import load_settings, parse_assignment
-
-    if publish is not None and no_publish:
-        raise BadInputError("--publish and --no-publish contradict each other", "give one of them")
-    options: list[tuple[str, str, object]] = [
-        ("--weights", "model.weights", None if weights is None else str(weights)),
-        ("--publish", "zeromq.address", publish),
-        ("--no-publish", "zeromq.enabled", False if no_publish else None),
-        ("--insecure", "zeromq.insecure", True if insecure else None),
-        ("--journal", "journal.path", None if journal is None else str(journal)),
-        ("--evidence", "evidence_store.path", None if evidence is None else str(evidence)),
-        ("--screen", "dashboard.mode", screen),
-        *((option, key, value) for option, (key, value) in (named or {}).items()),
-    ]
-    flags = [("--set", *parse_assignment(text)) for text in assignments or []]
-    return load_settings(config, os.environ, [*flags, *(flag for flag in options if flag[2] is not None)])

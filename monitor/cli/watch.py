@@ -7,24 +7,11 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.options import (
-    Assignments,
-    ConfigFile,
-    Evidence,
-    FailOnAlert,
-    Insecure,
-    Journal,
-    Json,
-    NoPublish,
-    Picture,
-    Publish,
-    Screen,
-    Speed,
-    Weights,
-    read_settings,
-)
+from monitor.cli.options import FailOnAlert, Json, Picture, Speed
+from monitor.cli.shared import Watching, unfolded
 
 
+@unfolded
 def replay(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Recording or capture; stereo = one party a side.")],
     speed: Speed = "1",
@@ -38,15 +25,8 @@ def replay(
         int,
         typer.Option(metavar="MS", min=1, max=10_000, help="Milliseconds read at once; the result is the same."),
     ] = 20,
-    config: ConfigFile = None,
-    assignments: Assignments = None,
-    weights: Weights = None,
-    publish: Publish = None,
-    no_publish: NoPublish = False,
-    insecure: Insecure = False,
-    journal: Journal = None,
-    evidence: Evidence = None,
-    screen: Screen = None,
+    *,
+    watching: Watching,
     json_lines: Json = False,
     fail_on_alert: FailOnAlert = False,
     svg: Picture = None,
@@ -56,17 +36,7 @@ def replay(
     Reads wav, flac, ogg, mp3, m4a, amr, webm, the sound of videos, and network captures (pcap, pcapng) with RTP: each
     call in a capture is watched, one after the other, its parties as channels.
     """
-    settings = read_settings(
-        config,
-        assignments,
-        weights=weights,
-        publish=publish,
-        no_publish=no_publish,
-        journal=journal,
-        screen=screen,
-        evidence=evidence,
-        insecure=insecure,
-    )
+    settings = watching.settings()
     from monitor.commands.replay import Replay
     from monitor.commands.replay import replay as run
 
@@ -74,6 +44,7 @@ def replay(
     raise typer.Exit(run(wanted, settings.config))
 
 
+@unfolded
 def serve(
     rtp: Annotated[
         list[str] | None,
@@ -97,15 +68,8 @@ def serve(
             metavar="[HOST:PORT]", help="Offer a page that shows all calls (default address: 127.0.0.1:8000)."
         ),
     ] = None,
-    config: ConfigFile = None,
-    assignments: Assignments = None,
-    weights: Weights = None,
-    publish: Publish = None,
-    no_publish: NoPublish = False,
-    insecure: Insecure = False,
-    journal: Journal = None,
-    evidence: Evidence = None,
-    screen: Screen = None,
+    *,
+    watching: Watching,
     json_lines: Json = False,
 ) -> None:
     """Watch many live calls at once: a table of them, the gravest first; arrow keys and enter open one.
@@ -114,29 +78,19 @@ def serve(
     when their peer says so, or when nothing comes for serve.idle_s seconds. --web shows them in a browser, too, which
     may offer its own microphone as a call.
     """
-    settings = read_settings(
-        config,
-        assignments,
-        weights=weights,
-        publish=publish,
-        no_publish=no_publish,
-        journal=journal,
-        screen=screen,
-        evidence=evidence,
-        insecure=insecure,
-        named={
-            "--rtp": ("taps.rtp.listen", rtp),
-            "--audiosocket": ("taps.audiosocket.listen", audiosocket),
-            "--websocket": ("taps.websocket.listen", websocket),
-            "--web": ("web.listen", web),
-            "--insecure": ("serve.insecure", insecure or None),
-        },
+    settings = watching.settings(
+        ("--rtp", "taps.rtp.listen", rtp),
+        ("--audiosocket", "taps.audiosocket.listen", audiosocket),
+        ("--websocket", "taps.websocket.listen", websocket),
+        ("--web", "web.listen", web),
+        ("--insecure", "serve.insecure", watching.insecure or None),
     )
     from monitor.commands.serve import serve as run
 
     raise typer.Exit(run(settings.config, json_lines=json_lines))
 
 
+@unfolded
 def demo(
     file: Annotated[
         Path | None,
@@ -144,30 +98,13 @@ def demo(
     ] = None,
     speed: Speed = "1",
     keep: Annotated[Path, typer.Option(metavar="FILE", help="Where the call is written.")] = Path("demo/call.wav"),
-    config: ConfigFile = None,
-    assignments: Assignments = None,
-    weights: Weights = None,
-    publish: Publish = None,
-    no_publish: NoPublish = False,
-    insecure: Insecure = False,
-    journal: Journal = None,
-    evidence: Evidence = None,
-    screen: Screen = None,
+    *,
+    watching: Watching,
     json_lines: Json = False,
     svg: Picture = None,
 ) -> None:
     """Make a call in which a human voice turns into a synthetic one half-way, and watch it."""
-    settings = read_settings(
-        config,
-        assignments,
-        weights=weights,
-        publish=publish,
-        no_publish=no_publish,
-        journal=journal,
-        screen=screen,
-        evidence=evidence,
-        insecure=insecure,
-    )
+    settings = watching.settings()
     from monitor.commands.demo import demo as run
     from monitor.commands.replay import Replay
 
