@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.common import configuration, voice
 from model.config import SAMPLE_RATE
-from monitor.config import DashboardSection, ZeromqSection
+from monitor.config import DashboardSection, JournalSection, ZeromqSection
 from monitor.types import Audio, Chunk
 from monitor.watch import Watched, watch
 
@@ -50,11 +50,12 @@ class Paced:
 
 
 def main() -> int:
-    seconds, begun_file, weights, address, screen = sys.argv[1:]
+    seconds, begun_file, weights, address, screen, journal = sys.argv[1:]
     config = configuration(
         weights,
         zeromq=ZeromqSection(address=address),
         dashboard=DashboardSection.model_validate({"mode": screen}),
+        journal=JournalSection(path=journal),
     )
     return watch([Watched("bench", [Paced(voice(LOOP_S), float(seconds), Path(begun_file))])], config)
 

@@ -8,11 +8,14 @@ from urllib.parse import unquote
 
 import jsonschema
 import pytest
-from helpers import MONITOR, QUICK, Running, make_weights, settings, start_monitor, turning_call, write_wav
+from helpers import MONITOR, QUICK, Running, make_weights, run_here, settings, start_monitor, turning_call, write_wav
 
 from monitor import wire
+from monitor.bus import Bus
 from monitor.cloudevents import attributes, binary, event_id, structured
+from monitor.config import Config
 from monitor.schema.files import read
+from monitor.sinks.registry import open_sinks
 from monitor.types import Event
 
 NUMBERED = Event(
@@ -69,6 +72,21 @@ def test_binary_mode_has_headers_that_http_can_carry() -> None:
 def test_the_raw_bytes_of_an_event_are_passed_on() -> None:
     raw = wire.encode(NUMBERED, prev=4)
     assert json.loads(structured(NUMBERED, raw=raw))["data"]["prev"] == 4
+
+
+def test_what_is_sent_before_the_first_heartbeat_has_the_publishers_name_too(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config = Config.model_validate(
+        {"zeromq": {"address": f"ipc://{tmp_path}/socket"}, "publish": {"source": "//pbx.example/monitor-3"}}
+    )
+    with Bus(open_sinks(config, "epoch"), 100, "epoch") as bus:
+        bus.publish(NUMBERED, wait=True)
+        assert bus.drain(10.0)
+        words = ["--cloudevents", "--topic", "alert.", "--topic", "score.", "--count", "1", "--timeout", "60"]
+        ran = run_here(capfd, "subscribe", config.zeromq.address, *words)
+    assert (ran.status, ran.err) == (0, "")
+    assert json.loads(ran.out)["source"] == "//pbx.example/monitor-3"
 
 
 def test_subscribe_writes_them(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import struct
 import uuid
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import peers
 import pytest
+import soundfile
 from helpers import LIMIT_S, Running, assert_one_error, run_here, settings, turning_call, voice, write_wav
 from serving import of, serving, simulate, wait_until
 
@@ -41,6 +43,30 @@ def test_rtp_of_a_clock_that_drifts_a_new_ssrc_and_a_jump_of_time_is_one_call_ea
             assert last["duration_s"] == pytest.approx(9.0, abs=0.3), options
             assert last["channels"]["party"]["alerts"] == 1
     assert len(of(monitor, "call.started")) == 3
+
+
+def test_evidence_of_a_live_call_verifies_and_is_told_by_a_report(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    wav, to = write_wav(tmp_path / "turning.wav", turning_call(4, 4, 4)), f"127.0.0.1:{peers.free_port()}"
+    span = settings("evidence_store.before_s=2", "evidence_store.after_s=2")
+    with serving(tmp_path, "--rtp", to, "--evidence", "kept", *span) as monitor:
+        (last,) = played(tmp_path, monitor, "rtp", wav, to, "--with", "codec=G722")
+        assert last["channels"]["party"]["alerts"] == 1
+    (folder,) = (tmp_path / "kept").iterdir()
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    assert manifest["call"] == last["call"]
+    (facts,) = manifest["audio"]
+    samples, rate = soundfile.read(folder / facts["file"])
+    assert rate == 16_000
+    assert len(samples) == manifest["last_sample"] - manifest["first_sample"] >= 3 * rate
+    assert np.abs(samples).max() > 0.05
+    assert run_here(capfd, "verify", tmp_path / "kept").status == 0
+    assert run_here(capfd, "verify", tmp_path / "journal").status == 0
+    page = tmp_path / "report.html"
+    assert run_here(capfd, "report", tmp_path / "journal", tmp_path / "kept", "-o", page).status == 0
+    assert "1 alert was raised on party" in page.read_text()
+    assert page.read_text().count("data:image/png") == 1
 
 
 def test_both_parties_of_several_calls_keep_together(tmp_path: Path) -> None:
