@@ -34,6 +34,7 @@ class TrainConfig:
     that go on from the state of the batch before. average: decay of the moving average of the weights. ramp: share of
     the training over which the augmentation grows to its full strength; from the first step on, it hides what is
     to be learned (loss at chance after 300 steps, where clean speech takes 50). full_strength: scales all its chances.
+    precision: of the network's products, float32 or bfloat16; losses, features and weights are float32 with either.
     """
 
     steps: int = 20_000
@@ -48,9 +49,15 @@ class TrainConfig:
     validate_every: int = 500
     ramp: float = 0.4
     full_strength: float = 1.0
+    precision: str = "float32"
     seed: int = 1
     loss: LossWeights = field(default_factory=LossWeights)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError."""
+        if self.precision not in ("float32", "bfloat16"):
+            raise ValueError(f"precision {self.precision!r}: float32 or bfloat16")
 
 
 @dataclass(frozen=True)
@@ -105,9 +112,10 @@ class Trainer:
         self.tail = padded[:, -TAIL:]
         features = mask_features(self.detector.features(spectra(padded, self.detector.window)), treatment)
         ok = torch.ones_like(batch.speech)
-        out, new = self.detector.network(features, ok, state, speech=batch.speech)
-        self.state = {k: v.detach() for k, v in new.items()}
-        return out  # type: ignore[no-any-return]
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
+            out, new = self.detector.network(features, ok, state, speech=batch.speech)
+        self.state = {k: v.detach().float() for k, v in new.items()}
+        return replace(out, spoof=out.spoof.float(), family=out.family.float(), speech=out.speech.float())
 
     def part(self) -> float:
         """How far the training is, 0 to 1: by steps or by minutes, whichever ends first."""
