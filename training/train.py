@@ -15,13 +15,14 @@ import torch
 from torch import Tensor
 
 from model.checkpoint import best_device, save_detector
-from model.config import Calibration, DetectorConfig
+from model.config import DetectorConfig
 from model.features import TAIL, spectra
 from model.network import NetState, Output
 from model.stream import Detector
 from training.augment import AugmentConfig, augment, mask_features
+from training.calibration import fitted, with_config
 from training.losses import LossWeights, training_loss
-from training.metrics import auc, eer, fit_calibration
+from training.metrics import auc, eer
 from training.sampler import Batch, CallSampler
 from training.scoring import score_clips
 
@@ -113,7 +114,7 @@ class Trainer:
         features = mask_features(self.detector.features(spectra(padded, self.detector.window)), treatment)
         ok = torch.ones_like(batch.speech)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
-            out, new = self.detector.network(features, ok, state, speech=batch.speech)
+            out, new = self.detector.network.forward(features, ok, state, batch.speech)
         self.state = {k: v.detach().float() for k, v in new.items()}
         return replace(out, spoof=out.spoof.float(), family=out.family.float(), speech=out.speech.float())
 
@@ -200,16 +201,11 @@ def validate(detector: Detector, dev: DevSet) -> dict[str, float]:
 
 
 def calibrated(detector: Detector, dev: DevSet) -> Detector:
-    """The detector with scale and offset fitted on all parts of the dev set together."""
+    """The detector with its calibration fitted on all parts of the dev set together."""
     ready = folded_copy(detector)
     clips = [c for audio, _ in dev.parts.values() for c in audio]
     labels = np.concatenate([labels for _, labels in dev.parts.values()])
-    logits = np.array([s.logit for s in score_clips(ready, clips)])
-    scale, offset = fit_calibration(logits, labels)
-    config = replace(detector.config, calibration=Calibration(scale=scale, offset=offset))
-    copy = Detector(config)
-    copy.load_state_dict(detector.state_dict())
-    return copy
+    return with_config(detector, fitted(detector.config, score_clips(ready, clips), labels))
 
 
 def train(
