@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from model.bandwidth import Bandwidth, BandwidthState, bandwidth, init_bandwidth
 from model.config import BLOCK, Calibration, DetectorConfig
-from model.features import TAIL, Features, build_features, hann, spectra
+from model.features import TAIL, AnyFeatures, build_features, hann, spectra
+from model.frontends import NetState
 from model.gate import GateState, Kind, clean, gate, init_gate
-from model.network import NetState, Network, build_network
+from model.network import Network, build_network
 
 
 class Detector(nn.Module):
@@ -28,8 +29,8 @@ class Detector(nn.Module):
         super().__init__()
         self.config = config
         self.weights_hash = weights_hash
-        self.features: Features = build_features(config.features)
-        self.network: Network = build_network(config.network, self.features.size, len(config.families))
+        self.features: AnyFeatures = build_features(config.features)
+        self.network: Network = build_network(config.network, self.features.layout, len(config.families))
         self.register_buffer("window", hann(), persistent=False)
 
     @property

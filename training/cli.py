@@ -47,7 +47,13 @@ def train(
     steps: Annotated[int, typer.Option(min=1, help="... or so many steps, whichever comes first.")] = 100_000,
     rows: Annotated[int, typer.Option(min=2, help="Calls in a batch; even.")] = 32,
     seconds: Annotated[float, typer.Option(min=1, help="Length of each call in a batch.")] = 8.0,
-    features: Annotated[str, typer.Option(help="linear, mel, lfcc or mfcc.")] = "linear",
+    features: Annotated[
+        str,
+        typer.Option(
+            help="linear, mel, lfcc, mfcc, narrow, envelope, or several joined by +, such as mel+envelope. With --start, "
+            "they may begin with those of the weights, and the others are added."
+        ),
+    ] = "linear",
     filters: Annotated[int, typer.Option(min=8, max=200, help="Filters of the filterbank.")] = 80,
     band: Annotated[str, typer.Option(help="Lowest and highest frequency of the features, Hz.")] = "0,8000",
     network: Annotated[str, typer.Option(help="cnn-lstm, lstm or cnn.")] = "cnn-lstm",

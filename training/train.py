@@ -17,10 +17,12 @@ from torch import Tensor
 from model.checkpoint import best_device, save_detector
 from model.config import DetectorConfig
 from model.features import TAIL, spectra
-from model.network import NetState, Output
+from model.frontends import NetState
+from model.network import Output
 from model.stream import Detector
 from training.augment import AugmentConfig, augment, mask_features
 from training.calibration import fitted, with_config
+from training.grow import fit_new_scaling
 from training.losses import LossWeights, training_loss
 from training.metrics import auc, eer
 from training.sampler import Batch, CallSampler
@@ -88,16 +90,22 @@ class Trainer:
 
     def start_from(self, detector: Detector) -> None:
         """Take over the weights and the feature scaling of a detector of the same configuration."""
+        spectrum = self._augmented()
         for mine in (self.detector, self.average):
             mine.load_state_dict(detector.state_dict())
+            fit_new_scaling(mine, spectrum)
 
     def fit_scaling(self) -> None:
         """Learn the features' mean and standard deviation from augmented speech."""
+        spectrum = self._augmented()
+        for detector in (self.detector, self.average):
+            detector.features.fit_scaling(spectrum)
+
+    def _augmented(self) -> Tensor:
+        """Spectra (N, T, BINS) of augmented speech."""
         batch = self.sampler.draw(max(64, self.config.rows), self.config.seconds)
         audio = augment(batch.audio, batch.pair, self.config.augment)
-        padded = torch.nn.functional.pad(audio, (TAIL, 0))
-        for detector in (self.detector, self.average):
-            detector.features.fit_scaling(spectra(padded, detector.window))
+        return spectra(torch.nn.functional.pad(audio, (TAIL, 0)), self.detector.window)
 
     def forward(self, batch: Batch) -> Output:
         """One batch through the network from the carried state."""
