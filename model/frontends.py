@@ -99,16 +99,21 @@ class PairFrontend(nn.Module):
 class JoinedFrontend(nn.Module):
     """Several features side by side (N, 2 T, F) -> (N, T, sum of embeddings), each through a front end of its own.
 
+    alone: what a network of this kind has for features in order; those in none are projected.
     The first has the configuration's channels and embedding, the others half of them: they add what it does not see.
     """
 
-    def __init__(self, layout: Sequence[Layout], config: NetworkConfig) -> None:
+    def __init__(
+        self,
+        layout: Sequence[Layout],
+        config: NetworkConfig,
+        alone: type[ConvFrontend] | type[PairFrontend],
+    ) -> None:
         super().__init__()
         half = replace(config, channels=tuple(c // 2 for c in config.channels), embedding=config.embedding // 2)
         self.sizes = [part.size for part in layout]
         self.parts = nn.ModuleList(
-            (ConvFrontend if part.ordered else PairFrontend)(part.size, half if i else config)
-            for i, part in enumerate(layout)
+            (alone if part.ordered else PairFrontend)(part.size, half if i else config) for i, part in enumerate(layout)
         )
         self.size_out = config.embedding + half.embedding * (len(layout) - 1)
 

@@ -146,7 +146,7 @@ def _build(
     alone: type[ConvFrontend] | type[PairFrontend], recurrent: type[SpeechLstm] | type[NoMemory]
 ) -> Callable[[NetworkConfig, Sequence[Layout], int], Network]:
     def build(config: NetworkConfig, layout: Sequence[Layout], families: int) -> Network:
-        frontend = alone(layout[0].size, config) if len(layout) == 1 else JoinedFrontend(layout, config)
+        frontend = alone(layout[0].size, config) if len(layout) == 1 else JoinedFrontend(layout, config, alone)
         return Network(frontend, recurrent(frontend.size_out, config), families, config.dropout)
 
     return build

@@ -50,8 +50,8 @@ def train(
     features: Annotated[
         str,
         typer.Option(
-            help="linear, mel, lfcc, mfcc, narrow, envelope, or several joined by +, such as mel+envelope. With --start, "
-            "they may begin with those of the weights, and the others are added."
+            help="linear, mel, lfcc, mfcc, narrow, envelope, or several joined by +, such as mel+envelope. With "
+            "--start, they may begin with those of the weights, and the others are added."
         ),
     ] = "linear",
     filters: Annotated[int, typer.Option(min=8, max=200, help="Filters of the filterbank.")] = 80,
