@@ -56,6 +56,9 @@ class Figures(BaseModel):
     families: dict[str, Probability] = Field(
         description="the most likely families of synthesis, were it synthetic; {} before any speech"
     )
+    bandwidth: Literal["wideband", "telephone", "unknown"] | None = Field(
+        None, description="of the speech, which chooses the calibration of llr; unknown before about a second of it"
+    )
     model: Model
 
 
