@@ -41,7 +41,7 @@ FAST = (*QUICK, "evidence.min_speech_s=1", "alerts.alert_hold_s=0.2", "alerts.su
 
 NUMBER = (int, float)
 FIGURES: dict[str, Any] = {"state": str, "p_fake": NUMBER, "llr": NUMBER, "net_speech_s": NUMBER, "families": dict}
-FIGURES |= {"model": str}
+FIGURES |= {"model": str, "bandwidth": str}
 ALERT = FIGURES | {"alert": str, "why": str, "peak_llr": NUMBER, "opened_sample": int, "opened_s": NUMBER}
 ALERT |= {"duration_s": NUMBER}
 ENVELOPE = {"type": str, "call": str, "channel": str, "sample": int, "seq": int, "epoch": str, "time": str}
