@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -139,3 +141,49 @@ def test_random_channels_differ_between_seeds_and_agree_within() -> None:
         assert out.shape == x.shape
         assert float(np.abs(out).max()) <= 1.0
         assert abs(lag(out, x)) <= 32
+
+
+def test_a_loudspeaker_takes_the_bass_away_and_adds_noise_and_echo() -> None:
+    x = speechlike()
+    quiet = np.concatenate([x, np.zeros(8000, np.float32)])
+    for seed in range(4):
+        y = CHANNELS["loudspeaker"](quiet, np.random.default_rng(seed))
+        power = [np.abs(np.fft.rfft(z[:24000])) ** 2 for z in (quiet, y)]
+        low, voice = slice(30, 150), slice(900, 4000)  # 20 to 100 Hz, 600 to 2700 Hz
+        before, after = (p[low].sum() / p[voice].sum() for p in power)
+        assert after < before
+        assert np.abs(y[24400:26400]).mean() > np.abs(y[-2000:]).mean() > 0.0
+
+
+def test_other_sample_rates_change_little_below_their_edge() -> None:
+    x = speechlike()
+    for seed in range(6):
+        y = CHANNELS["resampled"](x, np.random.default_rng(seed))
+        assert 0.9 < float(np.corrcoef(x, y)[0, 1]) < 1.0
+
+
+def test_clipping_cuts_the_loudest_samples_only() -> None:
+    x = speechlike()
+    for seed in range(6):
+        y = CHANNELS["clipped"](x, np.random.default_rng(seed))
+        cut = y != x
+        assert 0.0004 < cut.mean() < 0.051
+        (top,) = np.unique(np.abs(y[cut]))
+        assert (np.abs(x[cut]) > top).all()
+
+
+def test_gain_jumps_stay_within_nine_decibels_and_are_smooth() -> None:
+    x = np.ones(32000, np.float32)
+    y = 20.0 * np.log10(CHANNELS["levels"](x, np.random.default_rng(2)))
+    assert 1.0 < np.ptp(y) <= 9.0
+    assert np.abs(np.diff(y)).max() < 0.03
+
+
+def test_the_picture_shows_every_channel(tmp_path: Path) -> None:
+    from matplotlib.image import imread
+
+    from training.gallery import draw
+
+    picture = imread(draw(speechlike(), tmp_path / "channels.png"))
+    assert picture.shape[1] > 1000
+    assert picture[..., :3].std() > 0.1

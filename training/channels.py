@@ -16,6 +16,7 @@ from scipy import signal
 
 from model.config import SAMPLE_RATE
 from training import codecs
+from training.acoustics import clipped, levels, loudspeaker, resampled
 from training.codecs import Audio, Coder
 
 Channel = Callable[[Audio, np.random.Generator], Audio]
@@ -116,6 +117,10 @@ CHANNELS: dict[str, Channel] = {
     "g711-a": partial(g711, law="a"),
     "gsm": gsm,
     **{name: partial(coded, coders=coders) for name, coders in CODERS.items()},
+    "loudspeaker": loudspeaker,
+    "resampled": resampled,
+    "clipped": clipped,
+    "levels": levels,
     "loss-silence": partial(lose_packets, repeat=False),
     "loss-repeat": partial(lose_packets, repeat=True),
     "opus-16k-loss-5": partial(lossy, coder=_opus(16_000, 16_000)[0], share=0.05),

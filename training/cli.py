@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from training.cli_material import fetch, gather, shortcuts, vocode
+from training.cli_material import channels, fetch, gather, shortcuts, vocode
 from training.cli_options import Cache, Corpora, Workers
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -176,7 +176,7 @@ def average(
     run(AveragePlan(weights, corpus, split, tuple(channel or ("clean",)), out, cache, workers), typer.echo)
 
 
-for material in (vocode, gather, fetch, shortcuts):
+for material in (vocode, gather, fetch, shortcuts, channels):
     app.command()(material)
 
 

@@ -1,4 +1,4 @@
-"""Commands of `training` that make or judge material: vocode, gather, fetch, shortcuts."""
+"""Commands of `training` that make or judge material: vocode, gather, fetch, shortcuts, channels."""
 
 from __future__ import annotations
 
@@ -121,3 +121,15 @@ def _paths(pairs: list[str]) -> dict[str, Path]:
         if not all(pair.partition("=")):
             raise typer.BadParameter(f"{pair!r}: write NAME=PATH, such as hifigan-v2=generator_v2")
     return {name: Path(path) for name, _, path in (pair.partition("=") for pair in pairs)}
+
+
+def channels(
+    speech: Annotated[Path, typer.Argument(help="A recording of speech; its first 2.5 seconds are drawn.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The PNG to write.")] = Path("runs/channels.png"),
+    seed: Annotated[int, typer.Option(help="Of the settings that a channel draws.")] = 0,
+) -> None:
+    """Draw what each channel that training uses does to speech."""
+    from training.bank import read_audio
+    from training.gallery import draw
+
+    typer.echo(f"wrote {draw(read_audio(speech)[:40_000], out, seed)}")
