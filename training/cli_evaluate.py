@@ -1,0 +1,89 @@
+"""Commands of `training` that measure: evaluate, classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training.cli_options import Cache, Corpora, Device, Workers
+
+Weights = Annotated[Path | None, typer.Option(help="Weights file to measure; the shipped one if none.")]
+
+
+def evaluate(
+    corpus: Corpora,
+    weights: Weights = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="A list of clips for the corpus, whose folder its paths are relative to.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="dev, train, another split of the manifest, or all.")] = "dev",
+    channel: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="clean, a channel of training/channels.py, CHANNEL-loss-PERCENT, or babble-DB. May be repeated. If "
+            "none: clean, g711-mu, opus-wide, amr"
+        ),
+    ] = None,
+    matrix: Annotated[bool, typer.Option("--matrix", help="Add error rates by codec and lost packets.")] = False,
+    noise: Annotated[bool, typer.Option("--noise", help="Add error rates against background babble.")] = False,
+    matrix_clips: Annotated[
+        int, typer.Option(min=4, help="Clips for --matrix and --noise, of every part and class.")
+    ] = 200,
+    calls: Annotated[
+        Path | None, typer.Option(help="Show a result of benchmarks/calls.py: time to detect, false alarms per hour.")
+    ] = None,
+    drift: Annotated[
+        Path | None, typer.Option(help="Show a result of benchmarks/drift.py: an hour through one carried state.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for report.html, report.json, scores.txt and pictures.")] = Path(
+        "runs/evaluation"
+    ),
+    workers: Workers = 2,
+    cache: Cache = Path("data/cache"),
+    device: Device = "auto",
+    rounds: Annotated[int, typer.Option(min=20, help="Resamplings for the confidence intervals.")] = 500,
+) -> None:
+    """Measure a network: error rates by corpus part, family, system, language, channel and seconds of speech."""
+    from model.checkpoint import DEFAULT_WEIGHTS
+    from training.evaluate import CHANNELS, EvaluationPlan
+    from training.evaluate import evaluate as run
+
+    plan = EvaluationPlan(
+        corpora=corpus,
+        weights=weights or DEFAULT_WEIGHTS,
+        out=out,
+        cache=cache,
+        manifest=manifest,
+        split=split,
+        channels=tuple(dict.fromkeys(channel or CHANNELS)),
+        workers=workers,
+        device=device,
+        rounds=rounds,
+        matrix=matrix,
+        noise=noise,
+        matrix_clips=matrix_clips,
+        calls=calls,
+        drift=drift,
+    )
+    run(plan, typer.echo)
+
+
+def classes(
+    corpus: Corpora,
+    weights: Weights = None,
+    out: Annotated[
+        Path, typer.Option(help="Folder for classes.json, systems.safetensors and pictures; best beside the weights.")
+    ] = Path("runs/classes"),
+    part: Annotated[str, typer.Option(help="Only this part of the corpora, such as lab.")] = "",
+    fewest: Annotated[int, typer.Option(min=2, help="Training clips that a system needs to be a class.")] = 20,
+    workers: Workers = 2,
+    cache: Cache = Path("data/cache"),
+    device: Device = "auto",
+) -> None:
+    """Measure how well kinds of synthesis are named, and fit a classifier of systems over the network's embedding."""
+    from model.checkpoint import DEFAULT_WEIGHTS
+    from training.classify import ClassesPlan, run
+
+    run(ClassesPlan(corpus, weights or DEFAULT_WEIGHTS, out, cache, part, fewest, workers, device), typer.echo)
