@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from training.cli_evaluate import classes, evaluate
+from training.cli_evaluate import classes, evaluate, leave_out
 from training.cli_material import fetch, gather, shortcuts, vocode
 from training.cli_options import Cache, Corpora, Device, Workers
 
@@ -21,6 +21,7 @@ def training() -> None:
 
 @app.command()
 def train(
+    context: typer.Context,
     corpus: Corpora,
     out: Annotated[
         Path, typer.Option(help="Folder of the run: checkpoint, history, weights. Resumes where it stopped.")
@@ -106,7 +107,8 @@ def train(
         seed=seed,
     )
     plan = Plan(corpus, out, cache, _weights(part_weights), versions, workers, device, start, shared_speakers)
-    run(model, config, plan, typer.echo)
+    runner = context.obj or run  # leave-out hands over its own
+    runner(model, config, plan, typer.echo)
 
 
 @app.command()
@@ -130,6 +132,7 @@ def average(
 
 for command in (evaluate, classes, vocode, gather, fetch, shortcuts):
     app.command()(command)
+app.command("leave-out", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(leave_out)
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -1,9 +1,9 @@
-"""Commands of `training` that measure: evaluate, classes."""
+"""Commands of `training` that measure: evaluate, classes, leave-out."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -30,7 +30,7 @@ def evaluate(
     noise: Annotated[bool, typer.Option("--noise", help="Add error rates against background babble.")] = False,
     matrix_clips: Annotated[
         int, typer.Option(min=4, help="Clips for --matrix and --noise, of every part and class.")
-    ] = 200,
+    ] = 400,
     calls: Annotated[
         Path | None, typer.Option(help="Show a result of benchmarks/calls.py: time to detect, false alarms per hour.")
     ] = None,
@@ -87,3 +87,26 @@ def classes(
     from training.classify import ClassesPlan, run
 
     run(ClassesPlan(corpus, weights or DEFAULT_WEIGHTS, out, cache, part, fewest, workers, device), typer.echo)
+
+
+def leave_out(
+    context: typer.Context,
+    family: Annotated[
+        list[str] | None, typer.Option(help="A family to leave out. May be repeated. If none: every one in the corpus.")
+    ] = None,
+    fewest: Annotated[int, typer.Option(min=1, help="Clips that a family needs.")] = 20,
+) -> None:
+    """Train once for each family of synthesis without its clips, and measure how well those are detected.
+
+    Takes all options of `training train`: --minutes and --steps are of each training. A family that is done is not
+    done again; a training that broke off goes on. Writes leave-out.json into --out.
+    """
+    from functools import partial
+
+    from training.leave_out import run
+
+    group = context.parent and context.parent.command
+    train: Any = getattr(group, "commands", {})["train"]
+    runner = partial(run, families=tuple(family or ()), fewest=fewest)
+    with train.make_context(context.info_name, list(context.args), parent=context.parent, obj=runner) as inner:
+        train.invoke(inner)

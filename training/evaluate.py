@@ -61,7 +61,7 @@ class EvaluationPlan:
     size: int = 256
     matrix: bool = False
     noise: bool = False
-    matrix_clips: int = 200
+    matrix_clips: int = 400
     calls: Path | None = None
     drift: Path | None = None
 

@@ -108,7 +108,8 @@ def over_time(trials: Scored, figures: Figures) -> Any:
             if place == 0:
                 low, high = [100 * m.eer.low for m in moments], [100 * m.eer.high for m in moments]
                 axis.fill_between(seconds, low, high, color=colour, alpha=0.12, linewidth=0)
-        axis.set(title=part, xlabel="net speech heard (s)", ylim=(0, None))
+        axis.set(title=part, xlabel="net speech heard (s)")
+    axes[0, 0].set_ylim(bottom=0)  # once all are drawn: it ends the scaling of the axis that they share
     axes[0, 0].set_ylabel("EER (%)")
     axes[0, 0].legend(fontsize=7, loc="best")
     return figure

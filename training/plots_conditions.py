@@ -42,7 +42,7 @@ def noise(found: Conditions) -> Any:
         rates = [found.eer[name][part] for name in names]
         axis.plot(places, [100 * e.value for e in rates], color=colour, label=part, marker="o", ms=3)
         axis.fill_between(
-            places, [100 * e.low for e in rates], [100 * e.high for e in rates], color=colour, alpha=0.12, linewidth=0
+            places, [100 * e.low for e in rates], [100 * e.high for e in rates], color=colour, alpha=0.08, linewidth=0
         )
     axis.set_xticks(places, [CLEAN, *(f"{s} dB" for s in found.snrs)])
     axis.set(xlabel="speech above the babble", ylabel="EER (%)", ylim=(0, None))

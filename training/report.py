@@ -72,7 +72,7 @@ def percent(e: Estimate) -> str:
 def table(report: Report) -> list[str]:
     """The headline figures as lines of text."""
     lines = [
-        f"{'channel':<14}{'part':<10}{'bona fide':>9}{'fake':>6}   {'EER % (95 %)':<22}{'AUC':>6}{'minDCF':>8}"
+        f"{'channel':<16}{'part':<10}{'bona fide':>9}{'fake':>6}   {'EER % (95 %)':<22}{'AUC':>6}{'minDCF':>8}"
         f"{'actDCF':>8}{'Cllr':>7}"
     ]
     for channel, parts in report.figures.items():
@@ -80,7 +80,7 @@ def table(report: Report) -> list[str]:
             w = part.whole
             rest = [w.figures[k].value for k in ("auc", "min_dcf", "act_dcf", "cllr")]
             lines.append(
-                f"{channel:<14}{name:<10}{w.bonafide:>9}{w.spoof:>6}   {percent(w.figures['eer']):<22}"
+                f"{channel:<16}{name:<10}{w.bonafide:>9}{w.spoof:>6}   {percent(w.figures['eer']):<22}"
                 f"{rest[0]:>6.3f}{rest[1]:>8.3f}{rest[2]:>8.3f}{rest[3]:>7.3f}"
             )
     return lines

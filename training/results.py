@@ -60,5 +60,8 @@ def draw_calls(result: Result) -> Any:
             axis.plot(at["false_alarms_per_hour"], scale * at[key], "D", color=SPOOF, label=label)
         axis.set(xlabel="false alarms an hour", title=title, ylim=(0, None))
         axis.set_xscale("symlog", linthresh=1.0)
+        axis.set_xticks([t for t in (0, 1, 10, 100) if t <= max(1.0, *alarms)])
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.set_xlim(left=-0.2)
         axis.legend(fontsize=8, loc="best")
     return figure
