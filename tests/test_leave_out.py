@@ -12,7 +12,7 @@ from tiny_corpus import make_corpus
 from typer.testing import CliRunner
 
 from model.checkpoint import describe
-from training import cli, leave_out
+from training import cli, leave_out, prepare
 from training.bank import AudioBank
 from training.corpora import Clip, CorpusError
 from training.prepare import Material
@@ -32,7 +32,9 @@ def written(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     words = ["leave-out", "--corpus", str(corpus), "--out", str(out), "--cache", str(out / "cache"), *SMALL.split()]
     words += ["--steps", "20", "--validate-every", "20", "--device", "cpu", "--fewest", "8"]
     words += ["--family", "gan-vocoder", "--family", "end-to-end-tts"]
-    done = CliRunner().invoke(cli.app, words)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prepare, "OTHER_SOUNDS_S", 8)
+        done = CliRunner().invoke(cli.app, words)
     assert done.exit_code == 0, done.output
     return out, words
 
@@ -83,8 +85,9 @@ def test_the_report_has_a_row_a_family_and_means(written: tuple[Path, list[str]]
     assert 0 <= rows["gan-vocoder"]["open_set"]["auroc"] <= 1
 
 
-def test_what_is_done_is_not_done_again(written: tuple[Path, list[str]]) -> None:
+def test_what_is_done_is_not_done_again(written: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     out, words = written
+    monkeypatch.setattr(prepare, "OTHER_SOUNDS_S", 8)
     before = (out / "leave-out.json").read_bytes()
     result = out / "gan-vocoder" / "result.json"
     result.unlink()

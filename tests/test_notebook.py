@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 import pytest
 from nbclient import NotebookClient
 from tiny_corpus import make_corpus
+
+from training.prepare import OTHER_SOUNDS_S
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "train.ipynb"
 SMALL = (
@@ -35,6 +38,9 @@ def test_the_notebook_is_kept_without_outputs() -> None:
 
 def test_the_notebook_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     corpus = make_corpus(tmp_path / "corpus").parent
+    (tmp_path / "work" / "cache").mkdir(parents=True)
+    noise = np.random.default_rng(0).integers(-300, 300, 60 * 16_000).astype(np.int16)
+    np.save(tmp_path / "work" / "cache" / f"other-sounds-{OTHER_SOUNDS_S}.npy", noise)  # made before: it takes 15 s
     for name, value in {
         "CORPUS": str(corpus),
         "TRAIN_OPTIONS": SMALL,
