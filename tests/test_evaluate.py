@@ -151,7 +151,7 @@ def test_the_page_stands_alone_and_names_everything(written: tuple[Path, list[st
     assert "http" not in page
     for word in ("melgan", "vits", "signal-vocoder", "narrow", "hiss.safetensors", "EER", "Cllr", "bona fide"):
         assert word in page
-    assert any(line.startswith("clean         lab") for line in said)
+    assert any(line.startswith("clean           lab") for line in said)
     assert any("24 of 24 clips scored" in line for line in said)
     assert said[-1] == f"wrote {out / 'report.html'}"
 
