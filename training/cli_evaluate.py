@@ -37,6 +37,9 @@ def evaluate(
     drift: Annotated[
         Path | None, typer.Option(help="Show a result of benchmarks/drift.py: an hour through one carried state.")
     ] = None,
+    as_recorded: Annotated[
+        bool, typer.Option("--as-recorded", help="Clips at their own level, as `monitor score` hears them.")
+    ] = False,
     out: Annotated[Path, typer.Option(help="Folder for report.html, report.json, scores.txt and pictures.")] = Path(
         "runs/evaluation"
     ),
@@ -66,6 +69,7 @@ def evaluate(
         matrix_clips=matrix_clips,
         calls=calls,
         drift=drift,
+        as_recorded=as_recorded,
     )
     run(plan, typer.echo)
 

@@ -80,7 +80,7 @@ def part_of_bank(bank: AudioBank, rows: Sequence[int]) -> AudioBank:
     """A bank of some of the clips."""
     spans = [bank.audio[bank.bounds[i] : bank.bounds[i + 1]] for i in rows]
     bounds = np.concatenate([[0], np.cumsum([len(s) for s in spans])]).astype(np.int64)
-    return AudioBank([bank.clips[i] for i in rows], np.concatenate(spans), bounds)
+    return AudioBank([bank.clips[i] for i in rows], np.concatenate(spans), bounds, bank.equalised)
 
 
 def channels_of(*, matrix: bool, noise: bool) -> tuple[str, ...]:

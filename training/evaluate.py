@@ -46,6 +46,7 @@ MAPPED, FEWEST_MAPPED = 800, 12
 class EvaluationPlan:
     """What is measured and where it is written. rounds: of the bootstrap. size: clips scored at once. matrix, noise:
     with error rates by codec and loss, against noise, over matrix_clips clips. calls, drift: results to show.
+    as_recorded: clips at their own level.
     """
 
     corpora: Sequence[Path]
@@ -64,6 +65,7 @@ class EvaluationPlan:
     matrix_clips: int = 400
     calls: Path | None = None
     drift: Path | None = None
+    as_recorded: bool = False
 
 
 def llr_over_time(scores: Scores, detector: Detector) -> NDArray[np.float64]:
@@ -129,7 +131,13 @@ def evaluate(plan: EvaluationPlan, say: Say) -> Report:
     clips = choose(plan.corpora, plan.split, plan.manifest)
     say(f"{len(clips)} clips of the split {plan.split}, {sum(c.label for c in clips)} of them synthetic")
     plan.cache.mkdir(parents=True, exist_ok=True)
-    bank = build_bank(clips, plan.cache, plan.workers, lambda done, total: say(f"{done} of {total} clips decoded"))
+    bank = build_bank(
+        clips,
+        plan.cache,
+        plan.workers,
+        lambda done, total: say(f"{done} of {total} clips decoded"),
+        as_recorded=plan.as_recorded,
+    )
     # Before torch starts threads: the workers are forks.
     banks = {name: through_channel(bank, name, plan.cache, plan.workers, say) for name in plan.channels}
     conditions = _conditions(plan, detector, bank, say)

@@ -81,13 +81,14 @@ def through_channel(bank: AudioBank, channel: str, cache: Path, workers: int, sa
     if channel == CLEAN:
         return bank
     listing = json.dumps([channel, *([str(c.path), c.pair] for c in bank.clips), bank.bounds.tolist()])
-    path = cache / f"channel-{channel}-{hashlib.sha256(listing.encode()).hexdigest()[:16]}.npy"
+    kind = "" if bank.equalised else "as-recorded-"
+    path = cache / f"{kind}channel-{channel}-{hashlib.sha256(listing.encode()).hexdigest()[:16]}.npy"
     if not path.is_file():
         partial_path = path.with_suffix(".partial.npy")
         np.save(partial_path, render(bank, channel, workers, say))
         partial_path.replace(path)
     audio: NDArray[Any] = np.load(path, mmap_mode="r")
-    return AudioBank(bank.clips, audio, bank.bounds)
+    return AudioBank(bank.clips, audio, bank.bounds, bank.equalised)
 
 
 def render(bank: AudioBank, channel: str, workers: int, say: Say) -> Int16:
