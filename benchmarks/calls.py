@@ -29,8 +29,9 @@ from monitor.errors import MonitorError
 from monitor.operating_point import at_threshold
 from monitor.running import open_detector
 from training.bank import build_bank
+from training.channels import CLEAN
 from training.corpora import CorpusError
-from training.trials import CLEAN, check_channels, choose
+from training.trials import check_channels, choose
 
 CHANNELS = (CLEAN, "g711-mu", "opus-wide")
 THRESHOLDS = tuple(np.round(np.arange(0.25, 6.01, 0.25), 2).tolist())

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from benchmarks.trace import Audio, pause, whole_blocks
 from model.config import BLOCK, SAMPLE_RATE
 from training.bank import AudioBank
-from training.channels import CHANNELS
+from training.channels import find_channel
 from training.corpora import Clip
-from training.trials import CLEAN
 
 GENUINE, FAKE, TURNS = "genuine", "fake", "turns fake"
 KINDS = (GENUINE, FAKE, TURNS)
@@ -85,7 +84,9 @@ class Caller:
         return whole_blocks(np.concatenate(parts))
 
     def _through(self, channel: str, audio: Audio) -> Audio:
-        return audio if channel == CLEAN else CHANNELS[channel](audio, self.rng)
+        treat = find_channel(channel)
+        assert treat is not None, channel
+        return treat(audio, self.rng)
 
 
 def stack(calls: Sequence[Call]) -> Audio:

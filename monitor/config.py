@@ -52,6 +52,7 @@ class EvidenceSection(Section):
     memory_s: Positive = Field(2.0, description="net speech after which old evidence has faded to 1/e")
     min_speech_probability: float = Field(0.5, ge=0, le=1, description="below it a block is music or noise")
     max_llr: Positive = Field(8.0, description="bound of the log-likelihood ratio shown, in nats")
+    family_floor: float = Field(0.5, ge=0, le=0.5, description="likeliest family below it: unknown comes first")
 
 
 class AlertSection(Section):

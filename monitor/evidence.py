@@ -7,6 +7,7 @@ synthetic half-way is caught and one odd second is not; the whole-recording mean
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from math import exp, log
 
@@ -17,6 +18,9 @@ from model.config import BLOCK_S, Calibration
 from monitor.config import EvidenceSection
 
 Floats = NDArray[np.float64]
+
+UNKNOWN_FAMILY = "unknown"
+"""Of synthesis that resembles none of the families that the network learned."""
 
 
 @dataclass(frozen=True)
@@ -89,3 +93,15 @@ def whole_llr(config: EvidenceSection, calibration: Calibration | Scaling, evide
 def posterior(llr: Floats, prior: float) -> Floats:
     """Probability of a fake (N,), given the log-likelihood ratio and the probability before anything was heard."""
     return 1.0 / (1.0 + np.exp(-(llr + log(prior / (1.0 - prior)))))
+
+
+def named(shares: Mapping[str, float], floor: float) -> tuple[tuple[str, float], ...]:
+    """Families and their probabilities, the likeliest first; before them UNKNOWN_FAMILY, where the likeliest is below
+    floor <= 0.5, with the probability that it is not that one.
+
+    A family that was never learned is spread over the known ones (Hendrycks and Gimpel, ICLR 2017).
+    """
+    families = sorted(shares.items(), key=lambda pair: -pair[1])
+    if families and families[0][1] < floor:
+        families.insert(0, (UNKNOWN_FAMILY, 1.0 - families[0][1]))
+    return tuple(families)

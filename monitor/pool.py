@@ -18,7 +18,7 @@ from model.gate import Kind
 from model.stream import Detector, Scores, State, assign, init_state, select, step
 from monitor.alerts import UNKNOWN, Changes, Decision, Heard, decide, undecided
 from monitor.config import Config
-from monitor.evidence import Scaling, accumulate, no_evidence, posterior, recent_llr, whole_llr
+from monitor.evidence import Scaling, accumulate, named, no_evidence, posterior, recent_llr, whole_llr
 from monitor.ring import Blocks
 from monitor.traces import Traces
 from monitor.types import Reason
@@ -191,13 +191,13 @@ class Pool:
         return Bandwidth(int(self.bandwidth[row])).name.lower()
 
     def families(self, row: int, *, whole: bool = False) -> tuple[tuple[str, float], ...]:
-        """Synthesis families and their probabilities, most likely first: recent, or of all speech heard."""
+        """Synthesis families and their probabilities, most likely first, or unknown: recent, or of all speech."""
         weights = (self.evidence.all_families if whole else self.evidence.families)[row]
         total = weights.sum()
         if total <= 0:
             return ()
-        pairs = zip(self.detector.config.families, (weights / total).tolist(), strict=True)
-        return tuple(sorted(pairs, key=lambda pair: -pair[1]))
+        shares = dict(zip(self.detector.config.families, (weights / total).tolist(), strict=True))
+        return named(shares, self.config.evidence.family_floor)
 
     def recent(self, row: int) -> tuple[float, float]:
         """llr and p_fake of the recent speech of a row."""

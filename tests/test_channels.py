@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from training import codecs
-from training.channels import CHANNELS, CODERS, lose_packets, lossy, random_channel
+from training.channels import CHANNELS, Channel, find_channel, lose_packets, lossy, random_channel
 
 Audio = NDArray[np.float32]
 NARROW = [
@@ -33,6 +33,12 @@ def speechlike(n: int = 24000) -> Audio:
 def lag(y: Audio, x: Audio) -> int:
     match = np.correlate(y.astype(np.float64), x.astype(np.float64)[800:-800], "valid")
     return int(np.argmax(match)) - 800
+
+
+def named(name: str) -> Channel:
+    channel = find_channel(name)
+    assert channel is not None
+    return channel
 
 
 def share_above(x: Audio, hz: float) -> float:
@@ -83,11 +89,36 @@ def test_a_lossy_channel_loses_the_share_that_its_name_says() -> None:
     whole = CHANNELS["opus-wide"](x, np.random.default_rng(0))
     changed = []
     for seed in range(8):
-        y = CHANNELS["opus-16k-loss-5"](x, np.random.default_rng(seed))
-        kept = lossy(x, np.random.default_rng(seed), coder=CODERS["opus-wide"][1], share=1e-9)
+        y = named("opus-16k-loss-5")(x, np.random.default_rng(seed))
+        kept = lossy(x, np.random.default_rng(seed), before=named("opus-16k"), share=1e-9)
         changed.append(float(np.any(y.reshape(-1, 320) != kept.reshape(-1, 320), axis=1).mean()))
         assert np.corrcoef(y, whole)[0, 1] > 0.5
     assert 0.02 < float(np.mean(changed)) < 0.08
+
+
+@pytest.mark.parametrize(("name", "share"), [("gsm-loss-10", 0.1), ("clean-loss-1", 0.01)])
+def test_any_channel_can_lose_packets(name: str, share: float) -> None:
+    x = speechlike(160_000)
+    changed = []
+    for seed in range(12):
+        y = named(name)(x, np.random.default_rng(seed))
+        kept = named(name.split("-")[0])(x, np.random.default_rng(seed))
+        changed.append(float(np.any(y.reshape(-1, 320) != kept.reshape(-1, 320), axis=1).mean()))
+    assert 0.4 * share < float(np.mean(changed)) < 1.8 * share
+
+
+@pytest.mark.parametrize("snr", [5, 20])
+def test_babble_is_as_loud_as_its_name_says(snr: int) -> None:
+    x = speechlike(64_000)
+    noise = named(f"babble-{snr}")(x, np.random.default_rng(0)) - x
+    power = [np.sort(np.square(y.reshape(-1, 320)).mean(1))[100:].mean() for y in (x, noise)]
+    assert 10 * np.log10(power[0] / power[1]) == pytest.approx(snr, abs=0.5)
+    np.testing.assert_array_equal(noise + x, named(f"babble-{snr}")(x, np.random.default_rng(0)))
+
+
+@pytest.mark.parametrize("name", ["fax", "gsm-loss-0", "fax-loss-5", "gsm-loss-100", "babble-", "loss-5", "clean-5"])
+def test_names_that_mean_nothing_are_no_channels(name: str) -> None:
+    assert find_channel(name) is None
 
 
 def test_band_edges_lie_where_the_name_says() -> None:

@@ -15,6 +15,8 @@ from tiny_corpus import hiss, make_corpus, voice
 from typer.testing import CliRunner
 
 from model.checkpoint import load_detector
+from monitor.commands.score import score as command_score
+from monitor.config import Config, ModelSection
 from training import cli, plots
 from training.bank import AudioBank, build_bank
 from training.corpora import Clip, CorpusError, load_manifest
@@ -128,19 +130,36 @@ def test_the_scores_are_those_of_the_streaming_step(
     assert stated == pytest.approx(eer(narrow, labels), abs=1e-4)
 
 
+def test_the_command_score_says_the_same_of_a_file(
+    written: tuple[Path, list[str]],
+    corpus: Path,
+    weights: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["evaluate", "--corpus", str(corpus), "--weights", str(weights), "--out", str(tmp_path / "out")]
+    words += ["--workers", "1", "--channel", "clean", "--cache", str(tmp_path), "--rounds", "20", "--device", "cpu"]
+    done = CliRunner().invoke(cli.app, [*words, "--as-recorded"])
+    assert done.exit_code == 0, done.output
+    evaluated = _scores(tmp_path / "out" / "scores.txt")
+    assert evaluated != _scores(written[0] / "scores.txt"), "the level of a clip says a little"
+    files = [corpus / name for name in evaluated]
+    assert command_score(files, Config(model=ModelSection(weights=str(weights))), as_json=True) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["path"] for line in lines] == [str(f) for f in files]
+    np.testing.assert_allclose([line["llr"] for line in lines], list(evaluated.values()), atol=2e-5)
+
+
 def test_the_page_stands_alone_and_names_everything(written: tuple[Path, list[str]]) -> None:
     out, said = written
     page = (out / "report.html").read_text()
     pictures = sorted(p.name for p in out.glob("*.png"))
-    assert pictures == sorted(
-        f"{name}.png"
-        for name in ("histograms", "det", "roc", "over-time", "families", "systems", "confusion", "reliability")
-    )
+    assert pictures == sorted(f"{name}.png" for name in (*plots.PICTURES, "embedding"))
     assert page.count("data:image/png;base64,") == len(pictures)
     assert "http" not in page
     for word in ("melgan", "vits", "signal-vocoder", "narrow", "hiss.safetensors", "EER", "Cllr", "bona fide"):
         assert word in page
-    assert any(line.startswith("clean         lab") for line in said)
+    assert any(line.startswith("clean           lab") for line in said)
     assert any("24 of 24 clips scored" in line for line in said)
     assert said[-1] == f"wrote {out / 'report.html'}"
 

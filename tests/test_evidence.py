@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from model.config import BLOCK_S, Calibration
 from monitor.config import EvidenceSection
-from monitor.evidence import Evidence, accumulate, no_evidence, posterior, recent_llr, whole_llr
+from monitor.evidence import UNKNOWN_FAMILY, Evidence, accumulate, named, no_evidence, posterior, recent_llr, whole_llr
 
 CONFIG = EvidenceSection(memory_s=4.0)
 CALIBRATION = Calibration(scale=2.0, offset=-1.0)
@@ -84,3 +84,16 @@ def test_the_prior_moves_the_probability_and_not_the_ratio() -> None:
     llr = np.array([2.0])
     odds = [posterior(llr, p)[0] / (1 - posterior(llr, p)[0]) / (p / (1 - p)) for p in (0.01, 0.5, 0.9)]
     assert odds == pytest.approx([np.exp(2.0)] * 3)
+
+
+def test_a_family_that_is_not_sure_is_unknown() -> None:
+    shares = {"gan-vocoder": 0.3, "neural-codec": 0.45, "flow-vocoder": 0.25}
+    assert list(named(shares, 0.5)) == [
+        (UNKNOWN_FAMILY, pytest.approx(0.55)),
+        ("neural-codec", 0.45),
+        ("gan-vocoder", 0.3),
+        ("flow-vocoder", 0.25),
+    ]
+    assert next(iter(named(shares, 0.45))) == ("neural-codec", 0.45)
+    assert UNKNOWN_FAMILY not in dict(named(shares, 0.0))
+    assert named({}, 0.5) == ()

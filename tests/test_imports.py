@@ -31,6 +31,7 @@ MAY_IMPORT = {
         "monitor/cli/",
         "monitor/entry.py",
         "training/cli.py",
+        "training/cli_evaluate.py",
         "training/cli_material.py",
         "training/cli_options.py",
     ),

@@ -16,16 +16,21 @@ from numpy.typing import NDArray
 from model.resample import resample_all
 from training.corpora import Clip, CorpusError
 
+Load = Callable[[tuple[Path, int]], NDArray[np.int16]]
+
 PEAK = 0.5
 
 
 @dataclass(frozen=True)
 class AudioBank:
-    """audio: int16 (total,), the clips end to end at 16 kHz. bounds: int64 (clips + 1,), where each begins and ends."""
+    """audio: int16 (total,), the clips end to end at 16 kHz. bounds: int64 (clips + 1,), where each begins and ends.
+    equalised: brought to one level, and dithered.
+    """
 
     clips: list[Clip]
     audio: NDArray[np.int16]
     bounds: NDArray[np.int64]
+    equalised: bool = True
 
     def clip(self, i: int) -> NDArray[np.float32]:
         """Samples of clip i, full scale = 1."""
@@ -54,6 +59,11 @@ def _load(job: tuple[Path, int]) -> NDArray[np.int16]:
     return np.clip(np.round(x * 32768.0 + dither), -32768, 32767).astype(np.int16)
 
 
+def _as_recorded(job: tuple[Path, int]) -> NDArray[np.int16]:
+    """One clip at its own level: the very samples of a file of 16 bit at 16 kHz."""
+    return np.clip(np.round(read_audio(job[0]) * 32768.0), -32768, 32767).astype(np.int16)
+
+
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
@@ -61,25 +71,36 @@ def _size(path: Path) -> int:
         raise CorpusError(f"cannot read {path}: {error.strerror}") from error
 
 
-def build_bank(clips: Sequence[Clip], cache: Path, workers: int, progress: Callable[[int, int], None]) -> AudioBank:
+def build_bank(
+    clips: Sequence[Clip],
+    cache: Path,
+    workers: int,
+    progress: Callable[[int, int], None],
+    *,
+    as_recorded: bool = False,
+) -> AudioBank:
     """Decode clips, or take them from the cache where the same files, by name and size, were decoded before.
 
-    progress(done, total) is called now and then. Raises CorpusError for a file that cannot be read.
+    as_recorded: at their own level and without dither. progress(done, total) is called now and then. Raises
+    CorpusError for a file that cannot be read.
     """
     listing = json.dumps([(str(c.path), _size(c.path)) for c in clips])
-    folder = cache / hashlib.sha256(listing.encode()).hexdigest()[:16]
+    kind = "as-recorded-" if as_recorded else ""
+    folder = cache / f"{kind}{hashlib.sha256(listing.encode()).hexdigest()[:16]}"
     if not (folder / "bounds.npy").is_file():
-        _decode(clips, folder, workers, progress)
+        _decode(clips, folder, workers, progress, _as_recorded if as_recorded else _load)
     audio: NDArray[Any] = np.load(folder / "audio.npy", mmap_mode="r")
-    return AudioBank(list(clips), audio, np.load(folder / "bounds.npy"))
+    return AudioBank(list(clips), audio, np.load(folder / "bounds.npy"), equalised=not as_recorded)
 
 
-def _decode(clips: Sequence[Clip], folder: Path, workers: int, progress: Callable[[int, int], None]) -> None:
+def _decode(
+    clips: Sequence[Clip], folder: Path, workers: int, progress: Callable[[int, int], None], load: Load
+) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     jobs = [(clip.path, i) for i, clip in enumerate(clips)]
     parts: list[NDArray[np.int16]] = []
     with ProcessPoolExecutor(workers) as pool:
-        for part in pool.map(_load, jobs, chunksize=32):
+        for part in pool.map(load, jobs, chunksize=32):
             parts.append(part)
             if len(parts) % 200 == 0 or len(parts) == len(jobs):
                 progress(len(parts), len(jobs))

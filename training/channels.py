@@ -6,6 +6,7 @@ float32 (n,), time-aligned with the input.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import lru_cache, partial
 
@@ -18,6 +19,7 @@ from model.config import SAMPLE_RATE
 from training import codecs
 from training.acoustics import clipped, levels, loudspeaker, resampled
 from training.codecs import Audio, Coder
+from training.nonspeech import babble
 
 Channel = Callable[[Audio, np.random.Generator], Audio]
 Rng = np.random.Generator
@@ -88,9 +90,22 @@ def lose_packets(x: Audio, rng: Rng, *, repeat: bool, share: float = 0.0) -> Aud
     return packets.reshape(-1)[: len(x)].astype(np.float32)
 
 
-def lossy(x: Audio, rng: Rng, *, coder: Coder, share: float) -> Audio:
-    """Through a coder, then a share of the packets lost and concealed by the last one, fading."""
-    return lose_packets(coded(x, rng, coders=(coder,)), rng, repeat=True, share=share)
+def lossy(x: Audio, rng: Rng, *, before: Channel, share: float) -> Audio:
+    """Through a channel, then a share of the packets lost and concealed by the last one, fading."""
+    return lose_packets(before(x, rng), rng, repeat=True, share=share)
+
+
+def noisy(x: Audio, rng: Rng, *, snr_db: float) -> Audio:
+    """Many talkers in the background, snr_db below the speech; levels are means over the louder half of the time."""
+    noise = babble(rng, len(x))
+    gain = _loud_power(x) / max(_loud_power(noise), 1e-12) * 10.0 ** (-snr_db / 10.0)
+    return np.clip(x + noise * np.float32(gain**0.5), -1.0, 1.0).astype(np.float32)
+
+
+def _loud_power(x: Audio) -> float:
+    """Mean power of the louder half of the 20 ms packets."""
+    power = np.square(x[: len(x) // PACKET * PACKET].reshape(-1, PACKET)).mean(1)
+    return float(np.sort(power)[len(power) // 2 :].mean()) if len(power) else 0.0
 
 
 def _opus(rate: int, *bit_rates: int) -> tuple[Coder, ...]:
@@ -123,9 +138,32 @@ CHANNELS: dict[str, Channel] = {
     "levels": levels,
     "loss-silence": partial(lose_packets, repeat=False),
     "loss-repeat": partial(lose_packets, repeat=True),
-    "opus-16k-loss-5": partial(lossy, coder=_opus(16_000, 16_000)[0], share=0.05),
 }
-"""Channels by name: f(x, rng) -> y."""
+"""Channels by name: f(x, rng) -> y. Training draws from those that lose no packets."""
+
+CLEAN = "clean"
+"""The channel that changes nothing."""
+
+EXTRA: dict[str, Channel] = {
+    CLEAN: lambda x, _: x,
+    "opus-16k": partial(coded, coders=_opus(16_000, 16_000)),
+}
+"""Channels for measuring alone."""
+
+PATTERNS = "CHANNEL-loss-PERCENT, such as gsm-loss-5, and babble-DB, such as babble-10"
+"""Families of channels, for people."""
+
+
+def find_channel(name: str) -> Channel | None:
+    """A channel of the tables, CHANNEL-loss-PERCENT (0 < PERCENT < 100) or babble-DB (signal to noise); else None."""
+    if found := (CHANNELS | EXTRA).get(name):
+        return found
+    if match := re.fullmatch(r"babble-(-?\d{1,2})", name):
+        return partial(noisy, snr_db=float(match[1]))
+    match = re.fullmatch(r"(.+)-loss-(\d{1,2})", name)
+    before = find_channel(match[1]) if match and int(match[2]) else None
+    return partial(lossy, before=before, share=int(match[2]) / 100.0) if match and before else None
+
 
 WEIGHTS = {"g711-mu": 3.0, "g711-a": 2.0, "opus-wide": 3.0, "amr": 2.0, "opus-narrow": 1.5, "g722": 1.5, "g723.1": 0.5}
 """How often random_channel draws a codec or band limit, relative to those not named."""

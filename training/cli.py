@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from training.cli_evaluate import classes, evaluate, leave_out
 from training.cli_material import channels, fetch, gather, shortcuts, vocode
-from training.cli_options import Cache, Corpora, Workers
+from training.cli_options import Cache, Corpora, Device, Workers
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -18,23 +19,9 @@ def training() -> None:
     """Train and measure the networks of the deepfake speech monitor."""
 
 
-def _device(name: str) -> str:
-    """A device that this machine has."""
-    if name not in ("auto", "cpu", "cuda", "mps"):
-        raise typer.BadParameter(f"{name!r}: auto, cpu, cuda or mps")
-    if name in ("cuda", "mps"):
-        import torch
-
-        if not (torch.cuda if name == "cuda" else torch.backends.mps).is_available():
-            raise typer.BadParameter(f"this machine has no {name} device; auto takes what there is")
-    return name
-
-
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", callback=_device)]
-
-
 @app.command()
 def train(
+    context: typer.Context,
     corpus: Corpora,
     out: Annotated[
         Path, typer.Option(help="Folder of the run: checkpoint, history, weights. Resumes where it stopped.")
@@ -120,41 +107,8 @@ def train(
         seed=seed,
     )
     plan = Plan(corpus, out, cache, _weights(part_weights), versions, workers, device, start, shared_speakers)
-    run(model, config, plan, typer.echo)
-
-
-@app.command()
-def evaluate(
-    corpus: Corpora,
-    weights: Annotated[Path | None, typer.Option(help="Weights file to measure; the shipped one if none.")] = None,
-    manifest: Annotated[
-        Path | None, typer.Option(help="A list of clips for the corpus, whose folder its paths are relative to.")
-    ] = None,
-    split: Annotated[str, typer.Option(help="dev, train, another split of the manifest, or all.")] = "dev",
-    channel: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="clean, or a channel of training/channels.py. May be repeated. If none: clean, g711-mu, opus-wide, amr"
-        ),
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for report.html, report.json, scores.txt and pictures.")] = Path(
-        "runs/evaluation"
-    ),
-    workers: Workers = 2,
-    cache: Cache = Path("data/cache"),
-    device: Device = "auto",
-    rounds: Annotated[int, typer.Option(min=20, help="Resamplings for the confidence intervals.")] = 500,
-) -> None:
-    """Measure a network: error rates by corpus part, family, system, language, channel and seconds of speech."""
-    from model.checkpoint import DEFAULT_WEIGHTS
-    from training.evaluate import CHANNELS, EvaluationPlan
-    from training.evaluate import evaluate as run
-
-    channels = tuple(dict.fromkeys(channel or CHANNELS))
-    plan = EvaluationPlan(
-        corpus, weights or DEFAULT_WEIGHTS, out, cache, manifest, split, channels, workers, device, rounds
-    )
-    run(plan, typer.echo)
+    runner = context.obj or run  # leave-out hands over its own
+    runner(model, config, plan, typer.echo)
 
 
 @app.command()
@@ -176,8 +130,9 @@ def average(
     run(AveragePlan(weights, corpus, split, tuple(channel or ("clean",)), out, cache, workers), typer.echo)
 
 
-for material in (vocode, gather, fetch, shortcuts, channels):
-    app.command()(material)
+for command in (evaluate, classes, vocode, gather, fetch, shortcuts, channels):
+    app.command()(command)
+app.command("leave-out", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(leave_out)
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -73,6 +73,17 @@ def _cut(y: Audio, delay: int, n: int) -> Audio:
     return np.pad(y, (0, max(0, n - len(y))))[:n].astype(np.float32)
 
 
+def has_encoder(name: str) -> bool:
+    """Whether FFmpeg was built with an encoder."""
+    import av
+
+    try:
+        av.codec.Codec(name, "w")
+    except av.codec.codec.UnknownCodecError:
+        return False
+    return True
+
+
 @lru_cache(maxsize=256)
 def _delay(coder: Coder) -> int:
     """Samples by which a coder delays a gliding, voice-like tone."""

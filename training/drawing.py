@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 BONA_FIDE, SPOOF = "#0072B2", "#D55E00"
@@ -34,3 +36,17 @@ def panels(rows: int, columns: int, width: float, height: float, **sharing: Any)
     figure = Figure(figsize=(width * columns, height * rows))
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, squeeze=False, **sharing)
+
+
+def save_all(pictures: Mapping[str, Callable[[], Any]], out: Path) -> dict[str, Path]:
+    """Draw and write NAME.png for each picture that is not None; returns the files by name."""
+    import matplotlib as mpl
+
+    files = {}
+    with mpl.rc_context(STYLE):
+        for name, picture in pictures.items():
+            figure = picture()
+            if figure is not None:
+                files[name] = out / f"{name}.png"
+                figure.savefig(files[name], metadata={"Software": None})
+    return files

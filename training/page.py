@@ -7,11 +7,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from training.figures import ALL, Estimate, Group, Part
+from training.results import headline
 
 if TYPE_CHECKING:
     from training.report import Report
@@ -55,6 +56,11 @@ CAPTIONS = {
     "systems": "The fakes of a system against all bona fide clips of the part, in the first channel; number of fakes "
     "in brackets. The dotted line is the whole part. Few clips: look at the intervals.",
     "confusion": "What the family head calls the fakes, in the first channel; clips. Shades are shares of a row.",
+    "matrix": "Error rate by codec and share of lost packets, which are concealed by repetition; no band of errors is "
+    "drawn: neighbouring cells differ by chance, too.",
+    "noise": "Error rate against the level of many talkers in the background; bands are 95 % intervals.",
+    "embedding": "Each clip by the mean and deviation of the network's hidden state over its speech; near means alike.",
+    "calls": "Simulated calls, decided for every threshold: how soon and how many fakes, at how many false alarms.",
     "reliability": "Above: of the clips with such a p_fake, the share that are fakes, both classes weighed alike; a "
     "calibrated detector stays on the diagonal. Below: how many clips are so, in the first channel.",
 }
@@ -140,6 +146,20 @@ def _facts(report: Report) -> str:
     return "<dl>" + "".join(f"<dt>{k}</dt><dd>{v}</dd>" for k, v in facts.items()) + "</dl>"
 
 
+def _clips(report: Report) -> str:
+    return f"<p class=quiet>Over {report.conditions.clips} clips.</p>" if report.conditions else ""
+
+
+def _result(report: Report, name: str) -> str:
+    """The figures of another measurement, and whether it was one of these weights."""
+    result: Mapping[str, Any] | None = getattr(report.results, name)
+    if result is None:
+        return ""
+    same = result.get("weights_sha256") == report.weights_hash
+    note = "" if same else "<p><b>Beware:</b> measured with other weights than this report.</p>"
+    return note + _table(["figure", "value"], [[escape(k), escape(v)] for k, v in headline(result)])
+
+
 def _terms() -> str:
     return "<dl class=quiet>" + "".join(f"<dt>{k}</dt><dd>{escape(v)}</dd>" for k, v in TERMS.items()) + "</dl>"
 
@@ -160,6 +180,11 @@ def page(report: Report, pictures: Mapping[str, Path]) -> str:
         "Naming the family": _picture(pictures, "confusion"),
         "Languages": tables(lambda p: p.languages, both=True),
         "Calibration": _picture(pictures, "reliability"),
+        "Codecs and lost packets": _picture(pictures, "matrix") + _clips(report),
+        "Noise": _picture(pictures, "noise"),
+        "Hidden state": _picture(pictures, "embedding"),
+        "Time to detect": _picture(pictures, "calls") + _result(report, "calls"),
+        "An hour in one state": _result(report, "drift"),
         "Systems": _picture(pictures, "systems") + tables(lambda p: p.systems),
     }
     title = f"Evaluation of {escape(report.weights.name)}"

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from training.drawing import BONA_FIDE, COLOURS, SPOOF, STYLE, panels
-from training.figures import ALL, FamilyHead, Group, Part, Trials, of_part
+from training.drawing import BONA_FIDE, COLOURS, SPOOF, panels, save_all
+from training.figures import ALL, Group, Part, Trials, of_part
 from training.metrics import error_rates
+from training.plots_classes import counts_matrix
 
 Figures = Mapping[str, Mapping[str, Part]]
 Scored = Mapping[str, Trials]
@@ -106,7 +108,8 @@ def over_time(trials: Scored, figures: Figures) -> Any:
             if place == 0:
                 low, high = [100 * m.eer.low for m in moments], [100 * m.eer.high for m in moments]
                 axis.fill_between(seconds, low, high, color=colour, alpha=0.12, linewidth=0)
-        axis.set(title=part, xlabel="net speech heard (s)", ylim=(0, None))
+        axis.set(title=part, xlabel="net speech heard (s)")
+    axes[0, 0].set_ylim(bottom=0)  # once all are drawn: it ends the scaling of the axis that they share
     axes[0, 0].set_ylabel("EER (%)")
     axes[0, 0].legend(fontsize=7, loc="best")
     return figure
@@ -193,22 +196,10 @@ def confusion(trials: Scored, figures: Figures) -> Any:
         return None
     figure, axes = panels(1, len(heads), 4.6, 4.2, sharey=True)
     for axis, (name, head) in zip(axes[0], heads.items(), strict=True):
-        _table(axis, head)
+        counts_matrix(axis, head.confusion, head.families)
         axis.set(title=f"{name}: {100 * head.accuracy:.0f} % of {head.clips} right", xlabel="named")
     axes[0, 0].set_ylabel("true")
     return figure
-
-
-def _table(axis: Any, head: FamilyHead) -> None:
-    counts = np.array(head.confusion, dtype=float)
-    share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    axis.grid(visible=False)
-    axis.set_xticks(range(len(head.families)), head.families, rotation=45, ha="right", fontsize=7)
-    axis.set_yticks(range(len(head.families)), head.families, fontsize=7)
-    for i, j in np.argwhere(counts > 0).tolist():
-        colour = "white" if share[i, j] > 0.55 else "#222222"
-        axis.text(j, i, f"{int(counts[i, j])}", ha="center", va="center", fontsize=7, color=colour)
 
 
 PICTURES: dict[str, Picture] = {
@@ -225,13 +216,4 @@ PICTURES: dict[str, Picture] = {
 
 def draw(trials: Scored, figures: Figures, out: Path) -> dict[str, Path]:
     """Write all pictures into a folder; returns their files by name."""
-    import matplotlib as mpl
-
-    files = {}
-    with mpl.rc_context(STYLE):
-        for name, picture in PICTURES.items():
-            figure = picture(trials, figures)
-            if figure is not None:
-                files[name] = out / f"{name}.png"
-                figure.savefig(files[name], metadata={"Software": None})
-    return files
+    return save_all({name: partial(picture, trials, figures) for name, picture in PICTURES.items()}, out)

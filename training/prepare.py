@@ -152,11 +152,37 @@ def _provenance(plan: Plan, clips: Sequence[Clip], seconds: float) -> dict[str, 
     }
 
 
+@dataclass(frozen=True)
+class Material:
+    """Speech and sounds to learn from. versions: int16 (V, total) of the bank's audio. others: int16 (M,)."""
+
+    bank: AudioBank
+    dev: AudioBank
+    versions: Int16
+    others: Int16
+
+
+def prepare(plan: Plan, say: Say) -> Material:
+    """Decode the speech, send it through channels, make other sounds; or take all that from the cache."""
+    clips, dev_clips = gather(plan.corpora, plan.shared_speakers)
+    say(f"{len(clips)} training clips, {len(dev_clips)} dev clips, {len({c.speaker for c in clips})} speakers")
+    plan.cache.mkdir(parents=True, exist_ok=True)
+    bank = build_bank(clips, plan.cache, plan.workers, _progress(say, "decoding"))
+    dev = build_bank(dev_clips, plan.cache, plan.workers, _progress(say, "decoding dev"))
+    versions = render_versions(bank, plan.versions, plan.cache, plan.workers, say)
+    return Material(bank, dev, versions, other_sounds(OTHER_SOUNDS_S, plan.cache, plan.workers))
+
+
 def run(model: DetectorConfig, config: TrainConfig, plan: Plan, say: Say) -> Path:
-    """Prepare the speech and train; returns the weights file. With plan.start, a weights file, its features and network
+    """Prepare the speech and train; returns the weights file. Raises CorpusError, CheckpointError and ValueError."""
+    return learn(model, config, plan, prepare(plan, say), say)
+
+
+def learn(model: DetectorConfig, config: TrainConfig, plan: Plan, material: Material, say: Say) -> Path:
+    """Train on what was prepared; returns the weights file. With plan.start, a weights file, its features and network
     take the place of model's, but for the dropout, and for features that model adds to them with a +.
 
-    Raises CorpusError, CheckpointError and ValueError.
+    Raises CheckpointError and ValueError.
     """
     start = read_detector(plan.start) if plan.start else None
     if start:
@@ -164,20 +190,14 @@ def run(model: DetectorConfig, config: TrainConfig, plan: Plan, say: Say) -> Pat
         if "+" in model.features.kind:
             start = grown(start, model.features.kind)
         model = replace(start.config, network=network)
-    clips, dev_clips = gather(plan.corpora, plan.shared_speakers)
-    say(f"{len(clips)} training clips, {len(dev_clips)} dev clips, {len({c.speaker for c in clips})} speakers")
-    plan.cache.mkdir(parents=True, exist_ok=True)
-    bank = build_bank(clips, plan.cache, plan.workers, _progress(say, "decoding"))
-    dev = dev_set(build_bank(dev_clips, plan.cache, plan.workers, _progress(say, "decoding dev")))
-    versions = render_versions(bank, plan.versions, plan.cache, plan.workers, say)
-    others = other_sounds(OTHER_SOUNDS_S, plan.cache, plan.workers)
+    bank, dev = material.bank, dev_set(material.dev)
     device = torch.device(best_device() if plan.device == "auto" else plan.device)
     if device.type == "cpu":
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1)
     torch.set_float32_matmul_precision("high")
     weights = Weights(plan.part_weights)
-    sampler = CallSampler(bank, versions, others, model.families, weights, device, config.seed)
-    provenance = _provenance(plan, clips, len(bank.audio) / SAMPLE_RATE)
+    sampler = CallSampler(bank, material.versions, material.others, model.families, weights, device, config.seed)
+    provenance = _provenance(plan, bank.clips, len(bank.audio) / SAMPLE_RATE)
     path = train(model, config, sampler, dev, plan.out, provenance, say, str(device), start)
     say(f"wrote {path}")
     return path

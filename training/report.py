@@ -5,19 +5,37 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from training import plots_conditions
+from training.conditions import Conditions
+from training.drawing import save_all
 from training.figures import Estimate, Part, Trials
 from training.page import page
 from training.plots import draw
+from training.plots_classes import scatter
+from training.results import Results, draw_calls
+
+
+@dataclass(frozen=True)
+class Map:
+    """places (n, 2) of clips by the network's hidden state; names (n,) of their families."""
+
+    places: NDArray[np.float32]
+    names: NDArray[np.str_]
 
 
 @dataclass(frozen=True)
 class Report:
-    """weights, their hash and what they learned from; trials by channel; figures by channel and part."""
+    """weights, their hash and what they learned from; trials by channel; figures by channel and part; where they were
+    asked for, error rates by conditions and results of other measurements.
+    """
 
     weights: Path
     weights_hash: str
@@ -26,6 +44,9 @@ class Report:
     corpora: Sequence[Path]
     trials: Mapping[str, Trials]
     figures: Mapping[str, Mapping[str, Part]]
+    conditions: Conditions | None = None
+    map: Map | None = None
+    results: Results = field(default_factory=Results)
 
 
 def plain(value: Any) -> Any:
@@ -51,7 +72,7 @@ def percent(e: Estimate) -> str:
 def table(report: Report) -> list[str]:
     """The headline figures as lines of text."""
     lines = [
-        f"{'channel':<14}{'part':<10}{'bona fide':>9}{'fake':>6}   {'EER % (95 %)':<22}{'AUC':>6}{'minDCF':>8}"
+        f"{'channel':<16}{'part':<10}{'bona fide':>9}{'fake':>6}   {'EER % (95 %)':<22}{'AUC':>6}{'minDCF':>8}"
         f"{'actDCF':>8}{'Cllr':>7}"
     ]
     for channel, parts in report.figures.items():
@@ -59,7 +80,7 @@ def table(report: Report) -> list[str]:
             w = part.whole
             rest = [w.figures[k].value for k in ("auc", "min_dcf", "act_dcf", "cllr")]
             lines.append(
-                f"{channel:<14}{name:<10}{w.bonafide:>9}{w.spoof:>6}   {percent(w.figures['eer']):<22}"
+                f"{channel:<16}{name:<10}{w.bonafide:>9}{w.spoof:>6}   {percent(w.figures['eer']):<22}"
                 f"{rest[0]:>6.3f}{rest[1]:>8.3f}{rest[2]:>8.3f}{rest[3]:>7.3f}"
             )
     return lines
@@ -89,7 +110,20 @@ def write_report(report: Report, out: Path) -> None:
         "split": report.split,
         "corpora": list(report.corpora),
         "channels": report.figures,
+        "conditions": report.conditions,
+        "calls": report.results.calls,
+        "drift": report.results.drift,
     }
     (out / "report.json").write_text(json.dumps(plain(summary), indent=1) + "\n", encoding="utf-8")
-    pictures = draw(report.trials, report.figures, out)
+    pictures = draw(report.trials, report.figures, out) | save_all(_more_pictures(report), out)
     (out / "report.html").write_text(page(report, pictures), encoding="utf-8")
+
+
+def _more_pictures(report: Report) -> dict[str, Callable[[], Any]]:
+    found, places, calls = report.conditions, report.map, report.results.calls
+    return {
+        "matrix": lambda: plots_conditions.matrix(found) if found else None,
+        "noise": lambda: plots_conditions.noise(found) if found else None,
+        "embedding": lambda: scatter(places.places, places.names) if places else None,
+        "calls": lambda: draw_calls(calls) if calls else None,
+    }

@@ -14,15 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.bank import AudioBank
-from training.channels import CHANNELS
+from training.channels import CHANNELS, CLEAN, PATTERNS, find_channel
 from training.corpora import Clip, CorpusError, by_split, load_manifest, split_by_speaker
 from training.layouts import load_corpus
 
 Int16 = NDArray[np.int16]
 Say = Callable[[str], None]
-
-CLEAN = "clean"
-"""The channel that changes nothing."""
 
 DEV_SHARE = 0.1
 """Of the speakers of a corpus that names no dev split; the same speakers that training holds out."""
@@ -33,12 +30,7 @@ def choose(corpora: Sequence[Path], split: str, manifest: Path | None = None) ->
 
     manifest: a list for the one corpus, whose folder its paths are relative to.
     """
-    if manifest is not None:
-        if len(corpora) != 1:
-            raise CorpusError("a manifest belongs to one corpus: name one with --corpus")
-        clips = load_manifest(manifest, corpora[0])
-    else:
-        clips = [clip for source in corpora for clip in load_corpus(source)]
+    clips = _all_clips(corpora, manifest)
     chosen = clips if split == "all" else by_split(clips, split)
     if split == "dev" and not chosen:
         chosen = split_by_speaker(clips, DEV_SHARE)[1]
@@ -50,16 +42,33 @@ def choose(corpora: Sequence[Path], split: str, manifest: Path | None = None) ->
     return chosen
 
 
+def choose_both(corpora: Sequence[Path]) -> tuple[list[Clip], list[Clip]]:
+    """The training and the dev clips; where no split is named, a tenth of the speakers is dev."""
+    clips = _all_clips(corpora)
+    train, dev = by_split(clips, "train"), by_split(clips, "dev")
+    return (train, dev) if dev else split_by_speaker(clips, DEV_SHARE)
+
+
+def _all_clips(corpora: Sequence[Path], manifest: Path | None = None) -> list[Clip]:
+    if manifest is None:
+        return [clip for source in corpora for clip in load_corpus(source)]
+    if len(corpora) != 1:
+        raise CorpusError("a manifest belongs to one corpus: name one with --corpus")
+    return load_manifest(manifest, corpora[0])
+
+
 def check_channels(names: Sequence[str]) -> None:
     """Raises CorpusError for a channel that does not exist."""
-    unknown = sorted(set(names) - {CLEAN, *CHANNELS})
+    unknown = sorted({name for name in names if find_channel(name) is None})
     if unknown:
-        raise CorpusError(f"no channel {', '.join(unknown)}; there are {', '.join([CLEAN, *CHANNELS])}")
+        raise CorpusError(f"no channel {', '.join(unknown)}; there are {', '.join([CLEAN, *CHANNELS])}, {PATTERNS}")
 
 
 def _through(job: tuple[Int16, int], channel: str) -> Int16:
     audio, seed = job
-    heard = CHANNELS[channel](audio.astype(np.float32) / np.float32(32768.0), np.random.default_rng(seed))
+    treat = find_channel(channel)
+    assert treat is not None, channel
+    heard = treat(audio.astype(np.float32) / np.float32(32768.0), np.random.default_rng(seed))
     return np.clip(np.round(heard * 32768.0), -32768, 32767).astype(np.int16)
 
 
@@ -72,16 +81,18 @@ def through_channel(bank: AudioBank, channel: str, cache: Path, workers: int, sa
     if channel == CLEAN:
         return bank
     listing = json.dumps([channel, *([str(c.path), c.pair] for c in bank.clips), bank.bounds.tolist()])
-    path = cache / f"channel-{channel}-{hashlib.sha256(listing.encode()).hexdigest()[:16]}.npy"
+    kind = "" if bank.equalised else "as-recorded-"
+    path = cache / f"{kind}channel-{channel}-{hashlib.sha256(listing.encode()).hexdigest()[:16]}.npy"
     if not path.is_file():
         partial_path = path.with_suffix(".partial.npy")
-        np.save(partial_path, _render(bank, channel, workers, say))
+        np.save(partial_path, render(bank, channel, workers, say))
         partial_path.replace(path)
     audio: NDArray[Any] = np.load(path, mmap_mode="r")
-    return AudioBank(bank.clips, audio, bank.bounds)
+    return AudioBank(bank.clips, audio, bank.bounds, bank.equalised)
 
 
-def _render(bank: AudioBank, channel: str, workers: int, say: Say) -> Int16:
+def render(bank: AudioBank, channel: str, workers: int, say: Say) -> Int16:
+    """int16 (total,): the bank's audio through a channel."""
     spans = list(zip(bank.bounds[:-1].tolist(), bank.bounds[1:].tolist(), strict=True))
     jobs = [
         (np.asarray(bank.audio[a:b]), _seed(clip.pair or clip.path.name, channel))

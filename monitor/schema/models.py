@@ -54,7 +54,7 @@ class Figures(BaseModel):
     llr: Nats = Field(description="log-likelihood ratio of the speech, synthetic over genuine")
     net_speech_s: Seconds = Field(description="speech heard so far")
     families: dict[str, Probability] = Field(
-        description="the most likely families of synthesis, were it synthetic; {} before any speech"
+        description="the most likely families of synthesis, were it synthetic, or unknown; {} before any speech"
     )
     bandwidth: Literal["wideband", "telephone", "unknown"] | None = Field(
         None, description="of the speech, which chooses the calibration of llr; unknown before about a second of it"
