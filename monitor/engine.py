@@ -25,6 +25,10 @@ from monitor.types import Source
 WAIT_S = 0.05
 TURN_S = 0.02
 """A server scores its streams together, so often, in large steps: not one by one as their packets come."""
+MANY = 0.5
+"""Share of the streams that wait from which the server itself is behind, not a few senders ahead of their time."""
+STRAINED_S = 0.25
+"""Audio that waits in so many streams from which no further call should be taken."""
 
 
 class Engine:
@@ -43,6 +47,8 @@ class Engine:
         """Takes the latency of each step of live audio, in s, in the scoring thread."""
         self.finished = False
         self.interrupted = False
+        self._between = False
+        """The next turn is for the few streams that wait."""
         self._lost_before = 0
         """Samples that calls lost which are gone."""
         self._notices: deque[tuple[str, str, bool]] = deque(maxlen=1000)
@@ -82,11 +88,24 @@ class Engine:
             while not self._stopping.is_set() and (self.serving or not all(c.ended for c in self.calls)):
                 begun = time.monotonic()
                 self._turn()
-                if self.serving and not self.bank.behind:
-                    time.sleep(max(0.0, begun + TURN_S - time.monotonic()))
+                if self.serving:
+                    time.sleep(max(0.0, begun + self._pause_s() - time.monotonic()))
         finally:
             self.interrupted = not all(c.ended for c in self.calls)
             self._end()
+
+    @property
+    def strained(self) -> bool:
+        """Whether scoring is behind with the streams that there are already."""
+        return self.bank.share_waiting(round(STRAINED_S * SAMPLE_RATE)) >= MANY
+
+    def _pause_s(self) -> float:
+        """From turn to turn. Without any when most streams wait. A few that wait, such as those of peers that send too
+        fast, get every second turn one of their own: turn after turn for them would take the time of all.
+        """
+        behind = self.bank.behind
+        self._between = 0.0 < behind < MANY and not self._between
+        return 0.0 if behind >= MANY else TURN_S / 2 if self._between else TURN_S
 
     def vitals(self) -> dict[str, object]:
         """How the engine does, for heartbeats: latencies in ms, audio lost and waiting in s, health of the sinks."""
