@@ -22,6 +22,8 @@ from monitor.taps.safety import check_reach
 
 LOOK_S = 0.01
 """Between two looks at the sockets, whose buffers hold no more than some hundred packets on most systems."""
+STALL_S = 0.5
+"""A longer wait for a look is a stall of this machine, and no silence of the senders."""
 LOOKS = 4
 """Looks to a tick of the desk, in which it hears what has come: two packets at once cost little more than one."""
 MOST_AT_ONCE = 2000
@@ -137,7 +139,9 @@ class RtpListener:
                     self._bind(bound, party, port)
             self.ready.set()
             for look in itertools.count(1):
+                since = time.monotonic()
                 await asyncio.sleep(LOOK_S)
+                self._desk.forgive(max(0.0, time.monotonic() - since - STALL_S))
                 for ear in self._ears:
                     self._drain(ear)
                 if not look % LOOKS:
