@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from model.resample import StreamResampler
 from monitor.errors import BadInputError
 from monitor.rtp.payload import COMFORT_NOISE, DECODERS, EVENTS, STATIC, USUAL, Format
 from monitor.rtp.sdp import Media, parse_sdp
@@ -123,6 +124,7 @@ class RtpListener:
         self._deliver = deliver
         self._desk = RtpDesk(self._accept, idle_s)
         self._ears: list[_Ear] = []
+        StreamResampler(8000, 1)  # The first use of libav takes a third of a second, for which no call should wait.
         self.bound: list[tuple[str, int]] = []
         self.ready = asyncio.Event()
 

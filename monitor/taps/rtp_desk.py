@@ -17,7 +17,7 @@ from monitor.captures.datagrams import Endpoint
 from monitor.rtp.packet import MalformedPacketError, RtpPacket, goodbyes, is_rtcp, parse_rtp
 from monitor.rtp.payload import SILENT, Format
 from monitor.rtp.stream import RtpStream
-from monitor.taps.happenings import CallAudio, CallEnded, CallStarted, Happening
+from monitor.taps.happenings import CallEnded, CallStarted, Happening
 from monitor.taps.rtp_guard import Guard, Key
 from monitor.taps.rtp_talk import RtpTalk
 from monitor.types import SAMPLE_RATE
@@ -198,9 +198,8 @@ class RtpDesk:
         (host, port), ssrc = key
         call = _Call(f"{_prefix(line, host)}{port}-{ssrc:08x}", now)
         details = {"from": f"{host}:{port}", "ssrc": f"{ssrc:08x}", "port": str(line.ports[party])}
-        if self._guard.may_begin(key[0], now) and self._accept(
-            CallStarted(call.id, "rtp", line.names, SAMPLE_RATE, "", details, host)
-        ):
+        started = CallStarted(call.id, "rtp", line.names, SAMPLE_RATE, "", details, host)
+        if self._guard.may_begin(key[0], now) and self._accept(started):
             self._calls[call.id] = call
             return call
         self._refused[key] = now
