@@ -27,8 +27,8 @@ TURN_S = 0.02
 """A server scores its streams together, so often, in large steps: not one by one as their packets come."""
 MANY = 0.5
 """Share of the streams that wait from which the server itself is behind, not a few senders ahead of their time."""
-STRAINED_S = 0.25
-"""Audio that waits in so many streams from which no further call should be taken."""
+STRAINED_S, STRAINED_FOR_S = 0.25, 1.0
+"""While so much audio has waited in so many streams for so long, no further call should be taken."""
 
 
 class Engine:
@@ -47,6 +47,8 @@ class Engine:
         """Takes the latency of each step of live audio, in s, in the scoring thread."""
         self.finished = False
         self.interrupted = False
+        self.strained = False
+        self._waiting_since: float | None = None
         self._between = False
         """The next turn is for the few streams that wait."""
         self._lost_before = 0
@@ -89,17 +91,21 @@ class Engine:
                 begun = time.monotonic()
                 self._turn()
                 if self.serving:
-                    time.sleep(max(0.0, begun + self._pause_s() - time.monotonic()))
+                    self.look_back(time.monotonic())
+                    time.sleep(max(0.0, begun + self.pause_s() - time.monotonic()))
         finally:
             self.interrupted = not all(c.ended for c in self.calls)
             self._end()
 
-    @property
-    def strained(self) -> bool:
-        """Whether scoring is behind with the streams that there are already."""
-        return self.bank.share_waiting(round(STRAINED_S * SAMPLE_RATE)) >= MANY
+    def look_back(self, now: float) -> None:
+        """Find out whether scoring is behind with the streams that there are already: strained says so."""
+        if self.bank.share_waiting(round(STRAINED_S * SAMPLE_RATE)) < MANY:
+            self._waiting_since = None
+        elif self._waiting_since is None:
+            self._waiting_since = now
+        self.strained = self._waiting_since is not None and now - self._waiting_since >= STRAINED_FOR_S
 
-    def _pause_s(self) -> float:
+    def pause_s(self) -> float:
         """From turn to turn. Without any when most streams wait. A few that wait, such as those of peers that send too
         fast, get every second turn one of their own: turn after turn for them would take the time of all.
         """
