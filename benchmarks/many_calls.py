@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,19 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.common import configuration, cores, detector_of, machine, parser, pin, say, table, warn_if_busy, write
+from benchmarks.common import (
+    RESULTS,
+    configuration,
+    cores,
+    detector_of,
+    machine,
+    parser,
+    pin,
+    say,
+    table,
+    warn_if_busy,
+    write,
+)
 from benchmarks.latency import beats_of, free_address, slope_per_hour
 from benchmarks.received import resources
 from model.config import SAMPLE_RATE
@@ -68,7 +81,8 @@ def take(heard: Heard, message: wire.Message, now: float, prefix: str) -> None:
         heard.scores.append((port_of(event.call, prefix), event.sample, now))
     elif event.type == "health":
         code = str(event.data.get("code"))
-        heard.codes[f"{code}: {event.data.get('detail')}" if code in ("refused", "not heard") else code] += 1
+        detail = re.sub(r"\d+", "N", str(event.data.get("detail")))
+        heard.codes[f"{code}: {detail}" if code in ("refused", "not heard") else code] += 1
         if code == "heartbeat" and "calls" in event.data:
             heard.beats.append((now, dict(event.data)))
     elif event.type == "call.ended" and not message.snapshot and (port := port_of(event.call, prefix)):
@@ -211,9 +225,16 @@ def report(found: dict[str, Any]) -> str:
     return table(["", "measured"], rows)
 
 
+def row(found: dict[str, Any], minutes: float, misbehaving: int) -> str:
+    """A row of the table in docs/taps.md."""
+    keys = ("age_p50_ms", "age_p99_ms", "age_max_ms", "lost_s_of_all_calls", "cores_used_by_the_monitor")
+    cells = [found["calls"], misbehaving, f"{minutes:g}", *(found[key] for key in keys), found["memory_mib"]["max"]]
+    return f"| {' | '.join(map(str, cells))} |"
+
+
 def main() -> None:
     options = parser("many_calls", "Many live RTP calls in monitor serve, on two cores with their callers.")
-    options.set_defaults(out=options.get_default("out").with_name("many-calls.json"))
+    options.set_defaults(out=None)
     options.add_argument("--calls", type=int, default=200)
     options.add_argument("--minutes", type=float, default=10.0)
     options.add_argument("--misbehaving", type=int, default=0, help="so many peers flood, lie, stall and vanish")
@@ -231,7 +252,9 @@ def main() -> None:
         f"{given.calls} calls in real time, nothing lost, age p99 at most {BAR_MS:g} ms: {'met' if kept else 'MISSED'}"
     )
     more = {"minutes": given.minutes, "bar_ms": BAR_MS, "bar_met": bool(kept), "machine": machine(detector)}
-    write(given.out, found | more)
+    print(row(found, given.minutes, given.misbehaving))
+    named = "many-calls-misbehaving.json" if given.misbehaving else "many-calls.json"
+    write(given.out or RESULTS / named, found | more)
 
 
 if __name__ == "__main__":

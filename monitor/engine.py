@@ -25,6 +25,10 @@ from monitor.types import Source
 WAIT_S = 0.05
 TURN_S = 0.02
 """A server scores its streams together, so often, in large steps: not one by one as their packets come."""
+MANY = 0.5
+"""Share of the streams that wait from which the server itself is behind, not a few senders ahead of their time."""
+STRAINED_S, STRAINED_FOR_S = 0.25, 1.0
+"""While so much audio has waited in so many streams for so long, no further call should be taken."""
 
 
 class Engine:
@@ -43,6 +47,10 @@ class Engine:
         """Takes the latency of each step of live audio, in s, in the scoring thread."""
         self.finished = False
         self.interrupted = False
+        self.strained = False
+        self._waiting_since: float | None = None
+        self._between = False
+        """The next turn is for the few streams that wait."""
         self._lost_before = 0
         """Samples that calls lost which are gone."""
         self._notices: deque[tuple[str, str, bool]] = deque(maxlen=1000)
@@ -82,11 +90,28 @@ class Engine:
             while not self._stopping.is_set() and (self.serving or not all(c.ended for c in self.calls)):
                 begun = time.monotonic()
                 self._turn()
-                if self.serving and not self.bank.behind:
-                    time.sleep(max(0.0, begun + TURN_S - time.monotonic()))
+                if self.serving:
+                    self.look_back(time.monotonic())
+                    time.sleep(max(0.0, begun + self.pause_s() - time.monotonic()))
         finally:
             self.interrupted = not all(c.ended for c in self.calls)
             self._end()
+
+    def look_back(self, now: float) -> None:
+        """Find out whether scoring is behind with the streams that there are already: strained says so."""
+        if self.bank.share_waiting(round(STRAINED_S * SAMPLE_RATE)) < MANY:
+            self._waiting_since = None
+        elif self._waiting_since is None:
+            self._waiting_since = now
+        self.strained = self._waiting_since is not None and now - self._waiting_since >= STRAINED_FOR_S
+
+    def pause_s(self) -> float:
+        """From turn to turn. Without any when most streams wait. A few that wait, such as those of peers that send too
+        fast, get every second turn one of their own: turn after turn for them would take the time of all.
+        """
+        behind = self.bank.behind
+        self._between = 0.0 < behind < MANY and not self._between
+        return 0.0 if behind >= MANY else TURN_S / 2 if self._between else TURN_S
 
     def vitals(self) -> dict[str, object]:
         """How the engine does, for heartbeats: latencies in ms, audio lost and waiting in s, health of the sinks."""

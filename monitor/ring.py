@@ -185,9 +185,14 @@ class RingBank:
         self._busy = np.zeros(rows, dtype=np.bool_)
 
     @property
-    def behind(self) -> bool:
-        """Whether the reader has more to catch up with than packets of 60 ms bring at once."""
-        return bool((self.written - self.read).max(initial=0) > 3 * BLOCK)
+    def behind(self) -> float:
+        """Share of the rows in use with more to catch up with than packets of 60 ms bring at once: 0 to 1."""
+        return self.share_waiting(3 * BLOCK)
+
+    def share_waiting(self, samples: int) -> float:
+        """Share of the rows in use in which more than so many samples wait: 0 to 1."""
+        used = np.count_nonzero(self._busy)
+        return int(np.count_nonzero(self.written - self.read > samples)) / used if used else 0.0
 
     def claim(self, channels: Sequence[int]) -> list[Ring]:
         """Rings of so many channels, on free rows that follow each other. Raises ValueError where there are none."""

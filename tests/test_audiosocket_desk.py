@@ -185,7 +185,7 @@ def test_a_burst_after_a_stall_is_read_more_slowly_and_not_lost() -> None:
         at += peer.conversation.wait_s(at)
     assert not peer.over
     assert sum(len(h.samples) for h in peer.said if isinstance(h, CallAudio)) == pytest.approx(6 * SAMPLE_RATE, abs=200)
-    assert 1.5 < at - 6.0 < 3.0, "twice as fast as time passes"
+    assert 2.5 < at - 6.0 < 3.5, "half as fast again as time passes"
 
 
 def test_who_floods_costs_as_much_as_two_calls_and_is_cut_off() -> None:

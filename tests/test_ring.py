@@ -397,3 +397,17 @@ def test_sources_whose_clocks_drift_apart_do_not_wait_for_each_other() -> None:
     assert sent == [960_000, 969_600]
     assert [s - e for s, e in zip(sent, ends, strict=True)] == [slow.fill, fast.fill], "each counts by its own clock"
     assert slow.lost == fast.lost == 0
+
+
+def test_which_share_of_the_rows_waits() -> None:
+    bank = RingBank(8, ROOM_S)
+    rings = [bank.claim([1])[0] for _ in range(4)]
+    assert bank.behind == 0.0
+    for ring in rings[:3]:
+        ring.push(chunk(0, 4 * BLOCK), wait=False)
+    rings[3].push(chunk(0, 2 * BLOCK), wait=False)
+    assert bank.behind == 0.75
+    bank.release(rings[0])
+    assert bank.behind == pytest.approx(2 / 3)
+    drained(bank)
+    assert bank.behind == 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -13,7 +14,9 @@ from rtp_senders import FORMATS, packets, sent
 from monitor.rtp.packet import RtpPacket
 from monitor.rtp.payload import STATIC, USUAL
 from monitor.taps.happenings import CallAudio, CallEnded, CallStarted, Happening
-from monitor.taps.rtp_desk import CREDIT_RATE, CREDIT_S, MOST_CANDIDATES, MOST_STRANGE, YOUNG_S, Line, RtpDesk
+from monitor.taps.rtp_desk import MOST_CANDIDATES, YOUNG_S, Line, RtpDesk
+from monitor.taps.rtp_guard import CALLS_AT_ONCE, CALLS_PER_S, MOST_STRANGE, MUTE_S, Guard
+from monitor.taps.rtp_talk import CREDIT_RATE, CREDIT_S, FLOOD_S
 from monitor.types import SAMPLE_RATE, Audio
 
 ONE = Line((5004,), ("party",), ({**STATIC, **USUAL},))
@@ -228,34 +231,89 @@ def test_every_codec_is_heard(kind: int, encoder: str) -> None:
     assert desk.audio().std() > 0.01
 
 
+def flood(desk: Desk, begin: float, seconds: float, ssrc: int = 1) -> None:
+    """Packets of a second each, every 20 ms."""
+    packet = replace(spoken(seconds=0.1)[1][0], payload=bytes(8000), ssrc=ssrc)
+    for i in range(round(seconds * 50)):
+        more = replace(packet, sequence=i, timestamp=i * 8000)
+        desk.said += desk.desk.datagram(ONE, 0, packed(more), PHONE, begin + i * 0.02)
+        desk.said += desk.desk.tick(begin + i * 0.02)
+
+
 def test_a_stream_that_gives_more_audio_than_time_passes_is_bounded_and_an_honest_one_is_not() -> None:
     desk = Desk()
-    _, sending = spoken()
-    packet = replace(sending[0], payload=bytes(8000))
-    for i in range(500):
-        more = replace(packet, sequence=i, timestamp=i * 8000)
-        desk.said += desk.desk.datagram(ONE, 0, packed(more), PHONE, i * 0.02)
-        desk.said += desk.desk.tick(i * 0.02)
+    flood(desk, 0.0, FLOOD_S - 1)
     seconds = sum(len(h.samples) for h in desk.said if isinstance(h, CallAudio)) / SAMPLE_RATE
-    assert seconds < CREDIT_S + CREDIT_RATE * 10 + 2
-    assert desk.desk.counts["of a stream that gives more audio than time passes"] > 400
+    assert seconds < CREDIT_S + CREDIT_RATE * FLOOD_S + 2
+    assert desk.desk.counts["of a stream that gives more audio than time passes"] > 150
+    assert not desk.ended
     honest = Desk()
+    _, sending = spoken()
     for i in range(5):
         honest.hear([replace(p, sequence=i * 100 + n) for n, p in enumerate(sending)], at=i * 2.0)
     assert not honest.desk.counts
 
 
-def test_a_host_can_say_only_so_much_that_belongs_to_no_call_and_others_are_heard() -> None:
+def test_a_stream_that_goes_on_flooding_loses_its_call_and_is_muted_and_its_neighbour_is_heard() -> None:
+    desk = Desk()
+    _, sending = spoken()
+    desk.hear(sending[:10], ssrc=2)
+    flood(desk, 0.2, FLOOD_S + 2)
+    assert desk.ended == ["a sender gave more audio than time passed"]
+    assert desk.desk.counts["of a sender that is muted, because it flooded"] > 50
+    before = len(desk.said)
+    desk.hear(sending[10:20], ssrc=2, at=0.3 + FLOOD_S)
+    assert len(desk.said) > before, "another stream of the same sender goes on"
+    desk.hear(sending, at=FLOOD_S + 3 + MUTE_S)
+    assert len(desk.started) == 3, "it may call again"
+
+
+def test_a_burst_after_a_network_stood_still_is_heard() -> None:
+    desk = Desk()
+    _, sending = spoken()
+    at = desk.hear(sending[:20])
+    for packet in sending[20:]:
+        desk.said += desk.desk.datagram(ONE, 0, packed(replace(packet, ssrc=1)), PHONE, at + 1.6)
+    desk.wait(at + 1.6)
+    assert not desk.desk.counts
+    assert abs(len(desk.audio()) / SAMPLE_RATE - 2.0) < 0.05
+
+
+def test_a_sender_can_say_only_so_much_that_belongs_to_no_call_and_others_are_heard() -> None:
     desk = Desk()
     data = packed(spoken()[1][0])
     for number in range(5 * MOST_STRANGE):
         desk.said += desk.desk.datagram(ONE, 0, data[:8] + number.to_bytes(4, "big") + data[12:], OTHER, 0.5)
     assert len(desk.desk._candidates) == MOST_STRANGE
-    (reason,) = desk.desk.counts
-    assert "a host that belong to no call" in reason
-    assert desk.desk.counts[reason] == 4 * MOST_STRANGE
-    desk.hear(spoken()[1], at=0.5)
-    assert len(desk.started) == 1
+    assert desk.desk.counts["of a sender that is muted, because it flooded"] == 4 * MOST_STRANGE - 1
+    desk.hear(spoken()[1], (OTHER[0], 50_002), at=0.5)
+    assert len(desk.started) == 1, "another sender of the same host is heard"
+
+
+def test_a_sender_whose_call_goes_on_is_heard_whatever_else_it_sends() -> None:
+    desk = Desk()
+    _, sending = spoken()
+    at = desk.hear(sending[:20])
+    for _ in range(2 * MOST_STRANGE):
+        desk.said += desk.desk.datagram(ONE, 0, b"GET / HTTP/1.1", PHONE, at)
+    before = len(desk.said)
+    desk.hear(sending[20:30], at=at)
+    assert len(desk.said) > before
+
+
+def test_a_sender_cannot_begin_call_after_call() -> None:
+    guard = Guard(Counter())
+    begun = sum(guard.may_begin(PHONE, 0.1 * i) for i in range(1000))
+    assert begun == pytest.approx(CALLS_AT_ONCE + 100 * CALLS_PER_S, abs=2)
+    assert guard.may_begin((PHONE[0], 40_008), 100.0), "another sender of the same host may"
+
+
+def test_a_call_is_not_idle_while_nobody_listened() -> None:
+    desk = Desk()
+    at = desk.hear(spoken()[1])
+    desk.desk.forgive(IDLE_S)
+    desk.wait(at + IDLE_S + 1)
+    assert not desk.ended
 
 
 def test_a_call_of_two_packets_soon_makes_room() -> None:

@@ -15,7 +15,7 @@ from helpers import make_detector, turning_call, voice
 
 from monitor.bus import Bus
 from monitor.config import Config
-from monitor.engine import Engine
+from monitor.engine import STRAINED_FOR_S, TURN_S, Engine
 from monitor.pool import Pool
 from monitor.ring import RingBank
 from monitor.serve.listeners import Listeners
@@ -41,7 +41,6 @@ class Server:
         self.engine = Engine(pool, RingBank(rows, 30.0), self.bus, self.config, serving=True)
         self.board = Switchboard(self.engine, MAX_CALLS, idle_s=5.0)
         self.thread = threading.Thread(target=self.engine.run, daemon=True)
-        self.thread.start()
 
     def call(self, name: str, *parties: str, rate: int = SAMPLE_RATE, **more: Any) -> None:
         self.board.deliver(CallStarted(name, "test", parties or ("caller",), rate, **more))
@@ -69,13 +68,25 @@ class Server:
 
     def close(self) -> None:
         self.engine.stop()
-        self.thread.join(LIMIT_S)
+        if self.thread.ident is not None:
+            self.thread.join(LIMIT_S)
         self.bus.close()
+
+
+@pytest.fixture
+def stopped() -> Iterator[Server]:
+    """Its scoring has not begun yet."""
+    server = Server()
+    try:
+        yield server
+    finally:
+        server.close()
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
     server = Server()
+    server.thread.start()
     try:
         yield server
     finally:
@@ -151,6 +162,32 @@ def test_more_calls_than_are_allowed_are_refused_and_counted(server: Server) -> 
     server.call("more")
     assert sum(server.board.tally.refused.values()) == 1
     assert server.board.tally.started == MAX_CALLS + 1
+
+
+def test_while_scoring_is_behind_no_call_is_taken_and_those_that_there_are_go_on(stopped: Server) -> None:
+    stopped.call("first")
+    stopped.say("first", voice(2.0))
+    stopped.engine.look_back(10.0)
+    stopped.call("burst")  # a moment is not enough
+    stopped.say("burst", voice(2.0))
+    stopped.engine.look_back(10.0 + STRAINED_FOR_S)
+    with pytest.raises(RefusedError, match="scoring is behind"):
+        stopped.call("more")
+    stopped.thread.start()
+    for name in ("first", "burst"):
+        stopped.over(name)
+        assert stopped.wait_for("call.ended", name).data["lost_s"] == 0
+    stopped.call("more")
+
+
+def test_a_few_streams_that_wait_do_not_get_every_turn(stopped: Server) -> None:
+    for name in ("flood", "one", "two"):
+        stopped.call(name)
+    stopped.say("flood", voice(2.0))
+    pauses = [stopped.engine.pause_s() for _ in range(4)]
+    assert pauses == [TURN_S / 2, TURN_S, TURN_S / 2, TURN_S]
+    stopped.say("one", voice(2.0))
+    assert stopped.engine.pause_s() == 0.0, "most wait: the server is behind"
 
 
 @pytest.mark.parametrize(

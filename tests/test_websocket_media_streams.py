@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,10 +15,11 @@ from helpers import voice
 from model.resample import resample_all
 from monitor.rtp.payload import Format, open_decoder
 from monitor.taps.config import TapsSection
-from monitor.taps.happenings import CallAudio, CallEnded, CallStarted
+from monitor.taps.happenings import CallAudio, CallEnded, CallStarted, Happening
 from monitor.taps.websocket.dialects import DIALECTS
 from monitor.taps.websocket.handler import BadMessageError, Close, Request, Step, Unheard
 from monitor.taps.websocket.media_streams import UNANNOUNCED, MediaStreams, open_stream
+from monitor.taps.websocket.peer import Peer
 from monitor.types import SAMPLE_RATE, Audio
 
 TWILIO_START = """{
@@ -382,3 +384,10 @@ def test_names_from_outside_are_short_and_printable() -> None:
 def test_a_signed_dialect_is_opened_only_where_the_signature_is_right() -> None:
     config = TapsSection.model_validate({"websocket": {"listen": []}})
     assert isinstance(open_stream(Request("/telnyx"), config), MediaStreams)
+
+
+def test_a_call_is_of_the_host_that_connected() -> None:
+    told: list[Happening] = []
+    peer = Peer(handler(), TapsSection().websocket, told.append, 10.0, Counter(), 0.0, "192.0.2.1")
+    peer.message(TWILIO_START, 0.0)
+    assert [h.peer for h in told if isinstance(h, CallStarted)] == ["192.0.2.1"]

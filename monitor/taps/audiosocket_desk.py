@@ -20,7 +20,7 @@ from monitor.taps.audiosocket_frames import DTMF, ERROR, ERRORS, HANGUP, RATES, 
 from monitor.taps.happenings import CallAudio, CallEnded, CallPaused, CallResumed, CallStarted, Happening
 from monitor.types import SAMPLE_RATE, Audio
 
-CREDIT_S, CREDIT_RATE = 0.5, 2.0
+CREDIT_S, CREDIT_RATE = 0.5, 1.5
 """So much audio may come at once, and so many times as much as time passes; then the peer is read more slowly."""
 FLOOD_S = 20.0
 """A peer that has to be read slowly for so long does not catch up with a stall: it floods."""

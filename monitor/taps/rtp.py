@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from model.resample import StreamResampler
 from monitor.errors import BadInputError
 from monitor.rtp.payload import COMFORT_NOISE, DECODERS, EVENTS, STATIC, USUAL, Format
 from monitor.rtp.sdp import Media, parse_sdp
@@ -22,6 +23,8 @@ from monitor.taps.safety import check_reach
 
 LOOK_S = 0.01
 """Between two looks at the sockets, whose buffers hold no more than some hundred packets on most systems."""
+STALL_S = 0.5
+"""A longer wait for a look is a stall of this machine, and no silence of the senders."""
 LOOKS = 4
 """Looks to a tick of the desk, in which it hears what has come: two packets at once cost little more than one."""
 MOST_AT_ONCE = 2000
@@ -121,6 +124,7 @@ class RtpListener:
         self._deliver = deliver
         self._desk = RtpDesk(self._accept, idle_s)
         self._ears: list[_Ear] = []
+        StreamResampler(8000, 1)  # The first use of libav takes a third of a second, for which no call should wait.
         self.bound: list[tuple[str, int]] = []
         self.ready = asyncio.Event()
 
@@ -137,7 +141,9 @@ class RtpListener:
                     self._bind(bound, party, port)
             self.ready.set()
             for look in itertools.count(1):
+                since = time.monotonic()
                 await asyncio.sleep(LOOK_S)
+                self._desk.forgive(max(0.0, time.monotonic() - since - STALL_S))
                 for ear in self._ears:
                     self._drain(ear)
                 if not look % LOOKS:

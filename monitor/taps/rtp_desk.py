@@ -17,29 +17,23 @@ from monitor.captures.datagrams import Endpoint
 from monitor.rtp.packet import MalformedPacketError, RtpPacket, goodbyes, is_rtcp, parse_rtp
 from monitor.rtp.payload import SILENT, Format
 from monitor.rtp.stream import RtpStream
-from monitor.taps.happenings import CallAudio, CallEnded, CallStarted, Happening
-from monitor.taps.talk import Talk
-from monitor.types import SAMPLE_RATE, Audio
+from monitor.taps.happenings import CallEnded, CallStarted, Happening
+from monitor.taps.rtp_guard import Guard, Key
+from monitor.taps.rtp_talk import RtpTalk
+from monitor.types import SAMPLE_RATE
 
 MOST_CANDIDATES = 4096
 """Senders that are not yet in a call; beyond it the oldest is forgotten."""
-MOST_STRANGE = 1000
-"""Datagrams a second of one host that belong to no call; the rest is not looked at."""
 PROBATION = 8
 """Packets of a new SSRC that wait to be heard while its sender's old one may still go on."""
 YOUNG, YOUNG_S = 25, 2.0
 """A call of fewer packets is over after so much silence: it was hardly one, and takes the place of one."""
-CREDIT_S, CREDIT_RATE, PACKET_COST_S = 10.0, 3.0, 0.004
-"""A stream may give so much audio at once, and so many times as much as time passes; a packet counts as more."""
 MOST_WAITING = 50
 """Packets of a stream that wait for the next tick."""
 FILLED_PAUSE_S = 0.5
 """Of a pause so much is heard as silence; over the rest the clock moves on."""
 SUCCEEDS_AFTER_S = 0.05
 """A sender whose old SSRC was silent for so long when a new one goes on has changed it."""
-
-Key = tuple[Endpoint, int]
-"""A sender and its SSRC."""
 
 
 @dataclass(frozen=True)
@@ -49,21 +43,6 @@ class Line:
     ports: tuple[int, ...]
     names: tuple[str, ...]
     formats: tuple[Mapping[int, Format], ...]
-
-
-@dataclass
-class _Talk(Talk):
-    """One stream of a call. newest: when its newest packet came. credit_s: of audio that it may still give at once."""
-
-    key: Key = (("", 0), 0)
-    newest: float = 0.0
-    packets: int = 0
-    credit_s: float = CREDIT_S
-
-    def heard(self, call: str, samples: Audio) -> Iterator[CallAudio]:
-        """What the stream has just given, for which it pays."""
-        self.credit_s -= len(samples) / SAMPLE_RATE
-        return super().heard(call, samples)
 
 
 @dataclass
@@ -78,7 +57,7 @@ class _Candidate:
 class _Call:
     id: str
     begun: float
-    talks: dict[Key, _Talk] = field(default_factory=dict)
+    talks: dict[Key, RtpTalk] = field(default_factory=dict)
 
 
 class RtpDesk:
@@ -94,12 +73,13 @@ class RtpDesk:
         self._of: dict[Key, _Call] = {}
         self._candidates: OrderedDict[Key, _Candidate] = OrderedDict()
         self._refused: OrderedDict[Key, float] = OrderedDict()
-        self._strange: Counter[str] = Counter()
-        """Datagrams of each host in this second that belong to no call."""
-        self._second = 0
+        self._guard = Guard(self.counts)
 
     def datagram(self, line: Line, party: int, data: bytes, source: Endpoint, now: float) -> Iterator[Happening]:
         """What came in from a sender on the port of a party."""
+        sender = source, int.from_bytes(data[8:12])
+        if sender not in self._of and self._guard.muted(sender, now):
+            return
         try:
             if is_rtcp(data):
                 for ssrc in goodbyes(data):
@@ -107,39 +87,29 @@ class RtpDesk:
                 return
             packet = parse_rtp(data)
         except MalformedPacketError:
-            if self._bearable(source[0], now):
+            if self._guard.bearable(source, now):
                 self.counts["no RTP"] += 1
             return
         key = (source, packet.ssrc)
         call = self._of.get(key)
         if call is not None:
             yield from self._packet(call, call.talks[key], packet, now)
-        elif self._bearable(source[0], now):
+        elif self._guard.bearable(source, now):
             yield from self._stranger(line, party, key, packet, now)
 
-    def _bearable(self, host: str, now: float) -> bool:
-        """Whether a host may say one more thing that belongs to no call."""
-        if int(now) != self._second:
-            self._second = int(now)
-            self._strange.clear()
-        self._strange[host] += 1
-        if self._strange[host] <= MOST_STRANGE:
-            return True
-        self.counts[f"more than {MOST_STRANGE} datagrams a second of a host that belong to no call"] += 1
-        return False
-
-    def _packet(self, call: _Call, talk: _Talk, packet: RtpPacket, now: float) -> Iterator[CallAudio]:
+    def _packet(self, call: _Call, talk: RtpTalk, packet: RtpPacket, now: float) -> Iterator[Happening]:
         """One more packet of a stream, if it has not given more audio than there is time. Heard at the next tick."""
-        talk.credit_s = min(CREDIT_S, talk.credit_s + CREDIT_RATE * (now - talk.newest))
         talk.newest = now
         talk.packets += 1
-        if talk.credit_s < 0:
-            self.counts["of a stream that gives more audio than time passes"] += 1
+        if talk.earns(now):
+            talk.stream.hold(packet, now)
+            if len(talk.stream.ready) > MOST_WAITING:
+                yield from talk.heard(call.id, talk.stream.give())
             return
-        talk.credit_s -= PACKET_COST_S
-        talk.stream.hold(packet, now)
-        if len(talk.stream.ready) > MOST_WAITING:
-            yield from talk.heard(call.id, talk.stream.give())
+        self.counts["of a stream that gives more audio than time passes"] += 1
+        if talk.floods(now):
+            self._guard.mute(talk.key, now)
+            yield from self._end(call, "a sender gave more audio than time passed")
 
     def _stranger(self, line: Line, party: int, key: Key, packet: RtpPacket, now: float) -> Iterator[Happening]:
         """A packet of a stream that is in no call: perhaps it is in one now."""
@@ -166,6 +136,12 @@ class RtpDesk:
             idle_s = min(YOUNG_S, self._idle_s) if packets < YOUNG else self._idle_s
             if all(now - talk.newest > idle_s for talk in call.talks.values()):
                 yield from self._end(call, f"nothing came for {idle_s:g} s")
+
+    def forgive(self, seconds: float) -> None:
+        """For so long nobody listened: what came meanwhile is still to be heard."""
+        for call in self._calls.values():
+            for talk in call.talks.values():
+                talk.newest += seconds
 
     def close(self) -> Iterator[Happening]:
         """End every call."""
@@ -199,7 +175,7 @@ class RtpDesk:
         talks = (talk for call in self._calls.values() for talk in call.talks.values())
         return any(t.key[0] == source and t.channel == party and now - t.newest <= SUCCEEDS_AFTER_S for t in talks)
 
-    def _call_for(self, line: Line, party: int, key: Key, now: float) -> tuple[_Call | None, _Talk | None]:
+    def _call_for(self, line: Line, party: int, key: Key, now: float) -> tuple[_Call | None, RtpTalk | None]:
         """A running call whose sender has changed its SSRC, with its last stream; or one that lacks this party: that
         of the same sender, else the first of the same host.
         """
@@ -222,7 +198,8 @@ class RtpDesk:
         (host, port), ssrc = key
         call = _Call(f"{_prefix(line, host)}{port}-{ssrc:08x}", now)
         details = {"from": f"{host}:{port}", "ssrc": f"{ssrc:08x}", "port": str(line.ports[party])}
-        if self._accept(CallStarted(call.id, "rtp", line.names, SAMPLE_RATE, "", details, host)):
+        started = CallStarted(call.id, "rtp", line.names, SAMPLE_RATE, "", details, host)
+        if self._guard.may_begin(key[0], now) and self._accept(started):
             self._calls[call.id] = call
             return call
         self._refused[key] = now
@@ -234,7 +211,7 @@ class RtpDesk:
         """clock: at which the party's audio goes on, at the earliest."""
         elapsed = round((now - call.begun) * SAMPLE_RATE)
         stream = RtpStream(formats, longest_pause_s=FILLED_PAUSE_S)
-        call.talks[key] = _Talk(party, stream, max(elapsed, clock), key=key, newest=now)
+        call.talks[key] = RtpTalk(party, stream, max(elapsed, clock), key=key, newest=now, credited=now, judged=now)
         self._of[key] = call
 
     def _leave(self, source: Endpoint, ssrc: int) -> Iterator[Happening]:

@@ -172,7 +172,7 @@ class WebsocketListener:
         handler = self._makers[name](request, self.config)
         limits, now = self.config.websocket, time.monotonic()
         connection.protocol_name = name
-        connection.peer = Peer(handler, limits, self._deliver, self._idle_s, self.counts, now)
+        connection.peer = Peer(handler, limits, self._deliver, self._idle_s, self.counts, now, request.peer)
 
     async def _talk(self, connection: ServerConnection) -> None:
         """Hear a connection to its end."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from monitor.taps.config import WebsocketSection
 from monitor.taps.happenings import (
@@ -29,7 +30,9 @@ Answer = Send | Close
 
 
 class Peer:
-    """counts: what was refused, by the reason; shared by all peers. A Close is the last answer."""
+    """counts: what was refused, by the reason; shared by all peers. host: where the connection comes from. A Close is
+    the last answer.
+    """
 
     def __init__(
         self,
@@ -39,9 +42,10 @@ class Peer:
         idle_s: float,
         counts: Counter[str],
         now: float,
+        host: str = "",
     ) -> None:
         self._handler, self._deliver, self._idle_s, self._counts = handler, deliver, idle_s, counts
-        self._limits = limits
+        self._limits, self._host = limits, host
         self._meter = Meter(limits, now)
         self._call: CallStarted | None = None
         self._first: int | None = None
@@ -100,7 +104,7 @@ class Peer:
         if isinstance(happening, CallStarted):
             if self._call is not None:
                 raise BadMessageError("a second call on one connection", POLICY)
-            self._deliver(happening)
+            self._deliver(replace(happening, peer=self._host))
             self._call, self._first, self._meter = happening, None, Meter(self._limits, now)
         elif self._call is None or happening.call != self._call.call:
             return
