@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from training.cli_material import fetch, gather, shortcuts, vocode
-from training.cli_options import Cache, Corpora, Workers
+from training.cli_material import fetch, gather, shortcuts, vocode, vocoder
+from training.cli_options import Cache, Corpora, Device, Workers
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -16,21 +16,6 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 @app.callback()
 def training() -> None:
     """Train and measure the networks of the deepfake speech monitor."""
-
-
-def _device(name: str) -> str:
-    """A device that this machine has."""
-    if name not in ("auto", "cpu", "cuda", "mps"):
-        raise typer.BadParameter(f"{name!r}: auto, cpu, cuda or mps")
-    if name in ("cuda", "mps"):
-        import torch
-
-        if not (torch.cuda if name == "cuda" else torch.backends.mps).is_available():
-            raise typer.BadParameter(f"this machine has no {name} device; auto takes what there is")
-    return name
-
-
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", callback=_device)]
 
 
 @app.command()
@@ -161,7 +146,7 @@ def average(
     run(AveragePlan(weights, corpus, split, tuple(channel or ("clean",)), out, cache, workers), typer.echo)
 
 
-for material in (vocode, gather, fetch, shortcuts):
+for material in (vocode, vocoder, gather, fetch, shortcuts):
     app.command()(material)
 
 

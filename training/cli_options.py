@@ -13,3 +13,18 @@ Corpora = Annotated[
 ]
 Workers = Annotated[int, typer.Option(min=1, help="Processes that prepare the speech.")]
 Cache = Annotated[Path, typer.Option(help="Folder for prepared speech.")]
+
+
+def _device(name: str) -> str:
+    """A device that this machine has."""
+    if name not in ("auto", "cpu", "cuda", "mps"):
+        raise typer.BadParameter(f"{name!r}: auto, cpu, cuda or mps")
+    if name in ("cuda", "mps"):
+        import torch
+
+        if not (torch.cuda if name == "cuda" else torch.backends.mps).is_available():
+            raise typer.BadParameter(f"this machine has no {name} device; auto takes what there is")
+    return name
+
+
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", callback=_device)]
