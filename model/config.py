@@ -110,12 +110,16 @@ class Calibration(_Values):
 
 @dataclass(frozen=True)
 class DetectorConfig:
-    """All that is needed, beside the tensors, to score audio."""
+    """All that is needed, beside the tensors, to score audio.
+
+    calibration: of wideband speech, and of telephone speech too where it has none of its own.
+    """
 
     features: FeatureConfig = field(default_factory=FeatureConfig)
     gate: GateConfig = field(default_factory=GateConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     calibration: Calibration = field(default_factory=Calibration)
+    telephone_calibration: Calibration | None = None
     families: tuple[str, ...] = FAMILIES
     warm_blocks: int = 25
 
@@ -126,6 +130,7 @@ class DetectorConfig:
     def from_dict(cls, values: Mapping[str, Any]) -> DetectorConfig:
         """Raises ValueError for an unknown key."""
         parts: dict[str, type[_Values]] = {
+            "telephone_calibration": Calibration,
             "features": FeatureConfig,
             "gate": GateConfig,
             "network": NetworkConfig,
@@ -134,6 +139,6 @@ class DetectorConfig:
         unknown = sorted(set(values) - {f.name for f in fields(cls)})
         if unknown:
             raise ValueError(f"DetectorConfig has no setting {', '.join(unknown)}")
-        kwargs: dict[str, Any] = {k: parts[k].from_dict(v) for k, v in values.items() if k in parts}
+        kwargs: dict[str, Any] = {k: parts[k].from_dict(v) for k, v in values.items() if k in parts and v is not None}
         kwargs |= {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k not in parts}
         return cls(**kwargs)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,14 @@ TAIL = WINDOW - HOP
 """Samples that a frame shares with the ones before: what a stream must remember."""
 
 BINS = N_FFT // 2 + 1
+
+
+@dataclass(frozen=True)
+class Layout:
+    """size: values a frame. ordered: neighbours are neighbours in frequency, so that a convolution makes sense."""
+
+    size: int
+    ordered: bool = True
 
 
 def spectra(samples: Tensor, window: Tensor) -> Tensor:
@@ -84,6 +93,7 @@ class Features(nn.Module):
     (fit_scaling) and travels with the weights; raw() is what torchaudio and librosa give.
     """
 
+    ordered = True
     filters: Tensor
     basis: Tensor | None
     mean: Tensor
@@ -98,6 +108,10 @@ class Features(nn.Module):
         self.register_buffer("basis", basis, persistent=False)
         self.register_buffer("mean", torch.zeros(self.size))
         self.register_buffer("std", torch.ones(self.size))
+
+    @property
+    def layout(self) -> tuple[Layout, ...]:
+        return (Layout(self.size, self.ordered),)
 
     def raw(self, spectrum: Tensor) -> Tensor:
         """Features before scaling."""
@@ -125,20 +139,92 @@ class Features(nn.Module):
         self.std.copy_(flat.std(0).clamp(min=1e-3))
 
 
+class EnvelopeFeatures(Features):
+    """How the sound of each band is spread over the time of its window, which the power spectrum does not show.
+
+    The spectrum of a band, multiplied by itself moved by m bins, gives the Fourier coefficient of its temporal
+    envelope at m * 31.25 Hz; its size over the band's power lies between 0 (spread out, as noise) and 1 (one click).
+    The pulses of a voice, and how far up they reach, stand there, and so does what a vocoder makes of them: the voicing
+    by band of MELP (MIL-STD-3005), without decisions. BANDS x SHIFTS values, in no order.
+    """
+
+    SHIFTS = (1, 2, 3, 4, 6, 8)
+    BANDS = 12
+    ordered = False
+
+    def __init__(self, config: FeatureConfig) -> None:
+        bands = replace(config, n_filters=self.BANDS)
+        super().__init__(replace(bands, relative=False), linear_filters(bands), cepstrum=False)
+        self.size = self.BANDS * len(self.SHIFTS)
+        self.register_buffer("mean", torch.zeros(self.size))
+        self.register_buffer("std", torch.ones(self.size))
+
+    def raw(self, spectrum: Tensor) -> Tensor:
+        power = (spectrum.real.square() + spectrum.imag.square()) @ self.filters + self.floor
+        parts = []
+        for shift in self.SHIFTS:
+            product = spectrum[..., shift:] * spectrum[..., :-shift].conj()
+            filters = self.filters[shift:]
+            real, imaginary = product.real @ filters, product.imag @ filters
+            parts.append((real.square() + imaginary.square()).sqrt() / power)
+        return torch.cat(parts, dim=2)
+
+
+class JoinedFeatures(nn.Module):
+    """Several features side by side: (N, T, BINS) -> (N, T, sum of their sizes)."""
+
+    def __init__(self, parts: list[Features]) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(parts)
+
+    def _parts(self) -> list[Features]:
+        return [part for part in self.parts if isinstance(part, Features)]
+
+    @property
+    def layout(self) -> tuple[Layout, ...]:
+        return tuple(layout for part in self._parts() for layout in part.layout)
+
+    def raw(self, spectrum: Tensor) -> Tensor:
+        """Features before scaling."""
+        return torch.cat([part.raw(spectrum) for part in self._parts()], dim=2)
+
+    def forward(self, spectrum: Tensor) -> Tensor:
+        return torch.cat([part(spectrum) for part in self._parts()], dim=2)
+
+    def fit_scaling(self, spectrum: Tensor) -> None:
+        """As Features.fit_scaling, of each."""
+        for part in self._parts():
+            part.fit_scaling(spectrum)
+
+
+AnyFeatures = Features | JoinedFeatures
+
+
+def _narrow(config: FeatureConfig) -> Features:
+    """The telephone's band alone, with twice the resolution, so that nothing above it can be relied on."""
+    inside = replace(config, f_min=100.0, f_max=3900.0)
+    return Features(inside, linear_filters(inside), cepstrum=False)
+
+
 FEATURES: dict[str, Callable[[FeatureConfig], Features]] = {
     "linear": lambda config: Features(config, linear_filters(config), cepstrum=False),
     "mel": lambda config: Features(config, mel_filters(config), cepstrum=False),
     "lfcc": lambda config: Features(config, linear_filters(config), cepstrum=True),
     "mfcc": lambda config: Features(config, mel_filters(config), cepstrum=True),
+    "narrow": _narrow,
+    "envelope": EnvelopeFeatures,
 }
+"""Names may be joined, such as mel+envelope."""
 
 
-def build_features(config: FeatureConfig) -> Features:
+def build_features(config: FeatureConfig) -> AnyFeatures:
     """Raises ValueError for a kind that is not registered or impossible settings."""
-    if config.kind not in FEATURES:
-        raise ValueError(f"no features {config.kind!r}; there are {', '.join(FEATURES)}")
+    kinds = config.kind.split("+")
+    if unknown := [kind for kind in kinds if kind not in FEATURES]:
+        raise ValueError(f"no features {unknown[0]!r}; there are {', '.join(FEATURES)}, and several joined by +")
     if not 0 <= config.f_min < config.f_max <= SAMPLE_RATE / 2:
         raise ValueError(f"f_min {config.f_min} and f_max {config.f_max} Hz: 0 <= f_min < f_max <= {SAMPLE_RATE // 2}")
     if config.mel_scale not in ("htk", "slaney"):
         raise ValueError(f"mel_scale {config.mel_scale!r}: htk or slaney")
-    return FEATURES[config.kind](config)
+    parts = [FEATURES[kind](config) for kind in kinds]
+    return parts[0] if len(parts) == 1 else JoinedFeatures(parts)

@@ -8,15 +8,17 @@ streaming conventions of icefall's lstm.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from model.config import FRAMES_PER_BLOCK, NetworkConfig
+from model.config import NetworkConfig
+from model.features import Layout
+from model.frontends import ConvFrontend, JoinedFrontend, NetState, PairFrontend
 
-NetState = dict[str, Tensor]
+Frontend = ConvFrontend | PairFrontend | JoinedFrontend
 
 
 @dataclass(frozen=True)
@@ -32,86 +34,6 @@ class Output:
     speech: Tensor
     active: Tensor
     embedding: Tensor
-
-
-class CausalConv2d(nn.Module):
-    """Convolution over (time, frequency) that sees the past only, with batch normalisation and ReLU.
-
-    (N, T, F, C) -> (N, T', F', C'), channels last: on a CPU that is the fastest layout to convolve, and to copy
-    what is remembered. It remembers the last kernel - stride frames; the stride must divide T.
-    """
-
-    def __init__(self, c_in: int, c_out: int, kernel: tuple[int, int], stride: tuple[int, int], bins: int) -> None:
-        super().__init__()
-        self.memory = kernel[0] - stride[0]
-        self.shape_in = (self.memory, bins, c_in)
-        padding = kernel[1] // 2
-        self.bins_out = (bins + 2 * padding - kernel[1]) // stride[1] + 1
-        self.conv = nn.Conv2d(c_in, c_out, kernel, stride, padding=(0, padding), bias=False)
-        self.norm: nn.Module = nn.BatchNorm2d(c_out)
-
-    def forward(self, x: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
-        x = torch.cat([past, x], dim=1)
-        y = torch.relu_(self.norm(self.conv(x.permute(0, 3, 1, 2))))
-        return y.permute(0, 2, 3, 1), x[:, x.shape[1] - self.memory :]
-
-    def fold(self) -> None:
-        """Fold the normalisation into the convolution: the same function, fewer operations."""
-        if isinstance(self.norm, nn.BatchNorm2d):
-            fused = nn.utils.fuse_conv_bn_eval(self.conv, self.norm)
-            self.conv = fused.to(memory_format=torch.channels_last)
-            self.norm = nn.Identity()
-
-
-class ConvFrontend(nn.Module):
-    """Features (N, 2 T, F) -> (N, T, embedding): causal convolutions, the first of which halves the frame rate."""
-
-    def __init__(self, size: int, config: NetworkConfig) -> None:
-        super().__init__()
-        layers, c_in, bins = [], 1, size
-        for i, c_out in enumerate(config.channels):
-            kernel, stride = ((4, 5), (FRAMES_PER_BLOCK, 2)) if i == 0 else ((3, 3), (1, 2))
-            layer = CausalConv2d(c_in, c_out, kernel, stride, bins)
-            layers.append(layer)
-            c_in, bins = c_out, layer.bins_out
-        self.layers = nn.ModuleList(layers)
-        self.project = nn.Sequential(nn.Linear(c_in * bins, config.embedding), nn.ReLU(), nn.Dropout(config.dropout))
-
-    def init_state(self, batch: int, device: torch.device) -> NetState:
-        return {f"conv{i}": torch.zeros(batch, *layer.shape_in, device=device) for i, layer in self._layers()}
-
-    def _layers(self) -> list[tuple[int, CausalConv2d]]:
-        return [(i, layer) for i, layer in enumerate(self.layers) if isinstance(layer, CausalConv2d)]
-
-    def forward(self, x: Tensor, state: NetState) -> tuple[Tensor, NetState]:
-        x, new = x.unsqueeze(3), {}
-        for i, layer in self._layers():
-            x, new[f"conv{i}"] = layer(x, state[f"conv{i}"])
-        projected: Tensor = self.project(x.transpose(2, 3).flatten(2))
-        return projected, new
-
-    def fold(self) -> None:
-        for _, layer in self._layers():
-            layer.fold()
-
-
-class PairFrontend(nn.Module):
-    """Features (N, 2 T, F) -> (N, T, embedding): the two frames of a block, projected. No memory."""
-
-    def __init__(self, size: int, config: NetworkConfig) -> None:
-        super().__init__()
-        width = size * FRAMES_PER_BLOCK
-        self.project = nn.Sequential(nn.Linear(width, config.embedding), nn.ReLU(), nn.Dropout(config.dropout))
-
-    def init_state(self, batch: int, device: torch.device) -> NetState:  # noqa: ARG002
-        return {}
-
-    def forward(self, x: Tensor, state: NetState) -> tuple[Tensor, NetState]:  # noqa: ARG002
-        projected: Tensor = self.project(x.reshape(x.shape[0], -1, FRAMES_PER_BLOCK * x.shape[2]))
-        return projected, {}
-
-    def fold(self) -> None:
-        """Nothing to fold."""
 
 
 class SpeechLstm(nn.Module):
@@ -188,16 +110,15 @@ class Network(nn.Module):
 
     def __init__(
         self,
-        frontend: ConvFrontend | PairFrontend,
+        frontend: Frontend,
         recurrent: SpeechLstm | NoMemory,
-        embedding: int,
         families: int,
         dropout: float,
     ) -> None:
         super().__init__()
         self.frontend, self.recurrent = frontend, recurrent
         self.dropout = nn.Dropout(dropout)
-        self.speech = nn.Linear(embedding, 1)
+        self.speech = nn.Linear(frontend.size_out, 1)
         self.spoof = nn.Linear(recurrent.size_out, 1)
         self.family = nn.Linear(recurrent.size_out, families)
 
@@ -222,29 +143,24 @@ class Network(nn.Module):
 
 
 def _build(
-    frontend: type[ConvFrontend] | type[PairFrontend], recurrent: type[SpeechLstm] | type[NoMemory]
-) -> Callable[[NetworkConfig, int, int], Network]:
-    def build(config: NetworkConfig, size: int, families: int) -> Network:
-        return Network(
-            frontend(size, config),
-            recurrent(config.embedding, config),
-            config.embedding,
-            families,
-            config.dropout,
-        )
+    alone: type[ConvFrontend] | type[PairFrontend], recurrent: type[SpeechLstm] | type[NoMemory]
+) -> Callable[[NetworkConfig, Sequence[Layout], int], Network]:
+    def build(config: NetworkConfig, layout: Sequence[Layout], families: int) -> Network:
+        frontend = alone(layout[0].size, config) if len(layout) == 1 else JoinedFrontend(layout, config, alone)
+        return Network(frontend, recurrent(frontend.size_out, config), families, config.dropout)
 
     return build
 
 
-NETWORKS: dict[str, Callable[[NetworkConfig, int, int], Network]] = {
+NETWORKS: dict[str, Callable[[NetworkConfig, Sequence[Layout], int], Network]] = {
     "cnn-lstm": _build(ConvFrontend, SpeechLstm),
     "lstm": _build(PairFrontend, SpeechLstm),
     "cnn": _build(ConvFrontend, NoMemory),
 }
 
 
-def build_network(config: NetworkConfig, size: int, families: int) -> Network:
-    """A network for `size` features a frame. Raises ValueError for a kind that is not registered."""
+def build_network(config: NetworkConfig, layout: Sequence[Layout], families: int) -> Network:
+    """A network for features of this layout. Raises ValueError for a kind that is not registered."""
     if config.kind not in NETWORKS:
         raise ValueError(f"no network {config.kind!r}; there are {', '.join(NETWORKS)}")
-    return NETWORKS[config.kind](config, size, families)
+    return NETWORKS[config.kind](config, layout, families)

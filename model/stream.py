@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from model.config import BLOCK, DetectorConfig
-from model.features import TAIL, Features, build_features, hann, spectra
+from model.bandwidth import Bandwidth, BandwidthState, bandwidth, init_bandwidth
+from model.config import BLOCK, Calibration, DetectorConfig
+from model.features import TAIL, AnyFeatures, build_features, hann, spectra
+from model.frontends import NetState
 from model.gate import GateState, Kind, clean, gate, init_gate
-from model.network import NetState, Network, build_network
+from model.network import Network, build_network
 
 
 class Detector(nn.Module):
@@ -27,8 +29,8 @@ class Detector(nn.Module):
         super().__init__()
         self.config = config
         self.weights_hash = weights_hash
-        self.features: Features = build_features(config.features)
-        self.network: Network = build_network(config.network, self.features.size, len(config.families))
+        self.features: AnyFeatures = build_features(config.features)
+        self.network: Network = build_network(config.network, self.features.layout, len(config.families))
         self.register_buffer("window", hann(), persistent=False)
 
     @property
@@ -40,6 +42,11 @@ class Detector(nn.Module):
         self.eval().requires_grad_(False)
         self.network.fold()
         return self
+
+    def calibration(self, band: Bandwidth) -> Calibration:
+        """That of speech of this bandwidth."""
+        telephone = self.config.telephone_calibration if band is Bandwidth.TELEPHONE else None
+        return telephone or self.config.calibration
 
 
 @dataclass(frozen=True)
@@ -54,12 +61,14 @@ class State:
     tail: Tensor
     blocks: Tensor
     gate: GateState
+    bandwidth: BandwidthState
     net: NetState
 
     def tensors(self) -> dict[str, Tensor]:
         """Flat names to tensors, each with N along the first axis: what is saved, stacked and indexed."""
         flat = {"pending": self.pending, "tail": self.tail, "blocks": self.blocks}
         flat |= {f"gate.{k}": v for k, v in self.gate.items()}
+        flat |= {f"bandwidth.{k}": v for k, v in self.bandwidth.items()}
         return flat | {f"net.{k}": v for k, v in self.net.items()}
 
     @classmethod
@@ -67,7 +76,8 @@ class State:
         def part(prefix: str) -> dict[str, Tensor]:
             return {k.removeprefix(prefix): v for k, v in flat.items() if k.startswith(prefix)}
 
-        return cls(flat["pending"], flat["tail"], flat["blocks"], part("gate."), part("net."))
+        kept = flat["pending"], flat["tail"], flat["blocks"]
+        return cls(*kept, part("gate."), part("bandwidth."), part("net."))
 
 
 @dataclass(frozen=True)
@@ -76,7 +86,8 @@ class Scores:
 
     spoof: logit of the network, > 0 = synthetic. speech: probability. kind: model.gate.Kind, int64. active: bool,
     the blocks that are speech and carry evidence. family: (N, B, K) probabilities. level: dBFS. end: int64 index
-    after the block's last sample. warm: bool, enough blocks were heard since the cold state.
+    after the block's last sample. warm: bool, enough blocks were heard since the cold state. bandwidth: int64 of
+    model.bandwidth.Bandwidth.
     """
 
     spoof: Tensor
@@ -87,6 +98,7 @@ class Scores:
     level: Tensor
     end: Tensor
     warm: Tensor
+    bandwidth: Tensor
 
 
 def init_state(detector: Detector, batch: int = 1) -> State:
@@ -97,6 +109,7 @@ def init_state(detector: Detector, batch: int = 1) -> State:
         tail=torch.zeros(batch, TAIL, device=device),
         blocks=torch.zeros(batch, dtype=torch.int64, device=device),
         gate=init_gate(detector.config.gate, batch, device),
+        bandwidth=init_bandwidth(batch, device),
         net=detector.network.init_state(batch),
     )
 
@@ -157,6 +170,7 @@ def _block(detector: Detector, state: State, samples: Tensor) -> tuple[State, Sc
     kind = kind[:, None]
     ok = kind == Kind.SPEECH
     out, net = detector.network(detector.features(spectrum), ok, state.net)
+    band_state, band = bandwidth(state.bandwidth, power, out.active[:, 0])
     blocks = state.blocks + 1
     scores = Scores(
         spoof=out.spoof,
@@ -167,8 +181,9 @@ def _block(detector: Detector, state: State, samples: Tensor) -> tuple[State, Sc
         level=level[:, None].clone(),
         end=(blocks * BLOCK)[:, None],
         warm=(blocks >= config.warm_blocks)[:, None],
+        bandwidth=band[:, None],
     )
-    return State(state.pending, window[:, -TAIL:], blocks, gate_state, net), scores
+    return State(state.pending, window[:, -TAIL:], blocks, gate_state, band_state, net), scores
 
 
 def _join(parts: list[Scores], detector: Detector, batch: int) -> Scores:
@@ -184,4 +199,4 @@ def _nothing(detector: Detector, batch: int) -> Scores:
     number = torch.zeros(batch, 0, device=detector.device)
     whole, flag = number.to(torch.int64), number.to(torch.bool)
     family = torch.zeros(batch, 0, len(detector.config.families), device=detector.device)
-    return Scores(number, number, whole, flag, family, number, whole, flag)
+    return Scores(number, number, whole, flag, family, number, whole, flag, whole)

@@ -37,6 +37,7 @@ def _figures(pool: Pool, row: int, llr: float, p_fake: float) -> dict[str, objec
         "llr": round(llr, 3),
         "net_speech_s": round(float(pool.evidence.blocks[row]) * BLOCK_S, 2),
         "families": families(pool, row),
+        "bandwidth": pool.band(row),
         "model": pool.detector.weights_hash[:12],
     }
 

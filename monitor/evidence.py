@@ -20,6 +20,14 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class Scaling:
+    """Calibrations of N streams: scale and offset (N,), as in model.config.Calibration."""
+
+    scale: Floats
+    offset: Floats
+
+
+@dataclass(frozen=True)
 class Evidence:
     """Of N streams: weight and total (N,) of the forgetting mean; sum (N,) of all logits; blocks (N,) int64 of net
     speech; families (N, K) forgetting, all_families (N, K) sums.
@@ -63,17 +71,17 @@ def accumulate(
     )
 
 
-def _calibrate(config: EvidenceSection, calibration: Calibration, total: Floats, weight: Floats) -> Floats:
+def _calibrate(config: EvidenceSection, calibration: Calibration | Scaling, total: Floats, weight: Floats) -> Floats:
     llr = calibration.scale * total / np.maximum(weight, 1e-9) + calibration.offset
     return np.where(weight > 0, np.clip(llr, -config.max_llr, config.max_llr), 0.0)
 
 
-def recent_llr(config: EvidenceSection, calibration: Calibration, evidence: Evidence) -> Floats:
+def recent_llr(config: EvidenceSection, calibration: Calibration | Scaling, evidence: Evidence) -> Floats:
     """Log-likelihood ratio (N,) in nats of the recent speech; 0.0 without any: no evidence, no opinion."""
     return _calibrate(config, calibration, evidence.total, evidence.weight)
 
 
-def whole_llr(config: EvidenceSection, calibration: Calibration, evidence: Evidence) -> Floats:
+def whole_llr(config: EvidenceSection, calibration: Calibration | Scaling, evidence: Evidence) -> Floats:
     """Log-likelihood ratio (N,) in nats of all speech heard."""
     return _calibrate(config, calibration, evidence.sum, evidence.blocks.astype(np.float64))
 

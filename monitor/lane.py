@@ -18,6 +18,8 @@ TICK_S = 0.015
 """Between two calls of Sink.tick(); below the 20 ms that sinks are promised, to leave room for the scheduler."""
 FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 2.0
+LAST_TRIES_S = 0.3
+"""A sink that fails while the program ends is tried for so long."""
 SCORE_SHARE = 0.9
 """Scores of a live call may fill this part of a queue; the rest is kept for alerts, states and the ends of calls."""
 
@@ -77,7 +79,7 @@ class Lane:
         lock = threading.Lock()
         self._filled = threading.Condition(lock)
         self._freed = threading.Condition(lock)
-        self._deadline = float("inf")
+        self._deadline = self._last_try = float("inf")
         self._stopped = False
         self._fault = ""
         self._delay = 0.0
@@ -100,7 +102,7 @@ class Lane:
             while wait and not self._stopped and len(self._events) >= room:
                 self._freed.wait()
             if self._stopped or len(self._events) >= room:
-                self._dropped += 1
+                self._dropped += bool(event.seq) or not self._stopped  # at the end nobody misses news of another sink
                 return False
             self._events.append(event)
             self._filled.notify()
@@ -117,8 +119,12 @@ class Lane:
             return self._freed.wait_for(self._empty, max(0.0, until - time.monotonic()))
 
     def close(self, deadline: float) -> None:
-        """Take no more events, offer those queued until the deadline (time.monotonic()), then close the sink."""
+        """Take no more events, offer those queued until the deadline (time.monotonic()), then close the sink.
+
+        A sink that fails is not waited for so long: LAST_TRIES_S, or what there was for it.
+        """
         with self._filled:
+            self._last_try = min(self._last_try, time.monotonic() + LAST_TRIES_S)
             self._stopped = True
             self._deadline = min(self._deadline, deadline)
             self._retry_at = 0.0
@@ -175,14 +181,17 @@ class Lane:
             due = self._retry_at if self._fault else self._next_tick
             ready = self._held is not None or bool(self._events)
             if due > now and (self._fault or not ready) and not (self._stopped and not ready):
-                self._filled.wait(min(due, self._deadline) - now)
+                self._filled.wait(min(due, self._until()) - now)
                 now = time.monotonic()
-            if self._stopped and (self._empty() or now >= self._deadline):
+            if self._stopped and (self._empty() or now >= self._until()):
                 return False
             if self._held is None and self._events:
                 self._held = self._events.popleft()
                 self._freed.notify()
             return True
+
+    def _until(self) -> float:
+        return min(self._deadline, self._last_try) if self._fault else self._deadline
 
     def _step(self) -> None:
         now = time.monotonic()

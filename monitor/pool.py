@@ -12,12 +12,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from model.bandwidth import Bandwidth
 from model.config import BLOCK_S
 from model.gate import Kind
 from model.stream import Detector, Scores, State, assign, init_state, select, step
 from monitor.alerts import UNKNOWN, Changes, Decision, Heard, decide, undecided
 from monitor.config import Config
-from monitor.evidence import accumulate, no_evidence, posterior, recent_llr, whole_llr
+from monitor.evidence import Scaling, accumulate, no_evidence, posterior, recent_llr, whole_llr
 from monitor.ring import Blocks
 from monitor.traces import Traces
 from monitor.types import Reason
@@ -70,6 +71,7 @@ class _Outputs:
     active: NDArray[np.bool_]
     logit: Floats
     speech: Floats
+    bandwidth: Ints
     family: Floats
 
 
@@ -85,6 +87,9 @@ class Pool:
         self.kind = np.full(rows, int(Kind.SILENCE), dtype=np.int64)
         self.level = np.full(rows, -120.0)
         self.peak_level = np.full(rows, -120.0)
+        self.bandwidth = np.full(rows, int(Bandwidth.UNKNOWN), dtype=np.int64)
+        fitted = [detector.calibration(band) for band in Bandwidth]
+        self._scales = np.array([[c.scale for c in fitted], [c.offset for c in fitted]])
         self._state: State = init_state(detector, rows)
         torch.set_num_threads(config.model.threads)
 
@@ -95,8 +100,13 @@ class Pool:
         self.evidence.put(index, no_evidence(len(index), len(self.detector.config.families)))
         self.decision.put(index, undecided(len(index)))
         self.usable[rows], self.kind[rows], self.level[rows], self.peak_level[rows] = True, Kind.SILENCE, -120.0, -120.0
+        self.bandwidth[rows] = Bandwidth.UNKNOWN
         if self.traces:
             self.traces.clear(index)
+
+    def _scaling(self, rows: Ints | slice) -> Scaling:
+        """The calibration of each row, by what is known of its bandwidth."""
+        return Scaling(*self._scales[:, self.bandwidth[rows]])
 
     def _reset_network(self, rows: Ints) -> None:
         assign(self._state, torch.from_numpy(rows).to(self.detector.device), init_state(self.detector, len(rows)))
@@ -109,10 +119,11 @@ class Pool:
         self.kind[rows] = np.where((heard.kind == Kind.SPEECH) & ~active, Kind.NOT_SPEECH, heard.kind)
         active &= self.usable[rows]  # what cannot be trusted is no evidence
         self._levels(rows, heard.level)
+        self.bandwidth[rows] = heard.bandwidth
         old = self.evidence.take(rows)
         evidence = accumulate(self.config.evidence, old, heard.logit, active, heard.family)
         self.evidence.put(rows, evidence)
-        llr = recent_llr(self.config.evidence, self.detector.config.calibration, evidence)
+        llr = recent_llr(self.config.evidence, self._scaling(rows), evidence)
         p_fake = posterior(llr, self.config.evidence.prior)
         enough = heard.warm & (evidence.blocks * BLOCK_S >= self.config.evidence.min_speech_s)
         before = self.decision.take(rows)
@@ -175,6 +186,10 @@ class Pool:
         """What the newest block of a row is."""
         return REASONS[Kind(int(self.kind[row]))]
 
+    def band(self, row: int) -> str:
+        """wideband, telephone, or unknown while too little speech was heard."""
+        return Bandwidth(int(self.bandwidth[row])).name.lower()
+
     def families(self, row: int, *, whole: bool = False) -> tuple[tuple[str, float], ...]:
         """Synthesis families and their probabilities, most likely first: recent, or of all speech heard."""
         weights = (self.evidence.all_families if whole else self.evidence.families)[row]
@@ -186,26 +201,27 @@ class Pool:
 
     def recent(self, row: int) -> tuple[float, float]:
         """llr and p_fake of the recent speech of a row."""
-        taken = self.evidence.take(np.array([row]))
-        llr = recent_llr(self.config.evidence, self.detector.config.calibration, taken)
+        index = np.array([row])
+        llr = recent_llr(self.config.evidence, self._scaling(index), self.evidence.take(index))
         return float(llr[0]), float(posterior(llr, self.config.evidence.prior)[0])
 
     def whole(self, rows: slice) -> tuple[Floats, Floats]:
         """llr and p_fake of all speech of rows."""
         taken = self.evidence.take(np.arange(rows.start, rows.stop))
-        llr = whole_llr(self.config.evidence, self.detector.config.calibration, taken)
+        llr = whole_llr(self.config.evidence, self._scaling(rows), taken)
         return llr, posterior(llr, self.config.evidence.prior)
 
 
 def _outputs(scores: Scores) -> _Outputs:
     """Of one block, in one transfer from the device. What is not finite counts as not heard."""
-    parts = (scores.level, scores.kind, scores.warm, scores.active, scores.spoof, scores.speech, scores.family[:, 0])
+    before = (scores.level, scores.kind, scores.warm, scores.bandwidth)
+    parts = (*before, scores.active, scores.spoof, scores.speech, scores.family[:, 0])
     figures = torch.cat(parts, dim=1).cpu().numpy().astype(np.float64)
-    said = figures[:, 4:]
+    said = figures[:, len(before) :]
     sound = np.asarray(np.isfinite(said).all(axis=1))
     if not sound.all():
         said[~sound] = 0.0
-    level, kind, warm, active, logit, speech = figures.T[:6]
+    level, kind, warm, band, active, logit, speech = figures.T[:7]
     return _Outputs(
         sound=sound,
         level=level,
@@ -214,5 +230,6 @@ def _outputs(scores: Scores) -> _Outputs:
         active=(active > 0) & sound,
         logit=logit,
         speech=speech,
-        family=figures[:, 6:],
+        bandwidth=band.astype(np.int64),
+        family=figures[:, 7:],
     )

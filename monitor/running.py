@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
     from monitor.dashboard import Dashboard
 
 POLL_S = 0.05
-STOP_S = 0.4
+STOP_S = 3.0
+"""What is queued when the end is wanted is delivered, if that takes no longer; as a rule it takes milliseconds."""
 LAST_EVENTS_S = 0.3
+"""That much of it is left to the sinks, however long scoring took to stop."""
 
 
 class Ending:
@@ -74,8 +77,9 @@ def supervise(
     before_stop()
     engine.stop()
     if ending.wanted.is_set():
+        until = time.monotonic() + STOP_S
         scoring.join(STOP_S)
-        engine.bus.close(LAST_EVENTS_S)
+        engine.bus.close(max(LAST_EVENTS_S, until - time.monotonic()))
     scoring.join()
     if failure:
         raise failure[0]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -23,6 +23,7 @@ from monitor.delivery.catchup import Catchup, Restarted
 from monitor.delivery.keys import Pair
 from monitor.delivery.links import Line, Links, replay_address
 from monitor.errors import BadInputError
+from monitor.schema.files import SOURCE
 from monitor.wire import Message
 
 __all__ = [
@@ -117,6 +118,7 @@ class Subscriber:
         self._patience_s = patience_s
         self._most_held = max(high_water_mark, 100)
         self._replay = replay
+        self._source: str | None = None
         self._items: deque[Item] = deque()
         self._catchup = Catchup(topics, since)
         self._heard_at = time.monotonic()
@@ -135,6 +137,11 @@ class Subscriber:
     def epoch(self) -> str:
         """The run of the publisher from which the last item came; "" before the first."""
         return self._catchup.epoch
+
+    @property
+    def source(self) -> str | None:
+        """Name of the publisher in CloudEvents (its publish.source), which heartbeats tell; None before the first."""
+        return self._source
 
     @property
     def position(self) -> Position | None:
@@ -213,16 +220,19 @@ class Subscriber:
             self._silent = False
             self._items.append(Returned(self.address))
             self._links.be_patient()
-        said = message.event.data.get("replay") if not message.event.seq else None
-        if self._replay is None and message.event.data.get("code") == "heartbeat":
-            self._learn(said if isinstance(said, str) else "")
+        if not message.event.seq and message.event.data.get("code") == "heartbeat":
+            self._learn(message.event.data)
         self._catchup.put(message)
 
-    def _learn(self, said: str) -> None:
-        """Where to ask, from a heartbeat."""
-        if said:
-            self._links.replay_at(replay_address(self.address, said))
-        self._catchup.can_ask = bool(said)
+    def _learn(self, beat: Mapping[str, object]) -> None:
+        """Who publishes, and where to ask."""
+        replay, source = beat.get("replay"), beat.get("source")
+        self._source = source if isinstance(source, str) and source else SOURCE
+        if self._replay is not None:
+            return
+        if can_ask := isinstance(replay, str) and bool(replay):
+            self._links.replay_at(replay_address(self.address, str(replay)))
+        self._catchup.can_ask = can_ask
 
     def _is_wanted(self, item: Item) -> bool:
         beat = isinstance(item, Message) and not item.event.seq and item.event.data.get("code") == "heartbeat"

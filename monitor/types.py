@@ -144,7 +144,7 @@ class ChannelView:
     reason: what the newest block is. families: (name, probability), most likely first. timeline: float32 (n,)
     p_fake, oldest first, NaN where there was no evidence, one value every timeline_step_s. spectrogram: float32
     (n, 24) dB relative to full scale, oldest first, one column every 20 ms. fault: why the input cannot be
-    trusted, or "".
+    trusted, or "". bandwidth: wideband, telephone or, before enough speech, unknown.
     """
 
     name: str
@@ -164,6 +164,7 @@ class ChannelView:
     alert_since_s: float | None
     alerts: int
     lost_s: float
+    bandwidth: str = "unknown"
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ def channel_view(engine: Engine, traces: Traces, call: Call, row: int) -> Channe
         alert_since_s=float(decision.opened[row]) / SAMPLE_RATE if alert_open else None,
         alerts=int(engine.reporter.alerts[row]),
         lost_s=feed.ring.lost / SAMPLE_RATE,
+        bandwidth=pool.band(row),
     )
 
 

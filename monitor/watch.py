@@ -17,8 +17,8 @@ from monitor.notices import Notices
 from monitor.pool import Pool
 from monitor.ring import RingBank
 from monitor.running import (
-    LAST_EVENTS_S,
     POLL_S,
+    STOP_S,
     Ending,
     acquaint,
     json_sink,
@@ -80,7 +80,7 @@ def watch(
             supervise(engine, ending, notices.look)
             if not any(source.live for w in watched for source in w.sources):
                 _drain(bus, ending, notices.look)
-            bus.close(LAST_EVENTS_S)
+            bus.close(STOP_S)
         notices.losses()
         if svg is not None:
             _draw(pull(), svg)

@@ -142,6 +142,17 @@ def test_closing_is_bounded_and_counts_what_is_left() -> None:
     assert bus.close()
 
 
+def test_closing_waits_for_a_sink_that_works_and_not_for_one_that_fails() -> None:
+    slow, stuck = MemorySink("slow", delay_s=0.01), MemorySink("stuck")
+    stuck.fail("still no space")
+    bus = Bus([slow, stuck], 100)
+    for n in range(60):
+        bus.publish(score(n), wait=True)
+    assert bus.close(drain_s=3600.0)
+    assert seqs(slow) == list(range(1, 61))
+    assert [status.dropped for status in bus.status()] == [0, 60]
+
+
 def test_closing_offers_what_is_queued_once_more_without_waiting_for_the_back_off() -> None:
     sink = MemorySink()
     sink.fail("later")

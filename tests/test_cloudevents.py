@@ -77,9 +77,11 @@ def test_subscribe_writes_them(tmp_path: Path) -> None:
     subscribe = [MONITOR, "subscribe", address, "--cloudevents", "--topic", "alert.", "--topic", "call."]
     with Running([*subscribe, "--timeout", "80"], tmp_path) as subscriber:
         words = ["replay", call, "--weights", weights, "--publish", address, "--screen", "off", *settings(*QUICK)]
+        words += settings("publish.source=//pbx.example/monitor-3")
         with start_monitor(*words, cwd=tmp_path) as monitor:
             subscriber.wait_for(lambda line: "call.ended" in line)
             assert monitor.end() == 0
         for found in subscriber.events:
             jsonschema.Draft202012Validator(read("cloudevent")).validate(found)
+            assert found["source"] == "//pbx.example/monitor-3"
         assert {"alert.opened", "alert.closed", "call.ended"} <= {found["data"]["type"] for found in subscriber.events}

@@ -9,7 +9,7 @@ import torch
 import torchaudio
 
 from model.config import HOP, N_FFT, SAMPLE_RATE, WINDOW, FeatureConfig
-from model.features import FEATURES, TAIL, build_features, hann, linear_filters, mel_filters, spectra
+from model.features import FEATURES, TAIL, EnvelopeFeatures, build_features, hann, linear_filters, mel_filters, spectra
 
 N_FRAMES = 60
 
@@ -118,9 +118,49 @@ def test_scaling_gives_zero_mean_and_unit_variance(speechlike: torch.Tensor, kin
     assert (scaled.std(0)[varying] - 1).abs().max() < 1e-3
 
 
+def test_envelopes_know_a_click_from_a_noise_and_the_rate_of_pulses() -> None:
+    envelope = build_features(FeatureConfig(kind="envelope"))
+    assert isinstance(envelope, EnvelopeFeatures)
+    t = np.arange(SAMPLE_RATE)
+    noise = np.random.default_rng(1).standard_normal(SAMPLE_RATE)
+    click = np.where(t % (4 * HOP) == 3 * HOP - 40, 1.0, 0.0)  # one in the middle of every fourth window
+    pulses = np.where(t % 80 == 0, 1.0, 0.0)  # 200 Hz: 6.4 bins
+    bands, found = envelope.BANDS, {}
+    for name, x in (("noise", noise), ("click", click), ("pulses", pulses)):
+        signal = torch.from_numpy(x).float()[None]
+        values = envelope.raw(spectra(torch.nn.functional.pad(signal, (TAIL, 0)), hann()))[0]
+        found[name] = values.reshape(len(values), len(envelope.SHIFTS), bands)
+    assert found["noise"][5:].mean() < 0.5
+    assert found["click"][3::4][1:-1, 0].min() > 0.95
+    by_shift = found["pulses"][5:].mean((0, 2))
+    assert int(by_shift.argmax()) == envelope.SHIFTS.index(6)
+    assert found["noise"].max() <= 1.0 + 1e-4
+
+
+def test_the_envelope_is_the_band_s_own_spectrum_moved(speechlike: torch.Tensor) -> None:
+    spectrum = spectra(speechlike, hann())
+    envelope = build_features(FeatureConfig(kind="envelope"))
+    assert isinstance(envelope, EnvelopeFeatures)
+    x, filters = spectrum[0].numpy().astype(np.complex128), envelope.filters.numpy()
+    m = envelope.SHIFTS[2]
+    product = (x[:, m:] * x[:, :-m].conj())[:, :, None] * filters[m:]
+    expected = np.abs(product.sum(1)) / ((np.abs(x) ** 2) @ filters + envelope.floor)
+    got = envelope.raw(spectrum)[0, :, 2 * envelope.BANDS : 3 * envelope.BANDS]
+    np.testing.assert_allclose(got.numpy(), expected, rtol=1e-3, atol=1e-5)
+
+
+def test_joined_features_are_their_parts_side_by_side(speechlike: torch.Tensor) -> None:
+    spectrum = spectra(speechlike, hann())
+    joined = build_features(FeatureConfig(kind="mel+envelope"))
+    alone = [build_features(FeatureConfig(kind=kind)) for kind in ("mel", "envelope")]
+    torch.testing.assert_close(joined.raw(spectrum), torch.cat([f.raw(spectrum) for f in alone], dim=2))
+    assert [part.size for part in joined.layout] == [part.layout[0].size for part in alone]
+
+
 @pytest.mark.parametrize(
     "config",
     [
+        FeatureConfig(kind="mel+chroma"),
         FeatureConfig(kind="chroma"),
         FeatureConfig(f_max=9000.0),
         FeatureConfig(f_min=500.0, f_max=400.0),

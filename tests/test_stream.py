@@ -22,7 +22,8 @@ DEVICES = [
         "cuda", marks=[pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
     ),
 ]
-EVERY = [(f, n) for f in FEATURES for n in NETWORKS]
+JOINED = "mel+narrow+envelope"
+EVERY = [(f, n) for f in (*FEATURES, JOINED) for n in NETWORKS]
 BLOCKS = 60
 
 
@@ -108,7 +109,7 @@ def test_the_future_never_changes_the_past(feature: str, network: str, device: s
     assert not torch.equal(a.spoof[:, 40:], b.spoof[:, 40:])
 
 
-@pytest.mark.parametrize("feature", FEATURES)
+@pytest.mark.parametrize("feature", [*FEATURES, JOINED])
 @pytest.mark.parametrize("network", NETWORKS)
 def test_every_layer_is_causal(feature: str, network: str) -> None:
     """Change block 20 on: the output of no layer may differ before it."""

@@ -20,7 +20,7 @@ from model.checkpoint import CheckpointError, describe, read_detector, save_dete
 from model.config import Calibration, DetectorConfig
 from model.stream import Detector
 from training.bank import AudioBank, build_bank
-from training.metrics import fit_calibration
+from training.calibration import described, fitted, with_config
 from training.scoring import score_clips
 from training.train import folded_copy
 from training.trials import check_channels, choose, through_channel
@@ -43,7 +43,9 @@ class AveragePlan:
 
 def _kind(config: DetectorConfig) -> DetectorConfig:
     """The configuration without what trainings of one network may differ in."""
-    return replace(config, calibration=Calibration(), network=replace(config.network, dropout=0.0))
+    return replace(
+        config, calibration=Calibration(), telephone_calibration=None, network=replace(config.network, dropout=0.0)
+    )
 
 
 def average(detectors: Sequence[Detector]) -> Detector:
@@ -62,14 +64,11 @@ def average(detectors: Sequence[Detector]) -> Detector:
 
 
 def calibrate(detector: Detector, banks: Sequence[AudioBank]) -> Detector:
-    """The detector with scale and offset fitted on all clips of the banks."""
+    """The detector with its calibration fitted on all clips of the banks."""
     ready = folded_copy(detector)
-    logits = [s.logit for bank in banks for s in score_clips(ready, [bank.clip(i) for i in range(len(bank.clips))])]
-    labels = [clip.label for bank in banks for clip in bank.clips]
-    scale, offset = fit_calibration(np.array(logits), np.array(labels, dtype=np.int64))
-    fitted = Detector(replace(detector.config, calibration=Calibration(scale, offset)))
-    fitted.load_state_dict(detector.state_dict())
-    return fitted
+    scores = [s for bank in banks for s in score_clips(ready, [bank.clip(i) for i in range(len(bank.clips))])]
+    labels = np.array([clip.label for bank in banks for clip in bank.clips], dtype=np.int64)
+    return with_config(detector, fitted(detector.config, scores, labels))
 
 
 def lineage(metadata: Mapping[str, str], into: dict[str, Any]) -> str:
@@ -98,5 +97,5 @@ def run(plan: AveragePlan, say: Say) -> Path:
     before: dict[str, Any] = {}
     members = [lineage(describe(path), before) for path in plan.weights]
     save_detector(final, plan.out, {"mean of": members, "calibrated on": calibration, "lineage": before})
-    say(f"wrote {plan.out}: scale {final.config.calibration.scale:.3f}, offset {final.config.calibration.offset:.3f}")
+    say(f"wrote {plan.out}: {described(final.config)}")
     return plan.out

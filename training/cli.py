@@ -32,8 +32,15 @@ def train(
     steps: Annotated[int, typer.Option(min=1, help="... or so many steps, whichever comes first.")] = 100_000,
     rows: Annotated[int, typer.Option(min=2, help="Calls in a batch; even.")] = 32,
     seconds: Annotated[float, typer.Option(min=1, help="Length of each call in a batch.")] = 8.0,
-    features: Annotated[str, typer.Option(help="linear, mel, lfcc or mfcc.")] = "linear",
+    features: Annotated[
+        str,
+        typer.Option(
+            help="linear, mel, lfcc, mfcc, narrow, envelope, or several joined by +, such as mel+envelope. With "
+            "--start, they may begin with those of the weights, and the others are added."
+        ),
+    ] = "linear",
     filters: Annotated[int, typer.Option(min=8, max=200, help="Filters of the filterbank.")] = 80,
+    band: Annotated[str, typer.Option(help="Lowest and highest frequency of the features, Hz.")] = "0,8000",
     network: Annotated[str, typer.Option(help="cnn-lstm, lstm or cnn.")] = "cnn-lstm",
     channels: Annotated[str, typer.Option(help="Channels of the convolutions.")] = "24,32,48,64",
     hidden: Annotated[int, typer.Option(min=8, help="Units of the LSTM.")] = 192,
@@ -59,6 +66,12 @@ def train(
             "something else than speakers, such as synthesis systems.",
         ),
     ] = False,
+    precision: Annotated[
+        str,
+        typer.Option(
+            help="float32, or bfloat16: the network's products in half the bits, faster where there are units for it."
+        ),
+    ] = "float32",
     workers: Workers = 2,
     cache: Cache = Path("data/cache"),
     device: Device = "auto",
@@ -72,8 +85,9 @@ def train(
     from training.prepare import Plan, run
     from training.train import TrainConfig
 
+    low, high = _band(band)
     model = DetectorConfig(
-        features=FeatureConfig(kind=features, n_filters=filters, n_ceps=min(40, filters)),
+        features=FeatureConfig(kind=features, n_filters=filters, n_ceps=min(40, filters), f_min=low, f_max=high),
         network=NetworkConfig(network, _numbers(channels), hidden=hidden, layers=layers, dropout=dropout),
     )
     config = TrainConfig(
@@ -87,6 +101,7 @@ def train(
         validate_every=validate_every,
         full_strength=augment,
         ramp=ramp,
+        precision=precision,
         seed=seed,
     )
     plan = Plan(corpus, out, cache, _weights(part_weights), versions, workers, device, start, shared_speakers)
@@ -155,6 +170,14 @@ def _numbers(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise typer.BadParameter(f"{text!r}: write whole numbers with commas, such as 24,32,48,64") from None
+
+
+def _band(text: str) -> tuple[float, float]:
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"{text!r}: write two frequencies in Hz, such as 100,3800") from None
+    return low, high
 
 
 def _weights(text: str) -> dict[str, float]:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from model.bandwidth import Bandwidth
 from model.checkpoint import best_device, describe, load_detector
 from model.config import BLOCK_S
 from model.stream import Detector, Scores
@@ -45,13 +46,15 @@ class EvaluationPlan:
 
 def llr_over_time(scores: Scores, detector: Detector) -> NDArray[np.float64]:
     """(len(SECONDS),) llr of one clip (1, B) after so much net speech, or after all of it where there is less."""
-    logits = scores.spoof[0][scores.active[0]].double().numpy()
+    active = scores.active[0]
+    logits = scores.spoof[0][active].double().numpy()
     if not len(logits):
         return np.zeros(len(SECONDS))
     counts = np.minimum([round(s / BLOCK_S) for s in SECONDS], len(logits))
     mean = np.cumsum(logits)[counts - 1] / counts
-    calibration = detector.config.calibration
-    return np.asarray(calibration.scale * mean + calibration.offset)
+    known = scores.bandwidth[0][active].numpy()[counts - 1]
+    fitted = [detector.calibration(Bandwidth(int(band))) for band in known]
+    return np.array([c.scale * m + c.offset for c, m in zip(fitted, mean.tolist(), strict=True)])
 
 
 def score(detector: Detector, bank: AudioBank, say: Say, name: str, size: int = 256) -> Trials:

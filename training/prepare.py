@@ -22,6 +22,7 @@ from model.config import SAMPLE_RATE, DetectorConfig
 from training.bank import AudioBank, build_bank
 from training.channels import random_channel
 from training.corpora import Clip, CorpusError, by_split, split_by_speaker
+from training.grow import grown
 from training.layouts import load_corpus
 from training.nonspeech import random_sound
 from training.sampler import CallSampler, Weights
@@ -153,13 +154,15 @@ def _provenance(plan: Plan, clips: Sequence[Clip], seconds: float) -> dict[str, 
 
 def run(model: DetectorConfig, config: TrainConfig, plan: Plan, say: Say) -> Path:
     """Prepare the speech and train; returns the weights file. With plan.start, a weights file, its features and network
-    take the place of model's, but for the dropout.
+    take the place of model's, but for the dropout, and for features that model adds to them with a +.
 
     Raises CorpusError, CheckpointError and ValueError.
     """
     start = read_detector(plan.start) if plan.start else None
     if start:
         network = replace(start.config.network, dropout=model.network.dropout)
+        if "+" in model.features.kind:
+            start = grown(start, model.features.kind)
         model = replace(start.config, network=network)
     clips, dev_clips = gather(plan.corpora, plan.shared_speakers)
     say(f"{len(clips)} training clips, {len(dev_clips)} dev clips, {len({c.speaker for c in clips})} speakers")

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from model.bandwidth import Bandwidth
 from model.config import BLOCK, BLOCK_S
 from model.stream import Detector, Scores, init_state, step
 
@@ -19,13 +20,14 @@ Audio = NDArray[np.float32]
 @dataclass(frozen=True)
 class ClipScore:
     """logit: mean of the frame logits over net speech, 0.0 without any. llr: calibrated, nats. families: (K,)
-    mean probabilities. net_speech_s: seconds.
+    mean probabilities. net_speech_s: seconds. bandwidth: what was known of it at the end.
     """
 
     logit: float
     llr: float
     families: NDArray[np.float32]
     net_speech_s: float
+    bandwidth: Bandwidth = Bandwidth.UNKNOWN
 
 
 def _batches(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
@@ -58,12 +60,13 @@ def stream_clips(
 def pool(scores: Scores, detector: Detector) -> ClipScore:
     """The score of one clip from its blocks (1, B)."""
     active = scores.active[0]
-    calibration = detector.config.calibration
     if not bool(active.any()):
         return ClipScore(0.0, 0.0, scores.family[0].sum(0).numpy() * 0, 0.0)
     logit = float(scores.spoof[0][active].mean())
+    band = Bandwidth(int(scores.bandwidth[0, -1]))
+    calibration = detector.calibration(band)
     llr = calibration.scale * logit + calibration.offset
-    return ClipScore(logit, llr, scores.family[0][active].mean(0).numpy(), float(active.sum()) * BLOCK_S)
+    return ClipScore(logit, llr, scores.family[0][active].mean(0).numpy(), float(active.sum()) * BLOCK_S, band)
 
 
 def score_clips(

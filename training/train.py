@@ -15,13 +15,16 @@ import torch
 from torch import Tensor
 
 from model.checkpoint import best_device, save_detector
-from model.config import Calibration, DetectorConfig
+from model.config import DetectorConfig
 from model.features import TAIL, spectra
-from model.network import NetState, Output
+from model.frontends import NetState
+from model.network import Output
 from model.stream import Detector
 from training.augment import AugmentConfig, augment, mask_features
+from training.calibration import fitted, with_config
+from training.grow import fit_new_scaling
 from training.losses import LossWeights, training_loss
-from training.metrics import auc, eer, fit_calibration
+from training.metrics import auc, eer
 from training.sampler import Batch, CallSampler
 from training.scoring import score_clips
 
@@ -34,6 +37,7 @@ class TrainConfig:
     that go on from the state of the batch before. average: decay of the moving average of the weights. ramp: share of
     the training over which the augmentation grows to its full strength; from the first step on, it hides what is
     to be learned (loss at chance after 300 steps, where clean speech takes 50). full_strength: scales all its chances.
+    precision: of the network's products, float32 or bfloat16; losses, features and weights are float32 with either.
     """
 
     steps: int = 20_000
@@ -48,9 +52,15 @@ class TrainConfig:
     validate_every: int = 500
     ramp: float = 0.4
     full_strength: float = 1.0
+    precision: str = "float32"
     seed: int = 1
     loss: LossWeights = field(default_factory=LossWeights)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError."""
+        if self.precision not in ("float32", "bfloat16"):
+            raise ValueError(f"precision {self.precision!r}: float32 or bfloat16")
 
 
 @dataclass(frozen=True)
@@ -80,16 +90,22 @@ class Trainer:
 
     def start_from(self, detector: Detector) -> None:
         """Take over the weights and the feature scaling of a detector of the same configuration."""
+        spectrum = self._augmented()
         for mine in (self.detector, self.average):
             mine.load_state_dict(detector.state_dict())
+            fit_new_scaling(mine, spectrum)
 
     def fit_scaling(self) -> None:
         """Learn the features' mean and standard deviation from augmented speech."""
+        spectrum = self._augmented()
+        for detector in (self.detector, self.average):
+            detector.features.fit_scaling(spectrum)
+
+    def _augmented(self) -> Tensor:
+        """Spectra (N, T, BINS) of augmented speech."""
         batch = self.sampler.draw(max(64, self.config.rows), self.config.seconds)
         audio = augment(batch.audio, batch.pair, self.config.augment)
-        padded = torch.nn.functional.pad(audio, (TAIL, 0))
-        for detector in (self.detector, self.average):
-            detector.features.fit_scaling(spectra(padded, detector.window))
+        return spectra(torch.nn.functional.pad(audio, (TAIL, 0)), self.detector.window)
 
     def forward(self, batch: Batch) -> Output:
         """One batch through the network from the carried state."""
@@ -105,9 +121,10 @@ class Trainer:
         self.tail = padded[:, -TAIL:]
         features = mask_features(self.detector.features(spectra(padded, self.detector.window)), treatment)
         ok = torch.ones_like(batch.speech)
-        out, new = self.detector.network(features, ok, state, speech=batch.speech)
-        self.state = {k: v.detach() for k, v in new.items()}
-        return out  # type: ignore[no-any-return]
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
+            out, new = self.detector.network.forward(features, ok, state, batch.speech)
+        self.state = {k: v.detach().float() for k, v in new.items()}
+        return replace(out, spoof=out.spoof.float(), family=out.family.float(), speech=out.speech.float())
 
     def part(self) -> float:
         """How far the training is, 0 to 1: by steps or by minutes, whichever ends first."""
@@ -192,16 +209,11 @@ def validate(detector: Detector, dev: DevSet) -> dict[str, float]:
 
 
 def calibrated(detector: Detector, dev: DevSet) -> Detector:
-    """The detector with scale and offset fitted on all parts of the dev set together."""
+    """The detector with its calibration fitted on all parts of the dev set together."""
     ready = folded_copy(detector)
     clips = [c for audio, _ in dev.parts.values() for c in audio]
     labels = np.concatenate([labels for _, labels in dev.parts.values()])
-    logits = np.array([s.logit for s in score_clips(ready, clips)])
-    scale, offset = fit_calibration(logits, labels)
-    config = replace(detector.config, calibration=Calibration(scale=scale, offset=offset))
-    copy = Detector(config)
-    copy.load_state_dict(detector.state_dict())
-    return copy
+    return with_config(detector, fitted(detector.config, score_clips(ready, clips), labels))
 
 
 def train(

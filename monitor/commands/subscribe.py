@@ -6,7 +6,9 @@ import json
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -14,19 +16,19 @@ from typing import TYPE_CHECKING, Protocol
 from monitor import wire
 from monitor.cloudevents import structured
 from monitor.commands.subscribe_text import Report, notice
+from monitor.schema.files import SOURCE
 
 if TYPE_CHECKING:
-    from monitor.subscriber import Item, Subscriber
+    from monitor.subscriber import Item, Position, Subscriber
 
 WAITING_AFTER_S = 0.5
+MOST_WAITING = 10_000
 INTERRUPTED = 130
 """128 + SIGINT, as shells report it."""
 
 
 class _Output(Protocol):
     def item(self, item: Item) -> None: ...
-
-    def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -50,18 +52,18 @@ def subscribe(address: str, as_json: bool = False, wanted: Wanted | None = None,
     Raises BadInputError for an impossible address, key, number or state file.
     """
     wanted = wanted or Wanted()
-    output: _Output = _CloudEvents() if cloudevents else _Json() if as_json else Report(sys.stdout)
     try:
         with _connect(address, wanted) as subscriber:
-            return _follow(subscriber, output, wanted)
+            if cloudevents:
+                return _follow(Named(subscriber), _CloudEvents(subscriber), wanted)
+            with closing(_Json() if as_json else Report(sys.stdout)) as output:
+                return _follow(subscriber, output, wanted)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
         # Python flushes standard output once more at exit; there is nobody left to read it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    finally:
-        output.close()
 
 
 def _connect(address: str, wanted: Wanted) -> Subscriber:
@@ -79,7 +81,7 @@ def _connect(address: str, wanted: Wanted) -> Subscriber:
     )
 
 
-def _follow(subscriber: Subscriber, output: _Output, wanted: Wanted) -> int:
+def _follow(subscriber: Subscriber | Named, output: _Output, wanted: Wanted) -> int:
     from monitor.delivery.resume import remember
 
     until = float("inf") if wanted.timeout_s is None else time.monotonic() + wanted.timeout_s
@@ -121,14 +123,40 @@ class _Json:
 class _CloudEvents:
     """One CloudEvent a line; what the subscriber noticed is none, and goes to standard error."""
 
+    def __init__(self, subscriber: Subscriber) -> None:
+        self._subscriber = subscriber
+
     def item(self, item: Item) -> None:
         if isinstance(item, wire.Message):
-            _line(structured(item.event, raw=item.raw))
+            _line(structured(item.event, self._subscriber.source or SOURCE, item.raw))
         else:
             print(notice(item), file=sys.stderr, flush=True)
 
-    def close(self) -> None:
-        """Nothing is held back."""
+
+class Named:
+    """A subscriber whose messages wait until the publisher has told its name, which is with its first heartbeat."""
+
+    def __init__(self, subscriber: Subscriber) -> None:
+        self._subscriber = subscriber
+        self._waiting: deque[tuple[Item, Position | None]] = deque()
+        self.address, self.position = subscriber.address, subscriber.position
+
+    @property
+    def heard(self) -> bool:
+        """As of the subscriber."""
+        return self._subscriber.heard
+
+    def receive(self, timeout_s: float | None) -> Item | None:
+        """As of the subscriber; what it noticed waits for nothing."""
+        until = float("inf") if timeout_s is None else time.monotonic() + timeout_s
+        while not self._waiting or (self._subscriber.source is None and len(self._waiting) < MOST_WAITING):
+            left = None if timeout_s is None else max(0.0, until - time.monotonic())
+            item = self._subscriber.receive(left)
+            if not isinstance(item, wire.Message):
+                return item
+            self._waiting.append((item, self._subscriber.position))
+        item, self.position = self._waiting.popleft()
+        return item
 
 
 def _line(line: bytes) -> None:

@@ -19,6 +19,8 @@ LARGE_WIDTH, SMALL_WIDTH = 32, 16
 """Cells of the widest likelihood in big digits, ">99%", and a gap."""
 TITLED_ROWS = 5
 """Rows from which on a chart has a title."""
+BANDWIDTH_FROM = 56
+"""Cells from which on a level meter names the bandwidth."""
 TIMELINE_S = 30.0
 """A timeline looks back at least so far."""
 COLUMN_S = 0.02
@@ -84,10 +86,12 @@ class Parts:
         return len(wrapped(f"! {clean(self.channel.fault)}", width, 2)) if self.channel.fault else 0
 
     def level(self, width: int) -> Row:
-        """Level meter with numbers."""
+        """Level meter with numbers, and the bandwidth where there is room."""
         channel = self.channel
         level, peak = words.level(channel.level_dbfs), words.level(channel.peak_dbfs)
         text = f" {level:>3} dBFS peak {peak:>3}"
+        if width >= BANDWIDTH_FROM and channel.bandwidth != "unknown":
+            text += f"  {channel.bandwidth:<9}"
         room = width - GUTTER - 1 - len(text)
         meter = widgets.meter(channel.level_dbfs, channel.peak_dbfs, room)
         return [piece("level ", palette.DIM), *fit(meter, room), piece(text)]

@@ -56,6 +56,9 @@ class Figures(BaseModel):
     families: dict[str, Probability] = Field(
         description="the most likely families of synthesis, were it synthetic; {} before any speech"
     )
+    bandwidth: Literal["wideband", "telephone", "unknown"] | None = Field(
+        None, description="of the speech, which chooses the calibration of llr; unknown before about a second of it"
+    )
     model: Model
 
 
@@ -144,6 +147,7 @@ class Health(EventModel):
         None, description="heartbeat: for each prefix the seq after which it is followed, and the messages since"
     )
     replay: str | None = Field(None, description="heartbeat: where missed events can be asked for")
+    source: str | None = Field(None, description="heartbeat: publish.source, the monitor's name in CloudEvents")
     requests: dict[str, Count] | None = Field(None, description="heartbeat: requests by what became of them")
     refused: dict[str, Count] | None = Field(None, description="heartbeat: connections turned away, by why")
     latency_p50_ms: Milliseconds | None = Field(None, description="heartbeat: from capture of a block to its score")

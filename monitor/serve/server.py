@@ -13,7 +13,7 @@ from monitor.notices import Notices
 from monitor.pool import Pool
 from monitor.ring import RingBank
 from monitor.running import (
-    LAST_EVENTS_S,
+    STOP_S,
     Ending,
     acquaint,
     json_sink,
@@ -70,7 +70,7 @@ def serve(config: Config, *, json_lines: bool = False) -> int:
                     _settle(engine)
 
                 supervise(engine, ending, notices.look, close)
-                bus.close(LAST_EVENTS_S)
+                bus.close(STOP_S)
             notices.losses()
         finally:
             listeners.close()

@@ -27,7 +27,7 @@ def _zeromq(config: Config, epoch: str) -> Sink | None:
     places = Places(section.address, section.replay_address, section.high_water_mark, keys)
     history = History(section.replay_events, section.replay_mib << 20)
     journal = Path(config.journal.path) if config.journal.path else None
-    return ZeromqSink(places, epoch, section.heartbeat_s, history, journal)
+    return ZeromqSink(places, epoch, section.heartbeat_s, history, journal, source=config.publish.source)
 
 
 def _check_reach(section: ZeromqSection) -> None:

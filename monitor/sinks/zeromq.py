@@ -20,6 +20,7 @@ from monitor.delivery.history import History
 from monitor.delivery.sockets import Places, Sockets
 from monitor.errors import SinkError
 from monitor.ledger import Ledger
+from monitor.schema.files import SOURCE
 from monitor.types import Event
 
 SNAPSHOT_BURST = 200
@@ -50,12 +51,13 @@ class ZeromqSink:
         history: History | None = None,
         journal: Path | None = None,
         vitals: Vitals = dict,
+        source: str = SOURCE,
     ) -> None:
-        """epoch: that of the bus. history, journal: what requests are answered from. Raises BadInputError when an
-        address is taken or cannot be bound, or there are no keys.
+        """epoch: that of the bus. history, journal: what requests are answered from. source: name of this monitor in
+        CloudEvents. Raises BadInputError when an address is taken or cannot be bound, or there are no keys.
         """
         self.vitals = vitals
-        self._epoch = epoch
+        self._epoch, self._source = epoch, source
         self._heartbeat_s = heartbeat_s
         self._ledger = Ledger()
         self._history = history or History(0, 0)
@@ -163,6 +165,7 @@ class ZeromqSink:
             "last": self._ledger.newest(),
             "sent": self._ledger.sent(),
             "replay": self.replay,
+            "source": self._source,
             "requests": dict(self._desk.counts),
             "refused": dict(self._sockets.refused),
         }

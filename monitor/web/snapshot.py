@@ -93,6 +93,7 @@ def _channel(channel: ChannelView) -> Json:
         "families": [[name, round(p, 2)] for name, p in channel.families],
         "level": _rounded(channel.level_dbfs, 1),
         "peak": _rounded(channel.peak_dbfs, 1),
+        "bandwidth": channel.bandwidth,
         "alert_since_s": channel.alert_since_s,
         "alerts": channel.alerts,
         "line": _line(channel, math.inf),
