@@ -44,21 +44,24 @@ def _digest(metadata: Mapping[str, str], tensors: Mapping[str, torch.Tensor]) ->
 
 def save_detector(detector: Detector, path: Path, training: Mapping[str, Any]) -> str:
     """Write an unfolded detector; training: what it learned from, how, and with what result. Returns the hash."""
-    tensors = {k: v.detach().cpu().contiguous() for k, v in detector.state_dict().items()}
     metadata = {
-        "format": FORMAT,
-        "version": VERSION,
         "polarity": POLARITY,
         "config": json.dumps(detector.config.to_dict()),
         "training": json.dumps(dict(training)),
     }
-    metadata["sha256"] = _digest(metadata, tensors)
+    return write_tensors(path, {"format": FORMAT, "version": VERSION} | metadata, detector.state_dict())
+
+
+def write_tensors(path: Path, metadata: Mapping[str, str], tensors: Mapping[str, torch.Tensor]) -> str:
+    """Write a file that read_tensors reads; metadata: "format" and "version" among them. Returns the hash."""
+    plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    signed = dict(metadata) | {"sha256": _digest(metadata, plain)}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    save_file(tensors, partial, metadata)
+    save_file(plain, partial, signed)
     partial.chmod(0o644)  # safetensors writes files that only their owner can read
     partial.replace(path)
-    return metadata["sha256"]
+    return signed["sha256"]
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
@@ -76,19 +79,25 @@ def describe(path: Path) -> dict[str, str]:
     return _read(path)[0]
 
 
+def read_tensors(path: Path, kind: str, version: str) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    """Metadata and tensors of a whole file of this format and version. Raises CheckpointError."""
+    metadata, tensors = _read(path)
+    if metadata.get("format") != kind:
+        raise CheckpointError(f"{path} holds no weights of this program")
+    if metadata.get("version") != version:
+        raise CheckpointError(
+            f"{path} is of format version {metadata.get('version')}; this program reads version {version}"
+        )
+    if _digest(metadata, tensors) != metadata.get("sha256"):
+        raise CheckpointError(f"{path} is damaged: its contents do not match their SHA-256")
+    return metadata, tensors
+
+
 def read_detector(path: Path) -> Detector:
     """A detector that can be trained further. Raises CheckpointError for a file that is missing, damaged or of
     another kind.
     """
-    metadata, tensors = _read(path)
-    if metadata.get("format") != FORMAT:
-        raise CheckpointError(f"{path} holds no weights of this program")
-    if metadata.get("version") != VERSION:
-        raise CheckpointError(
-            f"{path} is of format version {metadata.get('version')}; this program reads version {VERSION}"
-        )
-    if _digest(metadata, tensors) != metadata.get("sha256"):
-        raise CheckpointError(f"{path} is damaged: its contents do not match their SHA-256")
+    metadata, tensors = read_tensors(path, FORMAT, VERSION)
     try:
         detector = Detector(DetectorConfig.from_dict(json.loads(metadata["config"])), metadata["sha256"])
         detector.load_state_dict(tensors)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from training.cli_evaluate import classes, evaluate, leave_out
-from training.cli_material import channels, fetch, gather, shortcuts, vocode
+from training.cli_material import channels, fetch, gather, shortcuts, vocode, vocoder
 from training.cli_options import Cache, Corpora, Device, Workers
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -130,7 +130,7 @@ def average(
     run(AveragePlan(weights, corpus, split, tuple(channel or ("clean",)), out, cache, workers), typer.echo)
 
 
-for command in (evaluate, classes, vocode, gather, fetch, shortcuts, channels):
+for command in (evaluate, classes, vocode, vocoder, gather, fetch, shortcuts, channels):
     app.command()(command)
 app.command("leave-out", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(leave_out)
 

@@ -79,9 +79,20 @@ def _lyra_v2(folder: Path) -> Variant:
     return lambda bit_rate: lambda x, _: lyra.through(x, bit_rate)
 
 
+def _neural_istft(path: Path) -> Variant:
+    """The vocoder that `training vocoder` learns."""
+    from training.neural_vocoder.config import MEL
+    from training.neural_vocoder.network import synthesise
+    from training.neural_vocoder.weights import load_generator
+
+    generator = load_generator(path)
+    return mel_vocoder(MEL, lambda mel: synthesise(generator, mel))
+
+
 OPEN_VOCODERS: dict[str, OpenVocoder] = {
     "hifigan-v2": OpenVocoder("gan-vocoder", _hifigan_v2, DAMAGES),
     "hifigan-v3": OpenVocoder("gan-vocoder", _hifigan_v3, DAMAGES),
+    "neural-istft": OpenVocoder("gan-vocoder", _neural_istft, DAMAGES),
     "mel-griffin-lim": OpenVocoder("signal-vocoder", _griffin_lim, DAMAGES),
     "lyra-v2": OpenVocoder("neural-codec", _lyra_v2, ("3200", "6000", "9200"), bare=False),
 }
