@@ -4,7 +4,8 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --frozen
 ROUNDS ?= 100
 DEMO_PACKAGES := libportaudio2 asterisk-core-sounds-en-wav
-TEST_PACKAGES := $(DEMO_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins ffmpeg sox baresip-core sip-tester \
+TEST_PACKAGES := $(DEMO_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins \
+	pipewire pipewire-bin wireplumber dbus ffmpeg sox baresip-core sip-tester \
 	gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-libav \
 	chromium fonts-dejavu-core mosquitto prometheus prometheus-alertmanager tmux
 PROMPTS := http://deb.debian.org/debian/pool/main/a/asterisk-core-sounds/asterisk-core-sounds-en-wav_1.6.1-1_all.deb

@@ -3,8 +3,9 @@ those of the file.
 
 The call is that of `monitor demo`: a human voice, from its middle on re-synthesised; with two parties the other one is
 human throughout. Each simulator of monitor/simulate/registry.py plays it, with one party and with two, over a good
-network, over one that loses 5 % and over one that reorders, into one server with the weights that ship. The same audio
-through the same codec, as a file, through `monitor replay` says what the scores should be.
+network; RTP also over one that loses 5 % and one that reorders, the others over one that delays by up to 60 ms; into
+one server with the weights that ship. The same audio through the same codec, as a file, through `monitor replay` says
+what the scores should be.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from model.resample import resample_all
 from monitor import wire
 from monitor.commands.demo import make_call, read_mono
 from monitor.commands.simulate import parse_options
+from monitor.errors import BadInputError
 from monitor.rtp.encode import encode
 from monitor.rtp.payload import Format, open_decoder
 from monitor.simulate.peer import Call, RefusedCallError, Tally
@@ -40,7 +42,9 @@ from monitor.simulate.registry import PEERS, make_peer
 from monitor.subscriber import Subscriber
 from monitor.types import SAMPLE_RATE, Audio, Event
 
-NETWORKS = {"clean": Impairments(), "5 % loss": Impairments(loss=0.05), "reorder": Impairments(reorder=True)}
+DATAGRAMS = {"clean": Impairments(), "5 % loss": Impairments(loss=0.05), "reorder": Impairments(reorder=True)}
+CONNECTIONS = {"clean": Impairments(), "jitter 60 ms": Impairments(jitter_ms=60.0)}
+"""Networks: over TCP nothing is lost and nothing overtakes, but all may come late."""
 SETTLE_S, END_S = 1.0, 15.0
 INTERVAL_MS = 500
 AUDIOHOOK = ("benchmark", "YSBiZW5jaG1hcmsncyBzZWNyZXQga2V5LCBub3QgYSBzZWNyZXQ=")
@@ -142,11 +146,11 @@ async def play(tap: str, audio: Sequence[Audio], places: Mapping[str, str], ears
     async def one(played: Played, call: Call) -> None:
         try:
             await peer.play(call, Tally())
-        except (RefusedCallError, OSError) as error:
+        except (RefusedCallError, BadInputError, OSError) as error:
             played.fault = str(error)
 
     for parties, spoken in enumerate(audio, 1):
-        for network, impairments in NETWORKS.items():
+        for network, impairments in (DATAGRAMS if tap == "rtp" else CONNECTIONS).items():
             before = {event.call for event in ears.of("call.started")}
             played = Played(tap, network, parties)
             to = target(tap, peer.to, places, parties)

@@ -1,6 +1,6 @@
 """What the computer plays where there is PipeWire and no PulseAudio: pw-record in a real, private PipeWire.
 
-Needs pipewire, wireplumber and dbus-daemon, which `make test` does not install: on a desktop they are the sound system.
+Its D-Bus, PipeWire and WirePlumber are children of the test: no session, no systemd.
 """
 
 from __future__ import annotations
