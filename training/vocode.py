@@ -91,11 +91,18 @@ def vocode(
         replace(job, weights=held) for clip in real for job in _jobs(clip, out, systems, per_clip or len(systems), seed)
     ]
     rows = []
-    with ProcessPoolExecutor(workers) as pool:
+    with ProcessPoolExecutor(workers, initializer=_in_one_thread) as pool:
         for done, row in enumerate(pool.map(_render, jobs, chunksize=4), 1):
             rows.append(row)
             progress(done, len(jobs))
     return write_manifest(out / "manifest.csv", rows)
+
+
+def _in_one_thread() -> None:
+    """The workers share the cores; and OpenMP hangs in a fork of a process that has run it in several threads."""
+    import torch
+
+    torch.set_num_threads(1)
 
 
 def write_manifest(path: Path, rows: Sequence[dict[str, str]]) -> Path:
