@@ -235,3 +235,10 @@ def test_distance_is_nought_for_the_recording_at_any_level_and_large_for_noise()
     assert log_mel_distance(0.3 * x, x) == pytest.approx(0.0, abs=1e-3)
     noise = np.random.default_rng(0).standard_normal(len(x)).astype(np.float32)
     assert log_mel_distance(noise, x) > 10.0
+
+
+@pytest.mark.parametrize("gain", [0.02, 0.2, 4.0])
+def test_distance_is_the_same_whatever_the_level_of_the_recording(gain: float) -> None:
+    x = 0.1 * voice(0.8)
+    noisy = x + 0.003 * np.random.default_rng(0).standard_normal(len(x)).astype(np.float32)
+    assert log_mel_distance(gain * noisy, gain * x) == pytest.approx(log_mel_distance(noisy, x), rel=0.01)

@@ -12,7 +12,7 @@ from model.config import SAMPLE_RATE
 from model.spectra import Audio, match_level
 from model.vocoders import Vocoder
 from training.neural_vocoder.config import MEL
-from training.open_vocoders.mel import log_mel
+from training.open_vocoders.mel import log_mel, to_rate
 
 RANGE_DB = 60.0
 DB = 20.0 / np.log(10.0)
@@ -31,8 +31,9 @@ def log_mel_distance(y: Audio, x: Audio) -> float:
     brought to one level; bands more than 60 dB below the recording's loudest count as that.
     """
     n = min(len(x), len(y))
-    mels = [log_mel(v, MEL) * DB for v in (match_level(y[:n], x[:n]), x[:n])]
-    floor = float(mels[1].max(initial=0.0)) - RANGE_DB
+    known = to_rate(x[:n], MEL)
+    mels = [log_mel(v, MEL) * DB for v in (match_level(y[:n], known), known)]
+    floor = float(mels[1].max(initial=-np.inf)) - RANGE_DB
     one, other = (np.maximum(m, floor) for m in mels)
     return float(np.abs(one - other).mean())
 
