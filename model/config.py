@@ -52,7 +52,8 @@ class _Values:
 class FeatureConfig(_Values):
     """Spectral features of 25 ms windows every 10 ms.
 
-    kind: an entry of model.features.FEATURES. f_min, f_max in Hz. floor: power added before the logarithm.
+    kind: an entry of model.features.FEATURES, or several joined by +. f_min, f_max in Hz ("narrow" has its own).
+    floor: power added before the logarithm.
     mel_scale: "htk" or "slaney". n_ceps: coefficients kept by lfcc and mfcc. relative: each frame's mean over the
     bands (for a cepstrum, its first coefficient) is taken out, so that the level of a call means nothing.
     """

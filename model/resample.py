@@ -43,9 +43,8 @@ class _Channel:
         options = f"filter_size={_TAPS}:filter_type=kaiser:kaiser_beta={_KAISER_BETA}:cutoff={cutoff}:exact_rational=1"
         self._rate = rate_in
         self._graph = Graph()
-        self._graph.threads = (
-            1  # else each graph starts a thread for every core, at 9 ms on a busy machine, for nothing
-        )
+        # Else each graph starts a thread for every core, at 9 ms on a busy machine, for nothing.
+        self._graph.threads = 1
         self._into: FilterContext = self._graph.add_abuffer(
             sample_rate=rate_in, format="fltp", layout="mono", time_base=Fraction(1, rate_in)
         )
