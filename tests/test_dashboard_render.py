@@ -47,6 +47,16 @@ def test_every_size_is_filled_exactly(count: int) -> None:
             assert {cell_len(row) for row in lines} == {width}, (width, height)
 
 
+def test_the_bandwidth_is_named_once_it_is_known_and_where_there_is_room() -> None:
+    known = view(channel(bandwidth="telephone"))
+    assert "telephone" in text(known)
+    assert "telephone" in text(known, 80, 24)
+    assert "hears speech, telephone" in text(known, 60, 30)
+    assert "telephone" not in text(known, 20, 24)
+    assert "unknown" not in text(view(channel(bandwidth="unknown")))
+    assert "telephone" not in text(view(channel(bandwidth="telephone", reason=Reason.SILENCE)))
+
+
 def test_colours_do_not_change_the_words_or_the_size() -> None:
     sight = view(channel(), silent())
     frame = render(sight, 120, 40, colour=False)

@@ -65,6 +65,11 @@ def test_a_row_looks_back_a_minute_and_an_open_call_on_all_of_it() -> None:
     assert len(opened["line"]["points"]) == 480
 
 
+def test_an_open_call_names_its_bandwidth() -> None:
+    (opened,) = details(views.view(views.channel(bandwidth="telephone")))["channels"]  # type: ignore[misc]
+    assert opened["bandwidth"] == "telephone"
+
+
 def test_an_open_call_says_all_of_its_channels() -> None:
     seen = json.loads(json.dumps(details(views.view(views.channel(), views.silent())), allow_nan=False))
     alert, silent = seen["channels"]

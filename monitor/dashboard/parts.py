@@ -10,17 +10,15 @@ from rich.style import Style
 
 from monitor.dashboard import digits, palette, widgets, words
 from monitor.dashboard.canvas import Block, Row, choose, clean, fit, piece, sized, wrapped
-from monitor.types import ChannelView, State, View
+from monitor.types import ChannelView, Reason, State, View
 
 GUTTER = 5
 """Cells for the values at the left of a chart."""
-FACTS_WIDTH = 21
+FACTS_WIDTH = 23
 LARGE_WIDTH, SMALL_WIDTH = 32, 16
 """Cells of the widest likelihood in big digits, ">99%", and a gap."""
 TITLED_ROWS = 5
 """Rows from which on a chart has a title."""
-BANDWIDTH_FROM = 56
-"""Cells from which on a level meter names the bandwidth."""
 TIMELINE_S = 30.0
 """A timeline looks back at least so far."""
 COLUMN_S = 0.02
@@ -60,7 +58,7 @@ class Parts:
         lost = piece(f"{channel.lost_s:.2f} s", palette.WARN if channel.lost_s else None)
         lines = [
             [piece(words.speech(channel), palette.BOLD if channel.state is State.LISTENING else None)],
-            [piece("hears ", palette.DIM), piece(channel.reason.value)],
+            self._hears(width),
             evidence,
             [piece("alerts ", palette.DIM), piece(str(channel.alerts))],
             [piece("lost ", palette.DIM), lost],
@@ -69,6 +67,14 @@ class Parts:
             opened = [piece(f"alert since {words.fine_clock(since)}", palette.STRONG[State.ALERT])]
             lines[2:4] = [opened, evidence]
         return sized([fit(line, width) for line in lines], width, rows)
+
+    def _hears(self, width: int) -> Row:
+        """What the newest block is, and through which band speech comes, once that is known."""
+        channel, start = self.channel, piece("hears ", palette.DIM)
+        heard = [[start, piece(channel.reason.value)]]
+        if channel.reason is Reason.SPEECH and channel.bandwidth != "unknown":
+            heard.insert(0, [start, piece(f"{channel.reason.value}, {channel.bandwidth}")])
+        return choose(heard, width)
 
     def gauge(self, width: int, rows: int, thin: bool = False) -> Block:
         """A bar, with the thresholds above it if there are two rows."""
@@ -86,12 +92,10 @@ class Parts:
         return len(wrapped(f"! {clean(self.channel.fault)}", width, 2)) if self.channel.fault else 0
 
     def level(self, width: int) -> Row:
-        """Level meter with numbers, and the bandwidth where there is room."""
+        """Level meter with numbers."""
         channel = self.channel
         level, peak = words.level(channel.level_dbfs), words.level(channel.peak_dbfs)
         text = f" {level:>3} dBFS peak {peak:>3}"
-        if width >= BANDWIDTH_FROM and channel.bandwidth != "unknown":
-            text += f"  {channel.bandwidth:<9}"
         room = width - GUTTER - 1 - len(text)
         meter = widgets.meter(channel.level_dbfs, channel.peak_dbfs, room)
         return [piece("level ", palette.DIM), *fit(meter, room), piece(text)]

@@ -53,7 +53,8 @@ export class CallPanel {
     card.speech.set(Math.min(1, channel.net_s / channel.needed_s), speech(channel));
     card.speech.bar.hidden = channel.net_s >= channel.needed_s;
     const loud = channel.level === null ? 0 : 1 - channel.level / QUIETEST_DB;
-    card.level.set(Math.max(0, Math.min(1, loud)), channel.level === null ? "–" : `${Math.round(channel.level)} dBFS${channel.bandwidth === "unknown" ? "" : `, ${channel.bandwidth}`}`);
+    const band = channel.bandwidth === "unknown" ? "" : `, ${channel.bandwidth}`;
+    card.level.set(Math.max(0, Math.min(1, loud)), channel.level === null ? "–" : `${Math.round(channel.level)} dBFS${band}`);
     card.level.bar.classList.toggle("high", channel.peak !== null && channel.peak > -1);
     say(card.hears, hears(channel));
     card.hears.classList.toggle("wrong-input", channel.fault !== "");
