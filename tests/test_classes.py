@@ -104,8 +104,11 @@ def test_a_saved_classifier_says_the_same(tmp_path: Path) -> None:
         assert (again.names(seen)[rows] == names[rows]).all()
         assert (again.classes, again.view, again.detector) == (model.classes, "hidden+conv", "a hash")
     (tmp_path / "x").write_text("nothing")
-    with pytest.raises(CorpusError, match="holds no classifier"):
-        load_classifier(tmp_path / "x")
+    whole = (tmp_path / "m.safetensors").read_bytes()
+    (tmp_path / "changed").write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    for name in ("x", "changed"):
+        with pytest.raises(CorpusError, match="holds no classifier"):
+            load_classifier(tmp_path / name)
 
 
 def test_a_report_has_precision_recall_and_counts() -> None:

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from model.checkpoint import CheckpointError, read_tensors, write_tensors
 from training.corpora import Clip, CorpusError
 from training.embedding import Embedded
 
@@ -33,8 +35,7 @@ VIEWS: Mapping[str, tuple[str, ...]] = {
 
 INVERSE_PENALTY = 0.03
 FOLDS = 5
-FORMAT = "deepfake-speech-systems"
-UNKNOWN = "unknown"
+FORMAT, VERSION = "deepfake-speech-systems", "1"
 KEPT = 0.95
 """Share of clips of known systems that keep their name at the threshold below which a clip is of an unknown system."""
 
@@ -153,30 +154,23 @@ def counts(names: Names) -> dict[str, int]:
 
 
 def save_classifier(model: Classifier, path: Path) -> None:
-    """One safetensors file: tensors, and in its metadata the classes, the view and the detector's hash."""
-    from safetensors.numpy import save_file
-
-    tensors = {k: np.ascontiguousarray(getattr(model, k), dtype=np.float32) for k in TENSORS}
+    """A weights file: tensors, and in its metadata the classes, the view and the detector's hash."""
+    tensors = {k: torch.from_numpy(np.asarray(getattr(model, k), dtype=np.float32)) for k in TENSORS}
     facts = {"classes": model.classes, "view": model.view, "unknown_below": model.unknown_below}
-    metadata = {"format": FORMAT, "facts": json.dumps(facts), "detector": model.detector}
-    save_file(tensors, path, metadata)
-    path.chmod(0o644)  # safetensors writes files that only their owner can read
+    metadata = {"format": FORMAT, "version": VERSION, "facts": json.dumps(facts), "detector": model.detector}
+    write_tensors(path, metadata, tensors)
 
 
 TENSORS = ("mean", "scale", "weight", "bias")
 
 
 def load_classifier(path: Path) -> Classifier:
-    """Raises CorpusError for a file that holds no classifier."""
-    from safetensors import SafetensorError, safe_open
-
+    """Raises CorpusError for a file that holds no classifier, or a damaged one."""
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata, tensors = file.metadata() or {}, {k: file.get_tensor(k) for k in TENSORS}
-        facts = json.loads(metadata["facts"])
-    except (OSError, SafetensorError, KeyError) as error:
+        metadata, held = read_tensors(path, FORMAT, VERSION)
+    except CheckpointError as error:
         raise CorpusError(f"{path} holds no classifier of systems ({error})") from error
-    return Classifier(
-        tuple(facts["classes"]), facts["view"], **tensors, unknown_below=facts["unknown_below"],
-        detector=metadata["detector"],
-    )  # fmt: skip
+    facts = json.loads(metadata["facts"])
+    mean, scale, weight, bias = (held[name].numpy() for name in TENSORS)
+    known = facts["unknown_below"], metadata["detector"]
+    return Classifier(tuple(facts["classes"]), facts["view"], mean, scale, weight, bias, *known)
