@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from numpy.typing import NDArray
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import monitor.pool
-from model.config import BLOCK, DetectorConfig, NetworkConfig
+from model.bandwidth import Bandwidth
+from model.config import BLOCK, Calibration, DetectorConfig, NetworkConfig
 from model.gate import Kind
 from model.stream import Detector
 from monitor.alerts import CLEAR, LISTENING, UNKNOWN, Decision
@@ -286,6 +288,27 @@ def test_recent_and_whole_evidence() -> None:
     assert whole_llr[0] == pytest.approx(llr, abs=1.0)
     assert whole_llr[0] != llr, "one forgets, the other does not"
     assert whole_p[0] == pytest.approx(1 / (1 + np.exp(-whole_llr[0])))
+
+
+def test_telephone_speech_has_its_own_calibration_and_wideband_speech_the_other() -> None:
+    detector = make_detector()
+    wide, telephone = Calibration(0.1, 1.0), Calibration(0.2, -1.0)
+    detector.config = replace(detector.config, calibration=wide, telephone_calibration=telephone)
+    heard = voices(1)[0]
+    spectrum = np.fft.rfft(heard)
+    spectrum[np.fft.rfftfreq(len(heard), 1 / 16000) > 3700.0] = 0.0
+    audio = np.stack([voice(3.0, hiss=True, seed=2), np.fft.irfft(spectrum, len(heard)).astype(np.float32)])
+    some = Player(Pool(detector, Config(), 2), audio)
+    some.play(120)
+    assert some.pool.bandwidth.tolist() == [Bandwidth.WIDEBAND, Bandwidth.TELEPHONE]
+    assert [some.pool.band(row) for row in (0, 1)] == ["wideband", "telephone"]
+    for row, one in enumerate((wide, telephone)):
+        evidence = some.pool.evidence.take(np.array([row]))
+        assert some.pool.recent(row)[0] == pytest.approx(one.scale * (evidence.total / evidence.weight)[0] + one.offset)
+        mean = evidence.sum[0] / evidence.blocks[0]
+        assert some.pool.whole(slice(row, row + 1))[0][0] == pytest.approx(one.scale * mean + one.offset)
+    some.pool.open(slice(1, 2))
+    assert some.pool.band(1) == "unknown", "the next call of that row"
 
 
 def test_levels_and_their_peaks() -> None:

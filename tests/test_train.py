@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -219,14 +220,22 @@ MODEL = DetectorConfig(
 
 
 def _train(
-    corpus: Path, out: Path, steps: int, seed: int = 1, start: Path | None = None, rate: float = 0.02
+    corpus: Path,
+    out: Path,
+    steps: int,
+    seed: int = 1,
+    start: Path | None = None,
+    rate: float = 0.02,
+    precision: str = "float32",
+    model: DetectorConfig = MODEL,
 ) -> tuple[Path, list[str]]:
     config = TrainConfig(
-        steps=steps, minutes=1e9, rows=8, seconds=2.0, learning_rate=rate, warm_up=5, validate_every=10, seed=seed
-    )
+        steps=steps, minutes=1e9, rows=8, seconds=2.0, learning_rate=rate, warm_up=5, validate_every=10, seed=seed,
+        precision=precision,
+    )  # fmt: skip
     said: list[str] = []
     plan = Plan([corpus], out, corpus.parent / "cache", {}, versions=2, workers=1, device="cpu", start=start)
-    return prepare.run(MODEL, config, plan, said.append), said
+    return prepare.run(model, config, plan, said.append), said
 
 
 def test_a_run_learns_and_is_taken_up_again_where_it_stopped(corpus: Path, tmp_path: Path) -> None:
@@ -274,6 +283,44 @@ def test_the_command_trains_and_names_impossible_settings(corpus: Path, tmp_path
     bad = CliRunner().invoke(app, [*arguments, "--channels", "24,x"])
     assert bad.exit_code == 2
     assert "write whole numbers" in bad.output
+    bad = CliRunner().invoke(app, [*arguments, "--band", "100"])
+    assert bad.exit_code == 2
+    assert "write two frequencies" in bad.output
+
+
+def test_the_band_of_the_features_is_that_of_the_command(corpus: Path, tmp_path: Path) -> None:
+    arguments = ["train", "--corpus", str(corpus), "--out", str(tmp_path), "--cache", str(tmp_path / "cache")]
+    arguments += ["--steps", "1", "--rows", "2", "--seconds", "1", "--network", "lstm", "--hidden", "8", "--versions"]
+    arguments += ["1", "--workers", "1", "--device", "cpu", "--band", "100,3900"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    features = load_detector(tmp_path / "weights.safetensors").config.features
+    assert (features.f_min, features.f_max) == (100.0, 3900.0)
+
+
+def test_products_of_bfloat16_learn_alike_and_leave_float32_weights(corpus: Path, tmp_path: Path) -> None:
+    found, losses = {}, {}
+    for precision in ("float32", "bfloat16"):
+        path, _ = _train(corpus, tmp_path / precision, 60, precision=precision)
+        found[precision] = load_detector(path).state_dict()
+        losses[precision] = [row["loss"] for row in json.loads((tmp_path / precision / "history.json").read_text())]
+    half = found["bfloat16"]
+    assert {t.dtype for t in half.values() if t.is_floating_point()} == {torch.float32}
+    assert not torch.equal(half["network.spoof.weight"], found["float32"]["network.spoof.weight"])
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.03)
+    assert losses["bfloat16"][-1] < 0.9 * losses["bfloat16"][0]
+    with pytest.raises(ValueError, match="float32 or bfloat16"):
+        _train(corpus, tmp_path, 1, precision="float16")
+
+
+def test_a_run_that_goes_on_with_more_features_fits_their_scaling(corpus: Path, tmp_path: Path) -> None:
+    first, _ = _train(corpus, tmp_path / "first", 4)
+    more = replace(MODEL, features=replace(MODEL.features, kind="linear+envelope"))
+    path, _ = _train(corpus, tmp_path / "more", 2, start=first, rate=0.0, model=more)
+    held, kept = load_detector(first).state_dict(), load_detector(path).state_dict()
+    assert torch.equal(kept["features.parts.0.mean"], held["features.mean"])
+    assert kept["features.parts.1.mean"].all()
+    assert load_detector(path).config.features.kind == "linear+envelope"
 
 
 def test_the_mean_of_trainings_is_calibrated_on_what_it_is_told(corpus: Path, tmp_path: Path) -> None:

@@ -38,9 +38,14 @@ def _former(name: str, *, joined: bool) -> str:
     return name if joined else name.replace("frontend.parts.0.", "frontend.").replace("features.parts.0.", "features.")
 
 
+def never_scaled(detector: Detector) -> list[Features]:
+    """Those of joined features whose scaling was never fitted: the mean of what is heard is nowhere exactly zero."""
+    features = detector.features
+    parts = features.parts if isinstance(features, JoinedFeatures) else ()
+    return [part for part in parts if isinstance(part, Features) and not part.mean.any()]
+
+
 def fit_new_scaling(detector: Detector, spectrum: torch.Tensor) -> None:
     """Fit the scaling of those features that never had one, from spectra (N, T, BINS)."""
-    features = detector.features
-    for part in features.parts if isinstance(features, JoinedFeatures) else ():
-        if isinstance(part, Features) and not part.mean.any():
-            part.fit_scaling(spectrum)
+    for part in never_scaled(detector):
+        part.fit_scaling(spectrum)

@@ -22,7 +22,7 @@ from model.network import Output
 from model.stream import Detector
 from training.augment import AugmentConfig, augment, mask_features
 from training.calibration import fitted, with_config
-from training.grow import fit_new_scaling
+from training.grow import fit_new_scaling, never_scaled
 from training.losses import LossWeights, training_loss
 from training.metrics import auc, eer
 from training.sampler import Batch, CallSampler
@@ -90,10 +90,12 @@ class Trainer:
 
     def start_from(self, detector: Detector) -> None:
         """Take over the weights and the feature scaling of a detector of the same configuration."""
-        spectrum = self._augmented()
         for mine in (self.detector, self.average):
             mine.load_state_dict(detector.state_dict())
-            fit_new_scaling(mine, spectrum)
+        if never_scaled(self.detector):
+            spectrum = self._augmented()
+            for mine in (self.detector, self.average):
+                fit_new_scaling(mine, spectrum)
 
     def fit_scaling(self) -> None:
         """Learn the features' mean and standard deviation from augmented speech."""
