@@ -55,19 +55,25 @@ PCMU, LINEAR, WIDE = Format("PCMU", 8000), Format("L16", 8000), Format("L16", 16
 
 @dataclass(frozen=True)
 class Arrangement:
-    """codec: what the tap's simulator sends by itself. options: that it needs. serve: settings that the tap needs."""
+    """codec: what the tap's simulator sends by itself. options: that it needs. serve: settings that the tap needs.
+    parties: the most that one connection carries.
+    """
 
     codec: Format = PCMU
     options: tuple[str, ...] = ()
     serve: tuple[str, ...] = ()
+    parties: int = 2
 
 
 ARRANGEMENTS: Mapping[str, Arrangement] = {
     "audiosocket": Arrangement(LINEAR),
-    "exotel": Arrangement(LINEAR),
+    "exotel": Arrangement(LINEAR, parties=1),
+    "plivo": Arrangement(LINEAR),
+    "fonoster": Arrangement(parties=1),
+    "asterisk": Arrangement(LINEAR, parties=1),
     "audiofork": Arrangement(WIDE),
-    "audiostream": Arrangement(WIDE),
-    "vonage": Arrangement(WIDE),
+    "audiostream": Arrangement(LINEAR),
+    "vonage": Arrangement(WIDE, parties=1),
     "audiohook": Arrangement(
         options=(f"key={AUDIOHOOK[0]}", f"secret={AUDIOHOOK[1]}"),
         serve=("--set", f'taps.audiohook.keys={{{AUDIOHOOK[0]}="{AUDIOHOOK[1]}"}}'),
@@ -149,7 +155,8 @@ async def play(tap: str, audio: Sequence[Audio], places: Mapping[str, str], ears
         except (RefusedCallError, BadInputError, OSError) as error:
             played.fault = str(error)
 
-    for parties, spoken in enumerate(audio, 1):
+    most = ARRANGEMENTS.get(tap, Arrangement()).parties
+    for parties, spoken in enumerate(audio[:most], 1):
         for network, impairments in (DATAGRAMS if tap == "rtp" else CONNECTIONS).items():
             before = {event.call for event in ears.of("call.started")}
             played = Played(tap, network, parties)
