@@ -61,9 +61,11 @@ def _jitter(data: bytes) -> None:
 def _stream(data: bytes) -> None:
     stream, packets, arrival, heard = RtpStream(FORMATS), 0, 0.0, 0
     for packet, arrival in _packets(data):
-        samples = stream.push(packet, arrival)
-        heard, packets = heard + len(samples), packets + 1
-        assert samples.dtype == np.float32
+        sound = stream.push(packet, arrival)
+        heard, packets = heard + len(sound), packets + 1
+        assert sound.samples.dtype == np.float32
+        assert sound.concealed is None or len(sound.concealed) == len(sound)
+        assert sound.concealed is None or np.isfinite(sound.samples[sound.concealed]).all()
     heard += len(stream.advance(arrival + 1.0)) + len(stream.finish())
     # Each packet of at most 255 bytes, a pause before each, and what the resampler rounds.
     assert heard <= packets * (2 * LONGEST_PAUSE_S + 0.1) * SAMPLE_RATE

@@ -118,6 +118,10 @@ class Pool:
         active = heard.active & (heard.speech >= self.config.evidence.min_speech_probability)
         self.kind[rows] = np.where((heard.kind == Kind.SPEECH) & ~active, Kind.NOT_SPEECH, heard.kind)
         active &= self.usable[rows]  # what cannot be trusted is no evidence
+        if blocks.concealed is not None:  # heard, for the sake of what follows, but made up
+            made_up = blocks.concealed.any(axis=1)
+            active &= ~made_up
+            self.kind[rows[made_up]] = Kind.GAP
         self._levels(rows, heard.level)
         self.bandwidth[rows] = heard.bandwidth
         old = self.evidence.take(rows)

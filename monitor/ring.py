@@ -21,16 +21,21 @@ LONGEST_FILL = SAMPLE_RATE // 2
 """Samples of lost audio that are filled in; of a longer gap the rest is skipped."""
 
 
+Marks = NDArray[np.bool_]
+
+
 @dataclass(frozen=True, slots=True)
 class Blocks:
     """One block of each row that had one. rows: int64 (M,). samples: float32 (M, BLOCK). end: int64 (M,), index
     after the last sample on the stream's clock. captured_at: float64 (M,), monotonic seconds, 0.0 for recordings.
+    concealed: bool (M, BLOCK), samples that stand in for lost ones; None = none.
     """
 
     rows: NDArray[np.int64]
     samples: Audio
     end: NDArray[np.int64]
     captured_at: NDArray[np.float64]
+    concealed: Marks | None = None
 
 
 class Ring:
@@ -61,9 +66,10 @@ class Ring:
             samples = np.where(chunk.lost, np.float32(np.nan), samples)
         with self._bank.changed:
             self._bridge(chunk, wait)
-            if chunk.lost is not None:
-                self.lost += int(chunk.lost.any(axis=0).sum())
-            self._append(samples, chunk.captured_at, wait)
+            lost = [marks for marks in (chunk.lost, chunk.concealed) if marks is not None]
+            if lost:
+                self.lost += int(np.any(lost, axis=(0, 1)).sum())
+            self._append(samples, chunk.captured_at, wait, chunk.concealed)
             self._bank.changed.notify_all()
 
     def skip(self, samples: int) -> None:
@@ -85,13 +91,14 @@ class Ring:
         self._append(lost, _earlier(chunk.captured_at, chunk.samples.shape[1]), wait)
         self._clock = chunk.start
 
-    def _append(self, samples: Audio, captured_at: float, wait: bool) -> None:
+    def _append(self, samples: Audio, captured_at: float, wait: bool, concealed: Marks | None = None) -> None:
         n, step = samples.shape[1], self._bank.capacity // 2
         for at in range(0, n, step):
             piece = samples[:, at : at + step]
-            self._write(piece, _earlier(captured_at, n - at - piece.shape[1]), wait)
+            marks = None if concealed is None else concealed[:, at : at + step]
+            self._write(piece, _earlier(captured_at, n - at - piece.shape[1]), wait, marks)
 
-    def _write(self, samples: Audio, captured_at: float, wait: bool) -> None:
+    def _write(self, samples: Audio, captured_at: float, wait: bool, concealed: Marks | None) -> None:
         """At most half of the capacity at once. captured_at: of the last sample."""
         bank, rows, n = self._bank, self.rows, samples.shape[1]
         written = int(bank.written[rows.start])
@@ -107,6 +114,10 @@ class Ring:
         head = min(n, bank.capacity - first)
         bank.audio[rows, first : first + head] = samples[:, :head]
         bank.audio[rows, : n - head] = samples[:, head:]
+        bank.concealed[rows, first : first + head] = False if concealed is None else concealed[:, :head]
+        bank.concealed[rows, : n - head] = False if concealed is None else concealed[:, head:]
+        if concealed is not None:
+            bank.concealed_to[rows] = written + n
         self._stamp(written, n, captured_at)
         bank.written[rows] = written + n
 
@@ -124,7 +135,7 @@ class Ring:
         """Move the reader past audio that will be overwritten; the next block says so by a lost sample."""
         bank, row = self._bank, self.rows.start
         going = np.arange(bank.read[row], bank.read[row] + samples) % bank.capacity
-        self.lost += int(np.count_nonzero(~np.isnan(bank.audio[row, going])))
+        self.lost += int(np.count_nonzero(~np.isnan(bank.audio[row, going]) & ~bank.concealed[row, going]))
         bank.read[self.rows] += samples
         bank.torn[self.rows] = True
 
@@ -173,6 +184,9 @@ class RingBank:
         self.slots = max(2, round(capacity_s * SAMPLE_RATE / BLOCK))
         self.capacity = self.slots * BLOCK
         self.audio: Audio = np.zeros((rows, self.capacity), dtype=np.float32)
+        self.concealed: Marks = np.zeros((rows, self.capacity), dtype=np.bool_)
+        self.concealed_to = np.zeros(rows, dtype=np.int64)
+        """Nothing that was written from there on is concealed."""
         self.written = np.zeros(rows, dtype=np.int64)
         self.read = np.zeros(rows, dtype=np.int64)
         self.torn = np.zeros(rows, dtype=np.bool_)
@@ -206,7 +220,7 @@ class RingBank:
         if first_row < 0 or channels < 1 or rows.stop > len(self.written):
             raise ValueError(f"rows {rows.start} to {rows.stop} of {len(self.written)}")
         with self.changed:
-            self.written[rows] = self.read[rows] = 0
+            self.written[rows] = self.read[rows] = self.concealed_to[rows] = 0
             self.torn[rows] = False
             self._busy[rows] = True
         return Ring(self, rows)
@@ -237,6 +251,9 @@ class RingBank:
                 self.torn[ready] = False
             end = position + BLOCK + self.origin[ready, slots]
             captured_at = self.captured[ready, slots]
+            concealed = None
+            if (position < self.concealed_to[ready]).any():
+                concealed = self.concealed.reshape(len(self.audio), self.slots, BLOCK)[ready, slots]
             self.read[ready] = position + BLOCK
             self.changed.notify_all()
-            return Blocks(ready, samples, end, captured_at)
+            return Blocks(ready, samples, end, captured_at, concealed)

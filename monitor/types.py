@@ -52,13 +52,15 @@ class Chunk:
     samples: float32 (channels, n) at SAMPLE_RATE, full scale = 1.0. start: index of samples[:, 0] on the
     source's clock; a jump between chunks is audio that all channels lost. captured_at: time.monotonic() seconds at
     which the last of the samples was there, 0.0 for a recording. lost: bool (channels, n), samples that single channels
-    lost on the way; None = none.
+    lost on the way; None = none. concealed: lost ones, too, but others stand in for them: these are heard, so that what
+    follows is heard rightly, and are no evidence.
     """
 
     samples: Audio
     start: int
     captured_at: float
     lost: NDArray[np.bool_] | None = None
+    concealed: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True)

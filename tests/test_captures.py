@@ -46,7 +46,8 @@ def heard(source: CaptureSource) -> tuple[Audio, list[Condition]]:
         assert isinstance(item, Chunk)
         assert item.start == at
         at += item.samples.shape[1]
-        chunks.append(item.samples if item.lost is None else np.where(item.lost, np.float32(np.nan), item.samples))
+        lost = [marks for marks in (item.lost, item.concealed) if marks is not None]
+        chunks.append(np.where(np.any(lost, axis=0), np.float32(np.nan), item.samples) if lost else item.samples)
     return np.concatenate(chunks, axis=1), conditions
 
 

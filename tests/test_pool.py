@@ -99,6 +99,29 @@ def assert_unchanged(pool: Pool, before: Any) -> None:
             assert np.array_equal(old[name], new[name]), name
 
 
+def test_what_is_concealed_is_heard_by_the_network_and_is_no_evidence() -> None:
+    audio = voices(2)
+    whole, holed = player(audio), player(audio)
+    made_up = np.zeros((2, BLOCK), np.bool_)
+    made_up[1, 5:40] = True
+    for turn in range(100):
+        rows = [0, 1]
+        whole.step(rows)
+        index, at = np.array(rows), holed.at + BLOCK
+        samples = np.stack([audio[r, holed.at[r] : at[r]] for r in rows])
+        concealed = made_up if turn % 10 == 9 else None
+        results = holed.pool.step(Blocks(index, samples, at, np.zeros(2), concealed))
+        holed.at[:] = at
+        if concealed is not None:
+            assert holed.pool.reason(1) is Reason.GAP
+            assert not results.votes[1]
+    one, other = whole.pool._state.tensors(), holed.pool._state.tensors()
+    assert all(torch.equal(one[name], other[name]) for name in one), "the network heard the same"
+    heard, less = whole.pool.evidence.blocks, holed.pool.evidence.blocks
+    assert heard[0] == less[0]
+    assert less[1] == heard[1] - 10
+
+
 # Stacked.
 
 

@@ -411,3 +411,29 @@ def test_which_share_of_the_rows_waits() -> None:
     assert bank.behind == pytest.approx(2 / 3)
     drained(bank)
     assert bank.behind == 0.0
+
+
+def test_what_is_concealed_is_heard_marked_in_its_place_and_counted_once() -> None:
+    bank, ring = opened(capacity_s=10 * BLOCK / SAMPLE_RATE)
+    rng = np.random.default_rng(4)
+    at, made_up, counted = 0, np.zeros(0, np.bool_), 0
+    for turn in range(60):
+        marks = rng.random(500) < 0.3 if turn % 3 else np.zeros(500, np.bool_)
+        whole = samples(at, 500)
+        ring.push(Chunk(whole, at, 0.0, concealed=marks[None] if marks.any() else None), wait=False)
+        at, made_up, counted = at + 500, np.concatenate([made_up, marks]), counted + int(marks.sum())
+        assert ring.lost == counted
+        for blocks in drained(bank):
+            end = int(blocks.end[0])
+            assert np.array_equal(blocks.samples[0], samples(end - BLOCK, BLOCK)[0])
+            found = np.zeros(BLOCK, np.bool_) if blocks.concealed is None else blocks.concealed[0]
+            assert np.array_equal(found, made_up[end - BLOCK : end])
+    assert counted > 1000
+
+
+def test_what_is_concealed_and_then_overwritten_is_lost_once() -> None:
+    bank, ring = opened(capacity_s=10 * BLOCK / SAMPLE_RATE)
+    ring.push(Chunk(samples(0, BLOCK), 0, 0.0, concealed=np.ones((1, BLOCK), np.bool_)), wait=False)
+    ring.push(chunk(BLOCK, 10 * BLOCK), wait=False)
+    assert ring.lost == BLOCK
+    assert all(blocks.concealed is None for blocks in drained(bank))

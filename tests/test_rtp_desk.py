@@ -9,12 +9,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from captured import packed
+from numpy.typing import NDArray
 from rtp_senders import FORMATS, packets, sent
 
 from monitor.rtp.packet import RtpPacket
 from monitor.rtp.payload import STATIC, USUAL
+from monitor.rtp.sound import Sound
 from monitor.taps.happenings import CallAudio, CallEnded, CallStarted, Happening
-from monitor.taps.rtp_desk import MOST_CANDIDATES, YOUNG_S, Line, RtpDesk
+from monitor.taps.rtp_desk import KEPT, MOST_CANDIDATES, YOUNG_S, Line, RtpDesk
 from monitor.taps.rtp_guard import CALLS_AT_ONCE, CALLS_PER_S, MOST_STRANGE, MUTE_S, Guard
 from monitor.taps.rtp_talk import CREDIT_RATE, CREDIT_S, FLOOD_S
 from monitor.types import SAMPLE_RATE, Audio
@@ -60,6 +62,10 @@ class Desk:
             assert not out[a.start : a.start + len(a.samples)].any(), "no sample twice"
             out[a.start : a.start + len(a.samples)] = a.samples
         return out
+
+    def lost(self) -> NDArray[np.bool_]:
+        """Of each sample that was heard, whether it was lost."""
+        return np.concatenate([Sound(a.samples, a.concealed).lost for a in self.said if isinstance(a, CallAudio)])
 
     @property
     def ended(self) -> list[str]:
@@ -173,10 +179,11 @@ def test_what_is_lost_is_said_and_given_up_in_time() -> None:
     desk = Desk()
     _, sending = spoken()
     at = desk.hear([*sending[:40], *sending[45:48]])
-    assert not np.isnan(np.concatenate([a.samples for a in desk.said if isinstance(a, CallAudio)])).any()
+    assert not desk.lost().any()
     desk.wait(at + 0.2)
-    heard = np.concatenate([a.samples for a in desk.said if isinstance(a, CallAudio)])
-    assert 5 * 320 <= np.isnan(heard).sum() <= 5 * 320 + 600, "five packets, and what the resampler spreads"
+    assert 5 * 320 <= desk.lost().sum() <= 5 * 320 + 300, "five packets, and what the resampler spreads"
+    concealed = sum(int(a.concealed.sum()) for a in desk.said if isinstance(a, CallAudio) and a.concealed is not None)
+    assert 2 * 320 < concealed <= 3 * 320, "60 ms of them are concealed"
 
 
 def test_a_long_pause_moves_the_clock_and_is_not_heard() -> None:
@@ -213,12 +220,25 @@ def test_a_call_that_is_not_taken_is_asked_about_once_in_a_while() -> None:
     assert len(desk.started) == 2
 
 
+def test_the_first_packets_of_a_call_are_heard_though_all_of_them_were_overtaken() -> None:
+    desk = Desk()
+    whole, sending = spoken()
+    desk.hear([sending[i] for i in (3, 1, 5, 2, 0, 4)] + sending[6:])
+    desk.wait(60.0)
+    assert abs(len(desk.audio()) - len(sending) * 320) <= 1
+    assert np.corrcoef(whole[: len(desk.audio())], desk.audio())[0, 1] > 0.99
+
+
 def test_strangers_are_forgotten_before_they_fill_the_memory() -> None:
     desk = Desk()
     data = packed(spoken()[1][0])
     for number in range(2 * MOST_CANDIDATES):
-        desk.said += desk.desk.datagram(ONE, 0, data, (f"192.0.2.{number % 50}", number), 0.0)
-    assert len(desk.desk._candidates) <= MOST_CANDIDATES
+        desk.said += desk.desk.datagram(ONE, 0, data, (f"192.0.2.{number % 50}", number), number / 4000)
+    for number in range(40):
+        apart = packed(replace(spoken()[1][0], sequence=100 * number))
+        desk.said += desk.desk.datagram(ONE, 0, apart, PHONE, 2.0)
+    assert len(desk.desk._candidates) == MOST_CANDIDATES
+    assert max(len(candidate.packets) for candidate in desk.desk._candidates.values()) == KEPT
     assert not desk.said
 
 

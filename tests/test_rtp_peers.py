@@ -13,6 +13,7 @@ import pytest
 from helpers import turning_call, write_wav
 
 from model.resample import resample_all
+from monitor.rtp.sound import Sound
 from monitor.taps.config import RtpSection
 from monitor.taps.happenings import CallAudio, CallEnded, CallStarted, Happening
 from monitor.taps.rtp import RtpListener
@@ -54,10 +55,12 @@ def heard(command: Callable[[int], Sequence[str]], host: str = "127.0.0.1") -> l
 
 
 def audio_of(said: Sequence[Happening], channel: int = 0) -> Audio:
+    """What came of a channel; what was lost is NaN, though something may stand in for it."""
     pieces = [h for h in said if isinstance(h, CallAudio) and h.channel == channel]
     out = np.zeros(max(p.start + len(p.samples) for p in pieces), np.float32)
     for p in pieces:
-        out[p.start : p.start + len(p.samples)] = p.samples
+        lost = Sound(p.samples, p.concealed).lost
+        out[p.start : p.start + len(p.samples)] = np.where(lost, np.float32(np.nan), p.samples)
     return out
 
 
@@ -67,7 +70,8 @@ def likeness(spoken: Audio, got: Audio) -> float:
     clean = np.nan_to_num(got)
     lag = int(np.fft.irfft(np.fft.rfft(clean, size) * np.conj(np.fft.rfft(spoken, size))).argmax())
     lag = lag if lag < size // 2 else lag - size
-    got = got[lag:] if lag >= 0 else np.concatenate([np.zeros(-lag, np.float32), got])
+    # Before the first packet that came nothing was heard.
+    got = got[lag:] if lag >= 0 else np.concatenate([np.full(-lag, np.nan, np.float32), got])
     n = min(len(got), len(spoken))
     there = np.isfinite(got[:n])
     return float(np.corrcoef(spoken[:n][there], got[:n][there])[0, 1])
@@ -111,7 +115,8 @@ def test_gstreamer_over_a_bad_network(codec: str, call: tuple[Path, Audio]) -> N
     got = audio_of(said)
     lost = float(np.isnan(got).mean())
     assert 0.01 < lost < 0.15
-    assert abs(len(got) - len(call[1])) < 0.3 * SAMPLE_RATE
+    # Lost at either end without a trace: few packets, and those that GStreamer still delays when it ends.
+    assert abs(len(got) - len(call[1])) < 0.2 * SAMPLE_RATE
     # The decoders of Opus and G.722 carry a state, which takes a while to agree again after a loss.
     assert likeness(call[1], got) >= (0.9 if codec in ("OPUS", "G722") else 0.98)
 

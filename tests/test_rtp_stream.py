@@ -12,7 +12,8 @@ from av import AudioCodecContext
 from rtp_senders import FORMATS, sent
 
 from monitor.rtp.packet import RtpPacket
-from monitor.rtp.payload import STATIC, Format, PayloadError, open_decoder
+from monitor.rtp.payload import STATIC, Format, PayloadError, duration_s, open_decoder
+from monitor.rtp.sound import Sound, join
 from monitor.rtp.stream import LONGEST_PAUSE_S, RtpStream
 from monitor.types import Audio
 
@@ -25,8 +26,12 @@ CASES = [  # payload type, encoder, correlation with what was sent
 ]
 
 
+def sound_of(stream: RtpStream, arrivals: Iterable[tuple[RtpPacket, float]]) -> Sound:
+    return join([*(stream.push(p, at) for p, at in arrivals), stream.finish()])
+
+
 def heard(stream: RtpStream, arrivals: Iterable[tuple[RtpPacket, float]]) -> Audio:
-    return np.concatenate([*(stream.push(p, at) for p, at in arrivals), stream.finish()])
+    return sound_of(stream, arrivals).samples
 
 
 def paced(some: Iterable[RtpPacket]) -> list[tuple[RtpPacket, float]]:
@@ -56,20 +61,45 @@ def test_g711_equals_ffmpeg_for_every_byte(kind: int) -> None:
 def test_order_and_copies_change_nothing(kind: int, encoder: str) -> None:
     _, sending = sent(kind, encoder)
     shuffled = [p for i in range(0, len(sending) - 1, 2) for p in (sending[i + 1], sending[i], sending[i])]
-    # The first packet opens the stream; what came before it would be late.
-    arrivals = paced([sending[0], sending[1], *shuffled[3:]])
-    assert np.array_equal(heard(RtpStream(FORMATS), arrivals), heard(RtpStream(FORMATS), paced(sending)))
+    assert np.array_equal(heard(RtpStream(FORMATS), paced(shuffled)), heard(RtpStream(FORMATS), paced(sending)))
 
 
 def test_lost_packets_are_nan_where_they_were() -> None:
     _, sending = sent(97, "pcm_s16be")
     whole = heard(RtpStream(FORMATS), paced(sending))
-    got = heard(RtpStream(FORMATS), [a for i, a in enumerate(paced(sending)) if i not in (30, 31, 60)])
-    lost = np.isnan(got)
-    expected = np.zeros(len(whole), np.bool_)
-    expected[30 * 320 : 32 * 320] = expected[60 * 320 : 61 * 320] = True
-    assert np.array_equal(lost, expected)
-    assert np.array_equal(got[~lost], whole[~lost])
+    gone = (30, 31, 60, *range(70, 75))
+    got = sound_of(RtpStream(FORMATS), [a for i, a in enumerate(paced(sending)) if i not in gone])
+    expected = np.isin(np.arange(len(whole)) // 320, gone)
+    assert np.array_equal(got.lost, expected)
+    assert np.array_equal(got.samples[~expected], whole[~expected])
+    long = np.isin(np.arange(len(whole)) // 320, (73, 74))
+    assert np.array_equal(np.isnan(got.samples), long), "of five packets the last two are beyond what is concealed"
+
+
+@pytest.mark.parametrize(("kind", "encoder"), [case[:2] for case in CASES])
+def test_a_lost_packet_is_concealed_and_marked_where_it_was(kind: int, encoder: str) -> None:
+    _, sending = sent(kind, encoder)
+    whole = heard(RtpStream(FORMATS), paced(sending))
+    got = sound_of(RtpStream(FORMATS), [a for i, a in enumerate(paced(sending)) if i % 10 != 5])
+    assert np.array_equal(got.lost, np.arange(len(whole)) // 320 % 10 == 5)
+    assert np.isfinite(got.samples).all()
+    assert got.concealed is not None
+    # The state of a decoder is off after a loss, which is heard after it, too.
+    assert np.corrcoef(whole[got.concealed], got.samples[got.concealed])[0, 1] > 0.7
+    assert 0.7 < got.samples[got.concealed].std() / whole[got.concealed].std() < 1.2
+
+
+def test_a_loss_where_the_codec_changes_is_marked() -> None:
+    _, first = sent(0, "pcm_mulaw", 0.4)
+    _, second = sent(9, "g722", 0.4)
+    last = first[-1]
+    moved = [
+        RtpPacket(9, False, last.sequence + 2 + i & 0xFFFF, last.timestamp + 160 * (i + 2) & 0xFFFF_FFFF, 1, p.payload)
+        for i, p in enumerate(second)
+    ]
+    got = sound_of(RtpStream(FORMATS), [(p, i * 0.02) for i, p in enumerate([*first, *moved])])
+    assert len(got) == 41 * 320
+    assert np.array_equal(np.flatnonzero(got.lost), np.arange(20 * 320, 21 * 320))
 
 
 @pytest.mark.parametrize("noise", [True, False])
@@ -143,6 +173,29 @@ def test_the_codec_may_change_in_the_call() -> None:
     got = heard(stream, paced([*first, *moved]))
     assert len(got) == pytest.approx((len(first) + len(second)) * 320, abs=2)
     assert stream.format == STATIC[9]
+
+
+@pytest.mark.parametrize(("kind", "encoder"), [case[:2] for case in CASES])
+def test_how_long_a_payload_is_can_be_told_without_decoding_it(kind: int, encoder: str) -> None:
+    _, sending = sent(kind, encoder)
+    assert {round(duration_s(FORMATS[kind], p.payload), 6) for p in sending} == {0.02}
+
+
+@pytest.mark.parametrize(
+    ("first", "milliseconds"),
+    [
+        (b"\x00", 10),
+        (b"\x58", 60),
+        (b"\x61", 20),
+        (b"\x6a", 40),
+        (b"\x82", 5),
+        (b"\xfb\x03", 60),
+        (b"\xfb", 0),
+        (b"", 0),
+    ],
+)
+def test_how_long_a_packet_of_opus_is(first: bytes, milliseconds: float) -> None:
+    assert duration_s(FORMATS[96], first) * 1000 == pytest.approx(milliseconds)
 
 
 def test_payloads_that_nothing_can_be_made_of_are_counted() -> None:

@@ -300,3 +300,19 @@ def test_taps_end_in_their_own_time_however_often_they_are_told_to(server: Serve
     for thread in closing:
         thread.join(LIMIT_S)
     assert slow.cleaned
+
+
+def test_what_is_concealed_is_counted_as_lost_and_heard(server: Server) -> None:
+    audio = voice(3.0, hiss=True)
+    server.call("mended")
+    begun = server.wait_for("call.started", "mended")
+    assert begun
+    marks = np.zeros(1600, np.bool_)
+    marks[100:420] = True
+    at = server.say("mended", audio[:16_000])
+    server.board.deliver(CallAudio("mended", 0, at, audio[at : at + 1600], concealed=marks))
+    # Audio that begins earlier is cut in front, its marks with it.
+    server.board.deliver(CallAudio("mended", 0, at + 1500, audio[at + 1500 : at + 3100], concealed=marks))
+    at = server.say("mended", audio[at + 3100 :], start=at + 3100)
+    server.over("mended")
+    assert server.wait_for("call.ended", "mended").data["lost_s"] == pytest.approx((320 + 320) / SAMPLE_RATE, abs=1e-3)

@@ -4,6 +4,9 @@ A monitor plays nothing, so a packet in its turn goes on at once, however it jit
 held; the packet that is missing is given up a fixed time after the hole was seen. Then what was held goes on, and the
 packets after it at once again: one loss never raises the delay for good.
 
+Which packet is the first is not known before the same time has passed: until then all are held, since one that was
+overtaken at the start would have no place any more.
+
 Sequence numbers are validated as in RFC 3550, appendix A.1: a jump of MAX_DROPOUT or more forward, or of more than
 MAX_MISORDER back, is believed when two packets in a row agree on it; the sender has started again.
 """
@@ -53,7 +56,8 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class JitterState:
-    """What is carried between packets. turn: number of the next packet, without wrap; None before the first.
+    """What is carried between packets. turn: number of the next packet, without wrap; None until it is known which
+    packet is the first.
 
     missing: numbers given up, of the newest MAX_MISORDER. held: by number. suspect: the sequence number that would
     confirm a restart.
@@ -75,26 +79,34 @@ def accept(state: JitterState, packet: RtpPacket, arrival: float, give_up_s: flo
         return _in_turn(state, state.turn, packet, arrival)
     state, expired = expire(state, arrival, give_up_s)
     state = _count(state, received=1)
-    turn = packet.sequence if state.turn is None else state.turn
+    begun = state.turn is not None
+    turn = _reference(state, packet)
     ahead = (packet.sequence - turn + 0x8000 & 0xFFFF) - 0x8000
     if not -MAX_MISORDER <= ahead < MAX_DROPOUT:
         return _suspicious(state, packet, arrival, expired)
     state = replace(state, suspect=None)
     new = Held(turn + ahead, packet, arrival)
-    if ahead < 0:
+    if ahead < 0 and begun:
         return _past(state, new.number), expired
-    if ahead == 0:
+    if ahead == 0 and begun:
         state = _count(state, reordered=bool(state.held))
         state, ready = _next(state, new, expired)
         return _run(state, ready)
     if any(h.number == new.number for h in state.held):
         return _count(state, duplicate=1), expired
     held = tuple(sorted((*state.held, new), key=lambda h: h.number))
-    state = replace(state, held=held)
+    state = replace(_count(state, reordered=ahead < 0), held=held)
     if len(held) > MOST_HELD:
         state, given_up = _give_up(state)
         return state, expired + given_up
     return state, expired
+
+
+def _reference(state: JitterState, packet: RtpPacket) -> int:
+    """The number by which that of a packet is told: of the next one, or of the first so far."""
+    if state.turn is not None:
+        return state.turn
+    return state.held[0].number if state.held else packet.sequence
 
 
 def _in_turn(state: JitterState, turn: int, packet: RtpPacket, arrival: float) -> Result:
@@ -131,10 +143,9 @@ def _run(state: JitterState, ready: tuple[Ordered, ...]) -> Result:
 
 
 def _give_up(state: JitterState) -> Result:
-    """Go on behind the first hole."""
-    assert state.turn is not None
+    """Go on behind the first hole, or begin."""
     first, rest = state.held[0], state.held[1:]
-    lost = range(state.turn, first.number)
+    lost = range(first.number if state.turn is None else state.turn, first.number)
     missing = frozenset(n for n in (*state.missing, *lost) if n >= first.number - MAX_MISORDER)
     state = _count(replace(state, held=rest, missing=missing), lost=len(lost))
     return _run(*_next(state, first, (), len(lost)))

@@ -51,6 +51,25 @@ USUAL: Mapping[int, Format] = {101: Format(EVENTS, 8000)}
 """Dynamic payload types that mean the same nearly everywhere; a description overrules them."""
 
 
+def duration_s(form: Format, payload: bytes) -> float:
+    """How long the audio of a payload is, seconds, told without decoding it; 0.0 where it holds none."""
+    if form.encoding == "OPUS":
+        return _opus_s(payload)
+    if form.encoding == "L16":
+        return len(payload) / (2 * form.channels * form.clock_rate)
+    return 0.0 if form.encoding in SILENT else len(payload) / form.clock_rate
+
+
+def _opus_s(payload: bytes) -> float:
+    """By the first bytes of an Opus packet (RFC 6716, section 3.1)."""
+    if not payload:
+        return 0.0
+    config, code = payload[0] >> 3, payload[0] & 3
+    frame_ms = (10, 20, 40, 60)[config % 4] if config < 12 else (10, 20)[config % 2] if config < 16 else 0.0
+    frames = (1, 2, 2, payload[1] & 0x3F if len(payload) > 1 else 0)[code]
+    return frames * (frame_ms or (2.5, 5, 10, 20)[config % 4]) / 1000
+
+
 class Decoder(Protocol):
     """Payloads of one stream, in their order."""
 

@@ -1,20 +1,23 @@
 """One RTP stream, from its packets to audio at 16 kHz: put in order, decode, place, resample.
 
-Where a packet was lost the audio is NaN. Where the sender paused (comfort noise, discontinuous transmission, telephone
-events) it is silence. Pauses are as long as the sender's timestamps say; one that ran ahead of the time of arrival is
-not believed.
+Where packets were lost, what stands in for them (conceal.py) is marked as such, and beyond a short while the audio is
+NaN. Where the sender paused (comfort noise, discontinuous transmission, telephone events) it is silence. Pauses are as
+long as the sender's timestamps say; one that ran ahead of the time of arrival is not believed.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 
 import numpy as np
 
 from model.resample import StreamResampler
+from monitor.rtp.conceal import LONGEST_S, conceal
 from monitor.rtp.jitter import JitterState, Ordered, Result, accept, expire, flush
 from monitor.rtp.packet import RtpPacket
-from monitor.rtp.payload import SILENT, Decoder, Format, PayloadError, open_decoder
+from monitor.rtp.payload import SILENT, Decoder, Format, PayloadError, duration_s, open_decoder
+from monitor.rtp.sound import NOTHING, Sound, join
 from monitor.types import SAMPLE_RATE, Audio
 
 GIVE_UP_S = 0.1
@@ -22,10 +25,12 @@ GIVE_UP_S = 0.1
 BELIEVED_S = 1.0
 """A timestamp may run ahead of the time of arrival by so much between two packets."""
 LONGEST_PAUSE_S = 30.0
+RECENT = 6
+"""Pieces of audio that are remembered, to go on from when one is lost."""
 
 
 class RtpStream:
-    """Packets of one SSRC in; float32 (n,) out, each piece right after the one before it, NaN = lost.
+    """Packets of one SSRC in; sound at 16 kHz out, each piece right after the one before it.
 
     formats: payload types to formats. longest_pause_s: of a longer pause the rest is left out, so that no packet can
     ask for hours of silence. skipped: samples left out so far. bad: packets whose payload nothing could be made of.
@@ -50,10 +55,21 @@ class RtpStream:
         """Samples of the last packet, at the rate of its format."""
         self._missing = 0
         """Packets lost since the last one that had audio."""
+        self._recent: deque[Audio] = deque(maxlen=RECENT)
+        self._placed_so_far = self._given = self._base = 0
+        """Samples of this format put in their place; samples at 16 kHz given, and those of them before this format."""
+        self._made_up: deque[tuple[int, int]] = deque()
+        """Begin and end, at 16 kHz, of what is concealed and was not given yet."""
         self.ready: list[Ordered] = []
         """Packets in their turn that give() has not given yet."""
 
-    def push(self, packet: RtpPacket, arrival: float) -> Audio:
+    @property
+    def held_s(self) -> float:
+        """Seconds of audio that wait behind a hole."""
+        known = ((self._formats.get(h.packet.payload_type), h.packet.payload) for h in self.jitter.held)
+        return sum(duration_s(form, payload) for form, payload in known if form is not None)
+
+    def push(self, packet: RtpPacket, arrival: float) -> Sound:
         """Take a packet that arrived at that time, seconds, and give what is in its turn."""
         self.hold(packet, arrival)
         return self.give()
@@ -62,20 +78,20 @@ class RtpStream:
         """Take a packet, and decode it when give() is said: several at once cost less."""
         self._order(accept(self.jitter, packet, arrival, self._give_up_s))
 
-    def advance(self, now: float) -> Audio:
+    def advance(self, now: float) -> Sound:
         """Give up what has been missing for too long."""
         self._order(expire(self.jitter, now, self._give_up_s))
         return self.give()
 
-    def finish(self) -> Audio:
+    def finish(self) -> Sound:
         """The stream has ended: everything that is held."""
         self._order(flush(self.jitter))
-        return np.concatenate([self.give(), self._resampled([], last=True)])
+        return join([self.give(), self._resampled([], last=True)])
 
-    def give(self) -> Audio:
+    def give(self) -> Sound:
         """Everything that is in its turn."""
         ready, self.ready = self.ready, []
-        pieces: list[Audio] = []
+        pieces: list[Sound] = []
         raw: list[Audio] = []
         for ordered in ready:
             form = self._formats.get(ordered.packet.payload_type)
@@ -88,7 +104,7 @@ class RtpStream:
                     raw = []
                 raw += self._placed(ordered, form)
         pieces += [self._resampled(raw)] if raw else []
-        return pieces[0] if len(pieces) == 1 else np.concatenate([np.zeros(0, np.float32), *pieces])
+        return join(pieces)
 
     def _order(self, result: Result) -> None:
         self.jitter, ready = result
@@ -97,43 +113,67 @@ class RtpStream:
     def _placed(self, ordered: Ordered, form: Format) -> list[Audio]:
         """What stands between the packet before and this one, and this one, at the rate of the format."""
         assert self._decoder is not None
-        between = self._between(ordered, form)
+        between, lost = self._between(ordered, form)
         try:
             samples = self._decoder.decode(ordered.packet.payload)
         except PayloadError:
             self.bad += 1
             samples = np.full(self._length, np.nan, np.float32)
+        if lost:
+            self._conceal(between, min(lost, round(LONGEST_S * form.sample_rate)), samples, form.sample_rate)
         self._last, self._length, self._missing = ordered, len(samples), 0
-        return [between, samples] if len(between) else [samples]
+        pieces = [between, samples] if len(between) else [samples]
+        self._recent += pieces
+        self._placed_so_far += len(between) + len(samples)
+        return pieces
 
-    def _change(self, form: Format) -> Audio:
+    def _conceal(self, between: Audio, n: int, after: Audio, rate: int) -> None:
+        """Put into the first n samples of what lies between two packets what stands in for them, and remember where."""
+        between[:n] = conceal(
+            np.concatenate([after[:0], *self._recent]), after if n == len(between) else after[:0], n, rate
+        )
+        begin, end = (self._base + at * SAMPLE_RATE // rate for at in (self._placed_so_far, self._placed_so_far + n))
+        self._made_up.append((begin, end))
+
+    def _change(self, form: Format) -> Sound:
         """Go on in another format. Returns what the resampler of the one before still held."""
-        held = np.zeros(0, np.float32)
+        held = NOTHING
         if self.format is not None:
             held = self._resampled([], last=True)
             self._length = self._length * form.sample_rate // self.format.sample_rate
+            self._base, self._placed_so_far = self._given, 0
+            self._recent.clear()
         self.format, self._decoder = form, open_decoder(form)
         self._resampler = StreamResampler(form.sample_rate, 1)
         return held
 
-    def _between(self, ordered: Ordered, form: Format) -> Audio:
-        """Silence (n,) of a pause and NaN of lost packets, at the rate of the format."""
+    def _between(self, ordered: Ordered, form: Format) -> tuple[Audio, int]:
+        """NaN of lost packets, and how many samples of it, then silence of a pause: (n,) at the rate of the format."""
         if self._last is None:
-            return np.zeros(0, np.float32)
+            return np.zeros(0, np.float32), 0
         passed = (ordered.packet.timestamp - self._last.packet.timestamp + 0x8000_0000 & 0xFFFF_FFFF) - 0x8000_0000
         passed_s, elapsed_s = passed / form.clock_rate, max(0.0, ordered.arrival - self._last.arrival)
         believed = not ordered.restarted and 0 <= passed_s <= elapsed_s + BELIEVED_S
         passed_s = passed_s if believed else elapsed_s
         whole = round(passed_s * form.sample_rate) - self._length
         if whole <= 0:
-            return np.zeros(0, np.float32)
+            return np.zeros(0, np.float32), 0
         longest_s = LONGEST_PAUSE_S if self._missing else self._longest_pause_s
         between = np.zeros(min(whole, round(longest_s * form.sample_rate)), np.float32)
         self.skipped += (whole - len(between)) * SAMPLE_RATE // form.sample_rate
-        between[: self._missing * self._length if believed else None] = np.nan
-        return between
+        lost = min(len(between), self._missing * self._length) if believed else len(between)
+        between[:lost] = np.nan
+        return between, lost
 
-    def _resampled(self, pieces: list[Audio], last: bool = False) -> Audio:
+    def _resampled(self, pieces: list[Audio], last: bool = False) -> Sound:
         joined = pieces[0] if len(pieces) == 1 else np.concatenate([np.zeros(0, np.float32), *pieces])
         out: Audio = self._resampler.push(joined[None], last)[0]
-        return out
+        first, self._given = self._given, self._given + len(out)
+        if not self._made_up or self._made_up[0][0] >= self._given:
+            return Sound(out)
+        concealed = np.zeros(len(out), np.bool_)
+        for begin, end in self._made_up:
+            concealed[max(0, begin - first) : max(0, end - first)] = True
+        while self._made_up and self._made_up[0][1] <= self._given:
+            self._made_up.popleft()
+        return Sound(out, concealed & ~np.isnan(out))

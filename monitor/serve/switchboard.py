@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.resample import StreamResampler
 from monitor.calls import Call
@@ -27,8 +28,9 @@ MOST_PARTIES = 2
 LONGEST_HOLE_S = 0.5
 """Of a longer hole the rest is skipped: as lost, or as a pause."""
 SAY_AGAIN_S = 5.0
-LATE = SAMPLE_RATE // 10
-"""Samples; a channel whose audio begins later than its call begins so much later on the clock, too."""
+LATE = SAMPLE_RATE // 4
+"""Samples; a channel whose audio begins later than its call begins so much later on the clock, too. More than a jitter
+buffer holds back while it finds out which packet is the first."""
 
 
 @dataclass
@@ -179,7 +181,13 @@ def _hear(line: _Line, audio: CallAudio, now: float) -> None:
         samples = _bridged(line, audio, hole, samples)
     channel.next = max(channel.next, audio.start + len(audio.samples))
     rows = samples[None]
-    _push(line, audio.channel, rows if channel.resampler is None else channel.resampler.push(rows), now)
+    made_up = None if audio.concealed is None else _behind(audio.concealed, len(samples))[None]
+    _push(line, audio.channel, rows if channel.resampler is None else channel.resampler.push(rows), now, made_up)
+
+
+def _behind(marks: NDArray[np.bool_], n: int) -> NDArray[np.bool_]:
+    """The last n marks, none where there are fewer."""
+    return np.concatenate([np.zeros(max(0, n - len(marks)), np.bool_), marks[max(0, len(marks) - n) :]])
 
 
 def _bridged(line: _Line, audio: CallAudio, hole: int, samples: Audio) -> Audio:
@@ -193,12 +201,12 @@ def _bridged(line: _Line, audio: CallAudio, hole: int, samples: Audio) -> Audio:
     return np.concatenate([np.full(fill, value, np.float32), samples])
 
 
-def _push(line: _Line, channel: int, rows: Audio, now: float) -> None:
+def _push(line: _Line, channel: int, rows: Audio, now: float, concealed: NDArray[np.bool_] | None = None) -> None:
     """To the ring; NaN is what was lost."""
     if rows.shape[1]:
         part, feed = line.channels[channel], line.call.feeds[channel]
         lost = np.isnan(rows)
-        feed.ring.push(Chunk(rows, part.clock, now, lost if lost.any() else None), wait=False)
+        feed.ring.push(Chunk(rows, part.clock, now, lost if lost.any() else None, concealed), wait=False)
         part.clock += rows.shape[1]
 
 

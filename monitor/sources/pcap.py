@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,8 +15,9 @@ from monitor.captures.datagrams import CutOffError, Datagram, datagrams
 from monitor.errors import BadInputError
 from monitor.rtp.align import Aligner
 from monitor.rtp.packet import MalformedPacketError, is_rtcp, parse_rtp
+from monitor.rtp.sound import Sound
 from monitor.rtp.stream import RtpStream
-from monitor.types import SAMPLE_RATE, Audio, Chunk, Condition
+from monitor.types import SAMPLE_RATE, Chunk, Condition
 
 LAG_S = 0.5
 """The audio of a moment is complete so long after it: the jitter buffer, and what a sender sends in bursts."""
@@ -86,7 +87,7 @@ class CaptureSource:
                     return
                 yield self._chunk(self._aligner.taken + STEP, begun)
         for i, leg in enumerate(self._legs):
-            self._aligner.put(i, leg.finish())
+            self._put(i, leg.finish())
         while self._aligner.taken < self._aligner.end and not self._closed.is_set():
             yield self._chunk(min(self._aligner.end, self._aligner.taken + STEP), begun)
         if cut is not None:
@@ -108,46 +109,59 @@ class CaptureSource:
             yield Condition("ended early", f"the capture is cut off: {error}", usable=True)
 
     def _hear(self, row: int, datagram: Datagram) -> None:
-        begin = int((datagram.at - self._call.begun) * SAMPLE_RATE)
-        self._aligner.put(row, self._legs[row].hear(datagram), begin if self._legs[row].fresh else None)
+        self._legs[row].hear(datagram, int((datagram.at - self._call.begun) * SAMPLE_RATE))
         for i, leg in enumerate(self._legs):
-            self._aligner.put(i, leg.advance(datagram.at))
+            self._put(i, leg.advance(datagram.at))
+
+    def _put(self, row: int, given: Iterable[tuple[Sound, int | None]]) -> None:
+        for sound, begin in given:
+            self._aligner.put(row, sound, begin)
 
     def _chunk(self, until: int, begun: float) -> Chunk:
         start = self._aligner.taken
         if self._speed is not None:
             self._closed.wait(max(0.0, begun + until / SAMPLE_RATE / self._speed - time.monotonic()))
-        samples = self._aligner.take(until)
+        samples, concealed = self._aligner.take(until)
         lost = np.isnan(samples)
-        return Chunk(np.nan_to_num(samples), start, 0.0, lost if lost.any() else None)
+        return Chunk(np.nan_to_num(samples), start, 0.0, lost if lost.any() else None, concealed)
 
 
 class _Hearing:
-    """What is heard on one leg: the stream of its newest SSRC. fresh: nothing was heard of that stream before."""
+    """What is heard on one leg: its streams, by SSRC. What they give comes with the index, at SAMPLE_RATE, before which
+    it cannot have been said, where that is not known from what came before it.
+    """
 
     def __init__(self, leg: Leg) -> None:
-        self.fresh = True
         self._leg = leg
         self._streams: dict[int, RtpStream] = {}
+        self._begins: dict[int, int] = {}
+        """Of streams that have given nothing yet: index at which their first packet came."""
 
-    def hear(self, datagram: Datagram) -> Audio:
-        nothing = np.zeros(0, np.float32)
+    def hear(self, datagram: Datagram, at: int) -> None:
+        """Take a datagram that came at that index."""
         if is_rtcp(datagram.data):
-            return nothing
+            return
         try:
             packet = parse_rtp(datagram.data)
         except MalformedPacketError:
-            return nothing
-        self.fresh = packet.ssrc not in self._streams
-        if self.fresh:
+            return
+        if packet.ssrc not in self._streams:
             if len(self._streams) >= MOST_SSRCS:
-                return nothing
+                return
             self._streams[packet.ssrc] = RtpStream(self._leg.formats)
-        return self._streams[packet.ssrc].push(packet, datagram.at)
+            self._begins[packet.ssrc] = at
+        self._streams[packet.ssrc].hold(packet, datagram.at)
 
-    def advance(self, now: float) -> Audio:
-        pieces = [stream.advance(now) for stream in self._streams.values()]
-        return np.concatenate([np.zeros(0, np.float32), *pieces])
+    def advance(self, now: float) -> Iterator[tuple[Sound, int | None]]:
+        """What is in its turn at that time."""
+        for ssrc, stream in self._streams.items():
+            yield from self._given(ssrc, stream.advance(now))
 
-    def finish(self) -> Audio:
-        return np.concatenate([np.zeros(0, np.float32), *(stream.finish() for stream in self._streams.values())])
+    def finish(self) -> Iterator[tuple[Sound, int | None]]:
+        """Everything that is held."""
+        for ssrc, stream in self._streams.items():
+            yield from self._given(ssrc, stream.finish())
+
+    def _given(self, ssrc: int, sound: Sound) -> Iterator[tuple[Sound, int | None]]:
+        if len(sound):
+            yield sound, self._begins.pop(ssrc, None)

@@ -14,7 +14,7 @@ from monitor.types import Event
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """Samples that are silence in the file: they were lost, or nothing came. start: on the call's clock."""
+    """Samples that are silence in the file, or made up: they were lost, or nothing came. start: on the call's clock."""
 
     start: int
     samples: int

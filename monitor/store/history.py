@@ -21,7 +21,7 @@ FULL_SCALE = 32768.0
 @dataclass(frozen=True, slots=True)
 class Piece:
     """One block of a channel. samples: int16 (BLOCK,). end: index after its last sample. lost: samples in it that were
-    lost or invalid, which are zeros here.
+    lost or invalid, which are zeros here, or what stands in for them.
     """
 
     samples: Samples
@@ -32,7 +32,7 @@ class Piece:
 def quantised(blocks: Blocks) -> tuple[Samples, NDArray[np.int64]]:
     """Samples of int16 (M, BLOCK), exact where the source had 16 bits at 16 kHz; and how many of each row were lost."""
     finite = np.isfinite(blocks.samples)
-    lost = BLOCK - np.count_nonzero(finite, axis=1)
+    lost = BLOCK - np.count_nonzero(finite if blocks.concealed is None else finite & ~blocks.concealed, axis=1)
     samples = blocks.samples if finite.all() else np.where(finite, blocks.samples, np.float32(0.0))
     return np.clip(np.rint(samples * FULL_SCALE), -32768, 32767).astype(np.int16), lost
 

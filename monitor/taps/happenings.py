@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from monitor.types import Audio
 
 
@@ -31,7 +34,8 @@ class CallStarted:
 @dataclass(frozen=True, slots=True)
 class CallAudio:
     """samples: float32 (n,) at the call's rate, full scale 1.0, NaN = lost. start: index of the first on the channel's
-    own clock; a jump is audio that was lost, or where quiet is set, a pause in which the peer sent none.
+    own clock; a jump is audio that was lost, or where quiet is set, a pause in which the peer sent none. concealed:
+    bool (n,), samples that stand in for lost ones, of calls at SAMPLE_RATE alone; None = none.
     """
 
     call: str
@@ -39,6 +43,7 @@ class CallAudio:
     start: int
     samples: Audio
     quiet: bool = False
+    concealed: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """RTP without signalling: which packets are streams, and which streams are calls. A function of packets and times.
 
-A stream is what one sender sends under one SSRC (RFC 3550, section 8). It counts once two packets of audio follow
-each other (appendix A.1). A sender that goes on under a new SSRC goes on with its call. A call ends with BYE, or when
-nothing has come for a while.
+A stream is what one sender sends under one SSRC (RFC 3550, section 8). It counts once two packets of audio whose
+numbers follow each other came (appendix A.1), in whatever order. A sender that goes on under a new SSRC goes on with
+its call. A call ends with BYE, or when nothing has come for a while.
 
 Nobody can make it hold or compute more than so much: see the limits below, each of which is counted in words.
 """
@@ -22,8 +22,11 @@ from monitor.taps.rtp_guard import Guard, Key
 from monitor.taps.rtp_talk import RtpTalk
 from monitor.types import SAMPLE_RATE
 
-MOST_CANDIDATES = 4096
+MOST_CANDIDATES = 2048
 """Senders that are not yet in a call; beyond it the oldest is forgotten."""
+KEPT, KEPT_S, NEAR = 4, 1.0, 100
+"""Packets of a candidate that wait for two that follow each other, how old they may be then, and how far from them in
+sequence: on a bad network the first ones of a call may all be overtaken."""
 PROBATION = 8
 """Packets of a new SSRC that wait to be heard while its sender's old one may still go on."""
 YOUNG, YOUNG_S = 25, 2.0
@@ -47,10 +50,19 @@ class Line:
 
 @dataclass
 class _Candidate:
-    """A stream that is not in a call yet. proven: two packets of audio followed each other."""
+    """A stream that is not in a call yet. proven: two packets of audio had numbers that follow each other."""
 
     packets: list[tuple[RtpPacket, float]] = field(default_factory=list)
     proven: bool = False
+
+    def take(self, packet: RtpPacket, now: float) -> None:
+        """Keep a packet, and forget what does not belong to those that prove the stream."""
+        apart = [_apart(packet, other) for other, _ in self.packets]
+        if not self.proven and any(abs(n) == 1 for n in apart):
+            self.proven = True
+            near = zip(self.packets, apart, strict=True)
+            self.packets = [(p, at) for (p, at), n in near if abs(n) <= NEAR and now - at <= KEPT_S]
+        self.packets = [*(self.packets if self.proven else self.packets[1 - KEPT :]), (packet, now)]
 
 
 @dataclass
@@ -159,9 +171,7 @@ class RtpDesk:
             self.counts["of a refused call"] += 1
             return []
         candidate = self._candidates.setdefault(key, _Candidate())
-        before = candidate.packets[-1][0].sequence if candidate.packets else None
-        candidate.proven |= before is not None and packet.sequence == before + 1 & 0xFFFF
-        candidate.packets = [*candidate.packets * candidate.proven, (packet, now)]
+        candidate.take(packet, now)
         if candidate.proven and (len(candidate.packets) >= PROBATION or not self._goes_on(key[0], party, now)):
             del self._candidates[key]
             return candidate.packets
@@ -230,6 +240,11 @@ class RtpDesk:
             self._of.pop(key, None)
         self._calls.pop(call.id, None)
         yield CallEnded(call.id, reason)
+
+
+def _apart(packet: RtpPacket, other: RtpPacket) -> int:
+    """How far a packet is behind another, by their numbers of 16 bits: -32768 to 32767."""
+    return (packet.sequence - other.sequence + 0x8000 & 0xFFFF) - 0x8000
 
 
 def _prefix(line: Line, host: str) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from monitor.rtp.sound import Sound
 from monitor.taps.happenings import CallAudio
 from monitor.taps.rtp_guard import Key
 from monitor.taps.talk import Talk
-from monitor.types import SAMPLE_RATE, Audio
+from monitor.types import SAMPLE_RATE
 
 CREDIT_S, CREDIT_RATE, PACKET_COST_S = 2.0, 1.5, 0.002
 """A stream may give so much audio at once, and so many times as much as time passes; a packet counts as more."""
@@ -32,10 +33,10 @@ class RtpTalk(Talk):
     judged: float = 0.0
 
     def earns(self, now: float) -> bool:
-        """Whether it may give one more packet, which it then pays for."""
+        """Whether it may give one more packet, which it then pays for: for its audio when that is heard."""
         self.credit_s = min(CREDIT_S, self.credit_s + CREDIT_RATE * (now - self.credited))
         self.credited = now
-        if self.credit_s < 0:
+        if self.credit_s < self.stream.held_s:
             self.refused += 1
             return False
         self.taken += 1
@@ -49,7 +50,7 @@ class RtpTalk(Talk):
         flooded, self.judged, self.taken, self.refused = self.refused > self.taken, now, 0, 0
         return flooded
 
-    def heard(self, call: str, samples: Audio) -> Iterator[CallAudio]:
+    def heard(self, call: str, sound: Sound) -> Iterator[CallAudio]:
         """What the stream has just given, for which it pays."""
-        self.credit_s -= len(samples) / SAMPLE_RATE
-        return super().heard(call, samples)
+        self.credit_s -= len(sound) / SAMPLE_RATE
+        return super().heard(call, sound)

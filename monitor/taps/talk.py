@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from monitor.rtp.sound import Sound
 from monitor.rtp.stream import RtpStream
 from monitor.taps.happenings import CallAudio
-from monitor.types import Audio
 
 
 @dataclass
@@ -19,12 +19,12 @@ class Talk:
     clock: int = 0
     skipped: int = 0
 
-    def heard(self, call: str, samples: Audio) -> Iterator[CallAudio]:
+    def heard(self, call: str, sound: Sound) -> Iterator[CallAudio]:
         """What the stream has just given, behind the pause that it left out."""
-        if not len(samples):
+        if not len(sound):
             return
         quiet = self.stream.skipped - self.skipped
         self.skipped += quiet
         self.clock += quiet
-        yield CallAudio(call, self.channel, self.clock, samples, quiet=bool(quiet))
-        self.clock += len(samples)
+        yield CallAudio(call, self.channel, self.clock, sound.samples, bool(quiet), sound.concealed)
+        self.clock += len(sound)

@@ -1,0 +1,64 @@
+"""What stands in for lost audio: the voice around it goes on, in both directions.
+
+ITU-T G.711, appendix I, repeats the last period of the voice, at full strength for 10 ms and silent after 60 ms. A
+monitor plays nothing and has the packet behind the loss, too: so the voice also goes on backwards from there, and the
+one fades into the other.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from monitor.types import Audio
+
+LONGEST_S = 0.06
+"""Of a longer loss the rest is not concealed."""
+FULL_S = 0.01
+SHORTEST_PERIOD_S, LONGEST_PERIOD_S = 0.0025, 0.015
+"""Of a voice of 66 to 400 Hz."""
+HISTORY_S = 0.04
+"""What is looked at on either side: a period is told by two of them and more."""
+
+
+def conceal(before: Audio, after: Audio, n: int, rate: int) -> Audio:
+    """float32 (n,) to stand between what was heard before, (b,), and after it, (a,), all at that rate in Hz.
+
+    Only HISTORY_S next to the loss is looked at; NaN counts as silence. Beyond LONGEST_S after `before` it is silence.
+    """
+    forwards = _going_on(before, n, rate)
+    if n > round(LONGEST_S * rate) or not len(after):
+        return forwards
+    backwards = _going_on(after[::-1], n, rate)[::-1]
+    share = (np.arange(n, dtype=np.float32) + 0.5) / np.float32(n)
+    return np.asarray(forwards * (1 - share) + backwards * share, np.float32)
+
+
+def _going_on(heard: Audio, n: int, rate: int) -> Audio:
+    """The last period again and again, fading: float32 (n,)."""
+    history = np.nan_to_num(heard[-round(HISTORY_S * rate) :])
+    period = _period(history, rate)
+    if not period:
+        return np.zeros(n, np.float32)
+    cycle = history[-period:].copy()
+    seam = min(period // 4, len(history) - period)
+    if seam:  # so that the end of a cycle leads to its beginning
+        share = (np.arange(seam, dtype=np.float32) + 1) / np.float32(seam + 1)
+        earlier = history[-period - seam : -period]
+        cycle[-seam:] = cycle[-seam:] * (1 - share) + earlier * share
+    fade = 1 - (np.arange(n, dtype=np.float32) / rate - FULL_S) / (LONGEST_S - FULL_S)
+    return np.asarray(np.resize(cycle, n) * fade.clip(0.0, 1.0), np.float32)
+
+
+def _period(history: Audio, rate: int) -> int:
+    """Samples after which the end of the history is most alike to itself; all there are where they are too few."""
+    shortest, longest = round(SHORTEST_PERIOD_S * rate), round(LONGEST_PERIOD_S * rate)
+    longest = min(longest, len(history) // 2)
+    if longest <= shortest:
+        return len(history)
+    size = len(history) - longest
+    newest = history[-size:]
+    products = np.correlate(history, newest, "valid")  # of lags longest, longest - 1 .. 0
+    squares = np.concatenate([[0.0], np.cumsum(np.square(history, dtype=np.float64))])
+    energies = squares[size:] - squares[: len(squares) - size]
+    alike = products[: longest - shortest + 1] / np.sqrt(energies[: longest - shortest + 1] + 1e-9)
+    return longest - int(np.argmax(alike))

@@ -1,0 +1,47 @@
+"""A stretch of audio, and which of it is made up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.types import Audio
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """samples: float32 (n,), NaN = lost. concealed: bool (n,), samples that stand in for lost ones; None = none."""
+
+    samples: Audio
+    concealed: NDArray[np.bool_] | None = None
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def after(self, n: int) -> Sound:
+        """What is left of it behind the first n samples."""
+        return Sound(self.samples[n:], None if self.concealed is None else self.concealed[n:])
+
+    @property
+    def lost(self) -> NDArray[np.bool_]:
+        """bool (n,): what was lost, whether something stands in for it or not."""
+        missing: NDArray[np.bool_] = np.isnan(self.samples)
+        return missing if self.concealed is None else missing | self.concealed
+
+
+NOTHING = Sound(np.zeros(0, np.float32))
+
+
+def join(sounds: Sequence[Sound]) -> Sound:
+    """One after the other."""
+    some = [sound for sound in sounds if len(sound)]
+    if len(some) <= 1:
+        return some[0] if some else NOTHING
+    samples = np.concatenate([sound.samples for sound in some])
+    if all(sound.concealed is None for sound in some):
+        return Sound(samples)
+    masks = (np.zeros(len(s), np.bool_) if s.concealed is None else s.concealed for s in some)
+    return Sound(samples, np.concatenate(list(masks)))
