@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -130,6 +131,34 @@ def test_chunks_that_are_not_sent_are_lost_audio_and_more_calls_than_allowed_are
     assert {e["call"] for e in ended} == {"twilio-simulated", "twilio-simulated-1"}
     # The resampler hears 8 ms on each side of a hole.
     assert 0.019 * lost <= sum(e["lost_s"] for e in ended) <= 0.04 * lost
+
+
+def test_a_call_whose_connection_broke_comes_back_as_a_call_of_its_own(tmp_path: Path) -> None:
+    """Once while the old connection hangs, as where a network fails, and once after it was reset."""
+    call = write_wav(tmp_path / "call.wav", voice(3.0))
+    with serving(tmp_path, *ANYWHERE, *PATIENT) as monitor:
+        to = address(monitor)
+        words = ("simulate", "audiofork", call, "--to", to, "--with", "call=it")
+        with start_monitor(*words, cwd=tmp_path) as hanging:
+            monitor.wait_for(lambda line: '"call.started"' in line)
+            hanging.process.send_signal(signal.SIGSTOP)
+            with start_monitor(*words, cwd=tmp_path) as back:
+                monitor.wait_for(lambda line: '"call.started"' in line and '"audiofork-it~2"' in line)
+                back.process.kill()
+            monitor.wait_for(lambda line: '"call.ended"' in line and '"audiofork-it~2"' in line)
+            with start_monitor(*words, cwd=tmp_path) as again:
+                monitor.wait_for(lambda line: '"call.ended"' in line and '"audiofork-it~3"' in line)
+                assert again.end() == 0
+            assert "audiofork-it" not in {e["call"] for e in of(monitor, "call.ended")}
+            hanging.process.kill()
+        monitor.wait_for(lambda line: '"call.ended"' in line and '"audiofork-it"' in line)
+    assert [e["call"] for e in of(monitor, "call.started")] == ["audiofork-it", "audiofork-it~2", "audiofork-it~3"]
+    assert of(monitor, "call.started", "audiofork-it~3")[0]["details"]["earlier"] == "audiofork-it~2"
+    ended = {e["call"]: e for e in of(monitor, "call.ended")}
+    assert ended["audiofork-it~3"]["duration_s"] == pytest.approx(3.0, abs=0.2)
+    assert ended["audiofork-it~3"]["lost_s"] == 0.0
+    assert ended["audiofork-it~2"]["why"] == "the connection broke"
+    assert not [e for e in of(monitor, "health") if e["code"] == "refused"]
 
 
 def test_only_what_twilio_signed_is_taken(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

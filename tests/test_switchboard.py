@@ -302,6 +302,33 @@ def test_taps_end_in_their_own_time_however_often_they_are_told_to(server: Serve
     assert slow.cleaned
 
 
+def test_a_name_that_was_used_gets_a_number(server: Server) -> None:
+    for name in ("same", "other", "same~2"):
+        server.call(name)
+        server.over(name)
+        server.wait_for("call.ended", name)
+    server.call("same")
+    assert server.wait_for("call.started", "same~3").data["details"] == {"earlier": "same~2"}
+    server.board.deliver(CallStarted("its own id", "test", ("caller",), SAMPLE_RATE, name="same"))
+    assert server.wait_for("call.started", "same~4").data["details"] == {"earlier": "same~3"}
+    server.over("same")
+    assert server.wait_for("call.ended", "same~3")
+    with pytest.raises(RefusedError):
+        server.call("refused", "a", "b", "c")
+    server.call("refused")
+    assert server.wait_for("call.started", "refused").data["details"] == {}
+    assert not server.of("same~4", "call.ended")
+
+
+def test_the_memory_of_names_is_bounded(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.serve.switchboard.MOST_NAMES", 3)
+    for name in ("a", "b", "c", "d", "a"):
+        server.call(name)
+        server.over(name)
+        server.wait_for("call.ended", name)
+    assert len(server.board._names) <= 3
+
+
 def test_what_is_concealed_is_counted_as_lost_and_heard(server: Server) -> None:
     audio = voice(3.0, hiss=True)
     server.call("mended")

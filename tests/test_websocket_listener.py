@@ -171,6 +171,46 @@ def test_a_call_from_its_first_message_to_the_end_of_its_connection() -> None:
     run(test())
 
 
+def test_a_peer_that_comes_back_with_its_id_begins_a_call_of_its_own() -> None:
+    """Its old connection is still there: a network that broke says nothing of it."""
+
+    async def test() -> None:
+        heard = Heard()
+        async with listening(heard) as listener, dial(listener) as old:
+            await say(old, ["call one", bytes(160)])
+            assert await old.recv() == "taken one"
+            async with dial(listener) as new:
+                await say(new, ["call one", bytes(80), bytes(80)])
+                assert await new.recv() == "taken one"
+                second = await heard.until(lambda h: isinstance(h, CallStarted) and h.call != "one")
+                assert isinstance(second, CallStarted)
+                assert second.name == "one"
+                await say(old, [bytes(40)])
+            await heard.until(lambda h: isinstance(h, CallEnded))
+            assert [h for h in heard if isinstance(h, CallEnded)] == [CallEnded(second.call, "the peer hung up")]
+            await say(old, ["end"])
+            await heard.until(lambda h: isinstance(h, CallEnded) and h.call == "one")
+        audio = [(h.call, h.start, len(h.samples)) for h in heard if isinstance(h, CallAudio)]
+        assert [a for a in audio if a[0] == "one"] == [("one", 0, 160), ("one", 160, 40)]
+        assert [a[1:] for a in audio if a[0] == second.call] == [(0, 80), (80, 80)]
+
+    run(test())
+
+
+def test_an_id_is_free_again_once_its_call_has_ended() -> None:
+    async def test() -> None:
+        heard = Heard()
+        async with listening(heard) as listener:
+            for turn in range(3):
+                async with dial(listener) as client:
+                    await say(client, ["call one", "end"])
+                    await closed(client)
+                assert [h.call for h in heard if isinstance(h, CallEnded)] == ["one"] * (turn + 1)
+        assert [(h.call, h.name) for h in heard if isinstance(h, CallStarted)] == [("one", "")] * 3
+
+    run(test())
+
+
 def test_a_path_of_no_protocol() -> None:
     async def test() -> None:
         async with listening(Heard()) as listener:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -28,6 +28,8 @@ MOST_PARTIES = 2
 LONGEST_HOLE_S = 0.5
 """Of a longer hole the rest is skipped: as lost, or as a pause."""
 SAY_AGAIN_S = 5.0
+MOST_NAMES = 10_000
+"""Names of calls that are remembered; beyond it the oldest may be used again."""
 LATE = SAMPLE_RATE // 4
 """Samples; a channel whose audio begins later than its call begins so much later on the clock, too. More than a jitter
 buffer holds back while it finds out which packet is the first."""
@@ -76,6 +78,8 @@ class Switchboard:
         self._engine, self._max_calls, self._idle_s = engine, max_calls, idle_s
         self._lines: dict[str, _Line] = {}
         self._said: dict[str, float] = {}
+        self._names: OrderedDict[str, int] = OrderedDict()
+        """How often a name was wanted, and every name that was given."""
 
     def deliver(self, happening: Happening) -> None:
         """Take what a tap says. Raises RefusedError for a call that cannot be taken.
@@ -131,15 +135,35 @@ class Switchboard:
             channels = [_Channel(_resampler(started.rate)) for _ in started.parties]
         except ValueError as error:
             self._refuse(str(error))
+        wanted = started.name or started.call
+        name, earlier = self._free_name(wanted)
         details = {**started.details, **({"direction": started.direction} if started.direction else {})}
         try:
-            call = self._engine.admit(started.call, started.tap, started.parties, details)
+            call = self._engine.admit(name, started.tap, started.parties, details | earlier)
         except ValueError:
             self._refuse("all rows are taken; calls that have just ended free theirs soon")
+        self._remember(wanted, name)
         now = time.monotonic()
         self._lines[started.call] = _Line(call, started.rate, channels, now, now, started.peer)
         self._of_peer[started.peer] += 1
         self.tally.started += 1
+
+    def _free_name(self, wanted: str) -> tuple[str, dict[str, str]]:
+        """A name that no call of this run had, and what to say of the call that had it before: a peer that comes back
+        with the same id begins a call of its own, whose state, alerts and evidence nobody takes for those of the other.
+        """
+        name, earlier = wanted, {}
+        number = max(2, self._names.get(wanted, 0) + 1)
+        while name in self._names:
+            earlier = {"earlier": f"{wanted}~{number - 1}" if number > 2 else wanted}
+            name, number = f"{wanted}~{number}", number + 1
+        return name, earlier
+
+    def _remember(self, wanted: str, name: str) -> None:
+        for given in dict.fromkeys((name, wanted)):
+            self._names[given] = self._names.pop(given, 0) + (given == wanted)
+        while len(self._names) > MOST_NAMES:
+            self._names.popitem(last=False)
 
     def _refuse(self, reason: str) -> NoReturn:
         """Said at most once in SAY_AGAIN_S for each reason, so that a flood of calls is none of events."""

@@ -17,7 +17,8 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CallStarted:
-    """call: unique among the running ones. parties: one name a channel. rate: Hz, of its audio. direction: "inbound",
+    """call: unique among the running ones. name: what events call it, where that differs; one that a call of this run
+    had already gets a number. parties: one name a channel. rate: Hz, of its audio. direction: "inbound",
     "outbound" or "". details: what else the tap knows, such as the peer's own id of the call. peer: the host that it
     comes from, "" where that says nothing.
     """
@@ -29,6 +30,7 @@ class CallStarted:
     direction: str = ""
     details: Mapping[str, str] = field(default_factory=dict)
     peer: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

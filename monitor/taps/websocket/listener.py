@@ -91,6 +91,8 @@ class WebsocketListener:
         self._tls = read_certificate("taps.websocket", section.certificate, section.key)
         self._deliver, self._idle_s = deliver, idle_s
         self.counts: Counter[str] = Counter()
+        self._running: set[str] = set()
+        """Ids of the calls of all connections."""
         self._makers = load_makers(self._served, config)
         self.bound: list[tuple[str, int]] = []
         self.ready = asyncio.Event()
@@ -172,7 +174,8 @@ class WebsocketListener:
         handler = self._makers[name](request, self.config)
         limits, now = self.config.websocket, time.monotonic()
         connection.protocol_name = name
-        connection.peer = Peer(handler, limits, self._deliver, self._idle_s, self.counts, now, request.peer)
+        shared = self._deliver, self._idle_s, self.counts
+        connection.peer = Peer(handler, limits, *shared, now, request.peer, self._running)
 
     async def _talk(self, connection: ServerConnection) -> None:
         """Hear a connection to its end."""

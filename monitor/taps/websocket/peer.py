@@ -5,6 +5,7 @@ Nothing here touches a socket: messages and times go in, what is to be answered 
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -30,8 +31,12 @@ Answer = Send | Close
 
 
 class Peer:
-    """counts: what was refused, by the reason; shared by all peers. host: where the connection comes from. A Close is
-    the last answer.
+    """counts: what was refused, by the reason. running: ids of the calls that there are. Both are shared by all peers.
+    host: where the connection comes from. A Close is the last answer.
+
+    A peer whose connection broke may come back with the id of its call before the old connection is known to be dead.
+    It begins a call of its own then: to end the other one, or to go on with it, would let one peer meddle in the call
+    of another whose id it knows.
     """
 
     def __init__(
@@ -43,11 +48,15 @@ class Peer:
         counts: Counter[str],
         now: float,
         host: str = "",
+        running: set[str] | None = None,
     ) -> None:
         self._handler, self._deliver, self._idle_s, self._counts = handler, deliver, idle_s, counts
         self._limits, self._host = limits, host
         self._meter = Meter(limits, now)
+        self._running = set() if running is None else running
         self._call: CallStarted | None = None
+        self._id = ""
+        """Of the call, unique among those of all peers."""
         self._first: int | None = None
         self._heard = now
         self._paused = self._closing = False
@@ -104,21 +113,33 @@ class Peer:
         if isinstance(happening, CallStarted):
             if self._call is not None:
                 raise BadMessageError("a second call on one connection", POLICY)
-            self._deliver(replace(happening, peer=self._host))
-            self._call, self._first, self._meter = happening, None, Meter(self._limits, now)
+            self._begin(happening)
+            self._first, self._meter = None, Meter(self._limits, now)
         elif self._call is None or happening.call != self._call.call:
             return
         elif isinstance(happening, CallAudio):
             self._first = happening.start if self._first is None else min(self._first, happening.start)
             until = happening.start + len(happening.samples) - self._first
             self._meter.audio(until / self._call.rate, now)
-            self._deliver(happening)
+            self._deliver(replace(happening, call=self._id))
         else:
-            self._deliver(happening)
+            self._deliver(replace(happening, call=self._id))
         self._paused = isinstance(happening, CallPaused) or (self._paused and not isinstance(happening, CallResumed))
         if isinstance(happening, CallEnded):
+            self._running.discard(self._id)
             self._call, self._paused = None, False
         self._heard = now
+
+    def _begin(self, started: CallStarted) -> None:
+        """Raises RefusedError."""
+        wanted = started.call
+        numbers = itertools.count(2)
+        id = wanted
+        while id in self._running:
+            id = f"{wanted}#{next(numbers)}"
+        self._deliver(replace(started, call=id, name=wanted if id != wanted else "", peer=self._host))
+        self._running.add(id)
+        self._call, self._id = started, id
 
     def _idle(self, now: float) -> list[Answer]:
         """The end of a connection that holds a place and gives nothing."""
