@@ -1,7 +1,7 @@
 """Pictures of the page of `monitor serve --web`: calls over RTP, scored by the weights that ship, in a browser.
 
 Recorded telephone prompts speak as they are, and through a vocoder that the network knows (the demonstration's); one
-line is on hold, and one has just begun. ffmpeg sends them, Chromium draws them.
+line is on hold, and one still rings. ffmpeg sends them, Chromium draws them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ from monitor.types import SAMPLE_RATE, Audio
 
 LENGTH_S = 120.0
 DESK = ViewportSize(width=1440, height=900)
+TABLET = ViewportSize(width=820, height=1180)
 PHONE = ViewportSize(width=390, height=844)
+SHOTS = {"light": DESK, "dark": DESK, "tablet": TABLET, "tablet-dark": TABLET, "phone": PHONE, "phone-dark": PHONE}
 WAIT_MS = 90_000
 SETTLE_MS = 1_500
 
@@ -60,8 +62,9 @@ def ringing() -> Audio:
 
 
 def on_hold(number: int, after_s: float) -> Audio:
-    """A voice that puts the other one through."""
-    return np.concatenate([voice(number)[: int(after_s * SAMPLE_RATE)], ringing()])
+    """A voice that puts the other one on hold, where nothing plays."""
+    spoken = voice(number)[: int(after_s * SAMPLE_RATE)]
+    return np.concatenate([spoken, np.zeros(int(LENGTH_S * SAMPLE_RATE) - len(spoken), np.float32)])
 
 
 def free_ports(count: int) -> list[int]:
@@ -118,15 +121,15 @@ def slim(path: Path) -> None:
 
 
 def draw(page: int, folder: Path) -> None:
-    """The table in light and dark and on a telephone, and a call in an alert."""
+    """The table, and a call in an alert: in light and dark, on a desk, a tablet and a telephone."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=BROWSER, args=[*FLAGS, "--hide-scrollbars"])
         shown = browser.new_page(viewport=DESK)
         shown.goto(f"http://127.0.0.1:{page}/")
-        for state in ("alert", "unknown", "clear"):
+        for state in ("alert", "unknown", "clear", "listening"):
             shown.wait_for_selector(f"tr[data-state={state}]", timeout=WAIT_MS)
-        for name, size in (("light", DESK), ("dark", DESK), ("phone", PHONE)):
-            shown.emulate_media(color_scheme="dark" if name == "dark" else "light")
+        for name, size in SHOTS.items():
+            shown.emulate_media(color_scheme="dark" if "dark" in name else "light")
             shown.set_viewport_size(size)
             shown.wait_for_timeout(SETTLE_MS)
             shown.screenshot(path=folder / f"page-{name}.png")

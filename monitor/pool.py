@@ -135,7 +135,7 @@ class Pool:
         after, changes = decide(self.config.alerts, before, Heard(llr, active, enough, blocks.end, usable))
         self.decision.put(rows, after)
         if self.traces:
-            self.traces.add(rows, blocks.samples, np.where(evidence.blocks > 0, p_fake, np.nan))
+            self.traces.add(rows, blocks.samples, np.where(enough, p_fake, np.nan))
         return Results(
             rows=rows,
             end=blocks.end,

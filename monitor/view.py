@@ -18,19 +18,20 @@ from monitor.types import ChannelView, View
 
 
 def channel_view(engine: Engine, traces: Traces, call: Call, row: int) -> ChannelView:
-    """One channel of a call."""
+    """One channel of a call. No likelihood is shown of less speech than a verdict needs."""
     pool, decision, feed = engine.pool, engine.pool.decision, call.feed_of(row)
     llr, p_fake = pool.recent(row)
+    net_speech_s, needed_s = float(pool.evidence.blocks[row]) * BLOCK_S, engine.config.evidence.min_speech_s
     alert_open = bool(decision.open[row])
     return ChannelView(
         name=call.where(row).channel,
         state=STATES[int(decision.state[row])],
         reason=pool.reason(row),
         fault=feed.fault,
-        p_fake=p_fake if pool.evidence.blocks[row] else float("nan"),
+        p_fake=p_fake if net_speech_s >= needed_s else float("nan"),
         llr=llr,
-        net_speech_s=float(pool.evidence.blocks[row]) * BLOCK_S,
-        needed_speech_s=engine.config.evidence.min_speech_s,
+        net_speech_s=net_speech_s,
+        needed_speech_s=needed_s,
         families=pool.families(row),
         level_dbfs=float(pool.level[row]),
         peak_dbfs=float(pool.peak_level[row]),

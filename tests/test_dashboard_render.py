@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from monitor.dashboard import export_svg, line, plain_line, render, summary_lines, widgets, words
-from monitor.dashboard.canvas import cells, clean, cut, fit, wrapped
+from monitor.dashboard.canvas import cells, clean, cut, fit, piece, squeezed, wrapped
 from monitor.types import Event, Reason, State, View
 
 ESCAPE = "\x1b"
@@ -164,6 +164,13 @@ def test_names_from_outside_cannot_control_the_terminal() -> None:
         assert not {ESCAPE, "\x07", "\u202e", "\udcff"} & set("".join(lines))
     assert clean("plain") == "plain"
     assert all(row.isprintable() for row in [plain_line(sight), *summary_lines(sight)])
+
+
+def test_squeezing_keeps_both_ends() -> None:
+    assert squeezed("rtp-5004-192.0.2.1-40000-0badcafe · callee", 24) == "rtp-5004…adcafe · callee"
+    assert squeezed("short", 24) == "short"
+    for width in range(30):
+        assert cells([piece(squeezed("呼び出し中の電話番号です", width))]) <= width
 
 
 def test_cutting_and_wrapping() -> None:

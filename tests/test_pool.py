@@ -354,6 +354,8 @@ def test_traces_follow_the_rows_that_were_heard() -> None:
     some.play(10, rows=[1])
     assert (len(traces.spectrogram(0)), len(traces.spectrogram(1))) == (40, 50)
     assert np.isfinite(traces.spectrogram(0)).all()
+    assert np.isnan(traces.timeline(1)).all(), "of less speech than a verdict needs"
+    some.play(95, rows=[1])
     assert traces.timeline(1)[-1] == pytest.approx(some.pool.recent(1)[1])
     some.pool.open(slice(0, 1))
     assert len(traces.spectrogram(0)) == 0

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from monitor.dashboard import palette, widgets, words
-from monitor.dashboard.canvas import Block, Frame, Row, cells, clean, cut, fit, piece, sized, spread
+from monitor.dashboard.canvas import Block, Frame, Row, cells, clean, cut, fit, piece, sized, spread, squeezed
 from monitor.dashboard.plain import board_words
 from monitor.dashboard.render import PROGRAM, Keys, below_rows, footer, rows_below
 from monitor.types import Audio, Board, CallRow
@@ -30,7 +30,7 @@ def board_line(board: Board, width: int) -> Row:
     parts: Row = [piece(board_words(board) + "  ", palette.DIM)]
     for row in board.rows[:3]:
         style = palette.STRONG[row.gravest.state]
-        parts.append(piece(f"{cut(clean(row.call), 20)} {words.percent(row.gravest.p_fake)}  ", style))
+        parts.append(piece(f"{squeezed(clean(row.call), 20)} {words.percent(row.gravest.p_fake)}  ", style))
     return fit(parts, width)
 
 
@@ -90,7 +90,8 @@ def _row(board: Board, row: CallRow, width: int) -> Row:
     badge = piece(f" {channel.state.value.upper():<10} ", palette.BADGE[channel.state])
     fake = piece(f"{words.percent(channel.p_fake):>5}  ", palette.STRONG[channel.state])
     who = clean(row.call) + (f" · {clean(channel.name)}" if row.channels > 1 else "")
-    name = fit([piece(who, palette.BOLD if chosen else None)], _name_width(width))
+    room = _name_width(width)
+    name = fit([piece(squeezed(who, room), palette.BOLD if chosen else None)], room)
     bar = _bar_width(width)
     marks = board.whole.suspicious_p, board.whole.alert_p
     chart = [piece("  "), *widgets.sparkline(_binned(row, bar - 4), *marks, bar - 4), piece("  ")] if bar > 8 else []

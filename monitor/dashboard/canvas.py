@@ -50,6 +50,19 @@ def cut(text: str, width: int) -> str:
     return set_cell_size(text, width - 1).rstrip() + ELLIPSIS
 
 
+def squeezed(text: str, width: int) -> str:
+    """The text, or its two ends with an ellipsis between them, in at most `width` cells: the names of calls differ at
+    their ends, where the name of the party stands, too.
+    """
+    if cell_len(text) <= width or width < 8:
+        return cut(text, width)
+    head = set_cell_size(text, width // 3).rstrip()
+    tail = text
+    while cell_len(tail) > width - cell_len(head) - 1:
+        tail = tail[1:]
+    return head + ELLIPSIS + tail
+
+
 def wrapped(text: str, width: int, rows: int) -> list[str]:
     """The text in at most `rows` lines, broken at spaces; what does not fit is cut with an ellipsis."""
     lines: list[str] = []

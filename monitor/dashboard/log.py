@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from monitor.dashboard import palette, words
-from monitor.dashboard.canvas import Block, Row, clean, cut, fit, piece
+from monitor.dashboard.canvas import Block, Row, clean, fit, piece, squeezed
 from monitor.types import Event, State
 
 WIDE = 56
@@ -53,7 +53,7 @@ def _row(event: Event, width: int, calls: bool) -> Row:
     elif kind == "state":
         what = ""
     who = " ".join(part for part in (event.call if calls else "", event.channel) if part)
-    name = f"{cut(clean(who), 24 if wide else 12)} " if who else ""
+    name = f"{squeezed(clean(who), 24 if wide else 12)} " if who else ""
     time = piece(f"{words.event_time(event):>7} ", palette.DIM)
     return fit(
         [time, piece(what, _STYLES.get(event.type, palette.DIM)), piece(name), *_detail(event, wide and not calls)],

@@ -60,12 +60,12 @@ class BoardKeeper:
         return Board(rows, whole, "", config.serve.max_calls, tally.started, tally.ended, refused, self._taps())
 
     def press(self, key: str) -> None:
-        """up, down: move the cursor. enter: open the call under it. escape: back to the table."""
+        """up, down: move the cursor. enter: open the call under it, or the gravest. escape: back to the table."""
         with self._lock:
             if key == "escape":
                 self._open = ""
             elif key == "enter":
-                self._open = self._cursor
+                self._cursor = self._open = self._cursor or next(iter(self._order), "")
             elif key in ("up", "down") and self._order and not self._open:
                 at = self._order.index(self._cursor) if self._cursor in self._order else -1
                 step = 1 if key == "down" else -1

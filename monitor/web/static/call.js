@@ -28,12 +28,12 @@ export class CallPanel {
   add(call, channel) {
     const card = {
       state: make("span"), big: make("p", { class: "big" }), meaning: make("p"),
-      canvas: make("canvas", { role: "img" }), speech: meter(), level: meter("level"), llr: make("dd"), hears: make("dd"),
+      canvas: make("canvas", { role: "img" }), speech: meter(), level: meter("level"), llr: make("dd"), hears: make("dd"), band: make("dd"),
       lost: make("dd"), alert: make("dd"), families: make("ul", { class: "families" }),
     };
     const fact = (name, value) => [make("dt", {}, name), value];
     const facts = make("dl", { class: "facts" }, ...fact("Speech heard", card.speech.element), ...fact("Level", card.level.element),
-      ...fact("Hears", card.hears), ...fact("Evidence", card.llr), ...fact("Alerts", card.alert), ...fact("Lost", card.lost));
+      ...fact("Bandwidth", card.band), ...fact("Hears", card.hears), ...fact("Evidence", card.llr), ...fact("Alerts", card.alert), ...fact("Lost", card.lost));
     const head = make("div", { class: "row" }, make("h3", {}, channel.name), card.state);
     const listen = this.listen(call.call, channel.name);
     card.element = make("article", { class: "card channel", "aria-label": `Channel ${channel.name}` }, head,
@@ -53,8 +53,8 @@ export class CallPanel {
     card.speech.set(Math.min(1, channel.net_s / channel.needed_s), speech(channel));
     card.speech.bar.hidden = channel.net_s >= channel.needed_s;
     const loud = channel.level === null ? 0 : 1 - channel.level / QUIETEST_DB;
-    const band = channel.bandwidth === "unknown" ? "" : `, ${channel.bandwidth}`;
-    card.level.set(Math.max(0, Math.min(1, loud)), channel.level === null ? "–" : `${Math.round(channel.level)} dBFS${band}`);
+    card.level.set(Math.max(0, Math.min(1, loud)), channel.level === null ? "–" : `${Math.round(channel.level)} dBFS`);
+    say(card.band, channel.bandwidth === "unknown" ? "–" : channel.bandwidth);
     card.level.bar.classList.toggle("high", channel.peak !== null && channel.peak > -1);
     say(card.hears, hears(channel));
     card.hears.classList.toggle("wrong-input", channel.fault !== "");
