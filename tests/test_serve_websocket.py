@@ -129,8 +129,8 @@ def test_chunks_that_are_not_sent_are_lost_audio_and_more_calls_than_allowed_are
     assert 10 <= lost <= 80
     ended = of(monitor, "call.ended")
     assert {e["call"] for e in ended} == {"twilio-simulated", "twilio-simulated-1"}
-    # The resampler hears 8 ms on each side of a hole.
-    assert 0.019 * lost <= sum(e["lost_s"] for e in ended) <= 0.04 * lost
+    # Lost at the very beginning or end nobody misses them.
+    assert 0.019 * lost - 0.04 <= sum(e["lost_s"] for e in ended) <= 0.0201 * lost
 
 
 def test_a_call_whose_connection_broke_comes_back_as_a_call_of_its_own(tmp_path: Path) -> None:

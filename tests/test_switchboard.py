@@ -18,11 +18,13 @@ from monitor.config import Config
 from monitor.engine import STRAINED_FOR_S, TURN_S, Engine
 from monitor.pool import Pool
 from monitor.ring import RingBank
+from monitor.serve.board import BoardKeeper
 from monitor.serve.listeners import Listeners
 from monitor.serve.switchboard import Switchboard
 from monitor.sinks.memory import MemorySink
 from monitor.taps.happenings import CallAudio, CallEnded, CallPaused, CallResumed, CallStarted, RefusedError
-from monitor.types import SAMPLE_RATE, Audio, Event
+from monitor.traces import Traces
+from monitor.types import SAMPLE_RATE, Audio, Board, Event, View
 
 MAX_CALLS = 3
 QUICK = {"evidence": {"memory_s": 1.5}, "alerts": {"close_hold_s": 1.0}}
@@ -343,3 +345,23 @@ def test_what_is_concealed_is_counted_as_lost_and_heard(server: Server) -> None:
     at = server.say("mended", audio[at + 3100 :], start=at + 3100)
     server.over("mended")
     assert server.wait_for("call.ended", "mended").data["lost_s"] == pytest.approx((320 + 320) / SAMPLE_RATE, abs=1e-3)
+
+
+def test_enter_opens_the_gravest_call_or_the_one_under_the_cursor(server: Server) -> None:
+    keeper = BoardKeeper(server.engine, Traces(2 * MAX_CALLS), server.board, "off", lambda: ())
+    keeper.press("enter")
+    assert isinstance(keeper.pull(), Board), "there is none to open"
+    for name in ("a", "b"):
+        server.call(name)
+        server.wait_for("call.started", name)
+    first = keeper.pull()
+    assert isinstance(first, Board)
+    keeper.press("enter")
+    opened = keeper.pull()
+    assert isinstance(opened, View)
+    assert opened.call == first.rows[0].call
+    for key in ("escape", "down", "enter"):
+        keeper.press(key)
+    opened = keeper.pull()
+    assert isinstance(opened, View)
+    assert opened.call == first.rows[1].call

@@ -161,7 +161,9 @@ class RtpStream:
         longest_s = LONGEST_PAUSE_S if self._missing else self._longest_pause_s
         between = np.zeros(min(whole, round(longest_s * form.sample_rate)), np.float32)
         self.skipped += (whole - len(between)) * SAMPLE_RATE // form.sample_rate
-        lost = min(len(between), self._missing * self._length) if believed else len(between)
+        # Where the numbers go on, a timestamp that makes no sense hides no loss.
+        whole_lost = not believed and (self._missing > 0 or ordered.restarted)
+        lost = len(between) if whole_lost else min(len(between), self._missing * self._length)
         between[:lost] = np.nan
         return between, lost
 
