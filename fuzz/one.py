@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,12 +12,22 @@ import atheris
 
 from fuzz.harness import load
 
-SLOWEST_S = 10
-"""An input that takes longer is a hang."""
+SLOWEST_S, BLOCKED_S = 10, 600
+"""An input that takes more processor time is a hang, and so is one that takes so long by the clock: a machine that
+stands still for a while, or has much else to do, makes no input slow.
+"""
 MOST_MB = 2048
 WARM = 20
 """One in so many of the runs; before that, memory is what the program takes by itself."""
 NOTED_EVERY = 1000
+
+
+class HangError(Exception):
+    """An input took SLOWEST_S of processor time."""
+
+
+def _hang(_number: int, _frame: object) -> None:
+    raise HangError(f"more than {SLOWEST_S} s of processor time")
 
 
 def resident_mb() -> float:
@@ -36,8 +47,11 @@ def counted(feed: Callable[[bytes], None], runs: int, figures: Path) -> Callable
             before = resident_mb()
         if count % NOTED_EVERY == 0 or count >= runs:
             figures.write_text(json.dumps({"inputs": count, "before_mb": before, "after_mb": resident_mb()}))
+        signal.setitimer(signal.ITIMER_VIRTUAL, SLOWEST_S)
         feed(data)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
+    signal.signal(signal.SIGVTALRM, _hang)
     return once
 
 
@@ -55,7 +69,7 @@ def main(name: str, runs: int, folder: Path) -> None:
     for i, seed in enumerate(harness.seeds):
         (corpus / f"seed-{i}").write_bytes(seed)
     words.write_text("".join(f'"{escaped(word)}"\n' for word in harness.words))
-    options = {"runs": runs, "timeout": SLOWEST_S, "rss_limit_mb": MOST_MB, "max_len": harness.longest, "seed": 1}
+    options = {"runs": runs, "timeout": BLOCKED_S, "rss_limit_mb": MOST_MB, "max_len": harness.longest, "seed": 1}
     flags = [f"-{key}={value}" for key, value in options.items()]
     flags += [f"-artifact_prefix={folder}/", "-print_final_stats=1", *([f"-dict={words}"] if harness.words else [])]
     atheris.Setup([name, *flags, str(corpus)], counted(harness.feed, runs, folder / "figures.json"))
