@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -21,11 +19,11 @@ from model.checkpoint import best_device, describe, read_detector
 from model.config import SAMPLE_RATE, DetectorConfig
 from training.bank import AudioBank, build_bank
 from training.channels import random_channel
-from training.corpora import Clip, CorpusError, by_split, split_by_speaker
+from training.corpora import Clip
 from training.grow import grown
-from training.layouts import load_corpus
 from training.nonspeech import random_sound
 from training.sampler import CallSampler, Weights
+from training.splits import gather, learned_from
 from training.train import DevSet, TrainConfig, train
 
 OTHER_SOUNDS_S = 1200
@@ -46,29 +44,6 @@ class Plan:
     device: str
     start: Path | None = None
     shared_speakers: bool = False
-
-
-def gather(corpora: Sequence[Path], shared_speakers: bool = False) -> tuple[list[Clip], list[Clip]]:
-    """Train and dev clips of all corpora. They share no speaker, unless shared_speakers says that they may, where a
-    manifest's split is by something else. Raises CorpusError.
-    """
-    training: list[Clip] = []
-    dev: list[Clip] = []
-    for source in corpora:
-        clips = load_corpus(source)
-        held = by_split(clips, "dev")
-        if held or source != corpora[0]:
-            training += by_split(clips, "train")
-        else:
-            rest, held = split_by_speaker(clips, 0.1)
-            training += rest
-        dev += held
-    shared = {c.speaker for c in dev} & {c.speaker for c in training} - {""}
-    if shared and not shared_speakers:
-        training = [c for c in training if c.speaker not in shared]
-    if len({c.label for c in training}) < 2 or len({c.label for c in dev}) < 2:
-        raise CorpusError("training and dev split each need bona fide and spoof clips")
-    return training, dev
 
 
 def _progress(say: Say, what: str) -> Callable[[int, int], None]:
@@ -138,18 +113,8 @@ def dev_set(bank: AudioBank) -> DevSet:
 
 
 def _provenance(plan: Plan, clips: Sequence[Clip], seconds: float) -> dict[str, Any]:
-    systems = Counter(f"{c.part}/{c.system}" if c.part == "lab" else f"{c.part}/{c.family}" for c in clips if c.label)
     earlier = {"started from": describe(plan.start)} if plan.start else {}
-    return earlier | {
-        "command": "training " + " ".join(sys.argv[1:]),
-        "corpora": [p.name for p in plan.corpora],
-        "clips": len(clips),
-        "hours": round(seconds / 3600, 2),
-        "speakers": len({c.speaker for c in clips}),
-        "bona fide clips": sum(c.label == 0 for c in clips),
-        "spoof clips": dict(sorted(systems.items())),
-        "torch": torch.__version__,
-    }
+    return earlier | learned_from(plan.corpora, clips, seconds)
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -23,6 +21,7 @@ from model.stream import Detector
 from training.augment import AugmentConfig, augment, mask_features
 from training.calibration import fitted, with_config
 from training.grow import fit_new_scaling, never_scaled
+from training.loop import run_loop
 from training.losses import LossWeights, training_loss
 from training.metrics import auc, eer
 from training.sampler import Batch, CallSampler
@@ -73,9 +72,11 @@ class DevSet:
 class Trainer:
     """Everything that a training run holds between steps."""
 
-    def __init__(self, model: DetectorConfig, config: TrainConfig, sampler: CallSampler, device: torch.device) -> None:
+    def __init__(
+        self, model: DetectorConfig, config: TrainConfig, sampler: CallSampler, dev: DevSet, device: torch.device
+    ) -> None:
         torch.manual_seed(config.seed)
-        self.config, self.sampler, self.device = config, sampler, device
+        self.config, self.sampler, self.dev, self.device = config, sampler, dev, device
         self.detector = Detector(model).to(device)
         self.average = Detector(model).to(device)
         self.average.load_state_dict(self.detector.state_dict())
@@ -162,6 +163,10 @@ class Trainer:
         self.done += 1
         return parts | {"loss": loss.detach()}
 
+    def validated(self) -> dict[str, float]:
+        """Figures of the averaged weights."""
+        return validate(self.average, self.dev)
+
     def finished(self) -> bool:
         return self.done >= self.config.steps or self.spent >= self.config.minutes * 60
 
@@ -235,7 +240,7 @@ def train(
     """
     chosen = torch.device(best_device() if device == "auto" else device)
     out.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(model, config, sampler, chosen)
+    trainer = Trainer(model, config, sampler, dev, chosen)
     if (out / "checkpoint.pt").exists():
         trainer.resume(out / "checkpoint.pt")
         say(f"resumed at step {trainer.done}")
@@ -243,30 +248,8 @@ def train(
         trainer.start_from(start)
     else:
         trainer.fit_scaling()
-    sums: dict[str, float] = {}
-    since, started = time.monotonic(), 0
-    while not trainer.finished():
-        parts = trainer.step()
-        trainer.spent += time.monotonic() - since
-        since = time.monotonic()
-        started += 1
-        if started % 10 == 1:
-            sums = {k: sums.get(k, float(v)) * 0.9 + float(v) * 0.1 for k, v in parts.items()}
-        if trainer.done % config.validate_every == 0 or trainer.finished():
-            figures = validate(trainer.average, dev)
-            trainer.history.append({"step": trainer.done, "spent_s": round(trainer.spent, 1)} | sums | figures)
-            say(_progress(trainer))
-            trainer.save(out / "checkpoint.pt")
-            (out / "history.json").write_text(json.dumps(trainer.history, indent=1))
+    run_loop(trainer, config.validate_every, out, say)
     final = calibrated(trainer.average, dev)
     training = dict(provenance) | {"settings": asdict(config), "steps": trainer.done, "dev": trainer.history[-1]}
     save_detector(final, out / "weights.safetensors", training)
     return out / "weights.safetensors"
-
-
-def _progress(trainer: Trainer) -> str:
-    last = trainer.history[-1]
-    part = trainer.part()
-    left = trainer.spent / max(part, 1e-6) * (1 - part) / 60.0
-    figures = "  ".join(f"{k} {v:.3f}" for k, v in last.items() if k not in ("step", "spent_s"))
-    return f"step {trainer.done}  {trainer.spent / 60:.1f} min, {max(left, 0):.1f} min left  {figures}"
