@@ -100,6 +100,19 @@ def test_twins_are_a_recording_and_a_fake_in_the_same_place_and_channel() -> Non
             np.testing.assert_array_equal(marks[top][inside] % STEP, marks[top + 1][inside] % STEP)
 
 
+def test_twins_are_called_aligned_where_they_are_of_one_sentence() -> None:
+    sampler, shares = _sampler("clip"), []
+    for _ in range(5):
+        batch = sampler.draw(8, 12.0)
+        sentence, inside = (_marks(batch) // STEP - 1) // 2, batch.label.numpy() != NO_LABEL
+        for top in range(0, 8, 2):
+            same = (sentence[top] == sentence[top + 1]) & inside[top]
+            np.testing.assert_array_equal(batch.aligned[top], same)
+            np.testing.assert_array_equal(batch.aligned[top + 1], same)
+            shares.append(same.sum() / inside[top].sum())
+    assert 0.5 < np.mean(shares) < 0.95
+
+
 def test_twins_are_at_the_same_place_of_their_sentences_which_goes_on_steadily() -> None:
     batch = _sampler("place", weights=Weights({}, other_sounds=0.0)).draw(8, 12.0)
     marks, piece = _marks(batch), batch.piece.numpy()

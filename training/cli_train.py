@@ -12,7 +12,7 @@ from training.cli_options import Cache, Corpora, Device, Workers
 SEED = "seed-bilstm"
 STREAMING_ONLY = (
     *("start", "features", "filters", "band", "channels", "hidden", "layers", "average", "part_weights"),
-    *("versions", "augment", "ramp", "precision"),
+    *("versions", "augment", "ramp", "precision", "loss", "contrastive", "pairs"),
 )
 """Options that the network which hears whole clips has no use for."""
 
@@ -43,6 +43,14 @@ Hidden = Annotated[int, typer.Option(min=8, help="Units of the LSTM.")]
 Layers = Annotated[int, typer.Option(min=1, max=4, help="Layers of the LSTM.")]
 Share = Annotated[float, typer.Option(min=0, max=0.9)]
 Positive = Annotated[float, typer.Option(min=0)]
+Optimiser = Annotated[
+    str, typer.Option(help="adamw, adam, nadam, radam, adamax, adagrad, rmsprop or sgd (momentum 0.9).")
+]
+Loss = Annotated[str, typer.Option(help="Of bona fide against spoof: bce, focal or oc-softmax.")]
+Contrastive = Annotated[float, typer.Option(min=0, help="Weight of the supervised contrastive loss.")]
+Pairs = Annotated[
+    float, typer.Option(min=0, help="Weight of the margin by which a fake scores above the recording it was made of.")
+]
 Average = Annotated[float, typer.Option(min=0, max=1, help="Decay of the moving average of the weights.")]
 PartWeights = Annotated[str, typer.Option(help="How often parts of the corpus are drawn: lab=1,wild=1.")]
 Versions = Annotated[int, typer.Option(min=1, help="Copies of the speech through codecs, the clean one included.")]
@@ -85,6 +93,10 @@ def train(
     dropout: Share = 0.1,
     learning_rate: Positive = 1e-3,
     weight_decay: Positive = 0.01,
+    optimiser: Optimiser = "adamw",
+    loss: Loss = "bce",
+    contrastive: Contrastive = 0.0,
+    pairs: Pairs = 0.0,
     average: Average = 0.999,
     part_weights: PartWeights = "",
     versions: Versions = 4,
@@ -105,13 +117,21 @@ def train(
     if network == SEED:
         return _train_seed(context)
     from model.config import DetectorConfig, FeatureConfig, NetworkConfig
+    from training.losses import LossWeights
     from training.prepare import Plan, run
     from training.train import TrainConfig
 
     low, high = _band(band)
     model = DetectorConfig(
         features=FeatureConfig(kind=features, n_filters=filters, n_ceps=min(40, filters), f_min=low, f_max=high),
-        network=NetworkConfig(network, _numbers(channels), hidden=hidden, layers=layers, dropout=dropout),
+        network=NetworkConfig(
+            network,
+            _numbers(channels),
+            hidden=hidden,
+            layers=layers,
+            dropout=dropout,
+            head="one-class" if loss == "oc-softmax" else "linear",
+        ),
     )
     config = TrainConfig(
         steps=steps,
@@ -125,7 +145,9 @@ def train(
         full_strength=augment,
         ramp=ramp,
         precision=precision,
+        optimiser=optimiser,
         seed=seed,
+        loss=LossWeights(loss, contrastive=contrastive, pairs=pairs),
     )
     plan = Plan(corpus, out, cache, _weights(part_weights), versions, workers, device, start, shared_speakers)
     runner = context.obj or run  # leave-out hands over its own

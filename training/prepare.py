@@ -24,7 +24,8 @@ from training.grow import grown
 from training.nonspeech import random_sound
 from training.sampler import CallSampler, Weights
 from training.splits import gather, learned_from
-from training.train import DevSet, TrainConfig, train
+from training.train import TrainConfig, train
+from training.validation import DevSet
 
 OTHER_SOUNDS_S = 1200
 Say = Callable[[str], None]

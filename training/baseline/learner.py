@@ -18,6 +18,7 @@ from training.bank import AudioBank
 from training.baseline.clips import ClipStore, class_numbers, hear
 from training.baseline.network import BaselineConfig, Bilstm, log_odds
 from training.metrics import auc, eer
+from training.optimisers import build_optimiser, check_optimiser
 
 SCALED_ON = 256
 """Clips that the mean and the deviation of the features are taken of."""
@@ -33,8 +34,13 @@ class BaselineSettings:
     seconds: float = 8.0
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
+    optimiser: str = "adam"
     validate_every: int = 500
     seed: int = 1
+
+    def __post_init__(self) -> None:
+        """Raises ValueError."""
+        check_optimiser(self.optimiser)
 
 
 class BaselineLearner:
@@ -46,8 +52,8 @@ class BaselineLearner:
         torch.manual_seed(settings.seed)
         self.settings, self.dev = settings, dev
         self.network = Bilstm(config).to(device)
-        self.optimiser = torch.optim.Adam(
-            self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        self.optimiser = build_optimiser(
+            settings.optimiser, self.network.parameters(), settings.learning_rate, settings.weight_decay
         )
         self.store = ClipStore(bank, device)
         self.target = class_numbers(bank.clips, config.classes)
@@ -126,6 +132,7 @@ class BaselineLearner:
             "network": self.network.state_dict(),
             "classes": list(self.network.config.classes),
             "optimiser": self.optimiser.state_dict(),
+            "optimised by": self.settings.optimiser,
             "done": self.done,
             "spent": self.spent,
             "history": self.history,
@@ -140,7 +147,8 @@ class BaselineLearner:
     def resume(self, path: Path) -> None:
         """Raises ValueError for a checkpoint of another training."""
         held = torch.load(path, map_location=self.store.device, weights_only=True)
-        if held.get("classes") != list(self.network.config.classes):
+        made = held.get("classes"), held.get("optimised by")
+        if made != (list(self.network.config.classes), self.settings.optimiser):
             raise ValueError(f"{path} is of another training: name another folder with --out")
         self.network.load_state_dict(held["network"])
         self.optimiser.load_state_dict(held["optimiser"])
