@@ -33,7 +33,7 @@ class TrainConfig:
     the training over which the augmentation grows to its full strength; from the first step on, it hides what is
     to be learned (loss at chance after 300 steps, where clean speech takes 50). full_strength: scales all its chances.
     precision: of the network's products, float32 or bfloat16; losses, features and weights are float32 with either.
-    optimiser: of training.optimisers.OPTIMISERS.
+    optimiser: of training.optimisers.OPTIMISERS. patience, tensorboard: of training.loop.Looks.
     """
 
     steps: int = 20_000
@@ -46,6 +46,8 @@ class TrainConfig:
     warm_up: int = 100
     average: float = 0.999
     validate_every: int = 500
+    patience: int = 0
+    tensorboard: bool = False
     ramp: float = 0.4
     full_strength: float = 1.0
     precision: str = "float32"
@@ -81,6 +83,7 @@ class Trainer:
         self.tail = torch.zeros(config.rows, TAIL, device=device)
         self.done, self.spent = 0, 0.0
         self.history: list[dict[str, Any]] = []
+        self.kept: dict[str, Tensor] | None = None
 
     def start_from(self, detector: Detector) -> None:
         """Take over the weights and the feature scaling of a detector of the same configuration."""
@@ -160,6 +163,13 @@ class Trainer:
         """Figures of the averaged weights."""
         return validate(self.average, self.dev)
 
+    def keep(self) -> None:
+        self.kept = {k: v.clone() for k, v in self.average.state_dict().items()}
+
+    def restore(self) -> None:
+        if self.kept is not None:
+            self.average.load_state_dict(self.kept)
+
     def finished(self) -> bool:
         return self.done >= self.config.steps or self.spent >= self.config.minutes * 60
 
@@ -175,6 +185,7 @@ class Trainer:
                 "done": self.done,
                 "spent": self.spent,
                 "history": self.history,
+                "kept": self.kept,
                 "rng": torch.get_rng_state(),
                 "sampler": self.sampler.rng.bit_generator.state,
             },
@@ -194,6 +205,7 @@ class Trainer:
         self.average.load_state_dict(held["average"])
         self.optimiser.load_state_dict(held["optimiser"])
         self.done, self.spent, self.history = held["done"], held["spent"], held["history"]
+        self.kept = held.get("kept")
         torch.set_rng_state(held["rng"].cpu())
         self.sampler.rng.bit_generator.state = held["sampler"]
 
@@ -223,8 +235,8 @@ def train(
         trainer.start_from(start)
     else:
         trainer.fit_scaling()
-    run_loop(trainer, config.validate_every, out, say)
+    told = run_loop(trainer, config, out, say)
     final = calibrated(trainer.average, dev)
-    training = dict(provenance) | {"settings": asdict(config), "steps": trainer.done, "dev": trainer.history[-1]}
+    training = dict(provenance) | {"settings": asdict(config), "steps": trainer.done, "dev": told}
     save_detector(final, out / "weights.safetensors", training)
     return out / "weights.safetensors"

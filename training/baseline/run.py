@@ -61,9 +61,9 @@ def run(settings: BaselineSettings, plan: BaselinePlan, say: Say) -> Path:
         say(f"resumed at step {learner.done}")
     else:
         learner.fit_scaling()
-    run_loop(learner, settings.validate_every, plan.out, say)
+    told = run_loop(learner, settings, plan.out, say)
     training = learned_from(plan.corpora, clips, len(bank.audio) / SAMPLE_RATE)
-    training |= {"settings": asdict(settings), "steps": learner.done, "dev": learner.history[-1]}
+    training |= {"settings": asdict(settings), "steps": learner.done, "dev": told}
     path = plan.out / "weights.safetensors"
     save_bilstm(learner.network, path, training)
     say(f"wrote {path}")
