@@ -79,6 +79,7 @@ class Trainer:
         self.detector = Detector(model).to(device)
         self.average = Detector(model).to(device)
         self.average.load_state_dict(self.detector.state_dict())
+        self._means, self._values = _floating(self.average), _floating(self.detector)
         decay = [p for p in self.detector.parameters() if p.ndim > 1]
         rest = [p for p in self.detector.parameters() if p.ndim <= 1]
         groups = [{"params": decay, "weight_decay": config.weight_decay}, {"params": rest, "weight_decay": 0.0}]
@@ -154,11 +155,7 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self.detector.parameters(), 5.0)
         self.optimiser.step()
         decay = min(self.config.average, (1 + self.done) / (10 + self.done))
-        with torch.no_grad():
-            for mine, theirs in zip(
-                self.average.state_dict().values(), self.detector.state_dict().values(), strict=True
-            ):
-                mine.lerp_(theirs, 1 - decay) if mine.is_floating_point() else mine.copy_(theirs)
+        torch._foreach_lerp_(self._means, self._values, 1 - decay)
         self.done += 1
         return parts | {"loss": loss.detach()}
 
@@ -191,6 +188,11 @@ class Trainer:
         self.done, self.spent, self.history = held["done"], held["spent"], held["history"]
         torch.set_rng_state(held["rng"].cpu())
         self.sampler.rng.bit_generator.state = held["sampler"]
+
+
+def _floating(detector: Detector) -> list[Tensor]:
+    """The tensors that have a mean, to be changed in place; the others count batches, which nothing reads."""
+    return [tensor for tensor in detector.state_dict().values() if tensor.is_floating_point()]
 
 
 def folded_copy(detector: Detector) -> Detector:
