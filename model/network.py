@@ -54,7 +54,7 @@ class SpeechLstm(nn.Module):
         if x.shape[1] == 1:
             return self._one_block(x.squeeze(1), active, state)
         h, c = state["h"].transpose(0, 1).contiguous(), state["c"].transpose(0, 1).contiguous()
-        y, h, c = self._compacted(x, active, h, c)
+        y, h, c = (self._packed if x.is_cuda else self._compacted)(x, active, h, c)
         return y, {"h": h.transpose(0, 1), "c": c.transpose(0, 1)}
 
     def _one_block(self, x: Tensor, active: Tensor, state: NetState) -> tuple[Tensor, NetState]:
@@ -74,9 +74,7 @@ class SpeechLstm(nn.Module):
         The run pauses where a stream has no more active blocks, to take its state there: on a CPU that is several
         times faster than torch's packed sequences.
         """
-        counts = active.sum(1)
-        order = torch.argsort((~active).to(torch.int8), dim=1, stable=True)
-        gathered = torch.take_along_dim(x, order[..., None], dim=1)
+        counts, order, gathered = _gathered(x, active)
         outputs, at, state = [], 0, (h, c)
         for end in sorted(set(counts.tolist()) - {0}):
             y, state = self.lstm(gathered[:, at:end], state)
@@ -86,6 +84,24 @@ class SpeechLstm(nn.Module):
         outputs.append(x.new_zeros(x.shape[0], x.shape[1] - at, self.hidden))
         back = torch.argsort(order, dim=1)
         return torch.take_along_dim(torch.cat(outputs, dim=1), back[..., None], dim=1), h, c
+
+    def _packed(self, x: Tensor, active: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The same by packed sequences, in one call: on a GPU each call costs more than what it computes."""
+        counts, order, gathered = _gathered(x, active)
+        lengths = counts.clamp(min=1).cpu()
+        packed = nn.utils.rnn.pack_padded_sequence(gathered, lengths, batch_first=True, enforce_sorted=False)
+        run, (last_h, last_c) = self.lstm(packed, (h, c))
+        y, _ = nn.utils.rnn.pad_packed_sequence(run, batch_first=True, total_length=x.shape[1])
+        heard = (counts > 0)[None, :, None]
+        back = torch.argsort(order, dim=1)
+        y = torch.take_along_dim(y, back[..., None], dim=1) * active[..., None]
+        return y, torch.where(heard, last_h, h), torch.where(heard, last_c, c)
+
+
+def _gathered(x: Tensor, active: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """How many blocks are active (N,), the order (N, T) that brings them to the front, and x (N, T, D) in it."""
+    order = torch.argsort((~active).to(torch.int8), dim=1, stable=True)
+    return active.sum(1), order, torch.take_along_dim(x, order[..., None], dim=1)
 
 
 class NoMemory(nn.Module):

@@ -129,7 +129,7 @@ def test_the_odds_are_those_of_all_systems_together() -> None:
 
 def test_classes_are_weighed_alike(corpus: Path, tmp_path: Path) -> None:
     """Half of the clips are bona fide and three classes share the rest: their weights make up for it."""
-    clips, dev = gather([corpus])
+    (clips,), dev = gather([corpus])
     banks = [build_bank(some, tmp_path, 1, lambda *_: None) for some in (clips, dev)]
     learner = BaselineLearner(BaselineConfig(CLASSES, SMALL), BaselineSettings(rows=24), *banks, CPU)
     assert learner.weight.tolist() == pytest.approx([0.5, 1.5, 1.5, 1.5])

@@ -30,7 +30,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _small_and_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prepare, "OTHER_SOUNDS_S", 8)
+    monkeypatch.setattr("training.material.OTHER_SOUNDS_S", 8)
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
 
 

@@ -109,18 +109,24 @@ class CallSampler:
                 if self.label_of[i] == 0:
                     self.genuine[name] = i
         spoofs = [i for i in range(len(self.clips)) if self.label_of[i] == 1]
-        self.spoof_ids, self.spoof_p = _balanced([self.clips[i] for i in spoofs], spoofs, self.weights.parts, "system")
+        self.spoof_ids, self.spoof_cdf = _balanced(
+            [self.clips[i] for i in spoofs], spoofs, self.weights.parts, "system"
+        )
         real = [i for i in range(len(self.clips)) if self.label_of[i] == 0]
-        self.real_ids, self.real_p = _balanced([self.clips[i] for i in real], real, self.weights.parts, "speaker")
+        self.real_ids, self.real_cdf = _balanced([self.clips[i] for i in real], real, self.weights.parts, "speaker")
 
     def _twins(self) -> tuple[int, int, bool]:
         """A bona fide clip and a spoof, two times in three of the same sentence where there is one; and if they are."""
-        spoof = int(self.rng.choice(self.spoof_ids, p=self.spoof_p))
+        spoof = self._drawn(self.spoof_ids, self.spoof_cdf)
         own = self.genuine.get(self.clips[spoof].pair or "")
         twin = own
         if twin is None or self.rng.random() < 1 / 3:
-            twin = int(self.rng.choice(self.real_ids, p=self.real_p))
+            twin = self._drawn(self.real_ids, self.real_cdf)
         return twin, spoof, twin == own
+
+    def _drawn(self, ids: np.ndarray[Any, Any], cdf: np.ndarray[Any, Any]) -> int:
+        """One of ids; the generator's own choice would add up all probabilities each time."""
+        return int(ids[min(int(np.searchsorted(cdf, self.rng.random(), side="right")), len(ids) - 1)])
 
     def draw(self, rows: int, seconds: float, strength: float = 1.0) -> Batch:
         """rows (even) calls of `seconds`, a whole number of blocks; strength scales the share through channels."""
@@ -186,7 +192,9 @@ class CallSampler:
 def _balanced(
     clips: Sequence[Clip], ids: Sequence[int], parts: dict[str, float], key: str
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Drawing probabilities: parts by their weight, in a part the systems (or speakers) by the root of their size."""
+    """ids, and the running sum of their probabilities: parts by their weight, in a part the systems (or speakers) by
+    the root of their size.
+    """
     sizes: dict[tuple[str, str], int] = defaultdict(int)
     for clip in clips:
         sizes[clip.part, getattr(clip, key)] += 1
@@ -194,4 +202,4 @@ def _balanced(
     for (part, _), size in sizes.items():
         totals[part] += size**0.5
     p = np.array([parts.get(c.part, 1.0) / totals[c.part] * sizes[c.part, getattr(c, key)] ** -0.5 for c in clips])
-    return np.asarray(ids), p / p.sum()
+    return np.asarray(ids), np.cumsum(p / p.sum())

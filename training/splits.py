@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +18,24 @@ from training.corpora import Clip, CorpusError, by_split, split_by_speaker
 from training.layouts import load_corpus
 
 
-def gather(corpora: Sequence[Path], shared_speakers: bool = False) -> tuple[list[Clip], list[Clip]]:
-    """Train and dev clips of all corpora. They share no speaker, unless shared_speakers says that they may, where a
-    manifest's split is by something else. Raises CorpusError.
+def gather(corpora: Sequence[Path], shared_speakers: bool = False) -> tuple[list[list[Clip]], list[Clip]]:
+    """Train clips of each corpus, and dev clips of all. They share no speaker, unless shared_speakers says that they
+    may, where a manifest's split is by something else. Raises CorpusError.
     """
-    training: list[Clip] = []
+    training: list[list[Clip]] = []
     dev: list[Clip] = []
     for source in corpora:
         clips = load_corpus(source)
         held = by_split(clips, "dev")
-        if held or source != corpora[0]:
-            training += by_split(clips, "train")
-        else:
+        rest = by_split(clips, "train")
+        if not held and source == corpora[0]:
             rest, held = split_by_speaker(clips, 0.1)
-            training += rest
+        training.append(rest)
         dev += held
-    shared = {c.speaker for c in dev} & {c.speaker for c in training} - {""}
+    shared = {c.speaker for c in dev} & {c.speaker for c in chain(*training)} - {""}
     if shared and not shared_speakers:
-        training = [c for c in training if c.speaker not in shared]
-    if len({c.label for c in training}) < 2 or len({c.label for c in dev}) < 2:
+        training = [[c for c in clips if c.speaker not in shared] for clips in training]
+    if len({c.label for c in chain(*training)}) < 2 or len({c.label for c in dev}) < 2:
         raise CorpusError("training and dev split each need bona fide and spoof clips")
     return training, dev
 

@@ -76,6 +76,7 @@ class Trainer:
         self.detector = Detector(model).to(device)
         self.average = Detector(model).to(device)
         self.average.load_state_dict(self.detector.state_dict())
+        self._means, self._values = _floating(self.average), _floating(self.detector)
         self.optimiser = build_optimiser(
             config.optimiser, self.detector.parameters(), config.learning_rate, config.weight_decay
         )
@@ -151,11 +152,7 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self.detector.parameters(), 5.0)
         self.optimiser.step()
         decay = min(self.config.average, (1 + self.done) / (10 + self.done))
-        with torch.no_grad():
-            for mine, theirs in zip(
-                self.average.state_dict().values(), self.detector.state_dict().values(), strict=True
-            ):
-                mine.lerp_(theirs, 1 - decay) if mine.is_floating_point() else mine.copy_(theirs)
+        torch._foreach_lerp_(self._means, self._values, 1 - decay)
         self.done += 1
         return parts | {"loss": loss.detach()}
 
@@ -208,6 +205,11 @@ class Trainer:
         self.kept = held.get("kept")
         torch.set_rng_state(held["rng"].cpu())
         self.sampler.rng.bit_generator.state = held["sampler"]
+
+
+def _floating(detector: Detector) -> list[Tensor]:
+    """The tensors that have a mean, to be changed in place; the others count batches, which nothing reads."""
+    return [tensor for tensor in detector.state_dict().values() if tensor.is_floating_point()]
 
 
 def train(
