@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from training.curves import RunLog
+from training.distributed import agreed, mean_of, processes
 
 Say = Callable[[str], None]
 Row = Mapping[str, Any]
@@ -36,7 +37,7 @@ class Learner(Protocol):
     spent: float
     history: list[dict[str, Any]]
 
-    def step(self) -> Mapping[str, Tensor]:
+    def step(self) -> dict[str, Tensor]:
         """One step of the optimiser; returns the loss and its parts."""
 
     def part(self) -> float:
@@ -64,46 +65,52 @@ def watched(row: Row) -> float:
 
 
 def best_look(history: Sequence[Row]) -> int:
-    """The number of the first look that no later one is better than."""
-    return int(np.argmax([watched(row) for row in history]))
+    """The number of the first look that no later one is better than; -1 without any."""
+    return int(np.argmax([watched(row) for row in history])) if history else -1
 
 
 def out_of_patience(history: Sequence[Row], patience: int) -> bool:
     return bool(patience and history) and len(history) - 1 - best_look(history) >= patience
 
 
-def run_loop(learner: Learner, looks: Looks, out: Path, say: Say) -> Row:
+def run_loop(learner: Learner, looks: Looks, out: Path, say: Say) -> Row | None:
     """Train until the learner has finished, or patience ends; writes out/checkpoint.pt, history.json and curves.png at
-    each look. Returns the row of the history that tells of the weights that are kept. Raises ValueError.
+    each look. Returns the row of the history that tells of the weights that are kept; None in a process that is not the
+    first of several. Raises ValueError.
     """
     sums: dict[str, float] = {}
     since, started = time.monotonic(), 0
-    with RunLog(out, tensorboard=looks.tensorboard, done=learner.done) as log:
-        while not learner.finished() and not out_of_patience(learner.history, looks.patience):
+    first = processes().first
+    enough = out_of_patience(learner.history, looks.patience)
+    with RunLog(out, tensorboard=looks.tensorboard and first, done=learner.done) as log:
+        while not learner.finished() and not enough:
             parts = learner.step()
-            learner.spent += time.monotonic() - since
+            learner.spent = agreed(learner.spent + time.monotonic() - since)
             since = time.monotonic()
             started += 1
             if started % 10 == 1:
-                sums = {k: sums.get(k, float(v)) * 0.9 + float(v) * 0.1 for k, v in parts.items()}
+                sums = {k: sums.get(k, float(v)) * 0.9 + float(v) * 0.1 for k, v in mean_of(parts).items()}
             if learner.done % looks.validate_every == 0 or learner.finished():
-                figures = learner.validated()
-                learner.history.append(
-                    {"step": learner.done, "spent_s": round(learner.spent, 1)} | sums | dict(figures)
-                )
-                if looks.patience and best_look(learner.history) == len(learner.history) - 1:
+                if first:
+                    times = {"step": learner.done, "spent_s": round(learner.spent, 1)}
+                    learner.history.append(times | sums | dict(learner.validated()))
+                    say(_progress(learner))
+                if agreed(bool(looks.patience) and best_look(learner.history) == len(learner.history) - 1):
                     learner.keep()
-                say(_progress(learner))
-                learner.save(out / "checkpoint.pt")
-                log.look(learner.history)
-    return _chosen(learner, looks.patience, say)
+                if first:
+                    learner.save(out / "checkpoint.pt")
+                    log.look(learner.history)
+                enough = bool(agreed(out_of_patience(learner.history, looks.patience)))
+    if looks.patience:
+        learner.restore()
+    return _chosen(learner, looks.patience, say) if first else None
 
 
 def _chosen(learner: Learner, patience: int, say: Say) -> Row:
+    """The row of the weights that are kept."""
     if not patience:
         return learner.history[-1]
     best = learner.history[best_look(learner.history)]
-    learner.restore()
     if out_of_patience(learner.history, patience):
         say(f"stopped at step {learner.done}: nothing better in {patience} looks")
     say(f"keeps the weights of step {best['step']}")

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,6 +19,7 @@ from model.frontends import NetState
 from model.network import Output
 from model.stream import Detector
 from training.augment import AugmentConfig, augment, mask_features
+from training.distributed import processes, seed_of, share_buffers, share_weights, wrapped
 from training.grow import fit_new_scaling, never_scaled
 from training.loop import run_loop
 from training.losses import LossWeights, training_loss
@@ -80,6 +82,9 @@ class Trainer:
         self.optimiser = build_optimiser(
             config.optimiser, self.detector.parameters(), config.learning_rate, config.weight_decay
         )
+        self.network = wrapped(self.detector.network)
+        if processes().rank:
+            torch.manual_seed(seed_of(config.seed))
         self.state: NetState | None = None
         self.tail = torch.zeros(config.rows, TAIL, device=device)
         self.done, self.spent = 0, 0.0
@@ -122,7 +127,8 @@ class Trainer:
         features = mask_features(self.detector.features(spectra(padded, self.detector.window)), treatment)
         ok = torch.ones_like(batch.speech)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
-            out, new = self.detector.network.forward(features, ok, state, batch.speech)
+            heard: tuple[Output, NetState] = self.network(features, ok, state, batch.speech)
+        out, new = heard
         self.state = {k: v.detach().float() for k, v in new.items()}
         return replace(out, spoof=out.spoof.float(), family=out.family.float(), speech=out.speech.float())
 
@@ -151,6 +157,7 @@ class Trainer:
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.detector.parameters(), 5.0)
         self.optimiser.step()
+        share_buffers(self.detector.network)
         decay = min(self.config.average, (1 + self.done) / (10 + self.done))
         torch._foreach_lerp_(self._means, self._values, 1 - decay)
         self.done += 1
@@ -205,6 +212,9 @@ class Trainer:
         self.kept = held.get("kept")
         torch.set_rng_state(held["rng"].cpu())
         self.sampler.rng.bit_generator.state = held["sampler"]
+        if processes().rank:  # what is held is of the first process, and each draws its own
+            torch.manual_seed(seed_of(self.config.seed) + self.done)
+            self.sampler.rng = np.random.default_rng([seed_of(self.config.seed), self.done])
 
 
 def _floating(detector: Detector) -> list[Tensor]:
@@ -225,7 +235,8 @@ def train(
 ) -> Path:
     """Train until steps or minutes are spent; writes out/checkpoint.pt, history.json and weights.safetensors.
 
-    start: a detector of this configuration to go on from; a checkpoint in out goes before it.
+    start: a detector of this configuration to go on from; a checkpoint in out goes before it. Of several processes the
+    first one alone writes.
     """
     chosen = torch.device(best_device() if device == "auto" else device)
     out.mkdir(parents=True, exist_ok=True)
@@ -237,7 +248,11 @@ def train(
         trainer.start_from(start)
     else:
         trainer.fit_scaling()
+    share_weights(trainer.detector)
+    share_weights(trainer.average)
     told = run_loop(trainer, config, out, say)
+    if told is None:
+        return out / "weights.safetensors"
     final = calibrated(trainer.average, dev)
     training = dict(provenance) | {"settings": asdict(config), "steps": trainer.done, "dev": told}
     save_detector(final, out / "weights.safetensors", training)

@@ -17,6 +17,7 @@ from model.features import spectra
 from training.bank import AudioBank
 from training.baseline.clips import ClipStore, class_numbers, hear
 from training.baseline.network import BaselineConfig, Bilstm, log_odds
+from training.distributed import processes, seed_of, wrapped
 from training.metrics import auc, eer
 from training.optimisers import build_optimiser, check_optimiser
 
@@ -56,6 +57,9 @@ class BaselineLearner:
         torch.manual_seed(settings.seed)
         self.settings, self.dev = settings, dev
         self.network = Bilstm(config).to(device)
+        self.shared = wrapped(self.network)
+        if processes().rank:
+            torch.manual_seed(seed_of(settings.seed))
         self.optimiser = build_optimiser(
             settings.optimiser, self.network.parameters(), settings.learning_rate, settings.weight_decay
         )
@@ -64,7 +68,7 @@ class BaselineLearner:
         counts = np.bincount(self.target, minlength=len(config.classes))
         even = len(self.target) / len(counts) / np.maximum(counts, 1)
         self.weight = torch.from_numpy(even.astype(np.float32)).to(device)
-        self.rng = np.random.default_rng(settings.seed)
+        self.rng = np.random.default_rng(seed_of(settings.seed))
         self.waiting: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self.done, self.spent = 0, 0.0
         self.history: list[dict[str, Any]] = []
@@ -92,9 +96,9 @@ class BaselineLearner:
 
     def step(self) -> dict[str, Tensor]:
         """One optimiser step; returns the loss, and the shares of clips whose label and whose class are right."""
-        self.network.train()
+        self.shared.train()
         audio, samples, target = self._draw()
-        logits = self.network(audio, samples)
+        logits = self.shared(audio, samples)
         loss = F.cross_entropy(logits, target, self.weight)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -172,3 +176,7 @@ class BaselineLearner:
         torch.set_rng_state(held["rng"].cpu())
         self.rng.bit_generator.state = held["draws"]
         self.waiting = held["waiting"].cpu().numpy()
+        if processes().rank:  # what is held is of the first process, and each draws its own
+            torch.manual_seed(seed_of(self.settings.seed) + self.done)
+            self.rng = np.random.default_rng([seed_of(self.settings.seed), self.done])
+            self.waiting = self.waiting[:0]

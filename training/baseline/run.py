@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from model.checkpoint import best_device
 from model.config import SAMPLE_RATE
 from training.bank import AudioBank, build_bank
 from training.baseline.clips import class_names, class_numbers
 from training.baseline.learner import BaselineLearner, BaselineSettings
 from training.baseline.network import NAME, BaselineConfig, save_bilstm
 from training.corpora import Clip
+from training.distributed import first_goes_ahead, heard_once, joined, own_device, share_weights
 from training.loop import Say, run_loop
 from training.splits import gather, learned_from
 
@@ -51,29 +51,39 @@ def _speech(corpora: Sequence[Sequence[Clip]], plan: BaselinePlan, say: Say, wha
 
 def run(settings: BaselineSettings, plan: BaselinePlan, say: Say) -> Path:
     """Prepare the speech and train; writes plan.out/checkpoint.pt, history.json and weights.safetensors, whose path it
-    returns. Raises CorpusError and ValueError.
+    returns. Of several processes the first one alone writes. Raises CorpusError and ValueError.
     """
-    training, dev_clips = gather(plan.corpora, plan.shared_speakers)
-    bank, dev = _speech(training, plan, say, "decoding"), _speech([dev_clips], plan, say, "decoding dev")
+    device = own_device(plan.device)
+    with joined(device):
+        say = heard_once(say)
+        with first_goes_ahead():
+            training, dev_clips = gather(plan.corpora, plan.shared_speakers)
+            bank, dev = _speech(training, plan, say, "decoding"), _speech([dev_clips], plan, say, "decoding dev")
+        return _learn(settings, plan, bank, dev, torch.device(device), say)
+
+
+def _learn(
+    settings: BaselineSettings, plan: BaselinePlan, bank: AudioBank, dev: AudioBank, device: torch.device, say: Say
+) -> Path:
     clips, classes = bank.clips, class_names(bank.clips)
     counts = Counter(class_numbers(clips, classes).tolist())
-    say(f"{len(clips)} training clips, {len(dev_clips)} dev clips, {len({c.speaker for c in clips})} speakers")
+    say(f"{len(clips)} training clips, {len(dev.clips)} dev clips, {len({c.speaker for c in clips})} speakers")
     say(f"{len(classes)} classes: " + ", ".join(f"{name} {counts[i]}" for i, name in enumerate(classes)))
-    device = torch.device(best_device() if plan.device == "auto" else plan.device)
     if device.type == "cpu":
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1)
     say(f"{NAME} on {device}: hears whole clips, cannot stream")
     learner = BaselineLearner(BaselineConfig(classes, plan.units, plan.dropout), settings, bank, dev, device)
     plan.out.mkdir(parents=True, exist_ok=True)
+    path = plan.out / "weights.safetensors"
     if (plan.out / "checkpoint.pt").exists():
         learner.resume(plan.out / "checkpoint.pt")
         say(f"resumed at step {learner.done}")
     else:
         learner.fit_scaling()
+    share_weights(learner.network)
     told = run_loop(learner, settings, plan.out, say)
-    told_of = learned_from(plan.corpora, clips, len(bank.audio) / SAMPLE_RATE)
-    told_of |= {"settings": asdict(settings), "steps": learner.done, "dev": told}
-    path = plan.out / "weights.safetensors"
-    save_bilstm(learner.network, path, told_of)
-    say(f"wrote {path}")
+    if told is not None:
+        facts = learned_from(plan.corpora, clips, len(bank.audio) / SAMPLE_RATE)
+        save_bilstm(learner.network, path, facts | {"settings": asdict(settings), "steps": learner.done, "dev": told})
+        say(f"wrote {path}")
     return path
