@@ -118,6 +118,33 @@ class NoMemory(nn.Module):
         return x, {}
 
 
+class OneClassHead(nn.Module):
+    """Embeddings (N, T, D) -> logits (N, T, 1): how far each points away from the one direction of bona fide speech.
+
+    The cosine runs from 1, bona fide, to -1; the logit is 0 half way between the two margins of the one-class softmax
+    (Zhang, Jiang and Duan, IEEE Signal Processing Letters 28, 2021), with their scale.
+    """
+
+    SCALE, GENUINE, SPOOF = 20.0, 0.9, 0.2
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.in_features = size
+        self.weight = nn.Parameter(torch.empty(1, size))
+        nn.init.kaiming_uniform_(self.weight, 0.25)
+
+    def forward(self, x: Tensor) -> Tensor:
+        cosine = nn.functional.normalize(x, dim=2) @ nn.functional.normalize(self.weight, dim=1).T
+        return self.SCALE * ((self.GENUINE + self.SPOOF) / 2 - cosine)
+
+
+ONE_CLASS_MARGIN = OneClassHead.SCALE * (OneClassHead.GENUINE - OneClassHead.SPOOF) / 2
+"""Size of the logits that a OneClassHead is asked for."""
+
+Head = nn.Linear | OneClassHead
+HEADS: dict[str, Callable[[int], Head]] = {"linear": lambda size: nn.Linear(size, 1), "one-class": OneClassHead}
+
+
 class Network(nn.Module):
     """Front end, recurrent part, and three heads: speech activity, bona fide or spoof, synthesis family.
 
@@ -129,13 +156,13 @@ class Network(nn.Module):
         frontend: Frontend,
         recurrent: SpeechLstm | NoMemory,
         families: int,
-        dropout: float,
+        config: NetworkConfig,
     ) -> None:
         super().__init__()
         self.frontend, self.recurrent = frontend, recurrent
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(config.dropout)
         self.speech = nn.Linear(frontend.size_out, 1)
-        self.spoof = nn.Linear(recurrent.size_out, 1)
+        self.spoof: Head = HEADS[config.head](recurrent.size_out)
         self.family = nn.Linear(recurrent.size_out, families)
 
     def init_state(self, batch: int) -> NetState:
@@ -163,7 +190,7 @@ def _build(
 ) -> Callable[[NetworkConfig, Sequence[Layout], int], Network]:
     def build(config: NetworkConfig, layout: Sequence[Layout], families: int) -> Network:
         frontend = alone(layout[0].size, config) if len(layout) == 1 else JoinedFrontend(layout, config, alone)
-        return Network(frontend, recurrent(frontend.size_out, config), families, config.dropout)
+        return Network(frontend, recurrent(frontend.size_out, config), families, config)
 
     return build
 
@@ -176,7 +203,9 @@ NETWORKS: dict[str, Callable[[NetworkConfig, Sequence[Layout], int], Network]] =
 
 
 def build_network(config: NetworkConfig, layout: Sequence[Layout], families: int) -> Network:
-    """A network for features of this layout. Raises ValueError for a kind that is not registered."""
+    """A network for features of this layout. Raises ValueError for a kind or a head that is not registered."""
     if config.kind not in NETWORKS:
         raise ValueError(f"no network {config.kind!r}; there are {', '.join(NETWORKS)}")
+    if config.head not in HEADS:
+        raise ValueError(f"no head {config.head!r}; there are {', '.join(HEADS)}")
     return NETWORKS[config.kind](config, layout, families)

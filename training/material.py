@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from model.config import SAMPLE_RATE
 from training.bank import AudioBank, build_bank
 from training.channels import random_channel
-from training.corpora import Clip, CorpusError, by_split, split_by_speaker
-from training.layouts import load_corpus
+from training.loop import Say
 from training.nonspeech import random_sound
+from training.splits import gather
 
 OTHER_SOUNDS_S = 1200
-Say = Callable[[str], None]
 Int16 = NDArray[np.int16]
 
 
@@ -37,28 +36,6 @@ class Material:
     dev: AudioBank
     versions: Int16
     others: Int16
-
-
-def gather(corpora: Sequence[Path], shared_speakers: bool = False) -> tuple[list[list[Clip]], list[Clip]]:
-    """Train clips of each corpus, and dev clips of all. They share no speaker, unless shared_speakers says that they
-    may, where a manifest's split is by something else. Raises CorpusError.
-    """
-    training: list[list[Clip]] = []
-    dev: list[Clip] = []
-    for source in corpora:
-        clips = load_corpus(source)
-        held = by_split(clips, "dev")
-        rest = by_split(clips, "train")
-        if not held and source == corpora[0]:
-            rest, held = split_by_speaker(clips, 0.1)
-        training.append(rest)
-        dev += held
-    shared = {c.speaker for c in dev} & {c.speaker for c in chain(*training)} - {""}
-    if shared and not shared_speakers:
-        training = [[c for c in clips if c.speaker not in shared] for clips in training]
-    if len({c.label for c in chain(*training)}) < 2 or len({c.label for c in dev}) < 2:
-        raise CorpusError("training and dev split each need bona fide and spoof clips")
-    return training, dev
 
 
 def prepare(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,9 +17,12 @@ from training import material
 from training.bank import AudioBank
 from training.corpora import Clip
 from training.grow import grown
-from training.material import Material, Say
+from training.loop import Say
+from training.material import Material
 from training.sampler import CallSampler, Weights
-from training.train import DevSet, TrainConfig, train
+from training.splits import learned_from
+from training.train import TrainConfig, train
+from training.validation import DevSet
 
 
 @dataclass(frozen=True)
@@ -51,18 +52,8 @@ def dev_set(bank: AudioBank) -> DevSet:
 
 
 def _provenance(plan: Plan, clips: Sequence[Clip], seconds: float) -> dict[str, Any]:
-    systems = Counter(f"{c.part}/{c.system}" if c.part == "lab" else f"{c.part}/{c.family}" for c in clips if c.label)
     earlier = {"started from": describe(plan.start)} if plan.start else {}
-    return earlier | {
-        "command": "training " + " ".join(sys.argv[1:]),
-        "corpora": [p.name for p in plan.corpora],
-        "clips": len(clips),
-        "hours": round(seconds / 3600, 2),
-        "speakers": len({c.speaker for c in clips}),
-        "bona fide clips": sum(c.label == 0 for c in clips),
-        "spoof clips": dict(sorted(systems.items())),
-        "torch": torch.__version__,
-    }
+    return earlier | learned_from(plan.corpora, clips, seconds)
 
 
 def prepare(plan: Plan, say: Say) -> Material:

@@ -28,7 +28,7 @@ SILENCE = -1
 class Batch:
     """audio: float32 (N, S). label: int64 (N, T) 0 bona fide, 1 spoof, NO_LABEL. family: int64 (N, T) or NO_LABEL.
     speech: bool (N, T). piece: int64 (N, T), number of the piece within the row, or NO_LABEL. pair: int64 (N,), rows
-    of one number share their augmentation.
+    of one number share their augmentation. aligned: bool (N, T), blocks where twin rows hold one sentence, in time.
     """
 
     audio: Tensor
@@ -37,6 +37,7 @@ class Batch:
     speech: Tensor
     piece: Tensor
     pair: Tensor
+    aligned: Tensor
 
 
 def speech_cells(
@@ -114,13 +115,14 @@ class CallSampler:
         real = [i for i in range(len(self.clips)) if self.label_of[i] == 0]
         self.real_ids, self.real_cdf = _balanced([self.clips[i] for i in real], real, self.weights.parts, "speaker")
 
-    def _twins(self) -> tuple[int, int]:
-        """A bona fide clip and a spoof: of the same sentence two times in three, where there is one."""
+    def _twins(self) -> tuple[int, int, bool]:
+        """A bona fide clip and a spoof, two times in three of the same sentence where there is one; and if they are."""
         spoof = self._drawn(self.spoof_ids, self.spoof_cdf)
-        twin = self.genuine.get(self.clips[spoof].pair or "")
+        own = self.genuine.get(self.clips[spoof].pair or "")
+        twin = own
         if twin is None or self.rng.random() < 1 / 3:
             twin = self._drawn(self.real_ids, self.real_cdf)
-        return twin, spoof
+        return twin, spoof, twin == own
 
     def _drawn(self, ids: np.ndarray[Any, Any], cdf: np.ndarray[Any, Any]) -> int:
         """One of ids; the generator's own choice would add up all probabilities each time."""
@@ -130,16 +132,16 @@ class CallSampler:
         """rows (even) calls of `seconds`, a whole number of blocks; strength scales the share through channels."""
         self.through_channel = self.weights.through_channel * strength
         blocks = int(seconds * SAMPLE_RATE) // BLOCK
-        table = torch.full((4, rows, blocks), NO_LABEL, dtype=torch.int64)
+        table = torch.full((5, rows, blocks), NO_LABEL, dtype=torch.int64)
         for top in range(0, rows, 2):
             self._fill(table[:, top : top + 2])
-        source, label, family, piece = table.to(self.device)
+        source, label, family, piece, aligned = table.to(self.device)
         audio, speech = self._gather(source)
         pair = torch.arange(rows, device=self.device) // 2
-        return Batch(audio, label, family, speech & (label != NO_LABEL), piece, pair)
+        return Batch(audio, label, family, speech & (label != NO_LABEL), piece, pair, aligned == 1)
 
     def _fill(self, table: Tensor) -> None:
-        """Lay pieces into two twin rows of a table (source, label, family, piece) x rows x blocks, in place.
+        """Lay pieces into two twin rows of a table (source, label, family, piece, aligned) x rows x blocks, in place.
 
         source: index of a block's first sample, >= 0 in the versions, <= -2 in the other sounds, or SILENCE.
         """
@@ -150,7 +152,7 @@ class CallSampler:
             if rng.random() < self.weights.other_sounds:
                 at += self._other_sound(table[0, :, at:])
                 continue
-            twins = self._twins()
+            *twins, aligned = self._twins()
             shortest = min(int(self.bounds[i + 1] - self.bounds[i]) for i in twins)
             length = min(shortest // BLOCK, int(rng.uniform(50, 300)), blocks - at)
             if length == 0:
@@ -165,6 +167,7 @@ class CallSampler:
                 table[1, row, at : at + length] = int(self.label_of[clip])
                 table[2, row, at : at + length] = int(self.family_of[clip])
                 table[3, row, at : at + length] = number
+                table[4, row, at : at + length] = int(aligned)
             number += 1
             at += length + int(rng.random() < 0.5) * int(rng.uniform(0, 40))
             flip ^= bool(rng.random() < self.weights.switch)
