@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from model.checkpoint import describe, load_detector, read_detector
 from model.config import BLOCK, FAMILIES, DetectorConfig, FeatureConfig, NetworkConfig
 from model.network import Output
-from training import material, prepare
+from training import prepare, splits
 from training.augment import AugmentConfig, augment, mask_features
 from training.bank import AudioBank
 from training.cli import app
@@ -359,8 +359,8 @@ def test_the_mean_of_trainings_is_calibrated_on_what_it_is_told(corpus: Path, tm
 def test_speakers_of_the_dev_split_stay_out_unless_they_may_recur(corpus: Path, tmp_path: Path) -> None:
     lines = corpus.read_text().replace("train-speaker0", "dev-speaker0").splitlines()
     (tmp_path / "manifest.csv").write_text("\n".join(lines) + "\n")
-    (without,), dev = material.gather([tmp_path])
-    (kept,), same = material.gather([tmp_path], shared_speakers=True)
+    (without,), dev = splits.gather([tmp_path])
+    (kept,), same = splits.gather([tmp_path], shared_speakers=True)
     assert dev == same
     assert {c.speaker for c in kept} - {c.speaker for c in without} == {"dev-speaker0"}
     assert len(without) < len(kept)

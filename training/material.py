@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from model.config import SAMPLE_RATE
 from training.bank import AudioBank, build_bank
 from training.channels import random_channel
+from training.loop import Say
 from training.nonspeech import random_sound
 from training.splits import gather
 
 OTHER_SOUNDS_S = 1200
-Say = Callable[[str], None]
 Int16 = NDArray[np.int16]
 
 

@@ -18,7 +18,8 @@ from training.bank import AudioBank
 from training.corpora import Clip
 from training.distributed import first_goes_ahead, heard_once, joined, own_device, seed_of
 from training.grow import grown
-from training.material import Material, Say
+from training.loop import Say
+from training.material import Material
 from training.sampler import CallSampler, Weights
 from training.splits import learned_from
 from training.train import TrainConfig, train
