@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,17 +14,18 @@ import torch
 from tiny_corpus import make_corpus
 from typer.testing import CliRunner
 
-from model.checkpoint import describe, load_detector, read_detector
+from model.checkpoint import describe, load_detector, read_detector, save_detector
 from model.config import BLOCK, FAMILIES, DetectorConfig, FeatureConfig, NetworkConfig
 from model.network import Output
 from training import prepare, splits
 from training.augment import AugmentConfig, augment, mask_features
-from training.bank import AudioBank
+from training.bank import AudioBank, read_audio
 from training.cli import app
 from training.corpora import Clip
 from training.losses import LossWeights, training_loss
 from training.prepare import Plan
 from training.sampler import NO_LABEL, Batch, CallSampler, Weights, speech_cells
+from training.scoring import score_clips
 from training.train import TrainConfig
 
 CPU = torch.device("cpu")
@@ -241,13 +243,16 @@ def _train(
     rate: float = 0.02,
     precision: str = "float32",
     model: DetectorConfig = MODEL,
+    teachers: Sequence[Path] = (),
+    loss: LossWeights | None = None,
 ) -> tuple[Path, list[str]]:
     config = TrainConfig(
         steps=steps, minutes=1e9, rows=8, seconds=2.0, learning_rate=rate, warm_up=5, validate_every=10, seed=seed,
-        precision=precision,
+        precision=precision, loss=loss or LossWeights(),
     )  # fmt: skip
     said: list[str] = []
     plan = Plan([corpus], out, corpus.parent / "cache", {}, versions=2, workers=1, device="cpu", start=start)
+    plan = replace(plan, teachers=teachers)
     return prepare.run(model, config, plan, said.append), said
 
 
@@ -364,3 +369,22 @@ def test_speakers_of_the_dev_split_stay_out_unless_they_may_recur(corpus: Path, 
     assert dev == same
     assert {c.speaker for c in kept} - {c.speaker for c in without} == {"dev-speaker0"}
     assert len(without) < len(kept)
+
+
+def test_teachers_are_learned_from(corpus: Path, tmp_path: Path) -> None:
+    """Taught by nobody but a network that takes every recording for a fake, a network comes to say so too."""
+    first, _ = _train(corpus, tmp_path / "first", 1)
+    wrong = read_detector(first)
+    with torch.no_grad():
+        wrong.network.spoof.weight.zero_()
+        wrong.network.spoof.bias.fill_(4.0)
+    save_detector(wrong, tmp_path / "wrong.safetensors", {})
+    said = {}
+    audio = [read_audio(clip.path) for clip in splits.gather([corpus])[1]]
+    for name, teachers in (("taught", [tmp_path / "wrong.safetensors"]), ("alone", list[Path]())):
+        path, _ = _train(corpus, tmp_path / name, 30, teachers=teachers, loss=LossWeights(teachers=1.0))
+        said[name] = np.mean([score.logit for score in score_clips(load_detector(path), audio)])
+        if teachers:
+            assert json.loads(describe(path)["training"])["taught by"][0]["sha256"]
+    assert said["taught"] > 2.0
+    assert said["taught"] > said["alone"] + 1.0

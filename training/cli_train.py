@@ -12,7 +12,19 @@ from training.curves import check_tensorboard
 
 SEED = "seed-bilstm"
 STREAMING_ONLY = (
-    *("start", "features", "filters", "band", "channels", "hidden", "layers", "average", "part_weights"),
+    *(
+        "start",
+        "teacher",
+        "taught",
+        "features",
+        "filters",
+        "band",
+        "channels",
+        "hidden",
+        "layers",
+        "average",
+        "part_weights",
+    ),
     *("versions", "augment", "ramp", "precision", "loss", "contrastive", "pairs"),
 )
 """Options that the network which hears whole clips has no use for."""
@@ -24,6 +36,11 @@ Start = Annotated[
     Path | None,
     typer.Option(help="Go on from this weights file, with its features and network, instead of from scratch."),
 ]
+Teachers = Annotated[
+    list[Path] | None,
+    typer.Option("--teacher", help="Weights file whose opinion is learned beside the truth. May be repeated."),
+]
+Taught = Annotated[float, typer.Option(min=0, max=1, help="Share of the teachers in what is learned.")]
 Minutes = Annotated[float, typer.Option(min=0.01, help="Stop after so many minutes of training ...")]
 Steps = Annotated[int, typer.Option(min=1, help="... or so many steps, whichever comes first.")]
 Rows = Annotated[int, typer.Option(min=2, help="Calls in a batch; even.")]
@@ -93,6 +110,8 @@ def train(
     corpus: Corpora,
     out: Out,
     start: Start = None,
+    teacher: Teachers = None,
+    taught: Taught = 0.8,
     minutes: Minutes = 60.0,
     steps: Steps = 100_000,
     rows: Rows = 32,
@@ -167,9 +186,11 @@ def train(
         precision=precision,
         optimiser=optimiser,
         seed=seed,
-        loss=LossWeights(loss, contrastive=contrastive, pairs=pairs),
+        loss=LossWeights(loss, contrastive=contrastive, pairs=pairs, teachers=taught),
     )
-    plan = Plan(corpus, out, cache, _weights(part_weights), versions, workers, device, start, shared_speakers)
+    plan = Plan(
+        corpus, out, cache, _weights(part_weights), versions, workers, device, start, shared_speakers, teacher or ()
+    )
     runner = context.obj or run  # leave-out hands over its own
     runner(model, config, plan, typer.echo)
     return None

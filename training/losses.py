@@ -18,8 +18,8 @@ from training.sampler import NO_LABEL, Batch
 @dataclass(frozen=True)
 class LossWeights:
     """kind: of training.penalties.LOSSES, of the decision between bona fide and spoof. Relative weights of the terms;
-    contrastive and pairs are left out at 0. smoothing of labels; onset_blocks: of net speech over which a new piece
-    gains full weight.
+    contrastive and pairs are left out at 0. teachers: share of the target that is theirs, where there are any.
+    smoothing of labels; onset_blocks: of net speech over which a new piece gains full weight.
     """
 
     kind: str = "bce"
@@ -29,6 +29,7 @@ class LossWeights:
     speech: float = 0.3
     contrastive: float = 0.0
     pairs: float = 0.0
+    teachers: float = 0.8
     smoothing: float = 0.03
     onset_blocks: int = 25
 
@@ -90,8 +91,13 @@ def _twins(batch: Batch, held: _Pieces) -> tuple[Tensor, Tensor]:
     return gain, use & (label[:, 0] != label[:, 1])
 
 
-def training_loss(out: Output, batch: Batch, weights: LossWeights) -> tuple[Tensor, dict[str, Tensor]]:
-    """The weighted sum, and its parts for the log (detached), the share of right blocks among them."""
+def training_loss(
+    out: Output, batch: Batch, weights: LossWeights, taught: Tensor | None = None
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The weighted sum, and its parts for the log (detached), the share of right blocks among them.
+
+    taught: logits (N, T) of teachers.
+    """
     labelled = (batch.label != NO_LABEL) & (batch.piece != NO_LABEL)
     active = out.active & labelled
     label = batch.label.clamp(min=0)
@@ -99,9 +105,14 @@ def training_loss(out: Output, batch: Batch, weights: LossWeights) -> tuple[Tens
     pieces = int(batch.piece.max()) + 1
     pooled, count = _pool(out.spoof, batch.piece, active, pieces)
     piece_target, _ = _pool(target, batch.piece, active, pieces)
+    piece_label = (piece_target > 0.5).long()
+    if taught is not None:
+        pooled_teacher, _ = _pool(taught, batch.piece, active, pieces)
+        piece_target = torch.lerp(piece_target, torch.sigmoid(pooled_teacher), weights.teachers)
+        target = torch.lerp(target, torch.sigmoid(taught), weights.teachers)
     embedding, _ = _pool(out.embedding.float(), batch.piece, active, pieces)
     long_enough = count >= weights.onset_blocks
-    held = _Pieces(pooled, piece_target, (piece_target > 0.5).long(), count, embedding, long_enough)
+    held = _Pieces(pooled, piece_target, piece_label, count, embedding, long_enough)
 
     evidence = (LOSSES[weights.kind](pooled, piece_target) * long_enough).sum() / long_enough.sum().clamp(min=1)
     parts = {

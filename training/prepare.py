@@ -39,6 +39,7 @@ class Plan:
     device: str
     start: Path | None = None
     shared_speakers: bool = False
+    teachers: Sequence[Path] = ()
 
 
 def dev_set(bank: AudioBank) -> DevSet:
@@ -53,7 +54,9 @@ def dev_set(bank: AudioBank) -> DevSet:
 
 
 def _provenance(plan: Plan, clips: Sequence[Clip], seconds: float) -> dict[str, Any]:
-    earlier = {"started from": describe(plan.start)} if plan.start else {}
+    earlier: dict[str, Any] = {"started from": describe(plan.start)} if plan.start else {}
+    if plan.teachers:
+        earlier["taught by"] = [describe(path) for path in plan.teachers]
     return earlier | learned_from(plan.corpora, clips, seconds)
 
 
@@ -94,6 +97,7 @@ def learn(model: DetectorConfig, config: TrainConfig, plan: Plan, held: Material
     weights = Weights(plan.part_weights)
     sampler = CallSampler(bank, held.versions, held.others, model.families, weights, device, seed_of(config.seed))
     provenance = _provenance(plan, bank.clips, len(bank.audio) / SAMPLE_RATE)
-    path = train(model, config, sampler, dev, plan.out, provenance, say, str(device), start)
+    teachers = [read_detector(path) for path in plan.teachers]
+    path = train(model, config, sampler, dev, plan.out, provenance, say, str(device), start, teachers)
     say(f"wrote {path}")
     return path

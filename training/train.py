@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from training.loop import run_loop
 from training.losses import LossWeights, training_loss
 from training.optimisers import build_optimiser, check_optimiser
 from training.sampler import Batch, CallSampler
+from training.teachers import Teachers, carried
 from training.validation import DevSet, calibrated, validate
 
 
@@ -90,6 +91,7 @@ class Trainer:
         self.done, self.spent = 0, 0.0
         self.history: list[dict[str, Any]] = []
         self.kept: dict[str, Tensor] | None = None
+        self.teachers: Teachers | None = None
 
     def start_from(self, detector: Detector) -> None:
         """Take over the weights and the feature scaling of a detector of the same configuration."""
@@ -112,8 +114,8 @@ class Trainer:
         audio = augment(batch.audio, batch.pair, self.config.augment)
         return spectra(torch.nn.functional.pad(audio, (TAIL, 0)), self.detector.window)
 
-    def forward(self, batch: Batch) -> Output:
-        """One batch through the network from the carried state."""
+    def forward(self, batch: Batch) -> tuple[Output, Tensor | None]:
+        """One batch through the network from the carried state, and the logits (N, T) of the teachers."""
         treatment = self.config.augment.scaled(self.strength())
         audio = augment(batch.audio, batch.pair, treatment)
         rows = audio.shape[0]
@@ -121,16 +123,19 @@ class Trainer:
         if self.state is None:
             self.state = fresh
         keep = torch.rand(rows, device=self.device) < self.config.carry
-        state = {k: torch.where(keep.view(-1, *[1] * (v.ndim - 1)), self.state[k], v) for k, v in fresh.items()}
+        state = carried(fresh, self.state, keep)
         padded = torch.cat([self.tail * keep[:, None], audio], dim=1)
         self.tail = padded[:, -TAIL:]
-        features = mask_features(self.detector.features(spectra(padded, self.detector.window)), treatment)
+        spectrum = spectra(padded, self.detector.window)
+        features = mask_features(self.detector.features(spectrum), treatment)
         ok = torch.ones_like(batch.speech)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
+            taught = self.teachers.hear(spectrum, batch.speech, keep) if self.teachers else None
             heard: tuple[Output, NetState] = self.network(features, ok, state, batch.speech)
         out, new = heard
         self.state = {k: v.detach().float() for k, v in new.items()}
-        return replace(out, spoof=out.spoof.float(), family=out.family.float(), speech=out.speech.float())
+        out = replace(out, spoof=out.spoof.float(), family=out.family.float(), speech=out.speech.float())
+        return out, taught
 
     def part(self) -> float:
         """How far the training is, 0 to 1: by steps or by minutes, whichever ends first."""
@@ -152,7 +157,8 @@ class Trainer:
             group["lr"] = self.rate()
         self.detector.train()
         batch = self.sampler.draw(self.config.rows, self.config.seconds, self.strength())
-        loss, parts = training_loss(self.forward(batch), batch, self.config.loss)
+        out, taught = self.forward(batch)
+        loss, parts = training_loss(out, batch, self.config.loss, taught)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.detector.parameters(), 5.0)
@@ -232,15 +238,17 @@ def train(
     say: Callable[[str], None],
     device: str = "auto",
     start: Detector | None = None,
+    teachers: Sequence[Detector] = (),
 ) -> Path:
     """Train until steps or minutes are spent; writes out/checkpoint.pt, history.json and weights.safetensors.
 
     start: a detector of this configuration to go on from; a checkpoint in out goes before it. Of several processes the
-    first one alone writes.
+    first one alone writes. teachers: whose mean logit is learned beside the truth.
     """
     chosen = torch.device(best_device() if device == "auto" else device)
     out.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(model, config, sampler, dev, chosen)
+    trainer.teachers = Teachers(teachers, chosen) if teachers else None
     if (out / "checkpoint.pt").exists():
         trainer.resume(out / "checkpoint.pt")
         say(f"resumed at step {trainer.done}")
