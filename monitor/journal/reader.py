@@ -29,6 +29,10 @@ class Mark:
     seq: int
 
 
+Marked = tuple[tuple[int, int] | None, list[Mark]]
+"""Size and time of the last change of a file when its marks were made, and they."""
+
+
 @dataclass
 class Found:
     """Part of an epoch. lines: events under the topics, as they stand in the journal. missing: (first, last) of those
@@ -49,7 +53,7 @@ class JournalReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._marks: dict[tuple[int, int], list[Mark]] = {}
+        self._marks: dict[tuple[int, int], Marked] = {}
 
     def read(
         self, epoch: str, first: int, last: int | None, topics: Sequence[str], most: int, most_bytes: int
@@ -94,13 +98,15 @@ class JournalReader:
 
     def _refresh(self, descriptors: Sequence[int]) -> list[list[Mark]]:
         """The marks of every file, brought up to date."""
-        seen = {}
+        seen: dict[tuple[int, int], Marked] = {}
         for fd in descriptors:
             status = os.fstat(fd)
-            key = (status.st_dev, status.st_ino)
-            seen[key] = _extended(fd, status.st_size, self._marks.get(key, []))
+            key, now = (status.st_dev, status.st_ino), (status.st_size, status.st_mtime_ns)
+            before, marks = self._marks.get(key, (None, []))
+            # Most files are written no more: looking through the ends of a thousand of them takes a second.
+            seen[key] = (now, marks if before == now else _extended(fd, status.st_size, marks))
         self._marks = seen
-        return list(seen.values())
+        return [marks for _, marks in seen.values()]
 
 
 def under(line: bytes, topics: Sequence[str]) -> bool:
