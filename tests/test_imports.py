@@ -34,6 +34,7 @@ MAY_IMPORT = {
         "training/cli_evaluate.py",
         "training/cli_material.py",
         "training/cli_options.py",
+        "training/cli_train.py",
     ),
     "av": (
         "model/resample.py",

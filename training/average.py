@@ -22,8 +22,8 @@ from model.stream import Detector
 from training.bank import AudioBank, build_bank
 from training.calibration import described, fitted, with_config
 from training.scoring import score_clips
-from training.train import folded_copy
 from training.trials import check_channels, choose, through_channel
+from training.validation import folded_copy
 
 Say = Callable[[str], None]
 

@@ -23,9 +23,10 @@ from training.bank import AudioBank
 from training.conditions import part_of_bank, stratified
 from training.corpora import Clip, CorpusError
 from training.figures import Estimate, estimate
+from training.material import Material
 from training.metrics import eer
 from training.open_set import LeftOut, left_out
-from training.prepare import Material, Plan, learn, prepare
+from training.prepare import Plan, learn, prepare
 from training.report import percent, plain
 from training.scoring import ClipScore, score_clips
 from training.train import TrainConfig
