@@ -217,7 +217,7 @@ def test_the_command_needs_no_decoders_once_the_speech_is_prepared(corpus: Path,
     assert trained.exists(), "it filled the cache"
     program = f"""
 import sys
-for name in ("soundfile", "soxr", "av", "librosa", "torchaudio", "sounddevice", "sklearn", "matplotlib"):
+for name in ("soundfile", "soxr", "av", "librosa", "torchaudio", "sounddevice", "sklearn"):
     sys.modules[name] = None
 import torch
 torch.set_num_threads(1)

@@ -18,7 +18,6 @@ from model.checkpoint import describe, load_detector
 from model.config import BLOCK, DetectorConfig, NetworkConfig
 from model.network import OneClassHead, Output
 from model.stream import Detector, init_state, step
-from training import prepare
 from training.cli import app
 from training.losses import LossWeights, training_loss
 from training.optimisers import OPTIMISERS, build_optimiser
@@ -33,7 +32,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _small_and_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prepare, "OTHER_SOUNDS_S", 8)
+    monkeypatch.setattr("training.material.OTHER_SOUNDS_S", 8)
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
 
 

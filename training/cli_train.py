@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from training.cli_options import Cache, Corpora, Device, Workers
+from training.curves import check_tensorboard
 
 SEED = "seed-bilstm"
 STREAMING_ONLY = (
@@ -16,7 +17,9 @@ STREAMING_ONLY = (
 )
 """Options that the network which hears whole clips has no use for."""
 
-Out = Annotated[Path, typer.Option(help="Folder of the run: checkpoint, history, weights. Resumes where it stopped.")]
+Out = Annotated[
+    Path, typer.Option(help="Folder of the run: checkpoint, history, curves, weights. Resumes where it stopped.")
+]
 Start = Annotated[
     Path | None,
     typer.Option(help="Go on from this weights file, with its features and network, instead of from scratch."),
@@ -57,6 +60,17 @@ Versions = Annotated[int, typer.Option(min=1, help="Copies of the speech through
 Augment = Annotated[float, typer.Option(min=0, max=1, help="Strength of the augmentation once it is full.")]
 Ramp = Annotated[float, typer.Option(min=0, max=1, help="Share of the training over which the augmentation grows.")]
 ValidateEvery = Annotated[int, typer.Option(min=1, help="Steps between two looks at the dev split.")]
+Patience = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="Stop after so many looks at the dev split that were no better than the best one, and keep its weights; "
+        "0: go on to the end, and keep the last.",
+    ),
+]
+TensorBoard = Annotated[
+    bool, typer.Option("--tensorboard", help="Write event files for TensorBoard, too (extra: tensorboard).")
+]
 SharedSpeakers = Annotated[
     bool,
     typer.Option(
@@ -103,6 +117,8 @@ def train(
     augment: Augment = 1.0,
     ramp: Ramp = 0.4,
     validate_every: ValidateEvery = 500,
+    patience: Patience = 0,
+    tensorboard: TensorBoard = False,
     shared_speakers: SharedSpeakers = False,
     precision: Precision = "float32",
     workers: Workers = 2,
@@ -114,6 +130,8 @@ def train(
 
     Clips of the split "dev" are for validation and calibration; where a corpus has none, a tenth of its speakers is.
     """
+    if tensorboard:
+        check_tensorboard()
     if network == SEED:
         return _train_seed(context)
     from model.config import DetectorConfig, FeatureConfig, NetworkConfig
@@ -142,6 +160,8 @@ def train(
         weight_decay=weight_decay,
         average=average,
         validate_every=validate_every,
+        patience=patience,
+        tensorboard=tensorboard,
         full_strength=augment,
         ramp=ramp,
         precision=precision,

@@ -16,6 +16,7 @@ from model.config import SAMPLE_RATE, DetectorConfig
 from training import material
 from training.bank import AudioBank
 from training.corpora import Clip
+from training.distributed import first_goes_ahead, heard_once, joined, own_device, seed_of
 from training.grow import grown
 from training.loop import Say
 from training.material import Material
@@ -65,7 +66,12 @@ def prepare(plan: Plan, say: Say) -> Material:
 
 def run(model: DetectorConfig, config: TrainConfig, plan: Plan, say: Say) -> Path:
     """Prepare the speech and train; returns the weights file. Raises CorpusError, CheckpointError and ValueError."""
-    return learn(model, config, plan, prepare(plan, say), say)
+    device = own_device(plan.device)
+    with joined(device):
+        say = heard_once(say)
+        with first_goes_ahead():
+            held = prepare(plan, say)
+        return learn(model, config, replace(plan, device=device), held, say)
 
 
 def learn(model: DetectorConfig, config: TrainConfig, plan: Plan, held: Material, say: Say) -> Path:
@@ -86,7 +92,7 @@ def learn(model: DetectorConfig, config: TrainConfig, plan: Plan, held: Material
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1)
     torch.set_float32_matmul_precision("high")
     weights = Weights(plan.part_weights)
-    sampler = CallSampler(bank, held.versions, held.others, model.families, weights, device, config.seed)
+    sampler = CallSampler(bank, held.versions, held.others, model.families, weights, device, seed_of(config.seed))
     provenance = _provenance(plan, bank.clips, len(bank.audio) / SAMPLE_RATE)
     path = train(model, config, sampler, dev, plan.out, provenance, say, str(device), start)
     say(f"wrote {path}")

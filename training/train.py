@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,6 +19,7 @@ from model.frontends import NetState
 from model.network import Output
 from model.stream import Detector
 from training.augment import AugmentConfig, augment, mask_features
+from training.distributed import processes, seed_of, share_buffers, share_weights, wrapped
 from training.grow import fit_new_scaling, never_scaled
 from training.loop import run_loop
 from training.losses import LossWeights, training_loss
@@ -33,7 +35,7 @@ class TrainConfig:
     the training over which the augmentation grows to its full strength; from the first step on, it hides what is
     to be learned (loss at chance after 300 steps, where clean speech takes 50). full_strength: scales all its chances.
     precision: of the network's products, float32 or bfloat16; losses, features and weights are float32 with either.
-    optimiser: of training.optimisers.OPTIMISERS.
+    optimiser: of training.optimisers.OPTIMISERS. patience, tensorboard: of training.loop.Looks.
     """
 
     steps: int = 20_000
@@ -46,6 +48,8 @@ class TrainConfig:
     warm_up: int = 100
     average: float = 0.999
     validate_every: int = 500
+    patience: int = 0
+    tensorboard: bool = False
     ramp: float = 0.4
     full_strength: float = 1.0
     precision: str = "float32"
@@ -78,10 +82,14 @@ class Trainer:
         self.optimiser = build_optimiser(
             config.optimiser, self.detector.parameters(), config.learning_rate, config.weight_decay
         )
+        self.network = wrapped(self.detector.network)
+        if processes().rank:
+            torch.manual_seed(seed_of(config.seed))
         self.state: NetState | None = None
         self.tail = torch.zeros(config.rows, TAIL, device=device)
         self.done, self.spent = 0, 0.0
         self.history: list[dict[str, Any]] = []
+        self.kept: dict[str, Tensor] | None = None
 
     def start_from(self, detector: Detector) -> None:
         """Take over the weights and the feature scaling of a detector of the same configuration."""
@@ -119,7 +127,8 @@ class Trainer:
         features = mask_features(self.detector.features(spectra(padded, self.detector.window)), treatment)
         ok = torch.ones_like(batch.speech)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
-            out, new = self.detector.network.forward(features, ok, state, batch.speech)
+            heard: tuple[Output, NetState] = self.network(features, ok, state, batch.speech)
+        out, new = heard
         self.state = {k: v.detach().float() for k, v in new.items()}
         return replace(out, spoof=out.spoof.float(), family=out.family.float(), speech=out.speech.float())
 
@@ -148,6 +157,7 @@ class Trainer:
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.detector.parameters(), 5.0)
         self.optimiser.step()
+        share_buffers(self.detector.network)
         decay = min(self.config.average, (1 + self.done) / (10 + self.done))
         torch._foreach_lerp_(self._means, self._values, 1 - decay)
         self.done += 1
@@ -156,6 +166,13 @@ class Trainer:
     def validated(self) -> dict[str, float]:
         """Figures of the averaged weights."""
         return validate(self.average, self.dev)
+
+    def keep(self) -> None:
+        self.kept = {k: v.clone() for k, v in self.average.state_dict().items()}
+
+    def restore(self) -> None:
+        if self.kept is not None:
+            self.average.load_state_dict(self.kept)
 
     def finished(self) -> bool:
         return self.done >= self.config.steps or self.spent >= self.config.minutes * 60
@@ -172,6 +189,7 @@ class Trainer:
                 "done": self.done,
                 "spent": self.spent,
                 "history": self.history,
+                "kept": self.kept,
                 "rng": torch.get_rng_state(),
                 "sampler": self.sampler.rng.bit_generator.state,
             },
@@ -191,8 +209,12 @@ class Trainer:
         self.average.load_state_dict(held["average"])
         self.optimiser.load_state_dict(held["optimiser"])
         self.done, self.spent, self.history = held["done"], held["spent"], held["history"]
+        self.kept = held.get("kept")
         torch.set_rng_state(held["rng"].cpu())
         self.sampler.rng.bit_generator.state = held["sampler"]
+        if processes().rank:  # what is held is of the first process, and each draws its own
+            torch.manual_seed(seed_of(self.config.seed) + self.done)
+            self.sampler.rng = np.random.default_rng([seed_of(self.config.seed), self.done])
 
 
 def _floating(detector: Detector) -> list[Tensor]:
@@ -213,7 +235,8 @@ def train(
 ) -> Path:
     """Train until steps or minutes are spent; writes out/checkpoint.pt, history.json and weights.safetensors.
 
-    start: a detector of this configuration to go on from; a checkpoint in out goes before it.
+    start: a detector of this configuration to go on from; a checkpoint in out goes before it. Of several processes the
+    first one alone writes.
     """
     chosen = torch.device(best_device() if device == "auto" else device)
     out.mkdir(parents=True, exist_ok=True)
@@ -225,8 +248,12 @@ def train(
         trainer.start_from(start)
     else:
         trainer.fit_scaling()
-    run_loop(trainer, config.validate_every, out, say)
+    share_weights(trainer.detector)
+    share_weights(trainer.average)
+    told = run_loop(trainer, config, out, say)
+    if told is None:
+        return out / "weights.safetensors"
     final = calibrated(trainer.average, dev)
-    training = dict(provenance) | {"settings": asdict(config), "steps": trainer.done, "dev": trainer.history[-1]}
+    training = dict(provenance) | {"settings": asdict(config), "steps": trainer.done, "dev": told}
     save_detector(final, out / "weights.safetensors", training)
     return out / "weights.safetensors"

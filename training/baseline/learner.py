@@ -17,6 +17,7 @@ from model.features import spectra
 from training.bank import AudioBank
 from training.baseline.clips import ClipStore, class_numbers, hear
 from training.baseline.network import BaselineConfig, Bilstm, log_odds
+from training.distributed import processes, seed_of, wrapped
 from training.metrics import auc, eer
 from training.optimisers import build_optimiser, check_optimiser
 
@@ -26,7 +27,9 @@ SCALED_ON = 256
 
 @dataclass(frozen=True)
 class BaselineSettings:
-    """minutes or steps end the training, whichever comes first. rows clips, of at most `seconds`, are a batch."""
+    """minutes or steps end the training, whichever comes first. rows clips, of at most `seconds`, are a batch.
+    patience, tensorboard: of training.loop.Looks.
+    """
 
     steps: int = 20_000
     minutes: float = 60.0
@@ -36,6 +39,8 @@ class BaselineSettings:
     weight_decay: float = 0.0
     optimiser: str = "adam"
     validate_every: int = 500
+    patience: int = 0
+    tensorboard: bool = False
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -52,6 +57,9 @@ class BaselineLearner:
         torch.manual_seed(settings.seed)
         self.settings, self.dev = settings, dev
         self.network = Bilstm(config).to(device)
+        self.shared = wrapped(self.network)
+        if processes().rank:
+            torch.manual_seed(seed_of(settings.seed))
         self.optimiser = build_optimiser(
             settings.optimiser, self.network.parameters(), settings.learning_rate, settings.weight_decay
         )
@@ -60,10 +68,11 @@ class BaselineLearner:
         counts = np.bincount(self.target, minlength=len(config.classes))
         even = len(self.target) / len(counts) / np.maximum(counts, 1)
         self.weight = torch.from_numpy(even.astype(np.float32)).to(device)
-        self.rng = np.random.default_rng(settings.seed)
+        self.rng = np.random.default_rng(seed_of(settings.seed))
         self.waiting: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self.done, self.spent = 0, 0.0
         self.history: list[dict[str, Any]] = []
+        self.kept: dict[str, Tensor] | None = None
 
     def fit_scaling(self) -> None:
         """Learn the features' mean and standard deviation from training clips, a second of each."""
@@ -87,9 +96,9 @@ class BaselineLearner:
 
     def step(self) -> dict[str, Tensor]:
         """One optimiser step; returns the loss, and the shares of clips whose label and whose class are right."""
-        self.network.train()
+        self.shared.train()
         audio, samples, target = self._draw()
-        logits = self.network(audio, samples)
+        logits = self.shared(audio, samples)
         loss = F.cross_entropy(logits, target, self.weight)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -114,7 +123,9 @@ class BaselineLearner:
                 figures[f"{name or 'dev'}_auc"] = auc(score[rows], label[rows])
         target = class_numbers(self.dev.clips, self.network.config.classes)
         known = target >= 0
+        loss = F.cross_entropy(logits[known], torch.from_numpy(target[known]), self.weight.cpu())
         return figures | {
+            "dev_loss": float(loss),
             "dev_accuracy": float(np.mean((said > 0) == (label > 0))),
             "dev_named": float(np.mean(said[known] == target[known])),
         }
@@ -122,6 +133,13 @@ class BaselineLearner:
     def part(self) -> float:
         """How far the training is, 0 to 1: by steps or by minutes, whichever ends first."""
         return min(1.0, max(self.done / self.settings.steps, self.spent / 60.0 / self.settings.minutes))
+
+    def keep(self) -> None:
+        self.kept = {k: v.clone() for k, v in self.network.state_dict().items()}
+
+    def restore(self) -> None:
+        if self.kept is not None:
+            self.network.load_state_dict(self.kept)
 
     def finished(self) -> bool:
         return self.part() >= 1.0
@@ -136,6 +154,7 @@ class BaselineLearner:
             "done": self.done,
             "spent": self.spent,
             "history": self.history,
+            "kept": self.kept,
             "rng": torch.get_rng_state(),
             "draws": self.rng.bit_generator.state,
             "waiting": torch.from_numpy(self.waiting),
@@ -153,6 +172,11 @@ class BaselineLearner:
         self.network.load_state_dict(held["network"])
         self.optimiser.load_state_dict(held["optimiser"])
         self.done, self.spent, self.history = held["done"], held["spent"], held["history"]
+        self.kept = held["kept"]
         torch.set_rng_state(held["rng"].cpu())
         self.rng.bit_generator.state = held["draws"]
         self.waiting = held["waiting"].cpu().numpy()
+        if processes().rank:  # what is held is of the first process, and each draws its own
+            torch.manual_seed(seed_of(self.settings.seed) + self.done)
+            self.rng = np.random.default_rng([seed_of(self.settings.seed), self.done])
+            self.waiting = self.waiting[:0]
