@@ -73,6 +73,7 @@ PURE = {
     "monitor/events.py": ("threading", "time", "datetime", "socket", "os"),
     "monitor/ledger.py": ("threading", "time", "datetime", "socket", "os", "zmq"),
     "monitor/delivery/catchup.py": ("threading", "time", "datetime", "socket", "os", "zmq"),
+    "monitor/delivery/patience.py": ("threading", "time", "datetime", "socket", "os", "zmq"),
     "monitor/delivery/history.py": ("threading", "time", "datetime", "socket", "os", "zmq"),
     "monitor/delivery/limits.py": ("threading", "time", "datetime", "socket", "os", "zmq"),
     "monitor/delivery/requests.py": ("threading", "time", "datetime", "socket", "os", "zmq"),
