@@ -144,7 +144,7 @@ def say(text: str) -> None:
 def warn_if_busy() -> None:
     """Figures of a machine that does something else are no figures."""
     if (load := os.getloadavg()[0]) > 0.7:
-        say(f"note: other programs are running (load {load:.1f}); the figures will be too low")
+        say(f"note: other programs are running (load {load:.1f}); the figures are worse than the program is")
 
 
 def write(path: Path, figures: dict[str, Any]) -> None:

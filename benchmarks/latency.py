@@ -26,7 +26,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.common import configuration, cores, detector_of, machine, parser, pin, say, table, warn_if_busy, write
+from benchmarks.common import (
+    RESULTS,
+    configuration,
+    cores,
+    detector_of,
+    machine,
+    parser,
+    pin,
+    say,
+    table,
+    warn_if_busy,
+    write,
+)
 from benchmarks.received import Received, receive
 from benchmarks.virtual import on_microphone
 from model.config import SAMPLE_RATE
@@ -182,8 +194,11 @@ def main() -> None:
     options.add_argument("--minutes", type=float, default=30.0)
     options.add_argument("--compare-minutes", type=float, default=1.0, help="without dashboard, and on a microphone")
     options.add_argument("--journal", action="store_true", help="with a journal, which has each event first")
-    options.add_argument("--picture", type=Path, default=Path("docs/pictures/latency.png"))
+    options.add_argument("--picture", type=Path, help="default: docs/pictures/latency.png")
+    options.set_defaults(out=None)
     given = options.parse_args()
+    stem = "latency-journal" if given.journal else "latency"
+    out, picture = given.out or RESULTS / f"{stem}.json", given.picture or Path(f"docs/pictures/{stem}.png")
     warn_if_busy()
     detector = detector_of(configuration(given.weights))
     pin(cores()[:2])
@@ -199,7 +214,7 @@ def main() -> None:
             microphone = on_microphone(given.compare_minutes * 60.0, given.weights, free_address(), folder)
         except MonitorError as error:
             sys.exit(f"error: {error}")
-    draw(received, begun, given.picture)
+    draw(received, begun, picture)
     print(report(runs))
     main_run = runs["with dashboard"]
     p99 = main_run["oldest"]["p99_ms"]
@@ -213,7 +228,7 @@ def main() -> None:
         "bar_met": p99 <= BAR_MS,
     }
     more = {"without_dashboard": runs.get("without"), "microphone": microphone, "machine": machine(detector)}
-    write(given.out, figures_of_all | more)
+    write(out, figures_of_all | more)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ from pathlib import Path
 from chaos import check
 from chaos.proxy import Proxy
 
-PATIENCE_S = 30.0
+STANDS_STILL_S = 60.0
+"""A subscriber that has come no further for so long will not; one that is late is no fault of delivery."""
 FAILED = Path("runs/chaos")
 """What a round that did not hold leaves behind."""
 ROUND_S = (0.6, 1.2)
@@ -73,10 +74,12 @@ class Scene:
         if lost:
             wrong.append(f"the publisher dropped {lost} events")
         for name in READERS:
-            self._await(name, last)
+            wrong += self._await(name, last)
         for name, (topic, _, _) in READERS.items():
-            fault = check.fault(written, check.store(self._store(name))[0], topic)
-            wrong += [f"{name}: {fault}"] if fault else []
+            held, notices, _ = check.store(self._store(name))
+            if fault := check.fault(written, held, topic):
+                said = [notice for notice in notices if notice.startswith("Missed")]
+                wrong.append(f"{name}: {fault}; it said {said or 'nothing'}")
         self._publisher.send_signal(signal.SIGHUP)
         return names, wrong, len(written)
 
@@ -150,11 +153,16 @@ class Scene:
         seq, lost = _line(self._publisher).split()
         return (self._epoch, int(seq)), int(lost)
 
-    def _await(self, name: str, last: tuple[str, int]) -> None:
-        """Until a subscriber has come so far; or as long as is reasonable, and the comparison tells what it lacks."""
-        until = time.monotonic() + PATIENCE_S
-        while check.reached(self._store(name)) != last and time.monotonic() < until:
+    def _await(self, name: str, last: tuple[str, int]) -> list[str]:
+        """Until a subscriber has come so far. Returns what is wrong when it goes on no more."""
+        at, since = None, time.monotonic()
+        while (reached := check.reached(self._store(name))) != last:
+            if reached != at:
+                at, since = reached, time.monotonic()
+            if time.monotonic() - since > STANDS_STILL_S:
+                return [f"{name}: stands still at {at}, the newest is {last}"]
             time.sleep(0.02)
+        return []
 
 
 def _free_port() -> int:

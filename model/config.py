@@ -88,7 +88,9 @@ class GateConfig(_Values):
 
 @dataclass(frozen=True)
 class NetworkConfig(_Values):
-    """kind: an entry of model.network.NETWORKS. channels: of the convolutions. hidden, layers: of the LSTM."""
+    """kind: an entry of model.network.NETWORKS. channels: of the convolutions. hidden, layers: of the LSTM. head: an
+    entry of model.network.HEADS.
+    """
 
     kind: str = "cnn-lstm"
     channels: tuple[int, ...] = (24, 32, 48, 64)
@@ -96,6 +98,7 @@ class NetworkConfig(_Values):
     hidden: int = 192
     layers: int = 1
     dropout: float = 0.1
+    head: str = "linear"
 
 
 @dataclass(frozen=True)

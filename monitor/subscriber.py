@@ -102,8 +102,9 @@ class Subscriber:
         """silence_s: without a heartbeat for so long, Silent is reported. high_water_mark: messages held here.
 
         since: go on after this position; None: from now on. replay: where to ask for what was missed; None: where the
-        publisher says, "": nowhere. patience_s: what nobody answered for so long is reported as Missed. server_key: of
-        the publisher, keys: one's own; both, or neither where the stream is not encrypted.
+        publisher says, "": nowhere. patience_s: what was waited for so long, while the publisher was heard, is reported
+        as Missed; time in which this process did not run or was not in receive() does not count. server_key: of the
+        publisher, keys: one's own; both, or neither where the stream is not encrypted.
 
         Raises BadInputError for an address or keys that cannot be; that nobody answers there is no error.
         """
@@ -158,12 +159,12 @@ class Subscriber:
             if not self._catchup.idle:
                 self._items.extend(item for item in self._catchup.step() if self._is_wanted(item))
                 continue
-            self._links.ask(self._catchup.request)
+            self._links.ask(self._catchup.request, self._catchup.blind)
             now = time.monotonic()
             silent_at = float("inf") if self._silent else self._heard_at + self._silence_s
-            if self._links.wait(min(until, silent_at) - now, self._has_room()):
+            if self._links.wait(min(until, silent_at) - now):
                 self._take()
-            elif time.monotonic() >= silent_at and not self._links.wait(SETTLE_S, self._has_room()):
+            elif time.monotonic() >= silent_at and not self._links.wait(SETTLE_S):
                 self._silent = True
                 return Silent(self._silence_s, self.address)
             elif time.monotonic() >= until:
@@ -186,43 +187,45 @@ class Subscriber:
     ) -> None:
         self.close()
 
-    def _has_room(self) -> bool:
-        """While an answer is awaited the newest wait in the socket, and beyond its mark at the publisher."""
-        if self._catchup.held < self._most_held:
-            return True
-        if self._catchup.request is None and self._catchup.can_ask is None:
-            self._catchup.can_ask = False
-        self._heard_at = time.monotonic()
-        return False
-
     def _take(self) -> None:
         """What the sockets have: an answer, a refusal, a message."""
         reason = self._links.refusal()
         if reason and not self._refused:
             self._refused = True
             self._items.append(Refused(self.address, reason))
-        if not self._silent and not self._links.patience_of(self._patience_s):
-            self._catchup.give_up()
         if (answer := self._links.answer()) is not None:
             self._catchup.reply(*answer)
-        if self._has_room() and (parts := self._links.message()):
+        if parts := self._links.message():
             self._put(parts)
 
     def _put(self, parts: Sequence[bytes]) -> None:
         topic = parts[0].decode("utf-8", "replace")
+        # While an answer is awaited the stream is read on: nothing else tells whether there is anybody who could
+        # answer. What finds no room is a hole like any other, and is fetched.
+        if topic != wire.HEALTH and self._catchup.held >= self._most_held:
+            self._hear()
+            return
         try:
             message = wire.decode(parts[-1], topic)
         except BadInputError as error:
             self._items.append(Unreadable(topic, error.message))
             return
+        self._hear()
+        if not message.event.seq and message.event.data.get("code") == "heartbeat":
+            self._learn(message.event.data)
+        if self._catchup.held < self._most_held:
+            self._catchup.put(message)
+
+    def _hear(self) -> None:
+        """Somebody publishes: who does not answer now may be given up."""
         self._heard, self._refused, self._heard_at = True, False, time.monotonic()
+        self._links.heard()
         if self._silent:
             self._silent = False
             self._items.append(Returned(self.address))
             self._links.be_patient()
-        if not message.event.seq and message.event.data.get("code") == "heartbeat":
-            self._learn(message.event.data)
-        self._catchup.put(message)
+        elif not self._links.has_patience(self._patience_s):
+            self._catchup.give_up()
 
     def _learn(self, beat: Mapping[str, object]) -> None:
         """Who publishes, and where to ask."""

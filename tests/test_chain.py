@@ -224,3 +224,28 @@ def test_ranges_are_read_across_files_and_epochs(filler: int, tmp_path: Path, mo
     assert reader.read("one", 41, None, ("",), 100, 1 << 20).next == "two"
     assert reader.read("one", 1, None, ("alert.",), 100, 1 << 20).lines == []
     assert not reader.read("four", 1, None, ("",), 100, 1 << 20).known
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_no_file_is_passed_over_when_it_is_rotated_while_it_is_read(
+    moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Once the names of the files have been read, or just before: the writer moves its file away and goes on."""
+    path = small_files(tmp_path / "journal", 20, monkeypatch)
+    names = files.older
+    seqs = iter(range(21, 200))
+
+    def rotating(journal: Path) -> list[Path]:
+        found = names(journal) if moment == "after" else []
+        monkeypatch.setattr(files, "older", names)
+        write(path, *(event(next(seqs)) for _ in range(12)), rotate_mib=1)
+        monkeypatch.setattr(files, "older", rotating)
+        return found or names(journal)
+
+    monkeypatch.setattr(files, "older", rotating)
+    read = JournalReader(path).read("one", 1, None, [""], 1000, 1 << 20)
+    assert read.missing == []
+    assert [json.loads(line)["seq"] for line in read.lines] == list(range(1, read.until + 1))
+    assert read.until >= 20
+    ran = run_here(capfd, "verify", path)
+    assert ran.status == 0, ran.out

@@ -34,6 +34,7 @@ MAY_IMPORT = {
         "training/cli_evaluate.py",
         "training/cli_material.py",
         "training/cli_options.py",
+        "training/cli_train.py",
     ),
     "av": (
         "model/resample.py",
@@ -72,6 +73,7 @@ PURE = {
     "monitor/events.py": ("threading", "time", "datetime", "socket", "os"),
     "monitor/ledger.py": ("threading", "time", "datetime", "socket", "os", "zmq"),
     "monitor/delivery/catchup.py": ("threading", "time", "datetime", "socket", "os", "zmq"),
+    "monitor/delivery/patience.py": ("threading", "time", "datetime", "socket", "os", "zmq"),
     "monitor/delivery/history.py": ("threading", "time", "datetime", "socket", "os", "zmq"),
     "monitor/delivery/limits.py": ("threading", "time", "datetime", "socket", "os", "zmq"),
     "monitor/delivery/requests.py": ("threading", "time", "datetime", "socket", "os", "zmq"),

@@ -12,10 +12,10 @@ from tiny_corpus import make_corpus
 from typer.testing import CliRunner
 
 from model.checkpoint import describe
-from training import cli, leave_out, prepare
+from training import cli, leave_out
 from training.bank import AudioBank
 from training.corpora import Clip, CorpusError
-from training.prepare import Material
+from training.material import Material
 
 SMALL = "--rows 8 --seconds 2 --channels 4,4 --hidden 16 --versions 2 --augment 0 --learning-rate 0.01 --workers 1"
 
@@ -33,7 +33,7 @@ def written(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     words += ["--steps", "20", "--validate-every", "20", "--device", "cpu", "--fewest", "8"]
     words += ["--family", "gan-vocoder", "--family", "end-to-end-tts"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prepare, "OTHER_SOUNDS_S", 8)
+        patch.setattr("training.material.OTHER_SOUNDS_S", 8)
         done = CliRunner().invoke(cli.app, words)
     assert done.exit_code == 0, done.output
     return out, words
@@ -87,7 +87,7 @@ def test_the_report_has_a_row_a_family_and_means(written: tuple[Path, list[str]]
 
 def test_what_is_done_is_not_done_again(written: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     out, words = written
-    monkeypatch.setattr(prepare, "OTHER_SOUNDS_S", 8)
+    monkeypatch.setattr("training.material.OTHER_SOUNDS_S", 8)
     before = (out / "leave-out.json").read_bytes()
     result = out / "gan-vocoder" / "result.json"
     result.unlink()

@@ -168,6 +168,21 @@ def test_of_very_many_calls_the_gravest_are_told_and_all_are_listed() -> None:
     assert f"The {MOST_CALLS} gravest are told below" in found.text
 
 
+def test_alerts_have_the_same_numbers_in_the_curves_as_below_them() -> None:
+    """Counted over both sides of the call, in the order of time."""
+    opened = {"opened_s": 2.0, "p_fake": 0.98, "llr": 3.9, "peak_llr": 3.9, "why": "x"}
+    starts, *events = call_events("call")
+    others = [
+        Event("alert.opened", "call", "agent", at, opened | {"alert": f"call/agent/{n}", "opened_s": at / 16_000})
+        for n, at in enumerate((32_000, 33_000, 140_000), 1)
+    ]
+    found = Page(made([starts, *sorted([*events[:-1], *others], key=lambda e: e.sample), events[-1]]))
+    flags = [text for text in found.texts if re.fullmatch(r"alert \d", text)]
+    assert flags == ["alert 3", "alert 1", "alert 4"]  # of the caller; of the agent, where 2 has no room beside 1
+    headings = [text.split(",")[0] for text in found.texts if text.startswith("Alert ")]
+    assert headings == ["Alert 1: agent", "Alert 2: agent", "Alert 3: caller", "Alert 4: agent"]
+
+
 def test_a_record_that_begins_or_ends_within_a_call_says_so() -> None:
     events = call_events("call")[1:-2]
     found = Page(made(events))

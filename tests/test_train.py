@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,17 +14,18 @@ import torch
 from tiny_corpus import make_corpus
 from typer.testing import CliRunner
 
-from model.checkpoint import describe, load_detector, read_detector
+from model.checkpoint import describe, load_detector, read_detector, save_detector
 from model.config import BLOCK, FAMILIES, DetectorConfig, FeatureConfig, NetworkConfig
 from model.network import Output
-from training import prepare
+from training import prepare, splits
 from training.augment import AugmentConfig, augment, mask_features
-from training.bank import AudioBank
+from training.bank import AudioBank, read_audio
 from training.cli import app
 from training.corpora import Clip
 from training.losses import LossWeights, training_loss
 from training.prepare import Plan
 from training.sampler import NO_LABEL, Batch, CallSampler, Weights, speech_cells
+from training.scoring import score_clips
 from training.train import TrainConfig
 
 CPU = torch.device("cpu")
@@ -98,6 +100,19 @@ def test_twins_are_a_recording_and_a_fake_in_the_same_place_and_channel() -> Non
             np.testing.assert_array_equal(label[top][inside] + label[top + 1][inside], 1)
             np.testing.assert_array_equal(batch.piece[top], batch.piece[top + 1])
             np.testing.assert_array_equal(marks[top][inside] % STEP, marks[top + 1][inside] % STEP)
+
+
+def test_twins_are_called_aligned_where_they_are_of_one_sentence() -> None:
+    sampler, shares = _sampler("clip"), []
+    for _ in range(5):
+        batch = sampler.draw(8, 12.0)
+        sentence, inside = (_marks(batch) // STEP - 1) // 2, batch.label.numpy() != NO_LABEL
+        for top in range(0, 8, 2):
+            same = (sentence[top] == sentence[top + 1]) & inside[top]
+            np.testing.assert_array_equal(batch.aligned[top], same)
+            np.testing.assert_array_equal(batch.aligned[top + 1], same)
+            shares.append(same.sum() / inside[top].sum())
+    assert 0.5 < np.mean(shares) < 0.95
 
 
 def test_twins_are_at_the_same_place_of_their_sentences_which_goes_on_steadily() -> None:
@@ -209,7 +224,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _small_and_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prepare, "OTHER_SOUNDS_S", 8)
+    monkeypatch.setattr("training.material.OTHER_SOUNDS_S", 8)
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
 
 
@@ -228,13 +243,16 @@ def _train(
     rate: float = 0.02,
     precision: str = "float32",
     model: DetectorConfig = MODEL,
+    teachers: Sequence[Path] = (),
+    loss: LossWeights | None = None,
 ) -> tuple[Path, list[str]]:
     config = TrainConfig(
         steps=steps, minutes=1e9, rows=8, seconds=2.0, learning_rate=rate, warm_up=5, validate_every=10, seed=seed,
-        precision=precision,
+        precision=precision, loss=loss or LossWeights(),
     )  # fmt: skip
     said: list[str] = []
     plan = Plan([corpus], out, corpus.parent / "cache", {}, versions=2, workers=1, device="cpu", start=start)
+    plan = replace(plan, teachers=teachers)
     return prepare.run(model, config, plan, said.append), said
 
 
@@ -301,7 +319,7 @@ def test_the_band_of_the_features_is_that_of_the_command(corpus: Path, tmp_path:
 def test_products_of_bfloat16_learn_alike_and_leave_float32_weights(corpus: Path, tmp_path: Path) -> None:
     found, losses = {}, {}
     for precision in ("float32", "bfloat16"):
-        path, _ = _train(corpus, tmp_path / precision, 60, precision=precision)
+        path, _ = _train(corpus, tmp_path / precision, 80, precision=precision)
         found[precision] = load_detector(path).state_dict()
         losses[precision] = [row["loss"] for row in json.loads((tmp_path / precision / "history.json").read_text())]
     half = found["bfloat16"]
@@ -346,8 +364,27 @@ def test_the_mean_of_trainings_is_calibrated_on_what_it_is_told(corpus: Path, tm
 def test_speakers_of_the_dev_split_stay_out_unless_they_may_recur(corpus: Path, tmp_path: Path) -> None:
     lines = corpus.read_text().replace("train-speaker0", "dev-speaker0").splitlines()
     (tmp_path / "manifest.csv").write_text("\n".join(lines) + "\n")
-    without, dev = prepare.gather([tmp_path])
-    kept, same = prepare.gather([tmp_path], shared_speakers=True)
+    (without,), dev = splits.gather([tmp_path])
+    (kept,), same = splits.gather([tmp_path], shared_speakers=True)
     assert dev == same
     assert {c.speaker for c in kept} - {c.speaker for c in without} == {"dev-speaker0"}
     assert len(without) < len(kept)
+
+
+def test_teachers_are_learned_from(corpus: Path, tmp_path: Path) -> None:
+    """Taught by nobody but a network that takes every recording for a fake, a network comes to say so too."""
+    first, _ = _train(corpus, tmp_path / "first", 1)
+    wrong = read_detector(first)
+    with torch.no_grad():
+        wrong.network.spoof.weight.zero_()
+        wrong.network.spoof.bias.fill_(4.0)
+    save_detector(wrong, tmp_path / "wrong.safetensors", {})
+    said = {}
+    audio = [read_audio(clip.path) for clip in splits.gather([corpus])[1]]
+    for name, teachers in (("taught", [tmp_path / "wrong.safetensors"]), ("alone", list[Path]())):
+        path, _ = _train(corpus, tmp_path / name, 30, teachers=teachers, loss=LossWeights(teachers=1.0))
+        said[name] = np.mean([score.logit for score in score_clips(load_detector(path), audio)])
+        if teachers:
+            assert json.loads(describe(path)["training"])["taught by"][0]["sha256"]
+    assert said["taught"] > 2.0
+    assert said["taught"] > said["alone"] + 1.0

@@ -26,6 +26,7 @@ class AugmentConfig:
     noise_snr_db: tuple[float, float] = (8.0, 40.0)
     clip: float = 0.05
     mu_law: float = 0.1
+    telephone: float = 0.1
     level_dbfs: tuple[float, float] = (-38.0, -10.0)
     time_masks: int = 2
     band_masks: int = 2
@@ -40,6 +41,7 @@ class AugmentConfig:
             noise=self.noise * strength,
             clip=self.clip * strength,
             mu_law=self.mu_law * strength,
+            telephone=self.telephone * strength,
             time_masks=self.time_masks if strength > 0.5 else 0,
             band_masks=self.band_masks if strength > 0.5 else 0,
         )
@@ -106,6 +108,32 @@ def mu_law(x: Tensor) -> Tensor:
     return torch.sign(y) * torch.expm1(y.abs() * math.log1p(mu)) / mu
 
 
+def a_law(x: Tensor) -> Tensor:
+    """Quantise to the 256 levels of A-law (ITU-T G.711) without its band limit."""
+    a = 87.6
+    one = 1.0 + math.log(a)
+    size = x.abs()
+    y = torch.where(size < 1.0 / a, a * size, 1.0 + torch.log((a * size).clamp(min=1.0))) / one
+    y = (y * 127.5).round() / 127.5
+    return torch.sign(x) * torch.where(y < 1.0 / one, y * one / a, torch.exp(y * one - 1.0) / a)
+
+
+def telephone(x: Tensor, pair: Tensor) -> Tensor:
+    """Rows (N, S) at 8 kHz and 8 bit (ITU-T G.711), mu-law or A-law pair by pair, and back at 16 kHz.
+
+    S must be a multiple of 4. Half of them keep 300 to 3400 Hz alone, as the telephone's filters do (ITU-T G.712).
+    """
+    samples = x.shape[1]
+    spectrum = torch.fft.rfft(x)[:, : samples // 4 + 1] / 2
+    hz = torch.arange(spectrum.shape[1], device=x.device) * (SAMPLE_RATE / samples)
+    outside = ((300.0 - hz) / 100.0).clamp(min=0.0) * 12.0 + ((hz - 3400.0) / 200.0).clamp(min=0.0) * 24.0
+    gain = torch.pow(10.0, -outside * _chosen(pair, 0.5)[:, None] / 20.0)
+    y = torch.fft.irfft(spectrum * gain, n=samples // 2).clamp(-1.0, 1.0)
+    y = torch.where(_chosen(pair, 0.5)[:, None], mu_law(y), a_law(y))
+    full: Tensor = torch.fft.irfft(torch.fft.rfft(y) * 2, n=samples)
+    return full
+
+
 def augment(audio: Tensor, pair: Tensor, config: AugmentConfig) -> Tensor:
     """Treat float32 (N, S); rows of one pair alike. The result stays within [-1, 1]."""
     samples = audio.shape[1]
@@ -122,6 +150,7 @@ def augment(audio: Tensor, pair: Tensor, config: AugmentConfig) -> Tensor:
     steps = torch.pow(10.0, _uniform(pair, -6.0, 6.0, (1, 4)) / 20.0)
     x = x * torch.nn.functional.interpolate(steps, size=samples, mode="nearest").squeeze(1)
     x = torch.where(_chosen(pair, config.mu_law)[:, None], mu_law(x.clamp(-1.0, 1.0)), x)
+    x = torch.where(_chosen(pair, config.telephone)[:, None], telephone(x, pair), x)
     return (x + 2e-5 * torch.randn_like(x)).clamp(-1.0, 1.0)
 
 

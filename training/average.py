@@ -22,8 +22,8 @@ from model.stream import Detector
 from training.bank import AudioBank, build_bank
 from training.calibration import described, fitted, with_config
 from training.scoring import score_clips
-from training.train import folded_copy
 from training.trials import check_channels, choose, through_channel
+from training.validation import folded_copy
 
 Say = Callable[[str], None]
 
@@ -77,8 +77,9 @@ def lineage(metadata: Mapping[str, str], into: dict[str, Any]) -> str:
     into.update(training.pop("lineage", {}))
     if isinstance(training.get("started from"), dict):
         training["started from"] = lineage(training["started from"], into)
-    if "mean of" in training:
-        training["mean of"] = [m if isinstance(m, str) else lineage(m, into) for m in training["mean of"]]
+    for several in ("mean of", "taught by"):
+        if several in training:
+            training[several] = [m if isinstance(m, str) else lineage(m, into) for m in training[several]]
     into[metadata["sha256"]] = training
     return metadata["sha256"]
 

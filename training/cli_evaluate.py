@@ -37,6 +37,13 @@ def evaluate(
     drift: Annotated[
         Path | None, typer.Option(help="Show a result of benchmarks/drift.py: an hour through one carried state.")
     ] = None,
+    beside: Annotated[
+        Path | None,
+        typer.Option(
+            help="Weights of `training train --network seed-bilstm`: its figures, over whole files, beside those of "
+            "--weights. It cannot stream."
+        ),
+    ] = None,
     as_recorded: Annotated[
         bool, typer.Option("--as-recorded", help="Clips at their own level, as `monitor score` hears them.")
     ] = False,
@@ -70,6 +77,7 @@ def evaluate(
         calls=calls,
         drift=drift,
         as_recorded=as_recorded,
+        beside=beside,
     )
     run(plan, typer.echo)
 

@@ -19,6 +19,7 @@ from model.checkpoint import best_device, describe, load_detector
 from model.config import BLOCK_S
 from model.stream import Detector, Scores
 from training.bank import AudioBank, build_bank
+from training.baseline.beside import read_offline, side_by_side
 from training.conditions import (
     Conditions,
     channels_of,
@@ -46,7 +47,7 @@ MAPPED, FEWEST_MAPPED = 800, 12
 class EvaluationPlan:
     """What is measured and where it is written. rounds: of the bootstrap. size: clips scored at once. matrix, noise:
     with error rates by codec and loss, against noise, over matrix_clips clips. calls, drift: results to show.
-    as_recorded: clips at their own level.
+    as_recorded: clips at their own level. beside: weights of an offline network to compare with.
     """
 
     corpora: Sequence[Path]
@@ -66,6 +67,7 @@ class EvaluationPlan:
     calls: Path | None = None
     drift: Path | None = None
     as_recorded: bool = False
+    beside: Path | None = None
 
 
 def llr_over_time(scores: Scores, detector: Detector) -> NDArray[np.float64]:
@@ -127,6 +129,7 @@ def evaluate(plan: EvaluationPlan, say: Say) -> Report:
     check_channels(plan.channels)
     results = Results(read_result(plan.calls, "sweep"), read_result(plan.drift, "slope_per_hour"))
     detector = load_detector(plan.weights, best_device() if plan.device == "auto" else plan.device)
+    offline = read_offline(plan.beside, detector.device)
     learned = json.loads(describe(plan.weights).get("training", "{}"))
     clips = choose(plan.corpora, plan.split, plan.manifest)
     say(f"{len(clips)} clips of the split {plan.split}, {sum(c.label for c in clips)} of them synthetic")
@@ -155,6 +158,7 @@ def evaluate(plan: EvaluationPlan, say: Say) -> Report:
         conditions=conditions,
         map=_map(detector, bank, say) if len(clips) >= FEWEST_MAPPED else None,
         results=results,
+        beside=side_by_side(offline, banks, trials, plan.rounds, say) if offline else None,
     )
     for line in table(report):
         say(line)

@@ -22,10 +22,12 @@ from model.stream import Detector
 from training.bank import AudioBank
 from training.conditions import part_of_bank, stratified
 from training.corpora import Clip, CorpusError
+from training.distributed import processes
 from training.figures import Estimate, estimate
+from training.material import Material
 from training.metrics import eer
 from training.open_set import LeftOut, left_out
-from training.prepare import Material, Plan, learn, prepare
+from training.prepare import Plan, learn, prepare
 from training.report import percent, plain
 from training.scoring import ClipScore, score_clips
 from training.train import TrainConfig
@@ -63,6 +65,8 @@ def run(
 
     Raises CorpusError, CheckpointError and ValueError.
     """
+    if processes().count > 1:
+        raise ValueError("leave-out trains in one process: start it without torchrun")
     material = prepare(plan, say)
     chosen = choose_families(material, families, fewest)
     say(f"leaving out one of {len(chosen)} families at a time: {', '.join(chosen)}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from training.baseline.network import NAME
 from training.figures import ALL, Estimate, Group, Part
 from training.results import headline
 
@@ -160,6 +161,32 @@ def _result(report: Report, name: str) -> str:
     return note + _table(["figure", "value"], [[escape(k), escape(v)] for k, v in headline(result)])
 
 
+def _beside(report: Report) -> str:
+    """An offline network over the same clips, row by row under this one."""
+    found = report.beside
+    if found is None:
+        return ""
+    rows: list[Row] = []
+    first = []
+    for channel, parts in found.figures.items():
+        for part, networks in parts.items():
+            first.append(len(rows))
+            for name, f in networks.items():
+                title = [escape(channel), escape(part)] if len(rows) == first[-1] else ["", ""]
+                spread = [_estimate(f.eer, 100, 1), _estimate(f.auc)]
+                shares = ["-" if v is None else f"{100 * v:.1f}" for v in (f.accuracy, f.balanced, f.named)]
+                rows.append([*title, escape(name), *spread, *shares])
+    note = (
+        f"<p>{NAME}, <code>{escape(found.weights.name)}</code>, SHA-256 <code>{found.weights_hash[:16]}</code>: a "
+        f"bidirectional LSTM and a softmax over {len(found.classes)} classes. It hears each file whole, to its end, "
+        "before it says anything, and cannot stream: on a call it would speak once the call is over. The streamed "
+        "figures are those of the weights of this report, block by block. Right: clips on the right side of even odds; "
+        "balanced: both labels weighed alike; named: clips whose class is named, among those of a class it knows.</p>"
+    )
+    head = ["channel", "part", "network", "EER %", "AUC", "right %", "balanced %", "named %"]
+    return note + _table(head, rows, 3, first)
+
+
 def _terms() -> str:
     return "<dl class=quiet>" + "".join(f"<dt>{k}</dt><dd>{escape(v)}</dd>" for k, v in TERMS.items()) + "</dl>"
 
@@ -185,6 +212,7 @@ def page(report: Report, pictures: Mapping[str, Path]) -> str:
         "Hidden state": _picture(pictures, "embedding"),
         "Time to detect": _picture(pictures, "calls") + _result(report, "calls"),
         "An hour in one state": _result(report, "drift"),
+        "Beside an offline network": _beside(report),
         "Systems": _picture(pictures, "systems") + tables(lambda p: p.systems),
     }
     title = f"Evaluation of {escape(report.weights.name)}"

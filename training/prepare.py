@@ -1,36 +1,29 @@
-"""From the corpora that the user names to a training run: decode, render channels, make other sounds, train."""
+"""From the corpora that the user names to a training run: prepare the material, and train on it."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import sys
-from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from model.checkpoint import best_device, describe, read_detector
 from model.config import SAMPLE_RATE, DetectorConfig
-from training.bank import AudioBank, build_bank
-from training.channels import random_channel
-from training.corpora import Clip, CorpusError, by_split, split_by_speaker
+from training import material
+from training.bank import AudioBank
+from training.corpora import Clip
+from training.distributed import first_goes_ahead, heard_once, joined, own_device, seed_of
 from training.grow import grown
-from training.layouts import load_corpus
-from training.nonspeech import random_sound
+from training.loop import Say
+from training.material import Material
 from training.sampler import CallSampler, Weights
-from training.train import DevSet, TrainConfig, train
-
-OTHER_SOUNDS_S = 1200
-Say = Callable[[str], None]
-Int16 = NDArray[np.int16]
+from training.splits import learned_from
+from training.train import TrainConfig, train
+from training.validation import DevSet
 
 
 @dataclass(frozen=True)
@@ -46,84 +39,7 @@ class Plan:
     device: str
     start: Path | None = None
     shared_speakers: bool = False
-
-
-def gather(corpora: Sequence[Path], shared_speakers: bool = False) -> tuple[list[Clip], list[Clip]]:
-    """Train and dev clips of all corpora. They share no speaker, unless shared_speakers says that they may, where a
-    manifest's split is by something else. Raises CorpusError.
-    """
-    training: list[Clip] = []
-    dev: list[Clip] = []
-    for source in corpora:
-        clips = load_corpus(source)
-        held = by_split(clips, "dev")
-        if held or source != corpora[0]:
-            training += by_split(clips, "train")
-        else:
-            rest, held = split_by_speaker(clips, 0.1)
-            training += rest
-        dev += held
-    shared = {c.speaker for c in dev} & {c.speaker for c in training} - {""}
-    if shared and not shared_speakers:
-        training = [c for c in training if c.speaker not in shared]
-    if len({c.label for c in training}) < 2 or len({c.label for c in dev}) < 2:
-        raise CorpusError("training and dev split each need bona fide and spoof clips")
-    return training, dev
-
-
-def _progress(say: Say, what: str) -> Callable[[int, int], None]:
-    return lambda done, total: say(f"{what}: {done} of {total}")
-
-
-def _through_channel(job: tuple[NDArray[np.int16], int]) -> Int16:
-    audio, seed = job
-    rng = np.random.default_rng(seed)
-    x = random_channel(audio.astype(np.float32) / 32768.0, rng)
-    return np.clip(np.round(x * 32768.0 + rng.random(len(x)) - rng.random(len(x))), -32768, 32767).astype(np.int16)
-
-
-def _seed(*words: object) -> int:
-    return int(hashlib.sha256("/".join(map(str, words)).encode()).hexdigest()[:12], 16)
-
-
-def render_versions(bank: AudioBank, count: int, cache: Path, workers: int, say: Say) -> Int16:
-    """int16 (count, total): the clips as they are, and count - 1 times each through a random channel.
-
-    Clips of one sentence go through the same channel, so that the channel never tells them apart.
-    """
-    key = hashlib.sha256(json.dumps([count, *(str(c.path) for c in bank.clips)]).encode()).hexdigest()[:16]
-    path = cache / f"versions-{key}.npy"
-    if path.is_file():
-        return np.asarray(np.load(path))  # in memory: drawn at random, a mapped file would be read page by page
-    versions = np.empty((count, len(bank.audio)), dtype=np.int16)
-    versions[0] = bank.audio
-    spans = list(zip(bank.bounds[:-1].tolist(), bank.bounds[1:].tolist(), strict=True))
-    with ProcessPoolExecutor(workers) as pool:
-        for version in range(1, count):
-            jobs = [
-                (np.asarray(bank.audio[a:b]), _seed(clip.pair or clip.path.name, version))
-                for (a, b), clip in zip(spans, bank.clips, strict=True)
-            ]
-            for (a, b), part in zip(spans, pool.map(_through_channel, jobs, chunksize=32), strict=True):
-                versions[version, a:b] = part
-            say(f"channels: version {version} of {count - 1}")
-    np.save(path, versions)
-    return versions
-
-
-def _sound(seed: int) -> Int16:
-    rng = np.random.default_rng(seed)
-    x = random_sound(rng, 4 * SAMPLE_RATE)
-    return np.clip(np.round(x * 32767.0 + rng.random(len(x)) - rng.random(len(x))), -32768, 32767).astype(np.int16)
-
-
-def other_sounds(seconds: int, cache: Path, workers: int) -> Int16:
-    """Sounds that are not speech, end to end."""
-    path = cache / f"other-sounds-{seconds}.npy"
-    if not path.is_file():
-        with ProcessPoolExecutor(workers) as pool:
-            np.save(path, np.concatenate(list(pool.map(_sound, range(seconds // 4), chunksize=8))))
-    return np.asarray(np.load(path))
+    teachers: Sequence[Path] = ()
 
 
 def dev_set(bank: AudioBank) -> DevSet:
@@ -138,47 +54,30 @@ def dev_set(bank: AudioBank) -> DevSet:
 
 
 def _provenance(plan: Plan, clips: Sequence[Clip], seconds: float) -> dict[str, Any]:
-    systems = Counter(f"{c.part}/{c.system}" if c.part == "lab" else f"{c.part}/{c.family}" for c in clips if c.label)
-    earlier = {"started from": describe(plan.start)} if plan.start else {}
-    return earlier | {
-        "command": "training " + " ".join(sys.argv[1:]),
-        "corpora": [p.name for p in plan.corpora],
-        "clips": len(clips),
-        "hours": round(seconds / 3600, 2),
-        "speakers": len({c.speaker for c in clips}),
-        "bona fide clips": sum(c.label == 0 for c in clips),
-        "spoof clips": dict(sorted(systems.items())),
-        "torch": torch.__version__,
-    }
-
-
-@dataclass(frozen=True)
-class Material:
-    """Speech and sounds to learn from. versions: int16 (V, total) of the bank's audio. others: int16 (M,)."""
-
-    bank: AudioBank
-    dev: AudioBank
-    versions: Int16
-    others: Int16
+    earlier: dict[str, Any] = {"started from": describe(plan.start)} if plan.start else {}
+    if plan.teachers:
+        earlier["taught by"] = [describe(path) for path in plan.teachers]
+    return earlier | learned_from(plan.corpora, clips, seconds)
 
 
 def prepare(plan: Plan, say: Say) -> Material:
-    """Decode the speech, send it through channels, make other sounds; or take all that from the cache."""
-    clips, dev_clips = gather(plan.corpora, plan.shared_speakers)
-    say(f"{len(clips)} training clips, {len(dev_clips)} dev clips, {len({c.speaker for c in clips})} speakers")
-    plan.cache.mkdir(parents=True, exist_ok=True)
-    bank = build_bank(clips, plan.cache, plan.workers, _progress(say, "decoding"))
-    dev = build_bank(dev_clips, plan.cache, plan.workers, _progress(say, "decoding dev"))
-    versions = render_versions(bank, plan.versions, plan.cache, plan.workers, say)
-    return Material(bank, dev, versions, other_sounds(OTHER_SOUNDS_S, plan.cache, plan.workers))
+    """The material of a plan. Raises CorpusError."""
+    return material.prepare(
+        plan.corpora, plan.versions, plan.cache, plan.workers, say, shared_speakers=plan.shared_speakers
+    )
 
 
 def run(model: DetectorConfig, config: TrainConfig, plan: Plan, say: Say) -> Path:
     """Prepare the speech and train; returns the weights file. Raises CorpusError, CheckpointError and ValueError."""
-    return learn(model, config, plan, prepare(plan, say), say)
+    device = own_device(plan.device)
+    with joined(device):
+        say = heard_once(say)
+        with first_goes_ahead():
+            held = prepare(plan, say)
+        return learn(model, config, replace(plan, device=device), held, say)
 
 
-def learn(model: DetectorConfig, config: TrainConfig, plan: Plan, material: Material, say: Say) -> Path:
+def learn(model: DetectorConfig, config: TrainConfig, plan: Plan, held: Material, say: Say) -> Path:
     """Train on what was prepared; returns the weights file. With plan.start, a weights file, its features and network
     take the place of model's, but for the dropout, and for features that model adds to them with a +.
 
@@ -190,14 +89,15 @@ def learn(model: DetectorConfig, config: TrainConfig, plan: Plan, material: Mate
         if "+" in model.features.kind:
             start = grown(start, model.features.kind)
         model = replace(start.config, network=network)
-    bank, dev = material.bank, dev_set(material.dev)
+    bank, dev = held.bank, dev_set(held.dev)
     device = torch.device(best_device() if plan.device == "auto" else plan.device)
     if device.type == "cpu":
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1)
     torch.set_float32_matmul_precision("high")
     weights = Weights(plan.part_weights)
-    sampler = CallSampler(bank, material.versions, material.others, model.families, weights, device, config.seed)
+    sampler = CallSampler(bank, held.versions, held.others, model.families, weights, device, seed_of(config.seed))
     provenance = _provenance(plan, bank.clips, len(bank.audio) / SAMPLE_RATE)
-    path = train(model, config, sampler, dev, plan.out, provenance, say, str(device), start)
+    teachers = [read_detector(path) for path in plan.teachers]
+    path = train(model, config, sampler, dev, plan.out, provenance, say, str(device), start, teachers)
     say(f"wrote {path}")
     return path

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training import plots_conditions
+from training.baseline.beside import Beside
 from training.conditions import Conditions
 from training.drawing import save_all
 from training.figures import Estimate, Part, Trials
@@ -34,7 +35,7 @@ class Map:
 @dataclass(frozen=True)
 class Report:
     """weights, their hash and what they learned from; trials by channel; figures by channel and part; where they were
-    asked for, error rates by conditions and results of other measurements.
+    asked for, error rates by conditions, results of other measurements, and an offline network beside this one.
     """
 
     weights: Path
@@ -47,6 +48,7 @@ class Report:
     conditions: Conditions | None = None
     map: Map | None = None
     results: Results = field(default_factory=Results)
+    beside: Beside | None = None
 
 
 def plain(value: Any) -> Any:
@@ -83,6 +85,19 @@ def table(report: Report) -> list[str]:
                 f"{channel:<16}{name:<10}{w.bonafide:>9}{w.spoof:>6}   {percent(w.figures['eer']):<22}"
                 f"{rest[0]:>6.3f}{rest[1]:>8.3f}{rest[2]:>8.3f}{rest[3]:>7.3f}"
             )
+    return [*lines, *_beside(report.beside)] if report.beside else lines
+
+
+def _beside(found: Beside) -> list[str]:
+    lines = [f"{'channel':<16}{'part':<10}{'network':<13}{'EER % (95 %)':<22}{'AUC':>6}{'right %':>9}{'named %':>9}"]
+    for channel, parts in found.figures.items():
+        for part, networks in parts.items():
+            for name, f in networks.items():
+                named = "-" if f.named is None else f"{100 * f.named:.1f}"
+                lines.append(
+                    f"{channel:<16}{part:<10}{name:<13}{percent(f.eer):<22}{f.auc.value:>6.3f}{100 * f.accuracy:>9.1f}"
+                    f"{named:>9}"
+                )
     return lines
 
 
@@ -113,6 +128,7 @@ def write_report(report: Report, out: Path) -> None:
         "conditions": report.conditions,
         "calls": report.results.calls,
         "drift": report.results.drift,
+        "beside": report.beside,
     }
     (out / "report.json").write_text(json.dumps(plain(summary), indent=1) + "\n", encoding="utf-8")
     pictures = draw(report.trials, report.figures, out) | save_all(_more_pictures(report), out)

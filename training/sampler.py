@@ -28,7 +28,7 @@ SILENCE = -1
 class Batch:
     """audio: float32 (N, S). label: int64 (N, T) 0 bona fide, 1 spoof, NO_LABEL. family: int64 (N, T) or NO_LABEL.
     speech: bool (N, T). piece: int64 (N, T), number of the piece within the row, or NO_LABEL. pair: int64 (N,), rows
-    of one number share their augmentation.
+    of one number share their augmentation. aligned: bool (N, T), blocks where twin rows hold one sentence, in time.
     """
 
     audio: Tensor
@@ -37,6 +37,7 @@ class Batch:
     speech: Tensor
     piece: Tensor
     pair: Tensor
+    aligned: Tensor
 
 
 def speech_cells(
@@ -108,32 +109,39 @@ class CallSampler:
                 if self.label_of[i] == 0:
                     self.genuine[name] = i
         spoofs = [i for i in range(len(self.clips)) if self.label_of[i] == 1]
-        self.spoof_ids, self.spoof_p = _balanced([self.clips[i] for i in spoofs], spoofs, self.weights.parts, "system")
+        self.spoof_ids, self.spoof_cdf = _balanced(
+            [self.clips[i] for i in spoofs], spoofs, self.weights.parts, "system"
+        )
         real = [i for i in range(len(self.clips)) if self.label_of[i] == 0]
-        self.real_ids, self.real_p = _balanced([self.clips[i] for i in real], real, self.weights.parts, "speaker")
+        self.real_ids, self.real_cdf = _balanced([self.clips[i] for i in real], real, self.weights.parts, "speaker")
 
-    def _twins(self) -> tuple[int, int]:
-        """A bona fide clip and a spoof: of the same sentence two times in three, where there is one."""
-        spoof = int(self.rng.choice(self.spoof_ids, p=self.spoof_p))
-        twin = self.genuine.get(self.clips[spoof].pair or "")
+    def _twins(self) -> tuple[int, int, bool]:
+        """A bona fide clip and a spoof, two times in three of the same sentence where there is one; and if they are."""
+        spoof = self._drawn(self.spoof_ids, self.spoof_cdf)
+        own = self.genuine.get(self.clips[spoof].pair or "")
+        twin = own
         if twin is None or self.rng.random() < 1 / 3:
-            twin = int(self.rng.choice(self.real_ids, p=self.real_p))
-        return twin, spoof
+            twin = self._drawn(self.real_ids, self.real_cdf)
+        return twin, spoof, twin == own
+
+    def _drawn(self, ids: np.ndarray[Any, Any], cdf: np.ndarray[Any, Any]) -> int:
+        """One of ids; the generator's own choice would add up all probabilities each time."""
+        return int(ids[min(int(np.searchsorted(cdf, self.rng.random(), side="right")), len(ids) - 1)])
 
     def draw(self, rows: int, seconds: float, strength: float = 1.0) -> Batch:
         """rows (even) calls of `seconds`, a whole number of blocks; strength scales the share through channels."""
         self.through_channel = self.weights.through_channel * strength
         blocks = int(seconds * SAMPLE_RATE) // BLOCK
-        table = torch.full((4, rows, blocks), NO_LABEL, dtype=torch.int64)
+        table = torch.full((5, rows, blocks), NO_LABEL, dtype=torch.int64)
         for top in range(0, rows, 2):
             self._fill(table[:, top : top + 2])
-        source, label, family, piece = table.to(self.device)
+        source, label, family, piece, aligned = table.to(self.device)
         audio, speech = self._gather(source)
         pair = torch.arange(rows, device=self.device) // 2
-        return Batch(audio, label, family, speech & (label != NO_LABEL), piece, pair)
+        return Batch(audio, label, family, speech & (label != NO_LABEL), piece, pair, aligned == 1)
 
     def _fill(self, table: Tensor) -> None:
-        """Lay pieces into two twin rows of a table (source, label, family, piece) x rows x blocks, in place.
+        """Lay pieces into two twin rows of a table (source, label, family, piece, aligned) x rows x blocks, in place.
 
         source: index of a block's first sample, >= 0 in the versions, <= -2 in the other sounds, or SILENCE.
         """
@@ -144,7 +152,7 @@ class CallSampler:
             if rng.random() < self.weights.other_sounds:
                 at += self._other_sound(table[0, :, at:])
                 continue
-            twins = self._twins()
+            *twins, aligned = self._twins()
             shortest = min(int(self.bounds[i + 1] - self.bounds[i]) for i in twins)
             length = min(shortest // BLOCK, int(rng.uniform(50, 300)), blocks - at)
             if length == 0:
@@ -159,6 +167,7 @@ class CallSampler:
                 table[1, row, at : at + length] = int(self.label_of[clip])
                 table[2, row, at : at + length] = int(self.family_of[clip])
                 table[3, row, at : at + length] = number
+                table[4, row, at : at + length] = int(aligned)
             number += 1
             at += length + int(rng.random() < 0.5) * int(rng.uniform(0, 40))
             flip ^= bool(rng.random() < self.weights.switch)
@@ -183,7 +192,9 @@ class CallSampler:
 def _balanced(
     clips: Sequence[Clip], ids: Sequence[int], parts: dict[str, float], key: str
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Drawing probabilities: parts by their weight, in a part the systems (or speakers) by the root of their size."""
+    """ids, and the running sum of their probabilities: parts by their weight, in a part the systems (or speakers) by
+    the root of their size.
+    """
     sizes: dict[tuple[str, str], int] = defaultdict(int)
     for clip in clips:
         sizes[clip.part, getattr(clip, key)] += 1
@@ -191,4 +202,4 @@ def _balanced(
     for (part, _), size in sizes.items():
         totals[part] += size**0.5
     p = np.array([parts.get(c.part, 1.0) / totals[c.part] * sizes[c.part, getattr(c, key)] ** -0.5 for c in clips])
-    return np.asarray(ids), p / p.sum()
+    return np.asarray(ids), np.cumsum(p / p.sum())

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,14 +19,14 @@ from model.frontends import NetState
 from model.network import Output
 from model.stream import Detector
 from training.augment import AugmentConfig, augment, mask_features
-from training.calibration import fitted, with_config
+from training.distributed import processes, seed_of, share_buffers, share_weights, wrapped
 from training.grow import fit_new_scaling, never_scaled
+from training.loop import run_loop
 from training.losses import LossWeights, training_loss
-from training.metrics import auc, eer
+from training.optimisers import build_optimiser, check_optimiser
 from training.sampler import Batch, CallSampler
-from training.scoring import score_clips
-
-Audio = np.ndarray[Any, np.dtype[np.float32]]
+from training.teachers import Teachers, carried
+from training.validation import DevSet, calibrated, validate
 
 
 @dataclass(frozen=True)
@@ -38,6 +36,7 @@ class TrainConfig:
     the training over which the augmentation grows to its full strength; from the first step on, it hides what is
     to be learned (loss at chance after 300 steps, where clean speech takes 50). full_strength: scales all its chances.
     precision: of the network's products, float32 or bfloat16; losses, features and weights are float32 with either.
+    optimiser: of training.optimisers.OPTIMISERS. patience, tensorboard: of training.loop.Looks.
     """
 
     steps: int = 20_000
@@ -50,9 +49,12 @@ class TrainConfig:
     warm_up: int = 100
     average: float = 0.999
     validate_every: int = 500
+    patience: int = 0
+    tensorboard: bool = False
     ramp: float = 0.4
     full_strength: float = 1.0
     precision: str = "float32"
+    optimiser: str = "adamw"
     seed: int = 1
     loss: LossWeights = field(default_factory=LossWeights)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
@@ -61,32 +63,35 @@ class TrainConfig:
         """Raises ValueError."""
         if self.precision not in ("float32", "bfloat16"):
             raise ValueError(f"precision {self.precision!r}: float32 or bfloat16")
-
-
-@dataclass(frozen=True)
-class DevSet:
-    """Named lists of clips to validate on: audio float32 (n,), labels, families."""
-
-    parts: Mapping[str, tuple[list[Audio], np.ndarray[Any, np.dtype[np.int64]]]]
+        check_optimiser(self.optimiser)
 
 
 class Trainer:
     """Everything that a training run holds between steps."""
 
-    def __init__(self, model: DetectorConfig, config: TrainConfig, sampler: CallSampler, device: torch.device) -> None:
+    def __init__(
+        self, model: DetectorConfig, config: TrainConfig, sampler: CallSampler, dev: DevSet, device: torch.device
+    ) -> None:
+        if (config.loss.kind == "oc-softmax") != (model.network.head == "one-class"):
+            raise ValueError(f"the loss {config.loss.kind} is not for weights with the head {model.network.head}")
         torch.manual_seed(config.seed)
-        self.config, self.sampler, self.device = config, sampler, device
+        self.config, self.sampler, self.dev, self.device = config, sampler, dev, device
         self.detector = Detector(model).to(device)
         self.average = Detector(model).to(device)
         self.average.load_state_dict(self.detector.state_dict())
-        decay = [p for p in self.detector.parameters() if p.ndim > 1]
-        rest = [p for p in self.detector.parameters() if p.ndim <= 1]
-        groups = [{"params": decay, "weight_decay": config.weight_decay}, {"params": rest, "weight_decay": 0.0}]
-        self.optimiser = torch.optim.AdamW(groups, lr=config.learning_rate)
+        self._means, self._values = _floating(self.average), _floating(self.detector)
+        self.optimiser = build_optimiser(
+            config.optimiser, self.detector.parameters(), config.learning_rate, config.weight_decay
+        )
+        self.network = wrapped(self.detector.network)
+        if processes().rank:
+            torch.manual_seed(seed_of(config.seed))
         self.state: NetState | None = None
         self.tail = torch.zeros(config.rows, TAIL, device=device)
         self.done, self.spent = 0, 0.0
         self.history: list[dict[str, Any]] = []
+        self.kept: dict[str, Tensor] | None = None
+        self.teachers: Teachers | None = None
 
     def start_from(self, detector: Detector) -> None:
         """Take over the weights and the feature scaling of a detector of the same configuration."""
@@ -109,8 +114,8 @@ class Trainer:
         audio = augment(batch.audio, batch.pair, self.config.augment)
         return spectra(torch.nn.functional.pad(audio, (TAIL, 0)), self.detector.window)
 
-    def forward(self, batch: Batch) -> Output:
-        """One batch through the network from the carried state."""
+    def forward(self, batch: Batch) -> tuple[Output, Tensor | None]:
+        """One batch through the network from the carried state, and the logits (N, T) of the teachers."""
         treatment = self.config.augment.scaled(self.strength())
         audio = augment(batch.audio, batch.pair, treatment)
         rows = audio.shape[0]
@@ -118,15 +123,19 @@ class Trainer:
         if self.state is None:
             self.state = fresh
         keep = torch.rand(rows, device=self.device) < self.config.carry
-        state = {k: torch.where(keep.view(-1, *[1] * (v.ndim - 1)), self.state[k], v) for k, v in fresh.items()}
+        state = carried(fresh, self.state, keep)
         padded = torch.cat([self.tail * keep[:, None], audio], dim=1)
         self.tail = padded[:, -TAIL:]
-        features = mask_features(self.detector.features(spectra(padded, self.detector.window)), treatment)
+        spectrum = spectra(padded, self.detector.window)
+        features = mask_features(self.detector.features(spectrum), treatment)
         ok = torch.ones_like(batch.speech)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
-            out, new = self.detector.network.forward(features, ok, state, batch.speech)
+            taught = self.teachers.hear(spectrum, batch.speech, keep) if self.teachers else None
+            heard: tuple[Output, NetState] = self.network(features, ok, state, batch.speech)
+        out, new = heard
         self.state = {k: v.detach().float() for k, v in new.items()}
-        return replace(out, spoof=out.spoof.float(), family=out.family.float(), speech=out.speech.float())
+        out = replace(out, spoof=out.spoof.float(), family=out.family.float(), speech=out.speech.float())
+        return out, taught
 
     def part(self) -> float:
         """How far the training is, 0 to 1: by steps or by minutes, whichever ends first."""
@@ -148,19 +157,28 @@ class Trainer:
             group["lr"] = self.rate()
         self.detector.train()
         batch = self.sampler.draw(self.config.rows, self.config.seconds, self.strength())
-        loss, parts = training_loss(self.forward(batch), batch, self.config.loss)
+        out, taught = self.forward(batch)
+        loss, parts = training_loss(out, batch, self.config.loss, taught)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.detector.parameters(), 5.0)
         self.optimiser.step()
+        share_buffers(self.detector.network)
         decay = min(self.config.average, (1 + self.done) / (10 + self.done))
-        with torch.no_grad():
-            for mine, theirs in zip(
-                self.average.state_dict().values(), self.detector.state_dict().values(), strict=True
-            ):
-                mine.lerp_(theirs, 1 - decay) if mine.is_floating_point() else mine.copy_(theirs)
+        torch._foreach_lerp_(self._means, self._values, 1 - decay)
         self.done += 1
         return parts | {"loss": loss.detach()}
+
+    def validated(self) -> dict[str, float]:
+        """Figures of the averaged weights."""
+        return validate(self.average, self.dev)
+
+    def keep(self) -> None:
+        self.kept = {k: v.clone() for k, v in self.average.state_dict().items()}
+
+    def restore(self) -> None:
+        if self.kept is not None:
+            self.average.load_state_dict(self.kept)
 
     def finished(self) -> bool:
         return self.done >= self.config.steps or self.spent >= self.config.minutes * 60
@@ -173,9 +191,11 @@ class Trainer:
                 "detector": self.detector.state_dict(),
                 "average": self.average.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
+                "optimised by": self.config.optimiser,
                 "done": self.done,
                 "spent": self.spent,
                 "history": self.history,
+                "kept": self.kept,
                 "rng": torch.get_rng_state(),
                 "sampler": self.sampler.rng.bit_generator.state,
             },
@@ -184,38 +204,28 @@ class Trainer:
         partial.replace(path)
 
     def resume(self, path: Path) -> None:
+        """Raises ValueError for a checkpoint of another network or optimiser."""
         held = torch.load(path, map_location=self.device, weights_only=True)
-        self.detector.load_state_dict(held["detector"])
+        try:
+            self.detector.load_state_dict(held["detector"])
+        except (KeyError, RuntimeError) as error:
+            raise ValueError(f"{path} is of another network: name another folder with --out") from error
+        if held.get("optimised by", "adamw") != self.config.optimiser:
+            raise ValueError(f"{path} was optimised by {held['optimised by']}: go on with it, or name another --out")
         self.average.load_state_dict(held["average"])
         self.optimiser.load_state_dict(held["optimiser"])
         self.done, self.spent, self.history = held["done"], held["spent"], held["history"]
+        self.kept = held.get("kept")
         torch.set_rng_state(held["rng"].cpu())
         self.sampler.rng.bit_generator.state = held["sampler"]
+        if processes().rank:  # what is held is of the first process, and each draws its own
+            torch.manual_seed(seed_of(self.config.seed) + self.done)
+            self.sampler.rng = np.random.default_rng([seed_of(self.config.seed), self.done])
 
 
-def folded_copy(detector: Detector) -> Detector:
-    """An inference-ready copy, so that the trained one stays trainable."""
-    copy = Detector(detector.config)
-    copy.load_state_dict(detector.state_dict())
-    return copy.prepared().to(detector.device)
-
-
-def validate(detector: Detector, dev: DevSet) -> dict[str, float]:
-    """EER and AUC of each part of the dev set, streamed from a cold state as a live call would be."""
-    ready, figures = folded_copy(detector), {}
-    for name, (clips, labels) in dev.parts.items():
-        scores = np.array([s.logit for s in score_clips(ready, clips)])
-        figures[f"{name}_eer"] = eer(scores, labels)
-        figures[f"{name}_auc"] = auc(scores, labels)
-    return figures
-
-
-def calibrated(detector: Detector, dev: DevSet) -> Detector:
-    """The detector with its calibration fitted on all parts of the dev set together."""
-    ready = folded_copy(detector)
-    clips = [c for audio, _ in dev.parts.values() for c in audio]
-    labels = np.concatenate([labels for _, labels in dev.parts.values()])
-    return with_config(detector, fitted(detector.config, score_clips(ready, clips), labels))
+def _floating(detector: Detector) -> list[Tensor]:
+    """The tensors that have a mean, to be changed in place; the others count batches, which nothing reads."""
+    return [tensor for tensor in detector.state_dict().values() if tensor.is_floating_point()]
 
 
 def train(
@@ -228,14 +238,17 @@ def train(
     say: Callable[[str], None],
     device: str = "auto",
     start: Detector | None = None,
+    teachers: Sequence[Detector] = (),
 ) -> Path:
     """Train until steps or minutes are spent; writes out/checkpoint.pt, history.json and weights.safetensors.
 
-    start: a detector of this configuration to go on from; a checkpoint in out goes before it.
+    start: a detector of this configuration to go on from; a checkpoint in out goes before it. Of several processes the
+    first one alone writes. teachers: whose mean logit is learned beside the truth.
     """
     chosen = torch.device(best_device() if device == "auto" else device)
     out.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(model, config, sampler, chosen)
+    trainer = Trainer(model, config, sampler, dev, chosen)
+    trainer.teachers = Teachers(teachers, chosen) if teachers else None
     if (out / "checkpoint.pt").exists():
         trainer.resume(out / "checkpoint.pt")
         say(f"resumed at step {trainer.done}")
@@ -243,30 +256,12 @@ def train(
         trainer.start_from(start)
     else:
         trainer.fit_scaling()
-    sums: dict[str, float] = {}
-    since, started = time.monotonic(), 0
-    while not trainer.finished():
-        parts = trainer.step()
-        trainer.spent += time.monotonic() - since
-        since = time.monotonic()
-        started += 1
-        if started % 10 == 1:
-            sums = {k: sums.get(k, float(v)) * 0.9 + float(v) * 0.1 for k, v in parts.items()}
-        if trainer.done % config.validate_every == 0 or trainer.finished():
-            figures = validate(trainer.average, dev)
-            trainer.history.append({"step": trainer.done, "spent_s": round(trainer.spent, 1)} | sums | figures)
-            say(_progress(trainer))
-            trainer.save(out / "checkpoint.pt")
-            (out / "history.json").write_text(json.dumps(trainer.history, indent=1))
+    share_weights(trainer.detector)
+    share_weights(trainer.average)
+    told = run_loop(trainer, config, out, say)
+    if told is None:
+        return out / "weights.safetensors"
     final = calibrated(trainer.average, dev)
-    training = dict(provenance) | {"settings": asdict(config), "steps": trainer.done, "dev": trainer.history[-1]}
+    training = dict(provenance) | {"settings": asdict(config), "steps": trainer.done, "dev": told}
     save_detector(final, out / "weights.safetensors", training)
     return out / "weights.safetensors"
-
-
-def _progress(trainer: Trainer) -> str:
-    last = trainer.history[-1]
-    part = trainer.part()
-    left = trainer.spent / max(part, 1e-6) * (1 - part) / 60.0
-    figures = "  ".join(f"{k} {v:.3f}" for k, v in last.items() if k not in ("step", "spent_s"))
-    return f"step {trainer.done}  {trainer.spent / 60:.1f} min, {max(left, 0):.1f} min left  {figures}"

@@ -26,11 +26,14 @@ def verify(path: Path, key: Path | None, *, as_json: bool) -> int:
 
 def verify_journal(journal: Path, *, as_json: bool) -> int:
     """Check a journal and the files that were rotated away before it."""
-    paths = files.all_files(journal)
-    if not paths:
+    try:
+        with files.opened(journal) as parts:
+            found, broken = check(parts)
+    except OSError as error:
+        raise BadInputError(f"cannot read {error.filename or journal}: {error.strerror}", "check the path") from error
+    if not parts:
         raise BadInputError(f"there is no journal {journal}", "name the file that journal.path names")
-    found, broken = check(paths)
-    _say(found, broken, len(paths), as_json)
+    _say(found, broken, len(parts), as_json)
     return WHOLE if broken is None else BROKEN
 
 

@@ -71,7 +71,13 @@ class Catchup:
     @property
     def idle(self) -> bool:
         """Whether step() has nothing to do until something arrives."""
-        return not self._replayed and (self.request is not None or not self._held or self._blind())
+        return not self._replayed and (self.request is not None or not self._held or self.blind)
+
+    @property
+    def blind(self) -> bool:
+        """Whether the first that waits cannot be judged before a heartbeat says who can be asked."""
+        waits = self.can_ask is None and self._continuity.complete is not None and bool(self._held)
+        return waits and bool(self._held[0].event.seq)
 
     def put(self, message: Message) -> None:
         """What came on the subscription."""
@@ -113,6 +119,8 @@ class Catchup:
         if self.request is not None:
             self._lose(self.request.first, self.request.last)
             self._end_fetch(whole=False, following="")
+        elif self.can_ask is None:
+            self.can_ask = False
 
     def _lose(self, first: int, last: int | None) -> None:
         """These cannot be had."""
@@ -127,10 +135,6 @@ class Catchup:
     def _ask(self, epoch: str, first: int, last: int | None) -> None:
         self._asked += 1
         self.request = Request("replay", str(self._asked), epoch, first, last, self._topics)
-
-    def _blind(self) -> bool:
-        """Whether the first that waits cannot be judged before a heartbeat says who can be asked."""
-        return self.can_ask is None and self._continuity.complete is not None and bool(self._held[0].event.seq)
 
     def _other_epoch(self, epoch: str) -> list[Found]:
         if not self.epoch:

@@ -144,4 +144,4 @@ class Desk:
 
     def _error(self, count: str, request_id: str, why: str) -> list[bytes]:
         self.counts[count] += 1
-        return [requests.answer("error", request_id, error=why, wait=count in WAIT)]
+        return [requests.answer("error", request_id, code=count, error=why, wait=count in WAIT)]

@@ -18,14 +18,16 @@ from zmq.utils.monitor import recv_monitor_message
 from monitor import wire
 from monitor.delivery import requests
 from monitor.delivery.keys import Pair
+from monitor.delivery.patience import LOOK_S, Patience
 from monitor.delivery.requests import Request
 from monitor.errors import BadInputError
 
 FIRST_RECONNECT_MS, LONGEST_RECONNECT_MS = 100, 1_000
-ANSWER_S = 1.0
-"""Without an answer for so long, the request is made again."""
 BUSY_S = 0.05
 """After "too many requests"."""
+BUSY = frozenset(("busy", "limited"))
+"""Who answers is there and will answer: that is no time without an answer. Not so where the journal cannot be read, or
+waits for room, which may last for days while alerts wait behind it."""
 REFUSED_RETRY_S = 2.0
 HELD_ANSWERS = 4
 REFUSALS = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
@@ -60,7 +62,8 @@ class Links:
         self._replay = ""
         self._dealer: Socket | None = None
         self._asked: Request | None = None
-        self._sent_at = self._patient_since = 0.0
+        self._waits = False
+        self._patience = Patience(time.monotonic())
         self._ask_at = self._reconnect_at = NEVER
         try:
             self._connect()
@@ -78,22 +81,25 @@ class Links:
         if address != self._replay:
             self._replay = address
             self._hang_up()
-            if self._asked is not None:
-                self._ask_at = 0.0
+            self._ask_at = 0.0
 
-    def wait(self, within_s: float, read: bool) -> bool:
-        """Until something is to be done, at most so long. read: whether the stream is to be read. Returns whether."""
+    def wait(self, within_s: float) -> bool:
+        """Until something is to be done, at most so long, and at most LOOK_S while an answer is awaited.
+
+        Returns whether something is.
+        """
         now = time.monotonic()
         due = min(self._ask_at, self._reconnect_at)
-        if due <= now:
-            return True
-        within_s = max(0.0, min(within_s, due - now))
+        within_s = max(0.0, min(within_s, due - now, LOOK_S if self._waits else NEVER))
+        self._patience.look(now)
         poller = zmq.Poller()
-        for socket in (self._monitor, self._dealer, self._sub if read else None):
+        for socket in (self._monitor, self._dealer, self._sub):
             if socket is not None:
                 poller.register(socket, zmq.POLLIN)
         arrived = poller.poll(None if within_s == NEVER else int(within_s * 1000) + 1)
-        return bool(arrived) or time.monotonic() >= due
+        now = time.monotonic()
+        self._patience.look(now)
+        return bool(arrived) or now >= due
 
     def message(self) -> list[bytes] | None:
         """The next of the stream, if there is one."""
@@ -114,34 +120,38 @@ class Links:
             return None
         if not frames or head.get("reply") == "error":
             if head.get("wait"):
-                self._ask_at = min(self._ask_at, time.monotonic() + BUSY_S)
+                self._ask_at = time.monotonic() + BUSY_S
+            if head.get("code") in BUSY:
+                self.be_patient()
             return None
-        self._patient_since = time.monotonic()
         return head, frames[1:]
 
-    def ask(self, request: Request | None) -> None:
-        """See to it that the request, if any, is made, and made again where no answer comes."""
-        now = time.monotonic()
+    def ask(self, request: Request | None, waits: bool) -> None:
+        """See to it that the request, if any, is made, and made again where no answer comes. waits: whether there is
+        something else that only the publisher can tell.
+        """
+        if request != self._asked or not (self._waits or waits):
+            self.be_patient()
+        again, self._asked, self._waits = request == self._asked, request, waits or request is not None
         if request is None:
-            self._asked, self._ask_at = None, NEVER
-            return
-        if self._asked is None:
-            self._patient_since = now
-        again = request == self._asked
-        if again and now < self._ask_at:
-            return
-        if again and now - self._sent_at >= ANSWER_S:
-            self._hang_up()
-        self._asked, self._sent_at, self._ask_at = request, now, now + ANSWER_S
-        self._send(request.encode())
+            self._ask_at = NEVER
+        elif not again or self._patience.is_due or time.monotonic() >= self._ask_at:
+            if again and self._patience.is_due:
+                self._hang_up()
+                self._patience.again()
+            self._send(request.encode())
 
-    def patience_of(self, seconds: float) -> bool:
-        """False when a request has gone without an answer for longer than that."""
-        return self._asked is None or time.monotonic() - self._patient_since < seconds
+    def has_patience(self, seconds: float) -> bool:
+        """False when what was asked for has been waited for longer than that."""
+        return not self._waits or self._patience.total < seconds
+
+    def heard(self) -> None:
+        """The stream is: time in which it is not heard does not count as waited for long."""
+        self._patience.heard()
 
     def be_patient(self) -> None:
-        """Whoever answers may have been gone: start waiting anew."""
-        self._patient_since = time.monotonic()
+        """An answer came, or whoever answers may have been gone: start waiting anew."""
+        self._patience.go_on(time.monotonic())
 
     def refusal(self) -> str:
         """Why the publisher does not let us in, when it has just said so; else ""."""
@@ -194,6 +204,7 @@ class Links:
         return socket
 
     def _send(self, request: bytes) -> None:
+        self._ask_at = NEVER
         if self._dealer is None:
             self._dealer = self._new(zmq.DEALER)
             self._dealer.setsockopt(zmq.RCVHWM, HELD_ANSWERS)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 _NUMBERED = re.compile(r"\.([0-9]{6})\Z")
 
@@ -23,8 +26,36 @@ def older(path: Path) -> list[Path]:
 
 
 def all_files(path: Path) -> list[Path]:
-    """The older ones and the one being written, as far as they are there."""
+    """The older ones and the one being written, as far as they are there. Of a journal that nobody is writing: where
+    somebody is, a name may be that of another file a moment later, so that opened() is to be used.
+    """
     return [*older(path), *([path] if path.exists() else [])]
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[list[tuple[Path, BinaryIO]]]:
+    """All files, the oldest first, each once and none between them left out, whatever is rotated or deleted meanwhile.
+
+    The newest is opened before the names of the others are read: rotated in between, it is found among them too; the
+    other way round it would be missing. Raises OSError for a file that is there and cannot be opened.
+    """
+    with ExitStack() as stack:
+        newest = _open(path, stack)
+        found = [(name, file) for name in older(path) if (file := _open(name, stack))]
+        if newest and not any(_same(newest, file) for _, file in found):
+            found.append((path, newest))
+        yield found
+
+
+def _open(path: Path, stack: ExitStack) -> BinaryIO | None:
+    try:
+        return stack.enter_context(path.open("rb"))
+    except FileNotFoundError:  # rotated away or deleted since its name was read
+        return None
+
+
+def _same(one: BinaryIO, other: BinaryIO) -> bool:
+    return os.path.samestat(os.fstat(one.fileno()), os.fstat(other.fileno()))
 
 
 def next_name(path: Path) -> Path:

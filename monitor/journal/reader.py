@@ -29,6 +29,10 @@ class Mark:
     seq: int
 
 
+Marked = tuple[tuple[int, int] | None, list[Mark]]
+"""Size and time of the last change of a file when its marks were made, and they."""
+
+
 @dataclass
 class Found:
     """Part of an epoch. lines: events under the topics, as they stand in the journal. missing: (first, last) of those
@@ -49,7 +53,7 @@ class JournalReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._marks: dict[tuple[int, int], list[Mark]] = {}
+        self._marks: dict[tuple[int, int], Marked] = {}
 
     def read(
         self, epoch: str, first: int, last: int | None, topics: Sequence[str], most: int, most_bytes: int
@@ -80,36 +84,29 @@ class JournalReader:
 
     def _lines_from(self, epoch: str, first: int) -> Iterator[bytes]:
         """From a little before the number on, through all files, past the end of the epoch."""
-        opened = list(self._refresh())
-        try:
-            places = [(n, mark) for n, (_, marks) in enumerate(opened) for mark in marks if mark.epoch == epoch]
+        with files.opened(self.path) as found:
+            descriptors = [file.fileno() for _, file in found]
+            marked = self._refresh(descriptors)
+            places = [(n, mark) for n, marks in enumerate(marked) for mark in marks if mark.epoch == epoch]
             before = [place for place in places if place[1].seq <= first]
             if not places:
                 return
             begin, mark = before[-1] if before else places[0]
-            yield from _lines(opened[begin][0], mark.offset)
-            for fd, _ in opened[begin + 1 :]:
+            yield from _lines(descriptors[begin], mark.offset)
+            for fd in descriptors[begin + 1 :]:
                 yield from _lines(fd, 0)
-        finally:
-            for fd, _ in opened:
-                os.close(fd)
 
-    def _refresh(self) -> Iterator[tuple[int, list[Mark]]]:
-        """Every file as a descriptor with its marks, brought up to date."""
-        seen = {}
-        for path in files.all_files(self.path):
-            try:
-                fd = os.open(path, os.O_RDONLY)
-            except FileNotFoundError:  # rotated or pruned since the names were read
-                continue
+    def _refresh(self, descriptors: Sequence[int]) -> list[list[Mark]]:
+        """The marks of every file, brought up to date."""
+        seen: dict[tuple[int, int], Marked] = {}
+        for fd in descriptors:
             status = os.fstat(fd)
-            key = (status.st_dev, status.st_ino)
-            if key in seen:  # renamed since: it was opened under its newer name too
-                os.close(fd)
-                continue
-            seen[key] = _extended(fd, status.st_size, self._marks.get(key, []))
-            yield fd, seen[key]
+            key, now = (status.st_dev, status.st_ino), (status.st_size, status.st_mtime_ns)
+            before, marks = self._marks.get(key, (None, []))
+            # Most files are written no more: looking through the ends of a thousand of them takes a second.
+            seen[key] = (now, marks if before == now else _extended(fd, status.st_size, marks))
         self._marks = seen
+        return [marks for _, marks in seen.values()]
 
 
 def under(line: bytes, topics: Sequence[str]) -> bool:

@@ -11,6 +11,8 @@ from monitor.report.story import Call, Channel, Kept
 WIDTH, LEFT, RIGHT = 720.0, 46.0, 16.0
 TOP, CURVE, GAP, STRIP, AXIS = 16.0, 92.0, 9.0, 9.0, 22.0
 PICTURE = 150.0
+FLAG = 48.0
+"""Width of "alert 12"."""
 STEPS_S = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 
 
@@ -72,16 +74,26 @@ def timeline(call: Call, channel: Channel, alert_p: float | None) -> str:
         points = " ".join(f"{axis.x(at)},{_y(value):.1f}" for at, value in run)
         shadow = f"{axis.x(run[0][0])},{bottom:g} {points} {axis.x(run[-1][0])},{bottom:g}"
         parts.append(f'<polygon class="under" points="{shadow}"/><polyline class="curve" points="{points}"/>')
-    for number, alert in enumerate(alerts, 1):
-        x = axis.x(alert.opened_s)
-        parts.append(f'<line class="opened" x1="{x}" x2="{x}" y1="{TOP - 2:g}" y2="{bottom:g}"/>')
-        parts.append(f'<text class="flag" x="{min(x + 3, WIDTH - 40):g}" y="{TOP - 4:g}">alert {number}</text>')
+    parts += _flags(axis, call, channel, bottom)
     parts.append(axis.rect(0.0, call.last_s, bottom + GAP, STRIP, "paper"))
     parts += [axis.rect(start, end, bottom + GAP, STRIP, "spoken") for start, end in channel.curve.spoken()]
     parts += [axis.rect(start, start + length, bottom + GAP, STRIP, "hole") for start, length in _holes(call, channel)]
     parts.append(f'<text class="axis end" x="{LEFT - 5:g}" y="{bottom + GAP + STRIP - 1.5:g}">speech</text>')
     parts += axis.scale(bottom + GAP + STRIP)
     return _svg(bottom + GAP + STRIP + AXIS, f"Likelihood that {channel.name} is synthetic, over the call", parts)
+
+
+def _flags(axis: _Axis, call: Call, channel: Channel, bottom: float) -> Iterator[str]:
+    """Where alerts open, numbered as they are told; a number for which there is no room is left out."""
+    free = 0.0
+    for number, alert in enumerate(call.alerts, 1):
+        if alert.channel != channel.name:
+            continue
+        x = axis.x(alert.opened_s)
+        yield f'<line class="opened" x1="{x}" x2="{x}" y1="{TOP - 2:g}" y2="{bottom:g}"/>'
+        if (left := min(x + 3, WIDTH - FLAG)) >= free:
+            yield f'<text class="flag" x="{left:g}" y="{TOP - 4:g}">alert {number}</text>'
+            free = left + FLAG
 
 
 def _y(share: float) -> float:

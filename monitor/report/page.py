@@ -9,14 +9,13 @@ from typing import Any
 from model.config import SAMPLE_RATE
 from monitor.evidence import posterior
 from monitor.report.charts import clock, spectrogram, timeline
+from monitor.report.parts import facts, moment, span, table
 from monitor.report.read import Source
 from monitor.report.story import Alert, Call, Story, figure
 from monitor.report.words import CAUTION, CSS, HOW_TO_READ, family, odds, share
 
 MOST_CALLS = 50
 """Calls that are told at length, the gravest first; the index names all."""
-
-Rows = Sequence[Sequence[str]]
 
 
 def page(story: Story, sources: Sequence[Source], made: str) -> str:
@@ -28,7 +27,7 @@ def page(story: Story, sources: Sequence[Source], made: str) -> str:
     if len(calls) > 1:
         body.append(_index(calls, len(shown)))
     body += [_call(call, number, single=len(calls) == 1) for number, call in enumerate(shown, 1)]
-    body += [_verification(sources), _reading(), f'<footer class="quiet">{escape(made)}</footer>']
+    body += [_verification(sources), _reading(made)]
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)} - speech report</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -44,28 +43,9 @@ def _gravity(call: Call) -> tuple[int, float, str]:
 
 def _header(title: str, calls: Sequence[Call], made: str) -> str:
     first = min((call.first_time for call in calls if call.first_time), default="")
-    when = f"heard from {_moment(first)}; " if first else ""
+    when = f"heard from {moment(first)}; " if first else ""
     kicker = f'<p class="kicker">Synthetic speech report{" on the call" if len(calls) == 1 else ""}</p>'
     return f'<header>{kicker}<h1>{escape(title)}</h1><p class="quiet">{when}{escape(made)}</p></header>'
-
-
-def _moment(time: str) -> str:
-    return escape(f"{time[:10]} {time[11:19]} UTC") if len(time) >= 19 else escape(time)
-
-
-def _table(head: Sequence[str], rows: Rows, numbers: Sequence[int] = ()) -> str:
-    """Cells are HTML. numbers: columns that stand to the right."""
-
-    def line(cells: Sequence[str], tag: str) -> str:
-        return "".join(f"<{tag}{' class=number' if i in numbers else ''}>{c}</{tag}>" for i, c in enumerate(cells))
-
-    body = "".join(f"<tr>{line(row, 'td')}</tr>" for row in rows)
-    return f"<table><thead><tr>{line(head, 'th')}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _facts(facts: Mapping[str, str]) -> str:
-    """Values are HTML; those that are empty are left out."""
-    return "<dl>" + "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts.items() if value) + "</dl>"
 
 
 def _index(calls: Sequence[Call], shown: int) -> str:
@@ -75,11 +55,11 @@ def _index(calls: Sequence[Call], shown: int) -> str:
         link = f'<a href="#call-{number}">{name}</a>' if number <= shown else name
         highest = max((c.gravest_p for c in call.channels.values()), default=0.0)
         rows.append(
-            [link, _moment(call.first_time), clock(call.last_s, tenths=False), share(highest), str(len(call.alerts))]
+            [link, moment(call.first_time), clock(call.last_s, tenths=False), share(highest), str(len(call.alerts))]
         )
     left = f'<p class="quiet">The {shown} gravest are told below; --call NAME tells another one.</p>'
     head = ["call", "began", "length", "highest p_fake", "alerts"]
-    return f"<section><h3>Calls</h3>{_table(head, rows, (2, 3, 4))}{left if shown < len(calls) else ''}</section>"
+    return f"<section><h3>Calls</h3>{table(head, rows, (2, 3, 4))}{left if shown < len(calls) else ''}</section>"
 
 
 def _call(call: Call, number: int, *, single: bool) -> str:
@@ -99,16 +79,11 @@ def _verdict(call: Call) -> str:
     sides = ", ".join(escape(name) for name in dict.fromkeys(a.channel for a in alerts))
     peak = max(figure(a.data.get("peak_llr")) for a in alerts)
     count = "1 alert was" if len(alerts) == 1 else f"{len(alerts)} alerts were"
-    times = ", ".join(_span(a) for a in alerts[:6]) + (" ..." if len(alerts) > 6 else "")
+    times = ", ".join(span(a) for a in alerts[:6]) + (" ..." if len(alerts) > 6 else "")
     return (
         f'<div class="verdict alarm"><b>{count} raised on {sides}</b>, at {times}. At its highest the evidence was '
         f"{odds(peak)}, by the detector's own calibration (llr {peak:+.1f}).</div>"
     )
-
-
-def _span(alert: Alert) -> str:
-    until = "open when the record ends" if alert.closed_s is None else clock(alert.closed_s)
-    return f"{clock(alert.opened_s)} to {until}" if alert.closed_s is not None else f"{clock(alert.opened_s)} ({until})"
 
 
 def _about(call: Call) -> str:
@@ -122,11 +97,11 @@ def _about(call: Call) -> str:
         others = ", ".join(f"{name} {versions[name]}" for name in ("torch", "numpy", "python") if name in versions)
         program = escape(f"{own} ({others})")
     lost = figure(ended.data.get("lost_s")) if ended else 0.0
-    return _facts(
+    return facts(
         {
             "Source": escape(str(data.get("source", ""))),
             "Details": escape(", ".join(f"{k}: {v}" for k, v in details.items())) if isinstance(details, dict) else "",
-            "Began": _moment(started.time) if started else "before this record",
+            "Began": moment(started.time) if started else "before this record",
             "Length": clock(call.last_s) + (f", ended: {escape(str(ended.data.get('why', '')))}" if ended else ""),
             "Record": "" if ended else "ends before the call does",
             "Lost audio": f"{lost:.1f} s" if ended else "",
@@ -158,7 +133,7 @@ def _sides(call: Call) -> str:
         )
     over = "whole call" if whole else "at the end"
     head = ["side", "net speech", f"p_fake, {over}", f"llr, {over}", "highest p_fake", "alerts", "last state"]
-    return _table(head, rows, (1, 2, 3, 4, 5))
+    return table(head, rows, (1, 2, 3, 4, 5))
 
 
 def _threshold(call: Call) -> float | None:
@@ -189,8 +164,8 @@ def _timelines(call: Call) -> str:
 def _alert(call: Call, alert: Alert, number: int) -> str:
     opened, data = alert.opened, alert.data
     llr, peak = figure(opened.get("llr")), figure(data.get("peak_llr"))
-    facts = {
-        "From": clock(alert.opened_s) + (f" into the call ({_moment(alert.time)})" if alert.time else ""),
+    said = {
+        "From": clock(alert.opened_s) + (f" into the call ({moment(alert.time)})" if alert.time else ""),
         "To": _closed(alert),
         "When it opened": f"p_fake {share(figure(opened.get('p_fake')))}, llr {llr:+.1f}: {odds(llr)}",
         "At its peak": f"llr {peak:+.1f}: {odds(peak)}",
@@ -199,8 +174,9 @@ def _alert(call: Call, alert: Alert, number: int) -> str:
         "Why it opened": escape(str(opened.get("why", ""))),
         "Evidence": _of_evidence(alert),
     }
-    pictures = "".join(_pictures(call, alert))
-    return f"<h3>Alert {number}: {escape(alert.channel)}, {_span(alert)}</h3>{_facts(facts)}{pictures}"
+    first, *more = [*_pictures(call, alert), ""]
+    head = f"<h3>Alert {number}: {escape(alert.channel)}, {span(alert)}</h3>{facts(said)}"
+    return f"<div class=whole>{head}{first}</div>{''.join(more)}"
 
 
 def _closed(alert: Alert) -> str:
@@ -249,7 +225,7 @@ def _health(call: Call) -> str:
     ]
     if not rows:
         return "<h3>Losses and health</h3><p>Nothing was reported: no fault of the input, no lost audio.</p>"
-    return f"<h3>Losses and health</h3>{_table(['at', 'side', 'what', 'detail'], rows)}"
+    return f"<h3>Losses and health</h3>{table(['at', 'side', 'what', 'detail'], rows)}"
 
 
 def _verification(sources: Sequence[Source]) -> str:
@@ -258,9 +234,11 @@ def _verification(sources: Sequence[Source]) -> str:
         mark = escape(source.result) if source.sound else f'<span class="bad">{escape(source.result)}</span>'
         more = f"; {source.skipped} lines are no events" if source.skipped else ""
         rows.append([f"<code>{escape(source.path)}</code>", source.kind, mark + more])
-    table = _table(["file", "kind", "verification"], rows)
-    return f"<section class=whole><h3>What this rests on</h3>{table}</section>"
+    files = table(["file", "kind", "verification"], rows)
+    return f"<section class=whole><h3>What this rests on</h3>{files}</section>"
 
 
-def _reading() -> str:
-    return f"<section class=whole><h3>How to read it</h3>{_facts(dict(HOW_TO_READ))}</section>"
+def _reading(made: str) -> str:
+    """The footer in it, or it might stand alone on the last sheet."""
+    footer = f'<footer class="quiet">{escape(made)}</footer>'
+    return f"<section class=whole><h3>How to read it</h3>{facts(dict(HOW_TO_READ))}{footer}</section>"

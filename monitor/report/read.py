@@ -11,8 +11,8 @@ from typing import Any
 from model.config import SAMPLE_RATE
 from monitor import wire
 from monitor.errors import BadInputError
+from monitor.journal import files
 from monitor.journal.check import check
-from monitor.journal.files import all_files
 from monitor.report.story import Kept, Picture, Story, figure
 from monitor.store.folder import SETTINGS, TIMELINE
 from monitor.store.seal import read_manifest
@@ -51,14 +51,14 @@ def read(paths: Sequence[Path], only: str | None, key: bytes | None) -> tuple[St
 
 def _journal(path: Path, story: Story, several: bool) -> Source:
     """A journal and the files it has rotated to."""
-    paths = all_files(path)
-    if not paths:
-        raise BadInputError(f"there is no journal {path}", "name the file that journal.path names")
-    found, broken = check(paths)
-    skipped = 0
-    for part in paths:
-        with part.open("rb") as lines:
-            skipped += sum(not _take(line, story, several) for line in lines)
+    with files.opened(path) as parts:
+        if not parts:
+            raise BadInputError(f"there is no journal {path}", "name the file that journal.path names")
+        found, broken = check(parts)
+        skipped = 0
+        for _, part in parts:
+            part.seek(0)
+            skipped += sum(not _take(line, story, several) for line in part)
     result = f"whole: the chain of {found.records} records holds"
     if broken is not None:
         result = f"{broken.name}, line {found.line}: {found.fault}"

@@ -40,7 +40,9 @@ svg { display: block; width: 100%; height: auto; font: 10px system-ui, "DejaVu S
 .spoken { fill: #6b7785; } .hole { fill: #e08a00; } .axis { fill: #5b636d; text-anchor: middle; }
 .axis.end { text-anchor: end; } .flag { fill: var(--alarm); font-weight: 600; font-size: 11px; }
 .opened, .mark { stroke: var(--alarm); stroke-width: 1.2; } .mark { stroke: #fff; stroke-dasharray: 4 3; }
-footer { margin-top: 2.5rem; border-top: 1px solid var(--line); padding-top: .5rem; }
+footer { margin-top: 2rem; border-top: 1px solid var(--line); padding-top: .5rem; }
+@media screen and (max-width: 40rem) { table { display: block; overflow-x: auto; } figure { overflow-x: auto; }
+  th, td { padding-right: .8rem; white-space: nowrap; } td code { word-break: normal; } svg { min-width: 36rem; } }
 @page { size: A4; margin: 15mm 14mm 16mm; }
 @media print { body { font-size: 9.6pt; max-width: none; margin: 0; padding: 0; }
   h2 { break-before: page; }

@@ -1,0 +1,50 @@
+"""How long an answer has been waited for, in time that this process had: pure, all times in seconds of one clock.
+
+A process that was stopped (SIGSTOP, a suspended machine), starved by others or busy with what it received was not
+waiting: its clock went on and the answer may lie in its socket. So that of the time between two looks at most LOOK_S
+counts, and while an answer is awaited it looks at least that often. Nor can anybody answer who is away: of the time in
+which the publisher's stream is not heard, GONE_S count.
+"""
+
+from __future__ import annotations
+
+LOOK_S = 0.25
+GONE_S = 3.0
+ANSWER_S, LONGEST_ANSWER_S = 1.0, 8.0
+
+
+class Patience:
+    """attempt: for the request as it was last made; total: since the first of them."""
+
+    def __init__(self, now: float) -> None:
+        self._looked = now
+        self._within = ANSWER_S
+        self._unheard = self.attempt = self.total = 0.0
+
+    def look(self, now: float) -> None:
+        """Some time has passed."""
+        passed = min(now - self._looked, LOOK_S)
+        self._looked = now
+        self.attempt += passed
+        if self._unheard < GONE_S:
+            self.total += passed
+        self._unheard += passed
+
+    def heard(self) -> None:
+        """The publisher is."""
+        self._unheard = 0.0
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the request is to be made again."""
+        return self.attempt >= self._within
+
+    def again(self) -> None:
+        """It is made again, and given twice the time: an answer that is slow in coming must be able to come."""
+        self.attempt, self._within = 0.0, min(2 * self._within, LONGEST_ANSWER_S)
+
+    def go_on(self, now: float) -> None:
+        """An answer came, or who answers was away: wait as if anew. What was slow is likely to be so again."""
+        self._looked = now
+        self._within = max(self._within / 2, ANSWER_S)
+        self.attempt = self.total = 0.0

@@ -1,0 +1,89 @@
+"""From the corpora that the user names to the weights of the bidirectional LSTM."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from model.config import SAMPLE_RATE
+from training.bank import AudioBank, build_bank
+from training.baseline.clips import class_names, class_numbers
+from training.baseline.learner import BaselineLearner, BaselineSettings
+from training.baseline.network import NAME, BaselineConfig, save_bilstm
+from training.corpora import Clip
+from training.distributed import first_goes_ahead, heard_once, joined, own_device, share_weights
+from training.loop import Say, run_loop
+from training.splits import gather, learned_from
+
+
+@dataclass(frozen=True)
+class BaselinePlan:
+    """What it learns from and where it works. units, dropout: of the network."""
+
+    corpora: Sequence[Path]
+    out: Path
+    cache: Path
+    workers: int
+    device: str
+    shared_speakers: bool = False
+    units: tuple[int, ...] = (256, 1024)
+    dropout: float = 0.0
+
+
+def _speech(corpora: Sequence[Sequence[Clip]], plan: BaselinePlan, say: Say, what: str) -> AudioBank:
+    """The clips of several corpora, end to end, from the cache that other trainings have too."""
+    plan.cache.mkdir(parents=True, exist_ok=True)
+
+    def progress(done: int, total: int) -> None:
+        say(f"{what}: {done} of {total}")
+
+    banks = [build_bank(clips, plan.cache, plan.workers, progress) for clips in corpora if clips]
+    lengths = np.concatenate([np.diff(bank.bounds) for bank in banks])
+    bounds = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return AudioBank([c for bank in banks for c in bank.clips], np.concatenate([b.audio for b in banks]), bounds)
+
+
+def run(settings: BaselineSettings, plan: BaselinePlan, say: Say) -> Path:
+    """Prepare the speech and train; writes plan.out/checkpoint.pt, history.json and weights.safetensors, whose path it
+    returns. Of several processes the first one alone writes. Raises CorpusError and ValueError.
+    """
+    device = own_device(plan.device)
+    with joined(device):
+        say = heard_once(say)
+        with first_goes_ahead():
+            training, dev_clips = gather(plan.corpora, plan.shared_speakers)
+            bank, dev = _speech(training, plan, say, "decoding"), _speech([dev_clips], plan, say, "decoding dev")
+        return _learn(settings, plan, bank, dev, torch.device(device), say)
+
+
+def _learn(
+    settings: BaselineSettings, plan: BaselinePlan, bank: AudioBank, dev: AudioBank, device: torch.device, say: Say
+) -> Path:
+    clips, classes = bank.clips, class_names(bank.clips)
+    counts = Counter(class_numbers(clips, classes).tolist())
+    say(f"{len(clips)} training clips, {len(dev.clips)} dev clips, {len({c.speaker for c in clips})} speakers")
+    say(f"{len(classes)} classes: " + ", ".join(f"{name} {counts[i]}" for i, name in enumerate(classes)))
+    if device.type == "cpu":
+        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1)
+    say(f"{NAME} on {device}: hears whole clips, cannot stream")
+    learner = BaselineLearner(BaselineConfig(classes, plan.units, plan.dropout), settings, bank, dev, device)
+    plan.out.mkdir(parents=True, exist_ok=True)
+    path = plan.out / "weights.safetensors"
+    if (plan.out / "checkpoint.pt").exists():
+        learner.resume(plan.out / "checkpoint.pt")
+        say(f"resumed at step {learner.done}")
+    else:
+        learner.fit_scaling()
+    share_weights(learner.network)
+    told = run_loop(learner, settings, plan.out, say)
+    if told is not None:
+        facts = learned_from(plan.corpora, clips, len(bank.audio) / SAMPLE_RATE)
+        save_bilstm(learner.network, path, facts | {"settings": asdict(settings), "steps": learner.done, "dev": told})
+        say(f"wrote {path}")
+    return path
