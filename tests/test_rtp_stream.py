@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from collections.abc import Iterable
-from typing import cast
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import av
 import numpy as np
@@ -16,6 +20,9 @@ from monitor.rtp.payload import STATIC, Format, PayloadError, duration_s, open_d
 from monitor.rtp.sound import Sound, join
 from monitor.rtp.stream import LONGEST_PAUSE_S, RtpStream
 from monitor.types import Audio
+
+if TYPE_CHECKING:
+    from av.audio import AudioStream
 
 CASES = [  # payload type, encoder, correlation with what was sent
     (0, "pcm_mulaw", 0.999),
@@ -216,3 +223,50 @@ def test_any_payload_is_decoded_or_counted(kind: int) -> None:
     some = [RtpPacket(kind, False, i, i * 160, 1, rng.bytes(int(rng.integers(0, 400)))) for i in range(300)]
     got = heard(stream, paced(some))
     assert np.nanmax(np.abs(got), initial=0) <= 2.0
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+@pytest.mark.parametrize(
+    ("kind", "encoder", "container"),
+    [
+        (0, "pcm_mulaw", "mulaw"),
+        (8, "pcm_alaw", "alaw"),
+        (9, "g722", "g722"),
+        (97, "pcm_s16be", "s16be"),
+        (96, "libopus", "ogg"),
+    ],
+)
+def test_what_is_decoded_is_what_ffmpeg_decodes_from_the_same_packets(
+    kind: int, encoder: str, container: str, tmp_path: Path
+) -> None:
+    _, sending = sent(kind, encoder)
+    form, path = FORMATS[kind], tmp_path / "packets"
+    words = ["-f", container]
+    if container == "ogg":
+        in_ogg([p.payload for p in sending], path)
+        words += ["-c:a", "libopus"]
+    else:
+        path.write_bytes(b"".join(p.payload for p in sending))
+        words += ["-ar", str(form.sample_rate), "-ac", "1"] if container != "g722" else []
+    decoding = ["ffmpeg", "-loglevel", "error", "-nostdin", *words, "-i", str(path), "-f", "s16le", "-ac", "1", "-"]
+    expected = np.frombuffer(subprocess.run(decoding, capture_output=True, check=True).stdout, "<i2") / 32768
+    decoder = open_decoder(form)
+    got = np.concatenate([decoder.decode(p.payload) for p in sending])
+    assert len(got) == len(sending) * form.sample_rate // 50
+    got = got[len(got) - len(expected) :]  # in Ogg the beginning is left out, in which the encoder starts up
+    assert len(expected) > 1.9 * form.sample_rate
+    # Two builds of libopus round some samples to other neighbours.
+    assert np.abs(got - expected).max() * 32768 <= (1 if container == "ogg" else 0)
+
+
+def in_ogg(payloads: list[bytes], path: Path) -> None:
+    """Packets of Opus as a file that ffmpeg reads."""
+    with av.open(path, "w", format="ogg") as file:
+        stream = cast("AudioStream", file.add_stream("libopus", rate=48_000, layout="mono"))
+        stream.codec_context.open()
+        for number, payload in enumerate(payloads):
+            packet = av.Packet(payload)
+            packet.stream, packet.time_base = stream, Fraction(1, 48_000)
+            packet.pts = packet.dts = number * 960
+            packet.duration = 960
+            file.mux(packet)
