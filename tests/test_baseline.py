@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -35,7 +36,9 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(autouse=True)
-def _one_thread() -> None:
+def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two threads on a machine whose cores are busy wait for each other, many times longer than they compute."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
     torch.set_num_threads(1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ def written(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     words += ["--family", "gan-vocoder", "--family", "end-to-end-tts"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("training.material.OTHER_SOUNDS_S", 8)
+        patch.setattr(os, "cpu_count", lambda: 1)
         done = CliRunner().invoke(cli.app, words)
     assert done.exit_code == 0, done.output
     return out, words
@@ -88,6 +90,7 @@ def test_the_report_has_a_row_a_family_and_means(written: tuple[Path, list[str]]
 def test_what_is_done_is_not_done_again(written: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     out, words = written
     monkeypatch.setattr("training.material.OTHER_SOUNDS_S", 8)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
     before = (out / "leave-out.json").read_bytes()
     result = out / "gan-vocoder" / "result.json"
     result.unlink()
