@@ -23,7 +23,10 @@ from model.stream import Detector, State
 FORMAT = "deepfake-speech-monitor"
 VERSION = "1"
 POLARITY = "spoof logit > 0, llr > 0 and p_fake > 0.5 mean synthetic"
-DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "default.safetensors"
+SHIPPED = {name: Path(__file__).parent / "weights" / f"{name}.safetensors" for name in ("default", "compact")}
+"""Weights that come with the program, by name; compact: less sure, at a third of the cost."""
+
+DEFAULT_WEIGHTS = SHIPPED["default"]
 
 
 class CheckpointError(ValueError):

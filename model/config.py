@@ -89,7 +89,7 @@ class GateConfig(_Values):
 @dataclass(frozen=True)
 class NetworkConfig(_Values):
     """kind: an entry of model.network.NETWORKS. channels: of the convolutions. hidden, layers: of the LSTM. head: an
-    entry of model.network.HEADS.
+    entry of model.network.HEADS. members: of a network of the kind "branches", which is made of several.
     """
 
     kind: str = "cnn-lstm"
@@ -99,6 +99,12 @@ class NetworkConfig(_Values):
     layers: int = 1
     dropout: float = 0.1
     head: str = "linear"
+    members: tuple[NetworkConfig, ...] = ()
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        members = tuple(NetworkConfig.from_dict(member) for member in values.get("members", ()))
+        return super().from_dict({**values, "members": members})
 
 
 @dataclass(frozen=True)

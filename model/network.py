@@ -14,11 +14,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from model.branches import BranchedFrontend, BranchedRecurrent
 from model.config import NetworkConfig
 from model.features import Layout
 from model.frontends import ConvFrontend, JoinedFrontend, NetState, PairFrontend
 
-Frontend = ConvFrontend | PairFrontend | JoinedFrontend
+Frontend = ConvFrontend | PairFrontend | JoinedFrontend | BranchedFrontend
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ class Network(nn.Module):
     def __init__(
         self,
         frontend: Frontend,
-        recurrent: SpeechLstm | NoMemory,
+        recurrent: SpeechLstm | NoMemory | BranchedRecurrent,
         families: int,
         config: NetworkConfig,
     ) -> None:
@@ -195,6 +196,9 @@ def _build(
     return build
 
 
+BRANCHES = "branches"
+"""The kind of a network that is made of others: training average --side-by-side."""
+
 NETWORKS: dict[str, Callable[[NetworkConfig, Sequence[Layout], int], Network]] = {
     "cnn-lstm": _build(ConvFrontend, SpeechLstm),
     "lstm": _build(PairFrontend, SpeechLstm),
@@ -202,8 +206,21 @@ NETWORKS: dict[str, Callable[[NetworkConfig, Sequence[Layout], int], Network]] =
 }
 
 
+def _branches(config: NetworkConfig, layout: Sequence[Layout], families: int) -> Network:
+    """The members of a configuration side by side."""
+    parts = [build_network(member, layout, families) for member in config.members]
+    size = sum(part.size for part in layout)
+    alone = [part.frontend for part in parts if not isinstance(part.frontend, BranchedFrontend)]
+    if not alone or len(alone) < len(parts):
+        raise ValueError("a network of branches needs members, none of which is made of branches itself")
+    frontend = BranchedFrontend(alone, size)
+    return Network(frontend, BranchedRecurrent([part.recurrent for part in parts], frontend.sizes), families, config)
+
+
 def build_network(config: NetworkConfig, layout: Sequence[Layout], families: int) -> Network:
     """A network for features of this layout. Raises ValueError for a kind or a head that is not registered."""
+    if config.kind == BRANCHES:
+        return _branches(config, layout, families)
     if config.kind not in NETWORKS:
         raise ValueError(f"no network {config.kind!r}; there are {', '.join(NETWORKS)}")
     if config.head not in HEADS:

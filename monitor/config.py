@@ -25,7 +25,7 @@ from monitor.web.config import WebSection
 
 
 class ModelSection(Section):
-    weights: str = Field("default", description="path of a .safetensors file, or 'default' for the shipped one")
+    weights: str = Field("default", description="path of a .safetensors file, or a shipped one: 'default', 'compact'")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where the network runs")
     threads: int = Field(1, ge=1, le=64, description="CPU threads of the network")
 

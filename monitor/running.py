@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from model.checkpoint import DEFAULT_WEIGHTS, CheckpointError, DeviceError, choose_device, load_detector
+from model.checkpoint import SHIPPED, CheckpointError, DeviceError, choose_device, load_detector
 from model.stream import Detector
 from monitor.config import Config, ModelSection
 from monitor.engine import Engine
@@ -44,13 +44,13 @@ class Ending:
 
 def open_detector(section: ModelSection) -> Detector:
     """The network of the configuration on its device. Raises WeightsError and BadInputError."""
-    path = DEFAULT_WEIGHTS if section.weights == "default" else Path(section.weights)
+    path = SHIPPED.get(section.weights, Path(section.weights))
     try:
         return load_detector(path, choose_device(section.device))
     except DeviceError as error:
         raise BadInputError(str(error), "set model.device to auto") from error
     except CheckpointError as error:
-        shipped = section.weights == "default"
+        shipped = section.weights in SHIPPED
         hint = "install the program again, or " * shipped + "name another file with --weights"
         raise WeightsError(str(error), hint) from error
 

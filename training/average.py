@@ -22,6 +22,7 @@ from model.stream import Detector
 from training.bank import AudioBank, build_bank
 from training.calibration import described, fitted, with_config
 from training.scoring import score_clips
+from training.side_by_side import side_by_side
 from training.trials import check_channels, choose, through_channel
 from training.validation import folded_copy
 
@@ -39,6 +40,7 @@ class AveragePlan:
     out: Path
     cache: Path
     workers: int = 2
+    side_by_side: bool = False
 
 
 def _kind(config: DetectorConfig) -> DetectorConfig:
@@ -77,7 +79,7 @@ def lineage(metadata: Mapping[str, str], into: dict[str, Any]) -> str:
     into.update(training.pop("lineage", {}))
     if isinstance(training.get("started from"), dict):
         training["started from"] = lineage(training["started from"], into)
-    for several in ("mean of", "taught by"):
+    for several in ("mean of", "side by side", "taught by"):
         if several in training:
             training[several] = [m if isinstance(m, str) else lineage(m, into) for m in training[several]]
     into[metadata["sha256"]] = training
@@ -87,7 +89,7 @@ def lineage(metadata: Mapping[str, str], into: dict[str, Any]) -> str:
 def run(plan: AveragePlan, say: Say) -> Path:
     """Write plan.out, a weights file. Raises CheckpointError and CorpusError."""
     check_channels(plan.channels)
-    mean = average([read_detector(path) for path in plan.weights])
+    mean = (side_by_side if plan.side_by_side else average)([read_detector(path) for path in plan.weights])
     clips = choose(plan.corpora, plan.split)
     plan.cache.mkdir(parents=True, exist_ok=True)
     bank = build_bank(clips, plan.cache, plan.workers, lambda done, total: say(f"{done} of {total} clips decoded"))
@@ -97,6 +99,7 @@ def run(plan: AveragePlan, say: Say) -> Path:
     calibration: dict[str, Any] = {"split": plan.split, "channels": list(plan.channels), "clips": len(clips)}
     before: dict[str, Any] = {}
     members = [lineage(describe(path), before) for path in plan.weights]
-    save_detector(final, plan.out, {"mean of": members, "calibrated on": calibration, "lineage": before})
+    kind = "side by side" if plan.side_by_side else "mean of"
+    save_detector(final, plan.out, {kind: members, "calibrated on": calibration, "lineage": before})
     say(f"wrote {plan.out}: {described(final.config)}")
     return plan.out

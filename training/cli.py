@@ -30,13 +30,23 @@ def average(
         list[str] | None,
         typer.Option(help="Channel that the calibration is fitted through. May be repeated. If none: clean"),
     ] = None,
+    side_by_side: Annotated[
+        bool,
+        typer.Option(
+            "--side-by-side",
+            help="Take the mean of what the networks say instead of their weights: they may differ, and cost as much "
+            "as all of them.",
+        ),
+    ] = False,
     workers: Workers = 2,
     cache: Cache = Path("data/cache"),
 ) -> None:
     """Take the mean of the weights of several trainings, or of one, and fit the calibration."""
     from training.average import AveragePlan, run
 
-    run(AveragePlan(weights, corpus, split, tuple(channel or ("clean",)), out, cache, workers), typer.echo)
+    run(
+        AveragePlan(weights, corpus, split, tuple(channel or ("clean",)), out, cache, workers, side_by_side), typer.echo
+    )
 
 
 for command in (train, evaluate, classes, vocode, vocoder, gather, fetch, shortcuts, channels):

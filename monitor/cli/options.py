@@ -20,7 +20,12 @@ Assignments = Annotated[
     ),
 ]
 Weights = Annotated[
-    Path | None, typer.Option("--weights", metavar="FILE", help="Trained network to use (default: the one that ships).")
+    Path | None,
+    typer.Option(
+        "--weights",
+        metavar="FILE",
+        help="Trained network to use (default: the one that ships), or compact: less sure, at a third of the cost.",
+    ),
 ]
 Publish = Annotated[
     str | None,
