@@ -60,7 +60,7 @@ class AlertSection(Section):
     alert_llr: float = Field(3.0, description="from here on an alert, in nats")
     close_llr: float = Field(0.0, description="below it an alert may close, in nats")
     suspicious_hold_s: float = Field(0.4, ge=0, description="net speech above suspicious_llr before the state changes")
-    alert_hold_s: float = Field(0.4, ge=0, description="net speech above alert_llr before the alert opens")
+    alert_hold_s: float = Field(0.6, ge=0, description="net speech above alert_llr before the alert opens")
     close_hold_s: float = Field(5.0, ge=0, description="net speech below close_llr before the alert closes")
     update_every_s: Positive = Field(5.0, description="audio between two updates of an open alert")
     unknown_after_s: Positive = Field(15.0, description="no usable speech for so long makes the state unknown")

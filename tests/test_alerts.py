@@ -67,7 +67,7 @@ def test_no_verdict_before_enough_speech() -> None:
 def test_the_life_of_an_alert() -> None:
     channel = Channel()
     channel.hear(5.0, -2.0)
-    channel.hear(16.0, 4.0)
+    channel.hear(15.5, 4.0)
     channel.hear(6.0, -2.0)
     assert channel.words() == [
         "clear",
@@ -83,7 +83,7 @@ def test_the_life_of_an_alert() -> None:
     times = dict(channel.log)
     assert abs(times["suspicious"] - 5.0 - CONFIG.suspicious_hold_s) < 0.03
     assert abs(times["opened"] - 5.0 - CONFIG.alert_hold_s) < 0.03
-    assert abs(times["closed"] - 21.0 - CONFIG.close_hold_s) < 0.03
+    assert abs(times["closed"] - 20.5 - CONFIG.close_hold_s) < 0.03
 
 
 def test_one_odd_moment_raises_nothing() -> None:
