@@ -226,6 +226,35 @@ def test_ranges_are_read_across_files_and_epochs(filler: int, tmp_path: Path, mo
     assert not reader.read("four", 1, None, ("",), 100, 1 << 20).known
 
 
+def test_a_line_that_is_none_ends_no_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither one that is there for good, nor one that was read while the writer took it back for want of room."""
+    path = tmp_path / "journal"
+    write(path, *(event(seq, "one") for seq in (1, 2)))
+    with path.open("ab") as torn:
+        torn.write(b"half a line\n")
+    whole = path.read_bytes()
+    write(path, *(event(seq, "one") for seq in (3, 4)))
+    write(path, event(1, "two"))
+    monkeypatch.setattr("monitor.journal.reader.STRIDE", len(whole))
+    found = JournalReader(path).read("one", 1, None, ("",), 1000, 1 << 20)
+    assert [json.loads(line)["seq"] for line in found.lines] == [1, 2, 3, 4]
+    assert (found.missing, found.end, found.next) == ([], True, "two")
+
+    read, corrupt = files.pread, [True]
+
+    def once_stale(fd: int, size: int, offset: int) -> bytes:
+        block = read(fd, size, offset)
+        if offset and corrupt and b'"seq":3' in block:
+            corrupt.clear()
+            return block.replace(b'"seq":3,', b'"se"seq')
+        return block
+
+    monkeypatch.setattr(files, "pread", once_stale)
+    found = JournalReader(path).read("one", 2, None, ("",), 1000, 1 << 20)
+    assert [json.loads(line)["seq"] for line in found.lines] == [2, 3, 4]
+    assert (found.missing, found.end, found.next) == ([], True, "two")
+
+
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_no_file_is_passed_over_when_it_is_rotated_while_it_is_read(
     moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]

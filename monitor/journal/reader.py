@@ -48,6 +48,15 @@ class Found:
     known: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Most:
+    """What an answer holds: events under topics, at most so many, and so many bytes."""
+
+    topics: Sequence[str]
+    events: int
+    size: int
+
+
 class JournalReader:
     """Remembers where to look. One thread may use it."""
 
@@ -59,24 +68,36 @@ class JournalReader:
         self, epoch: str, first: int, last: int | None, topics: Sequence[str], most: int, most_bytes: int
     ) -> Found:
         """At most so many events and bytes of the numbers first to last (None: to the end). Raises OSError."""
+        most_of = _Most(topics, most, most_bytes)
+        found = self._read(epoch, first, last, most_of, pass_over=False)
+        if found is None:  # a line that the writer took back while it was read, for want of room, or one for good
+            found = self._read(epoch, first, last, most_of, pass_over=True)
+        return found or Found(until=first - 1)
+
+    def _read(self, epoch: str, first: int, last: int | None, most: _Most, *, pass_over: bool) -> Found | None:
+        """None where a line is none of the journal's, unless such lines are passed over."""
         found = Found(until=first - 1)
         looked = size = 0
         for line in self._lines_from(epoch, first):
+            looked += len(line)
             at = chain.number(line)
-            if at is None or at[0] != epoch:
-                found.end, found.next = True, at[0] if at else ""
+            if at is None:
+                if not pass_over:
+                    return None
+                continue
+            if at[0] != epoch:
+                found.end, found.next = True, at[0]
                 break
             found.known = True
-            looked += len(line)
             if at[1] < first:
                 continue
             beyond = last is not None and at[1] > last
-            if beyond or len(found.lines) >= most or size >= most_bytes or looked >= READ_BYTES:
+            if beyond or len(found.lines) >= most.events or size >= most.size or looked >= READ_BYTES:
                 _account(found, last if beyond and last is not None else at[1] - 1)
                 return found
             _account(found, at[1] - 1)
             found.until = at[1]
-            if under(line, topics):
+            if under(line, most.topics):
                 found.lines.append(line)
                 size += len(line)
         found.end = found.known
