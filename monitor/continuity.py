@@ -101,7 +101,11 @@ class Continuity:
                 self._received[prefix] += not snapshot
 
     def gaps_at(self, last_seq: int, newest: Mapping[str, int], sent: Sent) -> list[Missed]:
-        """What a heartbeat shows to be missing. newest: newest number under each prefix."""
+        """What a heartbeat shows to be missing. newest: newest number under each prefix that the publisher follows.
+
+        Of a prefix that is not among them it knows nothing (our subscription had not reached it yet, or there are too
+        many): anything may have been sent under it.
+        """
         known = self.complete
         if known is None or last_seq <= known:
             return []
@@ -109,7 +113,7 @@ class Continuity:
             return [Missed(known + 1, last_seq, "", True)]
         missed = []
         for prefix, under in self._under.items():
-            last = newest.get(prefix, 0)
+            last = newest.get(prefix, last_seq)
             if last > max(under, known):
                 missed.append(Missed(max(under, known) + 1, last, prefix, False))
             elif prefix in sent and not self._told and not self._counts(prefix, sent[prefix]):

@@ -79,6 +79,17 @@ def test_a_message_lost_on_a_topic_that_stays_silent_is_found_by_the_count() -> 
     assert catchup.position == Position("one", 12)
 
 
+def test_a_heartbeat_that_knows_nothing_of_the_prefix_accounts_for_nothing_under_it() -> None:
+    """A new run beats before our subscription has reached it: what it sent until then is fetched."""
+    catchup = subscriber("alert.", since=Position("one", 3))
+    assert deliver(catchup, heartbeat(168, epoch="two")) == []
+    assert answer(catchup, until=3, end=True, next="two") == [Restarted("two", True)]
+    assert catchup.request is not None
+    assert (catchup.request.epoch, catchup.request.first, catchup.request.last) == ("two", 1, 168)
+    assert answer(catchup, until=168) == []
+    assert catchup.position == Position("two", 168)
+
+
 def test_what_a_killed_publisher_sent_and_never_journaled_is_missed_and_the_next_run_follows() -> None:
     catchup = subscriber()
     deliver(catchup, heartbeat(3), heartbeat(6), message(1, "two"))
