@@ -29,6 +29,11 @@ SHIPPED = {name: Path(__file__).parent / "weights" / f"{name}.safetensors" for n
 DEFAULT_WEIGHTS = SHIPPED["default"]
 
 
+def weights_path(name: str | Path) -> Path:
+    """Of weights that ship, by their name, or of a file."""
+    return SHIPPED.get(str(name), Path(name))
+
+
 class CheckpointError(ValueError):
     """A weights or state file that cannot be used; the text says why."""
 

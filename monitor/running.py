@@ -7,11 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from model.checkpoint import SHIPPED, CheckpointError, DeviceError, choose_device, load_detector
+from model.checkpoint import SHIPPED, CheckpointError, DeviceError, choose_device, load_detector, weights_path
 from model.stream import Detector
 from monitor.config import Config, ModelSection
 from monitor.engine import Engine
@@ -44,7 +43,7 @@ class Ending:
 
 def open_detector(section: ModelSection) -> Detector:
     """The network of the configuration on its device. Raises WeightsError and BadInputError."""
-    path = SHIPPED.get(section.weights, Path(section.weights))
+    path = weights_path(section.weights)
     try:
         return load_detector(path, choose_device(section.device))
     except DeviceError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import virtual_mic
 from hypothesis import settings
+from tiny_corpus import make_corpus
 
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
@@ -55,3 +57,16 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip(f"mount is not permitted here: {mounted.stderr.decode().strip()}")
     yield disk
     subprocess.run(["umount", "-l", disk], check=True)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The manifest of a corpus small enough to train on within a test."""
+    return make_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture
+def small_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few other sounds, one thread."""
+    monkeypatch.setattr("training.material.OTHER_SOUNDS_S", 8)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from model.checkpoint import CheckpointError, describe, load_detector, save_detector
+from model.checkpoint import CheckpointError, describe, load_detector, save_detector, weights_path
 from model.config import Calibration, DetectorConfig, NetworkConfig
 from model.stream import Detector, init_state, step
 
@@ -95,3 +95,10 @@ def test_an_unknown_setting_is_refused() -> None:
         DetectorConfig.from_dict({"colour": 1})
     with pytest.raises(ValueError, match="hiden"):
         DetectorConfig.from_dict({"network": {"hiden": 1}})
+
+
+def test_the_weights_that_ship_are_found_by_name() -> None:
+    detectors = {name: load_detector(weights_path(name)) for name in ("default", "compact")}
+    sizes = {name: sum(p.numel() for p in detector.parameters()) for name, detector in detectors.items()}
+    assert sizes["compact"] < sizes["default"] / 2
+    assert weights_path("runs/mine.safetensors") == Path("runs/mine.safetensors")

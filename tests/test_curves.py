@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from tiny_corpus import make_corpus
 from typer.testing import CliRunner
 
 from model.checkpoint import describe, load_detector, read_detector
@@ -22,16 +20,7 @@ from training.loop import best_look, out_of_patience
 from training.splits import gather
 from training.validation import validate
 
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_corpus(tmp_path_factory.mktemp("corpus"))
-
-
-@pytest.fixture(autouse=True)
-def _small_and_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.material.OTHER_SOUNDS_S", 8)
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+pytestmark = pytest.mark.usefixtures("small_training")
 
 
 def _rows(*areas: float) -> list[dict[str, Any]]:

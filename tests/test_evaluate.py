@@ -33,6 +33,7 @@ from training.figures import (
     reliability,
 )
 from training.metrics import eer
+from training.page import _learned
 from training.report import plain
 from training.scoring import score_clips
 from training.trials import check_channels, choose, through_channel
@@ -366,3 +367,11 @@ def test_vocoding_one_split_makes_a_part_with_sentences_of_its_own(corpus: Path,
     assert {(c.part, c.split) for c in after} == {("extra", "dev")}
     assert {c.pair for c in after}.isdisjoint(c.pair for c in before)
     assert len({c.pair for c in after}) == len({c.pair for c in real})
+
+
+def test_what_weights_learned_from_is_told_of_each_of_their_trainings() -> None:
+    one, two = ({"hours": hours, "speakers": 9, "steps": 7, "command": "training train"} for hours in (1.5, 2.0))
+    assert _learned(one) == ["1.5 hours, 9 speakers, 7 steps"]
+    both = {"side by side": ["a", "b"], "lineage": {"b": two, "a": one, "c": one}}
+    assert _learned(both) == ["1.5 hours, 9 speakers, 7 steps", "2.0 hours, 9 speakers, 7 steps"]
+    assert _learned({}) == []

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from tiny_corpus import make_corpus, voice
+from tiny_corpus import voice
 from torch import Tensor, nn
 from typer.testing import CliRunner
 
@@ -24,16 +23,7 @@ from training.optimisers import OPTIMISERS, build_optimiser
 from training.penalties import PAIR_MARGIN, TEMPERATURE, contrastive, focal, margins_of_pairs, one_class
 from training.sampler import NO_LABEL, Batch
 
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_corpus(tmp_path_factory.mktemp("corpus"))
-
-
-@pytest.fixture(autouse=True)
-def _small_and_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.material.OTHER_SOUNDS_S", 8)
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+pytestmark = pytest.mark.usefixtures("small_training")
 
 
 def test_the_focal_loss_is_that_of_the_paper() -> None:

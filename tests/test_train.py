@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_corpus import make_corpus
 from typer.testing import CliRunner
 
 from model.checkpoint import describe, load_detector, read_detector, save_detector
@@ -217,15 +215,7 @@ def test_loss_does_not_hear_what_has_no_label() -> None:
     assert torch.equal(training_loss(other, batch, LossWeights())[0], training_loss(out, batch, LossWeights())[0])
 
 
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_corpus(tmp_path_factory.mktemp("corpus"))
-
-
-@pytest.fixture(autouse=True)
-def _small_and_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.material.OTHER_SOUNDS_S", 8)
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+pytestmark = pytest.mark.usefixtures("small_training")
 
 
 MODEL = DetectorConfig(

@@ -9,12 +9,14 @@ import typer
 
 from training.cli_options import Cache, Corpora, Device, Workers
 
-Weights = Annotated[Path | None, typer.Option(help="Weights file to measure; the shipped one if none.")]
+Weights = Annotated[
+    Path, typer.Option(metavar="FILE", help="Weights file to measure, or one that ships: default, compact.")
+]
 
 
 def evaluate(
     corpus: Corpora,
-    weights: Weights = None,
+    weights: Weights = Path("default"),
     manifest: Annotated[
         Path | None, typer.Option(help="A list of clips for the corpus, whose folder its paths are relative to.")
     ] = None,
@@ -56,13 +58,13 @@ def evaluate(
     rounds: Annotated[int, typer.Option(min=20, help="Resamplings for the confidence intervals.")] = 500,
 ) -> None:
     """Measure a network: error rates by corpus part, family, system, language, channel and seconds of speech."""
-    from model.checkpoint import DEFAULT_WEIGHTS
+    from model.checkpoint import weights_path
     from training.evaluate import CHANNELS, EvaluationPlan
     from training.evaluate import evaluate as run
 
     plan = EvaluationPlan(
         corpora=corpus,
-        weights=weights or DEFAULT_WEIGHTS,
+        weights=weights_path(weights),
         out=out,
         cache=cache,
         manifest=manifest,
@@ -84,7 +86,7 @@ def evaluate(
 
 def classes(
     corpus: Corpora,
-    weights: Weights = None,
+    weights: Weights = Path("default"),
     out: Annotated[
         Path, typer.Option(help="Folder for classes.json, systems.safetensors and pictures; best beside the weights.")
     ] = Path("runs/classes"),
@@ -95,10 +97,10 @@ def classes(
     device: Device = "auto",
 ) -> None:
     """Measure how well kinds of synthesis are named, and fit a classifier of systems over the network's embedding."""
-    from model.checkpoint import DEFAULT_WEIGHTS
+    from model.checkpoint import weights_path
     from training.classify import ClassesPlan, run
 
-    run(ClassesPlan(corpus, weights or DEFAULT_WEIGHTS, out, cache, part, fewest, workers, device), typer.echo)
+    run(ClassesPlan(corpus, weights_path(weights), out, cache, part, fewest, workers, device), typer.echo)
 
 
 def leave_out(

@@ -128,12 +128,20 @@ def _groups(report: Report, part: str, pick: Callable[[Part], Sequence[Group]], 
     return _table([escape(part), *counts, *(f"EER %<br>{escape(c)}" for c in report.figures), *shares], rows)
 
 
+def _learned(training: Mapping[str, Any]) -> list[str]:
+    """Hours, speakers and steps of a training; of each where the weights are made of several."""
+    members = [member for kind in ("mean of", "side by side") for member in training.get(kind, ())]
+    lineage = training.get("lineage", {})
+    trainings = [lineage.get(member, {}) for member in members] or [training]
+    facts = [[f"{held[k]} {k}" for k in ("hours", "speakers", "steps") if k in held] for held in trainings]
+    return [", ".join(some) for some in facts if some]
+
+
 def _facts(report: Report) -> str:
     trials = next(iter(report.trials.values()))
-    learned = {k: report.training.get(k) for k in ("hours", "speakers", "steps")}
     facts = {
         "Weights": f"<code>{escape(report.weights.name)}</code>, SHA-256 <code>{report.weights_hash[:16]}</code>",
-        "Learned from": ", ".join(f"{v} {k}" for k, v in learned.items() if v is not None) or "not recorded",
+        "Learned from": "; ".join(_learned(report.training)) or "not recorded",
         "Speech": f"split <b>{escape(report.split)}</b> of {escape(', '.join(p.name for p in report.corpora))}: "
         f"{len(trials.label)} clips, {int(trials.label.sum())} of them synthetic, median net speech "
         f"{np.median(trials.net_speech_s):.1f} s",

@@ -181,7 +181,7 @@ class Trainer:
             self.average.load_state_dict(self.kept)
 
     def finished(self) -> bool:
-        return self.done >= self.config.steps or self.spent >= self.config.minutes * 60
+        return self.part() >= 1.0
 
     def save(self, path: Path) -> None:
         """A checkpoint to resume from."""
