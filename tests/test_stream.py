@@ -13,7 +13,7 @@ from model.checkpoint import load_state, save_detector, save_state
 from model.config import BLOCK, DetectorConfig, FeatureConfig, NetworkConfig
 from model.features import FEATURES, TAIL, spectra
 from model.gate import Kind
-from model.network import NETWORKS
+from model.network import NETWORKS, SpeechLstm
 from model.stream import Detector, Scores, assign, init_state, select, stack, step
 
 DEVICES = [
@@ -243,6 +243,20 @@ def test_what_is_not_speech_leaves_the_recurrent_state_as_it_was() -> None:
     assert not bool(scores.active.any())
     for name in ("h", "c"):
         assert torch.equal(state.net[name], after.net[name])
+
+
+def test_packed_sequences_say_what_moved_together_blocks_do() -> None:
+    """The two ways that a batch goes through the LSTM, on a GPU and on a CPU."""
+    torch.manual_seed(0)
+    lstm = SpeechLstm(12, NetworkConfig(hidden=8, layers=2)).eval()
+    x, active = torch.randn(5, 30, 12), torch.rand(5, 30) < 0.5
+    active[1], active[2] = False, True
+    h, c = torch.randn(2, 5, 8), torch.randn(2, 5, 8)
+    with torch.no_grad():
+        together, packed = lstm._compacted(x, active, h, c), lstm._packed(x, active, h, c)
+    torch.testing.assert_close(packed[0], together[0] * active[..., None])
+    torch.testing.assert_close(packed[1:], together[1:])
+    assert torch.equal(packed[1][:, 1], h[:, 1]), "a stream without speech keeps its state"
 
 
 def test_no_stream_is_warm_from_the_start() -> None:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 from typer.testing import CliRunner
 
 from model.checkpoint import describe, load_detector, read_detector, save_detector
 from model.config import BLOCK, FAMILIES, DetectorConfig, FeatureConfig, NetworkConfig
 from model.network import Output
-from training import prepare, splits
-from training.augment import AugmentConfig, augment, mask_features
+from training import codecs, material, prepare, splits
+from training.augment import AugmentConfig, a_law, augment, mask_features, mu_law, telephone
 from training.bank import AudioBank, read_audio
 from training.cli import app
 from training.corpora import Clip
@@ -151,6 +152,45 @@ def test_rows_of_a_pair_are_treated_alike_and_pairs_differ(config: AugmentConfig
     for top in range(0, 8, 2):
         assert float((treated[top] - treated[top + 1]).abs().max()) < 3e-4
         assert float((treated[top] - treated[top - 1]).abs().max()) > 1e-2
+
+
+@pytest.mark.parametrize(("law", "quantise"), [("mu", mu_law), ("a", a_law)])
+def test_the_companding_of_the_augmentation_is_as_fine_as_g711(law: str, quantise: Callable[[Tensor], Tensor]) -> None:
+    """Against FFmpeg's codec: the errors are of one size, at a low level and at a high one."""
+    rng = np.random.default_rng(0)
+    for level in (0.01, 0.3):
+        x = (level * rng.uniform(-1.0, 1.0, 16_000)).astype(np.float32)
+        ours, theirs = quantise(torch.from_numpy(x)).numpy() - x, codecs.g711(x, law) - x
+        assert np.sqrt(np.mean(ours**2)) == pytest.approx(np.sqrt(np.mean(theirs**2)), rel=0.35)
+
+
+def test_the_telephone_of_the_augmentation_has_its_band_and_treats_a_pair_alike() -> None:
+    t = torch.arange(32_000) / 16_000
+    x = sum(0.1 * torch.sin(2 * torch.pi * hz * t) for hz in (100.0, 1000.0, 6000.0))
+    rows = torch.cat([telephone(torch.as_tensor(x).repeat(32, 1), torch.arange(32) // 2) for _ in range(2)])
+    size = torch.fft.rfft(rows).abs()[:, [200, 2000, 12_000]] / 16_000
+    assert torch.equal(rows[0::2], rows[1::2])
+    torch.testing.assert_close(size[:, 1], torch.full((64,), 0.1), atol=0.003, rtol=0)
+    assert float(size[:, 2].max()) < 1e-4
+    filtered = size[:, 0] < 0.01
+    assert 8 < int(filtered.sum()) < 56, "half of them have the filters of the telephone"
+    torch.testing.assert_close(size[~filtered, 0], torch.full((int((~filtered).sum()),), 0.1), atol=0.003, rtol=0)
+
+
+def test_what_was_rendered_is_rendered_once(corpus: Path, tmp_path: Path) -> None:
+    """A version more, and a corpus more, leave what the cache has as it is."""
+    first = material.prepare([corpus], 2, tmp_path, 1, lambda _: None)
+    before = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("version-*")}
+    said: list[str] = []
+    more = material.prepare([corpus], 3, tmp_path, 1, said.append)
+    after = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("version-*")}
+    assert len(before) == 1
+    assert len(after) == 2
+    assert before.items() < after.items()
+    assert [line for line in said if line.startswith("channels")] == ["channels: version 2 of 2, 24 clips"]
+    np.testing.assert_array_equal(more.versions[:2], first.versions)
+    np.testing.assert_array_equal(more.versions[0], more.bank.audio)
+    assert not np.array_equal(more.versions[1], more.versions[2])
 
 
 def test_augmented_audio_is_finite_bounded_and_within_its_levels() -> None:
