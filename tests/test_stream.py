@@ -235,6 +235,24 @@ def test_training_sees_what_streaming_sees(network: str) -> None:
     torch.testing.assert_close(out.spoof[out.active], streamed.spoof[out.active], atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize(("feature", "network"), EVERY)
+def test_recorded_operations_compute_the_same_bits(feature: str, network: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    detector = make_detector(feature, network)
+    assert detector.recorded is not None
+    x = audio(5, blocks=90)
+    x[1, 4000:9000] = 0.0
+    x[2, 7000:7100] = float("nan")
+    x[3, 9000] = float("inf")
+    x[4] = 0.3 * torch.sin(torch.arange(x.shape[1]) * (2 * torch.pi * 425 / 16000))
+    heard = [whole(detector, x[:n]) for n in (1, 5)]
+    monkeypatch.setattr(Detector, "recorded", None)
+    for n, scores in zip((1, 5), heard, strict=True):
+        plain = whole(detector, x[:n])
+        assert n == 1 or {Kind.SPEECH, Kind.ZEROS, Kind.GAP, Kind.INVALID} <= set(plain.kind.flatten().tolist())
+        for name in Scores.__dataclass_fields__:
+            assert torch.equal(getattr(scores, name), getattr(plain, name)), name
+
+
 def test_what_is_not_speech_leaves_the_recurrent_state_as_it_was() -> None:
     detector, x = make_detector(), audio(1)
     state, _ = step(detector, init_state(detector), x)
