@@ -49,7 +49,6 @@ SETTLE_S = 5.0
 BAR_MS = 500.0
 PACKET_S = 0.02
 START_S, END_S = 60.0, 20.0
-RING_S = 1.0
 LATER_S = 6.0
 """The misbehaving begin when the callers are in: all come from one host, whose share of the rows they would take."""
 
@@ -186,7 +185,7 @@ def run(calls: int, seconds: float, weights: str, misbehaving: int, screen: str,
     begun_file, log = folder / "begun", folder / "log"
     room = calls + 2 * misbehaving
     words = ["serve", "--rtp", f"127.0.0.1:{port}", "--publish", address, "--screen", screen]
-    words += ["--set", f"serve.max_calls={room}", "--set", f"serve.ring_s={RING_S}"]
+    words += ["--set", f"serve.max_calls={room}"]
     words += ["--weights", weights] if weights != "default" else []
     words += ["--audiosocket", f"127.0.0.1:{tcp}"] if misbehaving else []
     heard = Heard()

@@ -19,6 +19,9 @@ from model.config import NetworkConfig
 from model.features import Layout
 from model.frontends import ConvFrontend, JoinedFrontend, NetState, PairFrontend
 
+FEW_BLOCKS = 4
+"""So many at once are heard one after the other."""
+
 Frontend = ConvFrontend | PairFrontend | JoinedFrontend | BranchedFrontend
 
 
@@ -52,11 +55,19 @@ class SpeechLstm(nn.Module):
         return {"h": zeros, "c": zeros.clone()}
 
     def forward(self, x: Tensor, active: Tensor, state: NetState) -> tuple[Tensor, NetState]:
-        if x.shape[1] == 1:
-            return self._one_block(x.squeeze(1), active, state)
+        if x.shape[1] <= FEW_BLOCKS and not self.training:
+            return self._few_blocks(x, active, state)
         h, c = state["h"].transpose(0, 1).contiguous(), state["c"].transpose(0, 1).contiguous()
         y, h, c = (self._packed if x.is_cuda else self._compacted)(x, active, h, c)
         return y, {"h": h.transpose(0, 1), "c": c.transpose(0, 1)}
+
+    def _few_blocks(self, x: Tensor, active: Tensor, state: NetState) -> tuple[Tensor, NetState]:
+        """Block after block: what is heard while streaming."""
+        outputs = []
+        for t in range(x.shape[1]):
+            y, state = self._one_block(x[:, t], active[:, t : t + 1], state)
+            outputs.append(y)
+        return torch.cat(outputs, dim=1), state
 
     def _one_block(self, x: Tensor, active: Tensor, state: NetState) -> tuple[Tensor, NetState]:
         """The same arithmetic as self.lstm over a sequence of one, without what it does to prepare for more."""

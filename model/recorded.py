@@ -37,6 +37,11 @@ class Recorded:
             self._run: Any = torch.jit.trace(flat, tuple(example.values()), check_trace=False)  # type: ignore[no-untyped-call]
 
     def __call__(self, tensors: Named) -> dict[str, Tensor]:
-        # As recorded: the optimiser would first watch a few runs, for each size, and finds nothing to gain.
-        with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
-            return dict(zip(self._out_of, self._run(*(tensors[name] for name in self._into)), strict=True))
+        """Raises RuntimeError as the function does."""
+        try:
+            # As recorded: the optimiser would first watch a few runs, for each size, and finds nothing to gain.
+            with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
+                results = self._run(*(tensors[name] for name in self._into))
+        except RuntimeError as error:  # What went wrong stands behind a page of what called what.
+            raise RuntimeError(str(error).strip().rpartition("RuntimeError: ")[2]) from error
+        return dict(zip(self._out_of, results, strict=True))

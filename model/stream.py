@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from model.bandwidth import Bandwidth, BandwidthState, bandwidth, init_bandwidth
-from model.config import BLOCK, Calibration, DetectorConfig
+from model.config import BLOCK, FRAMES_PER_BLOCK, Calibration, DetectorConfig
 from model.features import TAIL, AnyFeatures, build_features, hann, spectra
 from model.frontends import NetState
 from model.gate import GateState, Kind, clean, gate, init_gate
@@ -33,7 +33,7 @@ class Detector(nn.Module):
         self.features: AnyFeatures = build_features(config.features)
         self.network: Network = build_network(config.network, self.features.layout, len(config.families))
         self.register_buffer("window", hann(), persistent=False)
-        self._recorded: Recorded | None = None
+        self._recorded: dict[int, Recorded] | None = None
 
     @property
     def device(self) -> torch.device:
@@ -43,13 +43,19 @@ class Detector(nn.Module):
         """Ready for inference: evaluation mode, normalisation folded, no gradients. Returns itself."""
         self.eval().requires_grad_(False)
         self.network.fold()
-        self._recorded = _record(self) if self.device.type == "cpu" else None
+        self._recorded = {}
+        self.recorded(1)
         return self
 
-    @property
-    def recorded(self) -> Recorded | None:
-        """The arithmetic of a block, recorded, where that is of use: on the CPU that it was prepared on."""
-        return self._recorded if self.device.type == "cpu" else None
+    def recorded(self, blocks: int) -> Recorded | None:
+        """The arithmetic of so many blocks at once, recorded; None where that is of no use: while it is trained, and
+        elsewhere than on a CPU.
+        """
+        if self._recorded is None or self.device.type != "cpu":
+            return None
+        if blocks not in self._recorded:
+            self._recorded[blocks] = _record(self, blocks)
+        return self._recorded[blocks]
 
     def calibration(self, band: Bandwidth) -> Calibration:
         """That of speech of this bandwidth."""
@@ -149,18 +155,24 @@ def assign(state: State, rows: Tensor | slice, new: State) -> None:
                 tensor.index_copy_(0, rows, fresh[name])
 
 
-def step(detector: Detector, state: State, samples: Tensor) -> tuple[State, Scores]:
-    """Hear samples: float32 (N, n) at 16 kHz, any n; NaN = lost, infinite = invalid. Scores whole blocks only."""
+def step(detector: Detector, state: State, samples: Tensor, together: int = 1) -> tuple[State, Scores]:
+    """Hear samples: float32 (N, n) at 16 kHz, any n; NaN = lost, infinite = invalid. Scores whole blocks only.
+
+    together: blocks that are computed at once, up to FEW_BLOCKS, which costs less; their scores differ from those of
+    blocks one by one in the last bits, by rounding.
+    """
     if samples.ndim != 2 or samples.shape[0] != state.tail.shape[0]:
         raise ValueError(f"samples of shape {tuple(samples.shape)} for {state.tail.shape[0]} streams")
     with torch.inference_mode():
         heard = samples.to(detector.device, torch.float32)
         if state.pending.shape[1]:
             heard = torch.cat([state.pending, heard], dim=1)
-        whole, results = heard.shape[1] // BLOCK * BLOCK, []
-        for at in range(0, whole, BLOCK):
-            state, scores = _recorded_block(detector, state, heard[:, at : at + BLOCK])
+        at, whole, results = 0, heard.shape[1] // BLOCK * BLOCK, []
+        while at < whole:
+            size = BLOCK * (together if whole - at >= together * BLOCK else 1)
+            state, scores = _recorded_blocks(detector, state, heard[:, at : at + size])
             results.append(scores)
+            at += size
         # A copy, because the samples are the caller's and may change.
         state = replace(state, pending=heard[:, whole:].clone())
         return state, _join(results, detector, samples.shape[0])
@@ -170,48 +182,56 @@ SCORES = tuple(f.name for f in fields(Scores))
 _SAMPLES = "samples"
 
 
-def _record(detector: Detector) -> Recorded:
-    def block(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        state, scores = _block(detector, State.from_tensors(tensors), tensors[_SAMPLES])
+def _record(detector: Detector, blocks: int) -> Recorded:
+    def run(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        state, scores = _blocks(detector, State.from_tensors(tensors), tensors[_SAMPLES])
         return state.tensors() | {name: getattr(scores, name) for name in SCORES}
 
-    return Recorded(block, init_state(detector, 2).tensors() | {_SAMPLES: torch.zeros(2, BLOCK)})
+    return Recorded(run, init_state(detector, 2).tensors() | {_SAMPLES: torch.zeros(2, blocks * BLOCK)})
 
 
-def _recorded_block(detector: Detector, state: State, samples: Tensor) -> tuple[State, Scores]:
-    """As _block, in a fraction of the time where it was recorded."""
-    if detector.recorded is None:
-        return _block(detector, state, samples)
-    out = detector.recorded(state.tensors() | {_SAMPLES: samples})
+def _recorded_blocks(detector: Detector, state: State, samples: Tensor) -> tuple[State, Scores]:
+    """As _blocks, in a fraction of the time where it was recorded."""
+    recorded = detector.recorded(samples.shape[1] // BLOCK)
+    if recorded is None:
+        return _blocks(detector, state, samples)
+    out = recorded(state.tensors() | {_SAMPLES: samples})
     return State.from_tensors(out), Scores(**{name: out[name] for name in SCORES})
 
 
-def _block(detector: Detector, state: State, samples: Tensor) -> tuple[State, Scores]:
-    """Score exactly one block (N, BLOCK)."""
+def _blocks(detector: Detector, state: State, samples: Tensor) -> tuple[State, Scores]:
+    """Score whole blocks (N, B * BLOCK), B up to FEW_BLOCKS."""
     config = detector.config
-    samples, gap, invalid = clean(samples)
-    window = torch.cat([state.tail, samples], dim=1)
+    cleaned = [clean(block) for block in torch.split(samples, BLOCK, dim=1)]
+    window = torch.cat([state.tail, *(block for block, _, _ in cleaned)], dim=1)
     spectrum = spectra(window, detector.window)
-    last = spectrum[:, -1]
+    last = spectrum[:, FRAMES_PER_BLOCK - 1 :: FRAMES_PER_BLOCK]
     power = last.real.square() + last.imag.square()
-    gate_state, kind, level = gate(config.gate, state.gate, samples, power, gap, invalid)
-    kind = kind[:, None]
+    gate_state, kinds, levels = state.gate, [], []
+    for b, (block, gap, invalid) in enumerate(cleaned):
+        gate_state, kind, level = gate(config.gate, gate_state, block, power[:, b], gap, invalid)
+        kinds.append(kind)
+        levels.append(level)
+    kind = torch.stack(kinds, dim=1)
     ok = kind == Kind.SPEECH
     out, net = detector.network(detector.features(spectrum), ok, state.net)
-    band_state, band = bandwidth(state.bandwidth, power, out.active[:, 0])
-    blocks = state.blocks + 1
+    band_state, bands = state.bandwidth, []
+    for b in range(len(cleaned)):
+        band_state, band = bandwidth(band_state, power[:, b], out.active[:, b])
+        bands.append(band)
+    heard = state.blocks[:, None] + torch.arange(1, len(cleaned) + 1, device=samples.device)
     scores = Scores(
         spoof=out.spoof,
         speech=torch.sigmoid(out.speech),
         kind=kind.masked_fill(ok & ~out.active, Kind.NOT_SPEECH),
         active=out.active,
         family=torch.softmax(out.family, dim=2),
-        level=level[:, None].clone(),
-        end=(blocks * BLOCK)[:, None],
-        warm=(blocks >= config.warm_blocks)[:, None],
-        bandwidth=band[:, None],
+        level=torch.stack(levels, dim=1),
+        end=heard * BLOCK,
+        warm=heard >= config.warm_blocks,
+        bandwidth=torch.stack(bands, dim=1),
     )
-    return State(state.pending, window[:, -TAIL:], blocks, gate_state, band_state, net), scores
+    return State(state.pending, window[:, -TAIL:], heard[:, -1], gate_state, band_state, net), scores
 
 
 def _join(parts: list[Scores], detector: Detector, batch: int) -> Scores:

@@ -118,7 +118,7 @@ class ServeSection(Section):
     idle_s: Positive = Field(10.0, description="a call from which nothing came for so long has ended")
     score_interval_ms: int = Field(500, ge=20, le=10_000, multiple_of=20, description="audio between two scores")
     insecure: bool = Field(False, description="listen beyond this machine without a secret or a certificate")
-    ring_s: Positive = Field(1.0, le=60, description="audio kept between the taps and scoring, of each channel")
+    ring_s: Positive = Field(2.0, le=60, description="audio kept between the taps and scoring, of each channel")
 
 
 class Config(Section):

@@ -6,6 +6,7 @@ the arithmetic, not with Python.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from model.bandwidth import Bandwidth
-from model.config import BLOCK_S
+from model.config import BLOCK, BLOCK_S
 from model.gate import Kind
 from model.stream import Detector, Scores, State, assign, init_state, select, step
 from monitor.alerts import UNKNOWN, Changes, Decision, Heard, decide, undecided
@@ -61,7 +62,7 @@ class Results:
 
 
 @dataclass(frozen=True)
-class _Outputs:
+class Outputs:
     """Of the network, over M rows. sound: bool, all of it is finite. Others as in model.stream.Scores."""
 
     sound: NDArray[np.bool_]
@@ -112,9 +113,18 @@ class Pool:
         assign(self._state, torch.from_numpy(rows).to(self.detector.device), init_state(self.detector, len(rows)))
 
     def step(self, blocks: Blocks) -> Results:
-        """Hear one block of some rows. Raises RuntimeError where the device fails; their states are then unchanged."""
+        """Hear and judge one block of some rows. Raises as hear() does."""
+        return self.judge(blocks, self.hear([blocks])[0])
+
+    def hear(self, several: Sequence[Blocks]) -> list[Outputs]:
+        """What the network says of up to FEW_BLOCKS blocks of the same rows, which follow each other; it goes on with
+        them. Raises RuntimeError where the device fails; the network's states are then unchanged.
+        """
+        return self._network(several[0].rows, [blocks.samples for blocks in several])
+
+    def judge(self, blocks: Blocks, heard: Outputs) -> Results:
+        """Evidence and decision of each block that was heard, in its turn."""
         rows = blocks.rows
-        heard = self._network(rows, blocks.samples)
         active = heard.active & (heard.speech >= self.config.evidence.min_speech_probability)
         self.kind[rows] = np.where((heard.kind == Kind.SPEECH) & ~active, Kind.NOT_SPEECH, heard.kind)
         active &= self.usable[rows]  # what cannot be trusted is no evidence
@@ -149,28 +159,32 @@ class Pool:
             changes=changes,
         )
 
-    def _network(self, rows: Ints, samples: NDArray[np.float32]) -> _Outputs:
+    def _network(self, rows: Ints, samples: Sequence[NDArray[np.float32]]) -> list[Outputs]:
         """Run the network. The state is kept once the outputs are here: a device may fail as late as that."""
-        audio = torch.from_numpy(samples)
-        if len(rows) == self.rows:
-            new, scores = step(self.detector, self._state, audio)
-            outputs = _outputs(scores)
+        count, size = len(rows), min(self.rows, rounded(len(rows)))
+        audio = torch.zeros(size, BLOCK * len(samples))
+        np.concatenate(samples, axis=1, out=audio[:count].numpy())
+        if count == self.rows:
+            new, scores = step(self.detector, self._state, audio, len(samples))
+            outputs = _outputs(scores, count)
             self._state = new
         else:
-            index = self._index(rows)
-            new, scores = step(self.detector, select(self._state, index), audio)
-            outputs = _outputs(scores)
-            assign(self._state, index, new)
-        if not outputs.sound.all():
-            self._reset_network(rows[~outputs.sound])
+            new, scores = step(self.detector, select(self._state, self._index(rows, size)), audio, len(samples))
+            outputs = _outputs(scores, count)
+            assign(self._state, self._index(rows, count), select(new, slice(0, count)))
+        sound = np.all([block.sound for block in outputs], axis=0)
+        if not sound.all():
+            self._reset_network(rows[~sound])
         return outputs
 
-    def _index(self, rows: Ints) -> torch.Tensor | slice:
-        """Rows that follow each other are a slice, which costs a tenth of a list of them."""
+    def _index(self, rows: Ints, size: int) -> torch.Tensor | slice:
+        """These rows, and any others behind them up to that size. Rows that follow each other are a slice, which costs
+        a tenth of a list of them.
+        """
         first, last = int(rows[0]), int(rows[-1])
-        if last - first + 1 == len(rows):
-            return slice(first, last + 1)
-        return torch.from_numpy(rows).to(self.detector.device)
+        if last - first + 1 == len(rows) and first + size <= self.rows:
+            return slice(first, first + size)
+        return torch.from_numpy(np.pad(rows, (0, size - len(rows)), mode="edge")).to(self.detector.device)
 
     def _levels(self, rows: Ints, level: Floats) -> None:
         self.level[rows] = level
@@ -216,17 +230,32 @@ class Pool:
         return llr, posterior(llr, self.config.evidence.prior)
 
 
-def _outputs(scores: Scores) -> _Outputs:
-    """Of one block, in one transfer from the device. What is not finite counts as not heard."""
-    before = (scores.level, scores.kind, scores.warm, scores.bandwidth)
-    parts = (*before, scores.active, scores.spoof, scores.speech, scores.family[:, 0])
-    figures = torch.cat(parts, dim=1).cpu().numpy().astype(np.float64)
-    said = figures[:, len(before) :]
+def rounded(rows: int) -> int:
+    """How many rows are computed for so many: up to an eighth more.
+
+    oneDNN compiles a convolution for each shape that it meets, which takes longer than the convolution, and keeps the
+    newest 1024: a server whose steps are of any size would compile all the time.
+    """
+    step = 1 << max(0, rows.bit_length() - 4)
+    return -(-rows // step) * step
+
+
+def _outputs(scores: Scores, rows: int) -> list[Outputs]:
+    """Of each block of the first rows, in one transfer from the device."""
+    single = (scores.level, scores.kind, scores.warm, scores.bandwidth, scores.active, scores.spoof, scores.speech)
+    parts = [part[:, :, None] for part in single]
+    figures = torch.cat([*parts, scores.family], dim=2)[:rows].cpu().numpy().astype(np.float64)
+    return [_of_block(figures[:, b]) for b in range(figures.shape[1])]
+
+
+def _of_block(figures: Floats) -> Outputs:
+    """(M, 7 + K). What is not finite counts as not heard."""
+    said = figures[:, 4:]
     sound = np.asarray(np.isfinite(said).all(axis=1))
     if not sound.all():
         said[~sound] = 0.0
     level, kind, warm, band, active, logit, speech = figures.T[:7]
-    return _Outputs(
+    return Outputs(
         sound=sound,
         level=level,
         kind=kind.astype(np.int64),

@@ -235,25 +235,42 @@ class RingBank:
 
     def take(self, timeout_s: float) -> Blocks | None:
         """The next block of every row that has one, or None after timeout_s or when woken without any."""
+        taken = self.take_several(timeout_s, ())
+        return taken[0] if taken else None
+
+    def take_several(self, timeout_s: float, counts: Sequence[int]) -> list[Blocks]:
+        """The next blocks of rows that have some, the same rows in each; [] after timeout_s or when woken without any.
+
+        counts: how many it may be at once beside 1, largest first. It is the first that half of the rows that have any
+        have, and those rows alone.
+        """
         with self.changed:
-            ready = np.flatnonzero(self.written - self.read >= BLOCK)
-            if not len(ready):
+            waiting = (self.written - self.read) // BLOCK
+            if not waiting.any():
                 self.changed.wait(timeout_s)
-                ready = np.flatnonzero(self.written - self.read >= BLOCK)
-                if not len(ready):
-                    return None
-            position = self.read[ready]
-            slots = position // BLOCK % self.slots
-            samples = self.audio.reshape(len(self.audio), self.slots, BLOCK)[ready, slots]
-            torn = self.torn[ready]
-            if torn.any():
-                samples[torn, 0] = np.nan
-                self.torn[ready] = False
-            end = position + BLOCK + self.origin[ready, slots]
-            captured_at = self.captured[ready, slots]
-            concealed = None
-            if (position < self.concealed_to[ready]).any():
-                concealed = self.concealed.reshape(len(self.audio), self.slots, BLOCK)[ready, slots]
-            self.read[ready] = position + BLOCK
+                waiting = (self.written - self.read) // BLOCK
+            some = np.count_nonzero(waiting)
+            if not some:
+                return []
+            count = next((n for n in counts if 2 * np.count_nonzero(waiting >= n) >= some), 1)
+            ready = np.flatnonzero(waiting >= count)
+            taken = [self._next(ready) for _ in range(count)]
             self.changed.notify_all()
-            return Blocks(ready, samples, end, captured_at, concealed)
+            return taken
+
+    def _next(self, ready: NDArray[np.int64]) -> Blocks:
+        """One block of each of these rows."""
+        position = self.read[ready]
+        slots = position // BLOCK % self.slots
+        samples = self.audio.reshape(len(self.audio), self.slots, BLOCK)[ready, slots]
+        torn = self.torn[ready]
+        if torn.any():
+            samples[torn, 0] = np.nan
+            self.torn[ready] = False
+        end = position + BLOCK + self.origin[ready, slots]
+        captured_at = self.captured[ready, slots]
+        concealed = None
+        if (position < self.concealed_to[ready]).any():
+            concealed = self.concealed.reshape(len(self.audio), self.slots, BLOCK)[ready, slots]
+        self.read[ready] = position + BLOCK
+        return Blocks(ready, samples, end, captured_at, concealed)

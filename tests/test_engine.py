@@ -12,6 +12,7 @@ import pytest
 from helpers import Audio, Says, make_detector, turning_call, voice
 
 from model.config import BLOCK, SAMPLE_RATE
+from model.stream import Detector
 from monitor.bus import Bus
 from monitor.config import Config
 from monitor.engine import Engine
@@ -88,6 +89,29 @@ def test_events_begin_with_the_call_end_with_it_and_scores_come_at_their_interva
     assert [e.sample for e in of(events, "score")] == list(range(640, 32_001, 640))
     assert events[-1].data["why"] == "end of audio"
     assert events[-1].data["duration_s"] == 2.0
+
+
+def test_a_server_that_catches_up_says_what_is_said_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    call = turning_call(3, 4, 4)
+    expected = Ear(ScriptedSource(chunks(call))).listen()
+    ear = Ear(ScriptedSource(chunks(call)))
+    ear.engine.serving = True
+    together: list[int] = []
+    hear = ear.pool.hear
+    monkeypatch.setattr(ear.pool, "hear", lambda several: together.append(len(several)) or hear(several))
+    scoring = threading.Thread(target=ear.engine.run)
+    with ear.bus:
+        scoring.start()
+        until = time.monotonic() + 60.0
+        while not of(ear.sink.events, "call.ended") and time.monotonic() < until:
+            time.sleep(0.02)
+        ear.engine.stop()
+        scoring.join(10.0)
+    assert together.count(4) > 10
+    assert sum(together) == len(call) // BLOCK
+    for event, same in zip(ear.sink.events, expected, strict=True):
+        assert (event.type, event.sample, event.data.get("state")) == (same.type, same.sample, same.data.get("state"))
+        assert event.data.get("llr", 0.0) == pytest.approx(same.data.get("llr", 0.0), abs=2e-3)
 
 
 def test_the_end_of_a_call_closes_its_alert() -> None:
@@ -224,6 +248,7 @@ def _out_of_memory(_forward: Any, *_inputs: Any) -> Any:
 
 def test_a_network_that_fails_is_a_state_and_scoring_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     ear = Ear(ScriptedSource(chunks(voice(5.0))))
+    monkeypatch.setattr(Detector, "recorded", lambda *_: None)
     network = ear.detector.network
     monkeypatch.setattr(network, "forward", Failing(network.forward, range(150, 160), _out_of_memory))
     events = ear.listen()
@@ -245,6 +270,7 @@ def test_a_network_that_gives_no_numbers_gives_no_evidence(monkeypatch: pytest.M
         return out, state
 
     ear = Ear(ScriptedSource(chunks(voice(5.0))))
+    monkeypatch.setattr(Detector, "recorded", lambda *_: None)
     network = ear.detector.network
     monkeypatch.setattr(network, "forward", Failing(network.forward, range(150, 160), no_number))
     events = ear.listen()

@@ -79,6 +79,29 @@ def test_channels_of_a_source_stay_in_step() -> None:
         assert np.array_equal(blocks.samples[0], -blocks.samples[1])
 
 
+@given(st.lists(st.integers(0, 9), min_size=3, max_size=3))
+def test_what_waits_is_taken_together_by_those_that_have_it(blocks: list[int]) -> None:
+    bank = RingBank(3, ROOM_S)
+    rings = [bank.open(row, 1) for row in range(3)]
+    for ring, n in zip(rings, blocks, strict=True):
+        ring.push(chunk(0, n * BLOCK + 5), wait=False)
+    ends: list[list[int]] = [[], [], []]
+    left = list(blocks)
+    while several := bank.take_several(0.0, (4, 2)):
+        having = [n for n in left if n]
+        most = next((k for k in (4, 2) if 2 * sum(n >= k for n in having) >= len(having)), 1)
+        assert len(several) == most
+        assert several[0].rows.tolist() == [row for row, n in enumerate(left) if n >= most]
+        for taken in several:
+            assert taken.rows.tolist() == several[0].rows.tolist()
+            for i, row in enumerate(taken.rows.tolist()):
+                end = int(taken.end[i])
+                assert np.array_equal(taken.samples[i], samples(end - BLOCK, BLOCK)[0])
+                ends[row].append(end)
+        left = [n - most if n >= most else n for n in left]
+    assert ends == [[BLOCK * (i + 1) for i in range(n)] for n in blocks]
+
+
 def test_sources_in_one_bank_do_not_wait_for_each_other() -> None:
     bank = RingBank(3, ROOM_S)
     one, two = bank.open(0, 1), bank.open(1, 2)

@@ -13,7 +13,8 @@ from model.checkpoint import load_state, save_detector, save_state
 from model.config import BLOCK, DetectorConfig, FeatureConfig, NetworkConfig
 from model.features import FEATURES, TAIL, spectra
 from model.gate import Kind
-from model.network import NETWORKS, SpeechLstm
+from model.network import FEW_BLOCKS, NETWORKS, SpeechLstm
+from model.recorded import Recorded
 from model.stream import Detector, Scores, assign, init_state, select, stack, step
 
 DEVICES = [
@@ -236,21 +237,41 @@ def test_training_sees_what_streaming_sees(network: str) -> None:
 
 
 @pytest.mark.parametrize(("feature", "network"), EVERY)
+def test_blocks_scored_together_score_as_one_by_one(feature: str, network: str) -> None:
+    detector = make_detector(feature, network)
+    x = audio(3)
+    x[1, 4000:4100] = float("nan")
+    for together in range(2, FEW_BLOCKS + 1):
+        state, scores = init_state(detector, 3), []
+        for part in x.split(7 * BLOCK + 100, dim=1):
+            state, more = step(detector, state, part, together)
+            scores.append(more)
+        assert_same(joined(scores, 1), whole(detector, x))
+
+
+@pytest.mark.parametrize(("feature", "network"), EVERY)
 def test_recorded_operations_compute_the_same_bits(feature: str, network: str, monkeypatch: pytest.MonkeyPatch) -> None:
     detector = make_detector(feature, network)
-    assert detector.recorded is not None
+    assert detector.recorded(1) is not None
     x = audio(5, blocks=90)
     x[1, 4000:9000] = 0.0
     x[2, 7000:7100] = float("nan")
     x[3, 9000] = float("inf")
     x[4] = 0.3 * torch.sin(torch.arange(x.shape[1]) * (2 * torch.pi * 425 / 16000))
     heard = [whole(detector, x[:n]) for n in (1, 5)]
-    monkeypatch.setattr(Detector, "recorded", None)
+    monkeypatch.setattr(Detector, "recorded", lambda *_: None)
     for n, scores in zip((1, 5), heard, strict=True):
         plain = whole(detector, x[:n])
         assert n == 1 or {Kind.SPEECH, Kind.ZEROS, Kind.GAP, Kind.INVALID} <= set(plain.kind.flatten().tolist())
         for name in Scores.__dataclass_fields__:
             assert torch.equal(getattr(scores, name), getattr(plain, name)), name
+
+
+def test_recorded_operations_fail_with_what_went_wrong() -> None:
+    product = Recorded(lambda named: {"xy": named["x"] @ named["y"]}, {"x": torch.ones(2, 3), "y": torch.ones(3, 2)})
+    assert torch.equal(product({"y": torch.ones(3, 2), "x": torch.ones(5, 3)})["xy"], torch.full((5, 2), 3.0))
+    with pytest.raises(RuntimeError, match=r"^mat1 and mat2 shapes cannot be multiplied"):
+        product({"x": torch.ones(2, 4), "y": torch.ones(3, 2)})
 
 
 def test_what_is_not_speech_leaves_the_recurrent_state_as_it_was() -> None:

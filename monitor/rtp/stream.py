@@ -66,6 +66,8 @@ class RtpStream:
     @property
     def held_s(self) -> float:
         """Seconds of audio that wait behind a hole."""
+        if not self.jitter.held:
+            return 0.0
         known = ((self._formats.get(h.packet.payload_type), h.packet.payload) for h in self.jitter.held)
         return sum(duration_s(form, payload) for form, payload in known if form is not None)
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from monitor import wire
 from monitor.bus import Bus
 from monitor.config import Config
-from monitor.engine import Engine
+from monitor.engine import TOGETHER, Engine
 from monitor.errors import BadInputError
 from monitor.notices import Notices
 from monitor.pool import Pool
@@ -29,6 +33,10 @@ from monitor.sinks.registry import open_sinks
 from monitor.traces import Traces
 
 DONE, INTERRUPTED = 0, 130
+SWITCH_S = 0.0002
+"""A thread that wants the interpreter has it after so long, not after Python's 5 ms: else the scoring thread waits for
+the taps after every piece of arithmetic, and falls behind while a third of the processors idles.
+"""
 SETTLE_S = 1.0
 """What calls that have ended may take to be scored to their end."""
 
@@ -40,7 +48,10 @@ def serve(config: Config, *, json_lines: bool = False) -> int:
     config = config.model_copy(update={"publish": publish})
     rows = MOST_PARTIES * section.max_calls
     epoch, ending, traces = wire.new_epoch(), Ending(), Traces(rows)
-    pool = Pool(open_detector(config.model), config, rows, traces)
+    detector = open_detector(config.model)
+    for count in TOGETHER:
+        detector.recorded(count)  # Before the first call, which should not wait for it.
+    pool = Pool(detector, config, rows, traces)
     sinks = [*open_sinks(config, epoch), *([json_sink(ending)] if json_lines else [])]
     with Bus(sinks, config.publish.queue_events, epoch) as bus:
         engine = Engine(pool, RingBank(rows, section.ring_s), bus, config, serving=True)
@@ -62,7 +73,7 @@ def serve(config: Config, *, json_lines: bool = False) -> int:
         listeners.start()
         engine.notice("listening", "; ".join(listeners.lines()))
         try:
-            with signals(ending), screen(keeper.pull, config, json_lines, ending, keeper.press) as shown:
+            with _fair_turns(), signals(ending), screen(keeper.pull, config, json_lines, ending, keeper.press) as shown:
                 notices = Notices(bus, shown, ending.wanted.set)
 
                 def close() -> None:
@@ -75,6 +86,21 @@ def serve(config: Config, *, json_lines: bool = False) -> int:
         finally:
             listeners.close()
     return INTERRUPTED if ending.interrupted else DONE
+
+
+@contextmanager
+def _fair_turns() -> Iterator[None]:
+    """Threads take turns every SWITCH_S, and none stands still while what is there from the start is looked through for
+    garbage, again and again, because packets come and go.
+    """
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_S)
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        sys.setswitchinterval(before)
 
 
 def _page(config: Config, switchboard: Switchboard, engine: Engine, keeper: BoardKeeper) -> list[Listener]:
