@@ -23,8 +23,10 @@ from monitor.ring import Blocks, RingBank
 from monitor.types import Source
 
 WAIT_S = 0.05
-TURN_S = 0.02
-"""A server scores its streams together, so often, in large steps: not one by one as their packets come."""
+TURN_S, LONGEST_TURN_S, TURN_SHARE = 0.02, 0.08, 0.5
+"""A server scores its streams together, so often, in large steps: not one by one as their packets come. Where a turn
+takes long it rests as long again, if that leaves it often enough: more blocks wait then, and are scored together.
+"""
 TOGETHER = (4, 2)
 """Blocks of a stream that a server may score at once where more than one waits, which costs a third less a block. One
 microphone, and a recording, is scored block by block: what is said of it must not depend on how fast it was.
@@ -53,6 +55,8 @@ class Engine:
         self.interrupted = False
         self.strained = False
         self._waiting_since: float | None = None
+        self._took = 0.0
+        """Of the turn now, for scoring."""
         self._between = False
         """The next turn is for the few streams that wait."""
         self._lost_before = 0
@@ -92,11 +96,11 @@ class Engine:
         try:
             self._begin()
             while not self._stopping.is_set() and (self.serving or not all(c.ended for c in self.calls)):
-                begun = time.monotonic()
+                begun, self._took = time.monotonic(), 0.0
                 self._turn()
                 if self.serving:
                     self.look_back(time.monotonic())
-                    time.sleep(max(0.0, begun + self.pause_s() - time.monotonic()))
+                    time.sleep(max(0.0, begun + self.pause_s(self._took) - time.monotonic()))
         finally:
             self.interrupted = not all(c.ended for c in self.calls)
             self._end()
@@ -109,13 +113,15 @@ class Engine:
             self._waiting_since = now
         self.strained = self._waiting_since is not None and now - self._waiting_since >= STRAINED_FOR_S
 
-    def pause_s(self) -> float:
-        """From turn to turn. Without any when most streams wait. A few that wait, such as those of peers that send too
-        fast, get every second turn one of their own: turn after turn for them would take the time of all.
+    def pause_s(self, took: float) -> float:
+        """From turn to turn, of which the last one scored for so long. Without any when most streams wait. A few that
+        wait, such as those of peers that send too fast, get every second turn one of their own: turn after turn for
+        them would take the time of all.
         """
         behind = self.bank.behind
         self._between = 0.0 < behind < MANY and not self._between
-        return 0.0 if behind >= MANY else TURN_S / 2 if self._between else TURN_S
+        turn = max(TURN_S, min(LONGEST_TURN_S, took / TURN_SHARE))
+        return 0.0 if behind >= MANY else turn / 2 if self._between else turn
 
     def vitals(self) -> dict[str, object]:
         """How the engine does, for heartbeats: latencies in ms, audio lost and waiting in s, health of the sinks."""
@@ -169,7 +175,9 @@ class Engine:
         if self.serving:
             self._begin()  # After taking: whatever was taken belongs to a call that had entered before.
         if several:
+            begun = time.monotonic()
             self._score(several)
+            self._took = time.monotonic() - begun
         while self._notices:
             self.reporter.notice(*self._notices.popleft())
         for call in self.calls:

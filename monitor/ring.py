@@ -200,8 +200,8 @@ class RingBank:
 
     @property
     def behind(self) -> float:
-        """Share of the rows in use with more to catch up with than packets of 60 ms bring at once: 0 to 1."""
-        return self.share_waiting(3 * BLOCK)
+        """Share of the rows in use with more to catch up with than comes while a server rests that is in time."""
+        return self.share_waiting(9 * BLOCK)
 
     def share_waiting(self, samples: int) -> float:
         """Share of the rows in use in which more than so many samples wait: 0 to 1."""

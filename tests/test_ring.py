@@ -427,8 +427,8 @@ def test_which_share_of_the_rows_waits() -> None:
     rings = [bank.claim([1])[0] for _ in range(4)]
     assert bank.behind == 0.0
     for ring in rings[:3]:
-        ring.push(chunk(0, 4 * BLOCK), wait=False)
-    rings[3].push(chunk(0, 2 * BLOCK), wait=False)
+        ring.push(chunk(0, 10 * BLOCK), wait=False)
+    rings[3].push(chunk(0, 9 * BLOCK), wait=False)
     assert bank.behind == 0.75
     bank.release(rings[0])
     assert bank.behind == pytest.approx(2 / 3)

@@ -15,7 +15,7 @@ from helpers import make_detector, turning_call, voice
 
 from monitor.bus import Bus
 from monitor.config import Config
-from monitor.engine import STRAINED_FOR_S, TURN_S, Engine
+from monitor.engine import LONGEST_TURN_S, STRAINED_FOR_S, TURN_S, Engine
 from monitor.pool import Pool
 from monitor.ring import RingBank
 from monitor.serve.board import BoardKeeper
@@ -186,10 +186,14 @@ def test_a_few_streams_that_wait_do_not_get_every_turn(stopped: Server) -> None:
     for name in ("flood", "one", "two"):
         stopped.call(name)
     stopped.say("flood", voice(2.0))
-    pauses = [stopped.engine.pause_s() for _ in range(4)]
+    pauses = [stopped.engine.pause_s(0.0) for _ in range(4)]
     assert pauses == [TURN_S / 2, TURN_S, TURN_S / 2, TURN_S]
     stopped.say("one", voice(2.0))
-    assert stopped.engine.pause_s() == 0.0, "most wait: the server is behind"
+    assert stopped.engine.pause_s(0.0) == 0.0, "most wait: the server is behind"
+
+
+def test_a_server_in_time_rests_as_long_as_it_took_and_not_for_long(stopped: Server) -> None:
+    assert [stopped.engine.pause_s(took) for took in (0.005, 0.02, 10.0)] == [TURN_S, 0.04, LONGEST_TURN_S]
 
 
 @pytest.mark.parametrize(
