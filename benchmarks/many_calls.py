@@ -183,7 +183,7 @@ def run(calls: int, seconds: float, weights: str, misbehaving: int, screen: str,
     address = free_address()
     port, tcp = (int(free_address().rpartition(":")[2]) for _ in range(2))
     begun_file, log = folder / "begun", folder / "log"
-    room = calls + 2 * misbehaving
+    room = calls + misbehaving
     words = ["serve", "--rtp", f"127.0.0.1:{port}", "--publish", address, "--screen", screen]
     words += ["--set", f"serve.max_calls={room}"]
     words += ["--weights", weights] if weights != "default" else []

@@ -184,23 +184,23 @@ _SAMPLES = "samples"
 
 def _record(detector: Detector, blocks: int) -> Recorded:
     def run(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        state, scores = _blocks(detector, State.from_tensors(tensors), tensors[_SAMPLES])
+        state, scores = score_blocks(detector, State.from_tensors(tensors), tensors[_SAMPLES])
         return state.tensors() | {name: getattr(scores, name) for name in SCORES}
 
     return Recorded(run, init_state(detector, 2).tensors() | {_SAMPLES: torch.zeros(2, blocks * BLOCK)})
 
 
 def _recorded_blocks(detector: Detector, state: State, samples: Tensor) -> tuple[State, Scores]:
-    """As _blocks, in a fraction of the time where it was recorded."""
+    """As score_blocks, in a fraction of the time where it was recorded."""
     recorded = detector.recorded(samples.shape[1] // BLOCK)
     if recorded is None:
-        return _blocks(detector, state, samples)
+        return score_blocks(detector, state, samples)
     out = recorded(state.tensors() | {_SAMPLES: samples})
     return State.from_tensors(out), Scores(**{name: out[name] for name in SCORES})
 
 
-def _blocks(detector: Detector, state: State, samples: Tensor) -> tuple[State, Scores]:
-    """Score whole blocks (N, B * BLOCK), B up to FEW_BLOCKS."""
+def score_blocks(detector: Detector, state: State, samples: Tensor) -> tuple[State, Scores]:
+    """What step() does with whole blocks: samples (N, B * BLOCK), B up to FEW_BLOCKS, and nothing that waits."""
     config = detector.config
     cleaned = [clean(block) for block in torch.split(samples, BLOCK, dim=1)]
     window = torch.cat([state.tail, *(block for block, _, _ in cleaned)], dim=1)

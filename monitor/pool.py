@@ -14,9 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from model.bandwidth import Bandwidth
-from model.config import BLOCK, BLOCK_S
+from model.config import BLOCK_S
 from model.gate import Kind
-from model.stream import Detector, Scores, State, assign, init_state, select, step
+from model.packed import FIGURES, PackedStreams
+from model.stream import Detector
 from monitor.alerts import UNKNOWN, Changes, Decision, Heard, decide, undecided
 from monitor.config import Config
 from monitor.evidence import Scaling, accumulate, named, no_evidence, posterior, recent_llr, whole_llr
@@ -91,13 +92,13 @@ class Pool:
         self.bandwidth = np.full(rows, int(Bandwidth.UNKNOWN), dtype=np.int64)
         fitted = [detector.calibration(band) for band in Bandwidth]
         self._scales = np.array([[c.scale for c in fitted], [c.offset for c in fitted]])
-        self._state: State = init_state(detector, rows)
+        self._streams = PackedStreams(detector, rows)
         torch.set_num_threads(config.model.threads)
 
     def open(self, rows: slice) -> None:
         """Start streams that have heard nothing."""
         index = np.arange(rows.start, rows.stop)
-        self._reset_network(index)
+        self._streams.reset(index)
         self.evidence.put(index, no_evidence(len(index), len(self.detector.config.families)))
         self.decision.put(index, undecided(len(index)))
         self.usable[rows], self.kind[rows], self.level[rows], self.peak_level[rows] = True, Kind.SILENCE, -120.0, -120.0
@@ -109,8 +110,9 @@ class Pool:
         """The calibration of each row, by what is known of its bandwidth."""
         return Scaling(*self._scales[:, self.bandwidth[rows]])
 
-    def _reset_network(self, rows: Ints) -> None:
-        assign(self._state, torch.from_numpy(rows).to(self.detector.device), init_state(self.detector, len(rows)))
+    def prepare(self, counts: Sequence[int]) -> None:
+        """Get ready to hear so many blocks at once, which takes a moment."""
+        self._streams.prepare(counts)
 
     def step(self, blocks: Blocks) -> Results:
         """Hear and judge one block of some rows. Raises as hear() does."""
@@ -120,7 +122,13 @@ class Pool:
         """What the network says of up to FEW_BLOCKS blocks of the same rows, which follow each other; it goes on with
         them. Raises RuntimeError where the device fails; the network's states are then unchanged.
         """
-        return self._network(several[0].rows, [blocks.samples for blocks in several])
+        rows = several[0].rows
+        figures = self._streams.hear(rows, [blocks.samples for blocks in several]).astype(np.float64)
+        outputs = [_outputs(figures[:, b]) for b in range(len(several))]
+        sound = np.all([block.sound for block in outputs], axis=0)
+        if not sound.all():
+            self._streams.reset(rows[~sound])
+        return outputs
 
     def judge(self, blocks: Blocks, heard: Outputs) -> Results:
         """Evidence and decision of each block that was heard, in its turn."""
@@ -158,33 +166,6 @@ class Pool:
             before=before.state,
             changes=changes,
         )
-
-    def _network(self, rows: Ints, samples: Sequence[NDArray[np.float32]]) -> list[Outputs]:
-        """Run the network. The state is kept once the outputs are here: a device may fail as late as that."""
-        count, size = len(rows), min(self.rows, rounded(len(rows)))
-        audio = torch.zeros(size, BLOCK * len(samples))
-        np.concatenate(samples, axis=1, out=audio[:count].numpy())
-        if count == self.rows:
-            new, scores = step(self.detector, self._state, audio, len(samples))
-            outputs = _outputs(scores, count)
-            self._state = new
-        else:
-            new, scores = step(self.detector, select(self._state, self._index(rows, size)), audio, len(samples))
-            outputs = _outputs(scores, count)
-            assign(self._state, self._index(rows, count), select(new, slice(0, count)))
-        sound = np.all([block.sound for block in outputs], axis=0)
-        if not sound.all():
-            self._reset_network(rows[~sound])
-        return outputs
-
-    def _index(self, rows: Ints, size: int) -> torch.Tensor | slice:
-        """These rows, and any others behind them up to that size. Rows that follow each other are a slice, which costs
-        a tenth of a list of them.
-        """
-        first, last = int(rows[0]), int(rows[-1])
-        if last - first + 1 == len(rows) and first + size <= self.rows:
-            return slice(first, first + size)
-        return torch.from_numpy(np.pad(rows, (0, size - len(rows)), mode="edge")).to(self.detector.device)
 
     def _levels(self, rows: Ints, level: Floats) -> None:
         self.level[rows] = level
@@ -230,27 +211,9 @@ class Pool:
         return llr, posterior(llr, self.config.evidence.prior)
 
 
-def rounded(rows: int) -> int:
-    """How many rows are computed for so many: up to an eighth more.
-
-    oneDNN compiles a convolution for each shape that it meets, which takes longer than the convolution, and keeps the
-    newest 1024: a server whose steps are of any size would compile all the time.
-    """
-    step = 1 << max(0, rows.bit_length() - 4)
-    return -(-rows // step) * step
-
-
-def _outputs(scores: Scores, rows: int) -> list[Outputs]:
-    """Of each block of the first rows, in one transfer from the device."""
-    single = (scores.level, scores.kind, scores.warm, scores.bandwidth, scores.active, scores.spoof, scores.speech)
-    parts = [part[:, :, None] for part in single]
-    figures = torch.cat([*parts, scores.family], dim=2)[:rows].cpu().numpy().astype(np.float64)
-    return [_of_block(figures[:, b]) for b in range(figures.shape[1])]
-
-
-def _of_block(figures: Floats) -> Outputs:
-    """(M, 7 + K). What is not finite counts as not heard."""
-    said = figures[:, 4:]
+def _outputs(figures: Floats) -> Outputs:
+    """Of one block, (M, 7 + K) as PackedStreams says it. What is not finite counts as not heard."""
+    said = figures[:, FIGURES.index("active") :]
     sound = np.asarray(np.isfinite(said).all(axis=1))
     if not sound.all():
         said[~sound] = 0.0

@@ -12,7 +12,7 @@ import pytest
 from helpers import Audio, Says, make_detector, turning_call, voice
 
 from model.config import BLOCK, SAMPLE_RATE
-from model.stream import Detector
+from model.packed import PackedStreams
 from monitor.bus import Bus
 from monitor.config import Config
 from monitor.engine import Engine
@@ -247,8 +247,8 @@ def _out_of_memory(_forward: Any, *_inputs: Any) -> Any:
 
 
 def test_a_network_that_fails_is_a_state_and_scoring_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PackedStreams, "prepare", lambda *_: None)  # else what is recorded runs
     ear = Ear(ScriptedSource(chunks(voice(5.0))))
-    monkeypatch.setattr(Detector, "recorded", lambda *_: None)
     network = ear.detector.network
     monkeypatch.setattr(network, "forward", Failing(network.forward, range(150, 160), _out_of_memory))
     events = ear.listen()
@@ -269,8 +269,8 @@ def test_a_network_that_gives_no_numbers_gives_no_evidence(monkeypatch: pytest.M
         out.spoof.fill_(float("nan"))
         return out, state
 
+    monkeypatch.setattr(PackedStreams, "prepare", lambda *_: None)  # else what is recorded runs
     ear = Ear(ScriptedSource(chunks(voice(5.0))))
-    monkeypatch.setattr(Detector, "recorded", lambda *_: None)
     network = ear.detector.network
     monkeypatch.setattr(network, "forward", Failing(network.forward, range(150, 160), no_number))
     events = ear.listen()

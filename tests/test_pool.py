@@ -14,10 +14,10 @@ from helpers import voice
 from numpy.typing import NDArray
 from torch.utils._python_dispatch import TorchDispatchMode
 
-import monitor.pool
 from model.bandwidth import Bandwidth
 from model.config import BLOCK, Calibration, DetectorConfig, NetworkConfig
 from model.gate import Kind
+from model.recorded import Recorded
 from model.stream import Detector
 from monitor.alerts import CLEAR, LISTENING, UNKNOWN, Decision
 from monitor.config import Config
@@ -90,7 +90,7 @@ def copies(pool: Pool) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]
     """Evidence, decisions and network state as they are now."""
     evidence = {f: getattr(pool.evidence, f).copy() for f in Evidence.__dataclass_fields__}
     decision = {f: getattr(pool.decision, f).copy() for f in Decision.__dataclass_fields__}
-    return evidence, decision, {k: v.clone() for k, v in pool._state.tensors().items()}
+    return evidence, decision, {k: v.clone() for k, v in pool._streams.tensors().items()}
 
 
 def assert_unchanged(pool: Pool, before: Any) -> None:
@@ -115,7 +115,7 @@ def test_what_is_concealed_is_heard_by_the_network_and_is_no_evidence() -> None:
         if concealed is not None:
             assert holed.pool.reason(1) is Reason.GAP
             assert not results.votes[1]
-    one, other = whole.pool._state.tensors(), holed.pool._state.tensors()
+    one, other = whole.pool._streams.tensors(), holed.pool._streams.tensors()
     assert all(torch.equal(one[name], other[name]) for name in one), "the network heard the same"
     heard, less = whole.pool.evidence.blocks, holed.pool.evidence.blocks
     assert heard[0] == less[0]
@@ -245,9 +245,11 @@ def test_every_kind_has_a_reason() -> None:
 # Faults of the network.
 
 
-@pytest.mark.parametrize("place", ["step", "_outputs"])
+@pytest.mark.parametrize("place", [(Recorded, "__call__"), (torch.Tensor, "cpu")], ids=["at once", "late"])
 @pytest.mark.parametrize("rows", [[0, 1, 2], [0, 2]])
-def test_a_network_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch, place: str, rows: Rows) -> None:
+def test_a_network_that_fails_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, place: tuple[type, str], rows: Rows
+) -> None:
     some = player(voices(3))
     some.play(60)
     before, at = copies(some.pool), some.at.copy()
@@ -256,7 +258,7 @@ def test_a_network_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch, p
         raise RuntimeError("out of memory")
 
     with monkeypatch.context() as patch:
-        patch.setattr(monitor.pool, place, fail)
+        patch.setattr(*place, fail)
         with pytest.raises(RuntimeError, match="out of memory"):
             some.step(rows)
     assert_unchanged(some.pool, before)
@@ -271,7 +273,8 @@ def test_a_score_that_is_no_number_is_no_evidence_and_the_stream_starts_again() 
     some.play(110)
     assert UNKNOWN not in some.pool.decision.state
     with torch.inference_mode():
-        some.pool._state.net["c"][1] = torch.nan
+        matrix, columns, _ = some.pool._streams._places["net.c"]
+        some.pool._streams.tensors()[matrix][1, columns] = torch.nan
     before, _, _ = copies(some.pool)
     results = some.step([0, 1])
     assert some.pool.evidence.blocks.tolist() == [111, 110]
@@ -280,7 +283,7 @@ def test_a_score_that_is_no_number_is_no_evidence_and_the_stream_starts_again() 
     assert np.isfinite(results.llr).all()
     assert some.pool.decision.state[1] == UNKNOWN
     assert some.pool.decision.state[0] != UNKNOWN
-    assert all(bool(torch.isfinite(v).all()) for v in some.pool._state.tensors().values() if v.is_floating_point())
+    assert all(bool(torch.isfinite(v).all()) for v in some.pool._streams.tensors().values() if v.is_floating_point())
     some.play(30)
     assert some.pool.evidence.blocks.tolist() == [141, 140]
     assert some.pool.decision.state[1] != UNKNOWN

@@ -48,10 +48,8 @@ def serve(config: Config, *, json_lines: bool = False) -> int:
     config = config.model_copy(update={"publish": publish})
     rows = MOST_PARTIES * section.max_calls
     epoch, ending, traces = wire.new_epoch(), Ending(), Traces(rows)
-    detector = open_detector(config.model)
-    for count in TOGETHER:
-        detector.recorded(count)  # Before the first call, which should not wait for it.
-    pool = Pool(detector, config, rows, traces)
+    pool = Pool(open_detector(config.model), config, rows, traces)
+    pool.prepare(TOGETHER)
     sinks = [*open_sinks(config, epoch), *([json_sink(ending)] if json_lines else [])]
     with Bus(sinks, config.publish.queue_events, epoch) as bus:
         engine = Engine(pool, RingBank(rows, section.ring_s), bus, config, serving=True)
