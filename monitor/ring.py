@@ -21,6 +21,8 @@ LONGEST_FILL = SAMPLE_RATE // 2
 """Samples of lost audio that are filled in; of a longer gap the rest is skipped."""
 
 
+MOST_PASSED = 4
+
 Marks = NDArray[np.bool_]
 
 
@@ -197,6 +199,8 @@ class RingBank:
         """Of each block held: when its last sample was there, monotonic seconds."""
         self.changed = threading.Condition()
         self._busy = np.zeros(rows, dtype=np.bool_)
+        self._passed = np.zeros(rows, dtype=np.int64)
+        """How often the blocks that wait in a row were left while others were taken."""
 
     @property
     def behind(self) -> float:
@@ -242,7 +246,8 @@ class RingBank:
         """The next blocks of rows that have some, the same rows in each; [] after timeout_s or when woken without any.
 
         counts: how many it may be at once beside 1, largest first. It is the first that half of the rows that have any
-        have, and those rows alone.
+        have, and those rows alone; nobody is passed over more than MOST_PASSED times, as a call that has ended with less
+        would be for ever.
         """
         with self.changed:
             waiting = (self.written - self.read) // BLOCK
@@ -253,7 +258,12 @@ class RingBank:
             if not some:
                 return []
             count = next((n for n in counts if 2 * np.count_nonzero(waiting >= n) >= some), 1)
+            if (self._passed[waiting > 0] >= MOST_PASSED).any():
+                count = 1
             ready = np.flatnonzero(waiting >= count)
+            self._passed += 1
+            self._passed[ready] = 0
+            self._passed[waiting == 0] = 0
             taken = [self._next(ready) for _ in range(count)]
             self.changed.notify_all()
             return taken

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from model.config import BLOCK, SAMPLE_RATE
-from monitor.ring import LONGEST_FILL, Blocks, Ring, RingBank
+from monitor.ring import LONGEST_FILL, MOST_PASSED, Blocks, Ring, RingBank
 from monitor.types import Chunk
 
 ROOM_S = 4.0
@@ -100,6 +100,21 @@ def test_what_waits_is_taken_together_by_those_that_have_it(blocks: list[int]) -
                 ends[row].append(end)
         left = [n - most if n >= most else n for n in left]
     assert ends == [[BLOCK * (i + 1) for i in range(n)] for n in blocks]
+
+
+def test_a_call_that_ended_with_less_than_the_others_have_is_not_passed_over_for_ever() -> None:
+    bank = RingBank(3, ROOM_S)
+    ended, *others = [bank.open(row, 1) for row in range(3)]
+    ended.push(chunk(0, 2 * BLOCK), wait=False)
+    ended.finish()
+    at = turns = 0
+    while ended.fill >= BLOCK:
+        for ring in others:
+            ring.push(chunk(at, 4 * BLOCK), wait=False)
+        at += 4 * BLOCK
+        assert bank.take_several(0.0, (4, 2))
+        turns += 1
+    assert turns == 2 * (MOST_PASSED + 1)
 
 
 def test_sources_in_one_bank_do_not_wait_for_each_other() -> None:
