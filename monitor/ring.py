@@ -246,8 +246,8 @@ class RingBank:
         """The next blocks of rows that have some, the same rows in each; [] after timeout_s or when woken without any.
 
         counts: how many it may be at once beside 1, largest first. It is the first that half of the rows that have any
-        have, and those rows alone; nobody is passed over more than MOST_PASSED times, as a call that has ended with less
-        would be for ever.
+        have, and those rows alone; nobody is passed over more than MOST_PASSED times, as a call that has ended with
+        less would be for ever.
         """
         with self.changed:
             waiting = (self.written - self.read) // BLOCK
