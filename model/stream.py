@@ -33,7 +33,8 @@ class Detector(nn.Module):
         self.features: AnyFeatures = build_features(config.features)
         self.network: Network = build_network(config.network, self.features.layout, len(config.families))
         self.register_buffer("window", hann(), persistent=False)
-        self._recorded: dict[int, Recorded] | None = None
+        self._prepared = False
+        self._recorded: Recorded | None = None
 
     @property
     def device(self) -> torch.device:
@@ -43,19 +44,18 @@ class Detector(nn.Module):
         """Ready for inference: evaluation mode, normalisation folded, no gradients. Returns itself."""
         self.eval().requires_grad_(False)
         self.network.fold()
-        self._recorded = {}
-        self.recorded(1)
+        self._prepared = True
         return self
 
-    def recorded(self, blocks: int) -> Recorded | None:
-        """The arithmetic of so many blocks at once, recorded; None where that is of no use: while it is trained, and
+    def recorded(self) -> Recorded | None:
+        """The arithmetic of a block, recorded at its first use; None where that is of no use: while it is trained, and
         elsewhere than on a CPU.
         """
-        if self._recorded is None or self.device.type != "cpu":
+        if not self._prepared or self.device.type != "cpu":
             return None
-        if blocks not in self._recorded:
-            self._recorded[blocks] = _record(self, blocks)
-        return self._recorded[blocks]
+        if self._recorded is None:
+            self._recorded = _record(self)
+        return self._recorded
 
     def calibration(self, band: Bandwidth) -> Calibration:
         """That of speech of this bandwidth."""
@@ -155,24 +155,18 @@ def assign(state: State, rows: Tensor | slice, new: State) -> None:
                 tensor.index_copy_(0, rows, fresh[name])
 
 
-def step(detector: Detector, state: State, samples: Tensor, together: int = 1) -> tuple[State, Scores]:
-    """Hear samples: float32 (N, n) at 16 kHz, any n; NaN = lost, infinite = invalid. Scores whole blocks only.
-
-    together: blocks that are computed at once, up to FEW_BLOCKS, which costs less; their scores differ from those of
-    blocks one by one in the last bits, by rounding.
-    """
+def step(detector: Detector, state: State, samples: Tensor) -> tuple[State, Scores]:
+    """Hear samples: float32 (N, n) at 16 kHz, any n; NaN = lost, infinite = invalid. Scores whole blocks only."""
     if samples.ndim != 2 or samples.shape[0] != state.tail.shape[0]:
         raise ValueError(f"samples of shape {tuple(samples.shape)} for {state.tail.shape[0]} streams")
     with torch.inference_mode():
         heard = samples.to(detector.device, torch.float32)
         if state.pending.shape[1]:
             heard = torch.cat([state.pending, heard], dim=1)
-        at, whole, results = 0, heard.shape[1] // BLOCK * BLOCK, []
-        while at < whole:
-            size = BLOCK * (together if whole - at >= together * BLOCK else 1)
-            state, scores = _recorded_blocks(detector, state, heard[:, at : at + size])
+        whole, results = heard.shape[1] // BLOCK * BLOCK, []
+        for at in range(0, whole, BLOCK):
+            state, scores = _recorded_block(detector, state, heard[:, at : at + BLOCK])
             results.append(scores)
-            at += size
         # A copy, because the samples are the caller's and may change.
         state = replace(state, pending=heard[:, whole:].clone())
         return state, _join(results, detector, samples.shape[0])
@@ -182,17 +176,17 @@ SCORES = tuple(f.name for f in fields(Scores))
 _SAMPLES = "samples"
 
 
-def _record(detector: Detector, blocks: int) -> Recorded:
+def _record(detector: Detector) -> Recorded:
     def run(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         state, scores = score_blocks(detector, State.from_tensors(tensors), tensors[_SAMPLES])
         return state.tensors() | {name: getattr(scores, name) for name in SCORES}
 
-    return Recorded(run, init_state(detector, 2).tensors() | {_SAMPLES: torch.zeros(2, blocks * BLOCK)})
+    return Recorded(run, init_state(detector, 2).tensors() | {_SAMPLES: torch.zeros(2, BLOCK)})
 
 
-def _recorded_blocks(detector: Detector, state: State, samples: Tensor) -> tuple[State, Scores]:
+def _recorded_block(detector: Detector, state: State, samples: Tensor) -> tuple[State, Scores]:
     """As score_blocks, in a fraction of the time where it was recorded."""
-    recorded = detector.recorded(samples.shape[1] // BLOCK)
+    recorded = detector.recorded()
     if recorded is None:
         return score_blocks(detector, state, samples)
     out = recorded(state.tensors() | {_SAMPLES: samples})
@@ -200,7 +194,9 @@ def _recorded_blocks(detector: Detector, state: State, samples: Tensor) -> tuple
 
 
 def score_blocks(detector: Detector, state: State, samples: Tensor) -> tuple[State, Scores]:
-    """What step() does with whole blocks: samples (N, B * BLOCK), B up to FEW_BLOCKS, and nothing that waits."""
+    """What step() does with a block, for several at once, which cost less each and score the same but for rounding:
+    samples (N, B * BLOCK), B up to FEW_BLOCKS, and nothing that waits.
+    """
     config = detector.config
     cleaned = [clean(block) for block in torch.split(samples, BLOCK, dim=1)]
     window = torch.cat([state.tail, *(block for block, _, _ in cleaned)], dim=1)
