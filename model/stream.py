@@ -6,7 +6,8 @@ reset exists, and two streams can share a call by being stacked along the first 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -35,6 +36,7 @@ class Detector(nn.Module):
         self.register_buffer("window", hann(), persistent=False)
         self._prepared = False
         self._recorded: Recorded | None = None
+        self._watched = False
 
     @property
     def device(self) -> torch.device:
@@ -48,14 +50,23 @@ class Detector(nn.Module):
         return self
 
     def recorded(self) -> Recorded | None:
-        """The arithmetic of a block, recorded at its first use; None where that is of no use: while it is trained, and
-        elsewhere than on a CPU.
+        """The arithmetic of a block, recorded at its first use; None where that is of no use: while it is trained or
+        watched, and elsewhere than on a CPU.
         """
-        if not self._prepared or self.device.type != "cpu":
+        if self._watched or not self._prepared or self.device.type != "cpu":
             return None
         if self._recorded is None:
             self._recorded = _record(self)
         return self._recorded
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """While open, forward hooks of the network's modules are called, as no record of its arithmetic calls them."""
+        self._watched = True
+        try:
+            yield
+        finally:
+            self._watched = False
 
     def calibration(self, band: Bandwidth) -> Calibration:
         """That of speech of this bandwidth."""

@@ -59,7 +59,8 @@ def _watching(detector: Detector) -> Iterator[_Seen]:
     seen = _Seen([], [])
     handle = detector.network.recurrent.register_forward_hook(seen)
     try:
-        yield seen
+        with detector.watched():
+            yield seen
     finally:
         handle.remove()
 
