@@ -14,7 +14,7 @@ from test_vocoders import contour, voice
 
 from model.vocoders import VocoderError
 from training.corpora import CorpusError, load_manifest
-from training.open_vocoders import tflite
+from training.open_vocoders import fargan, tflite
 from training.open_vocoders.damage import DAMAGES
 from training.open_vocoders.hifigan import V2, Generator, load, synthesise
 from training.open_vocoders.mel import LJSPEECH, at_rate, filters, fitted, log_mel
@@ -142,3 +142,35 @@ def test_a_missing_package_and_a_wrong_file_are_named(tmp_path: Path, monkeypatc
 def test_fitted_cuts_and_fills() -> None:
     assert fitted(np.ones(3, np.float32), 5).tolist() == [1, 1, 1, 0, 0]
     assert fitted(np.ones(3, np.float32), 2).tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_damaged_features_of_fargan_keep_their_pitch_and_change_their_spectrum(name: str) -> None:
+    rng = np.random.default_rng(0)
+    before = rng.normal(0.0, 0.3, (200, fargan.FEATURES)).astype(np.float32)
+    before[:, 0] += 10.0
+    after = fargan.damaged(before, name, np.random.default_rng(4))
+    assert after.dtype == np.float32
+    assert after.shape[1] == fargan.FEATURES
+    if name == "tempo":
+        assert after.shape[0] != before.shape[0]
+        return
+    assert not np.allclose(after[:, : fargan.CEPSTRA], before[:, : fargan.CEPSTRA])
+    moved = after[:, fargan.PITCH] - before[:, fargan.PITCH]
+    assert float(np.ptp(moved)) < 1e-5
+    assert (float(np.abs(moved).max()) > 1e-3) == (name == "voice")
+
+
+def test_bands_of_fargan_that_no_damage_touches_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = np.random.default_rng(0).normal(0.0, 1.0, (50, fargan.FEATURES)).astype(np.float32)
+    monkeypatch.setitem(DAMAGES, "nothing", lambda bands, _: bands)
+    np.testing.assert_allclose(fargan.damaged(before, "nothing", np.random.default_rng(0)), before, atol=1e-5)
+
+
+def test_a_program_that_is_no_fargan_is_refused(tmp_path: Path) -> None:
+    fails = tmp_path / "fails"
+    fails.write_text("#!/bin/sh\nexit 1\n")
+    fails.chmod(0o755)
+    for program in (fails, tmp_path / "missing"):
+        with pytest.raises(CorpusError, match="no fargan_demo that runs here"):
+            open_system("fargan+smooth", {"fargan": program})(voice(0.3), 1)

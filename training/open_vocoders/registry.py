@@ -1,6 +1,6 @@
 """Open vocoders by name. A system is a vocoder, or a vocoder and a variant: hifigan-v2, hifigan-v2+smooth.
 
-The variants of vocoders that take a mel spectrogram are the damages of training/open_vocoders/damage.py.
+The variants of vocoders that take a spectrum are the damages of training/open_vocoders/damage.py.
 """
 
 from __future__ import annotations
@@ -79,6 +79,12 @@ def _lyra_v2(folder: Path) -> Variant:
     return lambda bit_rate: lambda x, _: lyra.through(x, bit_rate)
 
 
+def _fargan(program: Path) -> Variant:
+    from training.open_vocoders.fargan import variant
+
+    return lambda name: variant(program, name)
+
+
 def _neural_istft(path: Path) -> Variant:
     """The vocoder that `training vocoder` learns."""
     from training.neural_vocoder.config import MEL
@@ -93,6 +99,7 @@ OPEN_VOCODERS: dict[str, OpenVocoder] = {
     "hifigan-v2": OpenVocoder("gan-vocoder", _hifigan_v2, DAMAGES),
     "hifigan-v3": OpenVocoder("gan-vocoder", _hifigan_v3, DAMAGES),
     "neural-istft": OpenVocoder("gan-vocoder", _neural_istft, DAMAGES),
+    "fargan": OpenVocoder("autoregressive-vocoder", _fargan, DAMAGES),
     "mel-griffin-lim": OpenVocoder("signal-vocoder", _griffin_lim, DAMAGES),
     "lyra-v2": OpenVocoder("neural-codec", _lyra_v2, ("3200", "6000", "9200"), bare=False),
 }
