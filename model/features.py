@@ -7,7 +7,6 @@ torchaudio.transforms and librosa.feature (center=False) give the same values.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -15,11 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from model.config import HOP, N_FFT, SAMPLE_RATE, WINDOW, FeatureConfig
+from model.filterbanks import BINS, dct, hz_to_mel, linear_filters, mel_filters, mel_to_hz, octave_filters
 
 TAIL = WINDOW - HOP
 """Samples that a frame shares with the ones before: what a stream must remember."""
-
-BINS = N_FFT // 2 + 1
 
 
 @dataclass(frozen=True)
@@ -40,50 +38,6 @@ def spectra(samples: Tensor, window: Tensor) -> Tensor:
 def hann() -> Tensor:
     """Periodic Hann window (WINDOW,)."""
     return torch.hann_window(WINDOW, periodic=True)
-
-
-def _hz_to_mel(hz: Tensor, scale: str) -> Tensor:
-    if scale == "htk":
-        return 2595.0 * torch.log10(1.0 + hz / 700.0)
-    linear = hz * 3.0 / 200.0
-    return torch.where(hz < 1000.0, linear, 15.0 + torch.log(hz.clamp(min=1e-3) / 1000.0) * (27.0 / math.log(6.4)))
-
-
-def _mel_to_hz(mel: Tensor, scale: str) -> Tensor:
-    if scale == "htk":
-        return 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
-    return torch.where(mel < 15.0, mel * 200.0 / 3.0, 1000.0 * torch.exp((mel - 15.0) * (math.log(6.4) / 27.0)))
-
-
-def _triangles(corners: Tensor) -> Tensor:
-    """Triangular filters (BINS, n) over corner frequencies (n + 2,) in Hz, peak 1."""
-    bins = torch.linspace(0.0, SAMPLE_RATE / 2, BINS, dtype=torch.float64)[:, None]
-    rising = (bins - corners[:-2]) / (corners[1:-1] - corners[:-2])
-    falling = (corners[2:] - bins) / (corners[2:] - corners[1:-1])
-    return torch.minimum(rising, falling).clamp(min=0.0).float()
-
-
-def linear_filters(config: FeatureConfig) -> Tensor:
-    """Filters (BINS, n_filters) spaced evenly in Hz."""
-    corners = torch.linspace(config.f_min, config.f_max, config.n_filters + 2, dtype=torch.float64)
-    return _triangles(corners)
-
-
-def mel_filters(config: FeatureConfig) -> Tensor:
-    """Filters (BINS, n_filters) spaced evenly in mel, not normalised by area."""
-    ends = torch.tensor([config.f_min, config.f_max], dtype=torch.float64)
-    low, high = _hz_to_mel(ends, config.mel_scale).tolist()
-    mels = torch.linspace(low, high, config.n_filters + 2, dtype=torch.float64)
-    return _triangles(_mel_to_hz(mels, config.mel_scale))
-
-
-def dct(n_ceps: int, n_filters: int) -> Tensor:
-    """Orthonormal DCT-II (n_filters, n_ceps)."""
-    n = torch.arange(n_filters, dtype=torch.float64) + 0.5
-    k = torch.arange(n_ceps, dtype=torch.float64)
-    basis = torch.cos(math.pi / n_filters * n[:, None] * k) * math.sqrt(2.0 / n_filters)
-    basis[:, 0] /= math.sqrt(2.0)
-    return basis.float()
 
 
 class Features(nn.Module):
@@ -132,6 +86,7 @@ class Features(nn.Module):
             return x - x.mean(dim=2, keepdim=True)
         return torch.cat([torch.zeros_like(x[..., :1]), x[..., 1:]], dim=2)
 
+    @torch.no_grad()
     def fit_scaling(self, spectrum: Tensor) -> None:
         """Set mean and standard deviation from spectra (N, T, BINS) of the training set."""
         flat = self._levelled(spectrum).flatten(0, 1)
@@ -168,6 +123,48 @@ class EnvelopeFeatures(Features):
             real, imaginary = product.real @ filters, product.imag @ filters
             parts.append((real.square() + imaginary.square()).sqrt() / power)
         return torch.cat(parts, dim=2)
+
+
+class DelayFeatures(Features):
+    """Group delay by band: when the sound of each band comes within its window, in windows of 25 ms.
+
+    The group delay -d(phase)/d(omega) is Re(Y conj X) / |X|^2 with Y the spectrum of n x[n]; it runs wild where the
+    spectrum has zeros (Hegde, Murthy and Gadde, IEEE TASLP 15, 2007). Numerator and denominator are therefore summed
+    over each band first, which weighs it by power.
+    """
+
+    def raw(self, spectrum: Tensor) -> Tensor:
+        ramp = torch.arange(N_FFT, device=spectrum.device, dtype=torch.float32) / WINDOW
+        later = torch.fft.rfft(torch.fft.irfft(spectrum, n=N_FFT) * ramp, n=N_FFT)
+        power = spectrum.real.square() + spectrum.imag.square()
+        moment = later.real * spectrum.real + later.imag * spectrum.imag
+        delay: Tensor = (moment @ self.filters) / (power @ self.filters + self.floor)
+        return delay
+
+
+class SincFeatures(Features):
+    """Log energies of bands whose edges are learned: the band-passes of SincNet (Ravanelli and Bengio, SLT 2018), which
+    are rectangles in frequency, here with edges 40 Hz wide. They begin as those of the mel scale.
+    """
+
+    EDGE_HZ = 20.0
+    LEAST_HZ = 30.0
+
+    def __init__(self, config: FeatureConfig) -> None:
+        super().__init__(config, mel_filters(config), cepstrum=False)
+        scale = config.mel_scale
+        low, high = hz_to_mel(torch.tensor([config.f_min, config.f_max], dtype=torch.float64), scale).tolist()
+        edges = mel_to_hz(torch.linspace(low, high, config.n_filters + 1, dtype=torch.float64), scale).float()
+        self.low = nn.Parameter(edges[:-1] / 1000.0)
+        self.width = nn.Parameter(((edges[1:] - edges[:-1]).clamp(min=self.LEAST_HZ) - self.LEAST_HZ) / 1000.0)
+
+    def raw(self, spectrum: Tensor) -> Tensor:
+        hz = torch.linspace(0.0, SAMPLE_RATE / 2, BINS, device=spectrum.device)[:, None]
+        low = self.low * 1000.0
+        high = low + self.width.abs() * 1000.0 + self.LEAST_HZ
+        bands = torch.sigmoid((hz - low) / self.EDGE_HZ) * torch.sigmoid((high - hz) / self.EDGE_HZ)
+        power = spectrum.real.square() + spectrum.imag.square()
+        return torch.log(power @ bands + self.floor)
 
 
 class JoinedFeatures(nn.Module):
@@ -211,6 +208,9 @@ FEATURES: dict[str, Callable[[FeatureConfig], Features]] = {
     "mel": lambda config: Features(config, mel_filters(config), cepstrum=False),
     "lfcc": lambda config: Features(config, linear_filters(config), cepstrum=True),
     "mfcc": lambda config: Features(config, mel_filters(config), cepstrum=True),
+    "octave": lambda config: Features(config, octave_filters(config), cepstrum=False),
+    "sinc": SincFeatures,
+    "delay": lambda config: DelayFeatures(config, linear_filters(config), cepstrum=False),
     "narrow": _narrow,
     "envelope": EnvelopeFeatures,
 }

@@ -9,7 +9,8 @@ import torch
 import torchaudio
 
 from model.config import HOP, N_FFT, SAMPLE_RATE, WINDOW, FeatureConfig
-from model.features import FEATURES, TAIL, EnvelopeFeatures, build_features, hann, linear_filters, mel_filters, spectra
+from model.features import FEATURES, TAIL, EnvelopeFeatures, SincFeatures, build_features, hann, spectra
+from model.filterbanks import linear_filters, mel_filters, octave_filters
 
 N_FRAMES = 60
 
@@ -170,3 +171,54 @@ def test_joined_features_are_their_parts_side_by_side(speechlike: torch.Tensor) 
 def test_impossible_settings_are_refused(config: FeatureConfig) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         build_features(config)
+
+
+def test_the_group_delay_of_a_click_is_its_place_in_the_window() -> None:
+    delay = build_features(FeatureConfig(kind="delay", relative=False))
+    window = torch.zeros(1, WINDOW)
+    for place in (90, 210, 330):
+        x = window.clone()
+        x[0, place] = 1.0
+        found = delay.raw(spectra(x, hann()))[0, 0]
+        torch.testing.assert_close(found, torch.full_like(found, place / WINDOW), atol=2e-3, rtol=0.0)
+
+
+def test_the_group_delay_is_minus_the_slope_of_the_phase() -> None:
+    t = torch.arange(WINDOW) - 150.0
+    x = (torch.exp(-(t**2) / 800.0) * torch.cos(2 * torch.pi * 0.125 * t))[None]
+    spectrum = spectra(x, torch.ones(WINDOW))
+    delay = build_features(FeatureConfig(kind="delay", relative=False)).raw(spectrum)[0, 0]
+    phase = np.unwrap(np.angle(spectrum[0, 0].numpy()))[60:68]
+    slope = -np.polyfit(2 * np.pi * np.arange(60, 68) / N_FFT, phase, 1)[0]
+    assert delay[19:21].numpy() * WINDOW == pytest.approx(slope, abs=0.5)
+
+
+def test_octave_filters_have_one_q_above_a_bin_s_width() -> None:
+    filters = octave_filters(FeatureConfig(kind="octave", n_filters=40))
+    hz = torch.linspace(0, SAMPLE_RATE / 2, N_FFT // 2 + 1)[:, None]
+    centres = (filters * hz).sum(0) / filters.sum(0)
+    assert (filters.sum(0) > 0).all()
+    width = ((filters * (hz - centres) ** 2).sum(0) / filters.sum(0)).sqrt()
+    quality = (centres / width)[centres > 1500]
+    assert float(quality.std() / quality.mean()) < 0.05
+    assert float((centres[1:] / centres[:-1])[25:].std()) < 0.01
+
+
+def test_a_tone_lies_in_the_learned_band_between_whose_edges_it_is() -> None:
+    sinc = build_features(FeatureConfig(kind="sinc", relative=False))
+    assert isinstance(sinc, SincFeatures)
+    edges = sinc.low.detach().numpy() * 1000.0
+    for hz in (1100.0, 2500.0, 6000.0):
+        tone = torch.sin(2 * torch.pi * hz * torch.arange(WINDOW) / SAMPLE_RATE)[None]
+        loudest = int(sinc.raw(spectra(tone, hann()))[0, 0].argmax())
+        assert edges[loudest] - 25.0 < hz < edges[loudest + 1] + 25.0
+
+
+def test_learned_bands_learn_both_edges(speechlike: torch.Tensor) -> None:
+    sinc = build_features(FeatureConfig(kind="sinc"))
+    spectrum = spectra(speechlike, hann())
+    sinc.fit_scaling(spectrum)
+    for _ in range(2):  # the scaling is no part of what is learned
+        sinc(spectrum)[..., 10:].square().sum().backward()
+    assert len(list(sinc.parameters())) == 2
+    assert all(p.grad is not None and float(p.grad.abs().max()) > 0 for p in sinc.parameters())

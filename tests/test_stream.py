@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,9 @@ EVERY = [(f, n) for f in (*FEATURES, JOINED) for n in NETWORKS]
 BLOCKS = 60
 
 
+@cache
 def make_detector(feature: str = "linear", network: str = "cnn-lstm", device: str = "cpu", seed: int = 0) -> Detector:
-    """An untrained detector whose scores depend visibly on what it hears."""
+    """An untrained detector whose scores depend visibly on what it hears. One for all tests: none changes it."""
     torch.manual_seed(seed)
     detector = Detector(
         DetectorConfig(

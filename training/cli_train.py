@@ -48,8 +48,9 @@ Seconds = Annotated[float, typer.Option(min=1, help="Length of each call in a ba
 FeatureKind = Annotated[
     str,
     typer.Option(
-        help="linear, mel, lfcc, mfcc, narrow, envelope, or several joined by +, such as mel+envelope. With "
-        "--start, they may begin with those of the weights, and the others are added."
+        help="linear, mel, octave (constant Q), sinc (learned bands), lfcc, mfcc, delay (group delay), narrow, "
+        "envelope, or several joined by +, such as mel+envelope. With --start, they may begin with those of the "
+        "weights, and the others are added."
     ),
 ]
 Filters = Annotated[int, typer.Option(min=8, max=200, help="Filters of the filterbank.")]
