@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -215,6 +216,13 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def listening(port: int) -> bool:
+    """Whether this TCP port of this machine takes connections: heartbeats begin before all taps are open."""
+    with socket.socket() as probe:
+        probe.settimeout(1.0)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def served(taps: Sequence[str], weights: Sequence[str], folder: Path) -> list[dict[str, Any]]:
     """Every call of these taps, judged."""
     turn_s = make_call(None, folder / "call.wav")
@@ -222,9 +230,9 @@ def served(taps: Sequence[str], weights: Sequence[str], folder: Path) -> list[di
     human = np.resize(turning[: int(turn_s * SAMPLE_RATE)], len(turning))
     audio = [turning[None], np.stack([human, turning])]
     address, *ports = (free_address() for _ in range(6))
-    one, left, right, socket, web = (int(each.rpartition(":")[2]) for each in ports)
+    one, left, right, tcp, web = (int(each.rpartition(":")[2]) for each in ports)
     places = {"rtp": f"127.0.0.1:{one}", "rtp stereo": f"127.0.0.1:{left}+{right}"}
-    places |= {"audiosocket": f"127.0.0.1:{socket}", "websocket": f"127.0.0.1:{web}"}
+    places |= {"audiosocket": f"127.0.0.1:{tcp}", "websocket": f"127.0.0.1:{web}"}
     words = ["serve", "--rtp", places["rtp"], "--rtp", places["rtp stereo"], "--audiosocket", places["audiosocket"]]
     words += ["--publish", address, "--screen", "off", "--set", f"serve.score_interval_ms={INTERVAL_MS}", *weights]
     if any("://" in make_peer(tap).to for tap in taps):
@@ -239,9 +247,12 @@ def served(taps: Sequence[str], weights: Sequence[str], folder: Path) -> list[di
         server = start(words, log)
         try:
             until = time.monotonic() + START_S
-            while not ears.of("health") and server.poll() is None and time.monotonic() < until:
+            over_tcp = [port for port in (tcp, web) if f"127.0.0.1:{port}" in words]
+            while not (ready := bool(ears.of("health")) and all(map(listening, over_tcp))):
+                if server.poll() is not None or time.monotonic() > until:
+                    break
                 time.sleep(0.1)
-            if not ears.of("health"):
+            if not ready:
                 sys.exit(f"error: the monitor did not start: {(folder / 'log').read_text(errors='replace')[-500:]}")
             for tap in taps:
                 found = asyncio.run(play(tap, audio, places, ears))

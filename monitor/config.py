@@ -49,7 +49,7 @@ class InputSection(Section):
 class EvidenceSection(Section):
     prior: float = Field(0.5, gt=0, lt=1, description="probability of a fake before anything was heard")
     min_speech_s: float = Field(2.0, ge=0.5, le=60, description="no verdict before so much net speech")
-    memory_s: Positive = Field(2.0, description="net speech after which old evidence has faded to 1/e")
+    memory_s: Positive = Field(1.0, description="net speech after which old evidence has faded to 1/e")
     min_speech_probability: float = Field(0.5, ge=0, le=1, description="below it a block is music or noise")
     max_llr: Positive = Field(8.0, description="bound of the log-likelihood ratio shown, in nats")
     family_floor: float = Field(0.5, ge=0, le=0.5, description="likeliest family below it: unknown comes first")
@@ -60,7 +60,7 @@ class AlertSection(Section):
     alert_llr: float = Field(3.0, description="from here on an alert, in nats")
     close_llr: float = Field(0.0, description="below it an alert may close, in nats")
     suspicious_hold_s: float = Field(0.4, ge=0, description="net speech above suspicious_llr before the state changes")
-    alert_hold_s: float = Field(0.6, ge=0, description="net speech above alert_llr before the alert opens")
+    alert_hold_s: float = Field(1.0, ge=0, description="net speech above alert_llr before the alert opens")
     close_hold_s: float = Field(5.0, ge=0, description="net speech below close_llr before the alert closes")
     update_every_s: Positive = Field(5.0, description="audio between two updates of an open alert")
     unknown_after_s: Positive = Field(15.0, description="no usable speech for so long makes the state unknown")
