@@ -133,9 +133,14 @@ class DelayFeatures(Features):
     over each band first, which weighs it by power.
     """
 
+    ramp: Tensor
+
+    def __init__(self, config: FeatureConfig) -> None:
+        super().__init__(config, linear_filters(config), cepstrum=False)
+        self.register_buffer("ramp", torch.arange(N_FFT, dtype=torch.float32) / WINDOW, persistent=False)
+
     def raw(self, spectrum: Tensor) -> Tensor:
-        ramp = torch.arange(N_FFT, device=spectrum.device, dtype=torch.float32) / WINDOW
-        later = torch.fft.rfft(torch.fft.irfft(spectrum, n=N_FFT) * ramp, n=N_FFT)
+        later = torch.fft.rfft(torch.fft.irfft(spectrum, n=N_FFT) * self.ramp, n=N_FFT)
         power = spectrum.real.square() + spectrum.imag.square()
         moment = later.real * spectrum.real + later.imag * spectrum.imag
         delay: Tensor = (moment @ self.filters) / (power @ self.filters + self.floor)
@@ -149,20 +154,21 @@ class SincFeatures(Features):
 
     EDGE_HZ = 20.0
     LEAST_HZ = 30.0
+    hz: Tensor
 
     def __init__(self, config: FeatureConfig) -> None:
         super().__init__(config, mel_filters(config), cepstrum=False)
         scale = config.mel_scale
         low, high = hz_to_mel(torch.tensor([config.f_min, config.f_max], dtype=torch.float64), scale).tolist()
         edges = mel_to_hz(torch.linspace(low, high, config.n_filters + 1, dtype=torch.float64), scale).float()
+        self.register_buffer("hz", torch.linspace(0.0, SAMPLE_RATE / 2, BINS)[:, None], persistent=False)
         self.low = nn.Parameter(edges[:-1] / 1000.0)
         self.width = nn.Parameter(((edges[1:] - edges[:-1]).clamp(min=self.LEAST_HZ) - self.LEAST_HZ) / 1000.0)
 
     def raw(self, spectrum: Tensor) -> Tensor:
-        hz = torch.linspace(0.0, SAMPLE_RATE / 2, BINS, device=spectrum.device)[:, None]
         low = self.low * 1000.0
         high = low + self.width.abs() * 1000.0 + self.LEAST_HZ
-        bands = torch.sigmoid((hz - low) / self.EDGE_HZ) * torch.sigmoid((high - hz) / self.EDGE_HZ)
+        bands = torch.sigmoid((self.hz - low) / self.EDGE_HZ) * torch.sigmoid((high - self.hz) / self.EDGE_HZ)
         power = spectrum.real.square() + spectrum.imag.square()
         return torch.log(power @ bands + self.floor)
 
@@ -210,7 +216,7 @@ FEATURES: dict[str, Callable[[FeatureConfig], Features]] = {
     "mfcc": lambda config: Features(config, mel_filters(config), cepstrum=True),
     "octave": lambda config: Features(config, octave_filters(config), cepstrum=False),
     "sinc": SincFeatures,
-    "delay": lambda config: DelayFeatures(config, linear_filters(config), cepstrum=False),
+    "delay": DelayFeatures,
     "narrow": _narrow,
     "envelope": EnvelopeFeatures,
 }

@@ -287,6 +287,19 @@ def test_what_is_not_speech_leaves_the_recurrent_state_as_it_was() -> None:
         assert torch.equal(state.net[name], after.net[name])
 
 
+def test_hooks_see_every_block_of_a_watched_detector() -> None:
+    detector, x, seen = make_detector(), audio(1, blocks=5), []
+    assert detector.recorded() is not None
+    handle = detector.network.recurrent.register_forward_hook(lambda *_: seen.append(1))
+    plain = whole(detector, x)
+    assert not seen
+    with detector.watched():
+        watched = whole(detector, x)
+    handle.remove()
+    assert len(seen) == 5
+    assert torch.equal(plain.spoof, watched.spoof)
+
+
 def test_packed_sequences_say_what_moved_together_blocks_do() -> None:
     """The two ways that a batch goes through the LSTM, on a GPU and on a CPU."""
     torch.manual_seed(0)
