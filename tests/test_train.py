@@ -191,6 +191,23 @@ def test_what_was_rendered_is_rendered_once(corpus: Path, tmp_path: Path) -> Non
     np.testing.assert_array_equal(more.versions[:2], first.versions)
     np.testing.assert_array_equal(more.versions[0], more.bank.audio)
     assert not np.array_equal(more.versions[1], more.versions[2])
+    again = material.prepare([corpus], 3, tmp_path, 1, said.append)
+    assert len(list(tmp_path.glob("speech-*"))) == 2
+    np.testing.assert_array_equal(again.versions, more.versions)
+    again.versions[0, 0] += 1
+    assert more.versions[0, 0] == again.versions[0, 0] - 1, "what a training changes is its own"
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").is_file(), reason="Linux alone tells which memory is shared")
+def test_speech_is_laid_together_once_for_all_processes(corpus: Path, tmp_path: Path) -> None:
+    """Every process maps the file: memory holds it once, and none of it is of the process alone."""
+    held = material.prepare([corpus], 2, tmp_path, 1, lambda _: None)
+    sampler = CallSampler(held.bank, held.versions, held.others, FAMILIES, Weights({}), CPU, 0)
+    sampler.draw(4, 4.0)
+    (path,) = tmp_path.glob("speech-*")
+    spans = Path("/proc/self/smaps").read_text(encoding="utf-8").split(str(path))[1:]
+    assert spans, "the training maps the file itself"
+    assert sum(int(span.split("Private_Dirty:")[1].split()[0]) for span in spans) == 0
 
 
 def test_augmented_audio_is_finite_bounded_and_within_its_levels() -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from training.cli_evaluate import classes, evaluate, leave_out
-from training.cli_material import channels, fetch, gather, shortcuts, vocode, vocoder
+from training.cli_material import blends, channels, fetch, gather, shortcuts, vocode, vocoder
 from training.cli_options import Cache, Corpora, Workers
 from training.cli_train import train
 
@@ -49,7 +49,7 @@ def average(
     )
 
 
-for command in (train, evaluate, classes, vocode, vocoder, gather, fetch, shortcuts, channels):
+for command in (train, evaluate, classes, vocode, vocoder, gather, fetch, shortcuts, channels, blends):
     app.command()(command)
 app.command("leave-out", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(leave_out)
 

@@ -172,3 +172,16 @@ def channels(
     from training.gallery import draw
 
     typer.echo(f"wrote {draw(read_audio(speech)[:40_000], out, seed)}")
+
+
+def blends(
+    recording: Annotated[Path, typer.Argument(help="A recording of speech; its first 2.5 seconds are drawn.")],
+    copy: Annotated[Path, typer.Argument(help="A synthetic copy of it, such as training vocode makes.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The PNG to write.")] = Path("runs/blends.png"),
+    seed: Annotated[int, typer.Option(help="Of what a blend draws.")] = 0,
+) -> None:
+    """Draw what training --blend makes of a recording and its synthetic copy."""
+    from training.bank import read_audio
+    from training.gallery import draw_blends
+
+    typer.echo(f"wrote {draw_blends(read_audio(recording)[:40_000], read_audio(copy)[:40_000], out, seed)}")

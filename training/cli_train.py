@@ -25,7 +25,7 @@ STREAMING_ONLY = (
         "average",
         "part_weights",
     ),
-    *("versions", "augment", "ramp", "precision", "loss", "contrastive", "pairs"),
+    *("versions", "augment", "ramp", "precision", "loss", "contrastive", "pairs", "blend"),
 )
 """Options that the network which hears whole clips has no use for."""
 
@@ -77,6 +77,12 @@ PartWeights = Annotated[str, typer.Option(help="How often parts of the corpus ar
 Versions = Annotated[int, typer.Option(min=1, help="Copies of the speech through codecs, the clean one included.")]
 Augment = Annotated[float, typer.Option(min=0, max=1, help="Strength of the augmentation once it is full.")]
 Ramp = Annotated[float, typer.Option(min=0, max=1, help="Share of the training over which the augmentation grows.")]
+Blend = Annotated[
+    float,
+    typer.Option(
+        min=0, max=1, help="Share of the calls in which fakes are blended with the recordings they were made of."
+    ),
+]
 ValidateEvery = Annotated[int, typer.Option(min=1, help="Steps between two looks at the dev split.")]
 Patience = Annotated[
     int,
@@ -136,6 +142,7 @@ def train(
     versions: Versions = 4,
     augment: Augment = 1.0,
     ramp: Ramp = 0.4,
+    blend: Blend = 0.0,
     validate_every: ValidateEvery = 500,
     patience: Patience = 0,
     tensorboard: TensorBoard = False,
@@ -184,6 +191,7 @@ def train(
         tensorboard=tensorboard,
         full_strength=augment,
         ramp=ramp,
+        blend=blend,
         precision=precision,
         optimiser=optimiser,
         seed=seed,

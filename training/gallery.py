@@ -1,12 +1,15 @@
-"""A picture of what each channel does to the same speech."""
+"""Pictures of what each channel, and each blend with a synthetic copy, does to the same speech."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from model.config import SAMPLE_RATE
+from training.blend import MIXES, blend_by
 from training.channels import CHANNELS
 from training.codecs import Audio
 from training.drawing import STYLE, panels
@@ -24,10 +27,25 @@ def _spectrogram(x: Audio) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
 
 def draw(speech: Audio, path: Path, seed: int = 0) -> Path:
     """Write a PNG: a spectrogram of speech, float32 (n,) at 16 kHz, as it is and through every channel."""
+    shown = {n: f(speech, np.random.default_rng(seed)) for n, f in CHANNELS.items()}
+    return _draw({"as recorded": speech} | shown, path)
+
+
+def draw_blends(recording: Audio, copy: Audio, path: Path, seed: int = 0) -> Path:
+    """Write a PNG: spectrograms of a recording, of its synthetic copy, and of each of their blends; float32 (n,) each,
+    at 16 kHz, time-aligned.
+    """
+    torch.manual_seed(seed)
+    pair = [torch.from_numpy(x[: min(len(recording), len(copy))])[None] for x in (copy, recording)]
+    shown = {mix.__name__.replace("_", " "): blend_by(mix, *pair)[0].numpy() for mix in MIXES}
+    return _draw({"recording": recording, "copy": copy} | shown, path)
+
+
+def _draw(shown: Mapping[str, Audio], path: Path) -> Path:
+    """Spectrograms by name, in dB below the loudest point of the first."""
     import matplotlib as mpl
 
-    shown = {"as recorded": speech} | {n: f(speech, np.random.default_rng(seed)) for n, f in CHANNELS.items()}
-    loudest = _spectrogram(speech).max()
+    loudest = _spectrogram(next(iter(shown.values()))).max()
     with mpl.rc_context(STYLE | {"axes.grid": False}):
         figure, axes = panels(-(-len(shown) // COLUMNS), COLUMNS, 2.4, 1.6, sharex=True, sharey=True)
         for axis in axes.flat:

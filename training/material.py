@@ -1,6 +1,7 @@
 """What a training learns from: speech decoded, sent through channels, and other sounds; all of it cached on disk.
 
-The cache holds a file for each corpus and each version, so that a corpus more, or a version more, costs only itself.
+The cache holds a file for each corpus and each version, so that a corpus more, or a version more, costs only
+itself; and one file with all that a training hears, which every process that trains on it maps: they share its memory.
 """
 
 from __future__ import annotations
@@ -51,16 +52,28 @@ def prepare(
     cache.mkdir(parents=True, exist_ok=True)
     banks = [build_bank(clips, cache, workers, _progress(say, "decoding")) for clips in training if clips]
     dev = build_bank(dev_clips, cache, workers, _progress(say, "decoding dev"))
-    rendered = np.empty((versions, sum(len(bank.audio) for bank in banks)), dtype=np.int16)
-    at = 0
-    for bank in banks:
-        for version, samples in enumerate(render(bank, versions, cache, workers, say)):
-            rendered[version, at : at + len(samples)] = samples
-        at += len(bank.audio)
+    rendered = together(banks, versions, cache, workers, say)
     lengths = np.concatenate([np.diff(bank.bounds) for bank in banks])
     bounds = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     bank = AudioBank([clip for bank in banks for clip in bank.clips], rendered[0], bounds)
     return Material(bank, dev, rendered, other_sounds(OTHER_SOUNDS_S, cache, workers))
+
+
+def together(banks: Sequence[AudioBank], versions: int, cache: Path, workers: int, say: Say) -> Int16:
+    """All versions of all banks, end to end: int16 (V, total), mapped from the cache."""
+    path = cache / f"speech-{_digest(*map(_listing, banks))}-{versions}.npy"
+    if not path.is_file():
+        partial = path.with_suffix(".partial.npy")
+        shape = (versions, sum(len(bank.audio) for bank in banks))
+        mapped = np.lib.format.open_memmap(partial, "w+", np.int16, shape)
+        at = 0
+        for bank in banks:
+            for version, samples in enumerate(render(bank, versions, cache, workers, say)):
+                mapped[version, at : at + len(samples)] = samples
+            at += len(bank.audio)
+        mapped.flush()
+        partial.replace(path)
+    return np.asarray(np.load(path, mmap_mode="c"))  # copy on write: torch asks for arrays that it may change
 
 
 def render(bank: AudioBank, count: int, cache: Path, workers: int, say: Say) -> Iterator[Int16]:
@@ -69,8 +82,7 @@ def render(bank: AudioBank, count: int, cache: Path, workers: int, say: Say) -> 
     Clips of one sentence go through the same channel, so that the channel never tells them apart.
     """
     yield np.asarray(bank.audio)
-    listing = "\n".join(f"{clip.path} {end}" for clip, end in zip(bank.clips, bank.bounds[1:], strict=True))
-    key = hashlib.sha256(listing.encode()).hexdigest()[:16]
+    key = _digest(_listing(bank))
     spans = [slice(a, b) for a, b in zip(bank.bounds[:-1].tolist(), bank.bounds[1:].tolist(), strict=True)]
     for version in range(1, count):
         path = cache / f"version-{key}-{version}.npy"
@@ -92,6 +104,15 @@ def other_sounds(seconds: int, cache: Path, workers: int) -> Int16:
         with ProcessPoolExecutor(workers) as pool:
             _save(np.concatenate(list(pool.map(_sound, range(seconds // 4), chunksize=8))), path)
     return np.asarray(np.load(path))
+
+
+def _listing(bank: AudioBank) -> str:
+    """What a bank holds: other files, or other lengths of them, have another listing."""
+    return "\n".join(f"{clip.path} {end}" for clip, end in zip(bank.clips, bank.bounds[1:], strict=True))
+
+
+def _digest(*texts: str) -> str:
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
 
 
 def _save(samples: Int16, path: Path) -> None:

@@ -19,6 +19,7 @@ from model.frontends import NetState
 from model.network import Output
 from model.stream import Detector
 from training.augment import AugmentConfig, augment, mask_features
+from training.blend import blended
 from training.distributed import processes, seed_of, share_buffers, share_weights, wrapped
 from training.grow import fit_new_scaling, never_scaled
 from training.loop import run_loop
@@ -35,6 +36,7 @@ class TrainConfig:
     that go on from the state of the batch before. average: decay of the moving average of the weights. ramp: share of
     the training over which the augmentation grows to its full strength; from the first step on, it hides what is
     to be learned (loss at chance after 300 steps, where clean speech takes 50). full_strength: scales all its chances.
+    blend: share of the pairs of rows whose fakes become blends (training/blend.py), at full strength.
     precision: of the network's products, float32 or bfloat16; losses, features and weights are float32 with either.
     optimiser: of training.optimisers.OPTIMISERS. patience, tensorboard: of training.loop.Looks.
     """
@@ -53,6 +55,7 @@ class TrainConfig:
     tensorboard: bool = False
     ramp: float = 0.4
     full_strength: float = 1.0
+    blend: float = 0.0
     precision: str = "float32"
     optimiser: str = "adamw"
     seed: int = 1
@@ -117,7 +120,8 @@ class Trainer:
     def forward(self, batch: Batch) -> tuple[Output, Tensor | None]:
         """One batch through the network from the carried state, and the logits (N, T) of the teachers."""
         treatment = self.config.augment.scaled(self.strength())
-        audio = augment(batch.audio, batch.pair, treatment)
+        heard = blended(batch, self.config.blend * self.strength())
+        audio = augment(heard, batch.pair, treatment)
         rows = audio.shape[0]
         fresh = self.detector.network.init_state(rows)
         if self.state is None:
@@ -131,8 +135,8 @@ class Trainer:
         ok = torch.ones_like(batch.speech)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
             taught = self.teachers.hear(spectrum, batch.speech, keep) if self.teachers else None
-            heard: tuple[Output, NetState] = self.network(features, ok, state, batch.speech)
-        out, new = heard
+            answer: tuple[Output, NetState] = self.network(features, ok, state, batch.speech)
+        out, new = answer
         self.state = {k: v.detach().float() for k, v in new.items()}
         out = replace(out, spoof=out.spoof.float(), family=out.family.float(), speech=out.speech.float())
         return out, taught
