@@ -82,13 +82,13 @@ def load(path: Path, shape: Shape = V2) -> Generator:
     generator = Generator(shape)
     try:
         held = torch.load(path, map_location="cpu", weights_only=True)
-        generator.load_state_dict({_renamed(k): v for k, v in held["generator"].items()})
+        generator.load_state_dict({renamed(k): v for k, v in held["generator"].items()})
     except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise CorpusError(f"{path} holds no HiFi-GAN generator of this shape: {error}") from error
     return generator.eval().requires_grad_(False)
 
 
-def _renamed(name: str) -> str:
+def renamed(name: str) -> str:
     """torch's old names of a weight norm's two tensors in today's."""
     return name.replace("weight_g", "parametrizations.weight.original0").replace(
         "weight_v", "parametrizations.weight.original1"

@@ -16,7 +16,9 @@ from model.spectra import Array, Audio
 
 @dataclass(frozen=True)
 class MelFormat:
-    """rate, f_min, f_max in Hz; n_fft (= window) and hop in samples; floor: smallest magnitude before the logarithm."""
+    """rate, f_min, f_max in Hz; n_fft, hop and window in samples, window 0: as long as n_fft; floor: smallest magnitude
+    before the logarithm.
+    """
 
     rate: int = 22_050
     n_fft: int = 1024
@@ -25,6 +27,7 @@ class MelFormat:
     f_min: float = 0.0
     f_max: float = 8000.0
     floor: float = 1e-5
+    window: int = 0
 
 
 LJSPEECH = MelFormat()
@@ -56,7 +59,9 @@ def magnitudes(x: Audio, form: MelFormat) -> Array:
     """(n // hop, n_fft // 2 + 1) of x (n,) at form.rate; frame t is centred on sample (t + 1/2) * hop."""
     beyond = (form.n_fft - form.hop) // 2
     padded = np.pad(x, (beyond, beyond), mode="reflect" if len(x) > beyond else "constant")
-    window = np.hanning(form.n_fft + 1)[:-1].astype(np.float32)
+    length = form.window or form.n_fft
+    beside = (form.n_fft - length) // 2
+    window = np.pad(np.hanning(length + 1)[:-1], (beside, form.n_fft - length - beside)).astype(np.float32)
     cut = np.lib.stride_tricks.sliding_window_view(padded, form.n_fft)[:: form.hop]
     return np.asarray(np.abs(np.fft.rfft(cut * window, axis=1)), dtype=np.float32)
 

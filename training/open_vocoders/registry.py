@@ -95,11 +95,34 @@ def _neural_istft(path: Path) -> Variant:
     return mel_vocoder(MEL, lambda mel: synthesise(generator, mel))
 
 
+def _melgan(path: Path) -> Variant:
+    from training.open_vocoders.melgan import load, synthesise
+
+    network = load(path)
+    return mel_vocoder(LJSPEECH, lambda mel: synthesise(network, mel))
+
+
+def _mb_melgan(path: Path) -> Variant:
+    from training.open_vocoders.mb_melgan import open_file
+
+    return open_file(path)
+
+
+def _vits(path: Path) -> Variant:
+    from training.open_vocoders.vits import load, variant
+
+    networks = load(path)
+    return lambda name: variant(networks, name)
+
+
 OPEN_VOCODERS: dict[str, OpenVocoder] = {
     "hifigan-v2": OpenVocoder("gan-vocoder", _hifigan_v2, DAMAGES),
     "hifigan-v3": OpenVocoder("gan-vocoder", _hifigan_v3, DAMAGES),
     "neural-istft": OpenVocoder("gan-vocoder", _neural_istft, DAMAGES),
     "fargan": OpenVocoder("autoregressive-vocoder", _fargan, DAMAGES),
+    "melgan": OpenVocoder("gan-vocoder", _melgan, DAMAGES),
+    "mb-melgan": OpenVocoder("gan-vocoder", _mb_melgan, DAMAGES),
+    "vits": OpenVocoder("end-to-end-tts", _vits, ("sampled", "smooth", "units", "coarse", "tempo")),
     "mel-griffin-lim": OpenVocoder("signal-vocoder", _griffin_lim, DAMAGES),
     "lyra-v2": OpenVocoder("neural-codec", _lyra_v2, ("3200", "6000", "9200"), bare=False),
 }

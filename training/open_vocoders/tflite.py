@@ -27,9 +27,18 @@ def interpreter(path: Path) -> Any:
 
 def mel_to_audio(network: Any, mel: Array) -> Audio:
     """Log-mel (T, M) through a network that takes (1, M, T) and gives all samples at once."""
+    return _through(network, mel.T)
+
+
+def frames_to_audio(network: Any, mel: Array) -> Audio:
+    """Log-mel (T, M) through a network that takes (1, T, M) and gives all samples at once."""
+    return _through(network, mel)
+
+
+def _through(network: Any, values: Array) -> Audio:
     place, result = network.get_input_details()[0]["index"], network.get_output_details()[0]["index"]
-    network.resize_tensor_input(place, [1, mel.shape[1], mel.shape[0]], strict=True)
+    network.resize_tensor_input(place, [1, *values.shape], strict=True)
     network.allocate_tensors()
-    network.set_tensor(place, np.ascontiguousarray(mel.T)[None].astype(np.float32))
+    network.set_tensor(place, np.ascontiguousarray(values, dtype=np.float32)[None])
     network.invoke()
     return np.asarray(network.get_tensor(result), dtype=np.float32).reshape(-1)
