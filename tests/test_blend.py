@@ -6,13 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
+from matplotlib.pyplot import imread
 from torch import Tensor
+from typer.testing import CliRunner
 
 from model.config import BLOCK, SAMPLE_RATE
 from training import blend
 from training.blend import MIXES, between, blended, magnitude_of_copy, one_band, phase_of_copy
-from training.gallery import draw_blends
+from training.cli import app
 from training.sampler import NO_LABEL, Batch
 
 ROWS, BLOCKS = 8, 100
@@ -116,4 +119,10 @@ def test_a_recording_blended_with_itself_is_itself(mix: str, monkeypatch: pytest
 def test_a_picture_shows_every_blend(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     recording, copy = (rng.standard_normal((2, SAMPLE_RATE)) * 0.1).astype(np.float32)
-    assert draw_blends(recording, copy, tmp_path / "blends.png").stat().st_size > 20_000
+    for name, x in (("recording", recording), ("copy", copy)):
+        soundfile.write(tmp_path / f"{name}.wav", x, SAMPLE_RATE)
+    command = ["blends", str(tmp_path / "recording.wav"), str(tmp_path / "copy.wav"), "--out", str(tmp_path / "b.png")]
+    told = CliRunner().invoke(app, command)
+    assert told.exit_code == 0, told.output
+    assert f"wrote {tmp_path / 'b.png'}" in told.output
+    assert imread(tmp_path / "b.png").shape[1] > 1000
