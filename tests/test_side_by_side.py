@@ -49,6 +49,16 @@ def test_it_says_the_mean_and_streams_alike(feature: str, tmp_path: Path) -> Non
     torch.testing.assert_close(torch.cat(parts, dim=1), said.spoof, atol=1e-5, rtol=0)
 
 
+def test_each_may_count_for_another_share() -> None:
+    pair, x = _pair("mel"), audio(2)
+    one, two = (whole(folded_copy(d), x).spoof for d in pair)
+    said = whole(folded_copy(side_by_side(pair, (3.0, 1.0))), x).spoof
+    torch.testing.assert_close(said, 0.75 * one + 0.25 * two, atol=1e-4, rtol=0)
+    for shares in ((1.0,), (1.0, 0.0)):
+        with pytest.raises(CheckpointError, match="give each one above 0"):
+            side_by_side(pair, shares)
+
+
 def test_what_does_not_fit_is_refused() -> None:
     (one, _), (other, _) = _pair("mel"), _pair("linear")
     with pytest.raises(CheckpointError, match="same features"):

@@ -41,6 +41,7 @@ class AveragePlan:
     cache: Path
     workers: int = 2
     side_by_side: bool = False
+    shares: tuple[float, ...] = ()
 
 
 def _kind(config: DetectorConfig) -> DetectorConfig:
@@ -89,7 +90,10 @@ def lineage(metadata: Mapping[str, str], into: dict[str, Any]) -> str:
 def run(plan: AveragePlan, say: Say) -> Path:
     """Write plan.out, a weights file. Raises CheckpointError and CorpusError."""
     check_channels(plan.channels)
-    mean = (side_by_side if plan.side_by_side else average)([read_detector(path) for path in plan.weights])
+    if plan.shares and not plan.side_by_side:
+        raise ValueError("--share is of networks side by side: say --side-by-side too")
+    read = [read_detector(path) for path in plan.weights]
+    mean = side_by_side(read, plan.shares) if plan.side_by_side else average(read)
     clips = choose(plan.corpora, plan.split)
     plan.cache.mkdir(parents=True, exist_ok=True)
     bank = build_bank(clips, plan.cache, plan.workers, lambda done, total: say(f"{done} of {total} clips decoded"))
@@ -100,6 +104,7 @@ def run(plan: AveragePlan, say: Say) -> Path:
     before: dict[str, Any] = {}
     members = [lineage(describe(path), before) for path in plan.weights]
     kind = "side by side" if plan.side_by_side else "mean of"
-    save_detector(final, plan.out, {kind: members, "calibrated on": calibration, "lineage": before})
+    shares = {"shares": list(plan.shares)} if plan.shares else {}
+    save_detector(final, plan.out, {kind: members, **shares, "calibrated on": calibration, "lineage": before})
     say(f"wrote {plan.out}: {described(final.config)}")
     return plan.out

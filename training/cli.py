@@ -38,15 +38,19 @@ def average(
             "as all of them.",
         ),
     ] = False,
+    share: Annotated[
+        list[float] | None,
+        typer.Option(help="What each network counts for --side-by-side, in their order; alike if none."),
+    ] = None,
     workers: Workers = 2,
     cache: Cache = Path("data/cache"),
 ) -> None:
     """Take the mean of the weights of several trainings, or of one, and fit the calibration."""
     from training.average import AveragePlan, run
 
-    run(
-        AveragePlan(weights, corpus, split, tuple(channel or ("clean",)), out, cache, workers, side_by_side), typer.echo
-    )
+    channels = tuple(channel or ("clean",))
+    shares = tuple(share or ())
+    run(AveragePlan(weights, corpus, split, channels, out, cache, workers, side_by_side, shares), typer.echo)
 
 
 for command in (train, evaluate, classes, vocode, vocoder, gather, fetch, shortcuts, channels, blends):

@@ -1,4 +1,4 @@
-"""Trained networks side by side as one network, which says the mean of what they say."""
+"""Trained networks side by side as one network, which says the weighted mean of what they say."""
 
 from __future__ import annotations
 
@@ -23,8 +23,14 @@ def scaling(detector: Detector) -> tuple[Tensor, Tensor]:
     return torch.cat([part.mean for part in own]), torch.cat([part.std for part in own])
 
 
-def side_by_side(detectors: Sequence[Detector]) -> Detector:
-    """One detector of the same features and heads. Raises CheckpointError where they do not fit together."""
+def side_by_side(detectors: Sequence[Detector], shares: Sequence[float] = ()) -> Detector:
+    """One detector of the same features and heads. shares: what each counts for, relative to the others; alike without.
+
+    Raises CheckpointError where they do not fit together.
+    """
+    counts = list(shares) or [1.0] * len(detectors)
+    if len(counts) != len(detectors) or min(counts) <= 0:
+        raise CheckpointError(f"{len(counts)} shares for {len(detectors)} networks: give each one above 0")
     first = detectors[0].config
     for config in (d.config for d in detectors):
         alike = (config.features, config.families, config.gate) == (first.features, first.families, first.gate)
@@ -49,9 +55,10 @@ def side_by_side(detectors: Sequence[Detector]) -> Detector:
             part, _, rest = name.removeprefix("network.").partition(".")
             if part in ("frontend", "recurrent"):
                 state[f"network.{part}.branches.{i}.{rest}"].copy_(tensor)
+    weights = [count / sum(counts) for count in counts]
     for head in ("speech", "spoof", "family"):
-        linear = [getattr(d.network, head) for d in detectors]
-        state[f"network.{head}.weight"].copy_(torch.cat([layer.weight.data for layer in linear], 1) / len(linear))
-        state[f"network.{head}.bias"].copy_(torch.stack([layer.bias.data for layer in linear]).mean(0))
+        linear = [(w, getattr(d.network, head)) for w, d in zip(weights, detectors, strict=True)]
+        state[f"network.{head}.weight"].copy_(torch.cat([w * layer.weight.data for w, layer in linear], 1))
+        state[f"network.{head}.bias"].copy_(torch.stack([w * layer.bias.data for w, layer in linear]).sum(0))
     made.load_state_dict(state)
     return made
