@@ -49,7 +49,7 @@ class InputSection(Section):
 class EvidenceSection(Section):
     prior: float = Field(0.5, gt=0, lt=1, description="probability of a fake before anything was heard")
     min_speech_s: float = Field(2.0, ge=0.5, le=60, description="no verdict before so much net speech")
-    memory_s: Positive = Field(1.5, description="net speech after which old evidence has faded to 1/e")
+    memory_s: Positive = Field(0.5, description="net speech after which old evidence has faded to 1/e")
     min_speech_probability: float = Field(0.5, ge=0, le=1, description="below it a block is music or noise")
     max_llr: Positive = Field(8.0, description="bound of the log-likelihood ratio shown, in nats")
     family_floor: float = Field(0.5, ge=0, le=0.5, description="likeliest family below it: unknown comes first")
