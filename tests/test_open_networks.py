@@ -10,7 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from scipy import signal
-from test_open_vocoders import mel
+from test_open_vocoders import mel, published
 from test_vocoders import voice
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
@@ -19,19 +19,10 @@ from training.corpora import CorpusError
 from training.open_vocoders import mb_melgan, melgan, vits
 from training.open_vocoders.hifigan import Generator
 from training.open_vocoders.mel import log_mel
-from training.open_vocoders.registry import family, open_system, systems
+from training.open_vocoders.registry import OPEN_VOCODERS, family, open_system, systems
 
 Weights = dict[str, Tensor]
 LATENTS, LAYERS = 80, 3
-
-
-def _published(module: nn.Module) -> Weights:
-    """A network's tensors under torch's old names of weight norm, as they were published."""
-    old = {"parametrizations.weight.original0": "weight_g", "parametrizations.weight.original1": "weight_v"}
-    held = module.state_dict()
-    for new, name in old.items():
-        held = {key.replace(new, name): value for key, value in held.items()}
-    return dict(held)
 
 
 def _normed(channels_in: int, channels_out: int, kernel: int) -> nn.Module:
@@ -51,8 +42,8 @@ def _vits_weights() -> Weights:
     for i in range(LAYERS):
         parts[f"enc_q.enc.in_layers.{i}"] = _normed(LATENTS, 2 * LATENTS, 5)
         parts[f"enc_q.enc.res_skip_layers.{i}"] = _normed(LATENTS, LATENTS * (2 if i < LAYERS - 1 else 1), 1)
-    held = {f"{name}.{k}": v for name, part in parts.items() for k, v in _published(part).items()}
-    decoder = {f"dec.{k}": v for k, v in _published(Generator(vits.DECODER)).items()}
+    held = {f"{name}.{k}": v for name, part in parts.items() for k, v in published(part).items()}
+    decoder = {f"dec.{k}": v for k, v in published(Generator(vits.DECODER)).items()}
     for name in ("dec.conv_pre", "dec.conv_post"):
         decoder.pop(f"{name}.weight_g")
         decoder[f"{name}.weight"] = decoder.pop(f"{name}.weight_v")
@@ -86,7 +77,7 @@ def test_vits_copies_have_the_recordings_length_and_depend_on_the_seed_where_the
 
 def test_a_layer_with_weight_norm_is_folded_as_torch_computes_it() -> None:
     layer = _normed(7, 5, 3)
-    held = {f"layer.{k}": v for k, v in _published(layer).items()}
+    held = {f"layer.{k}": v for k, v in published(layer).items()}
     torch.testing.assert_close(vits._folded(held, "layer"), layer.weight)
 
 
@@ -107,7 +98,7 @@ def test_the_speaker_conditions_encoder_and_decoder(tmp_path: Path) -> None:
 def test_melgan_survives_its_file_and_makes_a_hop_a_frame(tmp_path: Path) -> None:
     torch.manual_seed(1)
     fresh = melgan.MelGan().eval()
-    torch.save(_published(fresh), tmp_path / "melgan.pt")
+    torch.save(published(fresh), tmp_path / "melgan.pt")
     frames = mel()[:20]
     y = melgan.synthesise(melgan.load(tmp_path / "melgan.pt"), frames)
     assert y.shape == (20 * 256,)
@@ -124,6 +115,7 @@ def test_what_holds_no_such_network_is_refused(name: str, message: str, tmp_path
 
 
 def test_names_and_families() -> None:
+    assert set(OPEN_VOCODERS["vits"].variants) == {"sampled", *vits.VARIANTS}
     there = systems({"vits", "melgan", "mb-melgan"})
     assert {"vits", "vits+sampled", "melgan", "melgan+noisy", "mb-melgan+units"} <= set(there)
     assert [family(s) for s in ("vits", "vits+units", "mb-melgan", "melgan+voice")] == [

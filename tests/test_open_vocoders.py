@@ -11,6 +11,7 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 from test_vocoders import contour, voice
+from torch import Tensor, nn
 
 from model.vocoders import VocoderError
 from training.corpora import CorpusError, load_manifest
@@ -28,14 +29,19 @@ def mel() -> Array:
     return np.asarray(log_mel(at_rate(voice(1.5), 16000, 22050), LJSPEECH), dtype=np.float32)
 
 
+def published(network: nn.Module) -> dict[str, Tensor]:
+    """A network's tensors under torch's old names of weight norm, as they were published."""
+    old = {"parametrizations.weight.original0": "weight_g", "parametrizations.weight.original1": "weight_v"}
+    named = dict(network.state_dict())
+    for new, name in old.items():
+        named = {key.replace(new, name): value for key, value in named.items()}
+    return named
+
+
 def weights(folder: Path) -> Path:
     """A generator of HiFi-GAN V2 with random weights, saved under the names of its first publication."""
     torch.manual_seed(0)
-    old = {"parametrizations.weight.original0": "weight_g", "parametrizations.weight.original1": "weight_v"}
-    named = Generator(V2).state_dict()
-    for new, name in old.items():
-        named = {key.replace(new, name): value for key, value in named.items()}
-    torch.save({"generator": named}, folder / "generator")
+    torch.save({"generator": published(Generator(V2))}, folder / "generator")
     return folder / "generator"
 
 

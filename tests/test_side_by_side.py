@@ -13,6 +13,7 @@ from model.checkpoint import CheckpointError, load_detector, save_detector
 from model.config import BLOCK
 from model.features import spectra
 from model.stream import Detector, init_state, step
+from training.average import AveragePlan, run
 from training.side_by_side import side_by_side
 from training.validation import folded_copy
 
@@ -57,6 +58,12 @@ def test_each_may_count_for_another_share() -> None:
     for shares in ((1.0,), (1.0, 0.0)):
         with pytest.raises(CheckpointError, match="give each one above 0"):
             side_by_side(pair, shares)
+
+
+def test_shares_are_of_networks_side_by_side(tmp_path: Path) -> None:
+    plan = AveragePlan([tmp_path / "a"], [tmp_path], "dev", ("clean",), tmp_path / "out", tmp_path, shares=(1.0,))
+    with pytest.raises(ValueError, match="say --side-by-side too"):
+        run(plan, print)
 
 
 def test_what_does_not_fit_is_refused() -> None:

@@ -345,6 +345,13 @@ def test_the_command_trains_and_names_impossible_settings(corpus: Path, tmp_path
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
     assert load_detector(tmp_path / "run" / "weights.safetensors").config.features.n_filters == 20
+    weights = []
+    for share in ("0", "1"):
+        out = tmp_path / f"blend-{share}"
+        done = CliRunner().invoke(app, [*arguments, "--out", str(out), "--ramp", "0", "--blend", share])
+        assert done.exit_code == 0, done.output
+        weights.append(load_detector(out / "weights.safetensors").state_dict()["network.spoof.weight"])
+    assert not torch.equal(*weights)
     bad = CliRunner().invoke(app, [*arguments, "--channels", "24,x"])
     assert bad.exit_code == 2
     assert "write whole numbers" in bad.output

@@ -7,13 +7,13 @@ self-blended images (Shiohara and Yamasaki, CVPR 2022), where fakes that are har
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from model.config import BLOCK, HOP, SAMPLE_RATE
+from model.filterbanks import hz_to_mel
 from training.sampler import Batch
 
 N_FFT = 512
@@ -23,21 +23,17 @@ VOICE_HZ = (300.0, 3400.0)
 Mix = Callable[[Tensor, Tensor], Tensor]
 
 
-def _mel(hz: float) -> float:
-    return 2595.0 * math.log10(1.0 + hz / 700.0)
-
-
 def one_band(copy: Tensor, recording: Tensor) -> Tensor:
     """The copy in one band of 35 to 90 % of the mel scale around a frequency of the telephone's band; the recording
     outside of it.
     """
-    rows, bins, top = copy.shape[0], copy.shape[1], _mel(SAMPLE_RATE / 2)
+    rows, bins = copy.shape[0], copy.shape[1]
+    mel = hz_to_mel(torch.linspace(0.0, SAMPLE_RATE / 2, bins, device=copy.device), "htk")
+    low, high = hz_to_mel(torch.tensor(VOICE_HZ), "htk").tolist()
     draw = torch.rand(2, rows, 1, device=copy.device)
-    centre = _mel(VOICE_HZ[0]) + (_mel(VOICE_HZ[1]) - _mel(VOICE_HZ[0])) * draw[0]
-    half = top * (0.35 + 0.55 * draw[1]) / 2
-    hz = torch.linspace(0.0, SAMPLE_RATE / 2, bins, device=copy.device)
-    mel = 2595.0 * torch.log10(1.0 + hz / 700.0)
-    share = ((half - (mel - centre).abs()) / 40.0).clamp(0.0, 1.0)[:, :, None]
+    centre = low + (high - low) * draw[0]
+    half = mel[-1] * (0.35 + 0.55 * draw[1]) / 2
+    share: Tensor = ((half - (mel - centre).abs()) / 40.0).clamp(0.0, 1.0)[:, :, None]
     return copy * share + recording * (1.0 - share)
 
 
@@ -77,6 +73,8 @@ def blended(batch: Batch, share: float) -> Tensor:
     twin rows hold one sentence. Recordings, and all that has no twin, stay as they are.
     """
     audio = batch.audio
+    if not share:  # without a draw: a training without blends stays what it was, number by number
+        return audio
     chosen = torch.nonzero(torch.rand(audio.shape[0] // 2) < share).flatten().to(audio.device)
     if not len(chosen):
         return audio

@@ -72,6 +72,7 @@ def together(banks: Sequence[AudioBank], versions: int, cache: Path, workers: in
                 mapped[version, at : at + len(samples)] = samples
             at += len(bank.audio)
         mapped.flush()
+        del mapped  # a file that is mapped cannot be renamed on every system
         partial.replace(path)
     return np.asarray(np.load(path, mmap_mode="c"))  # copy on write: torch asks for arrays that it may change
 

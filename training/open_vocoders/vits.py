@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from scipy import ndimage
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from model.config import SAMPLE_RATE
@@ -39,23 +39,22 @@ def _folded(weights: Weights, name: str) -> Tensor:
     return weights[f"{name}.weight_g"] * direction / length
 
 
-class PosteriorEncoder(nn.Module):
+class PosteriorEncoder:
     """Linear magnitudes (N, bins, T) -> means and log deviations of the latents, (N, D, T) each: a WaveNet without
     dilation.
     """
 
     def __init__(self, weights: Weights, speaker: Tensor) -> None:
-        super().__init__()
-        self.weights = {k: v for k, v in weights.items() if k.startswith("enc_q.")}
+        names = {k.rpartition(".")[0] for k in weights if k.startswith("enc_q.") and k.endswith(".bias")}
+        self.convs = {name.removeprefix("enc_q."): (_folded(weights, name), weights[f"{name}.bias"]) for name in names}
         self.layers = sum(k.startswith("enc_q.enc.in_layers.") and k.endswith(".bias") for k in weights)
-        condition = F.conv1d(speaker, _folded(weights, "enc_q.enc.cond_layer"), weights["enc_q.enc.cond_layer.bias"])
-        self.condition = condition.chunk(self.layers, dim=1)
+        self.condition = self._conv(speaker, "enc.cond_layer").chunk(self.layers, dim=1)
 
     def _conv(self, x: Tensor, name: str) -> Tensor:
-        weight = _folded(self.weights, f"enc_q.{name}")
-        return F.conv1d(x, weight, self.weights[f"enc_q.{name}.bias"], padding=weight.shape[2] // 2)
+        weight, bias = self.convs[name]
+        return F.conv1d(x, weight, bias, padding=weight.shape[2] // 2)
 
-    def forward(self, spectrum: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, spectrum: Tensor) -> tuple[Tensor, Tensor]:
         x = self._conv(spectrum, "pre")
         skipped = torch.zeros_like(x)
         for i in range(self.layers):
