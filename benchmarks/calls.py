@@ -23,15 +23,15 @@ from scipy.stats import chi2
 from benchmarks.synthetic_calls import FAKE, FAKE_S, GENUINE, TURNS, Call, Caller, onsets, stack
 from benchmarks.trace import Trace, fault, play, say
 from model.config import BLOCK, BLOCK_S
-from monitor.alerts import Heard, decide, undecided
-from monitor.config import AlertSection, Config, EvidenceSection, ModelSection
+from monitor.config.schema import AlertSection, Config, EvidenceSection, ModelSection
+from monitor.engine.decision import Heard, decide, undecided
+from monitor.engine.operating_point import at_threshold
 from monitor.errors import MonitorError
-from monitor.operating_point import at_threshold
-from monitor.running import open_detector
-from training.bank import build_bank
-from training.channels import CLEAN
-from training.corpora import CorpusError
-from training.trials import check_channels, choose
+from monitor.session.setup import open_detector
+from training.channels.channels import CLEAN
+from training.corpora.bank import build_bank
+from training.corpora.clips import CorpusError
+from training.evaluate.trials import check_channels, choose
 
 CHANNELS = (CLEAN, "g711-mu", "opus-wide")
 THRESHOLDS = tuple(np.round(np.arange(0.25, 6.01, 0.25), 2).tolist())
@@ -132,7 +132,7 @@ def draw(points: Sequence[Point], at: Point, calls: Sequence[Call], net: Floats,
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    from training.drawing import BONA_FIDE, SPOOF, STYLE
+    from training.evaluate.drawing import BONA_FIDE, SPOOF, STYLE
 
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9.0, 3.6))

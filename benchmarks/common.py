@@ -16,8 +16,8 @@ import numpy as np
 
 from model.config import SAMPLE_RATE
 from model.stream import Detector
-from monitor.config import Config, ModelSection
-from monitor.running import open_detector
+from monitor.config.schema import Config, ModelSection
+from monitor.session.setup import open_detector
 from monitor.types import Audio, Chunk
 
 RESULTS = Path("benchmarks/results")

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import parser, platform_of, say, table, warn_if_busy, write
-from monitor import wire
-from monitor.bus import Bus
-from monitor.config import Config
+from monitor.config.schema import Config
 from monitor.delivery import keys
+from monitor.events import wire
+from monitor.events.bus import Bus
 from monitor.sinks.registry import open_sinks
 from monitor.sinks.zeromq import ZeromqSink
 from monitor.types import Event

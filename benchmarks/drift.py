@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 from benchmarks.real_speech import PROMPTS, Hour, corpus_voice, make_hour, prompts, stacked
 from benchmarks.trace import Say, Trace, fault, play, say
 from model.config import BLOCK, BLOCK_S, SAMPLE_RATE
-from monitor.alerts import ALERT, SUSPICIOUS
-from monitor.config import Config, ModelSection
+from monitor.config.schema import Config, ModelSection
+from monitor.engine.decision import ALERT, SUSPICIOUS
+from monitor.engine.evidence import posterior
 from monitor.errors import MonitorError
-from monitor.evidence import posterior
-from monitor.running import open_detector
-from training.corpora import CorpusError
+from monitor.session.setup import open_detector
+from training.corpora.clips import CorpusError
 
 Floats = NDArray[Any]
 
@@ -115,7 +115,7 @@ def draw(drift: Drift, config: Config, path: Path) -> None:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    from training.drawing import BONA_FIDE, STYLE
+    from training.evaluate.drawing import BONA_FIDE, STYLE
 
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10.0, 4.6))
@@ -130,7 +130,7 @@ def draw(drift: Drift, config: Config, path: Path) -> None:
 
 
 def _curve(axis: Any, drift: Drift, config: Config) -> None:
-    from training.drawing import BONA_FIDE, SPOOF
+    from training.evaluate.drawing import BONA_FIDE, SPOOF
 
     carried, at = drift.carried, drift.alerts()
     p = np.where(drift.judged, carried.p_fake[:, 0], np.nan)

@@ -17,9 +17,9 @@ import numpy as np
 
 from benchmarks.common import parser, platform_of, table, voice, write
 from model.config import BLOCK, BLOCK_S
-from monitor.calls import Call, Feed
-from monitor.config import Config
-from monitor.ring import Blocks, RingBank
+from monitor.config.schema import Config
+from monitor.engine.calls import Call, Feed
+from monitor.engine.ring import Blocks, RingBank
 from monitor.sinks.evidence import EvidenceSink
 from monitor.types import Event
 

@@ -145,7 +145,7 @@ def draw(received: Received, begun: float, path: Path) -> None:
     """Latency, ring fill and memory over the run."""
     import matplotlib as mpl
 
-    from training.drawing import BONA_FIDE, SPOOF, STYLE, panels
+    from training.evaluate.drawing import BONA_FIDE, SPOOF, STYLE, panels
 
     at, newest, oldest = ages(received, begun)
     edges = np.linspace(at[0], at[-1], int(np.clip((at[-1] - at[0]) / BIN_S, 10, 120)) + 1)

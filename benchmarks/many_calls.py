@@ -41,7 +41,7 @@ from benchmarks.common import (
 from benchmarks.latency import beats_of, free_address, slope_per_hour
 from benchmarks.received import resources
 from model.config import SAMPLE_RATE
-from monitor import wire
+from monitor.events import wire
 from monitor.subscriber import Missed, Subscriber
 
 SETTLE_S = 5.0

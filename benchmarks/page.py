@@ -23,7 +23,7 @@ from PIL import Image
 from playwright.sync_api import ViewportSize, sync_playwright
 
 from benchmarks.chromium import BROWSER, FLAGS
-from model.vocoders import VOCODERS
+from model.vocoding.vocoders import VOCODERS
 from monitor.commands.demo import PAUSE, VOCODER, find_prompts, read_mono
 from monitor.types import SAMPLE_RATE, Audio
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from benchmarks.trace import Audio, pause, whole_blocks
 from model.config import BLOCK, SAMPLE_RATE
 from monitor.errors import BadInputError
-from monitor.sources.file import FileSource
+from monitor.sources.recording import FileSource
 from monitor.types import Chunk
-from training.layouts import load_corpus
+from training.corpora.layouts import load_corpus
 
 PROMPTS = Path("/usr/share/asterisk/sounds")
 NOT_SPEECH = ("beep", "tone", "monkeys", "confbridge-join", "confbridge-leave", "silence")

@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from monitor import wire
 from monitor.errors import MonitorError
+from monitor.events import wire
 from monitor.subscriber import Missed, Subscriber
 
 COLUMNS, ROWS = 120, 40

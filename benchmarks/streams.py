@@ -35,14 +35,14 @@ from benchmarks.common import (
 )
 from model.config import BLOCK, BLOCK_S
 from model.stream import Detector
-from monitor.bus import Bus
-from monitor.config import Config
-from monitor.delivery.sockets import Places
-from monitor.engine import Engine
-from monitor.pool import Pool
-from monitor.ring import Blocks, RingBank
+from monitor.config.schema import Config
+from monitor.delivery.publisher_sockets import Places
+from monitor.engine.loop import Engine
+from monitor.engine.pool import Pool
+from monitor.engine.ring import Blocks, RingBank
+from monitor.engine.traces import Traces
+from monitor.events.bus import Bus
 from monitor.sinks.zeromq import ZeromqSink
-from monitor.traces import Traces
 from monitor.types import Audio
 
 STACKED = (1, 64, 256)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from benchmarks.trace import Audio, pause, whole_blocks
 from model.config import BLOCK, SAMPLE_RATE
-from training.bank import AudioBank
-from training.channels import find_channel
-from training.corpora import Clip
+from training.channels.channels import find_channel
+from training.corpora.bank import AudioBank
+from training.corpora.clips import Clip
 
 GENUINE, FAKE, TURNS = "genuine", "fake", "turns fake"
 KINDS = (GENUINE, FAKE, TURNS)

@@ -31,10 +31,10 @@ from benchmarks.common import RESULTS, configuration, detector_of, machine, pars
 from benchmarks.latency import free_address
 from benchmarks.many_calls import START_S, start
 from model.resample import resample_all
-from monitor import wire
 from monitor.commands.demo import make_call, read_mono
 from monitor.commands.simulate import parse_options
 from monitor.errors import BadInputError
+from monitor.events import wire
 from monitor.rtp.encode import encode
 from monitor.rtp.payload import Format, open_decoder
 from monitor.simulate.peer import Call, RefusedCallError, Tally

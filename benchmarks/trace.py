@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from model.config import BLOCK, BLOCK_S, SAMPLE_RATE
 from model.stream import Detector
-from monitor.config import Config
-from monitor.pool import Pool
-from monitor.ring import Blocks
+from monitor.config.schema import Config
+from monitor.engine.pool import Pool
+from monitor.engine.ring import Blocks
 
 Audio = NDArray[np.float32]
 Say = Callable[[str], None]
@@ -22,7 +22,7 @@ Say = Callable[[str], None]
 @dataclass(frozen=True)
 class Trace:
     """Of B blocks of N calls, all (B, N). llr, p_fake: of the recent speech. speech: the block carries evidence.
-    enough: there is enough net speech for a verdict. state: index into monitor.alerts.STATES. opened: an alert opened.
+    enough: there is enough net speech for a verdict. state: index into engine.decision.STATES. opened: an alert opened.
     """
 
     llr: NDArray[np.float64]

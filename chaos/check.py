@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monitor import wire
+from monitor.events import wire
 from monitor.journal import chain, files
 from monitor.journal.verify import Verifier
 

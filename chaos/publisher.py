@@ -14,9 +14,9 @@ import sys
 import time
 from pathlib import Path
 
-from monitor import wire
-from monitor.bus import Bus
-from monitor.config import Config
+from monitor.config.schema import Config
+from monitor.events import wire
+from monitor.events.bus import Bus
 from monitor.sinks.registry import open_sinks
 from monitor.types import Event
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from fuzz.harness import Harness
 from fuzz.streams import deliver
-from monitor.taps.audiosocket_desk import Conversation, Rules
-from monitor.taps.audiosocket_frames import DTMF, ERROR, HANGUP, HEADER, RATES, UUID, pack
-from monitor.taps.happenings import CallAudio, CallEnded, CallStarted, Happening
+from monitor.taps.audiosocket.connection import Conversation, Rules
+from monitor.taps.audiosocket.frames import DTMF, ERROR, HANGUP, HEADER, RATES, UUID, pack
+from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted, Happening
 
 HELLO = pack(UUID, uuid.UUID(int=7).bytes)
 SPEECH = pack(0x10, np.arange(160, dtype="<i2").tobytes())

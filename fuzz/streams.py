@@ -14,14 +14,14 @@ from functools import partial
 import numpy as np
 
 from fuzz.harness import Harness
-from monitor.taps.config import TapsSection, WebsocketSection
-from monitor.taps.happenings import CallAudio, CallStarted, Happening
+from monitor.config.taps import TapsSection, WebsocketSection
+from monitor.taps.tap_events import CallAudio, CallStarted, Happening
 from monitor.taps.websocket.dialects import DIALECTS
 from monitor.taps.websocket.handler import Close, Handler, RefusedRequestError, Request, Send
-from monitor.taps.websocket.media_streams import open_stream
 from monitor.taps.websocket.pbx import open_asterisk, open_freeswitch, open_vonage
 from monitor.taps.websocket.peer import Peer
 from monitor.taps.websocket.registry import Make
+from monitor.taps.websocket.twilio_media_streams import open_stream
 
 LIMITS, TAPS = WebsocketSection(), TapsSection()
 MOST_LINES = 40

@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from monitor import wire
-from monitor.continuity import Missed, Position
-from monitor.delivery.catchup import Catchup, Restarted
+from monitor.delivery.catch_up import Catchup, Restarted
+from monitor.delivery.gaps import Missed, Position
 from monitor.delivery.keys import Pair
-from monitor.delivery.links import Line, Links, replay_address
+from monitor.delivery.subscriber_sockets import Line, Links, replay_address
 from monitor.errors import BadInputError
-from monitor.schema.files import SOURCE
-from monitor.wire import Message
+from monitor.events import wire
+from monitor.events.schema.files import SOURCE
+from monitor.events.wire import Message
 
 __all__ = [
     "Item",

@@ -98,7 +98,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened; flat on the wire (monitor/wire.py).
+    """One thing that happened; flat on the wire (monitor/events/wire.py).
 
     sample: index of the last sample that led to it. seq: 1, 2, 3 ... within the epoch, which names one run of
     the program. time: UTC, ISO 8601. epoch and time are the wall-clock fields: all others are functions of

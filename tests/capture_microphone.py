@@ -12,9 +12,9 @@ import time
 
 import numpy as np
 
-from monitor.config import InputSection
+from monitor.config.schema import InputSection
 from monitor.errors import MonitorError
-from monitor.sources.desktop import open_sides
+from monitor.sources.call_sides import open_sides
 from monitor.types import Chunk
 
 _one_line = threading.Lock()

@@ -68,5 +68,5 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def small_training(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few other sounds, one thread."""
-    monkeypatch.setattr("training.material.OTHER_SOUNDS_S", 8)
+    monkeypatch.setattr("training.learn.material.OTHER_SOUNDS_S", 8)
     monkeypatch.setattr(os, "cpu_count", lambda: 1)

@@ -13,13 +13,13 @@ from typing import Any
 import torch
 
 from model.config import DetectorConfig, FeatureConfig, NetworkConfig
-from training import material, prepare
 from training.baseline import run as baseline
 from training.baseline.learner import BaselineLearner, BaselineSettings
 from training.baseline.run import BaselinePlan
-from training.distributed import processes
-from training.prepare import Plan
-from training.train import TrainConfig, Trainer
+from training.learn import material, prepare
+from training.learn.distributed import processes
+from training.learn.prepare import Plan
+from training.learn.train import TrainConfig, Trainer
 
 HELD: list[Any] = []
 

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from monitor import wire
-from monitor.bus import Bus
-from monitor.config import Config
+from monitor.config.schema import Config
+from monitor.events import wire
+from monitor.events.bus import Bus
 from monitor.sinks.registry import open_sinks
 from monitor.sinks.zeromq import ZeromqSink
 from monitor.subscriber import Item, Message, Subscriber

@@ -20,9 +20,9 @@ from typing import Any
 
 import pytest
 
-from monitor.bus import Bus
-from monitor.config import Config
-from monitor.lane import SinkStatus
+from monitor.config.schema import Config
+from monitor.events.bus import Bus
+from monitor.events.sink_worker import SinkStatus
 from monitor.sinks.registry import open_sinks
 from monitor.types import Event
 

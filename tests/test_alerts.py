@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.config import BLOCK, BLOCK_S
-from monitor.alerts import STATES, Changes, Decision, Heard, decide, undecided
-from monitor.config import AlertSection
+from monitor.config.schema import AlertSection
+from monitor.engine.decision import STATES, Changes, Decision, Heard, decide, undecided
 
 CONFIG = AlertSection()
 

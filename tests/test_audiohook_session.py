@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from monitor.taps.audiohook.messages import NOBODY, RATE, read_duration, write_duration
 from monitor.taps.audiohook.session import NEVER_CAME, Session
 from monitor.taps.audiohook.signature import Signed
-from monitor.taps.happenings import CallAudio, CallEnded, CallPaused, CallResumed, CallStarted
+from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallResumed, CallStarted
 from monitor.taps.websocket.handler import BadMessageError, Close, Send, Step, Unheard
 
 ORGANIZATION, SESSION, CONVERSATION = (f"{n}2345678-9abc-4def-8123-456789abcdef" for n in (1, 2, 3))

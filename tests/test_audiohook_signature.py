@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.config.taps import TapsSection
+from monitor.taps.audiohook.admission import prepare
 from monitor.taps.audiohook.fields import FieldError, InnerList, Item, Token, parse_dictionary, serialize
-from monitor.taps.audiohook.gate import prepare
 from monitor.taps.audiohook.signature import (
     COVERED,
     OLDEST_S,
@@ -22,7 +23,6 @@ from monitor.taps.audiohook.signature import (
     signature_base,
     signed_headers,
 )
-from monitor.taps.config import TapsSection
 from monitor.taps.websocket.handler import RefusedRequestError, Request
 
 KEY, SECRET = "SGVsbG8sIEkgYW0gdGhlIEFQSSBrZXkh", base64.b64decode("TXlTdXBlclNlY3JldEtleVRlbGxOby0xITJAMyM0JDU=")

@@ -17,7 +17,7 @@ from monitor.simulate.peer import Call, RefusedCallError, Tally
 from monitor.simulate.plan import Impairments
 from monitor.taps.audiohook.session import Session
 from monitor.taps.audiohook.signature import Signed
-from monitor.taps.happenings import CallAudio, CallEnded, CallPaused, CallResumed, Happening
+from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallResumed, Happening
 from monitor.taps.websocket.handler import Close, Send
 from monitor.types import SAMPLE_RATE
 

@@ -11,10 +11,10 @@ import torch
 from model.bandwidth import Bandwidth
 from model.config import BLOCK, Calibration, DetectorConfig, NetworkConfig
 from model.stream import Detector, init_state, step
-from training.calibration import FEWEST, fitted
-from training.channels import CHANNELS
-from training.metrics import fit_calibration
-from training.scoring import ClipScore, score_clips
+from training.channels.channels import CHANNELS
+from training.evaluate.metrics import fit_calibration
+from training.evaluate.scoring import ClipScore, score_clips
+from training.learn.calibration import FEWEST, fitted
 
 WIDE, TELEPHONE = Calibration(2.0, 0.5), Calibration(1.0, -0.5)
 

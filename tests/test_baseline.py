@@ -18,17 +18,17 @@ from typer.testing import CliRunner
 
 from model.checkpoint import CheckpointError, describe, load_detector
 from model.config import HOP, WINDOW
-from training.bank import AudioBank, build_bank
 from training.baseline.beside import compared
 from training.baseline.clips import ClipStore, class_names, class_numbers, hear
 from training.baseline.learner import BaselineLearner, BaselineSettings
 from training.baseline.network import BaselineConfig, Bilstm, load_bilstm, log_odds
 from training.baseline.run import BaselinePlan, run
-from training.cli import app
-from training.corpora import Clip
-from training.metrics import auc, eer
-from training.splits import gather
-from training.trials import choose
+from training.cli.main import app
+from training.corpora.bank import AudioBank, build_bank
+from training.corpora.clips import Clip
+from training.corpora.splits import gather
+from training.evaluate.metrics import auc, eer
+from training.evaluate.trials import choose
 
 CLASSES = ("bonafide", "end-to-end-tts", "gan-vocoder", "signal-vocoder")
 SMALL = (12, 16)
@@ -224,7 +224,7 @@ for name in ("soundfile", "soxr", "av", "librosa", "torchaudio", "sounddevice", 
     sys.modules[name] = None
 import torch
 torch.set_num_threads(1)
-from training.cli import app
+from training.cli.main import app
 app({_words(corpus, tmp_path, "--steps", "1")!r})
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=240, check=False)

@@ -15,10 +15,10 @@ from benchmarks import calls, drift, real_speech, synthetic_calls
 from benchmarks.synthetic_calls import FAKE, GENUINE, TURNS, Call, Caller, onsets, stack
 from benchmarks.trace import play
 from model.config import BLOCK
-from monitor.config import Config
-from monitor.operating_point import at_threshold
-from training.bank import build_bank
-from training.trials import choose
+from monitor.config.schema import Config
+from monitor.engine.operating_point import at_threshold
+from training.corpora.bank import build_bank
+from training.evaluate.trials import choose
 
 
 @pytest.fixture(scope="module")

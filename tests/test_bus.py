@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from receivers import HttpReceiver, SyslogReceiver, alert, free_port, mosquitto, notifier, wait_until
 
-from monitor.bus import CLOSE_S, Bus
-from monitor.config import Config
+from monitor.config.schema import Config
 from monitor.errors import BadInputError, SinkError
+from monitor.events.bus import CLOSE_S, Bus
 from monitor.sinks.jsonlines import JsonLinesSink
 from monitor.sinks.memory import MemorySink
 from monitor.sinks.registry import SINKS, open_sinks

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis.strategies import floats, lists
 
 from model.config import BLOCK, BLOCK_S
-from monitor.alerts import Heard, decide, undecided
-from monitor.config import AlertSection
-from monitor.operating_point import alarms, at_threshold, find_threshold, hours, peaks
+from monitor.config.schema import AlertSection
+from monitor.engine.decision import Heard, decide, undecided
+from monitor.engine.operating_point import alarms, at_threshold, find_threshold, hours, peaks
 
 CONFIG = AlertSection(alert_hold_s=0.1, close_hold_s=0.2)
 HOUR = round(3600 / BLOCK_S)

@@ -19,7 +19,7 @@ from monitor.captures.sip import parse_sip
 from monitor.errors import BadInputError
 from monitor.rtp.packet import RtpPacket
 from monitor.rtp.sdp import parse_sdp
-from monitor.sources.pcap import CaptureSource, captured_calls
+from monitor.sources.capture_file import CaptureSource, captured_calls
 from monitor.types import Audio, Chunk, Condition
 
 Sent = list[tuple[float, End, End, bytes]]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from monitor import wire
-from monitor.continuity import Missed, Position
-from monitor.delivery.catchup import Catchup, Restarted
+from monitor.delivery.catch_up import Catchup, Restarted
+from monitor.delivery.gaps import Missed, Position
+from monitor.events import wire
+from monitor.events.wire import Message
 from monitor.types import Event
-from monitor.wire import Message
 
 
 def message(seq: int, epoch: str = "one", prev: int = 0, snapshot: bool = False, call: str = "a") -> Message:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from helpers import assert_one_error, journaled, run_here
 
-from monitor import wire
-from monitor.config import JournalSection
+from monitor.config.schema import JournalSection
 from monitor.errors import SinkError
+from monitor.events import wire
 from monitor.journal import chain, files
 from monitor.journal.reader import JournalReader
 from monitor.sinks.journal import JournalSink

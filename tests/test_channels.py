@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy import signal
 
-from training import codecs
-from training.channels import CHANNELS, Channel, find_channel, lose_packets, lossy, random_channel
+from training.channels import codecs
+from training.channels.channels import CHANNELS, Channel, find_channel, lose_packets, lossy, random_channel
 
 Audio = NDArray[np.float32]
 NARROW = [
@@ -213,7 +213,7 @@ def test_gain_jumps_stay_within_nine_decibels_and_are_smooth() -> None:
 def test_the_picture_shows_every_channel(tmp_path: Path) -> None:
     from matplotlib.image import imread
 
-    from training.gallery import draw
+    from training.evaluate.gallery import draw
 
     picture = imread(draw(speechlike(), tmp_path / "channels.png"))
     assert picture.shape[1] > 1000

@@ -11,7 +11,7 @@ import pytest
 from helpers import environment
 
 from chaos import check
-from monitor import wire
+from monitor.events import wire
 from monitor.types import Event
 
 ROOT = Path(__file__).parents[1]

@@ -14,12 +14,12 @@ from typer.testing import CliRunner
 
 from model.checkpoint import load_detector
 from model.stream import Detector
-from training import cli
-from training.classes import VIEWS, choose, fit, held_out, load_classifier, report, save_classifier, take
-from training.corpora import CorpusError
-from training.embedding import Embedded, embed, spectrum_statistics, tsne
-from training.open_set import leave_systems_out, left_out
-from training.scoring import ClipScore, score_clips
+from training.cli import main
+from training.corpora.clips import CorpusError
+from training.evaluate.classes import VIEWS, choose, fit, held_out, load_classifier, report, save_classifier, take
+from training.evaluate.embedding import Embedded, embed, spectrum_statistics, tsne
+from training.evaluate.open_set import leave_systems_out, left_out
+from training.evaluate.scoring import ClipScore, score_clips
 
 
 @pytest.fixture(autouse=True)
@@ -143,7 +143,7 @@ def test_the_command_writes_figures_classifier_and_pictures(tmp_path: Path) -> N
     weights = make_weights(tmp_path / "hiss.safetensors")
     words = ["classes", "--corpus", str(corpus), "--weights", str(weights), "--out", str(tmp_path / "out")]
     words += ["--cache", str(tmp_path / "cache"), "--fewest", "4", "--workers", "1", "--device", "cpu"]
-    done = CliRunner().invoke(cli.app, words)
+    done = CliRunner().invoke(main.app, words)
     assert done.exit_code == 0, done.output
     found = json.loads((tmp_path / "out" / "classes.json").read_text())
     assert found["dev"] == {"bonafide": 12, "melgan": 4, "vits": 4, "world": 4}
@@ -154,5 +154,5 @@ def test_the_command_writes_figures_classifier_and_pictures(tmp_path: Path) -> N
     assert load_classifier(tmp_path / "out" / "systems.safetensors").detector == found["weights_sha256"]
     for name in ("confusion", "confusion-families", "embedding"):
         assert (tmp_path / "out" / f"{name}.png").stat().st_size > 5000
-    few = CliRunner().invoke(cli.app, [*words[:-6], "--fewest", "400", "--workers", "1"])
+    few = CliRunner().invoke(main.app, [*words[:-6], "--fewest", "400", "--workers", "1"])
     assert "lower --fewest" in str(few.exception)

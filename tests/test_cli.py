@@ -30,12 +30,12 @@ from helpers import (
     write_wav,
 )
 
-from monitor.config import Config
+from monitor.config.schema import Config
 from monitor.errors import SourceError
+from monitor.session.watch import Watched, watch
 from monitor.sources.scripted import ScriptedSource
 from monitor.types import Chunk
-from monitor.watch import Watched, watch
-from training.scoring import score_clips
+from training.evaluate.scoring import score_clips
 
 Run = Callable[..., Ran]
 

@@ -10,11 +10,11 @@ import jsonschema
 import pytest
 from helpers import MONITOR, QUICK, Running, make_weights, run_here, settings, start_monitor, turning_call, write_wav
 
-from monitor import wire
-from monitor.bus import Bus
-from monitor.cloudevents import attributes, binary, event_id, structured
-from monitor.config import Config
-from monitor.schema.files import read
+from monitor.config.schema import Config
+from monitor.events import wire
+from monitor.events.bus import Bus
+from monitor.events.cloudevents import attributes, binary, event_id, structured
+from monitor.events.schema.files import read
 from monitor.sinks.registry import open_sinks
 from monitor.types import Event
 

@@ -11,11 +11,12 @@ from helpers import make_weights
 from tiny_corpus import make_corpus
 from typer.testing import CliRunner
 
-from training import cli, conditions
-from training.codecs import has_encoder
-from training.conditions import channels_of, codecs_here, stratified
-from training.corpora import Clip, CorpusError
-from training.results import headline, read_result
+from training.channels.codecs import has_encoder
+from training.cli import main
+from training.corpora.clips import Clip, CorpusError
+from training.evaluate import conditions
+from training.evaluate.conditions import channels_of, codecs_here, stratified
+from training.evaluate.results import headline, read_result
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
 
@@ -33,7 +34,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(conditions, "CODECS", ("clean", "g711-mu"))
         patch.setattr(conditions, "SNRS", (20, 5))
-        done = CliRunner().invoke(cli.app, words)
+        done = CliRunner().invoke(main.app, words)
     assert done.exit_code == 0, done.output
     return root / "out", done.output.splitlines()
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from training.bank import build_bank, read_audio
-from training.corpora import Clip, CorpusError, by_split, load_manifest, split_by_speaker
-from training.layouts import load_corpus, load_folder
+from training.corpora.bank import build_bank, read_audio
+from training.corpora.clips import Clip, CorpusError, by_split, load_manifest, split_by_speaker
+from training.corpora.layouts import load_corpus, load_folder
 
 HEADER = "path,label,part,system,family,speaker,pair,language,split,native_sample_rate\n"
 

@@ -12,13 +12,13 @@ import pytest
 from typer.testing import CliRunner
 
 from model.checkpoint import describe, load_detector, read_detector
-from training import prepare
-from training.bank import build_bank
-from training.cli import app
-from training.curves import RunLog, draw_curves
-from training.loop import best_look, out_of_patience
-from training.splits import gather
-from training.validation import validate
+from training.cli.main import app
+from training.corpora.bank import build_bank
+from training.corpora.splits import gather
+from training.learn import prepare
+from training.learn.curves import RunLog, draw_curves
+from training.learn.loop import best_look, out_of_patience
+from training.learn.validation import validate
 
 pytestmark = pytest.mark.usefixtures("small_training")
 

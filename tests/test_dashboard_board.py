@@ -9,7 +9,7 @@ import pytest
 from dashboard_views import alert_event, broken, channel, clear, silent, view
 from rich.console import Console
 
-from monitor.dashboard.board import board_line, board_summary, render_board
+from monitor.dashboard.calls_table import board_line, board_summary, render_board
 from monitor.dashboard.plain import News, board_words
 from monitor.dashboard.render import Keys
 from monitor.types import Board, CallRow

@@ -21,7 +21,7 @@ import pytest
 from dashboard_views import EVENTS, FAULT, alert_event, broken, channel, clear, view
 from rich.console import Console
 
-from monitor.config import DashboardSection
+from monitor.config.schema import DashboardSection
 from monitor.dashboard import Dashboard
 from monitor.dashboard.keys import KeyReader
 from monitor.dashboard.live import resolve_mode
@@ -330,7 +330,7 @@ PROGRAM = """
 import sys, threading
 sys.path.insert(0, sys.argv[1])
 from dashboard_views import view
-from monitor.config import DashboardSection
+from monitor.config.schema import DashboardSection
 from monitor.dashboard import Dashboard
 quit = threading.Event()
 dashboard = Dashboard(view, DashboardSection(), on_quit=quit.set)

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from monitor.devices import Kind, choose_system, inputs_of, kind_of
 from monitor.errors import BadInputError
-from monitor.recipes import STEPS, steps
-from monitor.sources.desktop import Wanted, parse, side_names
-from monitor.sources.manner import LOOPBACK, MICROPHONE, PLAYED
+from monitor.sources.call_sides import Wanted, parse, side_names
+from monitor.sources.device_kind import LOOPBACK, MICROPHONE, PLAYED
+from monitor.sources.portaudio_devices import Kind, choose_system, inputs_of, kind_of
+from monitor.sources.setup_help import STEPS, steps
 
 Row = tuple[str, int, int, int, float]
 """name, host API, input channels, output channels, rate."""
@@ -122,7 +122,7 @@ def test_outputs_are_no_inputs_and_the_default_is_the_first_that_an_api_names() 
     ],
 )
 def test_what_device_means(monkeypatch: pytest.MonkeyPatch, text: str, platform: str, wanted: Wanted) -> None:
-    monkeypatch.setattr("monitor.sources.desktop.sys.platform", platform)
+    monkeypatch.setattr("monitor.sources.call_sides.sys.platform", platform)
     assert parse(text) == wanted
 
 

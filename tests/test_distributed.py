@@ -17,9 +17,9 @@ from typer.testing import CliRunner
 
 from model.checkpoint import load_detector, read_detector
 from training.baseline.network import load_bilstm
-from training.cli import app
-from training.distributed import Processes, agreed, own_device, processes, seed_of, share_buffers, wrapped
-from training.material import OTHER_SOUNDS_S
+from training.cli.main import app
+from training.learn.distributed import Processes, agreed, own_device, processes, seed_of, share_buffers, wrapped
+from training.learn.material import OTHER_SOUNDS_S
 
 HERE = Path(__file__).parent
 pytestmark = pytest.mark.timeout(1200)

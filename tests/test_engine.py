@@ -13,12 +13,12 @@ from helpers import Audio, Says, make_detector, turning_call, voice
 
 from model.config import BLOCK, SAMPLE_RATE
 from model.packed import PackedStreams
-from monitor.bus import Bus
-from monitor.config import Config
-from monitor.engine import Engine
+from monitor.config.schema import Config
+from monitor.engine.loop import Engine
+from monitor.engine.pool import Pool
+from monitor.engine.ring import RingBank
 from monitor.errors import SourceError
-from monitor.pool import Pool
-from monitor.ring import RingBank
+from monitor.events.bus import Bus
 from monitor.sinks.memory import MemorySink
 from monitor.sources.scripted import ScriptedSource
 from monitor.types import Chunk, Condition, Event, Source

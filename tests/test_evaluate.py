@@ -16,12 +16,13 @@ from typer.testing import CliRunner
 
 from model.checkpoint import load_detector
 from monitor.commands.score import score as command_score
-from monitor.config import Config, ModelSection
-from training import cli, plots
-from training.bank import AudioBank, build_bank
-from training.corpora import Clip, CorpusError, load_manifest
-from training.evaluate import score
-from training.figures import (
+from monitor.config.schema import Config, ModelSection
+from training.cli import main
+from training.corpora.bank import AudioBank, build_bank
+from training.corpora.clips import Clip, CorpusError, load_manifest
+from training.evaluate import plots
+from training.evaluate.evaluate import score
+from training.evaluate.figures import (
     SECONDS,
     Trials,
     by_kind,
@@ -32,11 +33,11 @@ from training.figures import (
     part_names,
     reliability,
 )
-from training.metrics import eer
-from training.page import _learned
-from training.report import plain
-from training.scoring import score_clips
-from training.trials import check_channels, choose, through_channel
+from training.evaluate.metrics import eer
+from training.evaluate.page import _learned
+from training.evaluate.report import plain
+from training.evaluate.scoring import score_clips
+from training.evaluate.trials import check_channels, choose, through_channel
 
 FAMILIES = ("signal-vocoder", "gan-vocoder", "end-to-end-tts")
 
@@ -74,7 +75,7 @@ def written(corpus: Path, weights: Path, tmp_path_factory: pytest.TempPathFactor
     out = tmp_path_factory.mktemp("out")
     words = ["evaluate", "--corpus", str(corpus), "--weights", str(weights), "--out", str(out), "--workers", "1"]
     words += ["--channel", "clean", "--channel", "narrow", "--cache", str(out / "cache"), "--rounds", "20"]
-    done = CliRunner().invoke(cli.app, [*words, "--device", "cpu"])
+    done = CliRunner().invoke(main.app, [*words, "--device", "cpu"])
     assert done.exit_code == 0, done.output
     return out, done.output.splitlines()
 
@@ -140,7 +141,7 @@ def test_the_command_score_says_the_same_of_a_file(
 ) -> None:
     words = ["evaluate", "--corpus", str(corpus), "--weights", str(weights), "--out", str(tmp_path / "out")]
     words += ["--workers", "1", "--channel", "clean", "--cache", str(tmp_path), "--rounds", "20", "--device", "cpu"]
-    done = CliRunner().invoke(cli.app, [*words, "--as-recorded"])
+    done = CliRunner().invoke(main.app, [*words, "--as-recorded"])
     assert done.exit_code == 0, done.output
     evaluated = _scores(tmp_path / "out" / "scores.txt")
     assert evaluated != _scores(written[0] / "scores.txt"), "the level of a clip says a little"
@@ -326,7 +327,7 @@ def test_faults_end_with_one_line(
         words += ["--weights", str(weights)]
     monkeypatch.setattr(sys, "argv", ["training", *words])
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        main.main()
     assert ended.value.code == 2
     said = capsys.readouterr().err.strip().splitlines()
     assert len(said) == 1
@@ -336,21 +337,21 @@ def test_faults_end_with_one_line(
 @pytest.mark.parametrize(("device", "says"), [("tpu", "auto, cpu, cuda or mps"), ("mps", "has no mps device")])
 def test_devices_that_are_not_there_are_refused(device: str, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    done = CliRunner().invoke(cli.app, ["evaluate", "--corpus", "x", "--device", device])
+    done = CliRunner().invoke(main.app, ["evaluate", "--corpus", "x", "--device", device])
     assert done.exit_code == 2
     assert says in done.output
 
 
 def test_the_command_vocodes_and_what_it_wrote_can_be_evaluated(corpus: Path, tmp_path: Path) -> None:
     words = ["vocode", str(corpus / "lab" / "bonafide"), "--out", str(tmp_path / "new"), "--workers", "1"]
-    done = CliRunner().invoke(cli.app, [*words, "--system", "lpc", "--system", "channel", "--per-clip", "1"])
+    done = CliRunner().invoke(main.app, [*words, "--system", "lpc", "--system", "channel", "--per-clip", "1"])
     assert done.exit_code == 0, done.output
     clips = choose([tmp_path / "new"], "all")
     assert sum(c.label for c in clips) == 16
     assert {c.system for c in clips} == {"bonafide", "lpc", "channel"}
     assert all(c.path.is_file() for c in clips)
     listed = CliRunner().invoke(
-        cli.app, ["vocode", str(corpus), "--out", str(tmp_path / "b"), "--system", "lpc", "--workers", "1"]
+        main.app, ["vocode", str(corpus), "--out", str(tmp_path / "b"), "--system", "lpc", "--workers", "1"]
     )
     assert listed.exit_code == 0, listed.output
     assert sum(c.label for c in choose([tmp_path / "b"], "all")) == 24
@@ -358,7 +359,7 @@ def test_the_command_vocodes_and_what_it_wrote_can_be_evaluated(corpus: Path, tm
 
 def test_vocoding_one_split_makes_a_part_with_sentences_of_its_own(corpus: Path, tmp_path: Path) -> None:
     words = ["vocode", str(corpus), "--out", str(tmp_path / "new"), "--system", "lpc", "--workers", "1"]
-    done = CliRunner().invoke(cli.app, [*words, "--split", "dev", "--part", "extra"])
+    done = CliRunner().invoke(main.app, [*words, "--split", "dev", "--part", "extra"])
     assert done.exit_code == 0, done.output
     before, after = choose([corpus], "all"), choose([tmp_path / "new"], "all")
     real = [c for c in before if c.split == "dev" and c.label == 0]

@@ -8,8 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.config import BLOCK_S, Calibration
-from monitor.config import EvidenceSection
-from monitor.evidence import UNKNOWN_FAMILY, Evidence, accumulate, named, no_evidence, posterior, recent_llr, whole_llr
+from monitor.config.schema import EvidenceSection
+from monitor.engine.evidence import (
+    UNKNOWN_FAMILY,
+    Evidence,
+    accumulate,
+    named,
+    no_evidence,
+    posterior,
+    recent_llr,
+    whole_llr,
+)
 
 CONFIG = EvidenceSection(memory_s=4.0)
 CALIBRATION = Calibration(scale=2.0, offset=-1.0)

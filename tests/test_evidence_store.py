@@ -26,13 +26,13 @@ from helpers import (
 )
 
 from model.config import BLOCK, SAMPLE_RATE
-from monitor.bus import Bus
-from monitor.calls import Call, Feed
-from monitor.config import Config
-from monitor.engine import Engine
-from monitor.pool import Pool
-from monitor.ring import Blocks, RingBank
-from monitor.running import acquaint
+from monitor.config.schema import Config
+from monitor.engine.calls import Call, Feed
+from monitor.engine.loop import Engine
+from monitor.engine.pool import Pool
+from monitor.engine.ring import Blocks, RingBank
+from monitor.events.bus import Bus
+from monitor.session.setup import acquaint
 from monitor.sinks.evidence import EvidenceSink
 from monitor.sinks.memory import MemorySink
 from monitor.sources.scripted import ScriptedSource

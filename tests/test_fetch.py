@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from training.cli import app
-from training.corpora import CorpusError
-from training.fetch import RemoteFile, fetch
-from training.layouts import load_corpus
+from training.cli.main import app
+from training.corpora.clips import CorpusError
+from training.corpora.fetch import RemoteFile, fetch
+from training.corpora.layouts import load_corpus
 
 
 def archive() -> bytes:
@@ -142,7 +142,7 @@ def test_a_file_that_is_gone_is_said_at_once(tmp_path: Path) -> None:
 
 def test_a_file_larger_than_the_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     huge = RemoteFile("x.zip", "http://127.0.0.1:1/", 10**18, "")
-    monkeypatch.setattr("training.fetch.files_of", lambda _: [huge])
+    monkeypatch.setattr("training.corpora.fetch.files_of", lambda _: [huge])
     with pytest.raises(CorpusError, match=r"needs 1000000000.0 GB on the disk"):
         get("record", tmp_path)
 

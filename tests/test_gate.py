@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from monitor.bus import Bus
-from monitor.gate import PATIENCE_S, Gate
+from monitor.events.bus import Bus
+from monitor.events.write_ahead import PATIENCE_S, Gate
 from monitor.sinks.memory import MemorySink
 from monitor.types import Event
 

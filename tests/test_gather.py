@@ -10,10 +10,10 @@ import soundfile
 from typer.testing import CliRunner
 
 from tests.tiny_corpus import voice
-from training.bank import read_audio
-from training.cli import app
-from training.corpora import CorpusError, load_manifest, read_rows
-from training.gather import keep_dev_out, pieces, read_recipe
+from training.cli.main import app
+from training.corpora.bank import read_audio
+from training.corpora.clips import CorpusError, load_manifest, read_rows
+from training.vocoding.gather import keep_dev_out, pieces, read_recipe
 
 RECIPE = """
 [[source]]

@@ -10,7 +10,7 @@ import torch
 from model.config import DetectorConfig, FeatureConfig, NetworkConfig
 from model.features import TAIL, spectra
 from model.stream import Detector, init_state, step
-from training.grow import fit_new_scaling, grown
+from training.learn.grow import fit_new_scaling, grown
 
 SMALL = NetworkConfig(channels=(4, 8), embedding=16, hidden=12)
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from helpers import journaled
 
-from monitor import wire
-from monitor.bus import Bus
 from monitor.errors import BadInputError, SinkError
+from monitor.events import wire
+from monitor.events.bus import Bus
 from monitor.sinks.journal import CHECK_S, JournalSink
 from monitor.sinks.memory import MemorySink
 from monitor.types import Event

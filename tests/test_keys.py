@@ -14,7 +14,7 @@ import pytest
 from helpers import QUICK, assert_one_error, make_weights, run_here, settings, start_monitor, turning_call, write_wav
 from test_delivery import LIMIT_S, Publisher, numbers, settle, take
 
-from monitor.config import Config
+from monitor.config.schema import Config
 from monitor.delivery import keys, zap
 from monitor.errors import BadInputError
 from monitor.sinks.registry import open_sinks

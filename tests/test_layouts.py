@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from training.corpora import CorpusError
-from training.layouts import LAYOUTS, load_corpus, load_folder
+from training.corpora.clips import CorpusError
+from training.corpora.layouts import LAYOUTS, load_corpus, load_folder
 
 Row = tuple[str, int, str, str, str, str]
 

@@ -13,10 +13,11 @@ from tiny_corpus import make_corpus
 from typer.testing import CliRunner
 
 from model.checkpoint import describe
-from training import cli, leave_out
-from training.bank import AudioBank
-from training.corpora import Clip, CorpusError
-from training.material import Material
+from training.cli import main
+from training.corpora.bank import AudioBank
+from training.corpora.clips import Clip, CorpusError
+from training.learn import leave_out
+from training.learn.material import Material
 
 SMALL = "--rows 8 --seconds 2 --channels 4,4 --hidden 16 --versions 2 --augment 0 --learning-rate 0.01 --workers 1"
 
@@ -34,9 +35,9 @@ def written(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     words += ["--steps", "20", "--validate-every", "20", "--device", "cpu", "--fewest", "8"]
     words += ["--family", "gan-vocoder", "--family", "end-to-end-tts"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("training.material.OTHER_SOUNDS_S", 8)
+        patch.setattr("training.learn.material.OTHER_SOUNDS_S", 8)
         patch.setattr(os, "cpu_count", lambda: 1)
-        done = CliRunner().invoke(cli.app, words)
+        done = CliRunner().invoke(main.app, words)
     assert done.exit_code == 0, done.output
     return out, words
 
@@ -89,13 +90,13 @@ def test_the_report_has_a_row_a_family_and_means(written: tuple[Path, list[str]]
 
 def test_what_is_done_is_not_done_again(written: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     out, words = written
-    monkeypatch.setattr("training.material.OTHER_SOUNDS_S", 8)
+    monkeypatch.setattr("training.learn.material.OTHER_SOUNDS_S", 8)
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     before = (out / "leave-out.json").read_bytes()
     result = out / "gan-vocoder" / "result.json"
     result.unlink()
     weights = (out / "end-to-end-tts" / "weights.safetensors").stat().st_mtime_ns
-    again = CliRunner().invoke(cli.app, words)
+    again = CliRunner().invoke(main.app, words)
     assert again.exit_code == 0, again.output
     assert "end-to-end-tts (2 of 2): done before" in again.output
     assert "resumed at step 20" in again.output
@@ -104,7 +105,7 @@ def test_what_is_done_is_not_done_again(written: tuple[Path, list[str]], monkeyp
 
 
 def test_options_are_those_of_train(corpus: Path, tmp_path: Path) -> None:
-    wrong = CliRunner().invoke(cli.app, ["leave-out", "--corpus", str(corpus), "--out", str(tmp_path), "--speed", "9"])
+    wrong = CliRunner().invoke(main.app, ["leave-out", "--corpus", str(corpus), "--out", str(tmp_path), "--speed", "9"])
     assert wrong.exit_code == 2
     assert "No such option" in wrong.output
     assert "--speed" in wrong.output

@@ -17,11 +17,11 @@ from model.checkpoint import describe, load_detector
 from model.config import BLOCK, DetectorConfig, NetworkConfig
 from model.network import OneClassHead, Output
 from model.stream import Detector, init_state, step
-from training.cli import app
-from training.losses import LossWeights, training_loss
-from training.optimisers import OPTIMISERS, build_optimiser
-from training.penalties import PAIR_MARGIN, TEMPERATURE, contrastive, focal, margins_of_pairs, one_class
-from training.sampler import NO_LABEL, Batch
+from training.cli.main import app
+from training.learn.losses import LossWeights, training_loss
+from training.learn.optimisers import OPTIMISERS, build_optimiser
+from training.learn.penalties import PAIR_MARGIN, TEMPERATURE, contrastive, focal, margins_of_pairs, one_class
+from training.learn.sampler import NO_LABEL, Batch
 
 pytestmark = pytest.mark.usefixtures("small_training")
 

@@ -7,8 +7,8 @@ import pytest
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from training import metrics
-from training.metrics import Costs, Labels, Scores
+from training.evaluate import metrics
+from training.evaluate.metrics import Costs, Labels, Scores
 
 
 def _gaussians(distance: float, n: int = 20_000, seed: int = 0) -> tuple[Scores, Labels]:

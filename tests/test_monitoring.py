@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from receivers import HERE, alert, free_port, wait_until
 from serving import serving, simulate
 
-from monitor.bus import Bus
+from monitor.events.bus import Bus
 from monitor.sinks.metrics import MetricsSink
 
 FOLDER = Path(__file__).parents[1] / "docs/monitoring"

@@ -16,22 +16,22 @@ from typer.testing import CliRunner
 
 from model.checkpoint import describe, save_detector
 from model.config import DetectorConfig
-from model.spectra import mel_filters, minimum_phase
 from model.stream import Detector
-from training.bank import build_bank
-from training.cli import app
-from training.corpora import Clip, CorpusError, load_manifest
-from training.neural_vocoder import pitch, spectra
-from training.neural_vocoder.config import MEL, TrainConfig, VocoderConfig
-from training.neural_vocoder.discriminator import Discriminators, deception_loss, verdict_loss
-from training.neural_vocoder.measure import log_mel_distance
-from training.neural_vocoder.network import Generator, synthesise
-from training.neural_vocoder.prepare import real_speech
-from training.neural_vocoder.segments import SegmentSampler
-from training.neural_vocoder.train import VocoderTrainer, train
-from training.neural_vocoder.weights import load_generator, save_generator
-from training.open_vocoders.mel import log_mel
-from training.open_vocoders.registry import family, open_system
+from model.vocoding.spectra import mel_filters, minimum_phase
+from training.cli.main import app
+from training.corpora.bank import build_bank
+from training.corpora.clips import Clip, CorpusError, load_manifest
+from training.vocoding.neural_vocoder import pitch, spectra
+from training.vocoding.neural_vocoder.config import MEL, TrainConfig, VocoderConfig
+from training.vocoding.neural_vocoder.discriminator import Discriminators, deception_loss, verdict_loss
+from training.vocoding.neural_vocoder.measure import log_mel_distance
+from training.vocoding.neural_vocoder.network import Generator, synthesise
+from training.vocoding.neural_vocoder.prepare import real_speech
+from training.vocoding.neural_vocoder.segments import SegmentSampler
+from training.vocoding.neural_vocoder.train import VocoderTrainer, train
+from training.vocoding.neural_vocoder.weights import load_generator, save_generator
+from training.vocoding.open_vocoders.mel import log_mel
+from training.vocoding.open_vocoders.registry import family, open_system
 
 SMALL = VocoderConfig(width=24, hidden=48, blocks=2, pitch_width=24)
 CPU = torch.device("cpu")

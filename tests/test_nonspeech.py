@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from training.music import INSTRUMENTS, pluck
-from training.nonspeech import CADENCES, SOUNDS, call_progress, coloured, dtmf, random_sound, silence
+from training.channels.music import INSTRUMENTS, pluck
+from training.channels.nonspeech import CADENCES, SOUNDS, call_progress, coloured, dtmf, random_sound, silence
 
 N = 32000
 

@@ -11,7 +11,7 @@ import pytest
 from nbclient import NotebookClient
 from tiny_corpus import make_corpus
 
-from training.material import OTHER_SOUNDS_S
+from training.learn.material import OTHER_SOUNDS_S
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "train.ipynb"
 SMALL = (

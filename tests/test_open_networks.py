@@ -15,11 +15,11 @@ from test_vocoders import voice
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from training.corpora import CorpusError
-from training.open_vocoders import mb_melgan, melgan, vits
-from training.open_vocoders.hifigan import Generator
-from training.open_vocoders.mel import log_mel
-from training.open_vocoders.registry import OPEN_VOCODERS, family, open_system, systems
+from training.corpora.clips import CorpusError
+from training.vocoding.open_vocoders import mb_melgan, melgan, vits
+from training.vocoding.open_vocoders.hifigan import Generator
+from training.vocoding.open_vocoders.mel import log_mel
+from training.vocoding.open_vocoders.registry import OPEN_VOCODERS, family, open_system, systems
 
 Weights = dict[str, Tensor]
 LATENTS, LAYERS = 80, 3

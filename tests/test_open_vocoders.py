@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from test_vocoders import contour, voice
 from torch import Tensor, nn
 
-from model.vocoders import VocoderError
-from training.corpora import CorpusError, load_manifest
-from training.open_vocoders import fargan, tflite
-from training.open_vocoders.damage import DAMAGES
-from training.open_vocoders.hifigan import V2, Generator, load, synthesise
-from training.open_vocoders.mel import LJSPEECH, at_rate, filters, fitted, log_mel
-from training.open_vocoders.registry import OPEN_VOCODERS, family, open_system, systems
-from training.vocode import find_speech, vocode
+from model.vocoding.vocoders import VocoderError
+from training.corpora.clips import CorpusError, load_manifest
+from training.vocoding.open_vocoders import fargan, tflite
+from training.vocoding.open_vocoders.damage import DAMAGES
+from training.vocoding.open_vocoders.hifigan import V2, Generator, load, synthesise
+from training.vocoding.open_vocoders.mel import LJSPEECH, at_rate, filters, fitted, log_mel
+from training.vocoding.open_vocoders.registry import OPEN_VOCODERS, family, open_system, systems
+from training.vocoding.vocode import find_speech, vocode
 
 Array = NDArray[np.float32]
 

@@ -34,9 +34,9 @@ from receivers import (
     wait_until,
 )
 
-from monitor.bus import Bus
-from monitor.config import Config
+from monitor.config.schema import Config
 from monitor.errors import BadInputError
+from monitor.events.bus import Bus
 from monitor.sinks.registry import open_sinks
 from monitor.types import Event
 

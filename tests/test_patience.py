@@ -17,9 +17,9 @@ from helpers import environment
 from publishing import LIMIT_S, Publisher, numbers, take
 
 from chaos.proxy import Proxy
-from monitor import wire
-from monitor.continuity import Position
-from monitor.delivery.patience import GONE_S, LONGEST_ANSWER_S, LOOK_S, Patience
+from monitor.delivery.answer_timeout import GONE_S, LONGEST_ANSWER_S, LOOK_S, Patience
+from monitor.delivery.gaps import Position
+from monitor.events import wire
 from monitor.journal.reader import Found, JournalReader
 from monitor.subscriber import Item, Missed, Restarted, Silent, Subscriber
 from monitor.types import Event

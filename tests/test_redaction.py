@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.redaction import redact, redactor
+from monitor.events.redaction import redact, redactor
 from monitor.types import Event
 
 KEY = b"k" * 16

@@ -32,7 +32,7 @@ from helpers import (
     write_wav,
 )
 
-from monitor import watch
+from monitor.session import watch
 
 Run = Callable[..., Ran]
 

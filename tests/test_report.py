@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from helpers import QUICK, Ran, assert_one_error, make_weights, run_here, settings, turning_call, voice, write_wav
 
-from monitor import wire
+from monitor.events import wire
 from monitor.report.charts import clock, ticks
+from monitor.report.collect import Source
 from monitor.report.curve import MOST_STEPS, Curve
+from monitor.report.history import Story
 from monitor.report.page import MOST_CALLS, page
-from monitor.report.read import Source
-from monitor.report.story import Story
 from monitor.report.words import odds, share
 from monitor.types import Event
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from model.config import BLOCK, SAMPLE_RATE
-from monitor.ring import LONGEST_FILL, MOST_PASSED, Blocks, Ring, RingBank
+from monitor.engine.ring import LONGEST_FILL, MOST_PASSED, Blocks, Ring, RingBank
 from monitor.types import Chunk
 
 ROOM_S = 4.0

@@ -15,10 +15,10 @@ from rtp_senders import FORMATS, packets, sent
 from monitor.rtp.packet import RtpPacket
 from monitor.rtp.payload import STATIC, USUAL
 from monitor.rtp.sound import Sound
-from monitor.taps.happenings import CallAudio, CallEnded, CallStarted, Happening
-from monitor.taps.rtp_desk import KEPT, MOST_CANDIDATES, YOUNG_S, Line, RtpDesk
-from monitor.taps.rtp_guard import CALLS_AT_ONCE, CALLS_PER_S, MOST_STRANGE, MUTE_S, Guard
-from monitor.taps.rtp_talk import CREDIT_RATE, CREDIT_S, FLOOD_S
+from monitor.taps.rtp.flood_guard import CALLS_AT_ONCE, CALLS_PER_S, MOST_STRANGE, MUTE_S, Guard
+from monitor.taps.rtp.sessions import KEPT, MOST_CANDIDATES, YOUNG_S, Line, RtpDesk
+from monitor.taps.rtp.stream_audio import CREDIT_RATE, CREDIT_S, FLOOD_S
+from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted, Happening
 from monitor.types import SAMPLE_RATE, Audio
 
 ONE = Line((5004,), ("party",), ({**STATIC, **USUAL},))

@@ -13,10 +13,10 @@ import pytest
 from helpers import turning_call, write_wav
 
 from model.resample import resample_all
+from monitor.config.taps import RtpSection
 from monitor.rtp.sound import Sound
-from monitor.taps.config import RtpSection
-from monitor.taps.happenings import CallAudio, CallEnded, CallStarted, Happening
-from monitor.taps.rtp import RtpListener
+from monitor.taps.rtp.listener import RtpListener
+from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted, Happening
 from monitor.types import SAMPLE_RATE, Audio
 
 LIMIT_S = 40.0

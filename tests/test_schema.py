@@ -14,15 +14,15 @@ import pytest
 from helpers import QUICK, events_of, make_weights, run_here, settings, start_monitor, turning_call, write_wav
 from pydantic import BaseModel
 
-from monitor import events as emitted
-from monitor.schema.changes import breaking
-from monitor.schema.files import FOLDER, NAMES, generate, read, schema_id, text_of
-from monitor.schema.models import ENVELOPE, EVENTS, SCHEMAS
+from monitor.engine import event_data as emitted
+from monitor.events.schema.changes import breaking
+from monitor.events.schema.files import FOLDER, NAMES, generate, read, schema_id, text_of
+from monitor.events.schema.models import ENVELOPE, EVENTS, SCHEMAS
 from monitor.subscriber import Message, Subscriber
 from monitor.types import SAMPLE_RATE
 
 ROOT = Path(__file__).parents[1]
-PLACE = f"monitor/schema/{FOLDER}"
+PLACE = f"monitor/events/schema/{FOLDER}"
 
 
 def assert_valid(event: dict[str, Any]) -> None:
@@ -74,7 +74,7 @@ def test_health_is_valid() -> None:
 
 
 def test_the_files_are_what_the_models_make() -> None:
-    assert generate() == {name: text_of(name) for name in NAMES}, "run: python -m monitor.schema"
+    assert generate() == {name: text_of(name) for name in NAMES}, "run: python -m monitor.events.schema"
     assert set(NAMES) == set(SCHEMAS)
     assert {path.stem for path in (ROOT / PLACE).iterdir()} == set(NAMES)
 

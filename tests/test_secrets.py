@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from pydantic import Field, SecretStr
 
-from monitor import settings as settings_module
+from monitor.config import load as settings_module
+from monitor.config.load import load_settings, parse_assignment
+from monitor.config.section import Secret, Section, holds_secret, is_masked, shown
 from monitor.errors import ConfigError
-from monitor.sections import Secret, Section, holds_secret, is_masked, shown
-from monitor.settings import load_settings, parse_assignment
 
 HIDDEN = "hunter2-never-shown"
 

@@ -17,7 +17,7 @@ from helpers import LIMIT_S, Running, assert_one_error, run_here, settings, turn
 from serving import of, serving, simulate, wait_until
 
 from monitor.rtp.packet import HEADER
-from monitor.taps.audiosocket_frames import UUID, pack
+from monitor.taps.audiosocket.frames import UUID, pack
 
 NAME = uuid.UUID("7e8c9f2a-0b1c-4d2e-8f3a-4b5c6d7e8f90")
 

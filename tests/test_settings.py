@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from monitor.config import Config
+from monitor.config.load import Settings, load_settings, parse, parse_assignment
+from monitor.config.schema import Config
 from monitor.errors import ConfigError
-from monitor.settings import Settings, load_settings, parse, parse_assignment
 
 ROOT = Path(__file__).parents[1]
 

@@ -10,9 +10,9 @@ import soundfile
 from scipy import signal
 from typer.testing import CliRunner
 
-from training.cli import app
-from training.corpora import Clip, CorpusError
-from training.shortcuts import NAMES, describe, find_shortcuts
+from training.cli.main import app
+from training.corpora.clips import Clip, CorpusError
+from training.evaluate.shortcuts import NAMES, describe, find_shortcuts
 
 RATE = 16_000
 

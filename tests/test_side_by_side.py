@@ -13,9 +13,9 @@ from model.checkpoint import CheckpointError, load_detector, save_detector
 from model.config import BLOCK
 from model.features import spectra
 from model.stream import Detector, init_state, step
-from training.average import AveragePlan, run
-from training.side_by_side import side_by_side
-from training.validation import folded_copy
+from training.learn.average import AveragePlan, run
+from training.learn.side_by_side import side_by_side
+from training.learn.validation import folded_copy
 
 
 def _pair(feature: str) -> list[Detector]:

@@ -13,16 +13,16 @@ from monitor.errors import BadInputError
 from monitor.rtp.encode import companded
 from monitor.rtp.payload import Format, open_decoder
 from monitor.simulate.encode import Prepared, linear
-from monitor.simulate.media_streams import MediaStreamPeer, Stream
 from monitor.simulate.peer import Call
 from monitor.simulate.plan import Impairments
 from monitor.simulate.registry import PEERS, make_peer
+from monitor.simulate.twilio_media_streams import MediaStreamPeer, Stream
 from monitor.simulate.websocket import address, credentials
-from monitor.taps.happenings import CallAudio, CallEnded, CallStarted
+from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted
 from monitor.taps.websocket.dialects import DIALECTS
 from monitor.taps.websocket.handler import Request, Step
-from monitor.taps.websocket.media_streams import MediaStreams
 from monitor.taps.websocket.registry import PROTOCOLS
+from monitor.taps.websocket.twilio_media_streams import MediaStreams
 
 
 @pytest.mark.parametrize("encoding", ["PCMU", "PCMA"])

@@ -15,10 +15,10 @@ import pytest
 import soundfile as sf
 
 from model.resample import resample_all
-from monitor.config import InputSection
+from monitor.config.schema import InputSection
 from monitor.errors import BadInputError
 from monitor.sources import Request, open_source
-from monitor.sources.file import FileSource
+from monitor.sources.recording import FileSource
 from monitor.types import Chunk, Condition
 
 

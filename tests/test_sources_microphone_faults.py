@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from monitor.config import InputSection
-from monitor.devices import InputDevice, find_input
+from monitor.config.schema import InputSection
 from monitor.errors import BadInputError, SourceError
-from monitor.sources import capture, device
-from monitor.sources.device import DeviceSource
-from monitor.sources.manner import LOOPBACK
+from monitor.sources import device_stream, live_input
+from monitor.sources.device_kind import LOOPBACK
+from monitor.sources.live_input import DeviceSource
+from monitor.sources.portaudio_devices import InputDevice, find_input
 from monitor.sources.pulse import PulseSource
 from monitor.types import Chunk, Condition
 
@@ -79,7 +79,7 @@ class FakeBackend:
             self.gate.wait(20)
         if self.failures:
             self.failures -= 1
-            raise SourceError(f"{device.name} cannot be opened: busy", "close other programs")
+            raise SourceError(f"{live_input.name} cannot be opened: busy", "close other programs")
         index = len(self.streams)
         if self.sources:
             self.pulse[index] = next(iter(self.sources))
@@ -158,7 +158,7 @@ def test_overflows_are_counted_and_told_but_not_for_each_block(listen):
     listening.wait(lambda: len(listening.chunks()) == 20)
     assert 1 <= listening.codes().count("overflow") <= 2
     assert all(c.usable for c in listening.conditions())
-    time.sleep(device.OVERFLOW_EVERY_S)
+    time.sleep(live_input.OVERFLOW_EVERY_S)
     backend.streams[0].hear()
     listening.wait(lambda: any(c.detail.startswith("20 times") for c in listening.conditions()))
 
@@ -184,7 +184,7 @@ def test_blocks_that_nobody_takes_are_dropped_counted_and_jumped():
 
 def test_what_was_dropped_before_anybody_listened_is_never_told(monkeypatch):
     """A program that loads for seconds after it opened the device, then a stream that is given up."""
-    monkeypatch.setattr("monitor.sources.capture.ROUTE_EVERY_S", 0.01)
+    monkeypatch.setattr("monitor.sources.device_stream.ROUTE_EVERY_S", 0.01)
     backend = FakeBackend(sources={7: PulseSource("card", 16_000, 1), 8: PulseSource("webcam", 16_000, 1)})
     source = DeviceSource("usb", InputSection(ring_s=0.1, reconnect_first_s=0.05), backend=backend)
     backend.streams[0].hear(30)  # ring_s holds 10 blocks
@@ -284,7 +284,7 @@ def test_zeros_of_the_right_source_are_only_told(listen):
 
 @pytest.mark.parametrize(("device", "usable"), [("mic", True), ("pulse", True), ("usb", False)])
 def test_a_move_is_a_fault_for_a_device_that_was_named(listen, monkeypatch, device, usable):
-    monkeypatch.setattr("monitor.sources.capture.ROUTE_EVERY_S", 0.01)
+    monkeypatch.setattr("monitor.sources.device_stream.ROUTE_EVERY_S", 0.01)
     card = PulseSource("card", 16_000, 1)
     backend = FakeBackend([MIC, PLUG_IN], sources={7: card, 8: PulseSource("webcam", 16_000, 1)})
     listening = listen(backend, device)
@@ -356,7 +356,7 @@ def test_a_busy_device_is_one_error():
 
 
 def test_a_sound_server_that_does_not_answer(listen, monkeypatch):
-    monkeypatch.setattr(device, "ANSWER_WAIT_S", 0.1)
+    monkeypatch.setattr(live_input, "ANSWER_WAIT_S", 0.1)
     backend = FakeBackend()
     listening = listen(backend)
     backend.gate = threading.Event()
@@ -375,7 +375,7 @@ def test_a_sound_server_that_does_not_answer(listen, monkeypatch):
 
 
 def test_the_first_opening_is_bounded(monkeypatch):
-    monkeypatch.setattr(capture, "OPEN_WAIT_S", 0.1)
+    monkeypatch.setattr(device_stream, "OPEN_WAIT_S", 0.1)
     backend = FakeBackend(gate=threading.Event())
     with pytest.raises(BadInputError, match="does not answer"):
         DeviceSource("mic", InputSection(), backend=backend)
@@ -408,7 +408,7 @@ def test_wrong_names_list_the_inputs(target, message):
 
 
 PRINT_ERROR = """
-from monitor.devices import list_inputs
+from monitor.sources.portaudio_devices import list_inputs
 from monitor.errors import BadInputError
 try:
     list_inputs()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from monitor.sources.capture import Block
-from monitor.sources.track import Track
-from monitor.sources.watch import ArrivalClock, Health, ZeroRun
+from monitor.sources.device_clock import Track
+from monitor.sources.device_stream import Block
+from monitor.sources.stall_detection import ArrivalClock, Health, ZeroRun
 from monitor.types import Chunk, Condition
 
 RATE = 16_000

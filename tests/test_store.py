@@ -15,19 +15,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.config import BLOCK, SAMPLE_RATE
-from monitor.config import Config
+from monitor.config.schema import Config
+from monitor.engine.recorder import Recorder
+from monitor.engine.ring import Blocks
 from monitor.errors import BadInputError
-from monitor.ring import Blocks
 from monitor.store import retention
+from monitor.store.audio_history import History, Piece, quantised
 from monitor.store.clip import Hole, join
 from monitor.store.folder import Draft, folder_name, public_settings
-from monitor.store.history import History, Piece, quantised
-from monitor.store.picture import HEIGHT, WIDEST, png, spectrogram
-from monitor.store.recorder import Recorder
 from monitor.store.retention import DAY_S, GB, Kept, to_delete
 from monitor.store.seal import MANIFEST, SEAL, manifest, read_key, seal
+from monitor.store.spectrogram import HEIGHT, WIDEST, png, spectrogram
 from monitor.store.verify import UNFINISHED, folders, verify_folder
-from monitor.store.whole import WholeCall
+from monitor.store.whole_call import WholeCall
 
 KEY = b"a secret of more than sixteen bytes"
 

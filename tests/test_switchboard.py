@@ -13,17 +13,17 @@ import numpy as np
 import pytest
 from helpers import make_detector, turning_call, voice
 
-from monitor.bus import Bus
-from monitor.config import Config
-from monitor.engine import LONGEST_TURN_S, STRAINED_FOR_S, TURN_S, Engine
-from monitor.pool import Pool
-from monitor.ring import RingBank
-from monitor.serve.board import BoardKeeper
-from monitor.serve.listeners import Listeners
-from monitor.serve.switchboard import Switchboard
+from monitor.config.schema import Config
+from monitor.engine.loop import LONGEST_TURN_S, STRAINED_FOR_S, TURN_S, Engine
+from monitor.engine.pool import Pool
+from monitor.engine.ring import RingBank
+from monitor.engine.traces import Traces
+from monitor.events.bus import Bus
+from monitor.serve.call_router import Switchboard
+from monitor.serve.server_view import BoardKeeper
+from monitor.serve.tap_listeners import Listeners
 from monitor.sinks.memory import MemorySink
-from monitor.taps.happenings import CallAudio, CallEnded, CallPaused, CallResumed, CallStarted, RefusedError
-from monitor.traces import Traces
+from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallResumed, CallStarted, RefusedError
 from monitor.types import SAMPLE_RATE, Audio, Board, Event, View
 
 MAX_CALLS = 3
@@ -327,7 +327,7 @@ def test_a_name_that_was_used_gets_a_number(server: Server) -> None:
 
 
 def test_the_memory_of_names_is_bounded(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.serve.switchboard.MOST_NAMES", 3)
+    monkeypatch.setattr("monitor.serve.call_router.MOST_NAMES", 3)
     for name in ("a", "b", "c", "d", "a"):
         server.call(name)
         server.over(name)

@@ -11,12 +11,12 @@ import soundfile
 from numpy.typing import NDArray
 from scipy import signal
 
-from model.pitch import pitch_track
-from model.source_filter import cepstral_envelope, lpc_envelope, mel_envelope
-from model.spectra import invert_mel, istft, mel_filters, minimum_phase, stft
-from model.vocoders import VOCODERS, VocoderError, griffin_lim, lpc_vocoder, world_vocoder
-from training.corpora import Clip, CorpusError, load_manifest
-from training.vocode import find_speech, vocode
+from model.vocoding.pitch import pitch_track
+from model.vocoding.source_filter import cepstral_envelope, lpc_envelope, mel_envelope
+from model.vocoding.spectra import invert_mel, istft, mel_filters, minimum_phase, stft
+from model.vocoding.vocoders import VOCODERS, VocoderError, griffin_lim, lpc_vocoder, world_vocoder
+from training.corpora.clips import Clip, CorpusError, load_manifest
+from training.vocoding.vocode import find_speech, vocode
 
 Audio = NDArray[np.float32]
 WORLD = all(importlib.util.find_spec(name) for name in ("pyworld", "pkg_resources"))

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.taps.happenings import CallAudio, CallPaused, CallResumed, CallStarted, Happening
-from monitor.web.microphone import MOST_SAMPLES, BadMessageError, BrowserCall
+from monitor.taps.tap_events import CallAudio, CallPaused, CallResumed, CallStarted, Happening
+from monitor.web.browser_microphone import MOST_SAMPLES, BadMessageError, BrowserCall
 
 RATE = 48_000
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from monitor.types import Board, CallRow, ChannelView
-from monitor.web.hub import MOST_SEEN, Want, read_want
+from monitor.web.broadcast import MOST_SEEN, Want, read_want
 from monitor.web.snapshot import MOST_EVENTS, MOST_ROWS, details, lines, table
 
 

@@ -29,11 +29,11 @@ from helpers import (
 )
 from receivers import HttpReceiver, Says, alert, free_port, outlet, say, status, wait_until
 
-from monitor.bus import Bus
-from monitor.config import Config
+from monitor.config.load import load_settings
+from monitor.config.schema import Config
 from monitor.errors import BadInputError
-from monitor.schema.files import read
-from monitor.settings import load_settings
+from monitor.events.bus import Bus
+from monitor.events.schema.files import read
 from monitor.sinks.registry import open_sinks
 from monitor.types import Event
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitor.taps.config import TapsSection
-from monitor.taps.happenings import CallAudio, CallStarted
+from monitor.config.taps import TapsSection
+from monitor.taps.tap_events import CallAudio, CallStarted
 from monitor.taps.websocket.handler import BadMessageError, Close, RefusedRequestError, Request, Send, Step, Unheard
 from monitor.taps.websocket.registry import PROTOCOLS, make_handler
 

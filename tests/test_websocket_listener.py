@@ -16,10 +16,10 @@ import trustme
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
+from monitor.config.addresses import read_certificate
+from monitor.config.taps import TapsSection
 from monitor.errors import BadInputError
-from monitor.taps.config import TapsSection
-from monitor.taps.happenings import CallAudio, CallEnded, CallPaused, CallStarted, Happening, RefusedError
-from monitor.taps.safety import read_certificate
+from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallStarted, Happening, RefusedError
 from monitor.taps.websocket.handler import BadMessageError, Close, Request, Send, Step
 from monitor.taps.websocket.listener import UNOPENED, WebsocketListener
 from monitor.taps.websocket.registry import PROTOCOLS, Served

@@ -13,14 +13,14 @@ import pytest
 from helpers import voice
 
 from model.resample import resample_all
+from monitor.config.taps import TapsSection
 from monitor.rtp.payload import Format, open_decoder
 from monitor.rtp.sound import Sound
-from monitor.taps.config import TapsSection
-from monitor.taps.happenings import CallAudio, CallEnded, CallStarted, Happening
+from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted, Happening
 from monitor.taps.websocket.dialects import DIALECTS
 from monitor.taps.websocket.handler import BadMessageError, Close, Request, Step, Unheard
-from monitor.taps.websocket.media_streams import UNANNOUNCED, MediaStreams, open_stream
 from monitor.taps.websocket.peer import Peer
+from monitor.taps.websocket.twilio_media_streams import UNANNOUNCED, MediaStreams, open_stream
 from monitor.types import SAMPLE_RATE, Audio
 
 TWILIO_START = """{

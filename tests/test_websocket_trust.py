@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from helpers import assert_one_error, run_here, settings
 
+from monitor.config.load import load_settings
+from monitor.config.taps import TapsSection, WebsocketSection
 from monitor.errors import BadInputError, ConfigError
-from monitor.settings import load_settings
-from monitor.taps.config import TapsSection, WebsocketSection
+from monitor.taps.websocket.access import check_origin, check_peer, check_secured, dialled, served
 from monitor.taps.websocket.handler import BadMessageError, RefusedRequestError, Request, named
-from monitor.taps.websocket.media_streams import open_stream
-from monitor.taps.websocket.meter import BURST_S, Meter
+from monitor.taps.websocket.limits import BURST_S, Meter
 from monitor.taps.websocket.signatures import fonoster_signature, twilio_signature
-from monitor.taps.websocket.trust import check_origin, check_peer, check_secured, dialled, served
+from monitor.taps.websocket.twilio_media_streams import open_stream
 
 TLS = {"certificate": "c.pem", "key": "k.pem"}
 LOOPBACK, NETWORK = ["127.0.0.1", "::1", "localhost"], ["0.0.0.0"]

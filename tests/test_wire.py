@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor import wire
 from monitor.errors import BadInputError
+from monitor.events import wire
 from monitor.types import Event, Reason, State
 
 SCORE = Event(

@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 import zmq
 
-from monitor import wire
-from monitor.bus import Bus
-from monitor.continuity import Continuity
-from monitor.delivery.sockets import Places
+from monitor.delivery.gaps import Continuity
+from monitor.delivery.publisher_sockets import Places
+from monitor.delivery.topics import Ledger
 from monitor.errors import BadInputError
-from monitor.ledger import Ledger
+from monitor.events import wire
+from monitor.events.bus import Bus
 from monitor.sinks.zeromq import ZeromqSink
 from monitor.subscriber import Item, Message, Missed, Restarted, Returned, Silent, Subscriber, Unreadable
 from monitor.types import Event

@@ -1,6 +1,6 @@
 """python -m training."""
 
-from training.cli import main
+from training.cli.main import main
 
 if __name__ == "__main__":
     main()

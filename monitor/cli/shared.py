@@ -24,7 +24,7 @@ from monitor.cli.options import (
 from monitor.errors import BadInputError
 
 if TYPE_CHECKING:
-    from monitor.settings import Settings
+    from monitor.config.load import Settings
 
 Flag = tuple[str, str, object]
 """An option, the key that it sets, and its value; None where it was not given."""
@@ -42,7 +42,7 @@ class Settled:
 
         Raises ConfigError, and BadInputError for options that contradict each other.
         """
-        from monitor.settings import load_settings, parse_assignment
+        from monitor.config.load import load_settings, parse_assignment
 
         flags = [("--set", *parse_assignment(text)) for text in self.assignments or []]
         flags += [flag for flag in (*self._flags(), *more) if flag[2] is not None]

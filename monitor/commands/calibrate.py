@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from monitor.commands.score import Scorer
-from monitor.config import Config
+from monitor.config.load import Settings
+from monitor.config.schema import Config
+from monitor.config.section import is_masked
+from monitor.engine.operating_point import Floats, Point, alarms, find_threshold, hours
 from monitor.errors import BadInputError
-from monitor.operating_point import Floats, Point, alarms, find_threshold, hours
-from monitor.sections import is_masked
-from monitor.settings import Settings
 
 KEY = "alerts.alert_llr"
 NEVER_SAW = 3.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from monitor.settings import Settings
+from monitor.config.load import Settings
 
 
 def show(settings: Settings, *, as_json: bool) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from monitor.commands.replay import Replay, replay
-from monitor.config import Config
+from monitor.config.schema import Config
 from monitor.errors import BadInputError
-from monitor.sources.file import FileSource
+from monitor.sources.recording import FileSource
 from monitor.types import SAMPLE_RATE, Audio, Chunk
 
 PROMPT_FOLDERS = (Path("demo/prompts"), Path("/usr/share/asterisk/sounds"))
@@ -77,7 +77,7 @@ def make_call(file: Path | None, target: Path, announce: Callable[[str], None] =
         raise BadInputError(f"the call would be written over {file}", "name another file with --keep")
     genuine, other = _halves(file)
     announce("making a call whose voice turns synthetic half-way ...")
-    from model.vocoders import VOCODERS
+    from model.vocoding.vocoders import VOCODERS
 
     synthetic = VOCODERS[VOCODER](other, 0)
     try:

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from monitor.devices import InputDevice
 from monitor.errors import MonitorError
-from monitor.recipes import steps
-from monitor.survey import survey
+from monitor.sources.inventory import survey
+from monitor.sources.portaudio_devices import InputDevice
+from monitor.sources.setup_help import steps
 
 
 def devices(*, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from monitor.config import Config
+from monitor.config.schema import Config
 from monitor.errors import MonitorError
 
 Grade = Literal["ok", "note", "fault"]
@@ -28,7 +28,7 @@ class Finding:
 
 def _sound(config: Config) -> Iterator[Finding]:
     """PortAudio, the inputs of both kinds, and what their defaults give."""
-    from monitor.survey import survey
+    from monitor.sources.inventory import survey
 
     found = survey()
     if found.no_inputs is not None:
@@ -45,7 +45,7 @@ def _sound(config: Config) -> Iterator[Finding]:
 
 def _recording(what: str, device: str, config: Config, hint: str) -> Finding:
     """Record for a moment. Exact zeros of a microphone mean that the system withholds it, or that it is muted."""
-    from monitor.sources.desktop import open_sides
+    from monitor.sources.call_sides import open_sides
     from monitor.types import SAMPLE_RATE, Condition
 
     try:
@@ -94,7 +94,7 @@ def _device(config: Config) -> Iterator[Finding]:
 
 
 def _weights(config: Config) -> Iterator[Finding]:
-    from monitor.running import open_detector
+    from monitor.session.setup import open_detector
 
     try:
         detector = open_detector(config.model.model_copy(update={"device": "cpu"}))

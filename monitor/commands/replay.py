@@ -7,9 +7,9 @@ from math import inf, nan
 from pathlib import Path
 
 from monitor.captures.datagrams import is_capture
-from monitor.config import Config
+from monitor.config.schema import Config
 from monitor.errors import BadInputError
-from monitor.sources.file import FileSource
+from monitor.sources.recording import FileSource
 from monitor.types import Source
 
 INTERRUPTED = 130
@@ -92,7 +92,7 @@ def replay(wanted: Replay, config: Config, name: str | None = None) -> int:
 
 def _replay_capture(wanted: Replay, config: Config) -> int:
     """One call after the other, so that the journal is the same each time. The status is the gravest of them."""
-    from monitor.sources.pcap import CaptureSource, captured_calls
+    from monitor.sources.capture_file import CaptureSource, captured_calls
 
     if wanted.channels is not None:
         raise BadInputError("--channels does not go with a capture", "its channels are caller and callee by themselves")
@@ -109,7 +109,7 @@ def _replay_capture(wanted: Replay, config: Config) -> int:
 
 def _watch(name: str, source: Source, total_s: float | None, wanted: Replay, config: Config) -> int:
     # torch takes seconds to load: a file that cannot be played is told before that.
-    from monitor.watch import Watched, watch
+    from monitor.session.watch import Watched, watch
 
     return watch(
         [Watched(name, [source], total_s)],

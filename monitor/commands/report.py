@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from monitor import wire
 from monitor.errors import BadInputError
+from monitor.events import wire
+from monitor.report.collect import read
 from monitor.report.page import page
-from monitor.report.read import read
 from monitor.store.seal import read_key
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from monitor.schema.files import NAMES, read, text_of
+from monitor.events.schema.files import NAMES, read, text_of
 
 
 def show(name: str | None) -> None:

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from model.config import BLOCK, BLOCK_S, SAMPLE_RATE
-from monitor.alerts import ALERT, CLEAR, LISTENING, STATES, SUSPICIOUS, UNKNOWN
-from monitor.config import Config
+from monitor.config.schema import Config
+from monitor.engine.decision import ALERT, CLEAR, LISTENING, STATES, SUSPICIOUS, UNKNOWN
+from monitor.engine.event_data import families
+from monitor.engine.pool import Pool, Results
+from monitor.engine.ring import Ring, RingBank
 from monitor.errors import BadInputError
-from monitor.events import families
-from monitor.pool import Pool, Results
-from monitor.ring import Ring, RingBank
-from monitor.running import open_detector
-from monitor.sources.file import FileSource
+from monitor.session.setup import open_detector
+from monitor.sources.recording import FileSource
 from monitor.types import Chunk, Condition
 
 ROWS = 32

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.config import Config
+from monitor.config.schema import Config
 
 
 def serve(config: Config, *, json_lines: bool) -> int:

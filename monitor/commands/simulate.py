@@ -14,7 +14,7 @@ from monitor.errors import BadInputError
 from monitor.simulate.peer import Call, Peer, RefusedCallError, Tally
 from monitor.simulate.plan import Impairments
 from monitor.simulate.registry import PEERS, make_peer
-from monitor.sources.file import FileSource
+from monitor.sources.recording import FileSource
 from monitor.types import Audio, Chunk
 
 SPREAD_S = 0.01

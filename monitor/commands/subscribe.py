@@ -13,10 +13,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from monitor import wire
-from monitor.cloudevents import structured
 from monitor.commands.subscribe_text import Report, notice
-from monitor.schema.files import SOURCE
+from monitor.events import wire
+from monitor.events.cloudevents import structured
+from monitor.events.schema.files import SOURCE
 
 if TYPE_CHECKING:
     from monitor.subscriber import Item, Position, Subscriber

@@ -6,12 +6,12 @@ import shutil
 import time
 from typing import TYPE_CHECKING, TextIO
 
-from monitor import wire
+from monitor.events import wire
 from monitor.types import SAMPLE_RATE
 
 if TYPE_CHECKING:
+    from monitor.events.wire import Message
     from monitor.subscriber import Item, Missed
-    from monitor.wire import Message
 
 STATUS_S = 1.0
 CLEAR_LINE = "\r\x1b[2K"

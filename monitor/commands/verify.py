@@ -7,8 +7,8 @@ from pathlib import Path
 
 from monitor.errors import BadInputError
 from monitor.journal import files
-from monitor.journal.check import check
 from monitor.journal.verify import Findings
+from monitor.journal.verify_files import check
 
 WHOLE, BROKEN = 0, 2
 

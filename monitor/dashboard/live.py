@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.control import Control
 from rich.live import Live
 
-from monitor.config import DashboardSection
-from monitor.dashboard.board import board_line, board_summary, render_board
+from monitor.config.schema import DashboardSection
+from monitor.dashboard.calls_table import board_line, board_summary, render_board
 from monitor.dashboard.canvas import Block, Frame
 from monitor.dashboard.keys import KeyReader
 from monitor.dashboard.plain import News, PlainScreen, summary_lines

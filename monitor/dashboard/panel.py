@@ -5,7 +5,7 @@ from __future__ import annotations
 from monitor.dashboard import digits, palette, widgets, words
 from monitor.dashboard.canvas import Block, Row, beside, boxed, cells, clean, cut, fit, piece, rule, sized
 from monitor.dashboard.parts import FACTS_WIDTH, LARGE_WIDTH, SMALL_WIDTH, Parts
-from monitor.dashboard.stack import Section, stack
+from monitor.dashboard.row_layout import Section, stack
 from monitor.types import ChannelView, View
 
 LABEL = "likelihood synthetic"

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.style import Style
 
 from monitor.dashboard import palette, words
+from monitor.dashboard.alert_list import alert_rows
 from monitor.dashboard.canvas import (
     Block,
     Frame,
@@ -27,7 +28,6 @@ from monitor.dashboard.canvas import (
     sized,
     spread,
 )
-from monitor.dashboard.log import alert_rows
 from monitor.dashboard.panel import compact, panel
 from monitor.dashboard.parts import Parts
 from monitor.dashboard.system import system_line, system_rows

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from monitor.continuity import Position
+from monitor.delivery.gaps import Position
 from monitor.errors import BadInputError
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from monitor import wire
 from monitor.errors import BadInputError
+from monitor.events import wire
 from monitor.journal import chain, files
 
 STRIDE = 1 << 16

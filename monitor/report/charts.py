@@ -6,7 +6,7 @@ import base64
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from monitor.report.story import Call, Channel, Kept
+from monitor.report.history import Call, Channel, Kept
 
 WIDTH, LEFT, RIGHT = 720.0, 46.0, 16.0
 TOP, CURVE, GAP, STRIP, AXIS = 16.0, 92.0, 9.0, 9.0, 22.0

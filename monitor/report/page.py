@@ -7,11 +7,11 @@ from html import escape
 from typing import Any
 
 from model.config import SAMPLE_RATE
-from monitor.evidence import posterior
+from monitor.engine.evidence import posterior
 from monitor.report.charts import clock, spectrogram, timeline
+from monitor.report.collect import Source
+from monitor.report.history import Alert, Call, Story, figure
 from monitor.report.parts import facts, moment, span, table
-from monitor.report.read import Source
-from monitor.report.story import Alert, Call, Story, figure
 from monitor.report.words import CAUTION, CSS, HOW_TO_READ, family, odds, share
 
 MOST_CALLS = 50

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from monitor.report.charts import clock
-from monitor.report.story import Alert
+from monitor.report.history import Alert
 
 Rows = Sequence[Sequence[str]]
 

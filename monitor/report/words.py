@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import exp
 from typing import Any
 
-from monitor.report.story import figure
+from monitor.report.history import figure
 
 CSS = """
 :root { --ink: #1d2126; --quiet: #5b636d; --line: #d9dde2; --alarm: #b3261e; --curve: #1f4e79; }

@@ -8,15 +8,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from monitor import wire
-from monitor.bus import Bus
-from monitor.config import Config
-from monitor.engine import TOGETHER, Engine
+from monitor.config.schema import Config
+from monitor.engine.loop import TOGETHER, Engine
+from monitor.engine.pool import Pool
+from monitor.engine.ring import RingBank
+from monitor.engine.traces import Traces
 from monitor.errors import BadInputError
-from monitor.notices import Notices
-from monitor.pool import Pool
-from monitor.ring import RingBank
-from monitor.running import (
+from monitor.events import wire
+from monitor.events.bus import Bus
+from monitor.serve.call_router import MOST_PARTIES, Switchboard
+from monitor.serve.server_view import BoardKeeper
+from monitor.serve.tap_listeners import Listener, Listeners, make_listeners
+from monitor.session.setup import (
     STOP_S,
     Ending,
     acquaint,
@@ -26,11 +29,8 @@ from monitor.running import (
     signals,
     supervise,
 )
-from monitor.serve.board import BoardKeeper
-from monitor.serve.listeners import Listener, Listeners, make_listeners
-from monitor.serve.switchboard import MOST_PARTIES, Switchboard
+from monitor.session.warnings import Notices
 from monitor.sinks.registry import open_sinks
-from monitor.traces import Traces
 
 DONE, INTERRUPTED = 0, 130
 SWITCH_S = 0.0002

@@ -8,7 +8,7 @@ from typing import cast
 
 from monitor.simulate.peer import Peer
 
-MEDIA_STREAMS, PCM = "monitor.simulate.media_streams", "monitor.simulate.pcm_streams"
+MEDIA_STREAMS, PCM = "monitor.simulate.twilio_media_streams", "monitor.simulate.pcm_streams"
 
 PEERS: Mapping[str, str] = {
     "audiosocket": "monitor.simulate.audiosocket:AudioSocketPeer",

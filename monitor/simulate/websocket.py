@@ -16,6 +16,7 @@ from websockets.typing import Subprotocol
 
 from monitor.errors import BadInputError
 from monitor.simulate.peer import Call, RefusedCallError
+from monitor.taps.websocket.access import TELNYX_HEADER, basic
 from monitor.taps.websocket.signatures import (
     FONOSTER_HEADER,
     FONOSTER_TIME_HEADER,
@@ -23,7 +24,6 @@ from monitor.taps.websocket.signatures import (
     fonoster_signature,
     twilio_signature,
 )
-from monitor.taps.websocket.trust import TELNYX_HEADER, basic
 
 USUAL = "ws://127.0.0.1:8765"
 OPTIONS: Mapping[str, str] = {

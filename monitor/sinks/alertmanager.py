@@ -10,11 +10,11 @@ import json
 import time
 from typing import Any
 
-from monitor import wire
-from monitor.cloudevents import JSON
+from monitor.config.outlets import AlertmanagerSection
 from monitor.errors import SinkError
+from monitor.events import wire
+from monitor.events.cloudevents import JSON
 from monitor.sinks.bodies import prometheus_alert
-from monitor.sinks.config import AlertmanagerSection
 from monitor.sinks.webhook import Sender
 from monitor.types import Event
 

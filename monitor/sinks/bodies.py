@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from monitor import cloudevents, wire
+from monitor.events import cloudevents, wire
 from monitor.sinks.ocsf import finding
 from monitor.types import Event
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from monitor import wire
+from monitor.events import wire
 from monitor.types import Event, State
 
 

@@ -10,18 +10,18 @@ import time
 from pathlib import Path
 
 from model.config import BLOCK_S, SAMPLE_RATE
-from monitor import wire
-from monitor.config import Config
+from monitor.config.schema import Config
+from monitor.engine.recorder import Mark, Recorder
+from monitor.engine.ring import Blocks
 from monitor.errors import BadInputError, SinkError
-from monitor.ring import Blocks
+from monitor.events import wire
 from monitor.store import retention
+from monitor.store.audio_history import History, Piece
 from monitor.store.clip import Clip
+from monitor.store.event_collector import LATE_S, Log, Waiting
 from monitor.store.folder import Draft, folder_name, versions, write_alert
-from monitor.store.gather import LATE_S, Log, Waiting
-from monitor.store.history import History, Piece
-from monitor.store.recorder import Mark, Recorder
 from monitor.store.seal import read_key
-from monitor.store.whole import WholeCall
+from monitor.store.whole_call import WholeCall
 from monitor.types import Event
 
 SLACK = SAMPLE_RATE

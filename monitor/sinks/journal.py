@@ -13,13 +13,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from monitor import wire
 from monitor.errors import BadInputError, SinkError
+from monitor.events import wire
 from monitor.journal import chain, files
 from monitor.types import Event
 
 if TYPE_CHECKING:
-    from monitor.config import JournalSection
+    from monitor.config.schema import JournalSection
 
 CHECK_S = 1.0
 """Between two looks at whether the file is still the one at its path (logrotate moves it away)."""

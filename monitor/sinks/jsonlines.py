@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from monitor import wire
 from monitor.errors import SinkError
+from monitor.events import wire
 from monitor.types import Event
 
 STDOUT = 1

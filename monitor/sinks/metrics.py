@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from monitor.config.addresses import check_reach
 from monitor.errors import BadInputError
-from monitor.lane import SinkStatus
-from monitor.schema.files import NAMES
+from monitor.events.schema.files import NAMES
+from monitor.events.sink_worker import SinkStatus
 from monitor.sinks.channels import ChannelStates
 from monitor.sinks.ocsf import installed_version
 from monitor.sinks.syslog import split_address
-from monitor.taps.safety import check_reach
 from monitor.types import Event, State
 
 PREFIX = "speech_monitor_"

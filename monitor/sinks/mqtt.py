@@ -16,9 +16,9 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NoReturn
 
-from monitor.cloudevents import STRUCTURED, structured
+from monitor.config.outlets import MqttSection
 from monitor.errors import BadInputError, SinkError
-from monitor.sinks.config import MqttSection
+from monitor.events.cloudevents import STRUCTURED, structured
 from monitor.sinks.http import reason, tls_context
 from monitor.sinks.mqtt_state import Retained, concerns
 from monitor.sinks.selection import selector

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from monitor import wire
+from monitor.events import wire
 from monitor.types import Event, State
 
 KINDS = frozenset(("alert", "call", "state"))

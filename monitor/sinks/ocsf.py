@@ -6,8 +6,8 @@ import json
 from datetime import datetime
 from functools import cache
 
-from monitor import wire
-from monitor.cloudevents import event_id
+from monitor.events import wire
+from monitor.events.cloudevents import event_id
 from monitor.types import Event
 
 VERSION = "1.4.0"

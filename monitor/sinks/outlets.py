@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from monitor.config import Config
+from monitor.config.schema import Config
 from monitor.types import Sink
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from monitor import wire
-from monitor.config import Config, ZeromqSection
+from monitor.config.addresses import check_reach
+from monitor.config.schema import Config, ZeromqSection
+from monitor.events import wire
 from monitor.sinks.outlets import OUTLETS
-from monitor.taps.safety import check_reach
 from monitor.types import Sink
 
 Builder = Callable[[Config, str], Sink | None]
@@ -18,8 +18,8 @@ def _zeromq(config: Config, epoch: str) -> Sink | None:
     section = config.zeromq
     if not section.enabled:
         return None
-    from monitor.delivery.history import History
-    from monitor.delivery.sockets import Places
+    from monitor.delivery.publisher_sockets import Places
+    from monitor.delivery.recent_events import History
     from monitor.sinks.zeromq import ZeromqSink
 
     _check_reach(section)

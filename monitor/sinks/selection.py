@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from monitor import wire
+from monitor.events import wire
 from monitor.types import Event
 
 

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from monitor import wire
 from monitor.errors import BadInputError, SinkError
+from monitor.events import wire
 from monitor.sinks.locking import lock
 from monitor.types import Event, Sink
 

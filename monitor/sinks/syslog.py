@@ -13,8 +13,8 @@ import ssl
 import time
 from collections import deque
 
+from monitor.config.outlets import SyslogSection
 from monitor.errors import BadInputError, SinkError
-from monitor.sinks.config import SyslogSection
 from monitor.sinks.http import reason, tls_context
 from monitor.sinks.selection import selector
 from monitor.sinks.syslog_message import frame, message

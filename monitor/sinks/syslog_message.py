@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from monitor import wire
-from monitor.cloudevents import event_id
+from monitor.events import wire
+from monitor.events.cloudevents import event_id
 from monitor.sinks.selection import is_fault
 from monitor.types import Event
 

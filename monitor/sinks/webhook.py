@@ -12,11 +12,11 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from monitor.cloudevents import event_id
+from monitor.config.outlets import HttpSection, WebhookSection
+from monitor.config.section import Secret
 from monitor.errors import BadInputError, SinkError
-from monitor.sections import Secret
+from monitor.events.cloudevents import event_id
 from monitor.sinks.bodies import FORMATS, dead_letter, signature
-from monitor.sinks.config import HttpSection, WebhookSection
 from monitor.sinks.http import Answer, Poster
 from monitor.sinks.ocsf import PRODUCT, installed_version
 from monitor.sinks.retry import Verdict, backoff_s, retry_after_s, verdict

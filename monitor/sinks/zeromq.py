@@ -14,13 +14,13 @@ from pathlib import Path
 
 import zmq
 
-from monitor import wire
-from monitor.delivery.desk import Desk
-from monitor.delivery.history import History
-from monitor.delivery.sockets import Places, Sockets
+from monitor.delivery.publisher_sockets import Places, Sockets
+from monitor.delivery.recent_events import History
+from monitor.delivery.replay_server import Desk
+from monitor.delivery.topics import Ledger
 from monitor.errors import SinkError
-from monitor.ledger import Ledger
-from monitor.schema.files import SOURCE
+from monitor.events import wire
+from monitor.events.schema.files import SOURCE
 from monitor.types import Event
 
 SNAPSHOT_BURST = 200

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from monitor.config import InputSection
+from monitor.config.schema import InputSection
 from monitor.errors import BadInputError
 from monitor.types import Source
 
@@ -21,13 +21,13 @@ class Request:
 
 
 def _file(request: Request) -> Source:
-    from monitor.sources.file import FileSource
+    from monitor.sources.recording import FileSource
 
     return FileSource(request.target, request.speed, request.channels, max_channels=request.config.max_channels)
 
 
 def _device(request: Request) -> Source:
-    from monitor.sources.desktop import open_sides
+    from monitor.sources.call_sides import open_sides
 
     return open_sides([request.target], request.config)[0]
 

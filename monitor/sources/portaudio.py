@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import Any, Protocol, TypeVar
 
-from monitor.devices import InputDevice, list_inputs, load_sounddevice
 from monitor.errors import MonitorError, SourceError
 from monitor.sources import pulse
+from monitor.sources.portaudio_devices import InputDevice, list_inputs, load_sounddevice
 from monitor.sources.pulse import PulseSource
 
 T = TypeVar("T")

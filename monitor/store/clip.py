@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from model.config import BLOCK
-from monitor.store.history import Piece, Samples
+from monitor.store.audio_history import Piece, Samples
 from monitor.types import Event
 
 

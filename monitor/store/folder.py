@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from model.config import SAMPLE_RATE
-from monitor import wire
-from monitor.config import Config
-from monitor.sections import shown
+from monitor.config.schema import Config
+from monitor.config.section import shown
+from monitor.events import wire
 from monitor.store.clip import Clip, Stretch
-from monitor.store.picture import png, spectrogram
 from monitor.store.seal import MANIFEST, SEAL, manifest, seal
+from monitor.store.spectrogram import png, spectrogram
 from monitor.store.verify import UNFINISHED
 
 LONGEST_NAME = 60

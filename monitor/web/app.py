@@ -16,11 +16,11 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from monitor.web.config import WebSection
+from monitor.config.web import WebSection
+from monitor.web.broadcast import Hub, read_want
+from monitor.web.browser_calls import REFUSED, TRY_LATER, Intake
 from monitor.web.guard import COOKIE, Doorkeeper, Guard
-from monitor.web.hub import Hub, read_want
-from monitor.web.intake import REFUSED, TRY_LATER, Intake
-from monitor.web.listen import Ears
+from monitor.web.listen_in import Ears
 
 STATIC = Path(__file__).parent / "static"
 ASKS_AGAIN_S = 30.0

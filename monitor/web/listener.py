@@ -10,15 +10,15 @@ from collections import Counter
 
 import uvicorn
 
-from monitor.config import Config
-from monitor.engine import Engine
+from monitor.config.addresses import check_reach, read_certificate
+from monitor.config.schema import Config
+from monitor.engine.loop import Engine
 from monitor.errors import BadInputError
-from monitor.taps.happenings import Deliver
-from monitor.taps.safety import check_reach, read_certificate
+from monitor.taps.tap_events import Deliver
 from monitor.web.app import Page
-from monitor.web.hub import Hub, Keeper
-from monitor.web.intake import Intake
-from monitor.web.listen import Ears
+from monitor.web.broadcast import Hub, Keeper
+from monitor.web.browser_calls import Intake
+from monitor.web.listen_in import Ears
 
 LARGEST_MESSAGE = 128 << 10
 """Bytes; a second of a microphone at 48 kHz is 96 000."""

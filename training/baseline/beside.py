@@ -5,53 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from training.bank import AudioBank
+from model.checkpoint import best_device
 from training.baseline.clips import class_numbers, hear
-from training.baseline.network import NAME, Bilstm, load_bilstm, log_odds
-from training.figures import ALL, Estimate, Trials, estimate, part_names
-from training.loop import Say
-from training.metrics import auc, eer
-
-STREAMED = "streamed"
-
-
-@dataclass(frozen=True)
-class Compared:
-    """accuracy: share of the clips on the right side of 0 nats; balanced: the mean of both labels' shares. named: share
-    of the clips of known systems whose system is named; None for a network that names none.
-    """
-
-    eer: Estimate
-    auc: Estimate
-    accuracy: float
-    balanced: float
-    named: float | None = None
-
-
-@dataclass(frozen=True)
-class Beside:
-    """An offline network in a report. figures: by channel, part, and network."""
-
-    weights: Path
-    weights_hash: str
-    training: Mapping[str, Any]
-    classes: tuple[str, ...]
-    figures: Mapping[str, Mapping[str, Mapping[str, Compared]]]
-
-
-def compared(score: NDArray[np.float64], label: NDArray[np.int64], rounds: int, named: float | None = None) -> Compared:
-    """Figures of scores (n,) in nats, > 0 = synthetic."""
-    right = (score > 0) == (label == 1)
-    each = [float(right[label == k].mean()) for k in sorted(set(label.tolist()))]
-    figures = estimate(eer, score, label, rounds), estimate(auc, score, label, rounds)
-    return Compared(*figures, float(right.mean()), float(np.mean(each)), named)
+from training.baseline.network import Bilstm, load_bilstm, log_odds
+from training.corpora.bank import AudioBank
+from training.evaluate.comparison import BASELINE, STREAMED, Beside, Compared, compared
+from training.evaluate.evaluate import Compare
+from training.evaluate.figures import ALL, Trials, part_names
+from training.learn.loop import Say
 
 
 def heard(network: Bilstm, bank: AudioBank, name: str, say: Say) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -69,6 +36,12 @@ def heard(network: Bilstm, bank: AudioBank, name: str, say: Say) -> tuple[NDArra
     return log_odds(logits).double().numpy(), right
 
 
+def comparison(weights: Path, device: str) -> Compare:
+    """The comparison that an evaluation can make with a baseline network. Raises CheckpointError."""
+    network, metadata = load_bilstm(weights, best_device() if device == "auto" else device)
+    return partial(side_by_side, Offline(weights, network, metadata))
+
+
 @dataclass(frozen=True)
 class Offline:
     """An offline network and where it came from."""
@@ -76,11 +49,6 @@ class Offline:
     path: Path
     network: Bilstm
     metadata: Mapping[str, str]
-
-
-def read_offline(path: Path | None, device: torch.device) -> Offline | None:
-    """Raises CheckpointError."""
-    return Offline(path, *load_bilstm(path, device)) if path else None
 
 
 def side_by_side(
@@ -97,7 +65,9 @@ def side_by_side(
             known = rows & ~np.isnan(right)
             figures[channel][part] = {
                 STREAMED: compared(ours.llr[rows], label[rows], rounds),
-                NAME: compared(score[rows], label[rows], rounds, float(right[known].mean()) if known.any() else None),
+                BASELINE: compared(
+                    score[rows], label[rows], rounds, float(right[known].mean()) if known.any() else None
+                ),
             }
     learned = json.loads(offline.metadata["training"])
     return Beside(offline.path, offline.metadata["sha256"], learned, offline.network.config.classes, figures)

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.config import WINDOW
-from training.bank import AudioBank
 from training.baseline.network import Bilstm
-from training.corpora import BONA_FIDE, Clip
+from training.corpora.bank import AudioBank
+from training.corpora.clips import BONA_FIDE, Clip
 
 FEWEST = 20
 """Training clips that a system needs to be a class of its own; the others are told by their family."""

@@ -14,12 +14,12 @@ from torch.nn import functional as F
 
 from model.config import SAMPLE_RATE, WINDOW
 from model.features import spectra
-from training.bank import AudioBank
 from training.baseline.clips import ClipStore, class_numbers, hear
 from training.baseline.network import BaselineConfig, Bilstm, log_odds
-from training.distributed import processes, seed_of, wrapped
-from training.metrics import auc, eer
-from training.optimisers import build_optimiser, check_optimiser
+from training.corpora.bank import AudioBank
+from training.evaluate.metrics import auc, eer
+from training.learn.distributed import processes, seed_of, wrapped
+from training.learn.optimisers import build_optimiser, check_optimiser
 
 SCALED_ON = 256
 """Clips that the mean and the deviation of the features are taken of."""
@@ -28,7 +28,7 @@ SCALED_ON = 256
 @dataclass(frozen=True)
 class BaselineSettings:
     """minutes or steps end the training, whichever comes first. rows clips, of at most `seconds`, are a batch.
-    patience, tensorboard: of training.loop.Looks.
+    patience, tensorboard: of training.learn.loop.Looks.
     """
 
     steps: int = 20_000

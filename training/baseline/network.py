@@ -19,9 +19,9 @@ from torch.nn.utils.rnn import pack_padded_sequence
 from model.checkpoint import CheckpointError, read_tensors, write_tensors
 from model.config import HOP, WINDOW, FeatureConfig
 from model.features import build_features, hann, spectra
-from training.corpora import BONA_FIDE
+from training.corpora.clips import BONA_FIDE
+from training.evaluate.comparison import BASELINE
 
-NAME = "seed-bilstm"
 FORMAT, VERSION = "deepfake-speech-offline", "1"
 
 MFCC = FeatureConfig(kind="mfcc", n_filters=80, n_ceps=40, relative=False)
@@ -85,7 +85,7 @@ def log_odds(logits: Tensor) -> Tensor:
 
 def save_bilstm(network: Bilstm, path: Path, training: Mapping[str, Any]) -> str:
     """Write a weights file; training: what it learned from, how, and with what result. Returns the hash."""
-    facts = {"network": NAME, "config": json.dumps(asdict(network.config)), "training": json.dumps(dict(training))}
+    facts = {"network": BASELINE, "config": json.dumps(asdict(network.config)), "training": json.dumps(dict(training))}
     return write_tensors(path, {"format": FORMAT, "version": VERSION} | facts, network.state_dict())
 
 

@@ -12,14 +12,15 @@ import numpy as np
 import torch
 
 from model.config import SAMPLE_RATE
-from training.bank import AudioBank, build_bank
 from training.baseline.clips import class_names, class_numbers
 from training.baseline.learner import BaselineLearner, BaselineSettings
-from training.baseline.network import NAME, BaselineConfig, save_bilstm
-from training.corpora import Clip
-from training.distributed import first_goes_ahead, heard_once, joined, own_device, share_weights
-from training.loop import Say, run_loop
-from training.splits import gather, learned_from
+from training.baseline.network import BaselineConfig, save_bilstm
+from training.corpora.bank import AudioBank, build_bank
+from training.corpora.clips import Clip
+from training.corpora.splits import gather, learned_from
+from training.evaluate.comparison import BASELINE
+from training.learn.distributed import first_goes_ahead, heard_once, joined, own_device, share_weights
+from training.learn.loop import Say, run_loop
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def _learn(
     say(f"{len(classes)} classes: " + ", ".join(f"{name} {counts[i]}" for i, name in enumerate(classes)))
     if device.type == "cpu":
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1)
-    say(f"{NAME} on {device}: hears whole clips, cannot stream")
+    say(f"{BASELINE} on {device}: hears whole clips, cannot stream")
     learner = BaselineLearner(BaselineConfig(classes, plan.units, plan.dropout), settings, bank, dev, device)
     plan.out.mkdir(parents=True, exist_ok=True)
     path = plan.out / "weights.safetensors"

@@ -7,8 +7,8 @@ import binascii
 import sys
 from pathlib import Path
 
+from monitor.config.taps import AudiohookSection
 from monitor.errors import BadInputError
-from monitor.taps.config import AudiohookSection
 
 SHORTEST = 16
 """Bytes of a secret."""

@@ -27,7 +27,7 @@ from monitor.taps.audiohook.messages import (
     read_uuid,
 )
 from monitor.taps.audiohook.signature import Signed
-from monitor.taps.happenings import CallAudio, CallEnded, CallPaused, CallResumed, CallStarted, Happening
+from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallResumed, CallStarted, Happening
 from monitor.taps.websocket.handler import BadMessageError, Close, Send, Step, Unheard, named
 from monitor.types import Audio
 

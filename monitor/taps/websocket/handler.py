@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from monitor.taps.happenings import Happening
+from monitor.taps.tap_events import Happening
 
 LONGEST_NAME = 128
 """Characters of a name or an id that is taken from a peer."""

@@ -16,10 +16,11 @@ from websockets.http11 import Request as HttpRequest
 from websockets.http11 import Response
 from websockets.typing import Subprotocol
 
+from monitor.config.addresses import read_address, read_certificate
+from monitor.config.taps import TapsSection
 from monitor.errors import BadInputError
-from monitor.taps.config import TapsSection
-from monitor.taps.happenings import Deliver
-from monitor.taps.safety import read_address, read_certificate
+from monitor.taps.tap_events import Deliver
+from monitor.taps.websocket.access import check_origin, check_peer, check_secured, dialled, served
 from monitor.taps.websocket.handler import (
     FAULT,
     GOING_AWAY,
@@ -33,7 +34,6 @@ from monitor.taps.websocket.handler import (
 )
 from monitor.taps.websocket.peer import Answer, Peer
 from monitor.taps.websocket.registry import PROTOCOLS, load_makers
-from monitor.taps.websocket.trust import check_origin, check_peer, check_secured, dialled, served
 
 TICK_S = 0.1
 OPEN_S = 10.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from monitor.taps.config import TapsSection
+from monitor.config.taps import TapsSection
 from monitor.taps.websocket.formats import read_format
 from monitor.taps.websocket.handler import POLICY, BadMessageError, RefusedRequestError, Request, named
 from monitor.taps.websocket.messages import details, number, read_object

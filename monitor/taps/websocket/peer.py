@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from monitor.taps.config import WebsocketSection
-from monitor.taps.happenings import (
+from monitor.config.taps import WebsocketSection
+from monitor.taps.tap_events import (
     CallAudio,
     CallEnded,
     CallPaused,
@@ -22,7 +22,7 @@ from monitor.taps.happenings import (
     RefusedError,
 )
 from monitor.taps.websocket.handler import POLICY, TRY_LATER, BadMessageError, Close, Handler, Send, Step, Unheard
-from monitor.taps.websocket.meter import Meter
+from monitor.taps.websocket.limits import Meter
 
 PAUSE_FACTOR = 10
 """A call on hold may be silent for so many times as long; the switchboard has it so, too."""

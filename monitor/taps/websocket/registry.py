@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 
-from monitor.taps.config import TapsSection
+from monitor.config.taps import TapsSection
 from monitor.taps.websocket.handler import Handler, RefusedRequestError, Request
 
 Make = Callable[[Request, TapsSection], Handler]
@@ -27,7 +27,7 @@ class Served:
     own_secret: Callable[[TapsSection], bool] = lambda _: False
 
 
-MEDIA_STREAMS = "monitor.taps.websocket.media_streams:open_stream"
+MEDIA_STREAMS = "monitor.taps.websocket.twilio_media_streams:open_stream"
 PBX = "monitor.taps.websocket.pbx"
 
 PROTOCOLS: Mapping[str, Served] = {
@@ -41,7 +41,7 @@ PROTOCOLS: Mapping[str, Served] = {
     "audiostream": Served(f"{PBX}:open_freeswitch"),
     "vonage": Served(f"{PBX}:open_vonage"),
     "asterisk": Served(f"{PBX}:open_asterisk", subprotocols=("media",)),
-    "audiohook": Served("monitor.taps.audiohook.gate:prepare", prepared=True, own_secret=lambda _: True),
+    "audiohook": Served("monitor.taps.audiohook.admission:prepare", prepared=True, own_secret=lambda _: True),
 }
 """By name: /NAME, or /NAME/TOKEN."""
 

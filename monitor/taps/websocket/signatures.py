@@ -7,8 +7,8 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 
+from monitor.taps.websocket.access import same
 from monitor.taps.websocket.handler import RefusedRequestError, Request
-from monitor.taps.websocket.trust import same
 
 TWILIO_HEADER = "x-twilio-signature"
 FONOSTER_HEADER, FONOSTER_TIME_HEADER = "x-fonoster-signature", "x-fonoster-timestamp"

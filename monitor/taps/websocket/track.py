@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from monitor.rtp.packet import RtpPacket
 from monitor.rtp.payload import Format
 from monitor.rtp.stream import RtpStream
-from monitor.taps.happenings import CallAudio
-from monitor.taps.talk import Talk
+from monitor.taps.party import Talk
+from monitor.taps.tap_events import CallAudio
 from monitor.taps.websocket.formats import as_rtp, as_rtp_payload
 
 GIVE_UP_S = 0.1

@@ -1,0 +1,1 @@
+"""Classical vocoders, in numpy: used by the demonstration and by training."""

@@ -1,0 +1,1 @@
+"""Settings: one schema, its sections, where values come from."""

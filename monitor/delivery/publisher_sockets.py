@@ -1,0 +1,208 @@
+"""The publisher's sockets: XPUB for events, ROUTER for requests, and with keys ZAP, which says who may connect.
+
+All of them are closed and bound anew when a key was revoked: libzmq has no other way to end a connection. Whoever is
+still allowed is back within a tenth of a second, and fetches what it missed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+from monitor.delivery import keys, zap
+from monitor.delivery.requests import MAX_BYTES
+from monitor.errors import BadInputError, SinkError
+from monitor.events import wire
+
+LINGER_MS = 200
+"""After the last event: long enough for the end of a call to reach a reading subscriber, short enough that one which
+does not read cannot keep the program from ending within a second."""
+ANSWERS_HELD = 8
+"""Answers of up to a MiB that wait for one peer; one that does not read gets no more."""
+MAX_MESSAGE_BYTES = 16 * MAX_BYTES
+"""libzmq drops the connection of whoever announces a larger frame, before it allocates anything. What lies between is
+read and answered with an error."""
+BACKLOG = 1_000
+HANDSHAKE_MS = 5_000
+KEYS_CHECK_S = 1.0
+AUTO = "auto"
+REFUSALS = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+
+Socket = zmq.Socket[bytes]
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where to bind and how. replay: an address, "auto" (the port after, or any free one), or "" for none.
+
+    keys: the folder of them, None for no encryption. high_water_mark: messages held for one slow subscriber.
+    """
+
+    address: str
+    replay: str = ""
+    high_water_mark: int = 10_000
+    keys: Path | None = None
+
+
+class Sockets:
+    """Binds at once. refused: connections that were turned away, by why. Used by one thread."""
+
+    def __init__(self, places: Places) -> None:
+        """Raises BadInputError when an address is taken or cannot be bound, or there are no keys."""
+        wire.check_address(places.address)
+        if places.replay not in ("", AUTO):
+            wire.check_address(places.replay)
+        self._places = places
+        self._server = keys.server(places.keys) if places.keys else None
+        self._allowed = self._read_keys()
+        self._next_check = time.monotonic() + KEYS_CHECK_S
+        self._down = False
+        self.refused: Counter[str] = Counter()
+        self.address, self.replay = places.address, places.replay
+        self._open()
+
+    @property
+    def closed(self) -> bool:
+        """Whether close() was called."""
+        return self.events.closed
+
+    def check(self) -> bool:
+        """Answer who wants to connect, and look at the keys. Returns whether all connections were closed for that."""
+        self.revive()
+        self._authenticate()
+        self._count_refusals()
+        now = time.monotonic()
+        if self._places.keys is None or now < self._next_check:
+            return False
+        self._next_check = now + KEYS_CHECK_S
+        before, self._allowed = self._allowed, self._read_keys()
+        if before <= self._allowed:
+            return False
+        self.refused["revoked"] += len(before - self._allowed)
+        self._close(0)
+        self._down = True
+        self.revive()
+        return True
+
+    def revive(self) -> None:
+        """Bind anew where that failed after keys were revoked. Raises SinkError while it fails."""
+        if not self._down:
+            return
+        try:
+            self._open()
+        except BadInputError as error:
+            raise SinkError(error.message) from error
+        self._down = False
+
+    def may_ask(self, user: str) -> bool:
+        """Whether the key of a connection, as ZAP named it, is still allowed."""
+        return self._server is None or bytes.fromhex(user or "") in self._allowed
+
+    def close(self) -> None:
+        """Wait at most LINGER_MS for what is on its way. May be called twice."""
+        if not self.events.closed:
+            self._close(LINGER_MS)
+
+    def _open(self) -> None:
+        self._context: zmq.Context[Socket] = zmq.Context()
+        self.requests: Socket | None = None
+        self._monitors: list[Socket] = []
+        try:
+            self._zap = self._open_zap()
+            self.events = self._new(zmq.XPUB, self._places.high_water_mark, MAX_MESSAGE_BYTES)
+            self.events.setsockopt(zmq.XPUB_VERBOSE, 1)
+            self.address = _bind(self.events, self.address, "--publish")
+            if self.replay:
+                self.requests = self._new(zmq.ROUTER, ANSWERS_HELD, MAX_MESSAGE_BYTES)
+                self.requests.setsockopt(zmq.ROUTER_MANDATORY, 1)
+                self.replay = self._bind_replay(self.requests)
+        except BaseException:
+            self._context.destroy(0)
+            raise
+
+    def _bind_replay(self, socket: Socket) -> str:
+        if self.replay != AUTO:
+            return _bind(socket, self.replay, "zeromq.replay_address")
+        if self.address.startswith("ipc://"):
+            return _bind(socket, f"{self.address}-replay", "zeromq.replay_address")
+        host, _, port = self.address.rpartition(":")
+        try:
+            return _bind(socket, f"{host}:{int(port) + 1}", "")
+        except BadInputError:  # subscribers learn the address from the heartbeats, so that any other will do
+            return _bind(socket, f"{host}:*", "zeromq.replay_address")
+
+    def _open_zap(self) -> Socket | None:
+        if self._server is None:
+            return None
+        socket = self._context.socket(zmq.REP)
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.bind(zap.ENDPOINT)
+        return socket
+
+    def _new(self, kind: int, high_water_mark: int, most_bytes: int) -> Socket:
+        socket = self._context.socket(kind)
+        socket.setsockopt(zmq.SNDHWM, high_water_mark)
+        socket.setsockopt(zmq.RCVHWM, BACKLOG)
+        socket.setsockopt(zmq.MAXMSGSIZE, most_bytes)
+        socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
+        socket.setsockopt(zmq.LINGER, LINGER_MS)
+        socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+        socket.setsockopt(zmq.IPV6, int("[" in self._places.address))
+        if self._server is not None:
+            socket.setsockopt(zmq.CURVE_SERVER, 1)
+            socket.setsockopt(zmq.CURVE_SECRETKEY, self._server.secret.encode())
+            socket.setsockopt(zmq.ZAP_DOMAIN, zap.DOMAIN.encode())
+        self._monitors.append(socket.get_monitor_socket(REFUSALS))
+        return socket
+
+    def _read_keys(self) -> frozenset[bytes]:
+        if self._places.keys is None:
+            return frozenset()
+        from zmq.utils import z85
+
+        return frozenset(z85.decode(key.encode()) for key in keys.readable(self._places.keys).values())
+
+    def _authenticate(self) -> None:
+        while self._zap is not None and self._zap.poll(0):
+            answer = zap.answer(self._zap.recv_multipart(), self._allowed)
+            self._zap.send_multipart(answer or [b""])
+
+    def _count_refusals(self) -> None:
+        for monitor in self._monitors:
+            while monitor.poll(0):
+                event = recv_monitor_message(monitor)["event"]
+                known = event == zmq.EVENT_HANDSHAKE_FAILED_AUTH
+                self.refused["key not allowed" if known else "handshake"] += 1
+
+    def _close(self, linger_ms: int) -> None:
+        for socket in (self.events, self.requests):
+            if socket is not None:
+                socket.disable_monitor()
+                socket.close(linger_ms)
+        for socket in (*self._monitors, self._zap):
+            if socket is not None:
+                socket.close(0)
+        self._context.term()
+
+
+def _bind(socket: Socket, address: str, option: str) -> str:
+    try:
+        socket.bind(address)
+        return socket.getsockopt_string(zmq.LAST_ENDPOINT)
+    except (zmq.ZMQError, ValueError) as error:
+        raise _refused(address, option, error) from error
+
+
+def _refused(address: str, option: str, error: Exception) -> BadInputError:
+    other = "choose another with --publish tcp://127.0.0.1:5566, or turn it off with --no-publish"
+    if not option.startswith("--"):
+        other = f"choose another with {option}, or set it to auto"
+    if isinstance(error, zmq.ZMQError) and error.errno == zmq.EADDRINUSE:
+        return BadInputError(f"{address} is taken: another monitor, or another program, listens there", other)
+    reason = zmq.strerror(error.errno or 0) if isinstance(error, zmq.ZMQError) else str(error)
+    return BadInputError(f"cannot publish on {address}: {reason}", f"use an address of this machine: {other}")

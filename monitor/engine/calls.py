@@ -1,0 +1,120 @@
+"""A call while it is watched: its feeds of audio, each with rows of the bank, and the thread that fills one."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from model.config import BLOCK
+from monitor.engine.event_data import Where
+from monitor.engine.ring import Ring
+from monitor.types import Chunk, Condition, Source
+
+
+@dataclass
+class Feed:
+    """Channels whose audio comes together.
+
+    conditions: (samples written when it came, condition), oldest first. fault: why its audio cannot be trusted now, or
+    "". error: what ended it before its audio did.
+    """
+
+    channels: tuple[str, ...]
+    ring: Ring
+    live: bool
+    source: Source | None = None
+    conditions: deque[tuple[int, Condition]] = field(default_factory=deque)
+    fault: str = ""
+    error: Exception | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether all that it will ever give was scored and said."""
+        return self.ring.closed and self.ring.fill < BLOCK and not self.conditions
+
+    def say(self, condition: Condition) -> None:
+        """Note a condition behind the audio that came before it. Belongs to the feed's own thread."""
+        self.conditions.append((self.ring.written, condition))
+
+
+@dataclass
+class Call:
+    """Feeds in rows that follow each other. origin: where it comes from. details: what the tap knows of it.
+
+    why: why it ended, where somebody knows better than "end of audio". begun: its rows are open, call.started was said.
+    """
+
+    name: str
+    origin: str
+    feeds: tuple[Feed, ...]
+    details: Mapping[str, str] = field(default_factory=dict)
+    why: str = ""
+    begun: bool = False
+
+    @property
+    def rows(self) -> slice:
+        """Of all feeds."""
+        return slice(self.feeds[0].ring.rows.start, self.feeds[-1].ring.rows.stop)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names, one a row."""
+        return tuple(name for feed in self.feeds for name in feed.channels)
+
+    @property
+    def live(self) -> bool:
+        """Whether any feed must never wait."""
+        return any(feed.live for feed in self.feeds)
+
+    @property
+    def ended(self) -> bool:
+        """Whether all that it will ever give was scored and said."""
+        return all(feed.ended for feed in self.feeds)
+
+    @property
+    def error(self) -> Exception | None:
+        """What ended a feed before its audio did."""
+        return next((feed.error for feed in self.feeds if feed.error is not None), None)
+
+    @property
+    def lost(self) -> int:
+        """Samples lost, of the feed that lost most."""
+        return max(feed.ring.lost for feed in self.feeds)
+
+    @property
+    def fill(self) -> int:
+        """Samples that wait to be scored, of the feed with most."""
+        return max(feed.ring.fill for feed in self.feeds)
+
+    def feed_of(self, row: int) -> Feed:
+        """The feed that a row belongs to."""
+        return next(feed for feed in self.feeds if row < feed.ring.rows.stop)
+
+    def where(self, row: int) -> Where:
+        """A row as a channel of the call."""
+        return Where(self.name, self.channels[row - self.rows.start], row)
+
+    def finish(self, why: str = "") -> None:
+        """No more audio comes; what is held is still scored. The first reason given stays."""
+        self.why = self.why or why
+        for feed in self.feeds:
+            feed.ring.finish()
+
+
+def capture(feed: Feed, source: Source) -> None:
+    """Body of a capture thread: from the source to the ring, until the source ends."""
+    try:
+        for item in source.chunks():
+            if feed.ring.closed:
+                break
+            if isinstance(item, Chunk):
+                feed.ring.push(item, wait=not source.live)
+            else:
+                feed.say(item)
+    except Exception as error:  # noqa: BLE001 - of whatever kind: it must not look like the end of the audio
+        feed.error = error
+        feed.say(Condition("failed", str(error) or type(error).__name__, usable=False))
+    finally:
+        source.close()
+        feed.ring.finish()

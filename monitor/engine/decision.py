@@ -1,0 +1,149 @@
+"""decide(): from log-likelihood ratios to states and alerts. Pure, over arrays, one entry a stream.
+
+Hold times count net speech, so that silence neither opens nor closes an alert. An alert that is open stays open
+while the state is unknown; it closes on evidence, or with the call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.config import BLOCK_S, SAMPLE_RATE
+from monitor.config.schema import AlertSection
+from monitor.types import State
+
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+STATES = (State.LISTENING, State.CLEAR, State.SUSPICIOUS, State.ALERT, State.UNKNOWN)
+LISTENING, CLEAR, SUSPICIOUS, ALERT, UNKNOWN = range(5)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Of N streams. state: index into STATES. above_suspicious, above_alert, below_close: blocks of net speech in a
+    row. quiet: blocks since the last speech. open: an alert is open. opened, updated: sample index. peak: highest llr
+    of the open alert.
+    """
+
+    state: Ints
+    above_suspicious: Ints
+    above_alert: Ints
+    below_close: Ints
+    quiet: Ints
+    open: Flags
+    opened: Ints
+    updated: Ints
+    peak: Floats
+
+    def take(self, rows: Ints) -> Decision:
+        return Decision(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+    def put(self, rows: Ints, new: Decision) -> None:
+        """Write the streams of `new` into rows, in place."""
+        for f in fields(self):
+            getattr(self, f.name)[rows] = getattr(new, f.name)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What decide() sees of one block. llr: recent, nats. speech: the block carries evidence. enough: net speech has
+    reached the least for a verdict, from a warm state. end: sample index. usable: the input can be trusted.
+    """
+
+    llr: Floats
+    speech: Flags
+    enough: Flags
+    end: Ints
+    usable: Flags
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Which streams did what in this block."""
+
+    state: Flags
+    opened: Flags
+    updated: Flags
+    closed: Flags
+
+
+def undecided(streams: int) -> Decision:
+    """Of streams that have heard nothing."""
+
+    def zeros() -> Ints:
+        return np.zeros(streams, dtype=np.int64)
+
+    return Decision(
+        state=zeros(),
+        above_suspicious=zeros(),
+        above_alert=zeros(),
+        below_close=zeros(),
+        quiet=zeros(),
+        open=np.zeros(streams, dtype=np.bool_),
+        opened=zeros(),
+        updated=zeros(),
+        peak=np.zeros(streams),
+    )
+
+
+def hold_blocks(seconds: float) -> int:
+    """Of a hold time; at least one."""
+    return max(1, round(seconds / BLOCK_S))
+
+
+def _run(old: Ints, speech: Flags, condition: Flags) -> Ints:
+    """Length of the run of speech blocks that meet a condition; other blocks leave it as it is."""
+    return np.where(speech, np.where(condition, old + 1, 0), old)
+
+
+def decide(config: AlertSection, old: Decision, heard: Heard) -> tuple[Decision, Changes]:
+    """Judge one block."""
+    votes = heard.speech & heard.enough
+    above_suspicious = _run(old.above_suspicious, votes, heard.llr >= config.suspicious_llr)
+    above_alert = _run(old.above_alert, votes, heard.llr >= config.alert_llr)
+    below_close = _run(old.below_close, votes, heard.llr < config.close_llr)
+    quiet = np.where(heard.speech, 0, old.quiet + 1)
+
+    opened = ~old.open & votes & (above_alert >= hold_blocks(config.alert_hold_s))
+    closed = old.open & votes & (below_close >= hold_blocks(config.close_hold_s))
+    is_open = (old.open | opened) & ~closed
+    due = heard.end - old.updated >= round(config.update_every_s * SAMPLE_RATE)
+    updated = old.open & is_open & heard.speech & due
+
+    lost = ~heard.usable | (quiet >= hold_blocks(config.unknown_after_s))
+    state = np.where(votes, _verdict(config, old, above_suspicious, heard.llr), old.state)
+    resumed = (old.state == UNKNOWN) & heard.speech & ~votes
+    state = np.where(resumed, LISTENING, state)
+    state = np.where(is_open & (state != UNKNOWN), ALERT, np.where(closed, CLEAR, state))
+    state = np.where(lost, UNKNOWN, state)
+    state = np.where((old.state == UNKNOWN) & ~lost & is_open, ALERT, state)
+
+    new = Decision(
+        state=state,
+        above_suspicious=above_suspicious,
+        above_alert=above_alert,
+        below_close=below_close,
+        quiet=quiet,
+        open=is_open,
+        opened=np.where(opened, heard.end, old.opened),
+        updated=np.where(opened | updated, heard.end, old.updated),
+        peak=np.where(opened, heard.llr, np.where(is_open, np.maximum(old.peak, heard.llr), old.peak)),
+    )
+    return new, Changes(state != old.state, opened, updated, closed)
+
+
+def _verdict(config: AlertSection, old: Decision, above_suspicious: Ints, llr: Floats) -> Ints:
+    """Clear or suspicious; suspicious is left below half of its threshold, so that it does not flap.
+
+    A voice that looks synthetic from its first verdict on is not called clear before: it is listened to until the hold
+    time is over.
+    """
+    suspicious = above_suspicious >= hold_blocks(config.suspicious_hold_s)
+    stays = (old.state == SUSPICIOUS) & (llr > (config.suspicious_llr + config.close_llr) / 2)
+    undecided = ((old.state == LISTENING) | (old.state == UNKNOWN)) & (llr >= config.suspicious_llr)
+    return np.where(suspicious | stays, SUSPICIOUS, np.where(undecided, LISTENING, CLEAR))

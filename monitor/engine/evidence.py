@@ -1,0 +1,107 @@
+"""Evidence: frame logits of speech, accumulated with forgetting, calibrated to a log-likelihood ratio.
+
+Pure functions over arrays, one entry a stream. What is not speech changes nothing. With a memory of tau seconds of
+net speech, the evidence is the exponentially weighted mean of the frame logits, so that a call that turns
+synthetic half-way is caught and one odd second is not; the whole-recording mean stands beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from math import exp, log
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.config import BLOCK_S, Calibration
+from monitor.config.schema import EvidenceSection
+
+Floats = NDArray[np.float64]
+
+UNKNOWN_FAMILY = "unknown"
+"""Of synthesis that resembles none of the families that the network learned."""
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Calibrations of N streams: scale and offset (N,), as in model.config.Calibration."""
+
+    scale: Floats
+    offset: Floats
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Of N streams: weight and total (N,) of the forgetting mean; sum (N,) of all logits; blocks (N,) int64 of net
+    speech; families (N, K) forgetting, all_families (N, K) sums.
+    """
+
+    weight: Floats
+    total: Floats
+    sum: Floats
+    blocks: NDArray[np.int64]
+    families: Floats
+    all_families: Floats
+
+    def take(self, rows: NDArray[np.int64]) -> Evidence:
+        return Evidence(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+    def put(self, rows: NDArray[np.int64], new: Evidence) -> None:
+        """Write the streams of `new` into rows, in place."""
+        for f in fields(self):
+            getattr(self, f.name)[rows] = getattr(new, f.name)
+
+
+def no_evidence(streams: int, families: int) -> Evidence:
+    """Of streams that have heard nothing."""
+    n, k = np.zeros(streams), np.zeros((streams, families))
+    return Evidence(n, n.copy(), n.copy(), np.zeros(streams, dtype=np.int64), k, k.copy())
+
+
+def accumulate(
+    config: EvidenceSection, old: Evidence, logit: Floats, speech: NDArray[np.bool_], family: Floats
+) -> Evidence:
+    """Add one block: logit (N,), speech (N,) bool, family (N, K) probabilities."""
+    fade = np.where(speech, exp(-BLOCK_S / config.memory_s), 1.0)
+    new = speech.astype(np.float64)
+    return Evidence(
+        weight=old.weight * fade + new,
+        total=old.total * fade + new * logit,
+        sum=old.sum + new * logit,
+        blocks=old.blocks + speech,
+        families=old.families * fade[:, None] + new[:, None] * family,
+        all_families=old.all_families + new[:, None] * family,
+    )
+
+
+def _calibrate(config: EvidenceSection, calibration: Calibration | Scaling, total: Floats, weight: Floats) -> Floats:
+    llr = calibration.scale * total / np.maximum(weight, 1e-9) + calibration.offset
+    return np.where(weight > 0, np.clip(llr, -config.max_llr, config.max_llr), 0.0)
+
+
+def recent_llr(config: EvidenceSection, calibration: Calibration | Scaling, evidence: Evidence) -> Floats:
+    """Log-likelihood ratio (N,) in nats of the recent speech; 0.0 without any: no evidence, no opinion."""
+    return _calibrate(config, calibration, evidence.total, evidence.weight)
+
+
+def whole_llr(config: EvidenceSection, calibration: Calibration | Scaling, evidence: Evidence) -> Floats:
+    """Log-likelihood ratio (N,) in nats of all speech heard."""
+    return _calibrate(config, calibration, evidence.sum, evidence.blocks.astype(np.float64))
+
+
+def posterior(llr: Floats, prior: float) -> Floats:
+    """Probability of a fake (N,), given the log-likelihood ratio and the probability before anything was heard."""
+    return 1.0 / (1.0 + np.exp(-(llr + log(prior / (1.0 - prior)))))
+
+
+def named(shares: Mapping[str, float], floor: float) -> tuple[tuple[str, float], ...]:
+    """Families and their probabilities, the likeliest first; before them UNKNOWN_FAMILY, where the likeliest is below
+    floor <= 0.5, with the probability that it is not that one.
+
+    A family that was never learned is spread over the known ones (Hendrycks and Gimpel, ICLR 2017).
+    """
+    families = sorted(shares.items(), key=lambda pair: -pair[1])
+    if families and families[0][1] < floor:
+        families.insert(0, (UNKNOWN_FAMILY, 1.0 - families[0][1]))
+    return tuple(families)

@@ -1,0 +1,231 @@
+"""The live loop: capture threads and taps fill the rings, one loop scores all channels, the bus takes the events.
+
+source --(capture thread)--> Ring --(Engine.run)--> Pool.step --> Reporter --> Bus --> sinks
+tap    --(server's thread)--> Ring
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from model.config import SAMPLE_RATE
+from monitor.config.schema import Config
+from monitor.engine.calls import Call, Feed, capture
+from monitor.engine.pool import Pool
+from monitor.engine.reporter import Reporter
+from monitor.engine.ring import Blocks, RingBank
+from monitor.events.bus import Bus
+from monitor.types import Source
+
+WAIT_S = 0.05
+TURN_S, LONGEST_TURN_S, TURN_SHARE = 0.02, 0.08, 0.5
+"""A server scores its streams together, so often, in large steps: not one by one as their packets come. Where a turn
+takes long it rests as long again, if that leaves it often enough: more blocks wait then, and are scored together.
+"""
+TOGETHER = (4, 2)
+"""Blocks of a stream that a server may score at once where more than one waits, which costs a third less a block. One
+microphone, and a recording, is scored block by block: what is said of it must not depend on how fast it was.
+"""
+MANY = 0.5
+"""Share of the streams that wait from which the server itself is behind, not a few senders ahead of their time."""
+STRAINED_S, STRAINED_FOR_S = 0.25, 1.0
+"""While so much audio has waited in so many streams for so long, no further call should be taken."""
+
+
+class Engine:
+    """Watches calls until their sources end or stop() is said. run() is the scoring loop, in the caller's thread.
+
+    serving: calls come and go while it runs, from any thread; one that has ended is let go of, and its rows are free
+    for the next.
+    """
+
+    def __init__(self, pool: Pool, bank: RingBank, bus: Bus, config: Config, *, serving: bool = False) -> None:
+        self.pool, self.bank, self.bus, self.config, self.serving = pool, bank, bus, config, serving
+        self.reporter = Reporter(pool, bank, bus, config)
+        self.calls: tuple[Call, ...] = ()
+        self.latencies_ms: deque[float] = deque(maxlen=3000)
+        self.on_latency: Callable[[float], None] | None = None
+        """Takes the latency of each step of live audio, in s, in the scoring thread."""
+        self.finished = False
+        self.interrupted = False
+        self.strained = False
+        self._waiting_since: float | None = None
+        self._took = 0.0
+        """Of the turn now, for scoring."""
+        self._between = False
+        """The next turn is for the few streams that wait."""
+        self._lost_before = 0
+        """Samples that calls lost which are gone."""
+        self._notices: deque[tuple[str, str, bool]] = deque(maxlen=1000)
+        self._threads: list[threading.Thread] = []
+        self._changing = threading.Lock()
+        self._stopping = threading.Event()
+
+    def add(self, name: str, *sources: Source) -> Call:
+        """Watch sources as one call, on rows that are free. Raises ValueError where there are too few."""
+        channels = [source.channels for source in sources]
+        origin = " + ".join(source.name for source in sources)
+        call = self._open(name, origin, channels, [source.live for source in sources], {})
+        for feed, source in zip(call.feeds, sources, strict=True):
+            feed.source = source
+        return self._enter(call)
+
+    def admit(self, name: str, origin: str, channels: Sequence[str], details: Mapping[str, str]) -> Call:
+        """Watch a call whose audio the caller pushes into the ring of each channel's feed; it ends with call.finish().
+
+        Raises ValueError where too few rows are free.
+        """
+        live = [True] * len(channels)
+        return self._enter(self._open(name, origin, [(channel,) for channel in channels], live, details))
+
+    def notice(self, code: str, detail: str, *, usable: bool = True) -> None:
+        """Say something that belongs to no call, from any thread: a health event."""
+        self._notices.append((code, detail, usable))
+
+    def stop(self) -> None:
+        """End soon, from any thread or a signal handler: sources are closed, calls end as interrupted."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Score until every source has ended or stop() was said, then end the calls. No thread is left after it."""
+        try:
+            self._begin()
+            while not self._stopping.is_set() and (self.serving or not all(c.ended for c in self.calls)):
+                begun, self._took = time.monotonic(), 0.0
+                self._turn()
+                if self.serving:
+                    self.look_back(time.monotonic())
+                    time.sleep(max(0.0, begun + self.pause_s(self._took) - time.monotonic()))
+        finally:
+            self.interrupted = not all(c.ended for c in self.calls)
+            self._end()
+
+    def look_back(self, now: float) -> None:
+        """Find out whether scoring is behind with the streams that there are already: strained says so."""
+        if self.bank.share_waiting(round(STRAINED_S * SAMPLE_RATE)) < MANY:
+            self._waiting_since = None
+        elif self._waiting_since is None:
+            self._waiting_since = now
+        self.strained = self._waiting_since is not None and now - self._waiting_since >= STRAINED_FOR_S
+
+    def pause_s(self, took: float) -> float:
+        """From turn to turn, of which the last one scored for so long. Without any when most streams wait. A few that
+        wait, such as those of peers that send too fast, get every second turn one of their own: turn after turn for
+        them would take the time of all.
+        """
+        behind = self.bank.behind
+        self._between = 0.0 < behind < MANY and not self._between
+        turn = max(TURN_S, min(LONGEST_TURN_S, took / TURN_SHARE))
+        return 0.0 if behind >= MANY else turn / 2 if self._between else turn
+
+    def vitals(self) -> dict[str, object]:
+        """How the engine does, for heartbeats: latencies in ms, audio lost and waiting in s, health of the sinks."""
+        latencies = np.array(list(self.latencies_ms) or [0.0])
+        return {
+            "latency_p50_ms": round(float(np.percentile(latencies, 50)), 2),
+            "latency_p99_ms": round(float(np.percentile(latencies, 99)), 2),
+            "calls": len(self.calls),
+            "lost_s": round(self.lost / SAMPLE_RATE, 3),
+            "ring_fill_s": round(max((c.fill for c in self.calls), default=0) / SAMPLE_RATE, 3),
+            "faults": [s.trouble for s in self.bus.status() if not s.ok],
+        }
+
+    @property
+    def lost(self) -> int:
+        """Samples lost, of all calls."""
+        return self._lost_before + sum(call.lost for call in self.calls)
+
+    def _open(
+        self,
+        name: str,
+        origin: str,
+        channels: Sequence[tuple[str, ...]],
+        live: Sequence[bool],
+        details: Mapping[str, str],
+    ) -> Call:
+        rings = self.bank.claim([len(names) for names in channels])
+        feeds = tuple(Feed(*parts) for parts in zip(channels, rings, live, strict=True))
+        return Call(name, origin, feeds, details)
+
+    def _enter(self, call: Call) -> Call:
+        with self._changing:
+            self.calls = (*self.calls, call)
+        return call
+
+    def _begin(self) -> None:
+        """Open the rows of calls that are new, and start their capture threads."""
+        for call in self.calls:
+            if call.begun:
+                continue
+            self.pool.open(call.rows)
+            self.reporter.begin(call)
+            for feed in call.feeds:
+                if feed.source is not None:
+                    name, work = f"capture {call.name}", (feed, feed.source)
+                    self._threads.append(threading.Thread(target=capture, args=work, name=name, daemon=True))
+                    self._threads[-1].start()
+
+    def _turn(self) -> None:
+        several = self.bank.take_several(WAIT_S, TOGETHER if self.serving else ())
+        if self.serving:
+            self._begin()  # After taking: whatever was taken belongs to a call that had entered before.
+        if several:
+            begun = time.monotonic()
+            self._score(several)
+            self._took = time.monotonic() - begun
+        while self._notices:
+            self.reporter.notice(*self._notices.popleft())
+        for call in self.calls:
+            self.reporter.conditions(call)
+            if self.serving and call.ended:
+                self._let_go(call)
+
+    def _score(self, several: Sequence[Blocks]) -> None:
+        try:
+            heard = self.pool.hear(several)
+        except RuntimeError as error:
+            for blocks in several:
+                self.reporter.heard(blocks)
+            self.reporter.model(self.calls, str(error).partition("\n")[0] or type(error).__name__)
+            return
+        for blocks, outputs in zip(several, heard, strict=True):
+            self.reporter.heard(blocks)
+            self.reporter.model(self.calls, "")
+            self.reporter.results(self.pool.judge(blocks, outputs))
+        if (captured_at := several[-1].captured_at).any():
+            self._late(time.monotonic() - float(captured_at.max()))
+
+    def _late(self, seconds: float) -> None:
+        self.latencies_ms.append(seconds * 1000.0)
+        if self.on_latency is not None:
+            self.on_latency(seconds)
+
+    def _let_go(self, call: Call) -> None:
+        """The last word on a call, whose rows are free then."""
+        self.reporter.end_of(call, call.why or "end of audio")
+        with self._changing:
+            self.calls = tuple(c for c in self.calls if c is not call)
+            self._lost_before += call.lost
+        for feed in call.feeds:
+            self.bank.release(feed.ring)
+
+    def _end(self) -> None:
+        """End every call. The last words come first: a sound system that hangs takes its time to close."""
+        for call in self.calls:
+            interrupted = self.interrupted and not call.ended
+            call.finish()
+            if call.begun:
+                why = "interrupted" if interrupted else call.why or ("failed" if call.error else "end of audio")
+                self.reporter.end_of(call, why)
+        for call in self.calls:
+            for feed in call.feeds:
+                if feed.source is not None:
+                    feed.source.close()
+        for thread in self._threads:
+            thread.join(1.0)
+        self.finished = True

@@ -1,0 +1,231 @@
+"""Scores all streams in one stacked step: network, evidence, decision.
+
+The only part of the live program that knows torch. Nothing here loops over streams: what a step costs grows with
+the arithmetic, not with Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from model.bandwidth import Bandwidth
+from model.config import BLOCK_S
+from model.gate import Kind
+from model.packed import FIGURES, PackedStreams
+from model.stream import Detector
+from monitor.config.schema import Config
+from monitor.engine.decision import UNKNOWN, Changes, Decision, Heard, decide, undecided
+from monitor.engine.evidence import Scaling, accumulate, named, no_evidence, posterior, recent_llr, whole_llr
+from monitor.engine.ring import Blocks
+from monitor.engine.traces import Traces
+from monitor.types import Reason
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+REASONS = {
+    Kind.SPEECH: Reason.SPEECH,
+    Kind.SILENCE: Reason.SILENCE,
+    Kind.ZEROS: Reason.ZEROS,
+    Kind.TONE: Reason.TONE,
+    Kind.DTMF: Reason.DTMF,
+    Kind.RINGBACK: Reason.RINGBACK,
+    Kind.NOT_SPEECH: Reason.NOT_SPEECH,
+    Kind.CLIPPING: Reason.CLIPPING,
+    Kind.GAP: Reason.GAP,
+    Kind.INVALID: Reason.INVALID,
+}
+
+
+@dataclass(frozen=True)
+class Results:
+    """Of one step, over the M rows that had a block, except `before`, the decision of each before it.
+
+    llr, p_fake: recent evidence. net_speech: blocks. warm: bool. votes: bool, the block is speech and there is enough
+    for a verdict. captured_at: monotonic seconds.
+    """
+
+    rows: Ints
+    end: Ints
+    captured_at: Floats
+    llr: Floats
+    p_fake: Floats
+    net_speech: Ints
+    warm: NDArray[np.bool_]
+    votes: NDArray[np.bool_]
+    before: Ints
+    changes: Changes
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Of the network, over M rows. sound: bool, all of it is finite. Others as in model.stream.Scores."""
+
+    sound: NDArray[np.bool_]
+    level: Floats
+    kind: Ints
+    warm: NDArray[np.bool_]
+    active: NDArray[np.bool_]
+    logit: Floats
+    speech: Floats
+    bandwidth: Ints
+    family: Floats
+
+
+class Pool:
+    """Streams in rows 0 to rows - 1; a row is opened before its first block, and again for another stream."""
+
+    def __init__(self, detector: Detector, config: Config, rows: int, traces: Traces | None = None) -> None:
+        self.detector, self.config, self.rows = detector, config, rows
+        self.traces = traces
+        self.evidence = no_evidence(rows, len(detector.config.families))
+        self.decision: Decision = undecided(rows)
+        self.usable = np.ones(rows, dtype=np.bool_)
+        self.kind = np.full(rows, int(Kind.SILENCE), dtype=np.int64)
+        self.level = np.full(rows, -120.0)
+        self.peak_level = np.full(rows, -120.0)
+        self.bandwidth = np.full(rows, int(Bandwidth.UNKNOWN), dtype=np.int64)
+        fitted = [detector.calibration(band) for band in Bandwidth]
+        self._scales = np.array([[c.scale for c in fitted], [c.offset for c in fitted]])
+        self._streams = PackedStreams(detector, rows)
+        torch.set_num_threads(config.model.threads)
+
+    def open(self, rows: slice) -> None:
+        """Start streams that have heard nothing."""
+        index = np.arange(rows.start, rows.stop)
+        self._streams.reset(index)
+        self.evidence.put(index, no_evidence(len(index), len(self.detector.config.families)))
+        self.decision.put(index, undecided(len(index)))
+        self.usable[rows], self.kind[rows], self.level[rows], self.peak_level[rows] = True, Kind.SILENCE, -120.0, -120.0
+        self.bandwidth[rows] = Bandwidth.UNKNOWN
+        if self.traces:
+            self.traces.clear(index)
+
+    def _scaling(self, rows: Ints | slice) -> Scaling:
+        """The calibration of each row, by what is known of its bandwidth."""
+        return Scaling(*self._scales[:, self.bandwidth[rows]])
+
+    def prepare(self, counts: Sequence[int]) -> None:
+        """Get ready to hear so many blocks at once, which takes a moment."""
+        self._streams.prepare(counts)
+
+    def step(self, blocks: Blocks) -> Results:
+        """Hear and judge one block of some rows. Raises as hear() does."""
+        return self.judge(blocks, self.hear([blocks])[0])
+
+    def hear(self, several: Sequence[Blocks]) -> list[Outputs]:
+        """What the network says of up to FEW_BLOCKS blocks of the same rows, which follow each other; it goes on with
+        them. Raises RuntimeError where the device fails; the network's states are then unchanged.
+        """
+        rows = several[0].rows
+        figures = self._streams.hear(rows, [blocks.samples for blocks in several]).astype(np.float64)
+        outputs = [_outputs(figures[:, b]) for b in range(len(several))]
+        sound = np.all([block.sound for block in outputs], axis=0)
+        if not sound.all():
+            self._streams.reset(rows[~sound])
+        return outputs
+
+    def judge(self, blocks: Blocks, heard: Outputs) -> Results:
+        """Evidence and decision of each block that was heard, in its turn."""
+        rows = blocks.rows
+        active = heard.active & (heard.speech >= self.config.evidence.min_speech_probability)
+        self.kind[rows] = np.where((heard.kind == Kind.SPEECH) & ~active, Kind.NOT_SPEECH, heard.kind)
+        active &= self.usable[rows]  # what cannot be trusted is no evidence
+        if blocks.concealed is not None:  # heard, for the sake of what follows, but made up
+            made_up = blocks.concealed.any(axis=1)
+            active &= ~made_up
+            self.kind[rows[made_up]] = Kind.GAP
+        self._levels(rows, heard.level)
+        self.bandwidth[rows] = heard.bandwidth
+        old = self.evidence.take(rows)
+        evidence = accumulate(self.config.evidence, old, heard.logit, active, heard.family)
+        self.evidence.put(rows, evidence)
+        llr = recent_llr(self.config.evidence, self._scaling(rows), evidence)
+        p_fake = posterior(llr, self.config.evidence.prior)
+        enough = heard.warm & (evidence.blocks * BLOCK_S >= self.config.evidence.min_speech_s)
+        before = self.decision.take(rows)
+        usable = self.usable[rows] & heard.sound
+        after, changes = decide(self.config.alerts, before, Heard(llr, active, enough, blocks.end, usable))
+        self.decision.put(rows, after)
+        if self.traces:
+            self.traces.add(rows, blocks.samples, np.where(enough, p_fake, np.nan))
+        return Results(
+            rows=rows,
+            end=blocks.end,
+            captured_at=blocks.captured_at,
+            llr=llr,
+            p_fake=p_fake,
+            net_speech=evidence.blocks,
+            warm=heard.warm,
+            votes=active & enough,
+            before=before.state,
+            changes=changes,
+        )
+
+    def _levels(self, rows: Ints, level: Floats) -> None:
+        self.level[rows] = level
+        self.peak_level[rows] = np.maximum(level, self.peak_level[rows] - 12.0 * BLOCK_S)
+
+    def set_usable(self, rows: slice, usable: bool) -> Ints:
+        """Say whether the input of rows can be trusted. Returns the rows whose state that changed, to unknown."""
+        self.usable[rows] = usable
+        index = np.arange(rows.start, rows.stop)
+        if usable:
+            return index[:0]
+        changed: Ints = index[self.decision.state[index] != UNKNOWN]
+        self.decision.state[changed] = UNKNOWN
+        return changed
+
+    def reason(self, row: int) -> Reason:
+        """What the newest block of a row is."""
+        return REASONS[Kind(int(self.kind[row]))]
+
+    def band(self, row: int) -> str:
+        """wideband, telephone, or unknown while too little speech was heard."""
+        return Bandwidth(int(self.bandwidth[row])).name.lower()
+
+    def families(self, row: int, *, whole: bool = False) -> tuple[tuple[str, float], ...]:
+        """Synthesis families and their probabilities, most likely first, or unknown: recent, or of all speech."""
+        weights = (self.evidence.all_families if whole else self.evidence.families)[row]
+        total = weights.sum()
+        if total <= 0:
+            return ()
+        shares = dict(zip(self.detector.config.families, (weights / total).tolist(), strict=True))
+        return named(shares, self.config.evidence.family_floor)
+
+    def recent(self, row: int) -> tuple[float, float]:
+        """llr and p_fake of the recent speech of a row."""
+        index = np.array([row])
+        llr = recent_llr(self.config.evidence, self._scaling(index), self.evidence.take(index))
+        return float(llr[0]), float(posterior(llr, self.config.evidence.prior)[0])
+
+    def whole(self, rows: slice) -> tuple[Floats, Floats]:
+        """llr and p_fake of all speech of rows."""
+        taken = self.evidence.take(np.arange(rows.start, rows.stop))
+        llr = whole_llr(self.config.evidence, self._scaling(rows), taken)
+        return llr, posterior(llr, self.config.evidence.prior)
+
+
+def _outputs(figures: Floats) -> Outputs:
+    """Of one block, (M, 7 + K) as PackedStreams says it. What is not finite counts as not heard."""
+    said = figures[:, FIGURES.index("active") :]
+    sound = np.asarray(np.isfinite(said).all(axis=1))
+    if not sound.all():
+        said[~sound] = 0.0
+    level, kind, warm, band, active, logit, speech = figures.T[:7]
+    return Outputs(
+        sound=sound,
+        level=level,
+        kind=kind.astype(np.int64),
+        warm=warm > 0,
+        active=(active > 0) & sound,
+        logit=logit,
+        speech=speech,
+        bandwidth=band.astype(np.int64),
+        family=figures[:, 7:],
+    )

@@ -1,0 +1,90 @@
+"""What a screen shows of an engine at this moment. Reads the engine's arrays from another thread: each number is
+whole, and one block of age difference between two of them does not matter to an eye.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from model.config import BLOCK_S, SAMPLE_RATE
+from monitor.engine.calls import Call
+from monitor.engine.decision import STATES
+from monitor.engine.evidence import posterior
+from monitor.engine.loop import Engine
+from monitor.engine.traces import TIMELINE_STEP_S, Traces
+from monitor.types import ChannelView, View
+
+
+def channel_view(engine: Engine, traces: Traces, call: Call, row: int) -> ChannelView:
+    """One channel of a call. No likelihood is shown of less speech than a verdict needs."""
+    pool, decision, feed = engine.pool, engine.pool.decision, call.feed_of(row)
+    llr, p_fake = pool.recent(row)
+    net_speech_s, needed_s = float(pool.evidence.blocks[row]) * BLOCK_S, engine.config.evidence.min_speech_s
+    alert_open = bool(decision.open[row])
+    return ChannelView(
+        name=call.where(row).channel,
+        state=STATES[int(decision.state[row])],
+        reason=pool.reason(row),
+        fault=feed.fault,
+        p_fake=p_fake if net_speech_s >= needed_s else float("nan"),
+        llr=llr,
+        net_speech_s=net_speech_s,
+        needed_speech_s=needed_s,
+        families=pool.families(row),
+        level_dbfs=float(pool.level[row]),
+        peak_dbfs=float(pool.peak_level[row]),
+        timeline=traces.timeline(row),
+        timeline_step_s=TIMELINE_STEP_S,
+        spectrogram=traces.spectrogram(row),
+        alert_since_s=float(decision.opened[row]) / SAMPLE_RATE if alert_open else None,
+        alerts=int(engine.reporter.alerts[row]),
+        lost_s=feed.ring.lost / SAMPLE_RATE,
+        bandwidth=pool.band(row),
+    )
+
+
+def view(
+    engine: Engine, traces: Traces, publisher: str, total_s: float | None, calls: Sequence[Call] | None = None
+) -> View:
+    """Calls as one screen, their channels side by side; all of the engine's where none are given."""
+    latencies = np.array(list(engine.latencies_ms) or [np.nan])
+    shown = engine.calls if calls is None else calls
+    rows = [(call, row) for call in shown for row in range(call.rows.start, call.rows.stop)]
+    thresholds = np.array([engine.config.alerts.suspicious_llr, engine.config.alerts.alert_llr])
+    suspicious_p, alert_p = posterior(thresholds, engine.config.evidence.prior).tolist()
+    names = {call.name for call in shown}
+    events = (e for e in tuple(engine.reporter.recent) if calls is None or not calls or e.call in names)
+    return View(
+        call=" + ".join(c.name for c in shown),
+        source=" + ".join(c.origin for c in shown),
+        live=any(c.live for c in shown),
+        elapsed_s=max((elapsed_s(engine, call) for call in shown), default=0.0),
+        total_s=total_s,
+        channels=tuple(channel_view(engine, traces, call, row) for call, row in rows),
+        latency_p50_ms=float(np.percentile(latencies, 50)),
+        latency_p99_ms=float(np.percentile(latencies, 99)),
+        ring_fill_s=max((c.fill for c in engine.calls), default=0) / SAMPLE_RATE,
+        lost_s=(engine.lost if not calls else sum(c.lost for c in calls)) / SAMPLE_RATE,
+        model=engine.pool.detector.weights_hash[:12],
+        device=str(engine.pool.detector.device),
+        publisher=publisher,
+        health=tuple(_sink_faults(engine)),
+        events=tuple(events),
+        suspicious_p=suspicious_p,
+        alert_p=alert_p,
+        finished=engine.finished,
+        alerts=engine.reporter.alerts_opened,
+    )
+
+
+def elapsed_s(engine: Engine, call: Call) -> float:
+    """Audio of a call that was scored."""
+    return float(engine.reporter.end[call.rows].max(initial=0)) / SAMPLE_RATE
+
+
+def _sink_faults(engine: Engine) -> Sequence[str]:
+    faults = [s.trouble for s in engine.bus.status() if not s.ok]
+    drops = [f"{s.name}: {s.dropped} events dropped" for s in engine.bus.status() if s.dropped]
+    return [*faults, *drops]

@@ -1,0 +1,1 @@
+"""Events: built from results, numbered, validated and handed to the sinks."""

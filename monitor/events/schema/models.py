@@ -1,0 +1,193 @@
+"""Every type of event as a model: its fields with their units and ranges. The JSON Schemas are made of these.
+
+A new optional field, and a new type, are no break; anything else needs a new folder
+(monitor/events/schema/files.py). Events are not built with these models, which would cost too much for each score: a
+test holds what the program says against them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from monitor.types import Reason, State
+
+
+def _unit(unit: str) -> dict[str, Any]:
+    return {"unit": unit}
+
+
+Seconds = Annotated[float, Field(ge=0, json_schema_extra=_unit("s"))]
+Milliseconds = Annotated[float, Field(ge=0, json_schema_extra=_unit("ms"))]
+Nats = Annotated[float, Field(json_schema_extra=_unit("nat"))]
+Probability = Annotated[float, Field(ge=0, le=1, json_schema_extra=_unit("1"))]
+Samples = Annotated[int, Field(ge=0, json_schema_extra=_unit("sample at 16 kHz"))]
+Count = Annotated[int, Field(ge=0)]
+Model = Annotated[str, Field(min_length=1, description="beginning of the SHA-256 of the weights, hexadecimal")]
+
+
+class EventModel(BaseModel):
+    """What every event carries."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    type: str
+    call: str = Field(description="name of the call; empty where the event belongs to none")
+    channel: str = Field(description="name of the channel; empty where the event belongs to none")
+    sample: Samples = Field(description="index of the last audio sample that led to the event")
+    seq: Count = Field(description="1, 2, 3 ... within the epoch; 0 = outside the numbering")
+    epoch: str = Field(min_length=1, description="names one run of the publisher")
+    time: str = Field(description="when it was published, UTC", json_schema_extra={"format": "date-time"})
+    prev: Count | None = Field(None, description="ZeroMQ only: seq of the message before it on the same topic")
+    snapshot: Literal[True] | None = Field(None, description="ZeroMQ only: sent again for a late subscriber")
+    unjournaled: Literal[True] | None = Field(None, description="the journal did not have it yet when it was sent")
+
+
+class Figures(BaseModel):
+    """What the speech of a channel says."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    state: State = Field(description="what the monitor says of the channel, after this event")
+    p_fake: Probability = Field(description="probability that the speech is synthetic, given the prior")
+    llr: Nats = Field(description="log-likelihood ratio of the speech, synthetic over genuine")
+    net_speech_s: Seconds = Field(description="speech heard so far")
+    families: dict[str, Probability] = Field(
+        description="the most likely families of synthesis, were it synthetic, or unknown; {} before any speech"
+    )
+    bandwidth: Literal["wideband", "telephone", "unknown"] | None = Field(
+        None, description="of the speech, which chooses the calibration of llr; unknown before about a second of it"
+    )
+    model: Model
+
+
+class Score(EventModel, Figures):
+    """What the channel's recent speech says."""
+
+    type: Literal["score"]
+    reason: Reason = Field(description="what the newest audio is; only speech is evidence")
+    warm: bool = Field(description="whether the network has left its start-up phase; no verdict before")
+
+
+class StateChanged(EventModel, Figures):
+    """The verdict on a channel is another one now."""
+
+    type: Literal["state.changed"]
+    before: State = Field(alias="from", description="the state before")
+    why: str = Field(description="the cause in words")
+
+
+class _Alert(EventModel, Figures):
+    alert: str = Field(min_length=1, description="id, the same from opened to closed, unique within epoch and call")
+    why: str = Field(description="the cause in words")
+    peak_llr: Nats = Field(description="highest llr since the alert opened")
+    opened_sample: Samples = Field(description="sample of its alert.opened")
+    opened_s: Seconds = Field(description="the same in seconds")
+    duration_s: Seconds = Field(description="for how long it has been open")
+
+
+class AlertOpened(_Alert):
+    """The voice of a channel is taken for synthetic from here on."""
+
+    type: Literal["alert.opened"]
+
+
+class AlertUpdated(_Alert):
+    """An alert is still open."""
+
+    type: Literal["alert.updated"]
+
+
+class AlertClosed(_Alert):
+    """An alert is over: the evidence is gone, or the call has ended."""
+
+    type: Literal["alert.closed"]
+
+
+class CallStarted(EventModel):
+    """From here on the channels of a call are scored."""
+
+    type: Literal["call.started"]
+    source: str = Field(description="where the audio comes from")
+    channels: list[str] = Field(description="names of the channels")
+    details: dict[str, str] = Field(description="what the tap knows of the call, such as its direction")
+    sample_rate: Literal[16_000] = Field(description="of sample", json_schema_extra=_unit("Hz"))
+    prior: Probability = Field(description="evidence.prior, which p_fake contains")
+    model: Model
+
+
+class LastWord(Figures):
+    """Of all speech of a channel."""
+
+    alerts: Count = Field(description="how many were opened")
+
+
+class CallEnded(EventModel):
+    """The last word on a call."""
+
+    type: Literal["call.ended"]
+    why: str = Field(description="the cause in words")
+    duration_s: Seconds = Field(description="length of the call")
+    lost_s: Seconds = Field(description="how much of it was lost")
+    channels: dict[str, LastWord] = Field(description="by the name of the channel")
+
+
+class Health(EventModel):
+    """A source, the network, a tap or a sink changed for the worse or the better; heartbeats too."""
+
+    type: Literal["health"]
+    code: str = Field(min_length=1, description="a stable word")
+    detail: str = Field(description="for people")
+    usable: bool = Field(description="false: nothing heard now can be trusted")
+    sink: str | None = Field(None, description="which sink, where it is about one")
+    last_seq: Count | None = Field(None, description="heartbeat: newest seq published")
+    last: dict[str, Count] | None = Field(None, description="heartbeat: newest seq under each subscribed prefix")
+    sent: dict[str, list[Count]] | None = Field(
+        None, description="heartbeat: for each prefix the seq after which it is followed, and the messages since"
+    )
+    replay: str | None = Field(None, description="heartbeat: where missed events can be asked for")
+    source: str | None = Field(None, description="heartbeat: publish.source, the monitor's name in CloudEvents")
+    requests: dict[str, Count] | None = Field(None, description="heartbeat: requests by what became of them")
+    refused: dict[str, Count] | None = Field(None, description="heartbeat: connections turned away, by why")
+    latency_p50_ms: Milliseconds | None = Field(None, description="heartbeat: from capture of a block to its score")
+    latency_p99_ms: Milliseconds | None = Field(None, description="heartbeat: from capture of a block to its score")
+    calls: Count | None = Field(None, description="heartbeat: calls that are being watched")
+    lost_s: Seconds | None = Field(None, description="heartbeat: audio lost so far")
+    ring_fill_s: Seconds | None = Field(None, description="heartbeat: audio that waits to be scored")
+    faults: list[str] | None = Field(None, description="heartbeat: sinks that do not work now, and why")
+
+
+class CloudEvent(BaseModel):
+    """The envelope: CloudEvents 1.0, JSON format."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    specversion: Literal["1.0"]
+    id: str = Field(min_length=1, description="epoch-seq; epoch-0-time outside the numbering")
+    source: str = Field(min_length=1, description="publish.source", json_schema_extra={"format": "uri-reference"})
+    type: str = Field(min_length=1, description="deepfake-speech-monitor. and the type of the event")
+    subject: str | None = Field(None, min_length=1, description="call/channel, or call; absent where there is none")
+    time: str = Field(json_schema_extra={"format": "date-time"})
+    datacontenttype: Literal["application/json"]
+    dataschema: str = Field(description="$id of the schema of data", json_schema_extra={"format": "uri"})
+    sequence: str | None = Field(None, pattern="^[0-9]{20}$", description="seq, in 20 digits, so that text sorts")
+    partitionkey: str | None = Field(None, min_length=1, description="the call, whose events are to stay in order")
+    data: dict[str, Any] = Field(description="the event, as on every other way")
+
+
+_MODELS: tuple[type[EventModel], ...] = (
+    Score,
+    StateChanged,
+    AlertOpened,
+    AlertUpdated,
+    AlertClosed,
+    CallStarted,
+    CallEnded,
+    Health,
+)
+EVENTS = {str(model.model_fields["type"].annotation.__args__[0]): model for model in _MODELS}  # type: ignore[union-attr]
+"""By type."""
+
+ENVELOPE = "cloudevent"
+SCHEMAS: dict[str, type[BaseModel]] = {**EVENTS, ENVELOPE: CloudEvent}

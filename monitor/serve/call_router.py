@@ -1,0 +1,239 @@
+"""From the taps to the engine: calls that begin, their audio at 16 kHz on a row of its own each, calls that end."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, OrderedDict
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.resample import StreamResampler
+from monitor.engine.calls import Call
+from monitor.engine.loop import Engine
+from monitor.taps.tap_events import (
+    CallAudio,
+    CallEnded,
+    CallPaused,
+    CallResumed,
+    CallStarted,
+    Happening,
+    RefusedError,
+)
+from monitor.types import SAMPLE_RATE, Audio, Chunk, Condition
+
+MOST_PARTIES = 2
+LONGEST_HOLE_S = 0.5
+"""Of a longer hole the rest is skipped: as lost, or as a pause."""
+SAY_AGAIN_S = 5.0
+MOST_NAMES = 10_000
+"""Names of calls that are remembered; beyond it the oldest may be used again."""
+LATE = SAMPLE_RATE // 4
+"""Samples; a channel whose audio begins later than its call begins so much later on the clock, too. More than a jitter
+buffer holds back while it finds out which packet is the first."""
+
+
+@dataclass
+class _Channel:
+    """resampler: None at 16 kHz. next: index, at the call's rate, after the newest sample; None before the first."""
+
+    resampler: StreamResampler | None
+    next: int | None = None
+    clock: int = 0
+    """Index of the next sample at SAMPLE_RATE."""
+
+
+@dataclass
+class _Line:
+    call: Call
+    rate: int
+    channels: list[_Channel]
+    begun: float
+    heard: float
+    peer: str
+    paused: bool = False
+
+
+@dataclass
+class Tally:
+    """Since the start. refused: by the reason."""
+
+    started: int = 0
+    ended: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+
+
+class Switchboard:
+    """deliver() belongs to one thread, that of the taps. idle_s: a call from which nothing comes for so long ends.
+
+    max_calls_per_peer: of one host; 0 = no limit of its own.
+    """
+
+    def __init__(self, engine: Engine, max_calls: int, idle_s: float, max_calls_per_peer: int = 0) -> None:
+        self.tally = Tally()
+        self._of_peer: Counter[str] = Counter()
+        self._max_calls_per_peer = max_calls_per_peer
+        self._engine, self._max_calls, self._idle_s = engine, max_calls, idle_s
+        self._lines: dict[str, _Line] = {}
+        self._said: dict[str, float] = {}
+        self._names: OrderedDict[str, int] = OrderedDict()
+        """How often a name was wanted, and every name that was given."""
+
+    def deliver(self, happening: Happening) -> None:
+        """Take what a tap says. Raises RefusedError for a call that cannot be taken.
+
+        What belongs to no running call is passed over: its call has ended here, and the tap does not know yet.
+        """
+        if isinstance(happening, CallStarted):
+            self._start(happening)
+            return
+        line = self._lines.get(happening.call)
+        if line is None:
+            return
+        line.heard = time.monotonic()
+        if isinstance(happening, CallAudio):
+            _hear(line, happening, line.heard)
+        elif isinstance(happening, CallEnded):
+            self._finish(happening.call, happening.reason)
+        elif isinstance(happening, CallPaused):
+            line.paused = True
+            _say(line, Condition("paused", happening.reason, usable=True))
+        elif isinstance(happening, CallResumed) and line.paused:
+            line.paused = False
+            _say(line, Condition("recovered", "the audio goes on", usable=True))
+
+    def sweep(self, now: float) -> None:
+        """End calls from which nothing came; a call that is paused waits ten times as long."""
+        for name, line in list(self._lines.items()):
+            if now - line.heard > self._idle_s * (10 if line.paused else 1):
+                self._finish(name, f"nothing came for {now - line.heard:.0f} s")
+
+    def forgive(self, seconds: float) -> None:
+        """For so long the taps had no turn: what came meanwhile is still to be heard."""
+        for line in self._lines.values():
+            line.heard += seconds
+
+    def close(self) -> None:
+        """End every call."""
+        for name in list(self._lines):
+            self._finish(name, "the monitor stops")
+
+    def _start(self, started: CallStarted) -> None:
+        if started.call in self._lines:
+            self._refuse("a call of that name is there already")
+        if not 1 <= len(started.parties) <= MOST_PARTIES:
+            self._refuse(f"a call of {len(started.parties)} parties")
+        if len(self._lines) >= self._max_calls:
+            self._refuse(f"serve.max_calls = {self._max_calls} are there already")
+        if self._engine.strained:
+            self._refuse("scoring is behind with the calls that there are; --weights compact takes more")
+        if started.peer and 0 < self._max_calls_per_peer <= self._of_peer[started.peer]:
+            self._refuse(f"serve.max_calls_per_peer = {self._max_calls_per_peer} of one host are there already")
+        try:
+            channels = [_Channel(_resampler(started.rate)) for _ in started.parties]
+        except ValueError as error:
+            self._refuse(str(error))
+        wanted = started.name or started.call
+        name, earlier = self._free_name(wanted)
+        details = {**started.details, **({"direction": started.direction} if started.direction else {})}
+        try:
+            call = self._engine.admit(name, started.tap, started.parties, details | earlier)
+        except ValueError:
+            self._refuse("all rows are taken; calls that have just ended free theirs soon")
+        self._remember(wanted, name)
+        now = time.monotonic()
+        self._lines[started.call] = _Line(call, started.rate, channels, now, now, started.peer)
+        self._of_peer[started.peer] += 1
+        self.tally.started += 1
+
+    def _free_name(self, wanted: str) -> tuple[str, dict[str, str]]:
+        """A name that no call of this run had, and what to say of the call that had it before: a peer that comes back
+        with the same id begins a call of its own, whose state, alerts and evidence nobody takes for those of the other.
+        """
+        name, earlier = wanted, {}
+        number = max(2, self._names.get(wanted, 0) + 1)
+        while name in self._names:
+            earlier = {"earlier": f"{wanted}~{number - 1}" if number > 2 else wanted}
+            name, number = f"{wanted}~{number}", number + 1
+        return name, earlier
+
+    def _remember(self, wanted: str, name: str) -> None:
+        for given in dict.fromkeys((name, wanted)):
+            self._names[given] = self._names.pop(given, 0) + (given == wanted)
+        while len(self._names) > MOST_NAMES:
+            self._names.popitem(last=False)
+
+    def _refuse(self, reason: str) -> NoReturn:
+        """Said at most once in SAY_AGAIN_S for each reason, so that a flood of calls is none of events."""
+        self.tally.refused[reason] += 1
+        now = time.monotonic()
+        if now - self._said.get(reason, float("-inf")) > SAY_AGAIN_S:
+            self._said[reason] = now
+            count = self.tally.refused[reason]
+            self._engine.notice("refused", f"{reason}; {count} call{'s' * (count > 1)} refused for this so far")
+        raise RefusedError(reason)
+
+    def _finish(self, name: str, reason: str) -> None:
+        line = self._lines.pop(name)
+        self._of_peer[line.peer] -= 1
+        if not self._of_peer[line.peer]:
+            del self._of_peer[line.peer]
+        now = time.monotonic()
+        for i, channel in enumerate(line.channels):
+            if channel.resampler is not None and channel.next is not None:
+                _push(line, i, channel.resampler.push(np.zeros((1, 0), np.float32), last=True), now)
+        line.call.finish(reason)
+        self.tally.ended += 1
+
+
+def _resampler(rate: int) -> StreamResampler | None:
+    return None if rate == SAMPLE_RATE else StreamResampler(rate, 1)
+
+
+def _hear(line: _Line, audio: CallAudio, now: float) -> None:
+    """Audio of one channel, behind what is missing before it."""
+    channel = line.channels[audio.channel]
+    if channel.next is None:
+        channel.next = audio.start
+        waited = round((now - line.begun) * SAMPLE_RATE)
+        channel.clock = max(waited if waited > LATE else 0, round(audio.start * SAMPLE_RATE / line.rate))
+    hole = audio.start - channel.next
+    samples = audio.samples[max(0, -hole) :]
+    if hole > 0:
+        samples = _bridged(line, audio, hole, samples)
+    channel.next = max(channel.next, audio.start + len(audio.samples))
+    rows = samples[None]
+    made_up = None if audio.concealed is None else _behind(audio.concealed, len(samples))[None]
+    _push(line, audio.channel, rows if channel.resampler is None else channel.resampler.push(rows), now, made_up)
+
+
+def _behind(marks: NDArray[np.bool_], n: int) -> NDArray[np.bool_]:
+    """The last n marks, none where there are fewer."""
+    return np.concatenate([np.zeros(max(0, n - len(marks)), np.bool_), marks[max(0, len(marks) - n) :]])
+
+
+def _bridged(line: _Line, audio: CallAudio, hole: int, samples: Audio) -> Audio:
+    """The samples behind a hole: silence of a pause, or what was lost; of a long one the clock alone moves on."""
+    fill = min(hole, round(LONGEST_HOLE_S * line.rate))
+    rest = round((hole - fill) * SAMPLE_RATE / line.rate)
+    if audio.quiet:
+        line.call.feeds[audio.channel].ring.skip(rest)
+    line.channels[audio.channel].clock += rest
+    value = 0.0 if audio.quiet else np.nan
+    return np.concatenate([np.full(fill, value, np.float32), samples])
+
+
+def _push(line: _Line, channel: int, rows: Audio, now: float, concealed: NDArray[np.bool_] | None = None) -> None:
+    """To the ring; NaN is what was lost."""
+    if rows.shape[1]:
+        part, feed = line.channels[channel], line.call.feeds[channel]
+        lost = np.isnan(rows)
+        feed.ring.push(Chunk(rows, part.clock, now, lost if lost.any() else None, concealed), wait=False)
+        part.clock += rows.shape[1]
+
+
+def _say(line: _Line, condition: Condition) -> None:
+    for feed in line.call.feeds[:1]:
+        feed.say(condition)

@@ -1,0 +1,86 @@
+"""What the screen of a server shows, and which of its calls is open."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+from monitor.engine.calls import Call
+from monitor.engine.loop import Engine
+from monitor.engine.traces import Traces
+from monitor.engine.view import channel_view, elapsed_s, view
+from monitor.serve.call_router import Switchboard
+from monitor.types import Board, CallRow, ChannelView, State, View
+
+GRAVITY = {State.ALERT: 0, State.SUSPICIOUS: 1, State.UNKNOWN: 2, State.CLEAR: 3, State.LISTENING: 4}
+
+
+class BoardKeeper:
+    """pull() gives the table, or the call that is open; press() takes the keys that move about in it."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        traces: Traces,
+        switchboard: Switchboard,
+        publisher: str,
+        taps: Callable[[], tuple[str, ...]],
+    ) -> None:
+        self._engine, self._traces, self._switchboard = engine, traces, switchboard
+        self._publisher, self._taps = publisher, taps
+        self._order: tuple[str, ...] = ()
+        self._cursor = self._open = ""
+        self._lock = threading.Lock()
+
+    def pull(self) -> Board | View:
+        """What to show now."""
+        opened = self.call(self._open) if self._open else None
+        if opened is not None:
+            return replace(opened, back=True)
+        board = self.board()
+        with self._lock:
+            self._open, self._order = "", tuple(row.call for row in board.rows)
+            if self._cursor not in self._order:
+                self._cursor = ""
+        return replace(board, cursor=self._cursor)
+
+    def call(self, name: str) -> View | None:
+        """A running call, whichever is open."""
+        found = next((call for call in self._engine.calls if call.begun and call.name == name), None)
+        return None if found is None else view(self._engine, self._traces, self._publisher, None, [found])
+
+    def board(self) -> Board:
+        """The table, without a cursor."""
+        calls = tuple(call for call in self._engine.calls if call.begun)
+        rows = tuple(sorted((self._row(call) for call in calls), key=_gravity))
+        tally, config = self._switchboard.tally, self._engine.config
+        whole = view(self._engine, self._traces, self._publisher, None, [])
+        refused = sum(tally.refused.values())
+        return Board(rows, whole, "", config.serve.max_calls, tally.started, tally.ended, refused, self._taps())
+
+    def press(self, key: str) -> None:
+        """up, down: move the cursor. enter: open the call under it, or the gravest. escape: back to the table."""
+        with self._lock:
+            if key == "escape":
+                self._open = ""
+            elif key == "enter":
+                self._cursor = self._open = self._cursor or next(iter(self._order), "")
+            elif key in ("up", "down") and self._order and not self._open:
+                at = self._order.index(self._cursor) if self._cursor in self._order else -1
+                step = 1 if key == "down" else -1
+                self._cursor = self._order[max(0, min(len(self._order) - 1, at + step))]
+
+    def _row(self, call: Call) -> CallRow:
+        rows = range(call.rows.start, call.rows.stop)
+        views = [channel_view(self._engine, self._traces, call, row) for row in rows]
+        return CallRow(call.name, call.origin, elapsed_s(self._engine, call), min(views, key=_grave), len(views))
+
+
+def _grave(channel: ChannelView) -> tuple[int, float]:
+    """Sorts the gravest first; without evidence last among equals."""
+    return GRAVITY[channel.state], -channel.p_fake if channel.p_fake == channel.p_fake else 1.0
+
+
+def _gravity(row: CallRow) -> tuple[int, float, str]:
+    return *_grave(row.gravest), row.call

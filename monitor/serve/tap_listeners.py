@@ -1,0 +1,178 @@
+"""The thread in which the taps listen: one event loop, one task a tap."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol
+
+from monitor.config.schema import Config
+from monitor.errors import MonitorError
+from monitor.serve.call_router import Switchboard
+from monitor.taps.tap_events import Deliver
+
+SWEEP_S = 1.0
+AGAIN_S = 1.0
+READY_S = 10.0
+CLOSE_S = 2.0
+MOST_REASONS = 200
+
+
+class Listener(Protocol):
+    """A tap that listens. bound: (host, port) of each socket once ready is set. counts: what was refused, by reason."""
+
+    name: str
+    bound: list[tuple[str, int]]
+    ready: asyncio.Event
+
+    @property
+    def counts(self) -> Counter[str]: ...
+
+    async def run(self) -> None:
+        """Listen until cancelled. Raises MonitorError for a configuration that cannot be followed."""
+
+
+def _rtp(config: Config, deliver: Deliver) -> Listener | None:
+    if not config.taps.rtp.listen:
+        return None
+    from monitor.taps.rtp.listener import RtpListener
+
+    return RtpListener(config.taps.rtp, deliver, config.serve.idle_s, insecure=config.serve.insecure)
+
+
+def _audiosocket(config: Config, deliver: Deliver) -> Listener | None:
+    if not config.taps.audiosocket.listen:
+        return None
+    from monitor.taps.audiosocket.listener import AudioSocketListener
+
+    return AudioSocketListener(config.taps.audiosocket, deliver, config.serve.idle_s, insecure=config.serve.insecure)
+
+
+def _websocket(config: Config, deliver: Deliver) -> Listener | None:
+    if not config.taps.websocket.listen:
+        return None
+    from monitor.taps.websocket.listener import WebsocketListener
+
+    return WebsocketListener(config.taps, deliver, config.serve.idle_s, insecure=config.serve.insecure)
+
+
+TAPS: Mapping[str, Callable[[Config, Deliver], Listener | None]] = {
+    "audiosocket": _audiosocket,
+    "rtp": _rtp,
+    "websocket": _websocket,
+}
+"""By name: makes the listener that the configuration asks for, or None. Raises MonitorError."""
+
+
+def make_listeners(config: Config, deliver: Deliver) -> list[Listener]:
+    """The taps that are switched on. Raises MonitorError."""
+    found = (make(config, deliver) for make in TAPS.values())
+    return [listener for listener in found if listener is not None]
+
+
+class Listeners:
+    """Runs listeners from start() to close(); one that fails begins again after AGAIN_S, and says so."""
+
+    def __init__(
+        self, listeners: Sequence[Listener], switchboard: Switchboard, notice: Callable[[str, str], None]
+    ) -> None:
+        """notice: takes a code and a detail, of what a tap could not hear, the first time for each reason."""
+        self._listeners, self._switchboard, self._notice = listeners, switchboard, notice
+        self._noticed: set[tuple[str, str]] = set()
+        self._faults: dict[str, str] = {}
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._failure: MonitorError | None = None
+        self._main: asyncio.Task[None] | None = None
+        self._thread = threading.Thread(target=self._body, name="taps", daemon=True)
+
+    def start(self) -> None:
+        """Return once all listen. Raises MonitorError where one cannot."""
+        self._thread.start()
+        self._ready.wait(READY_S)
+        if self._failure is not None:
+            raise self._failure
+
+    def close(self) -> None:
+        """End every call and release every port."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._cancel)
+            self._thread.join(CLOSE_S)
+
+    def lines(self) -> tuple[str, ...]:
+        """What listens where, and what is wrong with it."""
+        out = []
+        for listener in self._listeners:
+            where = ", ".join(f"{host}:{port}" for host, port in listener.bound)
+            fault = self._faults.get(listener.name, "")
+            out.append(f"{listener.name} {where}" + (f" ! {fault}" if fault else ""))
+        return tuple(out)
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """What each tap refused or could not read, by the reason."""
+        return {listener.name: dict(listener.counts) for listener in self._listeners}
+
+    def _cancel(self) -> None:
+        """Once: a second time would interrupt a tap that cleans up. So it is below, too."""
+        if self._main is not None and not self._main.cancelling():
+            self._main.cancel()
+
+    def _body(self) -> None:
+        try:
+            self._loop.run_until_complete(self._run())
+        finally:
+            self._loop.close()
+            self._ready.set()
+
+    async def _run(self) -> None:
+        self._main = asyncio.current_task()
+        tasks = [asyncio.create_task(self._keep(listener)) for listener in self._listeners]
+        tasks.append(asyncio.create_task(self._sweep()))
+        waiting: Awaitable[object] = asyncio.gather(*(listener.ready.wait() for listener in self._listeners))
+        starting = asyncio.ensure_future(waiting)
+        try:
+            await asyncio.wait([starting, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                self._ready.set()
+            await asyncio.gather(*tasks)
+        except asyncio.CancelledError:
+            pass
+        except MonitorError as error:
+            self._failure = error
+        finally:
+            starting.cancel()
+            for task in tasks:
+                if not task.cancelling():
+                    task.cancel()
+            await asyncio.gather(*tasks, starting, return_exceptions=True)
+            self._switchboard.close()
+            self._ready.set()
+
+    async def _keep(self, listener: Listener) -> None:
+        """A fault of a tap while it runs must not end the others."""
+        while True:
+            try:
+                await listener.run()
+            except MonitorError as error:
+                if not listener.ready.is_set():
+                    raise
+                self._faults[listener.name] = error.message
+            except Exception as error:  # noqa: BLE001 - of whatever kind: the tap begins again
+                self._faults[listener.name] = f"{type(error).__name__}: {error}"
+            await asyncio.sleep(AGAIN_S)
+
+    async def _sweep(self) -> None:
+        while True:
+            since = time.monotonic()
+            await asyncio.sleep(SWEEP_S)
+            now = time.monotonic()
+            self._switchboard.forgive(max(0.0, now - since - SWEEP_S))
+            self._switchboard.sweep(now)
+            for listener in self._listeners:
+                for reason in [r for r in listener.counts if (listener.name, r) not in self._noticed]:
+                    if len(self._noticed) < MOST_REASONS:
+                        self._noticed.add((listener.name, reason))
+                        self._notice("not heard", f"{listener.name}: {reason}")

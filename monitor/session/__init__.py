@@ -1,0 +1,1 @@
+"""One run of the program: model, signals, screen and sinks around an engine."""

@@ -1,0 +1,144 @@
+"""What every watching program is made of: detector, signals, screen, and the thread that scores."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from model.checkpoint import SHIPPED, CheckpointError, DeviceError, choose_device, load_detector, weights_path
+from model.stream import Detector
+from monitor.config.schema import Config, ModelSection
+from monitor.engine.loop import Engine
+from monitor.errors import BadInputError, WeightsError
+from monitor.session.warnings import warn
+from monitor.types import Board, Sink, View
+
+if TYPE_CHECKING:
+    from monitor.dashboard import Dashboard
+
+POLL_S = 0.05
+STOP_S = 3.0
+"""What is queued when the end is wanted is delivered, if that takes no longer; as a rule it takes milliseconds."""
+LAST_EVENTS_S = 0.3
+"""That much of it is left to the sinks, however long scoring took to stop."""
+
+
+class Ending:
+    """Whether to end before the audio does. interrupted: by a signal, not by q or a reader that has gone."""
+
+    def __init__(self) -> None:
+        self.wanted = threading.Event()
+        self.interrupted = False
+
+    def interrupt(self, _number: int, _frame: FrameType | None) -> None:
+        """A signal handler."""
+        self.interrupted = True
+        self.wanted.set()
+
+
+def open_detector(section: ModelSection) -> Detector:
+    """The network of the configuration on its device. Raises WeightsError and BadInputError."""
+    path = weights_path(section.weights)
+    try:
+        return load_detector(path, choose_device(section.device))
+    except DeviceError as error:
+        raise BadInputError(str(error), "set model.device to auto") from error
+    except CheckpointError as error:
+        shipped = section.weights in SHIPPED
+        hint = "install the program again, or " * shipped + "name another file with --weights"
+        raise WeightsError(str(error), hint) from error
+
+
+def supervise(
+    engine: Engine, ending: Ending, look: Callable[[], None], before_stop: Callable[[], None] = lambda: None
+) -> None:
+    """Score in a thread of its own, so that this one can end it even while it waits for a full queue.
+
+    before_stop: what is to be done when the end is wanted, while scoring still goes on.
+    """
+    failure: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            engine.run()
+        except BaseException as error:  # noqa: BLE001 - handed to the main thread, which raises it
+            failure.append(error)
+
+    scoring = threading.Thread(target=body, name="scoring", daemon=True)
+    scoring.start()
+    while scoring.is_alive() and not ending.wanted.wait(POLL_S):
+        look()
+    before_stop()
+    engine.stop()
+    if ending.wanted.is_set():
+        until = time.monotonic() + STOP_S
+        scoring.join(STOP_S)
+        engine.bus.close(max(LAST_EVENTS_S, until - time.monotonic()))
+    scoring.join()
+    if failure:
+        raise failure[0]
+
+
+@contextmanager
+def signals(ending: Ending) -> Iterator[None]:
+    """Ctrl-C, SIGTERM and a terminal that is closed end the watch in good order."""
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as under nohup
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, ending.interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def screen(
+    pull: Callable[[], View | Board],
+    config: Config,
+    json_lines: bool,
+    ending: Ending,
+    on_key: Callable[[str], None] = lambda _: None,
+) -> Iterator[Dashboard | None]:
+    """The dashboard, unless standard output is for JSON lines or it is off. on_key: of keys that it has no use for."""
+    if json_lines or config.dashboard.mode == "off":
+        yield None
+        return
+    from monitor.dashboard import Dashboard
+
+    dashboard = Dashboard(pull, config.dashboard, on_quit=ending.wanted.set, on_key=on_key)
+    dashboard.start()
+    try:
+        yield dashboard
+    finally:
+        dashboard.close()
+
+
+def json_sink(ending: Ending) -> Sink:
+    """Events on standard output; ends the program when nobody reads them any more."""
+    from monitor.sinks.jsonlines import JsonLinesSink
+
+    return JsonLinesSink(on_gone=ending.wanted.set)
+
+
+def acquaint(sinks: Sequence[Sink], engine: Engine) -> None:
+    """Let heartbeats and metrics carry how the engine does, and say what a sink had to mend when it was opened."""
+    for sink in sinks:
+        if hasattr(sink, "vitals"):
+            sink.vitals = engine.vitals
+        if hasattr(sink, "recorder"):
+            engine.reporter.recorder = sink.recorder
+        if hasattr(sink, "weights_hash"):
+            sink.weights_hash = engine.pool.detector.weights_hash
+        if hasattr(sink, "statuses"):
+            sink.statuses = engine.bus.status
+        if hasattr(sink, "latency"):
+            engine.on_latency = sink.latency
+        if mended := getattr(sink, "repaired", ""):
+            warn(mended)

@@ -1,0 +1,49 @@
+"""What is said on standard error while a call is watched, where no screen says it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from monitor.events.bus import Bus
+
+if TYPE_CHECKING:
+    from monitor.dashboard import Dashboard
+
+
+def warn(text: str) -> None:
+    """One line of something that went wrong and ends nothing."""
+    print(f"warning: {text}", file=sys.stderr, flush=True)
+
+
+class Notices:
+    """Looks at the sinks and the screen from the main thread.
+
+    on_gone: called when nobody reads the plain lines any more.
+    """
+
+    def __init__(self, bus: Bus, screen: Dashboard | None, on_gone: Callable[[], None]) -> None:
+        self._bus, self._screen, self._on_gone = bus, screen, on_gone
+        self._said = {sink.name: "" for sink in bus.status()}
+        self._shown = screen is not None and screen.mode in ("full", "line")
+
+    def look(self) -> None:
+        """Say what has changed since the last look."""
+        if self._screen is not None and self._screen.fault and not self._shown:
+            self._on_gone()
+        for sink in self._bus.status():
+            if sink.fault != self._said[sink.name]:
+                self._said[sink.name] = sink.fault
+                if not self._shown:
+                    warn(f"{sink.name}: {sink.fault or 'works again'}")
+
+    def losses(self) -> None:
+        """Say, at the end, what has changed and what the sinks never got."""
+        self.look()
+        for sink in self._bus.status():
+            if sink.dropped:
+                why = f" ({sink.fault})" if sink.fault else ""
+                warn(f"{sink.name}: {sink.dropped} events are missing{why}")
+            if sink.kept:
+                warn(f"{sink.name}: {sink.kept} events wait in its spool for the next start")

@@ -1,0 +1,132 @@
+"""Runs an engine over sources with its sinks and its screen, from start to the last joined thread."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from monitor.config.schema import Config
+from monitor.engine.loop import Engine
+from monitor.engine.pool import Pool
+from monitor.engine.ring import RingBank
+from monitor.engine.traces import Traces
+from monitor.engine.view import view
+from monitor.errors import BadInputError
+from monitor.events import wire
+from monitor.events.bus import Bus
+from monitor.session.setup import (
+    POLL_S,
+    STOP_S,
+    Ending,
+    acquaint,
+    json_sink,
+    open_detector,
+    screen,
+    signals,
+    supervise,
+)
+from monitor.session.warnings import Notices
+from monitor.sinks.registry import open_sinks
+from monitor.types import Source, View
+
+DONE, INCOMPLETE, ALERTED, INTERRUPTED = 0, 2, 3, 130
+FAULT_WAIT_S = 15.0
+"""After the end of a recording a sink that fails, such as a journal on a full disk, has so long to recover."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """The sources of a call, what it is named, and its length where it is known."""
+
+    name: str
+    sources: Sequence[Source]
+    total_s: float | None = None
+
+
+def watch(
+    watched: Sequence[Watched],
+    config: Config,
+    *,
+    json_lines: bool = False,
+    fail_on_alert: bool = False,
+    svg: Path | None = None,
+) -> int:
+    """Watch sources until they end, or q, or Ctrl-C. Returns the exit status; raises what ended a source too soon.
+
+    json_lines: every event on standard output, and no screen. svg: write the last screen to this file.
+    """
+    _check_picture(svg)
+    detector = open_detector(config.model)
+    rows = sum(len(source.channels) for w in watched for source in w.sources)
+    epoch, ending, traces = wire.new_epoch(), Ending(), Traces(rows)
+    pool = Pool(detector, config, rows, traces)
+    sinks = [*open_sinks(config, epoch), *([json_sink(ending)] if json_lines else [])]
+    with Bus(sinks, config.publish.queue_events, epoch) as bus:
+        engine = Engine(pool, RingBank(rows, config.input.ring_s), bus, config)
+        for w in watched:
+            engine.add(w.name, *w.sources)
+        total = max((w.total_s for w in watched if w.total_s), default=None)
+        publisher = config.zeromq.address if config.zeromq.enabled else ""
+        acquaint(sinks, engine)
+
+        def pull() -> View:
+            return view(engine, traces, publisher, total)
+
+        with signals(ending), screen(pull, config, json_lines, ending) as shown:
+            notices = Notices(bus, shown, ending.wanted.set)
+            supervise(engine, ending, notices.look)
+            if not any(source.live for w in watched for source in w.sources):
+                _drain(bus, ending, notices.look)
+            bus.close(STOP_S)
+        notices.losses()
+        if svg is not None:
+            _draw(pull(), svg)
+    return _status(engine, ending, fail_on_alert)
+
+
+def _drain(bus: Bus, ending: Ending, look: Callable[[], None]) -> None:
+    """Let the sinks take all of a recording: as long as it takes while they work, FAULT_WAIT_S while one fails."""
+    works_at = time.monotonic()
+    while not bus.drain(POLL_S) and not ending.wanted.is_set():
+        look()
+        now = time.monotonic()
+        if all(sink.ok for sink in bus.status()):
+            works_at = now
+        if now - works_at > FAULT_WAIT_S:
+            return
+
+
+def _status(engine: Engine, ending: Ending, fail_on_alert: bool) -> int:
+    if ending.interrupted:
+        return INTERRUPTED
+    for call in engine.calls:
+        if call.error is not None:
+            raise call.error
+    if fail_on_alert and engine.reporter.alerts_opened:
+        return ALERTED
+    recordings = not any(call.live for call in engine.calls)
+    lost = any(sink.dropped for sink in engine.bus.status())
+    return INCOMPLETE if recordings and lost and not ending.wanted.is_set() else DONE
+
+
+def _check_picture(svg: Path | None) -> None:
+    """Raises BadInputError before the call is played, not after."""
+    if svg is not None and (svg.is_dir() or not os.access(svg.parent, os.W_OK | os.X_OK)):
+        raise BadInputError(f"the picture {svg} cannot be written", "name a file in a directory that exists")
+
+
+def _draw(last: View, svg: Path) -> None:
+    from monitor.dashboard import export_svg
+
+    try:
+        export_svg(last, svg)
+    except OSError as error:
+        raise BadInputError(f"the picture {svg} cannot be written: {error.strerror}", "name another file") from error
+
+
+def call_name(stem: str, live: bool) -> str:
+    """Of a recording its file's name; of a live call the source and the time, so that calls can be told apart."""
+    return f"{stem}-{time.strftime('%Y%m%dT%H%M%S')}" if live else stem

@@ -1,0 +1,157 @@
+"""A recording as a source, at full speed or paced by the clock."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from model.resample import StreamResampler
+from monitor.errors import BadInputError
+from monitor.sources.decoders import HINT, Reader, open_recording
+from monitor.types import SAMPLE_RATE, Audio, Chunk, Condition
+
+
+def channel_names(count: int) -> tuple[str, ...]:
+    """One party of a call is one channel: mono; left and right; ch1, ch2 ..."""
+    return {1: ("mono",), 2: ("left", "right")}.get(count) or tuple(f"ch{i + 1}" for i in range(count))
+
+
+class FileSource:
+    """Reads any recording block by block.
+
+    path: what soundfile or PyAV reads. speed: None gives audio as fast as it is taken, 1.0 as fast as it was
+    spoken, 2.0 twice as fast. channels: names or numbers from 1 of those to give; None gives all. read_ms: audio of
+    one chunk; it changes nothing else. max_channels: more than these are refused.
+
+    total_s: duration, None where the file does not say. Raises BadInputError for a file that cannot be played.
+    """
+
+    live = False
+
+    def __init__(
+        self,
+        path: str | Path,
+        speed: float | None = None,
+        channels: Sequence[str] | None = None,
+        *,
+        read_ms: int = 20,
+        max_channels: int = 8,
+    ) -> None:
+        if speed is not None and not 0 < speed < float("inf"):
+            raise BadInputError(
+                f"a speed of {speed:g} is impossible", "use 1 for real time, 2 for twice as fast, or none"
+            )
+        self.name = Path(path).name
+        self._speed = speed
+        self._chunk = max(1, read_ms * SAMPLE_RATE // 1000)
+        self._closed = threading.Event()
+        self._reading = threading.Lock()
+        self._reader: Reader = open_recording(_checked(Path(path)))
+        try:
+            names = channel_names(self._reader.channels)
+            self._rows = _selection(names, channels, max_channels, self.name)
+            self._resampler = _resampler(self._reader.rate, len(self._rows), self.name)
+        except BadInputError:
+            self._reader.close()
+            raise
+        self.channels = tuple(names[i] for i in self._rows)
+        self.total_s = self._reader.total_s
+
+    def chunks(self) -> Iterator[Chunk | Condition]:
+        """Yield the recording once; captured_at is 0.0. A truncated one ends with the condition "ended early"."""
+        begun = time.monotonic()
+        start = 0
+        try:
+            for samples in self._rechunked():
+                end = start + samples.shape[1]
+                if self._speed is not None:
+                    # From the beginning, not from the last chunk: oversleeping must not add up.
+                    self._closed.wait(max(0.0, begun + end / SAMPLE_RATE / self._speed - time.monotonic()))
+                if self._closed.is_set():
+                    return
+                yield Chunk(samples, start, 0.0)
+                start = end
+            if self._reader.complaint is not None:
+                yield self._reader.complaint
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End chunks() and close the file."""
+        self._closed.set()
+        with self._reading:
+            self._reader.close()
+
+    def _rechunked(self) -> Iterator[Audio]:
+        """Chunks of one size, the last one shorter."""
+        held: list[Audio] = []
+        count = 0
+        for samples in self._resampled():
+            held.append(samples)
+            count += samples.shape[1]
+            if count < self._chunk:
+                continue
+            joined = np.concatenate(held, axis=1)
+            whole = count // self._chunk * self._chunk
+            for at in range(0, whole, self._chunk):
+                yield joined[:, at : at + self._chunk]
+            held, count = [joined[:, whole:]], count - whole
+        if count:
+            yield np.concatenate(held, axis=1)
+
+    def _resampled(self) -> Iterator[Audio]:
+        blocks = self._reader.blocks()
+        while not self._closed.is_set():
+            with self._reading:
+                block = None if self._closed.is_set() else next(blocks, None)
+            if block is None:
+                break
+            yield self._resampler.push(block[self._rows])
+        yield self._resampler.push(np.zeros((len(self._rows), 0), np.float32), last=True)
+
+
+def _checked(path: Path) -> Path:
+    """The path of a file that is there, can be read and is not empty."""
+    try:
+        if path.is_dir():
+            raise BadInputError(f"{path} is a directory", "name one recording in it")
+        if path.exists() and not path.is_file():
+            raise BadInputError(f"{path} is not a regular file", HINT)
+        with path.open("rb") as file:
+            empty = not file.read(1)
+    except FileNotFoundError as error:
+        raise BadInputError(f"there is no file {path}", "check the name and the directory") from error
+    except PermissionError as error:
+        raise BadInputError(f"{path} may not be read", "ask for permission to read it (chmod +r)") from error
+    except OSError as error:
+        raise BadInputError(f"{path} cannot be read: {error.strerror}", "check the disk, or copy the file") from error
+    if empty:
+        raise BadInputError(f"{path} is empty (0 bytes)", "the recording or the copy failed; get the file again")
+    return path
+
+
+def _selection(names: tuple[str, ...], wanted: Sequence[str] | None, most: int, file: str) -> list[int]:
+    """Rows of the wanted channels, each once, in the order of the file."""
+    rows = list(range(len(names)))
+    if wanted is not None:
+        known = {name: i for i, name in enumerate(names)} | {str(i + 1): i for i in rows}
+        unknown = [name for name in wanted if name not in known]
+        if unknown or not wanted:
+            message = f"{file} has no channel {', '.join(unknown) or 'of an empty selection'}"
+            raise BadInputError(message, f"choose from {', '.join(names)}")
+        rows = sorted({known[name] for name in wanted})
+    if len(rows) > most:
+        message = f"{file} has {len(rows)} channels, more than input.max_channels = {most}"
+        raise BadInputError(message, "choose some of them, or raise input.max_channels")
+    return rows
+
+
+def _resampler(rate: int, channels: int, file: str) -> StreamResampler:
+    try:
+        return StreamResampler(rate, channels)
+    except ValueError as error:
+        raise BadInputError(f"{file}: {error}", "convert the recording, for example to 16000 Hz") from error

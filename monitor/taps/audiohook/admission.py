@@ -1,0 +1,37 @@
+"""Opens sessions for requests whose signatures prove whom they are from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from monitor.config.taps import TapsSection
+from monitor.taps.audiohook.keys import read_keys
+from monitor.taps.audiohook.session import Session
+from monitor.taps.audiohook.signature import SignatureError, Verifier
+from monitor.taps.websocket.handler import RefusedRequestError, Request
+from monitor.taps.websocket.registry import Make
+
+UNAUTHORIZED = 401
+
+
+def prepare(config: TapsSection) -> Make:
+    """For one listener, since a signature is good for one request alone. Raises BadInputError."""
+    verifier = Verifier(read_keys(config.audiohook))
+
+    def make(request: Request, _: TapsSection) -> Session:
+        try:
+            signed = verifier.verify(*as_dialled(request, config.websocket.public_url), request.time)
+        except SignatureError as error:
+            # What is wrong is for the operator; to the peer it would tell which API keys there are.
+            raise RefusedRequestError(f"audiohook: {error}", UNAUTHORIZED, told="unauthorized") from error
+        return Session(signed)
+
+    return make
+
+
+def as_dialled(request: Request, public_url: str) -> tuple[str, Mapping[str, str]]:
+    """The target and the headers that the client signed, where a proxy at that URL (or "") may have changed them."""
+    if not public_url:
+        return request.target, request.headers
+    authority, slash, folder = public_url.partition("://")[2].rstrip("/").partition("/")
+    return slash + folder + request.target, {**request.headers, "host": authority}

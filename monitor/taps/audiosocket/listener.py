@@ -1,0 +1,220 @@
+"""AudioSocket over TCP: sockets for the conversations (audiosocket_desk.py), which know what the bytes mean."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+
+from monitor.config.addresses import check_reach
+from monitor.config.taps import AudioSocketSection
+from monitor.errors import BadInputError
+from monitor.taps.audiosocket.connection import Conversation, Rules
+from monitor.taps.audiosocket.frames import HANGUP, pack
+from monitor.taps.tap_events import CallStarted, Deliver, RefusedError
+
+TICK_S = 0.25
+READ_BYTES = 4096
+"""Read at once: a quarter of a second at 8 kHz, so that a burst never runs over a ring."""
+RECEIVE_BUFFER = 1 << 16
+"""Bytes that the system holds for a peer that is read slowly."""
+MOST_WAITING = 64
+"""Connections of one host whose UUID has not come."""
+MOST_PER_SECOND = 100
+"""Connections of one host."""
+SIGN_OF_LIFE = pack(0x10, bytes(320))
+"""20 ms of silence."""
+PROBE_S, PROBES = 5, 3
+"""TCP keep-alive finds a peer that has vanished within PROBE_S * (1 + PROBES)."""
+
+
+class AudioSocketListener:
+    """Listens until cancelled. bound: (host, port) of each socket, once it does. Raises BadInputError."""
+
+    name = "audiosocket"
+
+    def __init__(self, config: AudioSocketSection, deliver: Deliver, idle_s: float, *, insecure: bool = False) -> None:
+        self._addresses = [read_address(text) for text in config.listen]
+        secure_by = "AudioSocket has no secret: listen on 127.0.0.1, or behind a VPN"
+        for host, _ in self._addresses:
+            check_reach("taps.audiosocket.listen", host, secured=False, insecure=insecure, secure_by=secure_by)
+        self.counts: Counter[str] = Counter()
+        self.bound: list[tuple[str, int]] = []
+        self.ready = asyncio.Event()
+        self.rules = Rules(self._accept, read_uuids(config.allow), config.hello_s, idle_s)
+        self._deliver, self._most = deliver, config.max_connections
+        self._peers: set[_Peer] = set()
+        self._arrivals: Counter[str] = Counter()
+        """Connections of each host in this second."""
+        self._second = 0
+
+    async def run(self) -> None:
+        """Listen until cancelled."""
+        servers: list[asyncio.Server] = []
+        try:
+            for host, port in self._addresses:
+                servers.append(await self._bind(host, port))
+            self.ready.set()
+            while True:
+                await asyncio.sleep(TICK_S)
+                for peer in list(self._peers):
+                    peer.tick(time.monotonic())
+        finally:
+            for server in servers:
+                server.close()
+            for peer in list(self._peers):
+                peer.leave("the monitor stops")
+            self.bound = []
+
+    async def _bind(self, host: str, port: int) -> asyncio.Server:
+        try:
+            server = await asyncio.get_running_loop().create_server(lambda: _Peer(self), host, port)
+        except OSError as error:
+            raise BadInputError(
+                f"taps.audiosocket.listen: {host}:{port} is in use, or no address of this machine",
+                "end the other program, or listen on another port",
+            ) from error
+        for each in server.sockets:
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        self.bound.append((host, int(server.sockets[0].getsockname()[1])))
+        return server
+
+    def enter(self, peer: _Peer, host: str, now: float) -> str:
+        """Let a connection in. Returns why not, or ""."""
+        if int(now) != self._second:
+            self._second = int(now)
+            self._arrivals.clear()
+        self._arrivals[host] += 1
+        if self._arrivals[host] > MOST_PER_SECOND:
+            return f"more than {MOST_PER_SECOND} connections a second of a host"
+        if len(self._peers) >= self._most:
+            return f"more than taps.audiosocket.max_connections = {self._most}"
+        if sum(other.host == host and not other.conversation.call for other in self._peers) >= MOST_WAITING:
+            return f"more than {MOST_WAITING} connections of a host that have not said a UUID"
+        self._peers.add(peer)
+        return ""
+
+    def leave(self, peer: _Peer) -> None:
+        """Forget a connection."""
+        self._peers.discard(peer)
+
+    @property
+    def deliver(self) -> Deliver:
+        """Takes what the conversations say."""
+        return self._deliver
+
+    def _accept(self, started: CallStarted) -> str:
+        try:
+            self._deliver(started)
+        except RefusedError as error:
+            return str(error)
+        return ""
+
+
+class _Peer(asyncio.BufferedProtocol):
+    """One connection. It is read in small pieces, and not at all while its conversation wants to wait."""
+
+    conversation: Conversation
+    host = ""
+
+    def __init__(self, listener: AudioSocketListener) -> None:
+        self._listener = listener
+        self._buffer = memoryview(bytearray(READ_BYTES))
+        self._signed = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Nobody but the peer speaks first."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport, now = transport, time.monotonic()
+        self.host, port = (transport.get_extra_info("peername") or ("", 0))[:2]
+        _probe(transport.get_extra_info("socket"))
+        self.conversation = Conversation((self.host, port), self._listener.rules, self._listener.counts, now)
+        if why := self._listener.enter(self, self.host, now):
+            self._listener.counts[why] += 1
+            self.leave(why)
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - the signature is asyncio's
+        """Always the same."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Hear it, and perhaps wait."""
+        now = time.monotonic()
+        for happening in self.conversation.feed(bytes(self._buffer[:nbytes]), now):
+            self._listener.deliver(happening)
+        if self.conversation.over:
+            self.leave(self.conversation.over)
+        elif (wait_s := self.conversation.wait_s(now)) > 0:
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_later(wait_s, self._go_on)
+
+    def eof_received(self) -> bool:
+        """The peer says no more."""
+        self._gone("the peer closed the connection")
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Whoever ended it."""
+        self._gone(f"the connection broke: {exc}" if exc else "the peer closed the connection")
+
+    def _gone(self, why: str) -> None:
+        self.leave(why + ", in the middle of a frame" * self.conversation.unfinished)
+
+    def tick(self, now: float) -> None:
+        """End what stalls; keep alive what is only silent."""
+        for happening in self.conversation.tick(now):
+            self._listener.deliver(happening)
+        if self.conversation.over:
+            self.leave(self.conversation.over)
+        elif self.conversation.silent(now) and now - self._signed > 1.0 and not self._transport.get_write_buffer_size():
+            self._signed = now
+            self._transport.write(SIGN_OF_LIFE)
+
+    def leave(self, why: str) -> None:
+        """End the call, and hang up in a way after which a dialplan goes on."""
+        self._listener.leave(self)
+        for happening in self.conversation.gone(why):
+            self._listener.deliver(happening)
+        if self._transport.is_closing():
+            return
+        if self._transport.get_write_buffer_size():
+            self._transport.abort()
+            return
+        self._transport.write(pack(HANGUP))
+        self._transport.close()
+
+    def _go_on(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+
+
+def _probe(connected: socket.socket) -> None:
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (("TCP_KEEPIDLE", PROBE_S), ("TCP_KEEPINTVL", PROBE_S), ("TCP_KEEPCNT", PROBES)):
+        with contextlib.suppress(AttributeError, OSError):  # not every system lets these be set
+            connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+
+def read_address(text: str) -> tuple[str, int]:
+    """HOST:PORT. Raises BadInputError."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        raise BadInputError(f"taps.audiosocket.listen: {text!r} is no address", "write HOST:PORT, as 127.0.0.1:9092")
+    return host.strip("[]"), int(port)
+
+
+def read_uuids(texts: Sequence[str]) -> frozenset[uuid.UUID]:
+    """Raises BadInputError."""
+    found = set()
+    for text in texts:
+        try:
+            found.add(uuid.UUID(text))
+        except ValueError as error:
+            raise BadInputError(
+                f"taps.audiosocket.allow: {text!r} is no UUID", "write it as in the dialplan, 8-4-4-4-12 digits"
+            ) from error
+    return frozenset(found)

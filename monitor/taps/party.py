@@ -1,0 +1,30 @@
+"""What one party of a call says: its stream, and where its audio stands on the clock of the call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from monitor.rtp.sound import Sound
+from monitor.rtp.stream import RtpStream
+from monitor.taps.tap_events import CallAudio
+
+
+@dataclass
+class Talk:
+    """clock: index of the next sample that it gives, at SAMPLE_RATE since the call began."""
+
+    channel: int
+    stream: RtpStream
+    clock: int = 0
+    skipped: int = 0
+
+    def heard(self, call: str, sound: Sound) -> Iterator[CallAudio]:
+        """What the stream has just given, behind the pause that it left out."""
+        if not len(sound):
+            return
+        quiet = self.stream.skipped - self.skipped
+        self.skipped += quiet
+        self.clock += quiet
+        yield CallAudio(call, self.channel, self.clock, sound.samples, bool(quiet), sound.concealed)
+        self.clock += len(sound)

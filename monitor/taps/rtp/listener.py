@@ -1,0 +1,223 @@
+"""RTP over UDP: sockets for the desk (rtp_desk.py), which knows what the packets mean."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.resample import StreamResampler
+from monitor.config.addresses import check_reach
+from monitor.config.taps import RtpSection
+from monitor.errors import BadInputError
+from monitor.rtp.payload import COMFORT_NOISE, DECODERS, EVENTS, STATIC, USUAL, Format
+from monitor.rtp.sdp import Media, parse_sdp
+from monitor.taps.rtp.sessions import Line, RtpDesk
+from monitor.taps.tap_events import CallStarted, Deliver, RefusedError
+
+LOOK_S = 0.01
+"""Between two looks at the sockets, whose buffers hold no more than some hundred packets on most systems."""
+STALL_S = 0.5
+"""A longer wait for a look is a stall of this machine, and no silence of the senders."""
+TICK_S, LONGEST_TICK_S, TICK_SHARE = 0.035, 0.1, 0.2
+"""Between two ticks of the desk, in which it hears what has come: so that they take no more than this share of the
+time, if that leaves them often enough. Five packets at once cost little more than one.
+"""
+MOST_AT_ONCE = 2000
+"""Datagrams of one socket in one look; what comes beside them waits in the system's buffer."""
+LONGEST_DATAGRAM = 8192
+"""Bytes: 20 ms of L16 at 96 kHz in stereo, and more."""
+SO_RCVBUFFORCE = 33
+"""Linux, asm-generic/socket.h; the socket module lacks it."""
+RECEIVE_BUFFER = 4 << 20
+"""Bytes that the system holds for a socket while nobody reads: 0.2 s of 200 calls and more."""
+CALLER, CALLEE = "caller", "callee"
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A line and the host that it listens on."""
+
+    host: str
+    line: Line
+
+
+def read_line(text: str, formats: Mapping[int, Format], media: tuple[Media, ...]) -> Bound:
+    """HOST:PORT for calls of one party, HOST:PORT+PORT for caller and callee. Raises BadInputError."""
+    host, _, numbers = text.rpartition(":")
+    ports = [int(p) if p.isascii() and p.isdigit() else -1 for p in numbers.split("+")]
+    if not host or not 1 <= len(ports) <= 2 or not all(0 <= p < 65_536 for p in ports):
+        raise BadInputError(
+            f"taps.rtp.listen: {text!r} is no address",
+            "write HOST:PORT for calls of one party, HOST:PORT+PORT for the two parties of a call",
+        )
+    names = (CALLER, CALLEE) if len(ports) == 2 else ("party",)
+    each = tuple({**STATIC, **USUAL, **formats, **_announced(media, port)} for port in ports)
+    return Bound(host.strip("[]"), Line(tuple(ports), names, each))
+
+
+def _announced(media: tuple[Media, ...], port: int) -> dict[int, Format]:
+    """What a description says of a port; of all ports where it does not name this one."""
+    here = [m for m in media if m.port == port] or list(media)
+    return {kind: form for m in here for kind, form in m.formats.items()}
+
+
+def read_formats(types: Mapping[str, str]) -> dict[int, Format]:
+    """Of payload types such as "96" = "opus/48000/2". Raises BadInputError."""
+    formats = {}
+    for kind, text in types.items():
+        name, _, rest = text.partition("/")
+        rate, _, channels = rest.partition("/")
+        known = name.upper() in {*DECODERS, COMFORT_NOISE, EVENTS}
+        number = int(kind) if kind.isascii() and kind.isdigit() else -1
+        if not known or not 0 <= number < 128 or not rate.isdigit() or channels not in ("", "1", "2"):
+            raise BadInputError(
+                f'taps.rtp.payload_types: {kind} = "{text}" makes no sense',
+                f'write 96 = "opus/48000/2"; known are {", ".join(DECODERS)}',
+            )
+        formats[number] = Format(name.upper(), int(rate), int(channels or 1))
+    return formats
+
+
+def read_description(path: str) -> tuple[Media, ...]:
+    """The audio of an SDP file; () where there is no path. Raises BadInputError."""
+    if not path:
+        return ()
+    try:
+        media = parse_sdp(Path(path).read_text("utf-8", "replace"))
+    except OSError as error:
+        raise BadInputError(f"taps.rtp.sdp: {path} cannot be read: {error.strerror}", "name an SDP file") from error
+    if not media:
+        raise BadInputError(f"taps.rtp.sdp: {path} announces no audio", "name an SDP file with an m=audio line")
+    if any(m.encrypted for m in media):
+        raise BadInputError(
+            f"taps.rtp.sdp: {path} announces encrypted audio (SRTP)",
+            "it cannot be heard without its keys: tap behind the gateway",
+        )
+    return media
+
+
+@dataclass(frozen=True)
+class _Ear:
+    """A bound socket, and whose audio comes in there."""
+
+    socket: socket.socket
+    line: Line
+    party: int
+
+
+class RtpListener:
+    """Listens until cancelled. bound: (host, port) of each socket, once it does. Raises BadInputError."""
+
+    name = "rtp"
+
+    def __init__(self, config: RtpSection, deliver: Deliver, idle_s: float, *, insecure: bool = False) -> None:
+        formats, media = read_formats(config.payload_types), read_description(config.sdp)
+        self._lines = [read_line(text, formats, media) for text in config.listen]
+        for bound in self._lines:
+            secure_by = "RTP has no secret: listen on 127.0.0.1 behind a VPN or a relay"
+            check_reach("taps.rtp.listen", bound.host, secured=False, insecure=insecure, secure_by=secure_by)
+        self._deliver = deliver
+        self._desk = RtpDesk(self._accept, idle_s)
+        self._ears: list[_Ear] = []
+        StreamResampler(8000, 1)  # The first use of libav takes a third of a second, for which no call should wait.
+        self.bound: list[tuple[str, int]] = []
+        self.ready = asyncio.Event()
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Packets that were not heard, by the reason."""
+        return self._desk.counts
+
+    async def run(self) -> None:
+        """Listen until cancelled."""
+        try:
+            for bound in self._lines:
+                for party, port in enumerate(bound.line.ports):
+                    self._bind(bound, party, port)
+            self.ready.set()
+            due = 0.0
+            while True:
+                since = time.monotonic()
+                await asyncio.sleep(LOOK_S)
+                self._desk.forgive(max(0.0, time.monotonic() - since - STALL_S))
+                for ear in self._ears:
+                    self._drain(ear)
+                if (begun := time.monotonic()) >= due:
+                    self._hear()
+                    took = time.monotonic() - begun
+                    due = begun + min(LONGEST_TICK_S, max(TICK_S, took / TICK_SHARE))
+        finally:
+            for ear in self._ears:
+                ear.socket.close()
+            self._ears, self.bound = [], []
+            for happening in self._desk.close():
+                self._deliver(happening)
+
+    def _bind(self, bound: Bound, party: int, port: int) -> None:
+        """The port of a party, and the one above it for RTCP where that is free (RFC 3550, section 11)."""
+        opened = open_socket(bound.host, port)
+        if opened is None:
+            raise BadInputError(
+                f"taps.rtp.listen: {bound.host}:{port} is in use, or no address of this machine",
+                "end the other program, or listen on another port",
+            )
+        self._ears.append(_Ear(opened, bound.line, party))
+        taken = int(opened.getsockname()[1])
+        self.bound.append((bound.host, taken))
+        if taken % 2 or taken + 1 in bound.line.ports:
+            return
+        if (control := open_socket(bound.host, taken + 1)) is not None:
+            self._ears.append(_Ear(control, bound.line, party))
+
+    def _hear(self) -> None:
+        for happening in self._desk.tick(time.monotonic()):
+            self._deliver(happening)
+
+    def _drain(self, ear: _Ear) -> None:
+        """Hear what has come in: all at once costs a third of what asyncio's own way does, datagram by datagram."""
+        now = time.monotonic()
+        for _ in range(MOST_AT_ONCE):
+            try:
+                data, (host, port, *_) = ear.socket.recvfrom(LONGEST_DATAGRAM + 1)
+            except BlockingIOError:
+                return
+            except OSError:
+                continue  # an ICMP message for something that was never sent
+            if len(data) > LONGEST_DATAGRAM:
+                self._desk.counts[f"a datagram of more than {LONGEST_DATAGRAM} bytes"] += 1
+                continue
+            for happening in self._desk.datagram(ear.line, ear.party, data, (host, port), now):
+                self._deliver(happening)
+
+    def _accept(self, started: CallStarted) -> bool:
+        try:
+            self._deliver(started)
+        except RefusedError:
+            self._desk.counts["refused calls"] += 1
+            return False
+        return True
+
+
+def open_socket(host: str, port: int) -> socket.socket | None:
+    """Bound, and never waiting; None where that cannot be."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+        made = socket.socket(family, kind)
+    except OSError:
+        return None
+    try:
+        made.bind(address)
+    except OSError:
+        made.close()
+        return None
+    made.setblocking(False)
+    for option in (socket.SO_RCVBUF, getattr(socket, "SO_RCVBUFFORCE", SO_RCVBUFFORCE)):
+        with contextlib.suppress(OSError):  # the second, beyond what the system allows to everybody, is for root
+            made.setsockopt(socket.SOL_SOCKET, option, RECEIVE_BUFFER)
+    return made

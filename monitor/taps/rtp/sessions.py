@@ -1,0 +1,251 @@
+"""RTP without signalling: which packets are streams, and which streams are calls. A function of packets and times.
+
+A stream is what one sender sends under one SSRC (RFC 3550, section 8). It counts once two packets of audio whose
+numbers follow each other came (appendix A.1), in whatever order. A sender that goes on under a new SSRC goes on with
+its call. A call ends with BYE, or when nothing has come for a while.
+
+Nobody can make it hold or compute more than so much: see the limits below, each of which is counted in words.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from monitor.captures.datagrams import Endpoint
+from monitor.rtp.packet import MalformedPacketError, RtpPacket, goodbyes, is_rtcp, parse_rtp
+from monitor.rtp.payload import SILENT, Format
+from monitor.rtp.stream import RtpStream
+from monitor.taps.rtp.flood_guard import Guard, Key
+from monitor.taps.rtp.stream_audio import RtpTalk
+from monitor.taps.tap_events import CallEnded, CallStarted, Happening
+from monitor.types import SAMPLE_RATE
+
+MOST_CANDIDATES = 2048
+"""Senders that are not yet in a call; beyond it the oldest is forgotten."""
+KEPT, KEPT_S, NEAR = 4, 1.0, 100
+"""Packets of a candidate that wait for two that follow each other, how old they may be then, and how far from them in
+sequence: on a bad network the first ones of a call may all be overtaken."""
+PROBATION = 8
+"""Packets of a new SSRC that wait to be heard while its sender's old one may still go on."""
+YOUNG, YOUNG_S = 25, 2.0
+"""A call of fewer packets is over after so much silence: it was hardly one, and takes the place of one."""
+MOST_WAITING = 50
+"""Packets of a stream that wait for the next tick."""
+FILLED_PAUSE_S = 0.5
+"""Of a pause so much is heard as silence; over the rest the clock moves on."""
+SUCCEEDS_AFTER_S = 0.05
+"""A sender whose old SSRC was silent for so long when a new one goes on has changed it."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """Where a call's streams come in. ports: one a party, each with its formats. names: of the parties."""
+
+    ports: tuple[int, ...]
+    names: tuple[str, ...]
+    formats: tuple[Mapping[int, Format], ...]
+
+
+@dataclass
+class _Candidate:
+    """A stream that is not in a call yet. proven: two packets of audio had numbers that follow each other."""
+
+    packets: list[tuple[RtpPacket, float]] = field(default_factory=list)
+    proven: bool = False
+
+    def take(self, packet: RtpPacket, now: float) -> None:
+        """Keep a packet, and forget what does not belong to those that prove the stream."""
+        apart = [_apart(packet, other) for other, _ in self.packets]
+        if not self.proven and any(abs(n) == 1 for n in apart):
+            self.proven = True
+            near = zip(self.packets, apart, strict=True)
+            self.packets = [(p, at) for (p, at), n in near if abs(n) <= NEAR and now - at <= KEPT_S]
+        self.packets = [*(self.packets if self.proven else self.packets[1 - KEPT :]), (packet, now)]
+
+
+@dataclass
+class _Call:
+    id: str
+    begun: float
+    talks: dict[Key, RtpTalk] = field(default_factory=dict)
+
+
+class RtpDesk:
+    """Feed it every datagram and, now and then, the time. accept: says whether a call that starts is taken.
+
+    counts: what was not heard, by its reason.
+    """
+
+    def __init__(self, accept: Callable[[CallStarted], bool], idle_s: float) -> None:
+        self.counts: Counter[str] = Counter()
+        self._accept, self._idle_s = accept, idle_s
+        self._calls: dict[str, _Call] = {}
+        self._of: dict[Key, _Call] = {}
+        self._candidates: OrderedDict[Key, _Candidate] = OrderedDict()
+        self._refused: OrderedDict[Key, float] = OrderedDict()
+        self._guard = Guard(self.counts)
+
+    def datagram(self, line: Line, party: int, data: bytes, source: Endpoint, now: float) -> Iterator[Happening]:
+        """What came in from a sender on the port of a party."""
+        sender = source, int.from_bytes(data[8:12])
+        if sender not in self._of and self._guard.muted(sender, now):
+            return
+        try:
+            if is_rtcp(data):
+                for ssrc in goodbyes(data):
+                    yield from self._leave(source, ssrc)
+                return
+            packet = parse_rtp(data)
+        except MalformedPacketError:
+            if self._guard.bearable(source, now):
+                self.counts["no RTP"] += 1
+            return
+        key = (source, packet.ssrc)
+        call = self._of.get(key)
+        if call is not None:
+            yield from self._packet(call, call.talks[key], packet, now)
+        elif self._guard.bearable(source, now):
+            yield from self._stranger(line, party, key, packet, now)
+
+    def _packet(self, call: _Call, talk: RtpTalk, packet: RtpPacket, now: float) -> Iterator[Happening]:
+        """One more packet of a stream, if it has not given more audio than there is time. Heard at the next tick."""
+        talk.newest = now
+        talk.packets += 1
+        if talk.earns(now):
+            talk.stream.hold(packet, now)
+            if len(talk.stream.ready) > MOST_WAITING:
+                yield from talk.heard(call.id, talk.stream.give())
+            return
+        self.counts["of a stream that gives more audio than time passes"] += 1
+        if talk.floods(now):
+            self._guard.mute(talk.key, now)
+            yield from self._end(call, "a sender gave more audio than time passed")
+
+    def _stranger(self, line: Line, party: int, key: Key, packet: RtpPacket, now: float) -> Iterator[Happening]:
+        """A packet of a stream that is in no call: perhaps it is in one now."""
+        waiting = self._proven(line, party, key, packet, now)
+        if not waiting:
+            return
+        call, last = self._call_for(line, party, key, now)
+        if last is not None and call is not None:
+            yield from last.heard(call.id, last.stream.finish())
+        call = call or self._start(line, party, key, now)
+        if call is None:
+            return
+        self._join(call, key, party, line.formats[party], waiting[0][1], last.clock if last else 0)
+        for packet, arrival in waiting:
+            yield from self._packet(call, call.talks[key], packet, arrival)
+
+    def tick(self, now: float) -> Iterator[Happening]:
+        """Hear what has come, give up lost packets, end what is idle. To be called every 20 to 60 ms."""
+        for call in list(self._calls.values()):
+            for talk in call.talks.values():
+                if talk.stream.ready or talk.stream.jitter.held:
+                    yield from talk.heard(call.id, talk.stream.advance(now))
+            packets = sum(talk.packets for talk in call.talks.values())
+            idle_s = min(YOUNG_S, self._idle_s) if packets < YOUNG else self._idle_s
+            if all(now - talk.newest > idle_s for talk in call.talks.values()):
+                yield from self._end(call, f"nothing came for {idle_s:g} s")
+
+    def forgive(self, seconds: float) -> None:
+        """For so long nobody listened: what came meanwhile is still to be heard."""
+        for call in self._calls.values():
+            for talk in call.talks.values():
+                talk.newest += seconds
+
+    def close(self) -> Iterator[Happening]:
+        """End every call."""
+        for call in list(self._calls.values()):
+            yield from self._end(call, "the monitor stops")
+
+    def _proven(self, line: Line, party: int, key: Key, packet: RtpPacket, now: float) -> list[tuple[RtpPacket, float]]:
+        """The packets of a stream so far, with their arrivals, where they prove that its sender sends audio."""
+        form = line.formats[party].get(packet.payload_type)
+        if form is None:
+            self.counts[f"payload type {packet.payload_type}, which taps.rtp.payload_types does not name"] += 1
+        if form is None or form.encoding in SILENT:
+            return []
+        if now - self._refused.get(key, float("-inf")) < self._idle_s:
+            self.counts["of a refused call"] += 1
+            return []
+        candidate = self._candidates.setdefault(key, _Candidate())
+        candidate.take(packet, now)
+        if candidate.proven and (len(candidate.packets) >= PROBATION or not self._goes_on(key[0], party, now)):
+            del self._candidates[key]
+            return candidate.packets
+        if len(self._candidates) > MOST_CANDIDATES:
+            self._candidates.popitem(last=False)
+            self.counts["forgotten: too many senders at once"] += 1
+        return []
+
+    def _goes_on(self, source: Endpoint, party: int, now: float) -> bool:
+        """Whether a sender is heard under another SSRC, and was so just now."""
+        talks = (talk for call in self._calls.values() for talk in call.talks.values())
+        return any(t.key[0] == source and t.channel == party and now - t.newest <= SUCCEEDS_AFTER_S for t in talks)
+
+    def _call_for(self, line: Line, party: int, key: Key, now: float) -> tuple[_Call | None, RtpTalk | None]:
+        """A running call whose sender has changed its SSRC, with its last stream; or one that lacks this party: that
+        of the same sender, else the first of the same host.
+        """
+        (host, _), several = key[0], len(line.ports) > 1
+        lacking: _Call | None = None
+        for call in self._calls.values():
+            for talk in call.talks.values():
+                if talk.key[0] == key[0] and talk.channel == party and now - talk.newest > SUCCEEDS_AFTER_S:
+                    del call.talks[talk.key], self._of[talk.key]
+                    return call, talk
+            if not several or not call.id.startswith(_prefix(line, host)):
+                continue
+            if party not in {t.channel for t in call.talks.values()}:
+                same = any(t.key[0] == key[0] for t in call.talks.values())
+                lacking = call if same else lacking or call
+        return lacking, None
+
+    def _start(self, line: Line, party: int, key: Key, now: float) -> _Call | None:
+        """A call of its own, if it is taken."""
+        (host, port), ssrc = key
+        call = _Call(f"{_prefix(line, host)}{port}-{ssrc:08x}", now)
+        details = {"from": f"{host}:{port}", "ssrc": f"{ssrc:08x}", "port": str(line.ports[party])}
+        started = CallStarted(call.id, "rtp", line.names, SAMPLE_RATE, "", details, host)
+        if self._guard.may_begin(key[0], now) and self._accept(started):
+            self._calls[call.id] = call
+            return call
+        self._refused[key] = now
+        if len(self._refused) > MOST_CANDIDATES:
+            self._refused.popitem(last=False)
+        return None
+
+    def _join(self, call: _Call, key: Key, party: int, formats: Mapping[int, Format], now: float, clock: int) -> None:
+        """clock: at which the party's audio goes on, at the earliest."""
+        elapsed = round((now - call.begun) * SAMPLE_RATE)
+        stream = RtpStream(formats, longest_pause_s=FILLED_PAUSE_S)
+        call.talks[key] = RtpTalk(party, stream, max(elapsed, clock), key=key, newest=now, credited=now, judged=now)
+        self._of[key] = call
+
+    def _leave(self, source: Endpoint, ssrc: int) -> Iterator[Happening]:
+        """A BYE counts when it comes from the host of the stream: RTCP has a port of its own."""
+        for key, call in list(self._of.items()):
+            if key[1] == ssrc and key[0][0] == source[0]:
+                talk = call.talks.pop(key)
+                del self._of[key]
+                yield from talk.heard(call.id, talk.stream.finish())
+                if not call.talks:
+                    yield from self._end(call, "the sender said BYE")
+
+    def _end(self, call: _Call, reason: str) -> Iterator[Happening]:
+        for key, talk in call.talks.items():
+            yield from talk.heard(call.id, talk.stream.finish())
+            self._of.pop(key, None)
+        self._calls.pop(call.id, None)
+        yield CallEnded(call.id, reason)
+
+
+def _apart(packet: RtpPacket, other: RtpPacket) -> int:
+    """How far a packet is behind another, by their numbers of 16 bits: -32768 to 32767."""
+    return (packet.sequence - other.sequence + 0x8000 & 0xFFFF) - 0x8000
+
+
+def _prefix(line: Line, host: str) -> str:
+    return f"rtp-{line.ports[0]}-{host}-"

@@ -1,0 +1,96 @@
+"""Browsers' microphones: a WebSocket each, whose messages microphone.py understands, and the calls that they make."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import time
+from collections import Counter
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from monitor.taps.tap_events import CallEnded, CallPaused, CallResumed, Deliver, Happening, RefusedError
+from monitor.web.browser_microphone import BadMessageError, BrowserCall
+
+PAUSED_WAITS = 10
+"""A microphone that is paused may be silent so many times longer."""
+GONE, REFUSED, TRY_LATER = 1000, 1008, 1013
+"""RFC 6455, section 7.4.1, and its registry."""
+LONGEST_REASON = 120
+"""Bytes that a closing frame has for words (RFC 6455, section 5.5), less two for its code."""
+
+
+class Intake:
+    """most: calls at once. counts: what was refused, by the reason."""
+
+    def __init__(self, deliver: Deliver, idle_s: float, most: int, counts: Counter[str]) -> None:
+        self._deliver, self._idle_s, self._most, self._counts = deliver, idle_s, most, counts
+        self._taken = 0
+        self._numbers = itertools.count(1)
+
+    async def take(self, socket: WebSocket, peer: str) -> None:
+        """One call, from its first message to the end of the connection, which is open already."""
+        if self._taken >= self._most:
+            self._counts["refused: more microphones than web.max_microphones"] += 1
+            await _close(socket, TRY_LATER, f"{self._most} microphones are watched already")
+            return
+        self._taken += 1
+        try:
+            call = BrowserCall(f"browser-{next(self._numbers)}", peer, time.monotonic())
+            if await self._started(socket, call):
+                await self._watched(socket, call)
+        finally:
+            self._taken -= 1
+
+    async def _started(self, socket: WebSocket, call: BrowserCall) -> bool:
+        try:
+            self._deliver(call.hello(await asyncio.wait_for(socket.receive_text(), self._idle_s)))
+        except (BadMessageError, KeyError) as error:
+            self._counts[f"refused: a microphone with {error}"] += 1
+            await _close(socket, REFUSED, f"refused: {error}")
+        except TimeoutError:
+            await _close(socket, REFUSED, "nothing was said")
+        except RefusedError as error:
+            await _close(socket, TRY_LATER, str(error))
+        else:
+            return True
+        return False
+
+    async def _watched(self, socket: WebSocket, call: BrowserCall) -> None:
+        why = "the monitor stops"
+        try:
+            await socket.send_text(json.dumps({"call": call.name}))
+            why = await self._heard(socket, call)
+        except WebSocketDisconnect:
+            why = "the connection was lost"
+        finally:
+            self._deliver(CallEnded(call.name, why))
+
+    async def _heard(self, socket: WebSocket, call: BrowserCall) -> str:
+        """Take audio until there is no more. Returns why."""
+        patience_s = self._idle_s
+        while True:
+            try:
+                message = await asyncio.wait_for(socket.receive(), patience_s)
+                if message["type"] == "websocket.disconnect":
+                    return "the browser ended it" if message.get("code") == GONE else "the connection was lost"
+                happening = _read(call, message.get("bytes"), message.get("text"))
+            except BadMessageError as error:
+                self._counts[f"from a browser's microphone: {error}"] += 1
+                await _close(socket, REFUSED, str(error))
+                return f"the browser sent {error}"
+            except TimeoutError:
+                await _close(socket, REFUSED, f"nothing came for {patience_s:g} s")
+                return f"nothing came for {patience_s:g} s"
+            if isinstance(happening, CallPaused | CallResumed):
+                patience_s = self._idle_s * (PAUSED_WAITS if isinstance(happening, CallPaused) else 1)
+            self._deliver(happening)
+
+
+def _read(call: BrowserCall, data: bytes | None, text: str | None) -> Happening:
+    return call.frame(data, time.monotonic()) if data is not None else call.note(text or "")
+
+
+async def _close(socket: WebSocket, code: int, reason: str) -> None:
+    await socket.close(code, reason.encode()[:LONGEST_REASON].decode("utf-8", "ignore"))

@@ -1,0 +1,1 @@
+"""Channels: codecs, packet loss, rooms, noise, and sounds that are not speech."""

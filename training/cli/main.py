@@ -1,0 +1,69 @@
+"""The command `training`: learn a network, measure one, re-synthesise speech."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training.cli.evaluate import classes, evaluate, leave_out
+from training.cli.material import channels, fetch, gather, shortcuts, vocode, vocoder
+from training.cli.options import Cache, Corpora, Workers
+from training.cli.train import train
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@app.callback()
+def training() -> None:
+    """Train and measure the networks of the deepfake speech monitor."""
+
+
+@app.command()
+def average(
+    weights: Annotated[list[Path], typer.Argument(help="Weights files of trainings that went on from the same one.")],
+    corpus: Corpora,
+    out: Annotated[Path, typer.Option(help="The weights file to write.")],
+    split: Annotated[str, typer.Option(help="Split of the corpora that the calibration is fitted on.")] = "dev",
+    channel: Annotated[
+        list[str] | None,
+        typer.Option(help="Channel that the calibration is fitted through. May be repeated. If none: clean"),
+    ] = None,
+    side_by_side: Annotated[
+        bool,
+        typer.Option(
+            "--side-by-side",
+            help="Take the mean of what the networks say instead of their weights: they may differ, and cost as much "
+            "as all of them.",
+        ),
+    ] = False,
+    share: Annotated[
+        list[float] | None,
+        typer.Option(help="What each network counts for --side-by-side, in their order; alike if none."),
+    ] = None,
+    workers: Workers = 2,
+    cache: Cache = Path("data/cache"),
+) -> None:
+    """Take the mean of the weights of several trainings, or of one, and fit the calibration."""
+    from training.learn.average import AveragePlan, run
+
+    channels = tuple(channel or ("clean",))
+    shares = tuple(share or ())
+    run(AveragePlan(weights, corpus, split, channels, out, cache, workers, side_by_side, shares), typer.echo)
+
+
+for command in (train, evaluate, classes, vocode, vocoder, gather, fetch, shortcuts, channels):
+    app.command()(command)
+app.command("leave-out", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(leave_out)
+
+
+def main() -> None:
+    """Entry point; faults of the input end with one line and exit code 2."""
+    import sys
+
+    try:
+        app()
+    except (ValueError, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)

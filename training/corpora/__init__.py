@@ -1,0 +1,1 @@
+"""Speech corpora: reading, fetching, splitting and caching them."""

@@ -1,0 +1,1 @@
+"""Evaluation: scores, metrics, plots and reports."""

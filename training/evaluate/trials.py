@@ -1,0 +1,108 @@
+"""The clips of a split as the network gets to hear them: chosen, decoded, sent through a channel."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.channels.channels import CHANNELS, CLEAN, PATTERNS, find_channel
+from training.corpora.bank import AudioBank
+from training.corpora.clips import Clip, CorpusError, by_split, load_manifest, split_by_speaker
+from training.corpora.layouts import load_corpus
+
+Int16 = NDArray[np.int16]
+Say = Callable[[str], None]
+
+DEV_SHARE = 0.1
+"""Of the speakers of a corpus that names no dev split; the same speakers that training holds out."""
+
+
+def choose(corpora: Sequence[Path], split: str, manifest: Path | None = None) -> list[Clip]:
+    """The clips of a split: dev, train, any name in the manifests, or all. Raises CorpusError.
+
+    manifest: a list for the one corpus, whose folder its paths are relative to.
+    """
+    clips = _all_clips(corpora, manifest)
+    chosen = clips if split == "all" else by_split(clips, split)
+    if split == "dev" and not chosen:
+        chosen = split_by_speaker(clips, DEV_SHARE)[1]
+    if {c.label for c in chosen} != {0, 1}:
+        splits = ", ".join(sorted({c.split for c in clips}))
+        raise CorpusError(
+            f"split {split!r} needs bona fide and spoof clips and has {len(chosen)} clips; there are {splits}"
+        )
+    return chosen
+
+
+def choose_both(corpora: Sequence[Path]) -> tuple[list[Clip], list[Clip]]:
+    """The training and the dev clips; where no split is named, a tenth of the speakers is dev."""
+    clips = _all_clips(corpora)
+    train, dev = by_split(clips, "train"), by_split(clips, "dev")
+    return (train, dev) if dev else split_by_speaker(clips, DEV_SHARE)
+
+
+def _all_clips(corpora: Sequence[Path], manifest: Path | None = None) -> list[Clip]:
+    if manifest is None:
+        return [clip for source in corpora for clip in load_corpus(source)]
+    if len(corpora) != 1:
+        raise CorpusError("a manifest belongs to one corpus: name one with --corpus")
+    return load_manifest(manifest, corpora[0])
+
+
+def check_channels(names: Sequence[str]) -> None:
+    """Raises CorpusError for a channel that does not exist."""
+    unknown = sorted({name for name in names if find_channel(name) is None})
+    if unknown:
+        raise CorpusError(f"no channel {', '.join(unknown)}; there are {', '.join([CLEAN, *CHANNELS])}, {PATTERNS}")
+
+
+def _through(job: tuple[Int16, int], channel: str) -> Int16:
+    audio, seed = job
+    treat = find_channel(channel)
+    assert treat is not None, channel
+    heard = treat(audio.astype(np.float32) / np.float32(32768.0), np.random.default_rng(seed))
+    return np.clip(np.round(heard * 32768.0), -32768, 32767).astype(np.int16)
+
+
+def _seed(*words: str) -> int:
+    return int(hashlib.sha256("/".join(words).encode()).hexdigest()[:12], 16)
+
+
+def through_channel(bank: AudioBank, channel: str, cache: Path, workers: int, say: Say) -> AudioBank:
+    """The bank as it sounds through a channel, kept in the cache. Clips of one sentence meet the same settings."""
+    if channel == CLEAN:
+        return bank
+    listing = json.dumps([channel, *([str(c.path), c.pair] for c in bank.clips), bank.bounds.tolist()])
+    kind = "" if bank.equalised else "as-recorded-"
+    path = cache / f"{kind}channel-{channel}-{hashlib.sha256(listing.encode()).hexdigest()[:16]}.npy"
+    if not path.is_file():
+        partial_path = path.with_suffix(".partial.npy")
+        np.save(partial_path, render(bank, channel, workers, say))
+        partial_path.replace(path)
+    audio: NDArray[Any] = np.load(path, mmap_mode="r")
+    return AudioBank(bank.clips, audio, bank.bounds, bank.equalised)
+
+
+def render(bank: AudioBank, channel: str, workers: int, say: Say) -> Int16:
+    """int16 (total,): the bank's audio through a channel."""
+    spans = list(zip(bank.bounds[:-1].tolist(), bank.bounds[1:].tolist(), strict=True))
+    jobs = [
+        (np.asarray(bank.audio[a:b]), _seed(clip.pair or clip.path.name, channel))
+        for (a, b), clip in zip(spans, bank.clips, strict=True)
+    ]
+    heard = np.empty(len(bank.audio), dtype=np.int16)
+    with ProcessPoolExecutor(workers) as pool:
+        parts = pool.map(partial(_through, channel=channel), jobs, chunksize=16)
+        for done, ((a, b), part) in enumerate(zip(spans, parts, strict=True), 1):
+            heard[a:b] = part
+            if done % 200 == 0 or done == len(jobs):
+                say(f"{channel}: {done} of {len(jobs)} clips rendered")
+    return heard

@@ -1,0 +1,110 @@
+"""training average: the mean of the weights of several trainings, calibrated anew.
+
+Trainings that went on from the same weights end in one valley, and their mean lies lower than each of them, the more so
+on data of another kind (Wortsman, 2022, Model soups).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from model.checkpoint import CheckpointError, describe, read_detector, save_detector
+from model.config import Calibration, DetectorConfig
+from model.stream import Detector
+from training.corpora.bank import AudioBank, build_bank
+from training.evaluate.scoring import score_clips
+from training.evaluate.trials import check_channels, choose, through_channel
+from training.learn.calibration import described, fitted, with_config
+from training.learn.side_by_side import side_by_side
+from training.learn.validation import folded_copy
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class AveragePlan:
+    """Whose mean is taken, and what the calibration is fitted on: the split of the corpora through each channel."""
+
+    weights: Sequence[Path]
+    corpora: Sequence[Path]
+    split: str
+    channels: Sequence[str]
+    out: Path
+    cache: Path
+    workers: int = 2
+    side_by_side: bool = False
+    shares: tuple[float, ...] = ()
+
+
+def _kind(config: DetectorConfig) -> DetectorConfig:
+    """The configuration without what trainings of one network may differ in."""
+    return replace(
+        config, calibration=Calibration(), telephone_calibration=None, network=replace(config.network, dropout=0.0)
+    )
+
+
+def average(detectors: Sequence[Detector]) -> Detector:
+    """The mean of the floating tensors; the rest, and the configuration, are the first's. Raises CheckpointError."""
+    first = detectors[0]
+    if any(_kind(d.config) != _kind(first.config) for d in detectors):
+        raise CheckpointError("the mean of weights needs trainings of one configuration")
+    states = [d.state_dict() for d in detectors]
+    mean = {
+        name: torch.stack([s[name] for s in states]).mean(0) if tensor.is_floating_point() else tensor
+        for name, tensor in states[0].items()
+    }
+    made = Detector(first.config)
+    made.load_state_dict(mean)
+    return made
+
+
+def calibrate(detector: Detector, banks: Sequence[AudioBank]) -> Detector:
+    """The detector with its calibration fitted on all clips of the banks."""
+    ready = folded_copy(detector)
+    scores = [s for bank in banks for s in score_clips(ready, [bank.clip(i) for i in range(len(bank.clips))])]
+    labels = np.array([clip.label for bank in banks for clip in bank.clips], dtype=np.int64)
+    return with_config(detector, fitted(detector.config, scores, labels))
+
+
+def lineage(metadata: Mapping[str, str], into: dict[str, Any]) -> str:
+    """Put what a weights file and all before it learned from into `into`, once by hash; returns the file's hash."""
+    training = json.loads(metadata.get("training", "{}"))
+    into.update(training.pop("lineage", {}))
+    if isinstance(training.get("started from"), dict):
+        training["started from"] = lineage(training["started from"], into)
+    for several in ("mean of", "side by side", "taught by"):
+        if several in training:
+            training[several] = [m if isinstance(m, str) else lineage(m, into) for m in training[several]]
+    into[metadata["sha256"]] = training
+    return metadata["sha256"]
+
+
+def run(plan: AveragePlan, say: Say) -> Path:
+    """Write plan.out, a weights file. Raises CheckpointError and CorpusError."""
+    check_channels(plan.channels)
+    if plan.shares and not plan.side_by_side:
+        raise ValueError("--share is of networks side by side: say --side-by-side too")
+    read = [read_detector(path) for path in plan.weights]
+    mean = side_by_side(read, plan.shares) if plan.side_by_side else average(read)
+    clips = choose(plan.corpora, plan.split)
+    plan.cache.mkdir(parents=True, exist_ok=True)
+    bank = build_bank(clips, plan.cache, plan.workers, lambda done, total: say(f"{done} of {total} clips decoded"))
+    banks = [through_channel(bank, name, plan.cache, plan.workers, say) for name in plan.channels]
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1)
+    final = calibrate(mean, banks)
+    calibration: dict[str, Any] = {"split": plan.split, "channels": list(plan.channels), "clips": len(clips)}
+    before: dict[str, Any] = {}
+    members = [lineage(describe(path), before) for path in plan.weights]
+    kind = "side by side" if plan.side_by_side else "mean of"
+    shares = {"shares": list(plan.shares)} if plan.shares else {}
+    save_detector(final, plan.out, {kind: members, **shares, "calibrated on": calibration, "lineage": before})
+    say(f"wrote {plan.out}: {described(final.config)}")
+    return plan.out

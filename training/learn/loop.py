@@ -1,0 +1,127 @@
+"""The loop of every training: steps, looks at the dev split, checkpoints, history, and when it is enough."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from torch import Tensor
+
+from training.learn.curves import RunLog
+from training.learn.distributed import agreed, mean_of, processes
+
+Say = Callable[[str], None]
+Row = Mapping[str, Any]
+
+
+class Looks(Protocol):
+    """validate_every: steps between two looks. patience: looks without a better one that end the training, 0 = never;
+    the weights of the best look are kept then, else the last ones.
+    """
+
+    @property
+    def validate_every(self) -> int: ...
+    @property
+    def patience(self) -> int: ...
+    @property
+    def tensorboard(self) -> bool: ...
+
+
+class Learner(Protocol):
+    """What a loop asks of a training. done: steps. spent: seconds. history: a row a look at the dev split."""
+
+    done: int
+    spent: float
+    history: list[dict[str, Any]]
+
+    def step(self) -> dict[str, Tensor]:
+        """One step of the optimiser; returns the loss and its parts."""
+
+    def part(self) -> float:
+        """How far the training is, 0 to 1."""
+
+    def finished(self) -> bool: ...
+
+    def validated(self) -> Mapping[str, float]:
+        """Figures of the dev split."""
+
+    def keep(self) -> None:
+        """Put the weights as they are aside."""
+
+    def restore(self) -> None:
+        """Take the weights that were put aside."""
+
+    def save(self, path: Path) -> None: ...
+
+
+def watched(row: Row) -> float:
+    """What early stopping goes by, the higher the better: area under the curve, mean over the parts of the dev split.
+    It moves less from look to look than the error rate does.
+    """
+    return float(np.mean([value for name, value in row.items() if name.endswith("_auc")]))
+
+
+def best_look(history: Sequence[Row]) -> int:
+    """The number of the first look that no later one is better than; -1 without any."""
+    return int(np.argmax([watched(row) for row in history])) if history else -1
+
+
+def out_of_patience(history: Sequence[Row], patience: int) -> bool:
+    return bool(patience and history) and len(history) - 1 - best_look(history) >= patience
+
+
+def run_loop(learner: Learner, looks: Looks, out: Path, say: Say) -> Row | None:
+    """Train until the learner has finished, or patience ends; writes out/checkpoint.pt, history.json and curves.png at
+    each look. Returns the row of the history that tells of the weights that are kept; None in a process that is not the
+    first of several. Raises ValueError.
+    """
+    sums: dict[str, float] = {}
+    since, started = time.monotonic(), 0
+    first = processes().first
+    enough = out_of_patience(learner.history, looks.patience)
+    with RunLog(out, tensorboard=looks.tensorboard and first, done=learner.done) as log:
+        while not learner.finished() and not enough:
+            parts = learner.step()
+            learner.spent = agreed(learner.spent + time.monotonic() - since)
+            since = time.monotonic()
+            started += 1
+            if started % 10 == 1:
+                sums = {k: sums.get(k, float(v)) * 0.9 + float(v) * 0.1 for k, v in mean_of(parts).items()}
+            if learner.done % looks.validate_every == 0 or learner.finished():
+                if first:
+                    times = {"step": learner.done, "spent_s": round(learner.spent, 1)}
+                    learner.history.append(times | sums | dict(learner.validated()))
+                    say(_progress(learner))
+                if agreed(bool(looks.patience) and best_look(learner.history) == len(learner.history) - 1):
+                    learner.keep()
+                if first:
+                    learner.save(out / "checkpoint.pt")
+                    log.look(learner.history)
+                enough = bool(agreed(out_of_patience(learner.history, looks.patience)))
+    if looks.patience:
+        learner.restore()
+    return _chosen(learner, looks.patience, say) if first else None
+
+
+def _chosen(learner: Learner, patience: int, say: Say) -> Row:
+    """The row of the weights that are kept."""
+    if not patience:
+        return learner.history[-1]
+    best = learner.history[best_look(learner.history)]
+    if out_of_patience(learner.history, patience):
+        say(f"stopped at step {learner.done}: nothing better in {patience} looks")
+    say(f"keeps the weights of step {best['step']}")
+    return best
+
+
+def _progress(learner: Learner) -> str:
+    last = learner.history[-1]
+    part = learner.part()
+    left = learner.spent / max(part, 1e-6) * (1 - part) / 60.0
+    hidden = ("step", "spent_s"), ("_loss", "_accuracy")
+    shown = {k: v for k, v in last.items() if k not in hidden[0] and not k.endswith(hidden[1])}
+    figures = "  ".join(f"{k} {v:.3f}" for k, v in shown.items())
+    return f"step {learner.done}  {learner.spent / 60:.1f} min, {max(left, 0):.1f} min left  {figures}"

@@ -1,0 +1,146 @@
+"""What a training learns from: speech decoded, sent through channels, and other sounds; all of it cached on disk.
+
+The cache holds a file for each corpus and each version, so that a corpus more, or a version more, costs only
+itself; and one file with all that a training hears, which every process that trains on it maps: they share its memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.config import SAMPLE_RATE
+from training.channels.channels import random_channel
+from training.channels.nonspeech import random_sound
+from training.corpora.bank import AudioBank, build_bank
+from training.corpora.splits import gather
+from training.learn.loop import Say
+
+OTHER_SOUNDS_S = 1200
+Int16 = NDArray[np.int16]
+
+
+@dataclass(frozen=True)
+class Material:
+    """Speech and sounds to learn from. versions: int16 (V, total): the bank's audio, and V - 1 times each clip through
+    a random channel. others: int16 (M,).
+    """
+
+    bank: AudioBank
+    dev: AudioBank
+    versions: Int16
+    others: Int16
+
+
+def prepare(
+    corpora: Sequence[Path], versions: int, cache: Path, workers: int, say: Say, *, shared_speakers: bool = False
+) -> Material:
+    """Decode the speech, send it through channels, make other sounds; or take all that from the cache.
+
+    Raises CorpusError.
+    """
+    training, dev_clips = gather(corpora, shared_speakers)
+    count, speakers = sum(map(len, training)), len({c.speaker for c in chain(*training)})
+    say(f"{count} training clips, {len(dev_clips)} dev clips, {speakers} speakers")
+    cache.mkdir(parents=True, exist_ok=True)
+    banks = [build_bank(clips, cache, workers, _progress(say, "decoding")) for clips in training if clips]
+    dev = build_bank(dev_clips, cache, workers, _progress(say, "decoding dev"))
+    rendered = together(banks, versions, cache, workers, say)
+    lengths = np.concatenate([np.diff(bank.bounds) for bank in banks])
+    bounds = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    bank = AudioBank([clip for bank in banks for clip in bank.clips], rendered[0], bounds)
+    return Material(bank, dev, rendered, other_sounds(OTHER_SOUNDS_S, cache, workers))
+
+
+def together(banks: Sequence[AudioBank], versions: int, cache: Path, workers: int, say: Say) -> Int16:
+    """All versions of all banks, end to end: int16 (V, total), mapped from the cache."""
+    path = cache / f"speech-{_digest(*map(_listing, banks))}-{versions}.npy"
+    if not path.is_file():
+        partial = path.with_suffix(".partial.npy")
+        shape = (versions, sum(len(bank.audio) for bank in banks))
+        mapped = np.lib.format.open_memmap(partial, "w+", np.int16, shape)
+        at = 0
+        for bank in banks:
+            for version, samples in enumerate(render(bank, versions, cache, workers, say)):
+                mapped[version, at : at + len(samples)] = samples
+            at += len(bank.audio)
+        mapped.flush()
+        del mapped  # a file that is mapped cannot be renamed on every system
+        partial.replace(path)
+    return np.asarray(np.load(path, mmap_mode="c"))  # copy on write: torch asks for arrays that it may change
+
+
+def render(bank: AudioBank, count: int, cache: Path, workers: int, say: Say) -> Iterator[Int16]:
+    """int16 (total,) for each of count versions: the clips as they are, then each through a random channel.
+
+    Clips of one sentence go through the same channel, so that the channel never tells them apart.
+    """
+    yield np.asarray(bank.audio)
+    key = _digest(_listing(bank))
+    spans = [slice(a, b) for a, b in zip(bank.bounds[:-1].tolist(), bank.bounds[1:].tolist(), strict=True)]
+    for version in range(1, count):
+        path = cache / f"version-{key}-{version}.npy"
+        if not path.is_file():
+            jobs = (
+                (np.asarray(bank.audio[span]), _seed(clip.pair or clip.path.name, version))
+                for span, clip in zip(spans, bank.clips, strict=True)
+            )
+            with ProcessPoolExecutor(workers) as pool:
+                _save(np.concatenate(list(pool.map(_through_channel, jobs, chunksize=32))), path)
+            say(f"channels: version {version} of {count - 1}, {len(bank.clips)} clips")
+        yield np.load(path, mmap_mode="r")
+
+
+def other_sounds(seconds: int, cache: Path, workers: int) -> Int16:
+    """Sounds that are not speech, end to end."""
+    path = cache / f"other-sounds-{seconds}.npy"
+    if not path.is_file():
+        with ProcessPoolExecutor(workers) as pool:
+            _save(np.concatenate(list(pool.map(_sound, range(seconds // 4), chunksize=8))), path)
+    return np.asarray(np.load(path))
+
+
+def _listing(bank: AudioBank) -> str:
+    """What a bank holds: other files, or other lengths of them, have another listing."""
+    return "\n".join(f"{clip.path} {end}" for clip, end in zip(bank.clips, bank.bounds[1:], strict=True))
+
+
+def _digest(*texts: str) -> str:
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
+
+
+def _save(samples: Int16, path: Path) -> None:
+    """Whole or not at all: a training that is stopped while it prepares leaves no half file behind."""
+    partial = path.with_suffix(".partial.npy")
+    np.save(partial, samples)
+    partial.replace(path)
+
+
+def _progress(say: Say, what: str) -> Callable[[int, int], None]:
+    return lambda done, total: say(f"{what}: {done} of {total}")
+
+
+def _seed(*words: object) -> int:
+    return int(hashlib.sha256("/".join(map(str, words)).encode()).hexdigest()[:12], 16)
+
+
+def _through_channel(job: tuple[Int16, int]) -> Int16:
+    audio, seed = job
+    rng = np.random.default_rng(seed)
+    return _dithered(random_channel(audio.astype(np.float32) / 32768.0, rng) * 32768.0, rng)
+
+
+def _sound(seed: int) -> Int16:
+    rng = np.random.default_rng(seed)
+    return _dithered(random_sound(rng, 4 * SAMPLE_RATE) * 32767.0, rng)
+
+
+def _dithered(x: NDArray[np.float32], rng: np.random.Generator) -> Int16:
+    return np.clip(np.round(x + rng.random(len(x)) - rng.random(len(x))), -32768, 32767).astype(np.int16)

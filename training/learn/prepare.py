@@ -1,0 +1,103 @@
+"""From the corpora that the user names to a training run: prepare the material, and train on it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from model.checkpoint import best_device, describe, read_detector
+from model.config import SAMPLE_RATE, DetectorConfig
+from training.corpora.bank import AudioBank
+from training.corpora.clips import Clip
+from training.corpora.splits import learned_from
+from training.learn import material
+from training.learn.distributed import first_goes_ahead, heard_once, joined, own_device, seed_of
+from training.learn.grow import grown
+from training.learn.loop import Say
+from training.learn.material import Material
+from training.learn.sampler import CallSampler, Weights
+from training.learn.train import TrainConfig, train
+from training.learn.validation import DevSet
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run learns from and where it works."""
+
+    corpora: Sequence[Path]
+    out: Path
+    cache: Path
+    part_weights: dict[str, float]
+    versions: int
+    workers: int
+    device: str
+    start: Path | None = None
+    shared_speakers: bool = False
+    teachers: Sequence[Path] = ()
+
+
+def dev_set(bank: AudioBank) -> DevSet:
+    """The dev clips, part by part."""
+    parts: dict[str, Any] = {}
+    for name in sorted({c.part for c in bank.clips}):
+        rows = [i for i, c in enumerate(bank.clips) if c.part == name]
+        labels = np.array([bank.clips[i].label for i in rows], dtype=np.int64)
+        if len(set(labels.tolist())) == 2:
+            parts[name or "dev"] = ([bank.clip(i) for i in rows], labels)
+    return DevSet(parts)
+
+
+def _provenance(plan: Plan, clips: Sequence[Clip], seconds: float) -> dict[str, Any]:
+    earlier: dict[str, Any] = {"started from": describe(plan.start)} if plan.start else {}
+    if plan.teachers:
+        earlier["taught by"] = [describe(path) for path in plan.teachers]
+    return earlier | learned_from(plan.corpora, clips, seconds)
+
+
+def prepare(plan: Plan, say: Say) -> Material:
+    """The material of a plan. Raises CorpusError."""
+    return material.prepare(
+        plan.corpora, plan.versions, plan.cache, plan.workers, say, shared_speakers=plan.shared_speakers
+    )
+
+
+def run(model: DetectorConfig, config: TrainConfig, plan: Plan, say: Say) -> Path:
+    """Prepare the speech and train; returns the weights file. Raises CorpusError, CheckpointError and ValueError."""
+    device = own_device(plan.device)
+    with joined(device):
+        say = heard_once(say)
+        with first_goes_ahead():
+            held = prepare(plan, say)
+        return learn(model, config, replace(plan, device=device), held, say)
+
+
+def learn(model: DetectorConfig, config: TrainConfig, plan: Plan, held: Material, say: Say) -> Path:
+    """Train on what was prepared; returns the weights file. With plan.start, a weights file, its features and network
+    take the place of model's, but for the dropout, and for features that model adds to them with a +.
+
+    Raises CheckpointError and ValueError.
+    """
+    start = read_detector(plan.start) if plan.start else None
+    if start:
+        network = replace(start.config.network, dropout=model.network.dropout)
+        if "+" in model.features.kind:
+            start = grown(start, model.features.kind)
+        model = replace(start.config, network=network)
+    bank, dev = held.bank, dev_set(held.dev)
+    device = torch.device(best_device() if plan.device == "auto" else plan.device)
+    if device.type == "cpu":
+        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1)
+    torch.set_float32_matmul_precision("high")
+    weights = Weights(plan.part_weights)
+    sampler = CallSampler(bank, held.versions, held.others, model.families, weights, device, seed_of(config.seed))
+    provenance = _provenance(plan, bank.clips, len(bank.audio) / SAMPLE_RATE)
+    teachers = [read_detector(path) for path in plan.teachers]
+    path = train(model, config, sampler, dev, plan.out, provenance, say, str(device), start, teachers)
+    say(f"wrote {path}")
+    return path

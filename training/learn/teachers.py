@@ -1,0 +1,44 @@
+"""Networks that have learned, whose mean opinion a network in training learns beside the truth.
+
+Knowledge distillation (Hinton, Vinyals and Dean, 2015): several networks err in different places, their mean errs less
+than each, and one network can learn that mean, which costs no more to run than itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from model.frontends import NetState
+from model.stream import Detector
+from training.learn.validation import folded_copy
+
+
+class Teachers:
+    """Hears what the network in training hears, without masks, with carried states of its own."""
+
+    def __init__(self, detectors: Sequence[Detector], device: torch.device) -> None:
+        self.detectors = [folded_copy(detector).to(device) for detector in detectors]
+        self.states: list[NetState] = []
+
+    def hear(self, spectrum: Tensor, speech: Tensor, keep: Tensor) -> Tensor:
+        """The mean logit (N, T) of spectra (N, 2 T, BINS). speech: bool (N, T). keep: bool (N,), rows that go on."""
+        ok = torch.ones_like(speech)
+        logits, after = [], []
+        with torch.no_grad():
+            for i, detector in enumerate(self.detectors):
+                state = detector.network.init_state(len(keep))
+                if self.states:
+                    state = carried(state, self.states[i], keep)
+                out, new = detector.network.forward(detector.features(spectrum), ok, state, speech)
+                logits.append(out.spoof.float())
+                after.append({k: v.float() for k, v in new.items()})
+        self.states = after
+        return torch.stack(logits).mean(0)
+
+
+def carried(fresh: NetState, before: NetState, keep: Tensor) -> NetState:
+    """The state before in the rows to keep (N,), a fresh one in the others."""
+    return {k: torch.where(keep.view(-1, *[1] * (v.ndim - 1)), before[k], v) for k, v in fresh.items()}

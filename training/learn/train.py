@@ -1,0 +1,267 @@
+"""training train: one page from a bank of speech to a weights file; resumable, with progress and time left."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.checkpoint import best_device, save_detector
+from model.config import DetectorConfig
+from model.features import TAIL, spectra
+from model.frontends import NetState
+from model.network import Output
+from model.stream import Detector
+from training.channels.augment import AugmentConfig, augment, mask_features
+from training.learn.distributed import processes, seed_of, share_buffers, share_weights, wrapped
+from training.learn.grow import fit_new_scaling, never_scaled
+from training.learn.loop import run_loop
+from training.learn.losses import LossWeights, training_loss
+from training.learn.optimisers import build_optimiser, check_optimiser
+from training.learn.sampler import Batch, CallSampler
+from training.learn.teachers import Teachers, carried
+from training.learn.validation import DevSet, calibrated, validate
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """minutes or steps end the training, whichever comes first. rows x seconds is a batch; carry: share of rows
+    that go on from the state of the batch before. average: decay of the moving average of the weights. ramp: share of
+    the training over which the augmentation grows to its full strength; from the first step on, it hides what is
+    to be learned (loss at chance after 300 steps, where clean speech takes 50). full_strength: scales all its chances.
+    precision: of the network's products, float32 or bfloat16; losses, features and weights are float32 with either.
+    optimiser: of training.learn.optimisers.OPTIMISERS. patience, tensorboard: of training.learn.loop.Looks.
+    """
+
+    steps: int = 20_000
+    minutes: float = 60.0
+    rows: int = 32
+    seconds: float = 8.0
+    carry: float = 0.5
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    warm_up: int = 100
+    average: float = 0.999
+    validate_every: int = 500
+    patience: int = 0
+    tensorboard: bool = False
+    ramp: float = 0.4
+    full_strength: float = 1.0
+    precision: str = "float32"
+    optimiser: str = "adamw"
+    seed: int = 1
+    loss: LossWeights = field(default_factory=LossWeights)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError."""
+        if self.precision not in ("float32", "bfloat16"):
+            raise ValueError(f"precision {self.precision!r}: float32 or bfloat16")
+        check_optimiser(self.optimiser)
+
+
+class Trainer:
+    """Everything that a training run holds between steps."""
+
+    def __init__(
+        self, model: DetectorConfig, config: TrainConfig, sampler: CallSampler, dev: DevSet, device: torch.device
+    ) -> None:
+        if (config.loss.kind == "oc-softmax") != (model.network.head == "one-class"):
+            raise ValueError(f"the loss {config.loss.kind} is not for weights with the head {model.network.head}")
+        torch.manual_seed(config.seed)
+        self.config, self.sampler, self.dev, self.device = config, sampler, dev, device
+        self.detector = Detector(model).to(device)
+        self.average = Detector(model).to(device)
+        self.average.load_state_dict(self.detector.state_dict())
+        self._means, self._values = _floating(self.average), _floating(self.detector)
+        self.optimiser = build_optimiser(
+            config.optimiser, self.detector.parameters(), config.learning_rate, config.weight_decay
+        )
+        self.network = wrapped(self.detector.network)
+        if processes().rank:
+            torch.manual_seed(seed_of(config.seed))
+        self.state: NetState | None = None
+        self.tail = torch.zeros(config.rows, TAIL, device=device)
+        self.done, self.spent = 0, 0.0
+        self.history: list[dict[str, Any]] = []
+        self.kept: dict[str, Tensor] | None = None
+        self.teachers: Teachers | None = None
+
+    def start_from(self, detector: Detector) -> None:
+        """Take over the weights and the feature scaling of a detector of the same configuration."""
+        for mine in (self.detector, self.average):
+            mine.load_state_dict(detector.state_dict())
+        if never_scaled(self.detector):
+            spectrum = self._augmented()
+            for mine in (self.detector, self.average):
+                fit_new_scaling(mine, spectrum)
+
+    def fit_scaling(self) -> None:
+        """Learn the features' mean and standard deviation from augmented speech."""
+        spectrum = self._augmented()
+        for detector in (self.detector, self.average):
+            detector.features.fit_scaling(spectrum)
+
+    def _augmented(self) -> Tensor:
+        """Spectra (N, T, BINS) of augmented speech."""
+        batch = self.sampler.draw(max(64, self.config.rows), self.config.seconds)
+        audio = augment(batch.audio, batch.pair, self.config.augment)
+        return spectra(torch.nn.functional.pad(audio, (TAIL, 0)), self.detector.window)
+
+    def forward(self, batch: Batch) -> tuple[Output, Tensor | None]:
+        """One batch through the network from the carried state, and the logits (N, T) of the teachers."""
+        treatment = self.config.augment.scaled(self.strength())
+        audio = augment(batch.audio, batch.pair, treatment)
+        rows = audio.shape[0]
+        fresh = self.detector.network.init_state(rows)
+        if self.state is None:
+            self.state = fresh
+        keep = torch.rand(rows, device=self.device) < self.config.carry
+        state = carried(fresh, self.state, keep)
+        padded = torch.cat([self.tail * keep[:, None], audio], dim=1)
+        self.tail = padded[:, -TAIL:]
+        spectrum = spectra(padded, self.detector.window)
+        features = mask_features(self.detector.features(spectrum), treatment)
+        ok = torch.ones_like(batch.speech)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
+            taught = self.teachers.hear(spectrum, batch.speech, keep) if self.teachers else None
+            answer: tuple[Output, NetState] = self.network(features, ok, state, batch.speech)
+        out, new = answer
+        self.state = {k: v.detach().float() for k, v in new.items()}
+        out = replace(out, spoof=out.spoof.float(), family=out.family.float(), speech=out.speech.float())
+        return out, taught
+
+    def part(self) -> float:
+        """How far the training is, 0 to 1: by steps or by minutes, whichever ends first."""
+        return min(1.0, max(self.done / self.config.steps, self.spent / 60.0 / self.config.minutes))
+
+    def strength(self) -> float:
+        """Of the augmentation, 0 to full_strength."""
+        grown = min(1.0, self.part() / self.config.ramp) if self.config.ramp else 1.0
+        return grown * self.config.full_strength
+
+    def rate(self) -> float:
+        """Learning rate: linear warm-up, then a cosine to a fiftieth."""
+        warm = min(1.0, (self.done + 1) / self.config.warm_up)
+        return self.config.learning_rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * self.part())))
+
+    def step(self) -> dict[str, Tensor]:
+        """One optimiser step; returns the loss and its parts."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate()
+        self.detector.train()
+        batch = self.sampler.draw(self.config.rows, self.config.seconds, self.strength())
+        out, taught = self.forward(batch)
+        loss, parts = training_loss(out, batch, self.config.loss, taught)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.detector.parameters(), 5.0)
+        self.optimiser.step()
+        share_buffers(self.detector.network)
+        decay = min(self.config.average, (1 + self.done) / (10 + self.done))
+        torch._foreach_lerp_(self._means, self._values, 1 - decay)
+        self.done += 1
+        return parts | {"loss": loss.detach()}
+
+    def validated(self) -> dict[str, float]:
+        """Figures of the averaged weights."""
+        return validate(self.average, self.dev)
+
+    def keep(self) -> None:
+        self.kept = {k: v.clone() for k, v in self.average.state_dict().items()}
+
+    def restore(self) -> None:
+        if self.kept is not None:
+            self.average.load_state_dict(self.kept)
+
+    def finished(self) -> bool:
+        return self.part() >= 1.0
+
+    def save(self, path: Path) -> None:
+        """A checkpoint to resume from."""
+        partial = path.with_suffix(".partial")
+        torch.save(
+            {
+                "detector": self.detector.state_dict(),
+                "average": self.average.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "optimised by": self.config.optimiser,
+                "done": self.done,
+                "spent": self.spent,
+                "history": self.history,
+                "kept": self.kept,
+                "rng": torch.get_rng_state(),
+                "sampler": self.sampler.rng.bit_generator.state,
+            },
+            partial,
+        )
+        partial.replace(path)
+
+    def resume(self, path: Path) -> None:
+        """Raises ValueError for a checkpoint of another network or optimiser."""
+        held = torch.load(path, map_location=self.device, weights_only=True)
+        try:
+            self.detector.load_state_dict(held["detector"])
+        except (KeyError, RuntimeError) as error:
+            raise ValueError(f"{path} is of another network: name another folder with --out") from error
+        if held.get("optimised by", "adamw") != self.config.optimiser:
+            raise ValueError(f"{path} was optimised by {held['optimised by']}: go on with it, or name another --out")
+        self.average.load_state_dict(held["average"])
+        self.optimiser.load_state_dict(held["optimiser"])
+        self.done, self.spent, self.history = held["done"], held["spent"], held["history"]
+        self.kept = held.get("kept")
+        torch.set_rng_state(held["rng"].cpu())
+        self.sampler.rng.bit_generator.state = held["sampler"]
+        if processes().rank:  # what is held is of the first process, and each draws its own
+            torch.manual_seed(seed_of(self.config.seed) + self.done)
+            self.sampler.rng = np.random.default_rng([seed_of(self.config.seed), self.done])
+
+
+def _floating(detector: Detector) -> list[Tensor]:
+    """The tensors that have a mean, to be changed in place; the others count batches, which nothing reads."""
+    return [tensor for tensor in detector.state_dict().values() if tensor.is_floating_point()]
+
+
+def train(
+    model: DetectorConfig,
+    config: TrainConfig,
+    sampler: CallSampler,
+    dev: DevSet,
+    out: Path,
+    provenance: Mapping[str, Any],
+    say: Callable[[str], None],
+    device: str = "auto",
+    start: Detector | None = None,
+    teachers: Sequence[Detector] = (),
+) -> Path:
+    """Train until steps or minutes are spent; writes out/checkpoint.pt, history.json and weights.safetensors.
+
+    start: a detector of this configuration to go on from; a checkpoint in out goes before it. Of several processes the
+    first one alone writes. teachers: whose mean logit is learned beside the truth.
+    """
+    chosen = torch.device(best_device() if device == "auto" else device)
+    out.mkdir(parents=True, exist_ok=True)
+    trainer = Trainer(model, config, sampler, dev, chosen)
+    trainer.teachers = Teachers(teachers, chosen) if teachers else None
+    if (out / "checkpoint.pt").exists():
+        trainer.resume(out / "checkpoint.pt")
+        say(f"resumed at step {trainer.done}")
+    elif start is not None:
+        trainer.start_from(start)
+    else:
+        trainer.fit_scaling()
+    share_weights(trainer.detector)
+    share_weights(trainer.average)
+    told = run_loop(trainer, config, out, say)
+    if told is None:
+        return out / "weights.safetensors"
+    final = calibrated(trainer.average, dev)
+    training = dict(provenance) | {"settings": asdict(config), "steps": trainer.done, "dev": told}
+    save_detector(final, out / "weights.safetensors", training)
+    return out / "weights.safetensors"

@@ -1,0 +1,1 @@
+"""Re-synthesis of real speech as training material."""

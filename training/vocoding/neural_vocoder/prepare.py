@@ -1,0 +1,79 @@
+"""From the corpora that the user names to a trained vocoder: their real speech, decoded, and none else."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from model.checkpoint import best_device
+from model.config import SAMPLE_RATE
+from training.corpora.bank import build_bank
+from training.corpora.clips import Clip, CorpusError, by_split, split_by_speaker
+from training.corpora.layouts import load_corpus
+from training.vocoding.neural_vocoder.config import TrainConfig, VocoderConfig
+from training.vocoding.neural_vocoder.segments import SegmentSampler
+from training.vocoding.neural_vocoder.train import VocoderTrainer, train
+
+HELD_OUT = 0.05
+"""Share of the speakers whom the vocoder never hears and is measured on."""
+MEASURED = 24
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class VocoderPlan:
+    """What a vocoder learns from and where it works."""
+
+    corpora: Sequence[Path]
+    out: Path
+    cache: Path
+    workers: int
+    device: str
+
+
+def real_speech(corpora: Sequence[Path]) -> tuple[list[Clip], list[Clip]]:
+    """Bona fide clips of the train splits, without the speakers of the dev splits; and those of some speakers to
+    measure on. Raises CorpusError.
+    """
+    clips = [clip for source in corpora for clip in load_corpus(source)]
+    kept_out = {c.speaker for c in clips if c.split != "train"} - {""}
+    real = [c for c in by_split(clips, "train") if c.label == 0 and c.speaker not in kept_out]
+    if not real:
+        raise CorpusError("none of these clips is bona fide speech of a train split")
+    learned, held = split_by_speaker(real, HELD_OUT)
+    if not learned or not held:
+        learned, held = real[1:] or real, real[:1]
+    return learned, held[:: -(-len(held) // MEASURED)]
+
+
+def run(model: VocoderConfig, config: TrainConfig, plan: VocoderPlan, say: Say) -> Path:
+    """Prepare the speech and train; returns the weights file. Raises CorpusError."""
+    learned, held = real_speech(plan.corpora)
+    plan.cache.mkdir(parents=True, exist_ok=True)
+    bank, others = (
+        build_bank(clips, plan.cache, plan.workers, lambda done, total: say(f"decoding: {done} of {total}"))
+        for clips in (learned, held)
+    )
+    seconds = len(bank.audio) / SAMPLE_RATE
+    provenance: dict[str, Any] = {
+        "command": "training " + " ".join(sys.argv[1:]),
+        "corpora": [p.name for p in plan.corpora],
+        "clips": len(learned),
+        "hours": round(seconds / 3600, 2),
+        "speakers": len({c.speaker for c in learned}),
+        "torch": torch.__version__,
+    }
+    say(f"{len(learned)} recordings, {seconds / 3600:.1f} h, of {provenance['speakers']} speakers")
+    device = torch.device(best_device() if plan.device == "auto" else plan.device)
+    if device.type == "cpu":
+        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1)
+    trainer = VocoderTrainer(model, config, SegmentSampler(bank, config.frames, config.seed), device)
+    path = train(trainer, [others.clip(i) for i in range(len(held))], plan.out, provenance, say)
+    say(f"wrote {path}")
+    return path

@@ -1,0 +1,38 @@
+"""Weights files of the vocoder: safetensors with its configuration and what it learned from inside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from model.checkpoint import CheckpointError, read_tensors, write_tensors
+from training.corpora.clips import CorpusError
+from training.vocoding.neural_vocoder.config import VocoderConfig
+from training.vocoding.neural_vocoder.network import Generator
+
+FORMAT = "deepfake-speech-monitor-vocoder"
+VERSION = "1"
+
+
+def save_generator(generator: Generator, path: Path, training: Mapping[str, Any]) -> str:
+    """training: what it learned from, how, and with what result. Returns the file's hash."""
+    metadata = {
+        "format": FORMAT,
+        "version": VERSION,
+        "config": json.dumps(generator.config.to_dict()),
+        "training": json.dumps(dict(training)),
+    }
+    return write_tensors(path, metadata, generator.state_dict())
+
+
+def load_generator(path: Path) -> Generator:
+    """Ready for inference. Raises CorpusError for a file that is missing, damaged or of another kind."""
+    try:
+        metadata, tensors = read_tensors(path, FORMAT, VERSION)
+        generator = Generator(VocoderConfig.from_dict(json.loads(metadata["config"])))
+        generator.load_state_dict(tensors)
+    except (CheckpointError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise CorpusError(f"cannot use these weights of a vocoder: {error}") from error
+    return generator.eval().requires_grad_(False)
