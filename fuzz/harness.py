@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 NASTY = Path(__file__).parents[1] / "tests" / "nasty"
-"""Inputs that found something, in a folder for each parser; tests/test_fuzz.py replays them."""
+"""Inputs that found something, in a folder for each parser; tests/tools/test_fuzz.py replays them."""
 
 
 @dataclass(frozen=True)

@@ -471,7 +471,7 @@ def test_a_stopped_subscriber_accounts_for_every_event_afterwards() -> None:
 
 @pytest.mark.parametrize("example", [0, 1])
 def test_the_examples_of_the_documentation_run(example: int, publisher: Publisher) -> None:
-    text = (Path(__file__).parents[1] / "docs" / "alerts.md").read_text()
+    text = (Path(__file__).parents[3] / "docs" / "alerts.md").read_text()
     script = re.findall(r"```python\n(.*?)```", text, re.DOTALL)[example]
     script = script.replace("tcp://127.0.0.1:5556", publisher.address)
     publisher.say("alert.opened", p_fake=0.97)

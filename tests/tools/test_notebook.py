@@ -13,7 +13,7 @@ from tiny_corpus import make_corpus
 
 from training.learn.material import OTHER_SOUNDS_S
 
-NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "train.ipynb"
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "train.ipynb"
 SMALL = (
     "--steps 30 --validate-every 10 --rows 8 --seconds 2 --features mel --channels 4,4 --hidden 16 --versions 2 "
     "--augment 0 --learning-rate 0.01 --workers 1 --device cpu"

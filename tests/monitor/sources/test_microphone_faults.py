@@ -27,7 +27,7 @@ from monitor.types import Chunk, Condition
 MIC = InputDevice(0, "USB mic", "ALSA", 1, 16_000, True)
 STEREO = InputDevice(1, "Laptop", "ALSA", 2, 16_000, False)
 PLUG_IN = InputDevice(2, "pulse", "ALSA", 32, 44_100, False)
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[3]
 
 
 @dataclass

@@ -10,8 +10,8 @@ import pytest
 import soundfile
 import torch
 from numpy.typing import NDArray
-from test_vocoders import contour, voice
 from torch import Tensor, nn
+from voices import contour, voice
 
 from model.vocoding.vocoders import VocoderError
 from training.corpora.clips import CorpusError, load_manifest

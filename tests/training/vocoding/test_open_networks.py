@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from scipy import signal
 from test_open_vocoders import mel, published
-from test_vocoders import voice
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
+from voices import voice
 
 from training.corpora.clips import CorpusError
 from training.vocoding.open_vocoders import mb_melgan, melgan, vits

@@ -11,7 +11,7 @@ from monitor.config.load import Settings, load_settings, parse, parse_assignment
 from monitor.config.schema import Config
 from monitor.errors import ConfigError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(autouse=True)

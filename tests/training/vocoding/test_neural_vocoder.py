@@ -10,9 +10,9 @@ import pytest
 import soundfile
 import torch
 from numpy.typing import NDArray
-from test_vocoders import contour, voice
 from tiny_corpus import make_corpus
 from typer.testing import CliRunner
+from voices import contour, voice
 
 from model.checkpoint import describe, save_detector
 from model.config import DetectorConfig

@@ -23,7 +23,7 @@ from serving import serving, simulate
 from monitor.events.bus import Bus
 from monitor.sinks.metrics import MetricsSink
 
-FOLDER = Path(__file__).parents[1] / "docs/monitoring"
+FOLDER = Path(__file__).parents[3] / "docs/monitoring"
 NAME = re.compile(r"\bspeech_monitor_\w+")
 
 needs_both = pytest.mark.skipif(

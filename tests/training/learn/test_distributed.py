@@ -21,7 +21,7 @@ from training.cli.main import app
 from training.learn.distributed import Processes, agreed, own_device, processes, seed_of, share_buffers, wrapped
 from training.learn.material import OTHER_SOUNDS_S
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[2]
 pytestmark = pytest.mark.timeout(1200)
 
 

@@ -14,7 +14,7 @@ from chaos import check
 from monitor.events import wire
 from monitor.types import Event
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals and limits of POSIX")

@@ -25,7 +25,7 @@ from monitor.subscriber import Item, Missed, Restarted, Silent, Subscriber
 from monitor.types import Event
 
 PATIENCE_S, SILENCE_S = 2.0, 0.5
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from monitor.events.schema.models import ENVELOPE, EVENTS, SCHEMAS
 from monitor.subscriber import Message, Subscriber
 from monitor.types import SAMPLE_RATE
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 PLACE = f"monitor/events/schema/{FOLDER}"
 
 

@@ -115,7 +115,7 @@ def test_a_broken_recording_is_passed_over_and_named(root: Path) -> None:
 
 
 def test_the_recipe_that_ships_can_be_read() -> None:
-    sources = read_recipe(Path(__file__).parents[1] / "training/recipes/open-speech.toml")
+    sources = read_recipe(Path(__file__).parents[3] / "training/recipes/open-speech.toml")
     assert len(sources) >= 5
     assert all(source.licence for source in sources)
 

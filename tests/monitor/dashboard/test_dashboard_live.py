@@ -347,7 +347,7 @@ def test_q_in_a_real_terminal_quits_and_restores_it(tty: tuple[int, int]) -> Non
     before = termios.tcgetattr(program)
     environ = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "", "LINES": ""}
     child = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(Path(__file__).parent)],
+        [sys.executable, "-c", PROGRAM, str(Path(__file__).parents[2])],
         stdin=program,
         stdout=program,
         stderr=program,
