@@ -1,4 +1,4 @@
-# make demo | test | check | bench | chaos. Needs Python 3.11 or newer; brings its own uv, and on Debian the packages it uses.
+# Needs Python 3.11 or newer. Brings its own uv and, on Debian, the packages it uses. `make help` lists the targets.
 SHELL := /bin/sh
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --frozen
@@ -8,19 +8,21 @@ TEST_PACKAGES := $(DEMO_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins
 	pipewire pipewire-bin wireplumber dbus ffmpeg sox baresip-core sip-tester \
 	gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-libav \
 	chromium fonts-dejavu-core mosquitto prometheus prometheus-alertmanager tmux
-PROMPTS := http://deb.debian.org/debian/pool/main/a/asterisk-core-sounds/asterisk-core-sounds-en-wav_1.6.1-1_all.deb
-
 RUNS ?= 1000000
+PYTHONS ?= 3.11 3.12 3.13
 
-.PHONY: help demo test check format bench chaos fuzz debian-demo debian-test install clean
+.PHONY: help demo test test-versions check findings format bench chaos fuzz debian-demo debian-test install clean distclean
 
 help:
-	@echo "make demo    install, then watch a call in which a human voice turns into a synthetic one"
-	@echo "make test    install what the tests need, and run them all"
-	@echo "make check   lint and type-check"
-	@echo "make chaos   kill, stop, cut off and fill what delivers alerts, ROUNDS=100 times; nothing may be lost"
-	@echo "make bench   measure speed and latency; results in benchmarks/results/"
-	@echo "make fuzz    give every parser RUNS hostile inputs (1000000); Linux; figures in runs/fuzz/figures.md"
+	@echo "make demo           install, then watch a call in which a human voice turns into a synthetic one"
+	@echo "make test           install what the tests need, and run them all"
+	@echo "make test-versions  run the fast tests on each Python of PYTHONS that is installed; two are needed"
+	@echo "make check          lint, type-check and build the docs site"
+	@echo "make chaos          kill, stop, cut off and fill what delivers alerts, ROUNDS=100 times"
+	@echo "make bench          measure speed and latency; results in benchmarks/results/"
+	@echo "make fuzz           give every parser RUNS hostile inputs (1000000); Linux; figures in runs/fuzz/"
+	@echo "make findings       see that outside libraries behave as findings/ says"
+	@echo "make clean          remove environments and caches; make distclean removes data/ and runs/ too"
 
 $(UV):
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 2; }
@@ -32,7 +34,6 @@ install: $(UV)
 
 debian-demo:
 	@sh scripts/debian-packages.sh $(DEMO_PACKAGES)
-	@sh scripts/prompts.sh $(PROMPTS)
 
 debian-test:
 	@sh scripts/debian-packages.sh $(TEST_PACKAGES)
@@ -43,10 +44,17 @@ demo: debian-demo install
 test: debian-test install
 	$(RUN) pytest
 
+test-versions: $(UV)
+	@UV=$(UV) sh scripts/test-versions.sh $(PYTHONS)
+
 check: install
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) mypy
+	NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --quiet --strict
+
+findings: $(UV)
+	@for script in findings/*.sh; do echo "== $$script"; UV=$(UV) sh $$script || exit 1; done
 
 format: install
 	$(RUN) ruff check --fix .
@@ -65,4 +73,7 @@ fuzz: $(UV)
 	$(RUN) --group fuzz python -m fuzz --runs $(RUNS)
 
 clean:
-	rm -rf .venv .uv demo data runs .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-* .uv demo site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+distclean: clean
+	rm -rf data runs
