@@ -11,11 +11,12 @@ TEST_PACKAGES := $(DEMO_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins
 RUNS ?= 1000000
 PYTHONS ?= 3.11 3.12 3.13
 
-.PHONY: help demo test test-versions check findings format bench chaos fuzz debian-demo debian-test install clean distclean
+.PHONY: help demo test test-fast test-versions check findings format bench chaos fuzz debian-demo debian-test install clean distclean
 
 help:
 	@echo "make demo           install, then watch a call in which a human voice turns into a synthetic one"
 	@echo "make test           install what the tests need, and run them all"
+	@echo "make test-fast      run the tests that wait for nothing"
 	@echo "make test-versions  run the fast tests on each Python of PYTHONS that is installed; two are needed"
 	@echo "make check          lint, type-check and build the docs site"
 	@echo "make chaos          kill, stop, cut off and fill what delivers alerts, ROUNDS=100 times"
@@ -43,6 +44,9 @@ demo: debian-demo install
 
 test: debian-test install
 	$(RUN) pytest
+
+test-fast: install
+	$(RUN) pytest -m "not realtime"
 
 test-versions: $(UV)
 	@UV=$(UV) sh scripts/test-versions.sh $(PYTHONS)
