@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from monitor.disk.private import write_private
 from monitor.errors import BadInputError
 from monitor.events import wire
 from monitor.report.collect import read
@@ -19,7 +20,7 @@ def report(paths: Sequence[Path], out: Path, call: str | None, key: Path | None)
     program = f"deepfake-speech-monitor {version('deepfake-speech-monitor')}"
     text = page(story, sources, f"report made {wire.utc_now()[:19].replace('T', ' ')} UTC by {program}")
     try:
-        out.write_text(text, encoding="utf-8", errors="backslashreplace")
+        write_private(out, text.encode("utf-8", "backslashreplace"))
     except OSError as error:
         hint = "name a file in a directory that exists"
         raise BadInputError(f"the page {out} cannot be written: {error.strerror}", hint) from error

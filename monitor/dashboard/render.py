@@ -31,6 +31,7 @@ from monitor.dashboard.canvas import (
 from monitor.dashboard.panel import compact, panel
 from monitor.dashboard.parts import Parts
 from monitor.dashboard.system import system_line, system_rows
+from monitor.disk.private import write_private
 from monitor.types import ChannelView, State, View
 
 SMALL_ROWS = 12
@@ -97,7 +98,7 @@ def export_svg(view: View, path: str | Path, width: int = 120, height: int = 40)
     )
     console.print(Frame([_filled(row) for row in render(view, width, height).rows]))
     svg = console.export_svg(title=f"{PROGRAM.capitalize()}: {clean(view.call)}", unique_id="dashboard")
-    Path(path).write_text(svg, encoding="utf-8")
+    write_private(Path(path), svg.encode())
 
 
 def _filled(row: Row) -> Row:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from monitor.delivery.gaps import Position
+from monitor.disk.private import write_private
 from monitor.errors import BadInputError
 
 
@@ -47,7 +48,7 @@ def remember(state: Path, position: Position | None, topics: Sequence[str]) -> N
     kept = {"epoch": position.epoch, "seq": position.seq, "seen": dict(position.seen), "topics": list(topics)}
     new = state.with_name(state.name + ".new")
     try:
-        new.write_text(json.dumps(kept), encoding="utf-8")
+        write_private(new, json.dumps(kept).encode())
         os.replace(new, state)
     except OSError as error:
         raise BadInputError(

@@ -6,15 +6,18 @@ alert is written once both have reached its end.
 
 from __future__ import annotations
 
+import errno
 import time
 from pathlib import Path
 
 from model.config import BLOCK_S, SAMPLE_RATE
 from monitor.config.schema import Config
+from monitor.disk.private import append_private, make_folder
 from monitor.engine.recorder import Mark, Recorder
 from monitor.engine.ring import Blocks
 from monitor.errors import BadInputError, SinkError
 from monitor.events import wire
+from monitor.sinks.bodies import dead_letter
 from monitor.store import retention
 from monitor.store.audio_history import History, Piece
 from monitor.store.clip import Clip
@@ -31,6 +34,12 @@ MOST_WAITING = 100
 PARTIES = 2
 """Of a call in `serve`; there is room for more."""
 SAY_AGAIN_S = 10.0
+SET_ASIDE = "set-aside.jsonl"
+"""In the folder of the evidence: the alerts whose evidence could not be written, with the reason."""
+TRIES = 3
+"""Of an alert that cannot be written while the disk itself is well."""
+OF_THE_DISK = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM))
+"""Faults that pass, or that every alert would meet: what waits is kept and written later."""
 
 
 class EvidenceSink:
@@ -54,6 +63,7 @@ class EvidenceSink:
         self._waiting: list[Waiting] = []
         self._last: Event | None = None
         self._fault, self._told, self._tell_at = "", 0, 0.0
+        self.set_aside = 0
         self._prepare()
 
     def emit(self, event: Event) -> None:
@@ -87,7 +97,7 @@ class EvidenceSink:
 
     def _prepare(self) -> None:
         try:
-            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(self.root)
             probe = Draft(self.root, "probe", self._epoch)
             probe.discard()
             retention.sweep(self.root)
@@ -134,8 +144,7 @@ class EvidenceSink:
                 clip.hear(row, piece)
         self._waiting.append(Waiting(clip, log))
         if len(self._waiting) > MOST_WAITING:
-            given_up = self._waiting.pop(0).clip.opened.data["alert"]
-            self._fault = f"{given_up} was given up: too many alerts wait to be written"
+            self._set_aside(self._waiting[0], "too many alerts wait to be written")
 
     def _hear(self, blocks: Blocks) -> None:
         samples, lost = self._history.add(blocks)
@@ -187,15 +196,42 @@ class EvidenceSink:
         now = time.monotonic()
         try:
             for waiting in [w for w in self._waiting if w.is_due(self.recorder.audio, now)]:
-                self._write_alert(waiting)
-                self._waiting.remove(waiting)
-                self._retain()
+                if self._is_written(waiting):
+                    self._waiting.remove(waiting)
+                    self._retain()
             for log in [x for x in self._over if x.ended or now > x.due_at]:
                 if not any(w.log is log for w in self._waiting):
                     self._finish(log)
                     self._forget(log)
         except (OSError, RuntimeError) as error:
             raise SinkError(f"{self.root}: {_reason(error)}") from error
+
+    def _is_written(self, waiting: Waiting) -> bool:
+        """Write one alert. Raises OSError for a fault of the disk; one of this alert alone must not stop the next."""
+        try:
+            self._write_alert(waiting)
+        except (OSError, RuntimeError, ValueError) as error:
+            if getattr(error, "errno", None) in OF_THE_DISK:
+                raise
+            Draft(self.root, "probe", self._epoch).discard()
+            waiting.tries += 1
+            if waiting.tries >= TRIES:
+                self._set_aside(waiting, _reason(error))
+            return False
+        return True
+
+    def _set_aside(self, waiting: Waiting, reason: str) -> None:
+        """Give the evidence of one alert up: its event and the reason are kept in a file, counted and said."""
+        self._waiting.remove(waiting)
+        self.set_aside += 1
+        opened = waiting.clip.opened
+        where = self.root / SET_ASIDE
+        said = f"the evidence of {opened.data['alert']} was set aside, see {where}"
+        try:
+            append_private(where, dead_letter(opened, reason))
+        except OSError as error:
+            said = f"the evidence of {opened.data['alert']} is lost, {where}: {_reason(error)}"
+        self._fault = f"{said} ({self.set_aside} so far): {reason}"
 
     def _write_alert(self, waiting: Waiting) -> None:
         clip, events = waiting.clip, waiting.events()
@@ -252,5 +288,5 @@ class EvidenceSink:
             raise SinkError(fault)
 
 
-def _reason(error: OSError | RuntimeError) -> str:
+def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from monitor.disk.private import append_private, open_private
 from monitor.errors import BadInputError, SinkError
 from monitor.events import wire
 from monitor.journal import chain, files
@@ -25,7 +26,7 @@ CHECK_S = 1.0
 """Between two looks at whether the file is still the one at its path (logrotate moves it away)."""
 BLOCK = 1 << 16
 FIRST_BYTES = b'{"type":'
-FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+FLAGS = os.O_RDWR | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)
 MIB = 1 << 20
 HOUR_S = 3600.0
 
@@ -184,7 +185,7 @@ class JournalSink:
 def _open(path: Path) -> tuple[int, str]:
     """A descriptor at the end of a whole last line, and what had to be mended for that."""
     try:
-        fd = os.open(path, FLAGS, 0o644)
+        fd = open_private(path, FLAGS)
         try:
             _must_be_journal(fd, path)
             _lock(fd, path)
@@ -224,8 +225,7 @@ def _mend_tail(fd: int, path: Path) -> str:
     if whole == size:
         return ""
     aside = path.with_name(path.name + ".torn")
-    with aside.open("ab") as torn:
-        torn.write(files.pread(fd, size - whole, whole) + b"\n")
+    append_private(aside, files.pread(fd, size - whole, whole) + b"\n")
     os.ftruncate(fd, whole)
     return f"journal {path}: a torn last line of {size - whole} bytes was moved to {aside}"
 

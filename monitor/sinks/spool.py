@@ -14,13 +14,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from monitor.disk.locking import lock
+from monitor.disk.private import open_private, write_private
 from monitor.errors import BadInputError, SinkError
 from monitor.events import wire
-from monitor.sinks.locking import lock
 from monitor.types import Event, Sink
 
 MOST_BYTES = 64 << 20
-FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+FLAGS = os.O_RDWR | os.O_APPEND
 
 
 class Outlet(Sink, Protocol):
@@ -42,7 +43,7 @@ class Spool:
         self._guard = threading.Lock()
         self._users = 2
         try:
-            self._fd = os.open(path, FLAGS, 0o600)
+            self._fd = open_private(path, FLAGS)
             lock(self._fd, f"spool {path}")
             self._done = _read_state(self._state_path)
             self.left = _undelivered(path, *self._done)
@@ -72,7 +73,7 @@ class Spool:
         with self._guard, contextlib.suppress(OSError):
             self._done = (event.epoch, event.seq)
             beside = self._state_path.with_name(self._state_path.name + ".new")
-            beside.write_text(json.dumps({"epoch": event.epoch, "seq": event.seq}))
+            write_private(beside, json.dumps({"epoch": event.epoch, "seq": event.seq}).encode())
             beside.replace(self._state_path)
             if self._done == self._newest:
                 os.ftruncate(self._fd, 0)
@@ -88,7 +89,7 @@ class Spool:
         """Without what was delivered, and without the end of a line that a crash cut off."""
         beside = self.path.with_name(self.path.name + ".new")
         beside.unlink(missing_ok=True)
-        fd = os.open(beside, FLAGS, 0o600)
+        fd = open_private(beside, FLAGS)
         lock(fd, f"spool {self.path}")
         _write(fd, b"".join(wire.encode(event) + b"\n" for event in self.left))
         beside.replace(self.path)

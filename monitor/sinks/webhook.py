@@ -14,6 +14,7 @@ from pathlib import Path
 
 from monitor.config.outlets import HttpSection, WebhookSection
 from monitor.config.section import Secret
+from monitor.disk.private import append_private
 from monitor.errors import BadInputError, SinkError
 from monitor.events.cloudevents import event_id
 from monitor.sinks.bodies import FORMATS, dead_letter, signature
@@ -143,8 +144,7 @@ def _signing(secret: Secret) -> str:
 
 def _keep(path: Path, line: bytes) -> None:
     try:
-        with path.open("ab") as file:
-            file.write(line)
+        append_private(path, line)
     except OSError as error:
         hint = "name a file in a directory that exists and can be written"
         raise BadInputError(f"webhook.dead_letters {path}: {error.strerror}", hint) from error

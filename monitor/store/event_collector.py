@@ -53,11 +53,15 @@ class Log:
 
 @dataclass(eq=False)
 class Waiting:
-    """An alert that is not written yet, and what was said of its call. due_at: it then waits no longer for events."""
+    """An alert that is not written yet, and what was said of its call. due_at: it then waits no longer for events.
+
+    tries: how often it could not be written.
+    """
 
     clip: Clip
     log: Log
     due_at: float = float("inf")
+    tries: int = 0
 
     def is_due(self, audio: bool, now: float) -> bool:
         """Whether audio and events have both reached the end; audio: whether there is any."""

@@ -14,14 +14,13 @@ from typing import Any
 from model.config import SAMPLE_RATE
 from monitor.config.schema import Config
 from monitor.config.section import shown
-from monitor.events import wire
+from monitor.disk.names import file_part
+from monitor.disk.private import make_folder, open_private
 from monitor.store.clip import Clip, Stretch
 from monitor.store.seal import MANIFEST, SEAL, manifest, seal
 from monitor.store.spectrogram import png, spectrogram
 from monitor.store.verify import UNFINISHED
 
-LONGEST_NAME = 60
-PRIVATE = 0o700
 TIMELINE, SETTINGS, README = "timeline.jsonl", "settings.json", "README.txt"
 LIBRARIES = ("torch", "numpy", "soundfile", "av")
 
@@ -51,14 +50,19 @@ class Draft:
         self._root, self._name = root, name
         self.path = root / f"{UNFINISHED}{name}-{epoch[-6:]}"
         shutil.rmtree(self.path, ignore_errors=True)
-        self.path.mkdir(PRIVATE)
+        make_folder(self.path)
 
     def write(self, name: str, data: bytes) -> None:
         """One file, on the disk when this returns. Raises OSError."""
-        with (self.path / name).open("wb") as file:
+        with os.fdopen(open_private(self.path / name, os.O_WRONLY | os.O_TRUNC), "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+
+    def empty(self, name: str) -> Path:
+        """Make a file that somebody else is to fill. Raises OSError."""
+        self.write(name, b"")
+        return self.path / name
 
     def publish(self, facts: Mapping[str, object], key: bytes | None) -> Path:
         """Write the manifest, seal it, and give the folder its name. Raises OSError."""
@@ -95,14 +99,14 @@ def _sync(folder: Path) -> None:
 
 
 def folder_name(time: str, *parts: str) -> str:
-    """Of an event's time and names: 20260131T120000Z-call-caller-1. What no file name should hold becomes _."""
+    """An event's time and names: 20260131T120000Z-call-caller-1. The names as they are belong in the manifest."""
     moment = time[:19].replace("-", "").replace(":", "") + "Z"
-    return "-".join([moment, *(wire.topic_name(part)[:LONGEST_NAME] for part in parts)])
+    return "-".join([moment, *map(file_part, parts)])
 
 
 def file_of(kind: str, number: int, channel: str, ending: str) -> str:
     """The name of a channel's file; the number keeps channels apart whose names look alike. From 1."""
-    return f"{kind}-{number}-{wire.topic_name(channel)[:LONGEST_NAME]}.{ending}"
+    return f"{kind}-{number}-{file_part(channel)}.{ending}"
 
 
 def flac(stretch: Stretch) -> bytes:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.config import BLOCK, SAMPLE_RATE
 from monitor.config.schema import Config
+from monitor.disk.private import append_private
 from monitor.store.audio_history import Piece
 from monitor.store.clip import Hole, join
 from monitor.store.folder import TIMELINE, Draft, audio_facts, file_of, hole_lines, write_common
@@ -45,7 +46,7 @@ class WholeCall:
         self.draft, self.call, self.channels = draft, call, channels
         self._lines: list[bytes] = []
         self._tracks = [
-            _Track(name, soundfile.SoundFile(draft.path / name, "w", SAMPLE_RATE, 1, "PCM_16", format="FLAC"))
+            _Track(name, soundfile.SoundFile(draft.empty(name), "w", SAMPLE_RATE, 1, "PCM_16", format="FLAC"))
             for name in (file_of("audio", number, channel, "flac") for number, channel in enumerate(channels, 1))
         ]
 
@@ -107,8 +108,7 @@ class WholeCall:
         track.pieces.clear()
 
     def _flush_lines(self) -> None:
-        with (self.draft.path / TIMELINE).open("ab") as file:
-            file.write(b"".join(line + b"\n" for line in self._lines))
+        append_private(self.draft.path / TIMELINE, b"".join(line + b"\n" for line in self._lines))
         self._lines.clear()
 
 
