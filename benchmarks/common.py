@@ -16,9 +16,9 @@ import numpy as np
 
 from model.config import SAMPLE_RATE
 from model.stream import Detector
+from monitor.audio import Audio, Chunk
 from monitor.config.schema import Config, ModelSection
 from monitor.session.setup import open_detector
-from monitor.types import Audio, Chunk
 
 RESULTS = Path("benchmarks/results")
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from benchmarks.common import configuration, voice
 from model.config import SAMPLE_RATE
+from monitor.audio import Audio, Chunk
 from monitor.config.schema import DashboardSection, JournalSection, ZeromqSection
 from monitor.session.watch import Watched, watch
-from monitor.types import Audio, Chunk
 
 CHUNK = SAMPLE_RATE // 100
 LOOP_S = 20.0

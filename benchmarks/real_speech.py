@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from benchmarks.trace import Audio, pause, whole_blocks
 from model.config import BLOCK, SAMPLE_RATE
+from monitor.audio import Chunk
 from monitor.errors import BadInputError
 from monitor.sources.recording import FileSource
-from monitor.types import Chunk
 from training.corpora.layouts import load_corpus
 
 PROMPTS = Path("/usr/share/asterisk/sounds")

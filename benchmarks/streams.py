@@ -35,6 +35,7 @@ from benchmarks.common import (
 )
 from model.config import BLOCK, BLOCK_S
 from model.stream import Detector
+from monitor.audio import Audio
 from monitor.config.schema import Config
 from monitor.delivery.publisher_sockets import Places
 from monitor.engine.loop import Engine
@@ -43,7 +44,6 @@ from monitor.engine.ring import Blocks, RingBank
 from monitor.engine.traces import Traces
 from monitor.events.bus import Bus
 from monitor.sinks.zeromq import ZeromqSink
-from monitor.types import Audio
 
 STACKED = (1, 64, 256)
 LOOP_S = 4.0

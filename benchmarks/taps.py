@@ -31,6 +31,7 @@ from benchmarks.common import RESULTS, configuration, detector_of, machine, pars
 from benchmarks.latency import free_address
 from benchmarks.many_calls import START_S, start
 from model.resample import resample_all
+from monitor.audio import Audio
 from monitor.commands.demo import make_call, read_mono
 from monitor.commands.simulate import parse_options
 from monitor.errors import BadInputError
@@ -41,7 +42,7 @@ from monitor.simulate.peer import Call, RefusedCallError, Tally
 from monitor.simulate.plan import Impairments
 from monitor.simulate.registry import PEERS, make_peer
 from monitor.subscriber import Subscriber
-from monitor.types import SAMPLE_RATE, Audio, Event
+from monitor.types import SAMPLE_RATE, Event
 
 DATAGRAMS = {"clean": Impairments(), "5 % loss": Impairments(loss=0.05), "reorder": Impairments(reorder=True)}
 CONNECTIONS = {"clean": Impairments(), "jitter 60 ms": Impairments(jitter_ms=60.0)}

@@ -12,10 +12,10 @@ import time
 
 import numpy as np
 
+from monitor.audio import Chunk
 from monitor.config.schema import InputSection
 from monitor.errors import MonitorError
 from monitor.sources.call_sides import open_sides
-from monitor.types import Chunk
 
 _one_line = threading.Lock()
 

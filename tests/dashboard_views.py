@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from monitor.types import ChannelView, Event, Reason, State, View
+from monitor.types import Event, Reason, State
+from monitor.views import ChannelView, View
 
 NAN = float("nan")
 FAULT = "device lost: USB Audio went away"

@@ -10,9 +10,9 @@ import numpy as np
 from av import AudioCodecContext, AudioFrame, CodecContext
 
 from model.resample import resample_all
+from monitor.audio import Audio
 from monitor.rtp.packet import RtpPacket
 from monitor.rtp.payload import STATIC, USUAL, Format
-from monitor.types import Audio
 
 OPUS = Format("OPUS", 48_000, 2)
 FORMATS = {**STATIC, **USUAL, 96: OPUS, 97: Format("L16", 16_000)}

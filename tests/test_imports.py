@@ -61,62 +61,53 @@ MAY_IMPORT = {
 hands the module to the microphone's backend, so that the line that installs PortAudio stands in one place. torchaudio
 and librosa: references of tests, too slow to load for a program."""
 
-PURE_WEBSOCKET = (
-    *("handler", "trust", "meter", "peer", "messages", "formats", "dialects", "track", "signatures"),
-    *("media_streams", "pcm", "pbx"),
-)
-PURE = {
-    "model/": ("threading", "time", "socket", "subprocess", "asyncio", "multiprocessing", "signal"),
-    "monitor/engine/decision.py": ("threading", "time", "datetime", "socket", "os", "torch"),
-    "monitor/engine/evidence.py": ("threading", "time", "datetime", "socket", "os", "torch"),
-    "monitor/engine/operating_point.py": ("threading", "time", "datetime", "socket", "os", "torch"),
-    "monitor/engine/event_data.py": ("threading", "time", "datetime", "socket", "os"),
-    "monitor/delivery/topics.py": ("threading", "time", "datetime", "socket", "os", "zmq"),
-    "monitor/delivery/catch_up.py": ("threading", "time", "datetime", "socket", "os", "zmq"),
-    "monitor/delivery/answer_timeout.py": ("threading", "time", "datetime", "socket", "os", "zmq"),
-    "monitor/delivery/recent_events.py": ("threading", "time", "datetime", "socket", "os", "zmq"),
-    "monitor/delivery/rate_limit.py": ("threading", "time", "datetime", "socket", "os", "zmq"),
-    "monitor/delivery/requests.py": ("threading", "time", "datetime", "socket", "os", "zmq"),
-    "monitor/delivery/zap.py": ("threading", "time", "datetime", "socket", "os", "zmq"),
-    "monitor/journal/chain.py": ("threading", "time", "datetime", "socket", "os", "zmq"),
-    "monitor/journal/verify.py": ("threading", "time", "datetime", "socket", "os", "zmq"),
-    "monitor/delivery/gaps.py": ("threading", "time", "datetime", "socket", "os", "zmq"),
-    "monitor/events/cloudevents.py": ("threading", "time", "datetime", "socket", "os"),
-    "monitor/events/schema/changes.py": ("threading", "time", "datetime", "socket", "os"),
-    "monitor/sinks/bodies.py": ("threading", "time", "socket", "os"),
-    "monitor/sinks/channels.py": ("threading", "time", "datetime", "socket", "os"),
-    "monitor/sinks/mqtt_state.py": ("threading", "time", "datetime", "socket", "os"),
-    "monitor/sinks/ocsf.py": ("threading", "time", "socket", "os"),
-    "monitor/sinks/retry.py": ("threading", "time", "socket", "os"),
-    "monitor/sinks/selection.py": ("threading", "time", "datetime", "socket", "os"),
-    "monitor/sinks/syslog_message.py": ("threading", "time", "datetime", "socket", "os"),
-    "monitor/rtp/": ("threading", "time", "datetime", "socket", "os"),
-    "monitor/events/redaction.py": ("threading", "time", "datetime", "socket", "os"),
-    "monitor/store/clip.py": ("threading", "time", "datetime", "socket", "os"),
-    "monitor/store/audio_history.py": ("threading", "time", "datetime", "socket", "os"),
-    "monitor/report/history.py": ("threading", "time", "datetime", "socket", "os"),
-    "monitor/report/charts.py": ("threading", "time", "datetime", "socket", "os"),
-    "monitor/report/page.py": ("threading", "time", "datetime", "socket", "os"),
-    "monitor/captures/": ("threading", "time", "datetime", "socket", "os"),
-    "monitor/web/snapshot.py": ("threading", "time", "datetime", "socket", "os"),
-    "monitor/web/browser_microphone.py": ("threading", "time", "datetime", "socket", "os"),
-    "monitor/taps/audiohook/": ("threading", "time", "datetime", "socket", "os", "asyncio", "websockets"),
-    **dict.fromkeys(
-        (f"monitor/taps/websocket/{name}.py" for name in PURE_WEBSOCKET),
-        ("threading", "time", "datetime", "socket", "os", "asyncio", "websockets"),
+OUTSIDE = ("threading", "time", "datetime", "socket", "os", "asyncio", "subprocess", "zmq", "websockets")
+"""Clocks, threads, sockets and the file system."""
+
+PURE = (
+    "monitor/captures/",
+    "monitor/rtp/",
+    "monitor/taps/audiohook/",
+    *(
+        f"monitor/taps/websocket/{name}.py"
+        for name in (
+            *("access", "dialects", "formats", "handler", "limits", "messages"),
+            *("pbx", "pcm", "peer", "signatures", "track", "twilio_media_streams"),
+        )
     ),
-    "monitor/dashboard/render.py": ("threading", "time", "datetime", "socket", "os"),
-}
-"""What decides, computes or draws has no clock, thread, socket or file."""
+    *(f"monitor/engine/{name}.py" for name in ("decision", "evidence", "event_data", "operating_point")),
+    *(f"monitor/events/{name}.py" for name in ("cloudevents", "redaction", "schema/changes")),
+    *(
+        f"monitor/delivery/{name}.py"
+        for name in ("answer_timeout", "catch_up", "gaps", "rate_limit", "recent_events", "requests", "topics", "zap")
+    ),
+    *(f"monitor/journal/{name}.py" for name in ("chain", "verify")),
+    *(f"monitor/sinks/{name}.py" for name in ("channels", "mqtt_state", "selection", "syslog_message")),
+    *(f"monitor/store/{name}.py" for name in ("audio_history", "clip")),
+    *(f"monitor/report/{name}.py" for name in ("charts", "history", "page")),
+    *(f"monitor/web/{name}.py" for name in ("browser_microphone", "snapshot")),
+    "monitor/dashboard/render.py",
+)
+"""What decides, computes or draws: files, or folders with a slash, that import nothing of OUTSIDE."""
+
+PURE_WITH_DATES = tuple(f"monitor/sinks/{name}.py" for name in ("bodies", "ocsf", "retry"))
+"""Likewise, but they read and write dates that their caller gives them."""
 
 HEAVY = ("torch", "numpy", "pydantic", "librosa", "sounddevice", "scipy", "zmq", "soundfile", "av", "paho")
 
 
 @dataclass(frozen=True)
 class Import:
+    """module: dotted, down to the file where it is one of ours. path: that file from ROOT, or "" for other packages."""
+
     file: str
     line: int
     module: str
+
+    @property
+    def path(self) -> str:
+        stem = self.module.replace(".", "/")
+        return next((path for path in (f"{stem}.py", f"{stem}/__init__.py") if (ROOT / path).is_file()), "")
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line} imports {self.module}"
@@ -141,7 +132,24 @@ def imports_of(file: str, source: str) -> Iterator[Import]:
             yield from (Import(file, node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file}:{node.lineno}: imports are absolute here"
-            yield Import(file, node.lineno, str(node.module))
+            whole = [Import(file, node.lineno, f"{node.module}.{alias.name}") for alias in node.names]
+            yield from (i if i.path else Import(file, i.line, str(node.module)) for i in whole)
+
+
+def room(file: str) -> str:
+    top, below = file.split("/")[:2]
+    return top if top == "model" else f"{top}/{below.removesuffix('.py')}"
+
+
+def circle(arrows: set[tuple[str, str]]) -> list[str]:
+    """The nodes that are left once those are taken away, again and again, that nothing leaves or nothing enters."""
+    while arrows:
+        inner = {a for a, _ in arrows} & {b for _, b in arrows}
+        left = {(a, b) for a, b in arrows if a in inner and b in inner}
+        if left == arrows:
+            return sorted(inner)
+        arrows = left
+    return []
 
 
 def _all() -> list[Import]:
@@ -175,10 +183,34 @@ def test_no_permission_is_left_over(package: str) -> None:
     assert not unused
 
 
+def _outside(places: tuple[str, ...], forbidden: tuple[str, ...]) -> list[str]:
+    return [str(i) for i in IMPORTS if _covers(places, i.file) and i.module.partition(".")[0] in forbidden]
+
+
 @pytest.mark.parametrize("place", PURE)
 def test_what_decides_has_no_clock_thread_or_socket(place: str) -> None:
-    wrong = [str(i) for i in IMPORTS if _covers((place,), i.file) and i.module.partition(".")[0] in PURE[place]]
-    assert not wrong
+    assert any(_covers((place,), i.file) for i in IMPORTS), f"there is no {place}"
+    assert not _outside((place,), OUTSIDE)
+
+
+def test_what_writes_dates_has_no_clock_thread_or_socket() -> None:
+    assert not _outside(PURE_WITH_DATES, tuple(name for name in OUTSIDE if name != "datetime"))
+
+
+def test_the_model_has_no_clock_thread_or_socket() -> None:
+    forbidden = ("threading", "time", "socket", "subprocess", "asyncio", "multiprocessing", "signal")
+    assert not _outside(("model/",), forbidden)
+
+
+def test_rooms_import_each_other_in_no_circle() -> None:
+    """A room is the first folder or file below monitor/ and below training/; model/ is one room."""
+    arrows = {(room(i.file), room(i.path)) for i in IMPORTS if i.path}
+    assert not circle({(a, b) for a, b in arrows if a != b})
+
+
+def test_a_circle_is_found() -> None:
+    assert circle({("a", "b"), ("b", "c"), ("d", "a")}) == []
+    assert circle({("a", "b"), ("b", "c"), ("c", "b"), ("d", "a")}) == ["b", "c"]
 
 
 def test_the_parser_sees_imports_in_functions_and_not_those_for_types() -> None:
@@ -193,6 +225,11 @@ def work():
         from torch import nn
 """
     assert [i.module for i in imports_of("x.py", source)] == ["typing", "zmq.auth", "torch"]
+
+
+def test_the_parser_names_the_file_that_an_import_reads() -> None:
+    found = list(imports_of("x.py", "from monitor.events import wire\nfrom monitor.events.wire import encode"))
+    assert [i.path for i in found] == ["monitor/events/wire.py"] * 2
 
 
 def _python(program: str) -> dict[str, object]:
@@ -214,6 +251,33 @@ helped = [m for m in {HEAVY!r} if m in sys.modules and m != "pydantic"]
 print(json.dumps(dict(imported=imported, helped=helped, status=status)))
 """)
     assert found == {"imported": [], "helped": [], "status": [0, 0, 0]}
+
+
+LIGHT = {
+    "monitor.types": (),
+    "monitor.errors": (),
+    "monitor.events": (),
+    **{
+        f"monitor.events.{name}": ()
+        for name in ("bus", "cloudevents", "redaction", "sink", "sink_worker", "wire", "write_ahead")
+    },
+    "monitor.events.schema.files": (),
+    "monitor.events.schema.models": ("pydantic",),
+    "monitor.engine.calls": (),
+    "monitor.subscriber": ("zmq",),
+    "monitor.config.schema": ("pydantic",),
+}
+"""What of HEAVY a module loads."""
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_a_light_module_stays_light(module: str) -> None:
+    found = _python(f"""
+import json, sys
+import {module}
+print(json.dumps(dict(loaded=[m for m in {HEAVY!r} if m in sys.modules])))
+""")
+    assert found["loaded"] == list(LIGHT[module])
 
 
 def test_importing_the_program_starts_no_thread_and_touches_no_sound_system() -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from monitor.audio import Audio, Chunk
 from monitor.commands.replay import Replay, replay
 from monitor.config.schema import Config
 from monitor.errors import BadInputError
 from monitor.sources.recording import FileSource
-from monitor.types import SAMPLE_RATE, Audio, Chunk
+from monitor.types import SAMPLE_RATE
 
 PROMPT_FOLDERS = (Path("demo/prompts"), Path("/usr/share/asterisk/sounds"))
 VOCODER = "channel"

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from math import inf, nan
 from pathlib import Path
 
+from monitor.audio import Source
 from monitor.captures.datagrams import is_capture
 from monitor.config.schema import Config
 from monitor.errors import BadInputError
 from monitor.sources.recording import FileSource
-from monitor.types import Source
 
 INTERRUPTED = 130
 

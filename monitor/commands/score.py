@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from model.config import BLOCK, BLOCK_S, SAMPLE_RATE
+from monitor.audio import Chunk
 from monitor.config.schema import Config
 from monitor.engine.decision import ALERT, CLEAR, LISTENING, STATES, SUSPICIOUS, UNKNOWN
 from monitor.engine.event_data import families
@@ -17,7 +18,7 @@ from monitor.engine.ring import Ring, RingBank
 from monitor.errors import BadInputError
 from monitor.session.setup import open_detector
 from monitor.sources.recording import FileSource
-from monitor.types import Chunk, Condition
+from monitor.types import Condition
 
 ROWS = 32
 READ_MS = 500

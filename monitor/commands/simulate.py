@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from monitor.audio import Audio, Chunk
 from monitor.errors import BadInputError
 from monitor.simulate.peer import Call, Peer, RefusedCallError, Tally
 from monitor.simulate.plan import Impairments
 from monitor.simulate.registry import PEERS, make_peer
 from monitor.sources.recording import FileSource
-from monitor.types import Audio, Chunk
 
 SPREAD_S = 0.01
 """Between the beginnings of two calls."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from monitor.audio import Audio
 from monitor.dashboard import palette, widgets, words
 from monitor.dashboard.canvas import Block, Frame, Row, cells, clean, cut, fit, piece, sized, spread, squeezed
 from monitor.dashboard.plain import board_words
 from monitor.dashboard.render import PROGRAM, Keys, below_rows, footer, rows_below
-from monitor.types import Audio, Board, CallRow
+from monitor.views import Board, CallRow
 
 WIDE = 100
 """Cells from which on a row has a timeline."""

@@ -18,7 +18,7 @@ from monitor.dashboard.canvas import Block, Frame
 from monitor.dashboard.keys import KeyReader
 from monitor.dashboard.plain import News, PlainScreen, summary_lines
 from monitor.dashboard.render import Keys, line, render
-from monitor.types import Board, View
+from monitor.views import Board, View
 
 Mode = Literal["full", "line", "plain", "off"]
 Shown = View | Board

@@ -6,7 +6,7 @@ from monitor.dashboard import digits, palette, widgets, words
 from monitor.dashboard.canvas import Block, Row, beside, boxed, cells, clean, cut, fit, piece, rule, sized
 from monitor.dashboard.parts import FACTS_WIDTH, LARGE_WIDTH, SMALL_WIDTH, Parts
 from monitor.dashboard.row_layout import Section, stack
-from monitor.types import ChannelView, View
+from monitor.views import ChannelView, View
 
 LABEL = "likelihood synthetic"
 LEAST_WIDTH, LEAST_ROWS = 44, 4

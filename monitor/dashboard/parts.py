@@ -10,7 +10,8 @@ from rich.style import Style
 
 from monitor.dashboard import digits, palette, widgets, words
 from monitor.dashboard.canvas import Block, Row, choose, clean, fit, piece, sized, wrapped
-from monitor.types import ChannelView, Reason, State, View
+from monitor.types import Reason, State
+from monitor.views import ChannelView, View
 
 GUTTER = 5
 """Cells for the values at the left of a chart."""

@@ -8,7 +8,8 @@ from typing import IO
 
 from monitor.dashboard import words
 from monitor.dashboard.canvas import clean
-from monitor.types import Board, ChannelView, Event, State, View
+from monitor.types import Event, State
+from monitor.views import Board, ChannelView, View
 
 STATUS_EVERY_S = 5.0
 

@@ -32,7 +32,8 @@ from monitor.dashboard.panel import compact, panel
 from monitor.dashboard.parts import Parts
 from monitor.dashboard.system import system_line, system_rows
 from monitor.disk.private import write_private
-from monitor.types import ChannelView, State, View
+from monitor.types import State
+from monitor.views import ChannelView, View
 
 SMALL_ROWS = 12
 """Terminals lower than this show one line for each channel."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from monitor.dashboard import palette, words
 from monitor.dashboard.canvas import Block, Row, choose, clean, fit, piece, sized, spread
-from monitor.types import View
+from monitor.views import View
 
 LABEL_WIDTH = 9
 

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from rich.segment import Segment
 from rich.style import Style
 
+from monitor.audio import Audio
 from monitor.dashboard import palette, words
 from monitor.dashboard.canvas import Block, Row, fit, piece
-from monitor.types import Audio, State
+from monitor.types import State
 
 _LEFT_EIGHTHS = " ▏▎▍▌▋▊▉"
 _LOWER_EIGHTHS = " ▁▂▃▄▅▆▇█"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from monitor.types import SAMPLE_RATE, ChannelView, Event, State
+from monitor.types import SAMPLE_RATE, Event, State
+from monitor.views import ChannelView
 
 UNKNOWN_NUMBER = "--"
 

@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from model.config import BLOCK
-from monitor.engine.event_data import Where
-from monitor.engine.ring import Ring
-from monitor.types import Chunk, Condition, Source
+from monitor.types import Condition
+
+if TYPE_CHECKING:
+    from monitor.audio import Source
+    from monitor.engine.ring import Ring
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A channel of a call, and its row in the pool."""
+
+    call: str
+    channel: str
+    row: int
 
 
 @dataclass
@@ -108,10 +120,10 @@ def capture(feed: Feed, source: Source) -> None:
         for item in source.chunks():
             if feed.ring.closed:
                 break
-            if isinstance(item, Chunk):
-                feed.ring.push(item, wait=not source.live)
-            else:
+            if isinstance(item, Condition):
                 feed.say(item)
+            else:
+                feed.ring.push(item, wait=not source.live)
     except Exception as error:  # noqa: BLE001 - of whatever kind: it must not look like the end of the audio
         feed.error = error
         feed.say(Condition("failed", str(error) or type(error).__name__, usable=False))

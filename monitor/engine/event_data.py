@@ -6,23 +6,13 @@ audio, the weights and the configuration.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from model.config import BLOCK_S, SAMPLE_RATE
+from monitor.engine.calls import Where
 from monitor.engine.decision import STATES
 from monitor.engine.pool import Pool
 from monitor.types import Event
 
 SHOWN_FAMILIES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """A channel of a call, and its row in the pool."""
-
-    call: str
-    channel: str
-    row: int
 
 
 def families(pool: Pool, row: int, *, whole: bool = False) -> dict[str, float]:

@@ -14,13 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from model.config import SAMPLE_RATE
+from monitor.audio import Source
 from monitor.config.schema import Config
 from monitor.engine.calls import Call, Feed, capture
 from monitor.engine.pool import Pool
 from monitor.engine.reporter import Reporter
 from monitor.engine.ring import Blocks, RingBank
 from monitor.events.bus import Bus
-from monitor.types import Source
 
 WAIT_S = 0.05
 TURN_S, LONGEST_TURN_S, TURN_SHARE = 0.02, 0.08, 0.5

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.config import BLOCK, SAMPLE_RATE
-from monitor.types import Audio, Chunk
+from monitor.audio import Audio, Chunk
 
 LONGEST_FILL = SAMPLE_RATE // 2
 """Samples of lost audio that are filled in; of a longer gap the rest is skipped."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.config import BLOCK, BLOCK_S
-from monitor.types import Audio
+from monitor.audio import Audio
 
 TIMELINE_STEP_S = 0.5
 BANDS = 24

@@ -14,7 +14,7 @@ from monitor.engine.decision import STATES
 from monitor.engine.evidence import posterior
 from monitor.engine.loop import Engine
 from monitor.engine.traces import TIMELINE_STEP_S, Traces
-from monitor.types import ChannelView, View
+from monitor.views import ChannelView, View
 
 
 def channel_view(engine: Engine, traces: Traces, call: Call, row: int) -> ChannelView:

@@ -16,9 +16,10 @@ from types import TracebackType
 from typing import Self
 
 from monitor.events import wire
+from monitor.events.sink import Sink
 from monitor.events.sink_worker import Lane, SinkStatus
 from monitor.events.write_ahead import Gate
-from monitor.types import Event, Sink
+from monitor.types import Event
 
 CLOSE_S = 0.4
 """What a sink may take to let go after its last event."""

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from monitor.errors import SinkError
-from monitor.types import Event, Sink
+from monitor.events.sink import Sink
+from monitor.types import Event
 
 TICK_S = 0.015
 """Between two calls of Sink.tick(); below the 20 ms that sinks are promised, to leave room for the scheduler."""

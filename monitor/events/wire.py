@@ -15,8 +15,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-
-import numpy as np
+from numbers import Integral, Real
 
 from monitor.errors import BadInputError
 from monitor.types import Event
@@ -150,18 +149,18 @@ def _dumps(encoder: json.JSONEncoder, value: Mapping[str, object]) -> str:
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, np.generic):
-        return value.item()
+    if isinstance(value, Integral):  # numpy's scalars, which are registered as such
+        return int(value)
+    if isinstance(value, Real):
+        return float(value)
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
 def _finite(value: object) -> object:
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
+    if isinstance(value, Real) and not isinstance(value, Integral):
+        return float(value) if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.audio import Audio
 from monitor.rtp.sound import Sound, join
-from monitor.types import Audio
 
 
 class Aligner:

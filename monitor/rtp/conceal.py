@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from monitor.types import Audio
+from monitor.audio import Audio
 
 LONGEST_S = 0.06
 """Of a longer loss the rest is not concealed."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.audio import Audio
 from monitor.rtp.payload import Format, PayloadError, open_decoder
-from monitor.types import Audio
 
 if TYPE_CHECKING:
     from av import AudioCodecContext

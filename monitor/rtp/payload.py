@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 
-from monitor.types import Audio
+from monitor.audio import Audio
 
 if TYPE_CHECKING:
     from av import AudioCodecContext

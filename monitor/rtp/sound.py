@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.types import Audio
+from monitor.audio import Audio
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,13 @@ from collections.abc import Mapping
 import numpy as np
 
 from model.resample import StreamResampler
+from monitor.audio import Audio
 from monitor.rtp.conceal import LONGEST_S, conceal
 from monitor.rtp.jitter import JitterState, Ordered, Result, accept, expire, flush
 from monitor.rtp.packet import RtpPacket
 from monitor.rtp.payload import SILENT, Decoder, Format, PayloadError, duration_s, open_decoder
 from monitor.rtp.sound import NOTHING, Sound, join
-from monitor.types import SAMPLE_RATE, Audio
+from monitor.types import SAMPLE_RATE
 
 GIVE_UP_S = 0.1
 """A packet that is missing for so long is lost: more than networks that carry calls reorder by."""

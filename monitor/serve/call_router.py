@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.resample import StreamResampler
+from monitor.audio import Audio, Chunk
 from monitor.engine.calls import Call
 from monitor.engine.loop import Engine
 from monitor.taps.tap_events import (
@@ -22,7 +23,7 @@ from monitor.taps.tap_events import (
     Happening,
     RefusedError,
 )
-from monitor.types import SAMPLE_RATE, Audio, Chunk, Condition
+from monitor.types import SAMPLE_RATE, Condition
 
 MOST_PARTIES = 2
 LONGEST_HOLE_S = 0.5

@@ -11,7 +11,8 @@ from monitor.engine.loop import Engine
 from monitor.engine.traces import Traces
 from monitor.engine.view import channel_view, elapsed_s, view
 from monitor.serve.call_router import Switchboard
-from monitor.types import Board, CallRow, ChannelView, State, View
+from monitor.types import State
+from monitor.views import Board, CallRow, ChannelView, View
 
 GRAVITY = {State.ALERT: 0, State.SUSPICIOUS: 1, State.UNKNOWN: 2, State.CLEAR: 3, State.LISTENING: 4}
 

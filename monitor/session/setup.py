@@ -15,8 +15,9 @@ from model.stream import Detector
 from monitor.config.schema import Config, ModelSection
 from monitor.engine.loop import Engine
 from monitor.errors import BadInputError, WeightsError
+from monitor.events.sink import Sink
 from monitor.session.warnings import warn
-from monitor.types import Board, Sink, View
+from monitor.views import Board, View
 
 if TYPE_CHECKING:
     from monitor.dashboard import Dashboard

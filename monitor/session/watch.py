@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from monitor.audio import Source
 from monitor.config.schema import Config
 from monitor.engine.loop import Engine
 from monitor.engine.pool import Pool
@@ -30,7 +31,7 @@ from monitor.session.setup import (
 )
 from monitor.session.warnings import Notices
 from monitor.sinks.registry import open_sinks
-from monitor.types import Source, View
+from monitor.views import View
 
 DONE, INCOMPLETE, ALERTED, INTERRUPTED = 0, 2, 3, 130
 FAULT_WAIT_S = 15.0

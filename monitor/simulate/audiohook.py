@@ -22,13 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.resample import resample_all
+from monitor.audio import Audio
 from monitor.errors import BadInputError
 from monitor.rtp.encode import companded
 from monitor.simulate.peer import Call, RefusedCallError, Tally, paced
 from monitor.simulate.websocket import OPTIONS, USUAL, Dial, dialled
 from monitor.taps.audiohook.messages import EXTERNAL, INTERNAL, NOBODY, RATE, VERSION, Media, write_duration
 from monitor.taps.audiohook.signature import signed_headers
-from monitor.types import SAMPLE_RATE, Audio
+from monitor.types import SAMPLE_RATE
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection

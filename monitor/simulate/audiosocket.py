@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.resample import resample_all
+from monitor.audio import Audio
 from monitor.errors import BadInputError
 from monitor.rtp.encode import integers
 from monitor.simulate.peer import Call, RefusedCallError, Tally, number, paced
 from monitor.simulate.plan import in_order
 from monitor.taps.audiosocket.frames import DTMF, HANGUP, RATES, UUID, FrameParser, pack
-from monitor.types import SAMPLE_RATE, Audio
+from monitor.types import SAMPLE_RATE
 
 KINDS = {rate: kind for kind, rate in RATES.items()}
 PATIENCE_S = 5.0

@@ -8,9 +8,10 @@ from typing import Literal
 import numpy as np
 
 from model.resample import resample_all
+from monitor.audio import Audio
 from monitor.errors import BadInputError
 from monitor.rtp.encode import companded, integers
-from monitor.types import SAMPLE_RATE, Audio
+from monitor.types import SAMPLE_RATE
 
 
 def linear(samples: Audio) -> bytes:

@@ -10,9 +10,9 @@ from typing import Protocol
 
 import numpy as np
 
+from monitor.audio import Audio
 from monitor.errors import BadInputError
 from monitor.simulate.plan import Impairments, departures
-from monitor.types import Audio
 
 
 class RefusedCallError(Exception):

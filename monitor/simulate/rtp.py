@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.resample import resample_all
+from monitor.audio import Audio
 from monitor.errors import BadInputError
 from monitor.rtp.encode import encode
 from monitor.rtp.packet import GOODBYE, HEADER, VERSION
 from monitor.rtp.payload import STATIC, Format, PayloadError
 from monitor.simulate.peer import Call, Tally, number, paced
-from monitor.types import SAMPLE_RATE, Audio
+from monitor.types import SAMPLE_RATE
 
 FORMATS: Mapping[str, tuple[int, Format]] = {
     "PCMU": (0, STATIC[0]),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from monitor.config.schema import Config
-from monitor.types import Sink
+from monitor.events.sink import Sink
 
 
 def _webhook(config: Config, epoch: str) -> Sink | None:  # noqa: ARG001

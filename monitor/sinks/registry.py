@@ -8,8 +8,8 @@ from pathlib import Path
 from monitor.config.addresses import check_reach
 from monitor.config.schema import Config, ZeromqSection
 from monitor.events import wire
+from monitor.events.sink import Sink
 from monitor.sinks.outlets import OUTLETS
-from monitor.types import Sink
 
 Builder = Callable[[Config, str], Sink | None]
 

@@ -18,7 +18,8 @@ from monitor.disk.locking import lock
 from monitor.disk.private import open_private, write_private
 from monitor.errors import BadInputError, SinkError
 from monitor.events import wire
-from monitor.types import Event, Sink
+from monitor.events.sink import Sink
+from monitor.types import Event
 
 MOST_BYTES = 64 << 20
 FLAGS = os.O_RDWR | os.O_APPEND

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from monitor.audio import Source
 from monitor.config.schema import InputSection
 from monitor.errors import BadInputError
-from monitor.types import Source
 
 
 @dataclass(frozen=True, slots=True)

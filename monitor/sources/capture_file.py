@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from monitor.audio import Chunk
 from monitor.captures.calls import CapturedCall, Leg, find_calls
 from monitor.captures.datagrams import CutOffError, Datagram, datagrams
 from monitor.errors import BadInputError
@@ -17,7 +18,7 @@ from monitor.rtp.align import Aligner
 from monitor.rtp.packet import MalformedPacketError, is_rtcp, parse_rtp
 from monitor.rtp.sound import Sound
 from monitor.rtp.stream import RtpStream
-from monitor.types import SAMPLE_RATE, Chunk, Condition
+from monitor.types import SAMPLE_RATE, Condition
 
 LAG_S = 0.5
 """The audio of a moment is complete so long after it: the jitter buffer, and what a sender sends in bursts."""

@@ -12,8 +12,9 @@ from typing import Protocol
 
 import numpy as np
 
+from monitor.audio import Audio
 from monitor.errors import BadInputError
-from monitor.types import Audio, Condition
+from monitor.types import Condition
 
 FRAMES = 4096
 """Frames of one block; fixed, so that what a damaged file yields does not depend on the reader."""

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from model.resample import StreamResampler
+from monitor.audio import Chunk
 from monitor.sources.device_stream import Block
 from monitor.sources.stall_detection import ArrivalClock
-from monitor.types import SAMPLE_RATE, Chunk
+from monitor.types import SAMPLE_RATE
 
 
 class Track:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
+from monitor.audio import Audio
 from monitor.errors import BadInputError, MonitorError, SourceError
 from monitor.sources.portaudio import Backend, RawStream, in_thread, quiet_stderr
 from monitor.sources.portaudio_devices import InputDevice, find_input
 from monitor.sources.pulse import PulseSource
-from monitor.types import Audio
 
 OPEN_WAIT_S = 10.0
 """How long the first opening may take; a sound server that is stopped never answers."""

@@ -14,6 +14,7 @@ from dataclasses import replace
 from queue import Empty
 from typing import Any
 
+from monitor.audio import Chunk
 from monitor.config.schema import InputSection
 from monitor.errors import BadInputError, MonitorError
 from monitor.sources.device_clock import Track
@@ -22,7 +23,7 @@ from monitor.sources.device_stream import Block, Capture, RouteWatch, Wish, clos
 from monitor.sources.portaudio import Backend, PortAudio, in_thread, quiet_stderr
 from monitor.sources.portaudio_devices import DEFAULT_NAMES
 from monitor.sources.stall_detection import Health, ZeroRun
-from monitor.types import SAMPLE_RATE, Chunk, Condition
+from monitor.types import SAMPLE_RATE, Condition
 
 POLL_S = 0.05
 ANSWER_WAIT_S = 3.0

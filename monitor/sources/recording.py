@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from model.resample import StreamResampler
+from monitor.audio import Audio, Chunk
 from monitor.errors import BadInputError
 from monitor.sources.decoders import HINT, Reader, open_recording
-from monitor.types import SAMPLE_RATE, Audio, Chunk, Condition
+from monitor.types import SAMPLE_RATE, Condition
 
 
 def channel_names(count: int) -> tuple[str, ...]:

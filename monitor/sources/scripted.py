@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 
-from monitor.types import Chunk, Condition
+from monitor.audio import Chunk
+from monitor.types import Condition
 
 
 class ScriptedSource:

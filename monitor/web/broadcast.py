@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import Protocol
 
-from monitor.types import Board, View
+from monitor.views import Board, View
 from monitor.web import snapshot
 
 PERIOD_S = 0.25

@@ -13,8 +13,9 @@ from typing import Protocol
 
 import numpy as np
 
+from monitor.audio import Audio
 from monitor.engine.calls import Call
-from monitor.types import SAMPLE_RATE, Audio
+from monitor.types import SAMPLE_RATE
 
 STEP_S = 0.06
 LEAD_S = 0.2

@@ -10,7 +10,9 @@ from collections import Counter
 
 import numpy as np
 
-from monitor.types import SAMPLE_RATE, Audio, Board, CallRow, ChannelView, Event, View
+from monitor.audio import Audio
+from monitor.types import SAMPLE_RATE, Event
+from monitor.views import Board, CallRow, ChannelView, View
 
 MOST_ROWS = 300
 MOST_EVENTS = 40

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from monitor.audio import Audio
 from monitor.rtp.payload import STATIC, open_decoder
 from monitor.taps.audiohook.messages import (
     NOBODY,
@@ -29,7 +30,6 @@ from monitor.taps.audiohook.messages import (
 from monitor.taps.audiohook.signature import Signed
 from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallResumed, CallStarted, Happening
 from monitor.taps.websocket.handler import BadMessageError, Close, Send, Step, Unheard, named
-from monitor.types import Audio
 
 NAME = "audiohook"
 NEVER_CAME = RATE // 4

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.resample import StreamResampler
+from monitor.audio import Audio
 from monitor.captures.datagrams import Endpoint
 from monitor.taps.audiosocket.frames import DTMF, ERROR, ERRORS, HANGUP, RATES, UUID, Frame, FrameParser
 from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallResumed, CallStarted, Happening
-from monitor.types import SAMPLE_RATE, Audio
+from monitor.types import SAMPLE_RATE
 
 CREDIT_S, CREDIT_RATE = 0.5, 1.5
 """So much audio may come at once, and so many times as much as time passes; then the peer is read more slowly."""

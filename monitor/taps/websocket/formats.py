@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from monitor.audio import Audio
 from monitor.rtp.payload import Format
 from monitor.taps.websocket.handler import UNSUPPORTED, BadMessageError
-from monitor.types import Audio
 
 LITTLE = "L16LE"
 """16-bit samples, little-endian, as all of these vendors send them; L16 of RTP is big-endian."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from monitor.audio import Audio
 from monitor.rtp.payload import Format, PayloadError, open_decoder
 from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted, Happening
 from monitor.taps.websocket.formats import LITTLE, decode_little
 from monitor.taps.websocket.handler import POLICY, BadMessageError, Request, Step, Unheard, named
-from monitor.types import Audio
 
 PAUSE_S = 0.5
 """Bytes carry no time: where so much more of it has passed than audio came, the sender paused."""

@@ -13,6 +13,7 @@ from captured import A6, B6, BEGUN, A, B, End, answer, capture, invite, packed
 from helpers import events_of, make_weights, run_here, timeless
 from rtp_senders import sent
 
+from monitor.audio import Audio, Chunk
 from monitor.captures.calls import find_calls
 from monitor.captures.datagrams import CutOffError, Datagram, datagrams, is_capture
 from monitor.captures.sip import parse_sip
@@ -20,7 +21,7 @@ from monitor.errors import BadInputError
 from monitor.rtp.packet import RtpPacket
 from monitor.rtp.sdp import parse_sdp
 from monitor.sources.capture_file import CaptureSource, captured_calls
-from monitor.types import Audio, Chunk, Condition
+from monitor.types import Condition
 
 Sent = list[tuple[float, End, End, bytes]]
 

@@ -30,11 +30,11 @@ from helpers import (
     write_wav,
 )
 
+from monitor.audio import Chunk
 from monitor.config.schema import Config
 from monitor.errors import SourceError
 from monitor.session.watch import Watched, watch
 from monitor.sources.scripted import ScriptedSource
-from monitor.types import Chunk
 from training.evaluate.scoring import score_clips
 
 Run = Callable[..., Ran]

@@ -12,7 +12,7 @@ from rich.console import Console
 from monitor.dashboard.calls_table import board_line, board_summary, render_board
 from monitor.dashboard.plain import News, board_words
 from monitor.dashboard.render import Keys
-from monitor.types import Board, CallRow
+from monitor.views import Board, CallRow
 
 
 def board(*rows: CallRow, **changes: object) -> Board:

@@ -25,7 +25,8 @@ from monitor.config.schema import DashboardSection
 from monitor.dashboard import Dashboard
 from monitor.dashboard.keys import KeyReader
 from monitor.dashboard.live import resolve_mode
-from monitor.types import Event, State, View
+from monitor.types import Event, State
+from monitor.views import View
 
 WAIT_S = 10.0
 FAST = DashboardSection(mode="full", redraws_per_second=10.0)

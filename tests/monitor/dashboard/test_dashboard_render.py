@@ -14,7 +14,8 @@ from rich.console import Console
 
 from monitor.dashboard import export_svg, line, plain_line, render, summary_lines, widgets, words
 from monitor.dashboard.canvas import cells, clean, cut, fit, piece, squeezed, wrapped
-from monitor.types import Event, Reason, State, View
+from monitor.types import Event, Reason, State
+from monitor.views import View
 
 ESCAPE = "\x1b"
 LONG = "a name that is long enough to be cut anywhere 呼び出し"

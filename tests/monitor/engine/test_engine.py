@@ -13,6 +13,7 @@ from helpers import Audio, Says, make_detector, turning_call, voice
 
 from model.config import BLOCK, SAMPLE_RATE
 from model.packed import PackedStreams
+from monitor.audio import Chunk, Source
 from monitor.config.schema import Config
 from monitor.engine.loop import Engine
 from monitor.engine.pool import Pool
@@ -21,7 +22,7 @@ from monitor.errors import SourceError
 from monitor.events.bus import Bus
 from monitor.sinks.memory import MemorySink
 from monitor.sources.scripted import ScriptedSource
-from monitor.types import Chunk, Condition, Event, Source
+from monitor.types import Condition, Event
 
 QUICK = {"evidence": {"memory_s": 1.5}, "alerts": {"close_hold_s": 1.0, "update_every_s": 1.0, "unknown_after_s": 3.0}}
 SILENCE = np.zeros(5 * SAMPLE_RATE, np.float32)

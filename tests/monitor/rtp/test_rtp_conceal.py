@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rtp_senders import voice
 
+from monitor.audio import Audio
 from monitor.rtp.conceal import LONGEST_S, conceal
 from monitor.rtp.sound import NOTHING, Sound, join
-from monitor.types import Audio
 
 
 def between(audio: Audio, at: int, n: int, rate: int) -> Audio:

@@ -15,11 +15,11 @@ import pytest
 from av import AudioCodecContext
 from rtp_senders import FORMATS, sent
 
+from monitor.audio import Audio
 from monitor.rtp.packet import RtpPacket
 from monitor.rtp.payload import STATIC, Format, PayloadError, duration_s, open_decoder
 from monitor.rtp.sound import Sound, join
 from monitor.rtp.stream import LONGEST_PAUSE_S, RtpStream
-from monitor.types import Audio
 
 if TYPE_CHECKING:
     from av.audio import AudioStream

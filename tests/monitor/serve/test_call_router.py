@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from helpers import make_detector, turning_call, voice
 
+from monitor.audio import Audio
 from monitor.config.schema import Config
 from monitor.engine.loop import LONGEST_TURN_S, STRAINED_FOR_S, TURN_S, Engine
 from monitor.engine.pool import Pool
@@ -24,7 +25,8 @@ from monitor.serve.server_view import BoardKeeper
 from monitor.serve.tap_listeners import Listeners
 from monitor.sinks.memory import MemorySink
 from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallResumed, CallStarted, RefusedError
-from monitor.types import SAMPLE_RATE, Audio, Board, Event, View
+from monitor.types import SAMPLE_RATE, Event
+from monitor.views import Board, View
 
 MAX_CALLS = 3
 QUICK = {"evidence": {"memory_s": 1.5}, "alerts": {"close_hold_s": 1.0}}

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from monitor.audio import Chunk
 from monitor.config.schema import InputSection
 from monitor.errors import BadInputError, SourceError
 from monitor.sources import device_stream, live_input
@@ -22,7 +23,7 @@ from monitor.sources.device_kind import LOOPBACK
 from monitor.sources.live_input import DeviceSource
 from monitor.sources.portaudio_devices import InputDevice, find_input
 from monitor.sources.pulse import PulseSource
-from monitor.types import Chunk, Condition
+from monitor.types import Condition
 
 MIC = InputDevice(0, "USB mic", "ALSA", 1, 16_000, True)
 STEREO = InputDevice(1, "Laptop", "ALSA", 2, 16_000, False)

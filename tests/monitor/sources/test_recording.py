@@ -15,11 +15,12 @@ import pytest
 import soundfile as sf
 
 from model.resample import resample_all
+from monitor.audio import Chunk
 from monitor.config.schema import InputSection
 from monitor.errors import BadInputError
 from monitor.sources import Request, open_source
 from monitor.sources.recording import FileSource
-from monitor.types import Chunk, Condition
+from monitor.types import Condition
 
 
 def tone(rate: int, seconds: float, channels: int = 1) -> np.ndarray:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from monitor.audio import Chunk
 from monitor.sources.device_clock import Track
 from monitor.sources.device_stream import Block
 from monitor.sources.stall_detection import ArrivalClock, Health, ZeroRun
-from monitor.types import Chunk, Condition
+from monitor.types import Condition
 
 RATE = 16_000
 BLOCK = 160

@@ -26,6 +26,7 @@ from helpers import (
 )
 
 from model.config import BLOCK, SAMPLE_RATE
+from monitor.audio import Chunk
 from monitor.config.schema import Config
 from monitor.engine.calls import Call, Feed
 from monitor.engine.loop import Engine
@@ -37,7 +38,7 @@ from monitor.sinks.evidence import EvidenceSink
 from monitor.sinks.memory import MemorySink
 from monitor.sources.scripted import ScriptedSource
 from monitor.store.verify import verify_folder
-from monitor.types import Chunk, Event
+from monitor.types import Event
 
 Run = Callable[..., Ran]
 SPAN = ("evidence_store.before_s=3", "evidence_store.after_s=2")

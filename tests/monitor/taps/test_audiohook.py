@@ -26,7 +26,7 @@ from helpers import (
 )
 from telephone import make_telephone_weights
 
-from monitor.types import Audio
+from monitor.audio import Audio
 
 KEY, SECRET = "SGVsbG8sIEkgYW0gdGhlIEFQSSBrZXkh", "TXlTdXBlclNlY3JldEtleVRlbGxOby0xITJAMyM0JDU="
 """Of the example in the documentation of AudioHook."""

@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.resample import resample_all
+from monitor.audio import Audio
 from monitor.rtp.encode import integers
 from monitor.taps.audiosocket.connection import FLOOD_S, MOST_CHANGES, MOST_UNKNOWN, Conversation, Rules
 from monitor.taps.audiosocket.frames import DTMF, ERROR, HANGUP, RATES, UUID, pack
 from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallResumed, CallStarted, Happening
-from monitor.types import SAMPLE_RATE, Audio
+from monitor.types import SAMPLE_RATE
 
 NAME = uuid.UUID("7e8c9f2a-0b1c-4d2e-8f3a-4b5c6d7e8f90")
 HELLO = pack(UUID, NAME.bytes)

@@ -13,11 +13,12 @@ import pytest
 from helpers import turning_call, write_wav
 
 from model.resample import resample_all
+from monitor.audio import Audio
 from monitor.config.taps import RtpSection
 from monitor.rtp.sound import Sound
 from monitor.taps.rtp.listener import RtpListener
 from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted, Happening
-from monitor.types import SAMPLE_RATE, Audio
+from monitor.types import SAMPLE_RATE
 
 LIMIT_S = 40.0
 LEAST = {"PCMU": 0.99, "PCMA": 0.99, "G722": 0.999, "L16": 0.999, "OPUS": 0.95}

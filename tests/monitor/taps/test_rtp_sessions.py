@@ -12,6 +12,7 @@ from captured import packed
 from numpy.typing import NDArray
 from rtp_senders import FORMATS, packets, sent
 
+from monitor.audio import Audio
 from monitor.rtp.packet import RtpPacket
 from monitor.rtp.payload import STATIC, USUAL
 from monitor.rtp.sound import Sound
@@ -19,7 +20,7 @@ from monitor.taps.rtp.flood_guard import CALLS_AT_ONCE, CALLS_PER_S, MOST_STRANG
 from monitor.taps.rtp.sessions import KEPT, MOST_CANDIDATES, YOUNG_S, Line, RtpDesk
 from monitor.taps.rtp.stream_audio import CREDIT_RATE, CREDIT_S, FLOOD_S
 from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted, Happening
-from monitor.types import SAMPLE_RATE, Audio
+from monitor.types import SAMPLE_RATE
 
 ONE = Line((5004,), ("party",), ({**STATIC, **USUAL},))
 TWO = Line((5004, 5006), ("caller", "callee"), (FORMATS, FORMATS))

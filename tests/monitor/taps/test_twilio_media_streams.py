@@ -13,6 +13,7 @@ import pytest
 from helpers import voice
 
 from model.resample import resample_all
+from monitor.audio import Audio
 from monitor.config.taps import TapsSection
 from monitor.rtp.payload import Format, open_decoder
 from monitor.rtp.sound import Sound
@@ -21,7 +22,7 @@ from monitor.taps.websocket.dialects import DIALECTS
 from monitor.taps.websocket.handler import BadMessageError, Close, Request, Step, Unheard
 from monitor.taps.websocket.peer import Peer
 from monitor.taps.websocket.twilio_media_streams import UNANNOUNCED, MediaStreams, open_stream
-from monitor.types import SAMPLE_RATE, Audio
+from monitor.types import SAMPLE_RATE
 
 TWILIO_START = """{
   "event": "start", "sequenceNumber": "1",

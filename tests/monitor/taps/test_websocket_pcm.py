@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from helpers import voice
 
+from monitor.audio import Audio
 from monitor.config.taps import TapsSection
 from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted
 from monitor.taps.websocket.handler import BadMessageError, Handler, RefusedRequestError, Request, Step, Unheard
 from monitor.taps.websocket.pbx import open_asterisk, open_freeswitch, open_vonage
 from monitor.taps.websocket.registry import PROTOCOLS, make_handler
-from monitor.types import Audio
 
 NOTHING = TapsSection()
 MEDIA_START = (

@@ -9,7 +9,7 @@ import dashboard_views as views
 import numpy as np
 import pytest
 
-from monitor.types import Board, CallRow, ChannelView
+from monitor.views import Board, CallRow, ChannelView
 from monitor.web.broadcast import MOST_SEEN, Want, read_want
 from monitor.web.snapshot import MOST_EVENTS, MOST_ROWS, details, lines, table
 

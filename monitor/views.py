@@ -1,0 +1,95 @@
+"""What the terminal and the page show, as values: a channel, a call, the table of a server's calls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from monitor.audio import Audio
+from monitor.types import Event, Reason, State
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelView:
+    """What a screen shows of one channel.
+
+    reason: what the newest block is. families: (name, probability), most likely first. timeline: float32 (n,)
+    p_fake, oldest first, NaN where there was no evidence, one value every timeline_step_s. spectrogram: float32
+    (n, 24) dB relative to full scale, oldest first, one column every 20 ms. fault: why the input cannot be
+    trusted, or "". bandwidth: wideband, telephone or, before enough speech, unknown.
+    """
+
+    name: str
+    state: State
+    reason: Reason
+    fault: str
+    p_fake: float
+    llr: float
+    net_speech_s: float
+    needed_speech_s: float
+    families: tuple[tuple[str, float], ...]
+    level_dbfs: float
+    peak_dbfs: float
+    timeline: Audio
+    timeline_step_s: float
+    spectrogram: Audio
+    alert_since_s: float | None
+    alerts: int
+    lost_s: float
+    bandwidth: str = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a screen shows of one call. Latencies are from the capture of a block to its published score, NaN for
+    a recording. alerts: opened so far, in all calls. back: there is a table of calls to go back to.
+    """
+
+    call: str
+    source: str
+    live: bool
+    elapsed_s: float
+    total_s: float | None
+    channels: tuple[ChannelView, ...]
+    latency_p50_ms: float
+    latency_p99_ms: float
+    ring_fill_s: float
+    lost_s: float
+    model: str
+    device: str
+    publisher: str
+    health: tuple[str, ...]
+    events: tuple[Event, ...]
+    suspicious_p: float
+    alert_p: float
+    finished: bool
+    alerts: int = 0
+    back: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """What a table shows of one call. gravest: of its channels. channels: how many there are."""
+
+    call: str
+    origin: str
+    elapsed_s: float
+    gravest: ChannelView
+    channels: int
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """What a screen shows of a server.
+
+    rows: gravest first. whole: of all calls, without their channels. cursor: the call that enter opens, or "". started,
+    ended, refused: calls so far. taps: what listens where, and what is wrong with it.
+    """
+
+    rows: tuple[CallRow, ...]
+    whole: View
+    cursor: str
+    max_calls: int
+    started: int
+    ended: int
+    refused: int
+    taps: tuple[str, ...]
