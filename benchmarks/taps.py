@@ -32,14 +32,14 @@ from benchmarks.latency import free_address
 from benchmarks.many_calls import START_S, start
 from model.resample import resample_all
 from monitor.audio import Audio
-from monitor.commands.demo import make_call, read_mono
-from monitor.commands.simulate import parse_options
 from monitor.errors import BadInputError
 from monitor.events import wire
 from monitor.rtp.encode import encode
 from monitor.rtp.payload import Format, open_decoder
+from monitor.session.demo import make_call, read_mono
 from monitor.simulate.peer import Call, RefusedCallError, Tally
 from monitor.simulate.plan import Impairments
+from monitor.simulate.play import parse_options
 from monitor.simulate.registry import PEERS, make_peer
 from monitor.subscriber import Subscriber
 from monitor.types import SAMPLE_RATE, Event

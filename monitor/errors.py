@@ -1,4 +1,4 @@
-"""The faults that the monitor knows. Only monitor/entry.py prints them and exits."""
+"""The faults that the monitor knows. Only monitor/cli/main.py prints them and exits."""
 
 from __future__ import annotations
 

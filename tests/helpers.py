@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from model.checkpoint import save_detector
 from model.config import FAMILIES, SAMPLE_RATE, DetectorConfig, FeatureConfig, NetworkConfig
 from model.stream import Detector
-from monitor.entry import run_cli
+from monitor.cli.main import run_cli
 
 Audio = NDArray[np.float32]
 Says = Literal["synthetic", "genuine", "hiss"]

@@ -29,7 +29,6 @@ MAY_IMPORT = {
     "rich": ("monitor/dashboard/",),
     "typer": (
         "monitor/cli/",
-        "monitor/entry.py",
         "training/cli/main.py",
         "training/cli/evaluate.py",
         "training/cli/material.py",
@@ -243,9 +242,9 @@ def _python(program: str) -> dict[str, object]:
 def test_the_command_line_and_its_help_load_nothing_heavy() -> None:
     found = _python(f"""
 import json, sys
-import monitor.entry
+import monitor.cli.main
 imported = [m for m in {HEAVY!r} if m in sys.modules]
-status = [monitor.entry.run_cli(words) for words in (["--help"], ["replay", "--help"], ["--version"])]
+status = [monitor.cli.main.run_cli(words) for words in (["--help"], ["replay", "--help"], ["--version"])]
 # typer itself loads pydantic once it reads a command line.
 helped = [m for m in {HEAVY!r} if m in sys.modules and m != "pydantic"]
 print(json.dumps(dict(imported=imported, helped=helped, status=status)))

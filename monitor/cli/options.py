@@ -61,6 +61,9 @@ Speed = Annotated[
 Picture = Annotated[
     Path | None, typer.Option(metavar="FILE", help="At the end, write the last screen to this file as an SVG picture.")
 ]
+KeyFile = Annotated[
+    Path | None, typer.Option("--key", metavar="FILE", help="The secret that sealed the evidence (evidence_store.key).")
+]
 
 
 USUAL_VALUES = {"--web": "127.0.0.1:8000"}

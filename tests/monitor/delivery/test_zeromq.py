@@ -386,8 +386,8 @@ def command(address: str, *options: str) -> subprocess.Popen[str]:
     asked = ", ".join(option for option in options if not option.startswith("as_json"))
     as_json = "as_json=True" in options
     script = (
-        "import sys; from monitor.commands.subscribe import Wanted, subscribe;"
-        f"sys.exit(subscribe({address!r}, {as_json}, Wanted({asked})))"
+        "import sys; from monitor.cli.subscribe import Wanted, follow;"
+        f"sys.exit(follow({address!r}, {as_json}, Wanted({asked}), False))"
     )
     return subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path.cwd()

@@ -27,9 +27,9 @@ from test_serve import of, serving
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from monitor.commands.simulate import read_call
 from monitor.simulate.peer import Call, Tally
 from monitor.simulate.plan import Impairments
+from monitor.simulate.play import read_call
 from monitor.simulate.registry import make_peer
 
 ANYWHERE = ("--websocket", "127.0.0.1:0")

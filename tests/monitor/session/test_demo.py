@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from monitor.commands.demo import find_prompts, make_call
 from monitor.errors import BadInputError
+from monitor.session.demo import find_prompts, make_call
 from monitor.types import SAMPLE_RATE
 
 

@@ -7,10 +7,15 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from monitor.config.schema import Config
+import typer
+
+from monitor.cli.option_groups import PublishOptions, expand_options
 from monitor.errors import MonitorError
+
+if TYPE_CHECKING:
+    from monitor.config.schema import Config
 
 Grade = Literal["ok", "note", "fault"]
 RECORD_S = 0.6
@@ -138,7 +143,7 @@ def _formats(config: Config) -> Iterator[Finding]:  # noqa: ARG001
 CHECKS: tuple[Callable[[Config], Iterator[Finding]], ...] = (_sound, _device, _weights, _port, _formats)
 
 
-def doctor(config: Config) -> int:
+def run_checks(config: Config) -> int:
     """Print a line for each check, and under each fault the line that mends it. Returns 0, or 2 with a fault."""
     faults = 0
     for check in CHECKS:
@@ -148,3 +153,13 @@ def doctor(config: Config) -> int:
                 print(f"{'':21} -> {finding.mend}", flush=True)
             faults += finding.grade == "fault"
     return 2 if faults else 0
+
+
+@expand_options
+def doctor(*, options: PublishOptions) -> None:
+    """Check sound system, microphone, system audio, network weights, processor, port and file formats.
+
+    Under each fault stands the line that mends it. Exit status 2 if there is any.
+    """
+    settings = options.settings()
+    raise typer.Exit(run_checks(settings.config))

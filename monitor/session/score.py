@@ -1,8 +1,7 @@
-"""`monitor score`: one line for each file and channel, through the same steps as a live call."""
+"""Scores recordings side by side, through the same steps as a live call."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -40,36 +39,6 @@ class _Playing:
     done: bool = False
     votes: list[list[float]] = field(default_factory=list)
     """Of each channel, where they are kept: the llr of every block that counted towards a verdict."""
-
-
-def score(files: Sequence[Path], config: Config, *, as_json: bool) -> int:
-    """Print a line for each file and channel, in the order given.
-
-    A file that cannot be scored is named on standard error; the others are scored all the same, and 2 is returned.
-    """
-    scorer = Scorer(config)
-    failed = 0
-    waiting: dict[Path, list[dict[str, object]] | None] = {}
-    order = list(files)
-    printed = 0
-    for path, lines in scorer.run(order):
-        waiting[path] = lines
-        failed += lines is None
-        while printed < len(order) and order[printed] in waiting:
-            for line in waiting[order[printed]] or []:
-                print(json.dumps(line) if as_json else _readable(line), flush=True)
-            printed += 1
-    return 2 if failed else 0
-
-
-def _readable(line: dict[str, object]) -> str:
-    found = line["families"]
-    assert isinstance(found, dict)
-    family = next(iter(found), "-") if line["state"] in ("suspicious", "alert") else "-"
-    return (
-        f"{line['path']}  {line['channel']}  p_fake {line['p_fake']:.4f}  llr {line['llr']:+.3f}  "
-        f"net speech {line['net_speech_s']:.1f} s  {line['state']}  {family}"
-    )
 
 
 class Scorer:

@@ -1,26 +1,22 @@
-"""`monitor` itself: what it does without a command."""
+"""`monitor` without a command: watch a microphone, what the computer plays, or both sides of a call."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from monitor.cli.option_groups import WatchOptions, expand_options
 from monitor.cli.options import FailOnAlert, Json
-from monitor.cli.shared import Watching, unfolded
 from monitor.errors import BadInputError
 
-app = typer.Typer(
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+if TYPE_CHECKING:
+    from monitor.config.schema import Config
 
 
-@app.callback(invoke_without_command=True)
-@unfolded
+@expand_options
 def live(
     context: typer.Context,
     device: Annotated[
@@ -34,7 +30,7 @@ def live(
         ),
     ] = None,
     *,
-    watching: Watching,
+    options: WatchOptions,
     json_lines: Json = False,
     fail_on_alert: FailOnAlert = False,
     version: Annotated[bool, typer.Option("--version", help="Show the version and end.")] = False,
@@ -64,10 +60,8 @@ def live(
         _nothing_alone(given)
         typer.echo(context.get_help())
         return
-    settings = watching.settings()
-    from monitor.commands.live import live as run
-
-    raise typer.Exit(run(device, settings.config, json_lines=json_lines, fail_on_alert=fail_on_alert))
+    settings = options.settings()
+    raise typer.Exit(_watch(device, settings.config, json_lines=json_lines, fail_on_alert=fail_on_alert))
 
 
 def _nothing_before(command: str, given: Sequence[str]) -> None:
@@ -84,3 +78,19 @@ def _nothing_alone(given: Sequence[str]) -> None:
             f"{given[0]}, but nothing to watch",
             "name an input (monitor --device mic) or a command (see --help)",
         )
+
+
+def _watch(devices: Sequence[str], config: Config, *, json_lines: bool, fail_on_alert: bool) -> int:
+    """Watch inputs as one call until Ctrl-C or q. Returns the exit status; raises BadInputError for a wrong device."""
+    from monitor.sources.call_sides import open_sides
+
+    sources = open_sides(devices, config.input)
+    with ExitStack() as stack:
+        for source in sources:
+            stack.callback(source.close)
+        # torch takes seconds to load: a device that is not there is told before that.
+        from monitor.session.watch import Watched, call_name, watch
+
+        stem = "call" if len(sources) > 1 else sources[0].channels[0].partition("-")[0]
+        watched = Watched(call_name(stem, live=True), sources)
+        return watch([watched], config, json_lines=json_lines, fail_on_alert=fail_on_alert)

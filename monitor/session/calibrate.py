@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from monitor.commands.score import Scorer
 from monitor.config.load import Settings
 from monitor.config.schema import Config
 from monitor.config.section import is_masked
 from monitor.engine.operating_point import Floats, Point, alarms, find_threshold, hours
 from monitor.errors import BadInputError
+from monitor.session.score import Scorer
 
 KEY = "alerts.alert_llr"
 NEVER_SAW = 3.0

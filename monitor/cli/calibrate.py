@@ -1,4 +1,4 @@
-"""Commands about what was found."""
+"""`monitor calibrate`: set the alert threshold from genuine calls."""
 
 from __future__ import annotations
 
@@ -7,30 +7,10 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.options import JsonOnly
-from monitor.cli.shared import Judging, unfolded
+from monitor.cli.option_groups import ModelOptions, expand_options
 
 
-@unfolded
-def score(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Recordings.")],
-    json_lines: JsonOnly = False,
-    *,
-    judging: Judging,
-) -> None:
-    """Judge whole recordings: one line for each file and channel, in the order given.
-
-    p_fake is the probability that the voice is synthetic, llr the evidence for it (log-likelihood ratio, in nats), both
-    of all speech in the file; the state is the gravest on the way. A file that cannot be read is named, the others are
-    judged all the same, and the exit status is 2.
-    """
-    settings = judging.settings()
-    from monitor.commands.score import score as run
-
-    raise typer.Exit(run(files, settings.config, as_json=json_lines))
-
-
-@unfolded
+@expand_options
 def calibrate(
     genuine: Annotated[
         Path,
@@ -44,14 +24,14 @@ def calibrate(
     ] = 0.5,
     out: Annotated[Path, typer.Option(metavar="FILE", help="Settings file to write.")] = Path("calibrated.toml"),
     *,
-    judging: Judging,
+    options: ModelOptions,
 ) -> None:
     """Set the alert threshold from genuine calls of your own, so that real voices raise so few alerts as you want.
 
     Writes a settings file for --config. The threshold is counted where there is enough speech (three times the hours
     between two alarms), else continued from the tail of the scores, which it says.
     """
-    settings = judging.settings()
-    from monitor.commands.calibrate import calibrate as run
+    settings = options.settings()
+    from monitor.session.calibrate import calibrate as run
 
     raise typer.Exit(run(genuine, per_hour, out, settings))

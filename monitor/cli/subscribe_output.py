@@ -1,23 +1,36 @@
-"""The stream as lines for people: one for each change, and the newest scores at most once a second."""
+"""How `monitor subscribe` prints events: as lines of text, as JSON lines, or as CloudEvents."""
 
 from __future__ import annotations
 
+import json
 import shutil
+import sys
 import time
-from typing import TYPE_CHECKING, TextIO
+from collections import deque
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from monitor.events import wire
+from monitor.events.cloudevents import structured
+from monitor.events.schema.files import SOURCE
 from monitor.types import SAMPLE_RATE
 
 if TYPE_CHECKING:
     from monitor.events.wire import Message
-    from monitor.subscriber import Item, Missed
+    from monitor.subscriber import Item, Missed, Position, Subscriber
 
 STATUS_S = 1.0
+MOST_WAITING = 10_000
 CLEAR_LINE = "\r\x1b[2K"
 
 
-class Report:
+class Output(Protocol):
+    """A way to print what a subscriber receives."""
+
+    def item(self, item: Item) -> None: ...
+
+
+class TextLines:
     """Writes to a terminal, where the scores are one line rewritten in place, or to a pipe, where they are lines."""
 
     def __init__(self, out: TextIO) -> None:
@@ -144,3 +157,61 @@ def _numbers(message: Message) -> str:
 def _plain(text: str) -> str:
     """Names come from callers: nothing in them may steer the terminal."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+class JsonLines:
+    """One JSON object a line: events as they came, and what the subscriber noticed as types of their own."""
+
+    def item(self, item: Item) -> None:
+        if isinstance(item, wire.Message):
+            _line(item.raw)
+        else:
+            noticed = {"type": type(item).__name__.lower(), **asdict(item)}
+            _line(json.dumps(noticed, separators=(",", ":")).encode())
+
+    def close(self) -> None:
+        """Nothing is held back."""
+
+
+class CloudEventLines:
+    """One CloudEvent a line; what the subscriber noticed is none, and goes to standard error."""
+
+    def __init__(self, subscriber: Subscriber) -> None:
+        self._subscriber = subscriber
+
+    def item(self, item: Item) -> None:
+        if isinstance(item, wire.Message):
+            _line(structured(item.event, self._subscriber.source or SOURCE, item.raw))
+        else:
+            print(notice(item), file=sys.stderr, flush=True)
+
+
+class Named:
+    """A subscriber whose messages wait until the publisher has told its name, which is with its first heartbeat."""
+
+    def __init__(self, subscriber: Subscriber) -> None:
+        self._subscriber = subscriber
+        self._waiting: deque[tuple[Item, Position | None]] = deque()
+        self.address, self.position = subscriber.address, subscriber.position
+
+    @property
+    def heard(self) -> bool:
+        """As of the subscriber."""
+        return self._subscriber.heard
+
+    def receive(self, timeout_s: float | None) -> Item | None:
+        """As of the subscriber; what it noticed waits for nothing."""
+        until = float("inf") if timeout_s is None else time.monotonic() + timeout_s
+        while not self._waiting or (self._subscriber.source is None and len(self._waiting) < MOST_WAITING):
+            left = None if timeout_s is None else max(0.0, until - time.monotonic())
+            item = self._subscriber.receive(left)
+            if not isinstance(item, wire.Message):
+                return item
+            self._waiting.append((item, self._subscriber.position))
+        item, self.position = self._waiting.popleft()
+        return item
+
+
+def _line(line: bytes) -> None:
+    sys.stdout.buffer.write(line + b"\n")
+    sys.stdout.buffer.flush()

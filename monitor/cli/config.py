@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 
-from monitor.config.load import Settings
+from monitor.cli.option_groups import SettingsOptions, expand_options
+from monitor.cli.options import JsonOnly
 
 
-def show(settings: Settings, *, as_json: bool) -> None:
-    """Print a line for each setting: key, value, origin."""
-    rows = list(settings.rows())
-    if as_json:
+@expand_options
+def show_config(*, options: SettingsOptions, json_lines: JsonOnly = False) -> None:
+    """Show every setting and where its value comes from.
+
+    Later ones win: built-in default, settings file, environment (MONITOR_ALERTS__ALERT_LLR=3), options.
+    """
+    rows = list(options.settings().rows())
+    if json_lines:
         for key, value, origin in rows:
             print(_json({"key": key, "value": value, "origin": origin}))
         return
@@ -21,5 +26,5 @@ def show(settings: Settings, *, as_json: bool) -> None:
 
 
 def _json(value: object) -> str:
-    """A secret as asterisks."""
+    """Write a value as JSON, a secret as asterisks."""
     return json.dumps(value, default=str)

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from monitor.audio import Audio, Chunk
-from monitor.commands.replay import Replay, replay
 from monitor.config.schema import Config
 from monitor.errors import BadInputError
+from monitor.session.replay import Replay, replay
 from monitor.sources.recording import FileSource
 from monitor.types import SAMPLE_RATE
 

@@ -1,4 +1,4 @@
-"""Options that several commands have in a row, written once: a command names the row as one parameter."""
+"""Groups of options that several commands share: a command names a group as one parameter."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ Flag = tuple[str, str, object]
 
 
 @dataclass(frozen=True)
-class Settled:
-    """Options of a command that has settings."""
+class SettingsOptions:
+    """The options of a command that reads settings."""
 
     config: ConfigFile = None
     assignments: Assignments = None
 
     def settings(self, *more: Flag) -> Settings:
-        """The settings of all layers; more: options that a command has beside these.
+        """Load the settings of all layers. more: options that the command has beside these.
 
         Raises ConfigError, and BadInputError for options that contradict each other.
         """
@@ -53,8 +53,8 @@ class Settled:
 
 
 @dataclass(frozen=True)
-class Judging(Settled):
-    """Options of a command that has a network."""
+class ModelOptions(SettingsOptions):
+    """The options of a command that runs the network."""
 
     weights: Weights = None
 
@@ -63,8 +63,8 @@ class Judging(Settled):
 
 
 @dataclass(frozen=True)
-class Publishing(Judging):
-    """Options of a command that may open a port."""
+class PublishOptions(ModelOptions):
+    """The options of a command that publishes events."""
 
     publish: Publish = None
     no_publish: NoPublish = False
@@ -82,8 +82,8 @@ class Publishing(Judging):
 
 
 @dataclass(frozen=True)
-class Watching(Publishing):
-    """Options of a command that watches calls."""
+class WatchOptions(PublishOptions):
+    """The options of a command that watches calls."""
 
     journal: Journal = None
     evidence: Evidence = None
@@ -102,28 +102,28 @@ def _text(path: Path | None) -> str | None:
     return None if path is None else str(path)
 
 
-def unfolded(command: Callable[..., None]) -> Callable[..., None]:
-    """The command as typer is to see it: with the options of a row in the place of the one parameter for it."""
+def expand_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give typer the options of a group, one parameter each, where `command` takes the group as one parameter."""
     signature = inspect.signature(command, eval_str=True)
-    (folded,) = [p for p in signature.parameters.values() if is_dataclass(p.annotation)]
-    name, row = folded.name, folded.annotation
+    (parameter,) = [p for p in signature.parameters.values() if is_dataclass(p.annotation)]
+    name, group = parameter.name, parameter.annotation
 
     @functools.wraps(command)
     def run(**given: object) -> None:
-        own = {field.name: given.pop(field.name) for field in fields(row)}
-        command(**given, **{name: row(**own)})
+        values = {field.name: given.pop(field.name) for field in fields(group)}
+        command(**given, **{name: group(**values)})
 
-    parameters = list(_in_place(signature, name, row))
+    parameters = list(_expanded(signature, name, group))
     run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     return run
 
 
-def _in_place(signature: inspect.Signature, name: str, row: type[Settled]) -> Iterator[inspect.Parameter]:
-    hints = get_type_hints(row, include_extras=True)
+def _expanded(signature: inspect.Signature, name: str, group: type[SettingsOptions]) -> Iterator[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
     for parameter in signature.parameters.values():
         if parameter.name != name:
             yield parameter
             continue
-        for field in fields(row):
+        for field in fields(group):
             yield inspect.Parameter(field.name, parameter.kind, default=field.default, annotation=hints[field.name])

@@ -6,19 +6,27 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
-from monitor.errors import MonitorError
-from monitor.sources.inventory import survey
-from monitor.sources.portaudio_devices import InputDevice
-from monitor.sources.setup_help import steps
+from monitor.cli.options import JsonOnly
+
+if TYPE_CHECKING:
+    from monitor.errors import MonitorError
+    from monitor.sources.portaudio_devices import InputDevice
 
 
-def devices(*, as_json: bool) -> None:
-    """Print a line for each input. Raises BadInputError where there is none at all."""
+def devices(json_lines: JsonOnly = False) -> None:
+    """List the inputs that --device takes, by number or name: microphones, and system audio (what this computer plays).
+
+    Where there is none of a kind, the steps that make one are printed.
+    """
+    from monitor.sources.inventory import survey
+    from monitor.sources.setup_help import steps
+
     found = survey()
     if not found.inputs and found.no_inputs is not None:
         raise found.no_inputs
-    if as_json:
+    if json_lines:
         for device in found.inputs:
             print(json.dumps(asdict(device)))
         return

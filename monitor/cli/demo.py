@@ -1,0 +1,33 @@
+"""`monitor demo`: watch a call whose voice turns synthetic half-way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from monitor.cli.option_groups import WatchOptions, expand_options
+from monitor.cli.options import Json, Picture, Speed
+
+
+@expand_options
+def demo(
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="Recording of a human voice, 12 s or more (default: telephone prompts)."),
+    ] = None,
+    speed: Speed = "1",
+    keep: Annotated[Path, typer.Option(metavar="FILE", help="Where the call is written.")] = Path("demo/call.wav"),
+    *,
+    options: WatchOptions,
+    json_lines: Json = False,
+    svg: Picture = None,
+) -> None:
+    """Make a call in which a human voice turns into a synthetic one half-way, and watch it."""
+    settings = options.settings()
+    from monitor.session.demo import demo as run
+    from monitor.session.replay import Replay
+
+    wanted = Replay(keep, speed, None, 20, json_lines, False, svg)
+    raise typer.Exit(run(file, wanted, settings.config))

@@ -1,0 +1,44 @@
+"""`monitor replay`: watch a recording."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from monitor.cli.option_groups import WatchOptions, expand_options
+from monitor.cli.options import FailOnAlert, Json, Picture, Speed
+
+
+@expand_options
+def replay(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Recording or capture; stereo = one party a side.")],
+    speed: Speed = "1",
+    channels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST", help="Watch these channels, under these names: caller=left,agent=right, or just left."
+        ),
+    ] = None,
+    read_ms: Annotated[
+        int,
+        typer.Option(metavar="MS", min=1, max=10_000, help="Milliseconds read at once; the result is the same."),
+    ] = 20,
+    *,
+    options: WatchOptions,
+    json_lines: Json = False,
+    fail_on_alert: FailOnAlert = False,
+    svg: Picture = None,
+) -> None:
+    """Watch a recorded call as if it were live.
+
+    Reads wav, flac, ogg, mp3, m4a, amr, webm, the sound of videos, and network captures (pcap, pcapng) with RTP: each
+    call in a capture is watched, one after the other, its parties as channels.
+    """
+    settings = options.settings()
+    from monitor.session.replay import Replay
+    from monitor.session.replay import replay as run
+
+    wanted = Replay(file, speed, channels, read_ms, json_lines, fail_on_alert, svg)
+    raise typer.Exit(run(wanted, settings.config))

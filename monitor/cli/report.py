@@ -1,0 +1,45 @@
+"""`monitor report`: what was found, as a page."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from monitor.cli.options import KeyFile
+
+
+def report(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATH", help="A journal, a folder of evidence, or several of them: told as one."),
+    ],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The page to write.")] = Path("report.html"),
+    call: Annotated[str | None, typer.Option(metavar="NAME", help="Only this call.")] = None,
+    key: KeyFile = None,
+) -> None:
+    """Write what was found as one page to read, print or hand on: no script, nothing loaded from elsewhere.
+
+    A journal tells of whole calls; evidence adds the pictures of each alert. Both are verified, and the page says so.
+    """
+    from monitor.disk.private import write_private
+    from monitor.errors import BadInputError
+    from monitor.events import wire
+    from monitor.report.collect import read
+    from monitor.report.page import page
+    from monitor.store.seal import read_key
+
+    story, sources = read(paths, call, read_key(key) if key is not None else None)
+    program = f"deepfake-speech-monitor {version('deepfake-speech-monitor')}"
+    text = page(story, sources, f"report made {wire.utc_now()[:19].replace('T', ' ')} UTC by {program}")
+    try:
+        write_private(out, text.encode("utf-8", "backslashreplace"))
+    except OSError as error:
+        hint = "name a file in a directory that exists"
+        raise BadInputError(f"the page {out} cannot be written: {error.strerror}", hint) from error
+    print(f"{out}: {len(story.calls)} call{'s' * (len(story.calls) != 1)}")
+    for source in sources:
+        if not source.sound:
+            print(f"note: {source.path}: {source.result}")

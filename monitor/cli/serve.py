@@ -1,0 +1,56 @@
+"""`monitor serve`: watch many live calls at once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from monitor.cli.option_groups import WatchOptions, expand_options
+from monitor.cli.options import Json
+
+
+@expand_options
+def serve(
+    rtp: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Take RTP here; HOST:PORT+PORT for the two parties of a call. May be repeated."
+        ),
+    ] = None,
+    audiosocket: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOST:PORT", help="Let Asterisk's AudioSocket connect here. May be repeated."),
+    ] = None,
+    websocket: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Take calls over WebSocket here; the path, such as /twilio, names the protocol."
+        ),
+    ] = None,
+    web: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[HOST:PORT]", help="Offer a page that shows all calls (default address: 127.0.0.1:8000)."
+        ),
+    ] = None,
+    *,
+    options: WatchOptions,
+    json_lines: Json = False,
+) -> None:
+    """Watch many live calls at once: a table of them, the gravest first; arrow keys and enter open one.
+
+    Calls come from taps, which are switched on here or in config.toml ([taps.rtp] listen = ["127.0.0.1:5004"]), and end
+    when their peer says so, or when nothing comes for serve.idle_s seconds. --web shows them in a browser, too, which
+    may offer its own microphone as a call.
+    """
+    settings = options.settings(
+        ("--rtp", "taps.rtp.listen", rtp),
+        ("--audiosocket", "taps.audiosocket.listen", audiosocket),
+        ("--websocket", "taps.websocket.listen", websocket),
+        ("--web", "web.listen", web),
+        ("--insecure", "serve.insecure", options.insecure or None),
+    )
+    from monitor.serve.server import serve as run
+
+    raise typer.Exit(run(settings.config, json_lines=json_lines))

@@ -1,0 +1,142 @@
+"""`monitor subscribe`: print the events of a running monitor, for people or, with --json, for programs."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from monitor.cli.subscribe_output import Named, Output
+    from monitor.subscriber import Subscriber
+
+WAITING_AFTER_S = 0.5
+INTERRUPTED = 130
+"""128 + SIGINT, as shells report it."""
+
+
+def subscribe(
+    address: Annotated[
+        str, typer.Argument(metavar="ADDRESS", help="Where the running monitor publishes.")
+    ] = "tcp://127.0.0.1:5556",
+    json_lines: Annotated[bool, typer.Option("--json", help="Write each event as a JSON line.")] = False,
+    cloudevents: Annotated[
+        bool, typer.Option("--cloudevents", help="Write each event as a JSON line in the envelope of CloudEvents 1.0.")
+    ] = False,
+    topic: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PREFIX",
+            help="Only topics that begin so: alert, score.call1 ... May be given several times.",
+        ),
+    ] = None,
+    count: Annotated[int | None, typer.Option(metavar="N", min=1, help="End after N events.")] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", min=0, help="End after so long; with --count, status 1 if that were too few."),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--from", metavar="SEQ", help="Begin with this number of the current run, or EPOCH:SEQ of any."),
+    ] = None,
+    state: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Go on where the last run with this file stopped.")
+    ] = None,
+    server_key: Annotated[
+        str, typer.Option(metavar="KEY", help="The publisher's public key, or its file, where the stream is encrypted.")
+    ] = "",
+    key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Your own secret key: the file that ends in .key_secret.")
+    ] = None,
+    replay: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Where to fetch what was missed (default: where the publisher says)."),
+    ] = None,
+) -> None:
+    """Print what a running monitor finds, until Ctrl-C. What is lost on the way is fetched again."""
+    wanted = Wanted(tuple(topic or [""]), count, timeout, since, state, server_key, key, replay)
+    raise typer.Exit(follow(address, json_lines, wanted, cloudevents))
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the user asked for. since: "SEQ" or "EPOCH:SEQ". state: a file that remembers how far it came."""
+
+    topics: Sequence[str] = ("",)
+    count: int | None = None
+    timeout_s: float | None = None
+    since: str | None = None
+    state: Path | None = None
+    server_key: str = ""
+    key: Path | None = None
+    replay: str | None = None
+
+
+def follow(address: str, as_json: bool, wanted: Wanted, cloudevents: bool) -> int:
+    """Print the stream until Ctrl-C, `count` events or `timeout_s`. Returns the exit status.
+
+    0: enough was seen or the reader of the output has gone; 1: fewer than count events within timeout_s; 130: Ctrl-C.
+    Raises BadInputError for an impossible address, key, number or state file.
+    """
+    from monitor.cli.subscribe_output import CloudEventLines, JsonLines, Named, TextLines
+
+    try:
+        with _connect(address, wanted) as subscriber:
+            if cloudevents:
+                return _follow(Named(subscriber), CloudEventLines(subscriber), wanted)
+            with closing(JsonLines() if as_json else TextLines(sys.stdout)) as output:
+                return _follow(subscriber, output, wanted)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Python flushes standard output once more at exit; there is nobody left to read it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _connect(address: str, wanted: Wanted) -> Subscriber:
+    from monitor.delivery import keys
+    from monitor.delivery.resume import starting_point
+    from monitor.subscriber import Subscriber
+
+    return Subscriber(
+        address,
+        wanted.topics,
+        since=starting_point(wanted.since, wanted.state, wanted.topics),
+        replay=wanted.replay,
+        server_key=keys.public_key(wanted.server_key) if wanted.server_key else "",
+        keys=keys.secret_pair(wanted.key) if wanted.key else None,
+    )
+
+
+def _follow(subscriber: Subscriber | Named, output: Output, wanted: Wanted) -> int:
+    from monitor.delivery.resume import remember
+    from monitor.events.wire import Message
+
+    until = float("inf") if wanted.timeout_s is None else time.monotonic() + wanted.timeout_s
+    waiting_at = time.monotonic() + WAITING_AFTER_S
+    seen = 0
+    while wanted.count is None or seen < wanted.count:
+        now = time.monotonic()
+        if now >= until:
+            return 0 if wanted.count is None else 1
+        if now >= waiting_at:
+            waiting_at = float("inf")
+            if not subscriber.heard:
+                print(f"waiting for {subscriber.address}", file=sys.stderr, flush=True)
+        due = min(until, waiting_at)
+        item = subscriber.receive(None if due == float("inf") else due - now)
+        if item is None:
+            continue
+        output.item(item)
+        seen += isinstance(item, Message)
+        if wanted.state is not None:
+            remember(wanted.state, subscriber.position, wanted.topics)
+    return 0

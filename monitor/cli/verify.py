@@ -1,0 +1,115 @@
+"""`monitor verify`: whether a journal, or evidence, is as it was written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from monitor.cli.options import JsonOnly, KeyFile
+from monitor.errors import BadInputError
+
+if TYPE_CHECKING:
+    from monitor.journal.verify import Findings
+    from monitor.store.verify import Verdict
+
+WHOLE, BROKEN = 0, 2
+
+
+def verify(
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PATH",
+            help="A journal, with the files it has rotated to; or evidence, one folder or several in one.",
+        ),
+    ],
+    key: KeyFile = None,
+    json_lines: JsonOnly = False,
+) -> None:
+    """Find what was altered in a journal or in evidence, left out or added. Exit status 0: whole, 2: not.
+
+    Without --key this shows damage and careless changes: whoever can write to a folder of evidence can make new
+    checksums too. With --key its manifest must have been sealed by the holder of that secret.
+    """
+    if path.is_dir():
+        raise typer.Exit(_verify_evidence(path, key, as_json=json_lines))
+    if key is not None:
+        raise BadInputError("--key is for evidence", "the lines of a journal are chained without a key")
+    raise typer.Exit(_verify_journal(path, as_json=json_lines))
+
+
+def _verify_journal(journal: Path, *, as_json: bool) -> int:
+    """Check a journal and the files that were rotated away before it. Returns the exit status."""
+    from monitor.journal import files
+    from monitor.journal.verify_files import check
+
+    try:
+        with files.opened(journal) as parts:
+            found, broken = check(parts)
+    except OSError as error:
+        raise BadInputError(f"cannot read {error.filename or journal}: {error.strerror}", "check the path") from error
+    if not parts:
+        raise BadInputError(f"there is no journal {journal}", "name the file that journal.path names")
+    _say_journal(found, broken, len(parts), as_json)
+    return WHOLE if broken is None else BROKEN
+
+
+def _say_journal(found: Findings, broken: Path | None, count: int, as_json: bool) -> None:
+    if as_json:
+        place = {"file": str(broken), "line": found.line, "fault": found.fault} if broken else {}
+        notes = {"notes": found.notes, "chain": found.last}
+        print(json.dumps({"whole": broken is None, "records": found.records, **place, **notes}))
+        return
+    for note in found.notes:
+        print(f"note: {note}")
+    if broken:
+        print(f"{broken}, line {found.line}: {found.fault}")
+        return
+    print(f"whole: {found.records} records in {count} file{'s' * (count != 1)}")
+    if found.last:
+        print(f"chain: {found.last}")
+
+
+def _verify_evidence(path: Path, key: Path | None, *, as_json: bool) -> int:
+    """Check a folder of evidence, or each one within a folder. Names the first difference; returns the exit status."""
+    from monitor.store.seal import read_key
+    from monitor.store.verify import folders, verify_folder
+
+    secret = read_key(key) if key is not None else None
+    try:
+        found = folders(path)
+    except OSError as error:
+        raise BadInputError(f"cannot read {path}: {error.strerror}", "check the path") from error
+    if not found:
+        raise BadInputError(f"there is no evidence in {path}", "name a folder that --evidence made")
+    verdicts = [verify_folder(folder, secret) for folder in found]
+    broken = next((v for v in verdicts if v.difference), None)
+    if as_json:
+        print(json.dumps(_answer(verdicts, broken, secret is not None)))
+    else:
+        _say_evidence(verdicts, broken, secret is not None)
+    return WHOLE if broken is None else BROKEN
+
+
+def _answer(verdicts: list[Verdict], broken: Verdict | None, checked: bool) -> dict[str, object]:
+    place = {"folder": str(broken.folder), "fault": broken.difference} if broken else {}
+    return {"whole": broken is None, "folders": len(verdicts), **place, "seal_checked": checked}
+
+
+def _say_evidence(verdicts: list[Verdict], broken: Verdict | None, checked: bool) -> None:
+    for verdict in verdicts:
+        if verdict.difference:
+            print(f"{verdict.folder}: {verdict.difference}")
+    if broken is not None:
+        return
+    count = len(verdicts)
+    print(f"whole: {sum(v.files for v in verdicts)} files in {count} folder{'s' * (count != 1)}")
+    if checked:
+        print("seal: made with this key")
+    elif any(v.sealed for v in verdicts):
+        print("note: sealed, and the seal was not checked: give --key FILE")
+    else:
+        print("note: checksums alone show damage, not a forger who makes them anew: see evidence_store.key")

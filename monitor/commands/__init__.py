@@ -1,1 +1,0 @@
-"""One file per command; monitor/cli/ has their flags."""
