@@ -17,9 +17,10 @@ import numpy as np
 
 from benchmarks.common import parser, platform_of, table, voice, write
 from model.config import BLOCK, BLOCK_S
+from monitor.audio import Blocks
 from monitor.config.schema import Config
 from monitor.engine.calls import Call, Feed
-from monitor.engine.ring import Blocks, RingBank
+from monitor.engine.ring import RingBank
 from monitor.sinks.evidence import EvidenceSink
 from monitor.types import Event
 
@@ -54,16 +55,16 @@ def measure(count: int, seconds: float, retain: str) -> dict[str, Any]:
         sink = EvidenceSink(config, "20260131T120000Z-bench1")
         live = list(calls(count))
         for call in live:
-            sink.recorder.said(call, Event("call.started", call.name, "", 0, {"channels": list(PARTIES)}))
+            sink.recorder.add_event(call.rows, Event("call.started", call.name, "", 0, {"channels": list(PARTIES)}))
         for number, blocks in enumerate(turns(count * len(PARTIES), seconds)):
             begun = time.thread_time()
-            sink.recorder.hear(blocks)
+            sink.recorder.add_blocks(blocks)
             hear.append(time.thread_time() - begun)
             begun = time.thread_time()
             sink.tick()
             pump.append(time.thread_time() - begun)
             if number == round(seconds / BLOCK_S / 2):
-                sink.recorder.said(live[0], alert(live[0], int(blocks.end[0])))
+                sink.recorder.add_event(live[0].rows, alert(live[0], int(blocks.end[0])))
         begun = time.thread_time()
         sink.close()
         closing = time.thread_time() - begun

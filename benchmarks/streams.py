@@ -35,12 +35,12 @@ from benchmarks.common import (
 )
 from model.config import BLOCK, BLOCK_S
 from model.stream import Detector
-from monitor.audio import Audio
+from monitor.audio import Audio, Blocks
 from monitor.config.schema import Config
 from monitor.delivery.publisher_sockets import Places
 from monitor.engine.loop import Engine
 from monitor.engine.pool import Pool
-from monitor.engine.ring import Blocks, RingBank
+from monitor.engine.ring import RingBank
 from monitor.engine.traces import Traces
 from monitor.events.bus import Bus
 from monitor.sinks.zeromq import ZeromqSink

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from model.config import BLOCK, BLOCK_S, SAMPLE_RATE
 from model.stream import Detector
+from monitor.audio import Blocks
 from monitor.config.schema import Config
 from monitor.engine.pool import Pool
-from monitor.engine.ring import Blocks
 
 Audio = NDArray[np.float32]
 Say = Callable[[str], None]

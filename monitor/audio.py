@@ -1,4 +1,4 @@
-"""Audio on its way from a source to the ring buffer."""
+"""Audio on its way from a source, through the ring buffer, to the scorer."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from monitor.types import Condition
 
 Audio = NDArray[np.float32]
+Marks = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +22,31 @@ class Chunk:
     samples: float32 (channels, n) at SAMPLE_RATE, full scale = 1.0. start: index of samples[:, 0] on the
     source's clock; a jump between chunks is audio that all channels lost. captured_at: time.monotonic() seconds at
     which the last of the samples was there, 0.0 for a recording. lost: bool (channels, n), samples that single channels
-    lost on the way; None = none. concealed: lost ones, too, but others stand in for them: these are heard, so that what
-    follows is heard rightly, and are no evidence.
+    lost on the way; None = none. concealed: likewise, but other samples stand in for the lost ones: the network
+    processes them, for the sake of what follows, and they are no evidence.
     """
 
     samples: Audio
     start: int
     captured_at: float
-    lost: NDArray[np.bool_] | None = None
-    concealed: NDArray[np.bool_] | None = None
+    lost: Marks | None = None
+    concealed: Marks | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """One block of each row that had one.
+
+    rows: int64 (M,). samples: float32 (M, model.config.BLOCK). end: int64 (M,), index after the last sample on the
+    stream's clock. captured_at: float64 (M,), monotonic seconds, 0.0 for recordings. concealed: bool like samples,
+    True for those that stand in for lost ones; None = none.
+    """
+
+    rows: NDArray[np.int64]
+    samples: Audio
+    end: NDArray[np.int64]
+    captured_at: NDArray[np.float64]
+    concealed: Marks | None = None
 
 
 class Source(Protocol):
@@ -43,7 +60,7 @@ class Source(Protocol):
     live: bool
 
     def chunks(self) -> Iterator[Chunk | Condition]:
-        """Yield audio until the source ends. Raises monitor.errors.SourceError for a fault that it cannot mend."""
+        """Yield audio until the source ends. Raises monitor.errors.SourceError where it cannot recover."""
         ...
 
     def close(self) -> None:

@@ -119,7 +119,7 @@ def _port(config: Config) -> Iterator[Finding]:
     from monitor.sinks.registry import SINKS
 
     try:
-        if sink := SINKS["zeromq"](config, ""):
+        for sink in SINKS["zeromq"](config, ""):
             sink.close()
     except MonitorError as error:
         mend = f"end the other program, or choose another address: --publish tcp://127.0.0.1:{_free_port()}"

@@ -14,12 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from model.config import SAMPLE_RATE
-from monitor.audio import Source
+from monitor.audio import Blocks, Source
 from monitor.config.schema import Config
 from monitor.engine.calls import Call, Feed, capture
 from monitor.engine.pool import Pool
 from monitor.engine.reporter import Reporter
-from monitor.engine.ring import Blocks, RingBank
+from monitor.engine.ring import RingBank
 from monitor.events.bus import Bus
 
 WAIT_S = 0.05
@@ -49,8 +49,8 @@ class Engine:
         self.reporter = Reporter(pool, bank, bus, config)
         self.calls: tuple[Call, ...] = ()
         self.latencies_ms: deque[float] = deque(maxlen=3000)
-        self.on_latency: Callable[[float], None] | None = None
-        """Takes the latency of each step of live audio, in s, in the scoring thread."""
+        self.latency_observers: list[Callable[[float], None]] = []
+        """Each takes the latency of every step of live audio, in s, in the scoring thread."""
         self.finished = False
         self.interrupted = False
         self.strained = False
@@ -202,8 +202,8 @@ class Engine:
 
     def _late(self, seconds: float) -> None:
         self.latencies_ms.append(seconds * 1000.0)
-        if self.on_latency is not None:
-            self.on_latency(seconds)
+        for observe in self.latency_observers:
+            observe(seconds)
 
     def _let_go(self, call: Call) -> None:
         """The last word on a call, whose rows are free then."""

@@ -18,10 +18,10 @@ from model.config import BLOCK_S
 from model.gate import Kind
 from model.packed import FIGURES, PackedStreams
 from model.stream import Detector
+from monitor.audio import Blocks
 from monitor.config.schema import Config
 from monitor.engine.decision import UNKNOWN, Changes, Decision, Heard, decide, undecided
 from monitor.engine.evidence import Scaling, accumulate, named, no_evidence, posterior, recent_llr, whole_llr
-from monitor.engine.ring import Blocks
 from monitor.engine.traces import Traces
 from monitor.types import Reason
 

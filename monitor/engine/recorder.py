@@ -11,8 +11,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 
-from monitor.engine.calls import Call
-from monitor.engine.ring import Blocks
+from monitor.audio import Blocks
 from monitor.types import Event
 
 QUEUE_BYTES = 64 << 20
@@ -41,7 +40,7 @@ class Recorder:
         self._closed = False
         self._changed = threading.Condition()
 
-    def hear(self, blocks: Blocks) -> None:
+    def add_blocks(self, blocks: Blocks) -> None:
         """Take the audio of one turn."""
         if not self.audio:
             return
@@ -55,11 +54,11 @@ class Recorder:
             self._items.append(blocks)
             self._bytes += size
 
-    def said(self, call: Call, event: Event) -> None:
-        """Take note of an event of a call, before it is published."""
+    def add_event(self, rows: slice, event: Event) -> None:
+        """Take an event of the call in these rows, before it is published and numbered."""
         if event.type in MARKS:
             with self._changed:
-                self._items.append(Mark(event, call.rows))
+                self._items.append(Mark(event, rows))
 
     def take(self) -> list[Blocks | Mark]:
         """All that has come since the last time, in order."""

@@ -7,15 +7,16 @@ from collections import deque
 import numpy as np
 
 from model.config import BLOCK, BLOCK_S, SAMPLE_RATE
+from monitor.audio import Blocks
 from monitor.config.schema import Config
 from monitor.engine import event_data
 from monitor.engine.calls import Call, Feed
 from monitor.engine.decision import ALERT, CLEAR, LISTENING, SUSPICIOUS, UNKNOWN
 from monitor.engine.pool import Pool, Results
-from monitor.engine.recorder import Recorder
-from monitor.engine.ring import Blocks, RingBank
+from monitor.engine.ring import RingBank
 from monitor.events.bus import Bus
 from monitor.events.redaction import redactor
+from monitor.events.sink import AudioRecorder
 from monitor.types import Event
 
 RECENT_EVENTS = 100
@@ -45,7 +46,7 @@ class Reporter:
         self.alerts = np.zeros(pool.rows, dtype=np.int64)
         self.alerts_opened = 0
         self.end = np.zeros(pool.rows, dtype=np.int64)
-        self.recorder: Recorder | None = None
+        self.recorder: AudioRecorder | None = None
         """Takes what was heard, where it is to be kept."""
         self._clean = redactor(config.publish.redact_numbers)
         self._model_fault = ""
@@ -66,7 +67,7 @@ class Reporter:
         """The audio of one turn, before it is judged."""
         self.end[blocks.rows] = blocks.end
         if self.recorder is not None:
-            self.recorder.hear(blocks)
+            self.recorder.add_blocks(blocks)
 
     def results(self, results: Results) -> None:
         """Of one step."""
@@ -129,7 +130,7 @@ class Reporter:
     def _say(self, call: Call, event: Event) -> None:
         event = self._clean(event)
         if self.recorder is not None:
-            self.recorder.said(call, event)
+            self.recorder.add_event(call.rows, event)
         event = self.bus.publish(event, wait=not call.live)
         if event.type != "score":
             self.recent.append(event)

@@ -9,35 +9,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.config import BLOCK, SAMPLE_RATE
-from monitor.audio import Audio, Chunk
+from monitor.audio import Audio, Blocks, Chunk, Marks
 
 LONGEST_FILL = SAMPLE_RATE // 2
 """Samples of lost audio that are filled in; of a longer gap the rest is skipped."""
 
 
 MOST_PASSED = 4
-
-Marks = NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True)
-class Blocks:
-    """One block of each row that had one. rows: int64 (M,). samples: float32 (M, BLOCK). end: int64 (M,), index
-    after the last sample on the stream's clock. captured_at: float64 (M,), monotonic seconds, 0.0 for recordings.
-    concealed: bool (M, BLOCK), samples that stand in for lost ones; None = none.
-    """
-
-    rows: NDArray[np.int64]
-    samples: Audio
-    end: NDArray[np.int64]
-    captured_at: NDArray[np.float64]
-    concealed: Marks | None = None
 
 
 class Ring:

@@ -1,7 +1,7 @@
 """From the scoring thread to the sinks: numbers, times and fans out the events.
 
 What publish() takes is numbered 1, 2, 3 ... within the epoch: it is a function of the audio, the weights and the
-configuration, and a journal holds all of it. What the bus says itself (a sink failed or recovered) has no number
+configuration, and a journal holds all of it. What the bus reports itself (a sink failed or recovered) has no number
 (seq 0), so that two replays of one recording are numbered alike however their disks and networks did.
 
 With a journal, the journal comes first: monitor/events/write_ahead.py.
@@ -16,13 +16,13 @@ from types import TracebackType
 from typing import Self
 
 from monitor.events import wire
-from monitor.events.sink import Sink
-from monitor.events.sink_worker import Lane, SinkStatus
-from monitor.events.write_ahead import Gate
+from monitor.events.sink import Sink, SinkStatus
+from monitor.events.sink_worker import SinkWorker
+from monitor.events.write_ahead import WriteAhead
 from monitor.types import Event
 
 CLOSE_S = 0.4
-"""What a sink may take to let go after its last event."""
+"""A sink may take so long to release what it holds after its last event."""
 
 
 class Bus:
@@ -31,25 +31,25 @@ class Bus:
     def __init__(self, sinks: Sequence[Sink], queue_events: int = 20_000, epoch: str | None = None) -> None:
         """queue_events: events held for one sink. epoch: wire.new_epoch() when the caller has no use for it.
 
-        A sink with a true attribute `ahead` gets every event before the others do; there may be one.
+        At most one sink may have write_ahead; it gets every event before the others do.
         """
         self.epoch = epoch or wire.new_epoch()
         self._seq = 0
         self._deadline = float("inf")
-        self._gate: Gate | None = None
-        self._ahead: Lane | None = None
-        self._behind: tuple[Lane, ...] = ()
-        self._lanes: tuple[Lane, ...] = ()
-        first = next((sink for sink in sinks if getattr(sink, "ahead", False)), None)
+        self._write_ahead = WriteAhead(self._fan_out)
+        self._workers: tuple[SinkWorker, ...] = ()
+        self._others: tuple[SinkWorker, ...] = ()
+        self._journal: SinkWorker | None = None
+        first = next((sink for sink in sinks if sink.write_ahead), None)
         if first is not None:
-            self._gate = Gate(self._fan_out)
-            self._ahead = Lane(first, queue_events, self._sink_changed, self._gate.taken)
-        overdue = self._gate.overdue if self._gate else _nothing
-        self._behind = tuple(
-            Lane(sink, queue_events, self._sink_changed, on_tick=overdue) for sink in sinks if sink is not first
+            self._journal = SinkWorker(first, queue_events, self._sink_changed, on_emitted=self._write_ahead.written)
+        self._others = tuple(
+            SinkWorker(sink, queue_events, self._sink_changed, on_tick=self._write_ahead.check_overdue)
+            for sink in sinks
+            if sink is not first
         )
-        of = {id(lane.sink): lane for lane in (*self._behind, *([self._ahead] if self._ahead else []))}
-        self._lanes = tuple(of[id(sink)] for sink in sinks)
+        every = (*self._others, *([self._journal] if self._journal else []))
+        self._workers = tuple(worker for sink in sinks for worker in every if worker.sink is sink)
 
     def publish(self, event: Event, *, wait: bool) -> Event:
         """Number and date the event and queue it for every sink. Returns it as queued.
@@ -61,22 +61,22 @@ class Bus:
         wire.check(event)
         self._seq += 1
         event = replace(event, seq=self._seq, epoch=self.epoch, time=wire.utc_now())
-        if self._gate is None or self._ahead is None:
+        if self._journal is None:
             self._fan_out(event, wait)
             return event
-        ticket = self._gate.enter(event, wait)
-        if not self._ahead.offer(event, wait):
-            self._gate.refused(ticket)
+        ticket = self._write_ahead.add(event, wait)
+        if not self._journal.offer(event, wait):
+            self._write_ahead.refused(ticket)
         return event
 
     def status(self) -> list[SinkStatus]:
-        """How each sink does, in the order in which they were given. Any thread may ask."""
-        return [lane.status() for lane in self._lanes]
+        """The state of each sink, in the order in which they were given. Any thread may ask."""
+        return [worker.status() for worker in self._workers]
 
     def drain(self, timeout_s: float) -> bool:
         """Wait until every sink has taken every event. Returns False when that took longer than timeout_s."""
         until = time.monotonic() + timeout_s
-        return (self._ahead is None or self._ahead.drain(until)) and all(lane.drain(until) for lane in self._behind)
+        return (self._journal is None or self._journal.drain(until)) and all(w.drain(until) for w in self._others)
 
     def close(self, drain_s: float = 0.4) -> bool:
         """Give the sinks drain_s to take what is queued, close them and end their threads. May be called twice.
@@ -87,15 +87,15 @@ class Bus:
         """
         now = time.monotonic()
         self._deadline = min(self._deadline, now + drain_s)
-        if self._ahead is not None and self._gate is not None:
+        if self._journal is not None:
             # What it has not taken by half the time goes to the others as it is, for which the other half is left.
             half = now + (self._deadline - now) / 2
-            self._ahead.close(half)
-            self._ahead.drain(half)
-            self._gate.open()
-        for lane in self._behind:
-            lane.close(self._deadline)
-        return all(lane.join(self._deadline + CLOSE_S) for lane in self._lanes)
+            self._journal.close(half)
+            self._journal.drain(half)
+            self._write_ahead.bypass()
+        for worker in self._others:
+            worker.close(self._deadline)
+        return all(worker.join(self._deadline + CLOSE_S) for worker in self._workers)
 
     def __enter__(self) -> Self:
         return self
@@ -106,19 +106,15 @@ class Bus:
         self.close()
 
     def _fan_out(self, event: Event, wait: bool) -> None:
-        for lane in self._behind:
-            lane.offer(event, wait)
+        for worker in self._others:
+            worker.offer(event, wait)
 
-    def _sink_changed(self, changed: Lane, code: str, detail: str) -> None:
-        if changed is self._ahead and self._gate is not None and code != "sink recovered":
-            self._gate.open()
+    def _sink_changed(self, changed: SinkWorker, code: str, detail: str) -> None:
+        if changed is self._journal and code != "sink recovered":
+            self._write_ahead.bypass()
         name = changed.sink.name
         data = {"code": code, "detail": f"{name}: {detail}" if detail else name, "usable": True, "sink": name}
-        notice = Event("health", "", "", 0, data, 0, self.epoch, wire.utc_now())
-        for lane in self._lanes:
-            if lane is not changed:
-                lane.offer(notice, wait=False)
-
-
-def _nothing() -> None:
-    """Nothing waits for a journal."""
+        event = Event("health", "", "", 0, data, 0, self.epoch, wire.utc_now())
+        for worker in self._workers:
+            if worker is not changed:
+                worker.offer(event, wait=False)

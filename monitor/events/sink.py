@@ -1,30 +1,111 @@
-"""Where events go."""
+"""Where events go: the base class of every destination, with each hook and its default."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from monitor.types import Event
 
+if TYPE_CHECKING:
+    from monitor.audio import Blocks
 
-class Sink(Protocol):
-    """Where events go. Its methods run in one thread of its own, which calls tick() at least every 20 ms.
 
-    A sink may have, besides: wants(event) -> bool, asked in the publisher's thread before the event is queued;
-    keeps = True, where what was not emitted at the end is emitted when the program runs again; left, events of a former
-    run that come before all others; companions, sinks that it cannot do without.
+@dataclass(frozen=True, slots=True)
+class SinkStatus:
+    """The state of one sink. fault: why it is not ok, or "". dropped: events that it will never get. kept: events that
+    it gets when the program runs again.
+    """
+
+    name: str
+    ok: bool
+    fault: str
+    queued: int
+    dropped: int
+    emitted: int
+    kept: int = 0
+
+    @property
+    def trouble(self) -> str:
+        """The fault and how many events wait for the sink, in words; "" while it works."""
+        if self.ok:
+            return ""
+        return f"{self.name}: {self.fault}" + (f"; {self.queued} wait" if self.queued else "")
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What a sink may ask of the running program, from any thread.
+
+    weights_hash: SHA-256 of the weights, hexadecimal. vitals: figures for a heartbeat (latencies in ms, audio lost and
+    waiting in s, faults). statuses: of every sink.
+    """
+
+    weights_hash: str
+    vitals: Callable[[], Mapping[str, object]]
+    statuses: Callable[[], Sequence[SinkStatus]]
+
+
+class AudioRecorder(Protocol):
+    """Takes the audio that is scored and the events that stand in it, in order, in the scoring thread."""
+
+    def add_blocks(self, blocks: Blocks) -> None:
+        """Take the audio of one turn, before it is scored."""
+
+    def add_event(self, rows: slice, event: Event) -> None:
+        """Take an event of the call in these rows, before it is published and numbered."""
+
+
+class Sink(ABC):
+    """A destination of events. A new one is a subclass with name and emit(), a line in the registry and a test.
+
+    emit(), tick() and close() run in one thread of the sink's own, which calls tick() at least every 20 ms. The other
+    methods are called elsewhere and must not wait.
     """
 
     name: str
 
+    write_ahead: bool = False
+    """Every other sink gets an event only once this one has it. One sink may be so."""
+
+    keeps_events: bool = False
+    """What was not emitted at the end is on disk, and is emitted when the program runs again."""
+
+    def start(self, run: RunContext) -> None:
+        """Learn what to ask of the program. Called once, after events may have come."""
+        _ = run
+
+    def wants(self, event: Event) -> bool:
+        """Whether to queue the event for this sink; asked in the publisher's thread."""
+        _ = event
+        return True
+
+    def undelivered(self) -> Sequence[Event]:
+        """Events of a former run, which are emitted before all others."""
+        return ()
+
+    def warning(self) -> str:
+        """One line of what had to be repaired when the sink was opened, or ""."""
+        return ""
+
+    def audio_recorder(self) -> AudioRecorder | None:
+        """Who takes the audio that is scored; None for a sink of events alone."""
+        return None
+
+    def observe_latency(self, seconds: float) -> None:
+        """Take the latency of one step of live audio, from capture to score, in the scoring thread."""
+        _ = seconds
+
+    @abstractmethod
     def emit(self, event: Event) -> None:
         """Take one event. Raises monitor.errors.SinkError for a fault; the event is then offered again."""
-        ...
 
     def tick(self) -> None:
-        """Do what is due by the clock, such as a heartbeat."""
-        ...
+        """Do what is due by the clock, such as a heartbeat. Raises SinkError."""
+        return
 
     def close(self) -> None:
-        """Write out what is held and release everything."""
-        ...
+        """Write out what is held and release everything. May be called twice."""
+        return

@@ -9,10 +9,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from monitor.errors import SinkError
-from monitor.events.sink import Sink
+from monitor.events.sink import Sink, SinkStatus
 from monitor.types import Event
 
 TICK_S = 0.015
@@ -24,40 +23,18 @@ LAST_TRIES_S = 0.3
 SCORE_SHARE = 0.9
 """Scores of a live call may fill this part of a queue; the rest is kept for alerts, states and the ends of calls."""
 
-NOTICES = 100
-"""Room beyond a queue's capacity for the news that another sink failed or recovered."""
+STATUS_ROOM = 100
+"""Events beyond a queue's capacity that say that another sink failed or recovered."""
 
 
-@dataclass(frozen=True, slots=True)
-class SinkStatus:
-    """How one sink does. fault: why it is not ok, or "". dropped: events that it will never get. kept: those that it
-    gets when the program runs again.
-    """
-
-    name: str
-    ok: bool
-    fault: str
-    queued: int
-    dropped: int
-    emitted: int
-    kept: int = 0
-
-    @property
-    def trouble(self) -> str:
-        """What is wrong with it and how much waits for it, in words; "" while it works."""
-        if self.ok:
-            return ""
-        return f"{self.name}: {self.fault}" + (f"; {self.queued} wait" if self.queued else "")
+def _no_tick() -> None:
+    """Do nothing."""
 
 
-def _nothing() -> None:
-    """Nobody wants to know."""
+class SinkWorker:
+    """The queue and the thread of one sink. All callbacks are called in this thread.
 
-
-class Lane:
-    """Queue, thread and fate of one sink. All callbacks are called in the lane's thread.
-
-    on_change(lane, code, detail): the sink failed, recovered or ended. on_taken(event): the sink has this event.
+    on_change(worker, code, detail): the sink failed, recovered or ended. on_emitted(event): the sink has this event.
     on_tick(): as often as the sink is ticked, also while it fails.
     """
 
@@ -65,18 +42,17 @@ class Lane:
         self,
         sink: Sink,
         capacity: int,
-        on_change: Callable[[Lane, str, str], None],
-        on_taken: Callable[[Event], None] = lambda _: None,
-        on_tick: Callable[[], None] = _nothing,
+        on_change: Callable[[SinkWorker, str, str], None],
+        on_emitted: Callable[[Event], None] = lambda _: None,
+        on_tick: Callable[[], None] = _no_tick,
     ) -> None:
         self.sink = sink
-        self._on_taken, self._on_tick = on_taken, on_tick
-        self._wants: Callable[[Event], bool] = getattr(sink, "wants", lambda _: True)
+        self._on_emitted, self._on_tick = on_emitted, on_tick
         self._capacity = capacity
         self._score_capacity = max(1, int(capacity * SCORE_SHARE))
         self._on_change = on_change
-        self._events: deque[Event] = deque(getattr(sink, "left", ()))
-        self._held: Event | None = None
+        self._events: deque[Event] = deque(sink.undelivered())
+        self._current: Event | None = None
         lock = threading.Lock()
         self._filled = threading.Condition(lock)
         self._freed = threading.Condition(lock)
@@ -96,14 +72,15 @@ class Lane:
         """Queue the event, if the sink wants it. When full: wait for room (wait=True), else drop and count. Never waits
         once closed. Returns whether it was taken care of, not dropped.
         """
-        if not self._wants(event):
+        if not self.sink.wants(event):
             return True
         room = self._room(event, wait)
         with self._freed:
             while wait and not self._stopped and len(self._events) >= room:
                 self._freed.wait()
             if self._stopped or len(self._events) >= room:
-                self._dropped += bool(event.seq) or not self._stopped  # at the end nobody misses news of another sink
+                # Nobody misses the status of another sink at the end.
+                self._dropped += bool(event.seq) or not self._stopped
                 return False
             self._events.append(event)
             self._filled.notify()
@@ -111,7 +88,7 @@ class Lane:
 
     def _room(self, event: Event, wait: bool) -> int:
         if not event.seq:
-            return self._capacity + NOTICES
+            return self._capacity + STATUS_ROOM
         return self._score_capacity if event.type == "score" and not wait else self._capacity
 
     def drain(self, until: float) -> bool:
@@ -146,48 +123,48 @@ class Lane:
     def status(self) -> SinkStatus:
         """A consistent picture of this moment."""
         with self._filled:
-            queued = self._left()
+            queued = self._waiting_count()
             counts = queued, self._dropped, self._emitted, self._kept
             return SinkStatus(self.sink.name, not self._fault, self._fault, *counts)
 
-    def _left(self) -> int:
-        return len(self._events) + (self._held is not None)
+    def _waiting_count(self) -> int:
+        return len(self._events) + (self._current is not None)
 
     def _give_up(self) -> None:
         """Count what waits as dropped, or as kept where the sink has it on disk."""
-        if getattr(self.sink, "keeps", False):
-            self._kept += self._left()
+        if self.sink.keeps_events:
+            self._kept += self._waiting_count()
         else:
-            self._dropped += self._left()
+            self._dropped += self._waiting_count()
         self._events.clear()
-        self._held = None
+        self._current = None
 
     def _empty(self) -> bool:
-        return self._held is None and not self._events
+        return self._current is None and not self._events
 
     def _run(self) -> None:
         try:
             while self._wait():
                 self._step()
         except BaseException as error:
-            self._die(f"{type(error).__name__}: {error}")
+            self._end_with_fault(f"{type(error).__name__}: {error}")
             raise
         finally:
             self._end()
 
     def _wait(self) -> bool:
-        """Until there is something to emit, a tick is due, or a retry. Returns False when the lane is to end."""
+        """Until there is something to emit, a tick is due, or a retry. Returns False when the thread is to end."""
         with self._filled:
             now = time.monotonic()
             due = self._retry_at if self._fault else self._next_tick
-            ready = self._held is not None or bool(self._events)
+            ready = self._current is not None or bool(self._events)
             if due > now and (self._fault or not ready) and not (self._stopped and not ready):
                 self._filled.wait(min(due, self._until()) - now)
                 now = time.monotonic()
             if self._stopped and (self._empty() or now >= self._until()):
                 return False
-            if self._held is None and self._events:
-                self._held = self._events.popleft()
+            if self._current is None and self._events:
+                self._current = self._events.popleft()
                 self._freed.notify()
             return True
 
@@ -199,10 +176,10 @@ class Lane:
         if now < self._retry_at:
             return
         try:
-            if self._held is not None:
-                self.sink.emit(self._held)
-                self._on_taken(self._held)
-                self._taken()
+            if self._current is not None:
+                self.sink.emit(self._current)
+                self._on_emitted(self._current)
+                self._emit_done()
             if now >= self._next_tick:
                 self._next_tick = now + TICK_S
                 self._on_tick()
@@ -212,26 +189,26 @@ class Lane:
         else:
             self._recovered()
 
-    def _taken(self) -> None:
+    def _emit_done(self) -> None:
         with self._freed:
-            self._held = None
+            self._current = None
             self._emitted += 1
             if not self._events:
                 self._freed.notify_all()
 
     def _failed(self, error: SinkError) -> None:
         with self._filled:
-            news = not self._fault
+            was_ok = not self._fault
             self._fault = error.message
             self._delay = min(LONGEST_RETRY_S, self._delay * 2 or FIRST_RETRY_S)
             wait = self._delay if error.retry_in_s is None else error.retry_in_s
             self._retry_at = time.monotonic() + wait
-            if error.final and self._held is not None:
-                self._held = None
+            if error.final and self._current is not None:
+                self._current = None
                 self._dropped += 1
                 if not self._events:
                     self._freed.notify_all()
-        if news:
+        if was_ok:
             self._on_change(self, "sink fault", error.message)
 
     def _recovered(self) -> None:
@@ -240,8 +217,8 @@ class Lane:
                 self._fault, self._delay, self._retry_at = "", 0.0, 0.0
             self._on_change(self, "sink recovered", "")
 
-    def _die(self, fault: str) -> None:
-        """A sink with a defect must not block the others; its thread ends and says so."""
+    def _end_with_fault(self, fault: str) -> None:
+        """Report the defect of a sink, whose thread ends: it must not block the others."""
         with self._filled:
             self._fault = fault
         self._on_change(self, "sink ended", fault)

@@ -22,11 +22,11 @@ from monitor.serve.tap_listeners import Listener, Listeners, make_listeners
 from monitor.session.setup import (
     STOP_S,
     Ending,
-    acquaint,
     json_sink,
     open_detector,
     screen,
     signals,
+    start_sinks,
     supervise,
 )
 from monitor.session.warnings import Notices
@@ -67,7 +67,7 @@ def serve(config: Config, *, json_lines: bool = False) -> int:
                 "give --rtp 127.0.0.1:5004, --websocket 127.0.0.1:8765 or --web, or set listen of a tap in config.toml",
             )
         listeners = Listeners(found, switchboard, engine.notice)
-        acquaint(sinks, engine)
+        start_sinks(sinks, engine)
         listeners.start()
         engine.notice("listening", "; ".join(listeners.lines()))
         try:

@@ -15,7 +15,7 @@ from model.stream import Detector
 from monitor.config.schema import Config, ModelSection
 from monitor.engine.loop import Engine
 from monitor.errors import BadInputError, WeightsError
-from monitor.events.sink import Sink
+from monitor.events.sink import RunContext, Sink
 from monitor.session.warnings import warn
 from monitor.views import Board, View
 
@@ -128,18 +128,13 @@ def json_sink(ending: Ending) -> Sink:
     return JsonLinesSink(on_gone=ending.wanted.set)
 
 
-def acquaint(sinks: Sequence[Sink], engine: Engine) -> None:
-    """Let heartbeats and metrics carry how the engine does, and say what a sink had to mend when it was opened."""
+def start_sinks(sinks: Sequence[Sink], engine: Engine) -> None:
+    """Connect the sinks with the engine, and print what a sink had to repair when it was opened."""
+    run = RunContext(engine.pool.detector.weights_hash, engine.vitals, engine.bus.status)
     for sink in sinks:
-        if hasattr(sink, "vitals"):
-            sink.vitals = engine.vitals
-        if hasattr(sink, "recorder"):
-            engine.reporter.recorder = sink.recorder
-        if hasattr(sink, "weights_hash"):
-            sink.weights_hash = engine.pool.detector.weights_hash
-        if hasattr(sink, "statuses"):
-            sink.statuses = engine.bus.status
-        if hasattr(sink, "latency"):
-            engine.on_latency = sink.latency
-        if mended := getattr(sink, "repaired", ""):
-            warn(mended)
+        sink.start(run)
+        engine.latency_observers.append(sink.observe_latency)
+        if (recorder := sink.audio_recorder()) is not None:
+            engine.reporter.recorder = recorder
+        if text := sink.warning():
+            warn(text)

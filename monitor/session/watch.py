@@ -22,11 +22,11 @@ from monitor.session.setup import (
     POLL_S,
     STOP_S,
     Ending,
-    acquaint,
     json_sink,
     open_detector,
     screen,
     signals,
+    start_sinks,
     supervise,
 )
 from monitor.session.warnings import Notices
@@ -71,7 +71,7 @@ def watch(
             engine.add(w.name, *w.sources)
         total = max((w.total_s for w in watched if w.total_s), default=None)
         publisher = config.zeromq.address if config.zeromq.enabled else ""
-        acquaint(sinks, engine)
+        start_sinks(sinks, engine)
 
         def pull() -> View:
             return view(engine, traces, publisher, total)

@@ -14,6 +14,7 @@ from monitor.config.outlets import AlertmanagerSection
 from monitor.errors import SinkError
 from monitor.events import wire
 from monitor.events.cloudevents import JSON
+from monitor.events.sink import Sink
 from monitor.sinks.bodies import prometheus_alert
 from monitor.sinks.webhook import Sender
 from monitor.types import Event
@@ -21,7 +22,7 @@ from monitor.types import Event
 PATH = "/api/v2/alerts"
 
 
-class AlertmanagerSink:
+class AlertmanagerSink(Sink):
     """Knows the open alerts, and announces them all every resend_s."""
 
     name = "alertmanager"

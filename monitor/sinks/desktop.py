@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from monitor.errors import BadInputError, SinkError
+from monitor.events.sink import Sink
 from monitor.types import Event
 
 LIMIT_S = 10.0
@@ -63,7 +64,7 @@ def text_of(event: Event, more: int) -> str:
     return f"{plain[:200]}: p_fake {event.data.get('p_fake')}{others}"
 
 
-class DesktopSink:
+class DesktopSink(Sink):
     """Runs the program of this platform for an alert that opens."""
 
     name = "desktop"
@@ -95,9 +96,6 @@ class DesktopSink:
         self._show(text_of(self._newest, self._more))
         self._newest, self._more = None, 0
         self._next = time.monotonic() + self._least_s
-
-    def close(self) -> None:
-        """Nothing is held."""
 
     def _show(self, body: str) -> None:
         wanted = command(self._platform, body)

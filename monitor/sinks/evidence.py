@@ -11,12 +11,13 @@ import time
 from pathlib import Path
 
 from model.config import BLOCK_S, SAMPLE_RATE
+from monitor.audio import Blocks
 from monitor.config.schema import Config
 from monitor.disk.private import append_private, make_folder
 from monitor.engine.recorder import Mark, Recorder
-from monitor.engine.ring import Blocks
 from monitor.errors import BadInputError, SinkError
 from monitor.events import wire
+from monitor.events.sink import RunContext, Sink
 from monitor.sinks.bodies import dead_letter
 from monitor.store import retention
 from monitor.store.audio_history import History, Piece
@@ -42,8 +43,8 @@ OF_THE_DISK = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, err
 """Faults that pass, or that every alert would meet: what waits is kept and written later."""
 
 
-class EvidenceSink:
-    """Belongs to its lane's thread, but for the recorder, which the engine fills. weights_hash: set once known."""
+class EvidenceSink(Sink):
+    """Writes evidence in the sink's thread; the scoring thread fills its recorder."""
 
     name = "evidence"
 
@@ -52,7 +53,7 @@ class EvidenceSink:
         section = config.evidence_store
         self.root = Path(section.path)
         self.recorder = Recorder(audio=section.retain != "none")
-        self.weights_hash = ""
+        self._weights_hash = ""
         self._config, self._section, self._epoch = config, section, epoch
         self._keeps_all = section.retain == "all"
         self._key = read_key(Path(section.key)) if section.key else None
@@ -65,6 +66,14 @@ class EvidenceSink:
         self._fault, self._told, self._tell_at = "", 0, 0.0
         self.set_aside = 0
         self._prepare()
+
+    def start(self, run: RunContext) -> None:
+        """Name the weights in what is written."""
+        self._weights_hash = run.weights_hash
+
+    def audio_recorder(self) -> Recorder:
+        """The queue between the scoring thread and this sink's."""
+        return self.recorder
 
     def emit(self, event: Event) -> None:
         """Take one event. Raises SinkError where something that is due cannot be written; it is tried again."""
@@ -272,7 +281,7 @@ class EvidenceSink:
             "time": moment,
             "epoch": self._epoch,
             "sample_rate": SAMPLE_RATE,
-            "model": self.weights_hash,
+            "model": self._weights_hash,
             "written": wire.utc_now(),
             "versions": versions(),
         }

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from monitor.disk.private import append_private, open_private
 from monitor.errors import BadInputError, SinkError
 from monitor.events import wire
+from monitor.events.sink import Sink
 from monitor.journal import chain, files
 from monitor.types import Event
 
@@ -31,14 +32,11 @@ MIB = 1 << 20
 HOUR_S = 3600.0
 
 
-class JournalSink:
-    """Appends to `path`. repaired: what was mended when the file was opened, to be told to the user, or "".
-
-    ahead: the bus gives an event to the other sinks only once this one has it.
-    """
+class JournalSink(Sink):
+    """Appends to `path`."""
 
     name = "journal"
-    ahead = True
+    write_ahead = True
 
     def __init__(self, path: Path | str, section: JournalSection | None = None) -> None:
         """section: fsync, rotation and retention; default: none of them.
@@ -51,7 +49,7 @@ class JournalSink:
         self._rotate_s = (section.rotate_hours if section else 0) * HOUR_S
         self._keep_bytes = (section.keep_mib if section else 0) * MIB
         self._keep_s = (section.keep_days if section else 0) * 24 * HOUR_S
-        self._fd, self.repaired = _open(self.path)
+        self._fd, self._repaired = _open(self.path)
         self._chain = self._last_chain()
         self._written = ("", 0)
         # After a restart: when it was last written, which is all that a file system knows of a file's age.
@@ -59,6 +57,10 @@ class JournalSink:
         self._torn = 0
         self._moved = False
         self._next_check = 0.0
+
+    def warning(self) -> str:
+        """The last line that a crash cut off, where one was moved aside when the file was opened."""
+        return self._repaired
 
     def emit(self, event: Event) -> None:
         """Append one line; an event without a number (seq 0) is no part of a journal.

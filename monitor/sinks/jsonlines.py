@@ -7,12 +7,13 @@ from collections.abc import Callable
 
 from monitor.errors import SinkError
 from monitor.events import wire
+from monitor.events.sink import Sink
 from monitor.types import Event
 
 STDOUT = 1
 
 
-class JsonLinesSink:
+class JsonLinesSink(Sink):
     """Writes to a file descriptor. gone: the reader has ended (`| head`); what follows is then thrown away.
 
     on_gone is called once, in the sink's thread, when the reader has ended: the program may want to end too.
@@ -38,12 +39,6 @@ class JsonLinesSink:
             self._leave()
         except OSError as error:
             raise SinkError(f"standard output: {error.strerror}") from error
-
-    def tick(self) -> None:
-        """Nothing is due."""
-
-    def close(self) -> None:
-        """The descriptor belongs to the process and stays open."""
 
     def _leave(self) -> None:
         self.gone = True

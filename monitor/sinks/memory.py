@@ -6,10 +6,11 @@ import threading
 import time
 
 from monitor.errors import SinkError
+from monitor.events.sink import Sink
 from monitor.types import Event
 
 
-class MemorySink:
+class MemorySink(Sink):
     """Keeps what it is given. May be asked from any thread.
 
     delay_s: how long each emit takes, for a slow sink. fail(reason) makes every emit raise SinkError until recover().

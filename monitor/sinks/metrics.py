@@ -6,7 +6,7 @@ of a call or channel is among them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -14,7 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from monitor.config.addresses import check_reach
 from monitor.errors import BadInputError
 from monitor.events.schema.files import NAMES
-from monitor.events.sink_worker import SinkStatus
+from monitor.events.sink import RunContext, Sink
 from monitor.sinks.channels import ChannelStates
 from monitor.sinks.ocsf import installed_version
 from monitor.sinks.syslog import split_address
@@ -25,14 +25,13 @@ LATENCY_BUCKETS_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5,
 
 
 class _Pulled:
-    """What is asked of the engine and the bus when somebody looks."""
+    """Figures of the engine and the bus, read when somebody asks for them."""
 
     def __init__(self) -> None:
-        self.vitals: Callable[[], Mapping[str, object]] = dict
-        self.statuses: Callable[[], Sequence[SinkStatus]] = list
+        self.run = RunContext("", dict, list)
 
     def collect(self) -> Iterator[Metric]:
-        vitals = self.vitals()
+        vitals = self.run.vitals()
         lost, fill = (float(str(vitals.get(name, 0.0))) for name in ("lost_s", "ring_fill_s"))
         yield CounterMetricFamily(f"{PREFIX}audio_lost_seconds", "Audio that was lost before scoring.", value=lost)
         yield GaugeMetricFamily(f"{PREFIX}audio_waiting_seconds", "Audio that waits to be scored.", fill)
@@ -40,7 +39,7 @@ class _Pulled:
         queued = GaugeMetricFamily(f"{PREFIX}sink_queued_events", "Events that wait for the sink.", labels=["sink"])
         dropped = CounterMetricFamily(f"{PREFIX}sink_dropped_events", "Events it never gets.", labels=["sink"])
         emitted = CounterMetricFamily(f"{PREFIX}sink_emitted_events", "Events it has taken.", labels=["sink"])
-        for status in self.statuses():
+        for status in self.run.statuses():
             up.add_metric([status.name], float(status.ok))
             queued.add_metric([status.name], status.queued)
             dropped.add_metric([status.name], status.dropped)
@@ -48,8 +47,8 @@ class _Pulled:
         yield from (up, queued, dropped, emitted)
 
 
-class MetricsSink:
-    """Counts what goes by and serves it. vitals, statuses: of the engine and the bus, set once they are there."""
+class MetricsSink(Sink):
+    """Counts events and serves the figures over HTTP."""
 
     name = "metrics"
 
@@ -93,28 +92,15 @@ class MetricsSink:
         for state in State:
             self._states.labels(state.value)
 
-    @property
-    def vitals(self) -> Callable[[], Mapping[str, object]]:
-        """Of the engine."""
-        return self._pulled.vitals
-
-    @vitals.setter
-    def vitals(self, vitals: Callable[[], Mapping[str, object]]) -> None:
-        self._pulled.vitals = vitals
-
-    @property
-    def statuses(self) -> Callable[[], Sequence[SinkStatus]]:
-        """Of the bus."""
-        return self._pulled.statuses
-
-    @statuses.setter
-    def statuses(self, statuses: Callable[[], Sequence[SinkStatus]]) -> None:
-        self._pulled.statuses = statuses
-        for status in statuses():  # increase() does not see the first fault of a figure that was not there before it
+    def start(self, run: RunContext) -> None:
+        """Serve the figures of the engine and the bus too."""
+        self._pulled.run = run
+        # Prometheus' increase() does not see the first fault of a figure that was not there before.
+        for status in run.statuses():
             self._sink_faults.labels(status.name)
 
-    def latency(self, seconds: float) -> None:
-        """Of one block; any thread."""
+    def observe_latency(self, seconds: float) -> None:
+        """Count one step in the histogram."""
         self._latency.observe(seconds)
 
     def emit(self, event: Event) -> None:
@@ -129,9 +115,6 @@ class MetricsSink:
         self._calls.set(len(self._channels.calls))
         for state, count in self._channels.counts().items():
             self._states.labels(state.value).set(count)
-
-    def tick(self) -> None:
-        """Nothing is due."""
 
     def close(self) -> None:
         """Free the port. May be called twice."""

@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 from monitor.config.outlets import MqttSection
 from monitor.errors import BadInputError, SinkError
 from monitor.events.cloudevents import STRUCTURED, structured
+from monitor.events.sink import Sink
 from monitor.sinks.http import reason, tls_context
 from monitor.sinks.mqtt_state import Retained, concerns
 from monitor.sinks.selection import selector
@@ -31,7 +32,7 @@ LOOP_S = 0.05
 GOODBYE_S = 0.2
 
 
-class MqttSink:
+class MqttSink(Sink):
     """One connection, driven by the sink's own thread; a new one after a fault."""
 
     name = "mqtt"

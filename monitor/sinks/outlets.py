@@ -9,58 +9,61 @@ from monitor.config.schema import Config
 from monitor.events.sink import Sink
 
 
-def _webhook(config: Config, epoch: str) -> Sink | None:  # noqa: ARG001
+def _webhook(config: Config, epoch: str) -> list[Sink]:  # noqa: ARG001
     section = config.webhook
     if not section.url:
-        return None
-    from monitor.sinks.spool import SpooledSink
+        return []
+    from monitor.sinks.spool import Spool, SpooledSink, SpoolSink
     from monitor.sinks.webhook import WebhookSink
 
     sink = WebhookSink(section, config.publish.source)
-    return SpooledSink(sink, Path(section.spool)) if section.spool else sink
+    if not section.spool:
+        return [sink]
+    spool = Spool(Path(section.spool))
+    return [SpooledSink(sink, spool), SpoolSink(sink, spool)]
 
 
-def _alertmanager(config: Config, epoch: str) -> Sink | None:  # noqa: ARG001
+def _alertmanager(config: Config, epoch: str) -> list[Sink]:  # noqa: ARG001
     if not config.alertmanager.url:
-        return None
+        return []
     from monitor.sinks.alertmanager import AlertmanagerSink
 
-    return AlertmanagerSink(config.alertmanager, config.publish.source)
+    return [AlertmanagerSink(config.alertmanager, config.publish.source)]
 
 
-def _syslog(config: Config, epoch: str) -> Sink | None:  # noqa: ARG001
+def _syslog(config: Config, epoch: str) -> list[Sink]:  # noqa: ARG001
     if not config.syslog.address:
-        return None
+        return []
     from monitor.sinks.syslog import SyslogSink
 
-    return SyslogSink(config.syslog)
+    return [SyslogSink(config.syslog)]
 
 
-def _mqtt(config: Config, epoch: str) -> Sink | None:  # noqa: ARG001
+def _mqtt(config: Config, epoch: str) -> list[Sink]:  # noqa: ARG001
     if not config.mqtt.address:
-        return None
+        return []
     from monitor.sinks.mqtt import MqttSink
 
-    return MqttSink(config.mqtt, config.publish.source)
+    return [MqttSink(config.mqtt, config.publish.source)]
 
 
-def _metrics(config: Config, epoch: str) -> Sink | None:  # noqa: ARG001
+def _metrics(config: Config, epoch: str) -> list[Sink]:  # noqa: ARG001
     if not config.metrics.listen:
-        return None
+        return []
     from monitor.sinks.metrics import MetricsSink
 
-    return MetricsSink(config.metrics.listen, insecure=config.serve.insecure)
+    return [MetricsSink(config.metrics.listen, insecure=config.serve.insecure)]
 
 
-def _desktop(config: Config, epoch: str) -> Sink | None:  # noqa: ARG001
+def _desktop(config: Config, epoch: str) -> list[Sink]:  # noqa: ARG001
     if not config.desktop.enabled:
-        return None
+        return []
     from monitor.sinks.desktop import DesktopSink
 
-    return DesktopSink(config.desktop.least_interval_s)
+    return [DesktopSink(config.desktop.least_interval_s)]
 
 
-OUTLETS: dict[str, Callable[[Config, str], Sink | None]] = {
+OUTLETS: dict[str, Callable[[Config, str], list[Sink]]] = {
     "webhook": _webhook,
     "alertmanager": _alertmanager,
     "syslog": _syslog,
@@ -68,4 +71,4 @@ OUTLETS: dict[str, Callable[[Config, str], Sink | None]] = {
     "metrics": _metrics,
     "desktop": _desktop,
 }
-"""By name. Each raises BadInputError for settings that cannot be followed."""
+"""By name: makes the sinks of an outlet, none where it is off. Raises BadInputError for unusable settings."""

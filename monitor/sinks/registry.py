@@ -11,13 +11,13 @@ from monitor.events import wire
 from monitor.events.sink import Sink
 from monitor.sinks.outlets import OUTLETS
 
-Builder = Callable[[Config, str], Sink | None]
+Builder = Callable[[Config, str], list[Sink]]
 
 
-def _zeromq(config: Config, epoch: str) -> Sink | None:
+def _zeromq(config: Config, epoch: str) -> list[Sink]:
     section = config.zeromq
     if not section.enabled:
-        return None
+        return []
     from monitor.delivery.publisher_sockets import Places
     from monitor.delivery.recent_events import History
     from monitor.sinks.zeromq import ZeromqSink
@@ -27,7 +27,7 @@ def _zeromq(config: Config, epoch: str) -> Sink | None:
     places = Places(section.address, section.replay_address, section.high_water_mark, keys)
     history = History(section.replay_events, section.replay_mib << 20)
     journal = Path(config.journal.path) if config.journal.path else None
-    return ZeromqSink(places, epoch, section.heartbeat_s, history, journal, source=config.publish.source)
+    return [ZeromqSink(places, epoch, section.heartbeat_s, history, journal, source=config.publish.source)]
 
 
 def _check_reach(section: ZeromqSection) -> None:
@@ -46,20 +46,20 @@ def _check_reach(section: ZeromqSection) -> None:
             )
 
 
-def _journal(config: Config, epoch: str) -> Sink | None:  # noqa: ARG001
+def _journal(config: Config, epoch: str) -> list[Sink]:  # noqa: ARG001
     if not config.journal.path:
-        return None
+        return []
     from monitor.sinks.journal import JournalSink
 
-    return JournalSink(config.journal.path, config.journal)
+    return [JournalSink(config.journal.path, config.journal)]
 
 
-def _evidence(config: Config, epoch: str) -> Sink | None:
+def _evidence(config: Config, epoch: str) -> list[Sink]:
     if not config.evidence_store.path:
-        return None
+        return []
     from monitor.sinks.evidence import EvidenceSink
 
-    return EvidenceSink(config, epoch)
+    return [EvidenceSink(config, epoch)]
 
 
 SINKS: dict[str, Builder] = {"zeromq": _zeromq, "journal": _journal, "evidence": _evidence, **OUTLETS}
@@ -70,8 +70,7 @@ def open_sinks(config: Config, epoch: str) -> list[Sink]:
     opened: list[Sink] = []
     try:
         for build in SINKS.values():
-            if sink := build(config, epoch):
-                opened += [sink, *getattr(sink, "companions", ())]
+            opened += build(config, epoch)
     except BaseException:
         for sink in opened:
             sink.close()

@@ -12,7 +12,6 @@ import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 from monitor.disk.locking import lock
 from monitor.disk.private import open_private, write_private
@@ -25,16 +24,10 @@ MOST_BYTES = 64 << 20
 FLAGS = os.O_RDWR | os.O_APPEND
 
 
-class Outlet(Sink, Protocol):
-    """A sink that chooses."""
-
-    def wants(self, event: Event) -> bool: ...
-
-
 class Spool:
     """Events in a file, oldest first, and how far they have been delivered. Two sinks use it, each in its thread.
 
-    left: those of former runs.
+    undelivered: those of former runs.
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,12 +40,12 @@ class Spool:
             self._fd = open_private(path, FLAGS)
             lock(self._fd, f"spool {path}")
             self._done = _read_state(self._state_path)
-            self.left = _undelivered(path, *self._done)
+            self.undelivered = _read_undelivered(path, *self._done)
             self._write_anew()
         except OSError as error:
             hint = "name a file in a directory that exists and can be written"
             raise BadInputError(f"spool {path}: {error.strerror}", hint) from error
-        self._newest = (self.left[-1].epoch, self.left[-1].seq) if self.left else self._done
+        self._newest = (self.undelivered[-1].epoch, self.undelivered[-1].seq) if self.undelivered else self._done
 
     def append(self, event: Event) -> None:
         """Write it down, through to the disk. Raises SinkError."""
@@ -92,7 +85,7 @@ class Spool:
         beside.unlink(missing_ok=True)
         fd = open_private(beside, FLAGS)
         lock(fd, f"spool {self.path}")
-        _write(fd, b"".join(wire.encode(event) + b"\n" for event in self.left))
+        _write(fd, b"".join(wire.encode(event) + b"\n" for event in self.undelivered))
         beside.replace(self.path)
         os.close(self._fd)
         self._fd = fd
@@ -112,7 +105,7 @@ def _read_state(path: Path) -> tuple[str, int]:
         return "", 0
 
 
-def _undelivered(path: Path, epoch: str, seq: int) -> Sequence[Event]:
+def _read_undelivered(path: Path, epoch: str, seq: int) -> Sequence[Event]:
     """The events of a spool behind the newest one that was delivered, in the order in which they were written."""
     events = []
     for line in path.read_bytes().splitlines():
@@ -122,10 +115,10 @@ def _undelivered(path: Path, epoch: str, seq: int) -> Sequence[Event]:
     return events[done:]
 
 
-class SpoolSink:
+class SpoolSink(Sink):
     """Writes down what the outlet is to deliver."""
 
-    def __init__(self, outlet: Outlet, spool: Spool) -> None:
+    def __init__(self, outlet: Sink, spool: Spool) -> None:
         self.name = f"{outlet.name} spool"
         self._outlet, self._spool = outlet, spool
 
@@ -137,26 +130,27 @@ class SpoolSink:
         """Raises SinkError."""
         self._spool.append(event)
 
-    def tick(self) -> None:
-        """Nothing is due."""
-
     def close(self) -> None:
         """Release the file, once the outlet has too."""
         self._spool.close()
 
 
-class SpooledSink:
-    """An outlet whose deliveries are noted. left: what former runs did not deliver, which is to come first."""
+class SpooledSink(Sink):
+    """An outlet whose deliveries are noted in the spool."""
 
-    keeps = True
+    keeps_events = True
 
-    def __init__(self, outlet: Outlet, path: Path) -> None:
-        """Raises BadInputError for a spool that cannot be used."""
+    def __init__(self, outlet: Sink, spool: Spool) -> None:
         self.name = outlet.name
-        self._outlet, self._spool = outlet, Spool(path)
-        self.wants = outlet.wants
-        self.left = self._spool.left
-        self.companions = (SpoolSink(outlet, self._spool),)
+        self._outlet, self._spool = outlet, spool
+
+    def wants(self, event: Event) -> bool:
+        """Whether the outlet wants it."""
+        return self._outlet.wants(event)
+
+    def undelivered(self) -> Sequence[Event]:
+        """Events that former runs did not deliver."""
+        return self._spool.undelivered
 
     def emit(self, event: Event) -> None:
         """Deliver it, and note that. Raises SinkError, final for an event that the outlet gave up."""

@@ -15,6 +15,7 @@ from collections import deque
 
 from monitor.config.outlets import SyslogSection
 from monitor.errors import BadInputError, SinkError
+from monitor.events.sink import Sink
 from monitor.sinks.http import reason, tls_context
 from monitor.sinks.selection import selector
 from monitor.sinks.syslog_message import frame, message
@@ -34,7 +35,7 @@ def split_address(what: str, address: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-class SyslogSink:
+class SyslogSink(Sink):
     """Connects when there is something to send, and again after a fault."""
 
     name = "syslog"
@@ -48,7 +49,11 @@ class SyslogSink:
         self._socket: socket.socket | None = None
         self._sent: deque[tuple[float, bytes]] = deque(maxlen=MOST_IN_DOUBT)
         self._again: deque[bytes] = deque()
-        self.wants = selector(section.events)
+        self._selects = selector(section.events)
+
+    def wants(self, event: Event) -> bool:
+        """Whether syslog.events selects it."""
+        return self._selects(event)
 
     def emit(self, event: Event) -> None:
         """Raises SinkError, final for an event that no datagram can hold."""

@@ -17,6 +17,7 @@ from monitor.config.section import Secret
 from monitor.disk.private import append_private
 from monitor.errors import BadInputError, SinkError
 from monitor.events.cloudevents import event_id
+from monitor.events.sink import Sink
 from monitor.sinks.bodies import FORMATS, dead_letter, signature
 from monitor.sinks.http import Answer, Poster
 from monitor.sinks.ocsf import PRODUCT, installed_version
@@ -78,7 +79,7 @@ def _header(name: str, value: str) -> str:
     return value
 
 
-class WebhookSink:
+class WebhookSink(Sink):
     """Posts each event that is wanted."""
 
     name = "webhook"
@@ -106,9 +107,6 @@ class WebhookSink:
             if error.final:
                 raise self._given_up(event, error.message) from error
             raise
-
-    def tick(self) -> None:
-        """Nothing is due."""
 
     def close(self) -> None:
         """Let the connection go. May be called twice."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import zmq
@@ -21,6 +21,7 @@ from monitor.delivery.topics import Ledger
 from monitor.errors import SinkError
 from monitor.events import wire
 from monitor.events.schema.files import SOURCE
+from monitor.events.sink import RunContext, Sink
 from monitor.types import Event
 
 SNAPSHOT_BURST = 200
@@ -31,14 +32,11 @@ MAX_REQUESTS = 50
 """Read in one tick."""
 SUBSCRIBE, UNSUBSCRIBE = b"\x01", b"\x00"
 
-Vitals = Callable[[], Mapping[str, object]]
 
-
-class ZeromqSink:
+class ZeromqSink(Sink):
     """Binds at once and is then used by one thread. address, replay: where it is bound, the port filled in for `:*`.
 
-    vitals gives fields for each heartbeat (statuses of sinks, latencies); it is called in the sink's thread and may be
-    replaced at any time.
+    Heartbeats carry the figures that start() gives access to.
     """
 
     name = "zeromq"
@@ -50,13 +48,12 @@ class ZeromqSink:
         heartbeat_s: float = 1.0,
         history: History | None = None,
         journal: Path | None = None,
-        vitals: Vitals = dict,
         source: str = SOURCE,
     ) -> None:
         """epoch: that of the bus. history, journal: what requests are answered from. source: name of this monitor in
         CloudEvents. Raises BadInputError when an address is taken or cannot be bound, or there are no keys.
         """
-        self.vitals = vitals
+        self._run = RunContext("", dict, list)
         self._epoch, self._source = epoch, source
         self._heartbeat_s = heartbeat_s
         self._ledger = Ledger()
@@ -67,6 +64,10 @@ class ZeromqSink:
         self._sockets = Sockets(places)
         self.address, self.replay = self._sockets.address, self._sockets.replay
         self._desk = Desk(epoch, self._ledger, self._history, journal if self.replay else None)
+
+    def start(self, run: RunContext) -> None:
+        """Send the figures of the engine with every heartbeat."""
+        self._run = run
 
     def emit(self, event: Event) -> None:
         """Send to all whose subscription matches. Raises SinkError when libzmq refuses."""
@@ -157,7 +158,7 @@ class ZeromqSink:
         self._next_heartbeat = time.monotonic() + self._heartbeat_s
         self._greet = False
         data = {
-            **self.vitals(),
+            **self._run.vitals(),
             "code": code,
             "detail": "",
             "usable": True,

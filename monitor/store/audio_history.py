@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.config import BLOCK, SAMPLE_RATE
-from monitor.engine.ring import Blocks
+from monitor.audio import Blocks
 
 Samples = NDArray[np.int16]
 FULL_SCALE = 32768.0

@@ -22,6 +22,7 @@ from monitor.delivery.topics import Ledger
 from monitor.errors import BadInputError
 from monitor.events import wire
 from monitor.events.bus import Bus
+from monitor.events.sink import RunContext
 from monitor.sinks.zeromq import ZeromqSink
 from monitor.subscriber import Item, Message, Missed, Restarted, Returned, Silent, Subscriber, Unreadable
 from monitor.types import Event
@@ -37,7 +38,8 @@ class Publisher:
         self.sink = ZeromqSink(Places(address, high_water_mark=high_water_mark), epoch, 0.1)
         self.address = self.sink.address
         self.bus = Bus([self.sink], 1000, epoch)
-        self.sink.vitals = lambda: {"sinks": [asdict(status) for status in self.bus.status()], **vitals}
+        sinks = self.bus.status
+        self.sink.start(RunContext("", lambda: {"sinks": [asdict(status) for status in sinks()], **vitals}, sinks))
 
     def say(self, kind: str, call: str = "call1", channel: str = "caller", **data: object) -> int:
         return self.bus.publish(Event(kind, call, channel, 0, data), wait=True).seq

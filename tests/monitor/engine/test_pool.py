@@ -19,12 +19,11 @@ from model.config import BLOCK, Calibration, DetectorConfig, NetworkConfig
 from model.gate import Kind
 from model.recorded import Recorded
 from model.stream import Detector
-from monitor.audio import Audio
+from monitor.audio import Audio, Blocks
 from monitor.config.schema import Config
 from monitor.engine.decision import CLEAR, LISTENING, UNKNOWN, Decision
 from monitor.engine.evidence import Evidence
 from monitor.engine.pool import REASONS, Pool, Results
-from monitor.engine.ring import Blocks
 from monitor.engine.traces import Traces
 from monitor.types import Reason
 

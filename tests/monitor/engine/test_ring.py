@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from model.config import BLOCK, SAMPLE_RATE
-from monitor.audio import Chunk
-from monitor.engine.ring import LONGEST_FILL, MOST_PASSED, Blocks, Ring, RingBank
+from monitor.audio import Blocks, Chunk
+from monitor.engine.ring import LONGEST_FILL, MOST_PASSED, Ring, RingBank
 
 ROOM_S = 4.0
 JOIN_S = 30.0

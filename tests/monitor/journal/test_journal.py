@@ -51,7 +51,7 @@ def test_what_has_no_number_is_not_journaled(tmp_path: Path) -> None:
 def test_a_second_run_appends(tmp_path: Path) -> None:
     for seq in (1, 2):
         journal = JournalSink(tmp_path / "journal")
-        assert journal.repaired == ""
+        assert journal.warning() == ""
         journal.emit(event(seq))
         journal.close()
     assert seqs(tmp_path / "journal") == [1, 2]
@@ -117,7 +117,7 @@ def test_the_torn_end_of_a_crash_is_moved_aside(tmp_path: Path, torn: bytes) -> 
     path = tmp_path / "journal"
     path.write_bytes(wire.encode(event(1)) + b"\n" + torn)
     journal = JournalSink(path)
-    assert f"torn last line of {len(torn)} bytes" in journal.repaired
+    assert f"torn last line of {len(torn)} bytes" in journal.warning()
     journal.emit(event(2))
     journal.close()
     assert seqs(path) == [1, 2]

@@ -37,6 +37,7 @@ from receivers import (
 from monitor.config.schema import Config
 from monitor.errors import BadInputError
 from monitor.events.bus import Bus
+from monitor.events.sink import RunContext
 from monitor.sinks.registry import open_sinks
 from monitor.types import Event
 
@@ -318,8 +319,8 @@ def test_metrics_count_faults_latencies_and_what_waits() -> None:
     sinks = open_sinks(config, "epoch")
     with Bus(sinks, 1000, "epoch") as bus:
         metrics = next(sink for sink in sinks if sink.name == "metrics")
-        metrics.statuses = bus.status  # type: ignore[attr-defined]
-        metrics.latency(0.02)  # type: ignore[attr-defined]
+        metrics.start(RunContext("", dict, bus.status))
+        metrics.observe_latency(0.02)
         bus.publish(FAULT, wait=True)
         say(bus, 2)
         wait_until(lambda: scrape(port)["speech_monitor_sink_up", "webhook"] == 0, "the fault")

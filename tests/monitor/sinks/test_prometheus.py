@@ -21,6 +21,7 @@ from receivers import HERE, alert, free_port, wait_until
 from serving import serving, simulate
 
 from monitor.events.bus import Bus
+from monitor.events.sink import RunContext
 from monitor.sinks.metrics import MetricsSink
 
 FOLDER = Path(__file__).parents[3] / "docs/monitoring"
@@ -39,7 +40,7 @@ def exposed() -> Iterator[str]:
     port = free_port()
     sink = MetricsSink(f"{HERE}:{port}")
     with Bus([sink], 100) as bus:
-        sink.statuses = bus.status
+        sink.start(RunContext("", dict, bus.status))
         bus.publish(alert(), wait=True)
         assert bus.drain(10.0)
         with urllib.request.urlopen(f"http://{HERE}:{port}/metrics", timeout=10) as answer:

@@ -26,14 +26,14 @@ from helpers import (
 )
 
 from model.config import BLOCK, SAMPLE_RATE
-from monitor.audio import Chunk
+from monitor.audio import Blocks, Chunk
 from monitor.config.schema import Config
 from monitor.engine.calls import Call, Feed
 from monitor.engine.loop import Engine
 from monitor.engine.pool import Pool
-from monitor.engine.ring import Blocks, RingBank
+from monitor.engine.ring import RingBank
 from monitor.events.bus import Bus
-from monitor.session.setup import acquaint
+from monitor.session.setup import start_sinks
 from monitor.sinks.evidence import EvidenceSink
 from monitor.sinks.memory import MemorySink
 from monitor.sources.scripted import ScriptedSource
@@ -215,7 +215,7 @@ def listen(
     sinks = [EvidenceSink(config, "epoch"), memory := MemorySink()]
     with Bus(sinks) as bus:
         engine = Engine(Pool(make_detector().prepared(), config, 1), RingBank(1, 4.0), bus, config)
-        acquaint(sinks, engine)
+        start_sinks(sinks, engine)
         engine.add("call", ScriptedSource(chunks, live=live))
         engine.run()
         if after:
@@ -277,15 +277,17 @@ def test_a_call_that_has_ended_hears_nothing_of_the_next_one_on_its_rows(tmp_pat
     for name, value in (("one", 0.25), ("two", 0.5)):
         (ring,) = bank.claim([1])
         call = Call(name, "test", (Feed(("mono",), ring, live=True),))
-        sink.recorder.said(call, Event("call.started", name, "", 0, {"channels": ["mono"]}))
+        sink.recorder.add_event(call.rows, Event("call.started", name, "", 0, {"channels": ["mono"]}))
         for number in range(1, 4):
             blocks = Blocks(
                 np.array([0]), np.full((1, BLOCK), value, np.float32), np.array([number * BLOCK]), np.ones(1)
             )
-            sink.recorder.hear(blocks)
+            sink.recorder.add_blocks(blocks)
             if number == 2:
-                sink.recorder.said(call, Event("alert.opened", name, "mono", 2 * BLOCK, {"alert": f"{name}/mono/1"}))
-        sink.recorder.said(call, Event("call.ended", name, "", 3 * BLOCK, {}))
+                sink.recorder.add_event(
+                    call.rows, Event("alert.opened", name, "mono", 2 * BLOCK, {"alert": f"{name}/mono/1"})
+                )
+        sink.recorder.add_event(call.rows, Event("call.ended", name, "", 3 * BLOCK, {}))
         bank.release(ring)
     sink.tick()
     sink.close()

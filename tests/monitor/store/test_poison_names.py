@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from model.config import BLOCK
+from monitor.audio import Blocks
 from monitor.config.schema import Config
 from monitor.engine.calls import Call, Feed
-from monitor.engine.ring import Blocks, RingBank
+from monitor.engine.ring import RingBank
 from monitor.errors import SinkError
 from monitor.sinks import evidence
 from monitor.sinks.evidence import SET_ASIDE, EvidenceSink
@@ -40,10 +41,12 @@ def alert(sink: EvidenceSink, name: str, channel: str = "caller") -> None:
         Event("alert.opened", name, channel, BLOCK, data),
         Event("call.ended", name, "", 2 * BLOCK, {}),
     ]
-    sink.recorder.said(call, events[0])
-    sink.recorder.hear(Blocks(np.array([0]), np.full((1, BLOCK), 0.25, np.float32), np.array([BLOCK]), np.ones(1)))
+    sink.recorder.add_event(call.rows, events[0])
+    sink.recorder.add_blocks(
+        Blocks(np.array([0]), np.full((1, BLOCK), 0.25, np.float32), np.array([BLOCK]), np.ones(1))
+    )
     for event in events[1:]:
-        sink.recorder.said(call, event)
+        sink.recorder.add_event(call.rows, event)
     for seq, event in enumerate(events, 1):
         sink.emit(replace(event, seq=seq, epoch="epoch", time="2026-01-31T12:00:00Z"))
 

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.config import BLOCK, SAMPLE_RATE
+from monitor.audio import Blocks
 from monitor.config.schema import Config
 from monitor.engine.recorder import Recorder
-from monitor.engine.ring import Blocks
 from monitor.errors import BadInputError
 from monitor.store import retention
 from monitor.store.audio_history import History, Piece, quantised
@@ -112,17 +112,19 @@ def test_a_clock_that_jumps_far_makes_no_silence_beyond_the_end() -> None:
 def test_a_live_call_never_waits_and_what_is_left_out_is_counted() -> None:
     recorder = Recorder(capacity_bytes=3 * BLOCK * 4)
     for number in range(5):
-        recorder.hear(blocks(0.1, end=number * BLOCK, live=True))
+        recorder.add_blocks(blocks(0.1, end=number * BLOCK, live=True))
     assert recorder.dropped == 2
     assert len(recorder.take()) == 3
-    recorder.hear(blocks(0.1, live=True))
+    recorder.add_blocks(blocks(0.1, live=True))
     assert len(recorder.take()) == 1
 
 
 def test_a_recording_waits_for_room_and_no_longer_once_it_is_closed() -> None:
     recorder = Recorder(capacity_bytes=BLOCK * 4)
-    recorder.hear(blocks(0.1))
-    writer = threading.Thread(target=lambda: [recorder.hear(blocks(0.1)), recorder.hear(blocks(0.1))], daemon=True)
+    recorder.add_blocks(blocks(0.1))
+    writer = threading.Thread(
+        target=lambda: [recorder.add_blocks(blocks(0.1)), recorder.add_blocks(blocks(0.1))], daemon=True
+    )
     writer.start()
     found = len(recorder.take())
     while found < 2:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from monitor.events.bus import Bus
-from monitor.events.write_ahead import PATIENCE_S, Gate
+from monitor.events.write_ahead import LONGEST_WAIT_S, WriteAhead
 from monitor.sinks.memory import MemorySink
 from monitor.types import Event
 
 
 class Ahead(MemorySink):
-    ahead = True
+    write_ahead = True
 
 
 def score(n: int = 0) -> Event:
@@ -24,55 +24,57 @@ class Out:
     def __init__(self) -> None:
         self.events: list[tuple[int, bool]] = []
         self.now = 0.0
-        self.gate = Gate(lambda event, _: self.events.append((event.seq, event.unjournaled)), lambda: self.now)
+        self.write_ahead = WriteAhead(
+            lambda event, _: self.events.append((event.seq, event.unjournaled)), lambda: self.now
+        )
 
 
 def test_nothing_goes_on_before_the_journal_has_it() -> None:
     out = Out()
     for seq in (1, 2, 3):
-        out.gate.enter(numbered(seq), False)
+        out.write_ahead.add(numbered(seq), False)
     assert out.events == []
-    out.gate.taken(numbered(1))
-    out.gate.taken(numbered(2))
+    out.write_ahead.written(numbered(1))
+    out.write_ahead.written(numbered(2))
     assert out.events == [(1, False), (2, False)]
 
 
-def test_a_journal_that_fails_holds_nobody_up_and_the_gate_closes_when_it_has_caught_up() -> None:
+def test_a_journal_that_fails_holds_nobody_up_and_the_bypass_ends_when_it_has_caught_up() -> None:
     out = Out()
     for seq in (1, 2):
-        out.gate.enter(numbered(seq), False)
-    out.gate.open()
-    out.gate.enter(numbered(3), False)
+        out.write_ahead.add(numbered(seq), False)
+    out.write_ahead.bypass()
+    out.write_ahead.add(numbered(3), False)
     assert out.events == [(1, True), (2, True), (3, True)]
     for seq in (1, 2):
-        out.gate.taken(numbered(seq))
-    assert out.gate.is_open
-    out.gate.taken(numbered(3))
-    assert not out.gate.is_open
-    out.gate.enter(numbered(4), False)
+        out.write_ahead.written(numbered(seq))
+    assert out.write_ahead.bypassed
+    out.write_ahead.written(numbered(3))
+    assert not out.write_ahead.bypassed
+    out.write_ahead.add(numbered(4), False)
     assert len(out.events) == 3
-    out.gate.taken(numbered(4))
+    out.write_ahead.written(numbered(4))
     assert out.events[3:] == [(4, False)]
 
 
 def test_what_the_journal_has_no_room_for_keeps_its_place() -> None:
     out = Out()
-    out.gate.enter(numbered(1), False)
-    out.gate.refused(out.gate.enter(numbered(2), False))
+    out.write_ahead.add(numbered(1), False)
+    out.write_ahead.refused(out.write_ahead.add(numbered(2), False))
     assert out.events == []
-    out.gate.taken(numbered(1))
+    out.write_ahead.written(numbered(1))
     assert out.events == [(1, False), (2, True)]
 
 
 def test_a_live_event_waits_for_a_slow_disk_no_longer_than_is_reasonable_and_a_recording_does() -> None:
     live, recording = Out(), Out()
-    live.gate.enter(numbered(1), False)
-    recording.gate.enter(numbered(1), True)
+    live.write_ahead.add(numbered(1), False)
+    recording.write_ahead.add(numbered(1), True)
     for out in (live, recording):
-        out.gate.overdue()
+        out.write_ahead.check_overdue()
         assert out.events == []
-        out.now = PATIENCE_S + 0.1
-        out.gate.overdue()
+        out.now = LONGEST_WAIT_S + 0.1
+        out.write_ahead.check_overdue()
     assert live.events == [(1, True)]
     assert recording.events == []
 
