@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Sequence
-from html import escape
+
+from markupsafe import Markup, escape
 
 from monitor.report.history import Call, Channel, Kept
+from monitor.report.words import clock
 
 WIDTH, LEFT, RIGHT = 720.0, 46.0, 16.0
 TOP, CURVE, GAP, STRIP, AXIS = 16.0, 92.0, 9.0, 9.0, 22.0
@@ -14,14 +16,6 @@ PICTURE = 150.0
 FLAG = 48.0
 """Width of "alert 12"."""
 STEPS_S = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
-
-
-def clock(seconds: float, *, tenths: bool = True) -> str:
-    """1:05.3, or 1:02:05.3 from an hour on."""
-    whole = round(seconds * 10) if tenths else round(seconds) * 10
-    minutes, rest = divmod(whole, 600)
-    last = f"{rest // 10:02d}.{rest % 10}" if tenths else f"{rest // 10:02d}"
-    return f"{minutes // 60}:{minutes % 60:02d}:{last}" if minutes >= 60 else f"{minutes}:{last}"
 
 
 def ticks(first: float, last: float) -> list[float]:
@@ -52,11 +46,13 @@ class _Axis:
             yield f'<text class="axis" x="{self.x(at)}" y="{y + 15:g}">{clock(at, tenths=tenths)}</text>'
 
 
-def _svg(height: float, label: str, parts: Sequence[str]) -> str:
-    return f'<svg viewBox="0 0 {WIDTH:g} {height:g}" role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>'
+def _svg(height: float, label: str, parts: Sequence[str]) -> Markup:
+    """parts are markup already."""
+    opening = f'<svg viewBox="0 0 {WIDTH:g} {height:g}" role="img" aria-label="{escape(label)}">'
+    return Markup(opening + "".join(parts) + "</svg>")
 
 
-def timeline(call: Call, channel: Channel, alert_p: float | None) -> str:
+def timeline(call: Call, channel: Channel, alert_p: float | None) -> Markup:
     """Likelihood, speech, states without a verdict, and alerts of a channel over the call. alert_p: the threshold."""
     axis, bottom = _Axis(0.0, call.last_s), TOP + CURVE
     parts = [axis.rect(0.0, call.last_s, TOP, CURVE, "paper")]
@@ -124,11 +120,11 @@ def _holes(call: Call, channel: Channel) -> Iterator[tuple[float, float]]:
                 yield start, length
 
 
-def spectrogram(kept: Kept, channel: str, marks: Sequence[tuple[float, str]]) -> str:
-    """The picture of a channel around an alert, with axes. marks: (seconds, word). "" where there is none."""
+def spectrogram(kept: Kept, channel: str, marks: Sequence[tuple[float, str]]) -> Markup:
+    """The picture of a channel around an alert, with axes. marks: (seconds, word). Empty where there is none."""
     picture = kept.pictures.get(channel)
     if picture is None:
-        return ""
+        return Markup()
     axis = _Axis(picture.first_s, picture.last_s)
     data = base64.b64encode(picture.png).decode()
     parts = [

@@ -58,6 +58,10 @@ class Alert:
     closed_s: float | None = None
     kept: Kept | None = None
 
+    @property
+    def peak_llr(self) -> float:
+        return figure(self.data.get("peak_llr"))
+
 
 @dataclass
 class Channel:
@@ -90,6 +94,16 @@ class Call:
         """Of all channels, in the order in which they opened."""
         found = [alert for channel in self.channels.values() for alert in channel.alerts.values()]
         return sorted(found, key=lambda alert: alert.opened_s)
+
+    @property
+    def gravest_p(self) -> float:
+        """The highest p_fake of all channels, 0.0 where nothing was judged."""
+        return max((channel.gravest_p for channel in self.channels.values()), default=0.0)
+
+    @property
+    def judged(self) -> bool:
+        """There was speech to judge."""
+        return any(figure(channel.last.get("net_speech_s")) > 0 for channel in self.channels.values())
 
     @property
     def model(self) -> str:

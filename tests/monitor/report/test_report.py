@@ -13,12 +13,12 @@ import pytest
 from helpers import QUICK, Ran, assert_one_error, make_weights, run_here, settings, turning_call, voice, write_wav
 
 from monitor.events import wire
-from monitor.report.charts import clock, ticks
+from monitor.report.charts import ticks
 from monitor.report.collect import Source
 from monitor.report.curve import MOST_STEPS, Curve
 from monitor.report.history import Story
 from monitor.report.page import MOST_CALLS, page
-from monitor.report.words import odds, share
+from monitor.report.words import clock, odds, share
 from monitor.types import Event
 
 Run = Callable[..., Ran]
