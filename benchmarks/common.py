@@ -1,4 +1,4 @@
-"""What the speed benchmarks share: a voice, a pinned core, a table, a results file with the machine in it."""
+"""Shared parts of the speed benchmarks: a voice, a pinned core, a table, a results file that names the machine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RESULTS = Path("benchmarks/results")
 
 
 def parser(name: str, description: str) -> argparse.ArgumentParser:
-    """With the options that every benchmark has."""
+    """Make a parser with the options that every benchmark has."""
     made = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=description)
     made.add_argument("--weights", default="default", help="weights file")
     made.add_argument("--out", type=Path, default=RESULTS / f"{name}.json", help="where the figures go")
@@ -42,7 +42,7 @@ def detector_of(config: Config) -> Detector:
 
 
 def cores() -> list[int]:
-    """Those that this process may use."""
+    """Return the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return list(range(os.cpu_count() or 1))
@@ -55,7 +55,7 @@ def pin(wanted: Sequence[int]) -> None:
 
 
 def machine(detector: Detector) -> dict[str, Any]:
-    """What the figures depend on."""
+    """Return what the figures depend on: machine, versions, weights."""
     import torch
 
     return platform_of() | {
@@ -67,7 +67,7 @@ def machine(detector: Detector) -> dict[str, Any]:
 
 
 def platform_of() -> dict[str, Any]:
-    """What all figures depend on."""
+    """Return the machine and the versions that all figures depend on."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -148,7 +148,7 @@ def warn_if_busy() -> None:
 
 
 def write(path: Path, figures: dict[str, Any]) -> None:
-    """As JSON."""
+    """Write figures as JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     say(f"written to {path}")

@@ -1,5 +1,5 @@
-"""How many events a second reach a subscriber in another process, with the journal and with encryption, and what each
-fsync policy costs. Every event of a run is received, in order, or the run fails.
+"""Measure events a second that reach a subscriber in another process, with the journal and with encryption, and what
+each fsync policy costs. Every event of a run is received, in order, or the run fails.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ print("done", flush=True)
 
 
 def event(n: int) -> Event:
-    """As long as a score of the monitor."""
+    """Make an event as long as a score of the monitor."""
     data = {"state": "clear", "reason": "speech", "p_fake": 0.1234, "llr": -1.234, "net_speech_s": 12.34, "warm": True}
     families = {"gan-vocoder": 0.512, "neural-codec": 0.201, "diffusion": 0.101}
     kind = "score" if n % ALERT_EVERY else "alert.updated"

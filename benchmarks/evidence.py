@@ -1,4 +1,4 @@
-"""What keeping evidence costs: the scoring thread, the writer's thread, memory, and an alert.
+"""Measure the cost of keeping evidence: the scoring thread, the writer's thread, memory, and an alert.
 
 Processor time of each part a turn (20 ms of audio of all channels), so that other programs on the machine hardly show.
 """
@@ -28,7 +28,7 @@ PARTIES = ("caller", "callee")
 
 
 def calls(count: int) -> Iterator[Call]:
-    """Of two parties, on rows of their own."""
+    """Make calls of two parties, on rows of their own."""
     bank = RingBank(count * len(PARTIES), 0.04)
     for number in range(count):
         rings = bank.claim([1] * len(PARTIES))
@@ -81,7 +81,7 @@ def measure(count: int, seconds: float, retain: str) -> dict[str, Any]:
 
 
 def alert(call: Call, sample: int) -> Event:
-    """Of the caller."""
+    """Make an alert on the caller's channel."""
     return Event("alert.opened", call.name, PARTIES[0], sample, {"alert": f"{call.name}/{PARTIES[0]}/1"})
 
 

@@ -1,4 +1,4 @@
-"""From the moment that audio was spoken to the score that a ZeroMQ subscriber in another process holds in its hands.
+"""Measure the time from spoken audio to its score at a ZeroMQ subscriber in another process.
 
 The monitor runs with default settings and its full dashboard, in a terminal of 120 x 40, on two cores that it shares
 with the subscriber. Its source gives 10 ms of audio by the clock: sample n of a call was there at begun + n / 16 000,
@@ -81,7 +81,7 @@ def watched(seconds: float, weights: str, screen: str, folder: Path, journal: bo
 
 
 def ages(received: Received, begun: float) -> tuple[Floats, Floats, Floats]:
-    """When scores were received, in s since sample 0, and the ages in ms of the newest and the oldest audio in them."""
+    """Return when scores were received, in s since sample 0, and the ages in ms of their newest and oldest audio."""
     sample, at = np.array(received.scores, dtype=np.float64).T
     at = at - begun
     newest, oldest = at[1:] - sample[1:] / SAMPLE_RATE, at[1:] - sample[:-1] / SAMPLE_RATE

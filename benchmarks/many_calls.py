@@ -131,7 +131,7 @@ def ages(heard: Heard, starts: dict[int, float]) -> NDArray[np.float64]:
 
 
 def figures(heard: Heard, starts: dict[int, float], sent: dict[str, float], dropped: int) -> dict[str, Any]:
-    """Of one run."""
+    """Return the figures of one run."""
     aged = ages(heard, starts)
     if not len(aged):
         sys.exit("error: no score came; is another monitor using the port?")

@@ -1,4 +1,4 @@
-"""How much faster than real time `monitor replay --speed max --json FILE > /dev/null` is.
+"""Measure how much faster than real time `monitor replay --speed max --json FILE > /dev/null` is.
 
 The whole process, from its start to its exit, on files of one and of two channels; the median of several runs, in turns
 with what only decodes the same file: ffmpeg, and soundfile in a Python process.
@@ -50,7 +50,7 @@ def make_file(folder: Path, channels: int, minutes: float) -> Path:
 
 
 def commands(path: Path, weights: str) -> dict[str, list[str]]:
-    """What is timed, by name; a decoder that is not installed is left out."""
+    """Return the commands to time, by name; a decoder that is not installed is left out."""
     replay = ["replay", "--speed", "max", "--json", "--publish", "tcp://127.0.0.1:*", str(path)]
     own = [] if weights == "default" else ["--weights", str(Path(weights).resolve())]
     found = {"monitor replay": [sys.executable, "-m", "monitor", *replay, *own]}
@@ -61,7 +61,7 @@ def commands(path: Path, weights: str) -> dict[str, list[str]]:
 
 
 def seconds(command: list[str], folder: Path) -> float:
-    """Of the whole process. Its settings are the defaults, whatever the environment or this folder says."""
+    """Time the whole process. Its settings are the defaults, whatever the environment or this folder says."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("MONITOR_")}
     environment = clean | {"PYTHONPATH": str(Path.cwd())}
     begun = time.perf_counter()

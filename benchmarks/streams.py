@@ -1,4 +1,4 @@
-"""How many real-time streams one core scores: stacked 1, 64 and 256, beside what the same network costs otherwise.
+"""Measure how many real-time streams one core scores, stacked 1, 64 and 256, beside other ways to run the same network.
 
 One thread on one core. A figure is seconds of audio for each second that the core worked, the median of several
 rounds in which all variants take turns. Variants:

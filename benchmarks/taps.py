@@ -112,7 +112,7 @@ class Ears:
                     self.events.append(item.event)
 
     def of(self, kind: str) -> list[Event]:
-        """Those of a kind so far."""
+        """Return the events of a type so far."""
         return [event for event in list(self.events) if event.type == kind]
 
     def close(self) -> None:
@@ -121,7 +121,7 @@ class Ears:
 
 
 def through(form: Format, audio: Audio) -> Audio:
-    """What is left of audio float32 (n,) at 16 kHz, at the rate of the codec."""
+    """Code and decode audio float32 (n,) at 16 kHz; returns it at the rate of the codec."""
     decoder = open_decoder(form)
     at_rate = resample_all(audio, SAMPLE_RATE, form.sample_rate)
     return np.concatenate([decoder.decode(payload) for payload in encode(form, at_rate, 20.0)])
@@ -139,7 +139,7 @@ def replayed(form: Format, audio: Audio, weights: Sequence[str], folder: Path) -
 
 
 def target(tap: str, usual: str, places: Mapping[str, str], parties: int) -> str:
-    """Where a simulator plays to: its usual address, but on our ports."""
+    """Return the address that a simulator plays to: its usual one, on our ports."""
     if "://" in usual:
         return re.sub(r"//[^/]+", f"//{places['websocket']}", usual, count=1)
     return places["rtp stereo" if tap == "rtp" and parties == 2 else tap]
@@ -197,7 +197,7 @@ def judged(played: Played, ears: Ears, wanted: Mapping[int, tuple[float, float]]
 
 
 def _difference(event: Event, wanted: Mapping[int, tuple[float, float]]) -> tuple[float, float]:
-    """Of p_fake and llr to the file at the nearest time."""
+    """Return the difference of p_fake and llr to the file at the nearest time."""
     p_fake, llr = wanted[min(wanted, key=lambda sample: abs(sample - event.sample))]
     return abs(float(str(event.data["p_fake"])) - p_fake), abs(float(str(event.data["llr"])) - llr)
 

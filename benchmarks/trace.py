@@ -21,7 +21,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Trace:
-    """Of B blocks of N calls, all (B, N). llr, p_fake: of the recent speech. speech: the block carries evidence.
+    """Figures of B blocks of N calls, all (B, N). llr, p_fake: of the recent speech. speech: the block is evidence.
     enough: there is enough net speech for a verdict. state: index into engine.decision.STATES. opened: an alert opened.
     """
 
@@ -64,7 +64,7 @@ def pause(rng: np.random.Generator, shortest_s: float, longest_s: float) -> Audi
 
 
 def say(line: str) -> None:
-    """To standard error, so that results can be piped."""
+    """Print to standard error, so that results can be piped."""
     print(line, file=sys.stderr, flush=True)
 
 

@@ -127,7 +127,7 @@ class Scene:
             network.cut()
 
     def _network(self, mode: str) -> None:
-        """For a while; bytes that were swallowed are no stream any more, so that the connections end with it."""
+        """Disturb the network for a while. Swallowed bytes break a stream, so its connections end with it."""
         chosen = self._rng.sample(self._networks, self._rng.randint(1, 2))
         for network in chosen:
             network.mode = mode  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""What a subscriber must hold after a round: exactly what the journal has, in its order."""
+"""Check that a subscriber holds exactly the events of the journal, in its order."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Kept:
 
 
 def kept(raw: bytes) -> Kept:
-    """From a line of a journal or a message."""
+    """Parse a line of a journal or a message."""
     message = wire.decode(raw)
     event = message.event
     body = [event.type, event.call, event.channel, event.sample, event.time, dict(event.data)]
@@ -47,7 +47,7 @@ def journal(path: Path) -> tuple[list[Kept], str]:
 
 
 def store(path: Path) -> tuple[list[Kept], list[str], Any]:
-    """What a subscriber keeps: events, notices, its position."""
+    """Return the files that a subscriber writes: events, notices, its position."""
     events, notices, position = [], [], None
     for line in path.read_bytes().splitlines(keepends=True):
         if not line.endswith(b"\n"):
@@ -74,7 +74,7 @@ def reached(path: Path) -> Key | None:
 
 
 def fault(written: list[Kept], held: list[Kept], topic: str) -> str:
-    """What is wrong with what a subscriber of a topic prefix holds, or "".
+    """Describe the first fault in the events that a subscriber of a topic prefix holds, or "".
 
     An event that was published while the disk was full and lost with the publisher before there was room again is
     marked as not journaled; whoever got it has one more than the journal.

@@ -26,7 +26,7 @@ class Proxy:
 
     @property
     def address(self) -> str:
-        """For ZeroMQ."""
+        """Return the address for ZeroMQ."""
         return f"tcp://127.0.0.1:{self.port}"
 
     def cut(self) -> None:

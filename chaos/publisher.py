@@ -37,7 +37,7 @@ def scripted(n: int) -> Event:
 
 
 class Orders:
-    """What signals have asked for."""
+    """Requests made by signals."""
 
     def __init__(self, journal: Path) -> None:
         self.quiet = False

@@ -1,4 +1,4 @@
-"""Who may reach a listener: loopback always, the network only behind a secret, a certificate, or the user's word."""
+"""Checks of listening addresses: loopback is always allowed, the network with a secret, a certificate or --insecure."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def read_address(what: str, text: str) -> tuple[str, int]:
 
 
 def read_certificate(section: str, certificate: str, key: str) -> ssl.SSLContext | None:
-    """What TLS needs: PEM files; None where there is no certificate. key: "" = in the same file. section: of the
-    settings. Raises BadInputError.
+    """Load the certificate chain and key (PEM files) of a section of the settings; None where it names none.
+    key: "" = in the same file. Raises BadInputError.
     """
     if not certificate:
         return None

@@ -49,7 +49,7 @@ def in_clear(url: str) -> bool:
 
 
 class HttpSection(Section):
-    """What outlets over HTTP share."""
+    """Settings that all outlets over HTTP share."""
 
     url: str = Field("", description="http(s) URL that takes the events; empty = none")
     headers: dict[str, Secret] = Field({}, description='more headers, such as { Authorization = "file:token" }')

@@ -1,4 +1,4 @@
-"""What every section of the configuration is: frozen, and with no key that nobody knows."""
+"""The base of every section of the configuration: frozen, and without unknown keys."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Secret(SecretStr):
 
     @property
     def shown(self) -> str:
-        """Where it is to be found, or stars."""
+        """Return where the secret is stored, or stars."""
         text = self.get_secret_value()
         return text if text.startswith(("file:", "env:")) or not text else MASK
 

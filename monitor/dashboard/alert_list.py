@@ -62,7 +62,7 @@ def _row(event: Event, width: int, calls: bool) -> Row:
 
 
 def _detail(event: Event, wide: bool) -> Row:
-    """What the data of the event says, in a few words."""
+    """Summarise the data of an event in a few words."""
     data = event.data
     if event.type.startswith("alert."):
         p, duration = words.data_number(event, "p_fake"), words.data_number(event, "duration_s")

@@ -36,7 +36,7 @@ def board_line(board: Board, width: int) -> Row:
 
 
 def board_summary(board: Board) -> Sequence[str]:
-    """What is left to say when the dashboard is gone."""
+    """Return the lines printed after the dashboard has closed."""
     whole = board.whole
     lost = f", lost {whole.lost_s:.2f} s" if whole.lost_s > 0 else ""
     refused = f", {board.refused} refused" if board.refused else ""
@@ -69,7 +69,7 @@ def _bar_width(width: int) -> int:
 
 
 def _table(board: Board, width: int, rows: int) -> Block:
-    """As many as there is room for; the one with the cursor is always among them."""
+    """Draw the calls that fit; the one under the cursor is always among them."""
     if not board.rows:
         return sized([fit([piece("  no calls yet: listening", palette.DIM)], width)], width, rows)
     shown = list(board.rows)

@@ -98,7 +98,7 @@ else:
         return restore
 
     def _read(fd: int, stop: threading.Event) -> Sequence[str]:
-        """What was typed within the poll interval. Raises OSError at the end of input."""
+        """Read the keys typed within the poll interval. Raises OSError at the end of input."""
         import select
 
         if not _foreground(fd):

@@ -113,7 +113,7 @@ _SCREENS: dict[Mode, Callable[[Console], _Screen]] = {"full": _Full, "line": _Li
 
 
 def resolve_mode(config: DashboardSection, console: Console) -> Mode:
-    """What the terminal can show: plain lines where it is none, or cannot draw blocks."""
+    """Choose a mode that the output can show: plain lines where it is no terminal, or cannot draw blocks."""
     if config.mode in ("off", "plain"):
         return config.mode
     capable = console.is_terminal and not console.is_dumb_terminal and console.encoding.startswith("utf")

@@ -70,7 +70,7 @@ class Parts:
         return sized([fit(line, width) for line in lines], width, rows)
 
     def _hears(self, width: int) -> Row:
-        """What the newest block is, and through which band speech comes, once that is known."""
+        """Name the kind of the newest block, and the bandwidth of the speech once it is known."""
         channel, start = self.channel, piece("hears ", palette.DIM)
         heard = [[start, piece(channel.reason.value)]]
         if channel.reason is Reason.SPEECH and channel.bandwidth != "unknown":
@@ -157,5 +157,5 @@ def _gutter(text: str, style: Style = palette.DIM) -> Segment:
 
 
 def _title(name: str, seconds: float, width: int) -> Row:
-    """What a chart shows, and how far it looks back."""
+    """Name a chart and how far it looks back."""
     return fit([_gutter(""), piece(f"{name}, last {seconds:.0f} s", palette.DIM)], width)

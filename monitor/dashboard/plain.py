@@ -24,7 +24,7 @@ def plain_line(view: View, event: Event | None = None) -> str:
 
 
 def summary_lines(view: View) -> list[str]:
-    """What is left to say when the dashboard is gone: the call, then a line for each channel."""
+    """Return the lines printed after the dashboard has closed: the call, then a line for each channel."""
     total = "" if view.total_s is None else f" of {words.clock(view.total_s)}"
     lost = f", lost {view.lost_s:.2f} s" if view.lost_s > 0 else ""
     head = f"{clean(view.call)} ({clean(view.source)}): {words.clock(view.elapsed_s)}{total} of audio{lost}"
@@ -32,7 +32,7 @@ def summary_lines(view: View) -> list[str]:
 
 
 def board_words(board: Board) -> str:
-    """How a server stands, in one line."""
+    """Summarise a server in one line."""
     count = {state: sum(row.gravest.state is state for row in board.rows) for state in (State.ALERT, State.SUSPICIOUS)}
     lost = f", lost {board.whole.lost_s:.2f} s" if board.whole.lost_s > 0 else ""
     refused = f", {board.refused} refused" if board.refused else ""
@@ -83,7 +83,7 @@ def _event_words(event: Event) -> str:
 
 
 class News:
-    """What has happened since the last look. Scores are no news, nor are updates of an alert that is known."""
+    """Collect the events since the last call, without scores and updates of an alert already shown."""
 
     def __init__(self) -> None:
         self._seen: tuple[Event, ...] = ()

@@ -44,7 +44,7 @@ SEVERITY = (State.ALERT, State.SUSPICIOUS, State.UNKNOWN, State.LISTENING, State
 
 @dataclass(slots=True)
 class Keys:
-    """What the keys have done. missed: alerts that opened behind a paused screen."""
+    """State set by keys. missed: alerts that opened while the screen was paused."""
 
     paused: bool = False
     muted: bool = False
@@ -184,7 +184,7 @@ def _compact(view: View, width: int, rows: int, most: int) -> Block:
 
 
 def _header(view: View, width: int) -> Row:
-    """Who is watched, and how far the audio has come."""
+    """Draw the name of the call and the position in its audio."""
     mode = "FINISHED" if view.finished else ("LIVE" if view.live else "REPLAY")
     total = "" if view.total_s is None else f" / {words.clock(view.total_s)}"
     right = [piece(f"{mode} ", palette.TITLE), piece(f"{words.clock(view.elapsed_s)}{total}", palette.BOLD)]

@@ -1,4 +1,4 @@
-"""How the monitor itself does: latency, buffers, losses, model and addresses."""
+"""The state of the monitor itself: latency, buffers, losses, model and addresses."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def system_rows(view: View, width: int, rows: int) -> Block:
 
 
 def _health(view: View, width: int, rows: int) -> Block:
-    """As many lines as there are rows; the last one counts those that are left out."""
+    """Draw one condition a row; the last row counts those that do not fit."""
     lines = [clean(text) for text in view.health] or ["nothing to report"]
     shown = lines[: max(0, rows)]
     out = [_row("" if number else "health", [piece(text)], width) for number, text in enumerate(shown)]

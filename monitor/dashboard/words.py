@@ -18,7 +18,7 @@ def clock(seconds: float) -> str:
 
 
 def fine_clock(seconds: float) -> str:
-    """As clock(), with tenths."""
+    """Format a time as clock() does, with tenths of a second."""
     tenths = max(0, int(seconds * 10 + 1e-6))
     return f"{clock(tenths // 10)}.{tenths % 10}"
 
@@ -62,7 +62,7 @@ def level(dbfs: float) -> str:
 
 
 def speech(channel: ChannelView) -> str:
-    """How much net speech was heard: "listening 0.8 / 2.0 s" before the first verdict."""
+    """Format the net speech so far: "listening 0.8 / 2.0 s" before the first verdict."""
     if channel.state is State.LISTENING:
         return f"listening {channel.net_speech_s:.1f} / {channel.needed_speech_s:.1f} s"
     return f"net speech {channel.net_speech_s:.1f} s"

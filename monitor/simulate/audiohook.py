@@ -61,8 +61,8 @@ class Hole:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What the options ask for."""
+class Options:
+    """Options of one run."""
 
     key: str
     secret: bytes
@@ -71,7 +71,7 @@ class Wanted:
     probe: bool
 
 
-def read_options(options: Mapping[str, str]) -> Wanted:
+def read_options(options: Mapping[str, str]) -> Options:
     """Raises BadInputError."""
     if not options.get("key") or not options.get("secret"):
         raise BadInputError("audiohook signs its requests", "give --with key=API-KEY --with secret=CLIENT-SECRET")
@@ -82,11 +82,11 @@ def read_options(options: Mapping[str, str]) -> Wanted:
     if (probe := options.get("probe", "no")) not in ("yes", "no"):
         raise BadInputError(f"probe={probe} makes no sense", "write probe=yes")
     pause, discard = (_hole(options.get(name, ""), name) for name in ("pause", "discard"))
-    return Wanted(options["key"], secret, pause, discard, probe == "yes")
+    return Options(options["key"], secret, pause, discard, probe == "yes")
 
 
 def _hole(text: str, name: str) -> Hole:
-    """Of AT+FOR in seconds."""
+    """Parse AT+FOR, both in seconds."""
     begin, plus, length = text.partition("+")
     if not text:
         return Hole(0, 0)
@@ -156,34 +156,34 @@ class AudiohookPeer:
 
     async def play(self, call: Call, tally: Tally) -> None:
         """Play one call. Raises BadInputError, RefusedCallError and OSError."""
-        wanted = read_options(call.options)
+        options = read_options(call.options)
         self._coded = self._coded or [coded(party) for party in call.audio]
         if call.network.reorder:
             raise BadInputError("a WebSocket keeps the order of its messages", "leave --reorder out")
         talk, organization = Dialogue(), str(uuid.uuid4())
-        dial = Dial("audiohook", "/audiohook", sign=lambda url: request_headers(wanted, url, talk.id, organization))
+        dial = Dial("audiohook", "/audiohook", sign=lambda url: request_headers(options, url, talk.id, organization))
         try:
             async with dialled(call, dial) as socket:
-                await _Session(socket, talk, tally, self._coded).run(call, wanted, organization)
+                await _Session(socket, talk, tally, self._coded).run(call, options, organization)
         except WrongAnswerError as error:
             tally.faults[f"wrong answer: {error}"] += 1
 
 
-def request_headers(wanted: Wanted, to: str, session: str, organization: str) -> dict[str, str]:
-    """Who asks, and the signature that proves it."""
+def request_headers(options: Options, to: str, session: str, organization: str) -> dict[str, str]:
+    """Return the headers of a request: identity and signature."""
     url = urlsplit(to)
     headers = {
         "audiohook-organization-id": organization,
         "audiohook-session-id": session,
         "audiohook-correlation-id": str(uuid.uuid4()),
-        "x-api-key": wanted.key,
+        "x-api-key": options.key,
     }
     target = (url.path or "/") + (f"?{url.query}" if url.query else "")
     usual = f":{PORTS[url.scheme]}"
     authority = url.netloc.rpartition("@")[2].removesuffix(usual)
     nonce, created = secrets.token_urlsafe(24), int(time.time())
     signed = {**headers, "host": authority}
-    return headers | signed_headers(wanted.key, wanted.secret, target, signed, nonce, created)
+    return headers | signed_headers(options.key, options.secret, target, signed, nonce, created)
 
 
 @dataclass
@@ -193,13 +193,13 @@ class _Session:
     tally: Tally
     coded: list[NDArray[np.uint8]]
 
-    async def run(self, call: Call, wanted: Wanted, organization: str) -> None:
-        """From open to closed."""
+    async def run(self, call: Call, options: Options, organization: str) -> None:
+        """Run a session from open to closed."""
         offers = OFFERS[0 if len(self.coded) > 1 else 1 :]
         parameters: dict[str, object] = {
             "organizationId": organization,
-            "conversationId": NOBODY if wanted.probe else str(uuid.uuid4()),
-            "participant": {"id": NOBODY if wanted.probe else str(uuid.uuid4()), **PARTICIPANT},
+            "conversationId": NOBODY if options.probe else str(uuid.uuid4()),
+            "participant": {"id": NOBODY if options.probe else str(uuid.uuid4()), **PARTICIPANT},
             "media": [media.offer() for media in offers],
             "language": "en-US",
         }
@@ -208,13 +208,13 @@ class _Session:
         chosen = [media for media in offers if opened.get("media") == [media.offer()]]
         if not chosen:
             raise WrongAnswerError("opened with media that were not offered")
-        frames = [] if wanted.probe else interleaved(self.coded, chosen[0].channels)
-        await self._stream(call, wanted, frames)
+        frames = [] if options.probe else interleaved(self.coded, chosen[0].channels)
+        await self._stream(call, options, frames)
         await self.socket.send(self.talk.say("close", FRAME * len(frames), {"reason": "end"}, "closed"))
         while (await self._answer())[0] != "closed":
             pass
 
-    async def _stream(self, call: Call, wanted: Wanted, frames: list[bytes]) -> None:
+    async def _stream(self, call: Call, options: Options, frames: list[bytes]) -> None:
         """Frames that the simulated network loses are discarded: over TCP that is where a client loses audio."""
         plan = call.departures(len(frames), FRAME_S)
         arriving = {frame for _, frame in plan}
@@ -224,13 +224,13 @@ class _Session:
             if frame % PING_FRAMES == 0:
                 await self.socket.send(self.talk.say("ping", FRAME * (frame - missing), {}, "pong"))
                 await self._answer()
-            if frame == wanted.pause.first and wanted.pause.count:
+            if frame == options.pause.first and options.pause.count:
                 await self._say("paused", frame, {})
-            if frame in wanted.pause:
-                if frame + 1 not in wanted.pause:
-                    await self._say("resumed", frame + 1, _gap(wanted.pause.first, wanted.pause.count))
+            if frame in options.pause:
+                if frame + 1 not in options.pause:
+                    await self._say("resumed", frame + 1, _gap(options.pause.first, options.pause.count))
                 continue
-            if frame in wanted.discard or frame not in arriving:
+            if frame in options.discard or frame not in arriving:
                 missing += 1
                 continue
             if missing:

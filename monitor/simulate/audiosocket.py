@@ -27,7 +27,7 @@ PATIENCE_S = 5.0
 
 @dataclass(frozen=True)
 class Sending:
-    """What the options ask for. *_at: seconds of the call, inf = never."""
+    """Options of one run. *_at: seconds of the call, inf = never."""
 
     rate: int
     frame_ms: float
@@ -56,7 +56,7 @@ def read_options(options: Mapping[str, str]) -> Sending:
 
 
 def frames_of(sending: Sending, audio: Audio) -> list[bytes]:
-    """Of one party, float32 (n,) at SAMPLE_RATE; from rate_change_at on at another rate."""
+    """Encode one party, float32 (n,) at SAMPLE_RATE; from rate_change_at on at another rate."""
     turn = len(audio) if math.isinf(sending.rate_change_at) else round(sending.rate_change_at * SAMPLE_RATE)
     other = 16_000 if sending.rate != 16_000 else 8000
     out: list[bytes] = []

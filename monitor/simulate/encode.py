@@ -45,7 +45,7 @@ class Prepared:
         self._frames: list[list[bytes]] = []
 
     def frames(self, audio: Audio, codec: str, rate: int, frame_s: float, parties: Parties) -> list[list[bytes]]:
-        """Of each party of float32 (parties, n) at SAMPLE_RATE, or of all in one. Raises BadInputError."""
+        """Encode float32 (parties, n) at SAMPLE_RATE: frames of each party, or of all in one. Raises BadInputError."""
         key = (id(audio), codec, rate)
         if key != self._key:
             rows = audio.mean(0)[None] if parties == "mixed" else audio

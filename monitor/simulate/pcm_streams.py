@@ -18,8 +18,8 @@ FRAME_S = 0.02
 
 @dataclass(frozen=True)
 class Shape:
-    """What is particular to a peer. first: its first message, of the call's id, rate and codec. stereo: two parties of
-    a recording are interleaved, else mixed. rate: unless an option says. codecs: besides L16.
+    """Differences between peers. first: makes the first message from the call's id, rate and codec. stereo: two parties
+    of a recording are interleaved, else mixed. rate: the default. codecs: those besides L16.
     """
 
     first: Callable[[str, int, str], str]

@@ -1,4 +1,4 @@
-"""What a simulator has to work with, and how it keeps time."""
+"""The inputs of a simulator, and how it keeps time."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class Call:
     options: Mapping[str, str]
 
     def departures(self, frames: int, frame_s: float, party: int = 0) -> list[tuple[float, int]]:
-        """When which frame of a party is sent; the same in every run."""
+        """Return when each frame of a party is sent; the same in every run."""
         return departures(frames, frame_s, self.network, np.random.default_rng([self.number, party]))
 
 
 @dataclass
 class Tally:
-    """Of all calls of a run. sent: frames. lost: frames that the simulated network lost. faults: by their text."""
+    """Counts over all calls of a run. sent: frames. lost: frames that the network lost. faults: by their text."""
 
     sent: int = 0
     lost: int = 0

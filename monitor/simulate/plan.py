@@ -1,4 +1,4 @@
-"""When which frame of a call is sent, over a network that loses, delays and reorders: pure."""
+"""Send times of the frames of a call over a network that loses, delays and reorders: pure."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ OVERTAKEN_BY = 2.5
 
 @dataclass(frozen=True)
 class Impairments:
-    """What a network does. loss: share of the frames that never arrive, 0 to 1. jitter_ms: each is late by up to so
-    much. reorder: late frames are overtaken by others; without it they hold up those behind them.
+    """Faults of a network. loss: share of the frames that never arrive, 0 to 1. jitter_ms: longest delay of a frame.
+    reorder: late frames are overtaken by others; without it they hold up those behind them.
     """
 
     loss: float = 0.0
@@ -38,6 +38,6 @@ def departures(
 
 
 def in_order(plan: list[tuple[float, int]]) -> list[tuple[float, int]]:
-    """The same over TCP, where nothing overtakes: what comes too early waits for those before it."""
+    """Return the plan over TCP, where no frame overtakes another: an early frame waits for those before it."""
     frames = sorted(plan, key=lambda departure: departure[1])
     return list(zip(accumulate((at for at, _ in frames), max), (frame for _, frame in frames), strict=True))

@@ -24,7 +24,7 @@ MOST_PARTIES = 2
 
 @dataclass(frozen=True)
 class Simulation:
-    """What the options ask for. to: "" = where the tap usually listens."""
+    """Options of one run. to: "" = the tap's usual address."""
 
     tap: str
     file: Path
@@ -59,7 +59,7 @@ def read_call(path: Path) -> Audio:
 
 
 def parse_options(assignments: Sequence[str]) -> dict[str, str]:
-    """Of texts KEY=VALUE. Raises BadInputError."""
+    """Parse texts KEY=VALUE. Raises BadInputError."""
     pairs = [text.partition("=") for text in assignments]
     for key, equals, _ in pairs:
         if not key or not equals:

@@ -34,7 +34,7 @@ FRAME_MS = (2.5, 5.0, 10.0, 20.0, 30.0, 40.0, 60.0)
 
 @dataclass(frozen=True)
 class Sending:
-    """What the options ask for. ppm: by so much the sender's clock is fast. *_at: seconds of the call, inf = never."""
+    """Options of one run. ppm: how fast the sender's clock runs. *_at: seconds of the call, inf = never."""
 
     form: Format
     payload_type: int
@@ -92,7 +92,7 @@ class Stream:
 
     @classmethod
     def of(cls, sending: Sending, number: int, party: int) -> Stream:
-        """That of a party of a call, the same in every run."""
+        """Make the sender of one party of a call; the same in every run."""
         random = np.random.default_rng([number, party, 3550])
         return cls(sending, *(int(n) for n in random.integers(0, (1 << 32, 1 << 16, 1 << 32))))
 

@@ -73,7 +73,7 @@ class Stream:
         self._sequence = 0
 
     def begins(self) -> list[dict[str, Any]]:
-        """What comes before the media."""
+        """Return the messages before the media."""
         dialect = self.dialect
         encoding = self._codec if dialect.form == "media_format" and self._codec != "L16" else ENCODINGS[self._codec]
         custom = {key: self._options[key] for key in ("direction", INBOUND, OUTBOUND) if key in self._options}

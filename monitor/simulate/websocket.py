@@ -1,4 +1,4 @@
-"""How the peers of the WebSocket taps dial: addresses, secrets, TLS, and what a refusal looks like."""
+"""Connecting to the WebSocket taps as their peers do: addresses, secrets, TLS, and refusals."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ OPTIONS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Dial:
-    """What a peer asks for. path: with its query. subprotocols: that it offers. deflate: unless an option says. sign:
-    the headers that prove who dials that URL, where the usual ones do not.
+    """The request of a peer. path: with its query. subprotocols: those offered. deflate: the default. sign: makes the
+    headers that authenticate the URL, where the usual ones do not.
     """
 
     name: str

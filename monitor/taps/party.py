@@ -1,4 +1,4 @@
-"""What one party of a call says: its stream, and where its audio stands on the clock of the call."""
+"""One party of a call: its stream, and the position of its audio on the clock of the call."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Talk:
     skipped: int = 0
 
     def heard(self, call: str, sound: Sound) -> Iterator[CallAudio]:
-        """What the stream has just given, behind the pause that it left out."""
+        """Return the new audio of the stream, placed after the pause that the stream left out."""
         if not len(sound):
             return
         quiet = self.stream.skipped - self.skipped

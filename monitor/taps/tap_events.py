@@ -1,4 +1,4 @@
-"""What a tap tells the switchboard: calls that begin, their audio, calls that end."""
+"""Events of a tap: calls that begin, their audio, calls that end."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class Page:
         return Guard(Starlette(routes=routes), self._door, self._config.hosts, self._counts)
 
     async def _session(self, request: Request) -> Response:
-        """What this browser may do."""
+        """Return the rights of this browser."""
         may = {"microphone": self._config.microphone, "listen_in": self._config.listen_in}
         return JSONResponse({"signed_in": self._door.admits(request.headers), **may})
 

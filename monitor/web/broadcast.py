@@ -18,7 +18,7 @@ MOST_SEEN = 100
 
 
 class Keeper(Protocol):
-    """Where the pictures come from."""
+    """The source of the snapshots."""
 
     def board(self) -> Board: ...
 
@@ -27,7 +27,7 @@ class Keeper(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """What a page shows. open: the call that is open, or "". seen: the calls whose timelines are on its screen."""
+    """The part of the snapshot that a page shows. open: the open call, or "". seen: calls with a visible timeline."""
 
     open: str = ""
     seen: frozenset[str] = frozenset()

@@ -25,7 +25,7 @@ PARTY = "microphone"
 
 
 class BadMessageError(Exception):
-    """What came from the browser makes no sense; the text says why."""
+    """A message of the browser that cannot be read; the text says why."""
 
 
 class BrowserCall:

@@ -1,4 +1,4 @@
-"""Who may ask for what: an ASGI layer around the page that checks every request before anything else sees it.
+"""Access control of the page: an ASGI layer that checks every request before anything else sees it.
 
 Host against DNS rebinding, Origin and Sec-Fetch-Site against other sites' pages (fetch.spec.whatwg.org,
 www.w3.org/TR/fetch-metadata), a secret where one is set, and headers that keep a browser from doing what no page needs.
@@ -73,7 +73,7 @@ class Doorkeeper:
         return hmac.compare_digest(one, other)
 
     def admits(self, headers: Mapping[str, str]) -> bool:
-        """By the cookie of a browser, or the bearer token of a program (RFC 6750)."""
+        """Authenticate a request by the cookie of a browser or the bearer token of a program (RFC 6750)."""
         if not self.token:
             return True
         scheme, _, token = headers.get("authorization", "").partition(" ")

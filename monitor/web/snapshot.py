@@ -1,4 +1,4 @@
-"""What the page shows, as values that JSON knows. Pure.
+"""Snapshots of the calls for the page, as JSON values. Pure.
 
 A probability is a number from 0 to 1 or null. A timeline holds whole percents, -1 where there was no evidence.
 """

@@ -41,18 +41,21 @@ CAPTIONS = {
 }
 
 
-
 def page(report: Report, pictures: Mapping[str, Path]) -> str:
     """The whole page. pictures: PNG files by name; those that are not there are left out."""
     trials = next(iter(report.trials.values()))
-    return _environment().get_template("page.html").render(
-        report=report,
-        trials=trials,
-        parts=[part for part in next(iter(report.figures.values())) if part != ALL] or [ALL],
-        median_s=float(np.median(trials.net_speech_s)),
-        files=pictures,
-        captions=CAPTIONS,
-        baseline=BASELINE,
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            report=report,
+            trials=trials,
+            parts=[part for part in next(iter(report.figures.values())) if part != ALL] or [ALL],
+            median_s=float(np.median(trials.net_speech_s)),
+            files=pictures,
+            captions=CAPTIONS,
+            baseline=BASELINE,
+        )
     )
 
 

@@ -15,7 +15,7 @@ UNAUTHORIZED = 401
 
 
 def prepare(config: TapsSection) -> Make:
-    """For one listener, since a signature is good for one request alone. Raises BadInputError."""
+    """Make the checks of one listener; a signature is valid for one request alone. Raises BadInputError."""
     verifier = Verifier(read_keys(config.audiohook))
 
     def make(request: Request, _: TapsSection) -> Session:

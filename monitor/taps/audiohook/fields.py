@@ -72,7 +72,7 @@ def parse_dictionary(text: str) -> dict[str, Item | InnerList]:
 
 
 def serialize(member: Item | InnerList) -> str:
-    """In the one form that is signed (RFC 8941, section 4.1)."""
+    """Serialize a member in the form that is signed (RFC 8941, section 4.1)."""
     if isinstance(member, Item):
         return _bare(member.value) + _parameters(member.parameters)
     return f"({' '.join(serialize(item) for item in member.items)}){_parameters(member.parameters)}"
@@ -111,7 +111,7 @@ class _Reader:
         return found
 
     def take(self, pattern: re.Pattern[str], what: str) -> re.Match[str]:
-        """What comes next. Raises FieldError where it is something else."""
+        """Consume and return a match of the pattern. Raises FieldError where the text does not match."""
         found = pattern.match(self._text, self._at)
         if found is None:
             raise FieldError(f"{what} is missing at character {self._at + 1}")
@@ -159,7 +159,7 @@ class _Reader:
 
 
 def _decoded(text: str) -> bytes:
-    """Of base64 without its padding."""
+    """Decode base64 without its padding."""
     if len(text) % 4 == 1:
         raise FieldError("a byte sequence is no base64")
     return base64.b64decode(text + "=" * (-len(text) % 4))

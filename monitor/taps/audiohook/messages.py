@@ -1,4 +1,4 @@
-"""What an AudioHook client says: the envelope of its messages, durations, and the media that it offers."""
+"""Messages of an AudioHook client: their envelope, durations, and the media that it offers."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _DURATION = re.compile(r"PT(?=\.?[0-9])([0-9]{0,9}(?:\.[0-9]{0,30})?)S")
 
 
 class ProtocolError(Exception):
-    """What the protocol does not allow; the text says what, and holds nothing that the peer wrote. unauthorized: it
-    is not whom the signature of its request names.
+    """A violation of the protocol; the text says which, and contains nothing that the peer wrote. unauthorized: the
+    peer is not the one named by the signature of its request.
     """
 
     def __init__(self, reason: str, *, unauthorized: bool = False) -> None:
@@ -49,7 +49,7 @@ class Media:
     channels: tuple[str, ...]
 
     def offer(self) -> dict[str, object]:
-        """As messages have it."""
+        """Return the offer as it stands in messages."""
         return {"type": "audio", "format": "PCMU", "channels": list(self.channels), "rate": RATE}
 
 
@@ -85,7 +85,7 @@ def _number(value: object, name: str) -> int:
 
 
 def read_uuid(value: object, name: str) -> str:
-    """In lower case. Raises ProtocolError."""
+    """Validate a UUID and return it in lower case. Raises ProtocolError."""
     if not isinstance(value, str) or not _UUID.fullmatch(value):
         raise ProtocolError(f"a message whose {name} is no UUID")
     return value.lower()

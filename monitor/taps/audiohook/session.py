@@ -47,7 +47,7 @@ NOTHING: Audio = np.zeros(0, np.float32)
 
 
 class Stage(StrEnum):
-    """Where a session is."""
+    """Stages of a session."""
 
     WAITING = "before open"
     OPEN = "open"
@@ -152,7 +152,7 @@ class Session:
         yield self._say("opened", startPaused=False, media=[self._media.offer()])
 
     def _details(self, parameters: Mapping[str, Any]) -> dict[str, str]:
-        """What an alert should say of a call. Names come from a caller: they are made safe to show."""
+        """Return the details of a call that alerts carry. Names come from a caller: they are made safe to show."""
         found = {"organization": parameters["organizationId"], "conversation": parameters["conversationId"]}
         found |= {"session": self._signed.session, "correlation": self._signed.correlation}
         participant = parameters.get("participant")
@@ -178,7 +178,7 @@ class Session:
         self._clock += len(samples)
 
     def _ping(self, message: Message) -> Iterator[Step]:
-        """In a pause, which may be as long as the call, it says that the client is there."""
+        """Answer a ping. In a pause, which may be as long as the call, pings show that the client is there."""
         del message
         if self._stage is Stage.PAUSED:
             yield from self._nothing_until(self._clock)

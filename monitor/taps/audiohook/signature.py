@@ -45,7 +45,7 @@ class SignatureError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """Who a request is from, proven."""
+    """The authenticated sender of a request."""
 
     organization: str
     session: str
@@ -53,7 +53,7 @@ class Signed:
 
 
 class Nonces:
-    """Those that are spent, for as long as a signature could be taken again; at most so many."""
+    """Nonces already used, kept for as long as their signatures are valid; bounded."""
 
     def __init__(self, most: int = MOST_NONCES) -> None:
         self._most = most
@@ -104,7 +104,7 @@ class Verifier:
 
 
 def _read(headers: Mapping[str, str]) -> tuple[InnerList, bytes]:
-    """What is signed, and the signature. Raises SignatureError."""
+    """Parse the signed components and the signature. Raises SignatureError."""
     for name in ("signature-input", "signature"):
         if not headers.get(name):
             raise SignatureError(f"no {name}")
@@ -131,7 +131,7 @@ def _check_covered(inner: InnerList, headers: Mapping[str, str]) -> None:
 
 
 def _parameters(inner: InnerList) -> dict[str, Bare]:
-    """Those of the signature. Raises SignatureError for one that is unknown or of the wrong kind."""
+    """Read the parameters of the signature. Raises SignatureError for one that is unknown or of the wrong type."""
     found = dict(inner.parameters)
     for name, value in found.items():
         if name not in PARAMETERS or type(value) is not PARAMETERS[name]:
@@ -152,7 +152,7 @@ def _check_time(parameters: Mapping[str, Bare], now: float) -> None:
 
 
 def signature_base(inner: InnerList, target: str, headers: Mapping[str, str]) -> bytes:
-    """What the signature is made of, a line for each component (RFC 9421, section 2.5). Raises SignatureError."""
+    """Build the signature base, a line for each component (RFC 9421, section 2.5). Raises SignatureError."""
     lines: dict[str, str] = {}
     for item in inner.items:
         name = item.value

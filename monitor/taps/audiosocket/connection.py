@@ -60,7 +60,7 @@ class Conversation:
         self._paused = False
 
     def feed(self, data: bytes, now: float) -> Iterator[Happening]:
-        """What came in."""
+        """Process received bytes."""
         self._moved = now
         for frame in self._parser.feed(data):
             if self.over:
@@ -68,7 +68,7 @@ class Conversation:
             yield from self._frame(frame, now)
 
     def tick(self, now: float) -> Iterator[Happening]:
-        """To be called a few times a second."""
+        """Do what is due by the clock; called a few times a second."""
         if self.over:
             return
         if not self.call and now - self._begun > self._rules.hello_s:
@@ -93,7 +93,7 @@ class Conversation:
         return bool(self._parser.held)
 
     def wait_s(self, now: float) -> float:
-        """How long not to read on."""
+        """Return how many seconds to wait before reading on."""
         self._earn(now)
         return max(0.0, -self._credit_s / CREDIT_RATE)
 

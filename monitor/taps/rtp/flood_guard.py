@@ -1,4 +1,4 @@
-"""Which senders of RTP are listened to at all: what floods is muted, and thrown away before it is read. Pure.
+"""Flood limits of RTP senders: packets beyond the limits are dropped before they are parsed. Pure.
 
 What counts is the sender, host and port, or one stream of it: behind an exchange all calls are of one host, and must
 not pay for one that misbehaves. A sender's running calls are heard whatever else it sends. Every memory is bounded.

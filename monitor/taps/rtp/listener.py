@@ -62,13 +62,13 @@ def read_line(text: str, formats: Mapping[int, Format], media: tuple[Media, ...]
 
 
 def _announced(media: tuple[Media, ...], port: int) -> dict[int, Format]:
-    """What a description says of a port; of all ports where it does not name this one."""
+    """Return the formats announced for a port; those of all ports where none names this one."""
     here = [m for m in media if m.port == port] or list(media)
     return {kind: form for m in here for kind, form in m.formats.items()}
 
 
 def read_formats(types: Mapping[str, str]) -> dict[int, Format]:
-    """Of payload types such as "96" = "opus/48000/2". Raises BadInputError."""
+    """Parse payload types such as "96" = "opus/48000/2". Raises BadInputError."""
     formats = {}
     for kind, text in types.items():
         name, _, rest = text.partition("/")

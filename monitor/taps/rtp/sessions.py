@@ -41,7 +41,7 @@ SUCCEEDS_AFTER_S = 0.05
 
 @dataclass(frozen=True)
 class Line:
-    """Where a call's streams come in. ports: one a party, each with its formats. names: of the parties."""
+    """Ports on which the streams of a call arrive. ports: one a party, each with its formats. names: of the parties."""
 
     ports: tuple[int, ...]
     names: tuple[str, ...]
@@ -88,7 +88,7 @@ class RtpDesk:
         self._guard = Guard(self.counts)
 
     def datagram(self, line: Line, party: int, data: bytes, source: Endpoint, now: float) -> Iterator[Happening]:
-        """What came in from a sender on the port of a party."""
+        """Process a datagram from a sender on the port of a party."""
         sender = source, int.from_bytes(data[8:12])
         if sender not in self._of and self._guard.muted(sender, now):
             return
@@ -150,7 +150,7 @@ class RtpDesk:
                 yield from self._end(call, f"nothing came for {idle_s:g} s")
 
     def forgive(self, seconds: float) -> None:
-        """For so long nobody listened: what came meanwhile is still to be heard."""
+        """Extend all deadlines by a time in which nothing was read; what arrived meanwhile is still processed."""
         for call in self._calls.values():
             for talk in call.talks.values():
                 talk.newest += seconds
@@ -243,7 +243,7 @@ class RtpDesk:
 
 
 def _apart(packet: RtpPacket, other: RtpPacket) -> int:
-    """How far a packet is behind another, by their numbers of 16 bits: -32768 to 32767."""
+    """Return the distance between two packets by their 16-bit sequence numbers: -32768 to 32767."""
     return (packet.sequence - other.sequence + 0x8000 & 0xFFFF) - 0x8000
 
 

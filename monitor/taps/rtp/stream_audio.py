@@ -51,6 +51,6 @@ class RtpTalk(Talk):
         return flooded
 
     def heard(self, call: str, sound: Sound) -> Iterator[CallAudio]:
-        """What the stream has just given, for which it pays."""
+        """Return the new audio of the stream and charge it to the stream's allowance."""
         self.credit_s -= len(sound) / SAMPLE_RATE
         return super().heard(call, sound)

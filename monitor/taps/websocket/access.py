@@ -1,4 +1,4 @@
-"""Who may open a connection: what the configuration has to protect, and what a peer has to show. Pure."""
+"""Access control of WebSocket connections: the protection configured, and the credentials of a peer. Pure."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def check_origin(request: Request) -> None:
 
 
 def _host(url: str) -> str:
-    """Of a URL, or of HOST:PORT; "" where there is none."""
+    """Return the host of a URL or of HOST:PORT; "" where there is none."""
     try:
         return urlsplit(url if "//" in url else f"//{url}").hostname or ""
     except ValueError:

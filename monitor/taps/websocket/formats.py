@@ -23,7 +23,7 @@ LOWEST_RATE, HIGHEST_RATE = 8000, 48_000
 
 
 def read_format(encoding: str, rate: int | None, channels: int | None = 1) -> Format:
-    """Of a name such as audio/x-mulaw, raw/slin or PCMU, and a rate, Hz. Raises BadMessageError."""
+    """Parse a format: a name such as audio/x-mulaw, raw/slin or PCMU, and a rate in Hz. Raises BadMessageError."""
     name = NAMES.get(encoding.lower().rpartition("/")[2].strip())
     rate = LOWEST_RATE if rate is None else rate
     if name is None:

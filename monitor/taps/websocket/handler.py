@@ -1,4 +1,4 @@
-"""What a protocol over WebSocket is to the server: a request opens it, messages go in, happenings and answers come out.
+"""The interface of a protocol over WebSocket: a request opens it, messages go in, tap events and answers come out.
 
 A handler has no socket and no clock. Times are seconds of a monotonic clock, given with each message.
 """

@@ -1,4 +1,4 @@
-"""What one peer may send: messages and bytes a second, and audio ahead of the clock. Pure."""
+"""Limits of one peer: messages and bytes a second, and audio ahead of the clock. Pure."""
 
 from __future__ import annotations
 

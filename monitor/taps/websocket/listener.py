@@ -70,7 +70,7 @@ class _Connection(ServerConnection):
             self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Of whatever kind."""
+        """Release the place of a connection of any kind."""
         super().connection_lost(exc)
         self.listener.sockets -= 1
         if self.request is None:

@@ -52,7 +52,7 @@ def payload(value: object) -> bytes:
 
 
 def details(pairs: Mapping[str, object]) -> dict[str, str]:
-    """What is text or a number, safe to show."""
+    """Return the values that are text or numbers, safe to show."""
     found = {named(key): named(value) for key, value in list(pairs.items())[:MOST_DETAILS]}
     return {key: value for key, value in found.items() if key and value}
 

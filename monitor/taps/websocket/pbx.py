@@ -1,4 +1,4 @@
-"""How FreeSWITCH, Vonage and Asterisk begin a stream of bytes. Pure."""
+"""The first messages of FreeSWITCH, Vonage and Asterisk, which describe a stream of bytes. Pure."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ USUAL_PARTIES = {1: ("party",), 2: ("caller", "callee")}
 
 @dataclass(frozen=True)
 class Described:
-    """What the audio is. channels: interleaved, of 16-bit samples. id: of the call, or "". known: details of it."""
+    """Description of the audio. channels: interleaved 16-bit samples. id: of the call, or "". known: its details."""
 
     form: Format
     channels: int = 1
@@ -44,7 +44,7 @@ class Pcm:
         self._begun, self._next = 0.0, 0
 
     def text(self, text: str, now: float) -> Iterator[Step]:
-        """What it describes is the call; text that comes later is digits and notes."""
+        """Process a text message. The first describes the call; later ones are digits and notes."""
         described = self._first(text) if self._described is None else None
         if described is not None:
             yield self._start(described, now)
@@ -73,7 +73,7 @@ class Pcm:
         return ()
 
     def refused(self, _reason: str) -> Iterable[Step]:
-        """To be said by the close code alone: these peers know no message for it."""
+        """Return no message: these peers know the close code alone."""
         self._call = ""
         return ()
 
@@ -108,6 +108,6 @@ def _rows(described: Described) -> Callable[[bytes], Audio]:
 
 
 def _parties(names: str, channels: int) -> tuple[str, ...]:
-    """As they were named, or as is usual."""
+    """Return the names of the parties: those given, or the usual ones."""
     found = tuple(named(name.strip()) for name in names.split(","))
     return found if all(found) and len(set(found)) == channels == len(found) else USUAL_PARTIES[channels]

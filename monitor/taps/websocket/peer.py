@@ -76,7 +76,7 @@ class Peer:
         return self._answered(lambda: self._handler.tick(now), now)
 
     def forgive(self, seconds: float) -> None:
-        """For so long nobody listened: what came meanwhile is still to be heard."""
+        """Extend all deadlines by a time in which nothing was read; what arrived meanwhile is still processed."""
         self._heard += seconds
 
     def end(self, why: str, now: float) -> None:
@@ -87,7 +87,7 @@ class Peer:
             self._happen(CallEnded(self._call.call, why), now)
 
     def _answered(self, take: Callable[[], Iterable[Step]], now: float) -> list[Answer]:
-        """What is to be sent for some steps; one that breaks a rule ends the connection."""
+        """Run steps and return the messages to send; a step that breaks a rule ends the connection."""
         out: list[Answer] = []
         try:
             for step in take():

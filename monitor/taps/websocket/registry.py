@@ -47,7 +47,7 @@ PROTOCOLS: Mapping[str, Served] = {
 
 
 def load_makers(names: Iterable[str], config: TapsSection) -> dict[str, Make]:
-    """What opens connections, by protocol. Raises BadInputError."""
+    """Load the functions that open connections, by protocol. Raises BadInputError."""
     makers: dict[str, Make] = {}
     for name in names:
         module, _, function = PROTOCOLS[name].make.partition(":")
@@ -57,7 +57,7 @@ def load_makers(names: Iterable[str], config: TapsSection) -> dict[str, Make]:
 
 
 def make_handler(name: str, request: Request, config: TapsSection) -> Handler:
-    """For one request alone. Raises RefusedRequestError and BadInputError."""
+    """Make a handler for one request. Raises RefusedRequestError and BadInputError."""
     if name not in PROTOCOLS:
         raise RefusedRequestError("no such path", 404)
     return load_makers([name], config)[name](request, config)

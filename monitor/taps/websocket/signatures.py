@@ -1,4 +1,4 @@
-"""What the vendors sign their requests with, and whether it is right. Pure."""
+"""Request signatures of the vendors: checking them. Pure."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def check_twilio(request: Request, token: str) -> None:
 
 
 def _spellings(url: str) -> tuple[str, ...]:
-    """Of the same URL."""
+    """Return equivalent spellings of a URL."""
     scheme, _, rest = url.partition("://")
     host, slash, path = rest.partition("/")
     bare, _, port = host.rpartition(":")

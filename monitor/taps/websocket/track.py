@@ -63,11 +63,11 @@ class Track:
             yield from self._talk.heard(self._call, self._talk.stream.advance(now))
 
     def finish(self) -> Iterator[CallAudio]:
-        """What is held still."""
+        """Return the audio still held."""
         yield from self._talk.heard(self._call, self._talk.stream.finish())
 
     def _clock(self, number: int, timestamp_ms: int | None) -> int:
-        """Where a chunk stands, as its number says. The timestamp decides whether numbers that are skipped were lost or
+        """Return the position of a chunk by its number. The timestamp decides whether skipped numbers were lost or
         belong to the other track, which shares the count; and it says where the sender paused.
         """
         newest = self._newest
@@ -84,7 +84,7 @@ class Track:
         return nearest if abs(nearest - said) <= STEADY_S * self._form.clock_rate else said
 
     def _length(self, payload: bytes) -> int:
-        """In ticks of the format's clock."""
+        """Return the length of a payload in ticks of the format's clock."""
         if self._form.encoding == "OPUS":
             return round(OPUS_CHUNK_S * self._form.clock_rate)
         # A byte of G.722 is two samples, and one tick of its clock.

@@ -70,7 +70,7 @@ class MediaStreams:
             yield from track.tick(now)
 
     def refused(self, _reason: str) -> Iterable[Step]:
-        """To be said by the close code alone: no dialect has a word for it."""
+        """Return no message: the dialects know the close code alone."""
         self._call = ""
         return ()
 
@@ -100,7 +100,7 @@ class MediaStreams:
         yield CallStarted(self._call, self._name, parties, SAMPLE_RATE, direction, known)
 
     def _format(self, form: Mapping[str, Any]) -> Format:
-        """What start says, or what the dialect has where it says nothing."""
+        """Return the format in the start message, or the dialect's default."""
         encoding = form.get("encoding")
         said = isinstance(encoding, str) and encoding not in ("", "base64")
         channels = form.get("channels")
