@@ -20,7 +20,9 @@ from typing import Self
 from monitor.delivery.catch_up import Catchup, Restarted
 from monitor.delivery.gaps import Missed, Position
 from monitor.delivery.keys import Pair
+from monitor.delivery.requests import MAX_TOPICS
 from monitor.delivery.subscriber_sockets import Line, Links, replay_address
+from monitor.delivery.topics import MAX_PREFIX_BYTES
 from monitor.errors import BadInputError
 from monitor.events import wire
 from monitor.events.schema.files import SOURCE
@@ -110,6 +112,11 @@ class Subscriber:
         """
         if isinstance(topics, str):
             raise BadInputError("topics must be a list of prefixes", f"write topics=[{topics!r}]")
+        if len(topics) > MAX_TOPICS or any(len(topic.encode()) > MAX_PREFIX_BYTES for topic in topics):
+            raise BadInputError(
+                f"at most {MAX_TOPICS} prefixes of {MAX_PREFIX_BYTES} bytes each",
+                'subscribe to a shorter prefix, or to "" and choose among the events',
+            )
         wire.check_address(address)
         if address.endswith((":0", ":*")):
             raise BadInputError(f"{address} names no port", "write the address at which the monitor publishes")

@@ -25,6 +25,7 @@ MAY_IMPORT = {
         "monitor/delivery/keys.py",
         "monitor/delivery/subscriber_sockets.py",
         "monitor/delivery/publisher_sockets.py",
+        "monitor/delivery/connection_guard.py",
     ),
     "rich": ("monitor/dashboard/",),
     "typer": (

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
 from monitor.delivery import keys, zap
+from monitor.delivery.connection_guard import ConnectionGuard
+from monitor.delivery.connections import Limits
 from monitor.delivery.requests import MAX_BYTES
 from monitor.errors import BadInputError, SinkError
 from monitor.events import wire
@@ -24,14 +25,20 @@ LINGER_MS = 200
 does not read cannot keep the program from ending within a second."""
 ANSWERS_HELD = 8
 """Answers of up to a MiB that wait for one peer; one that does not read gets no more."""
-MAX_MESSAGE_BYTES = 16 * MAX_BYTES
+MAX_MESSAGE_BYTES = 4 * MAX_BYTES
 """libzmq drops the connection of whoever announces a larger frame, before it allocates anything. What lies between is
 read and answered with an error."""
-BACKLOG = 1_000
+MAX_SUBSCRIPTION_BYTES = 1024
+"""Likewise of a subscription: the longest prefix that is followed, encrypted, and the frames of a handshake."""
+BACKLOG = 100
+"""Messages of one peer that libzmq reads ahead."""
+OF_EVENTS = Limits(connections=2000, of_host=1000, burst=16 << 10, per_s=64.0, in_all=4 << 20)
+"""A subscriber sends its handshake, its prefixes and at most a ping a second. libzmq needs some 40 bytes of memory for
+each byte of a prefix."""
+OF_REQUESTS = Limits(connections=2000, of_host=1000, burst=256 << 10, per_s=32768.0, in_all=64 << 20)
 HANDSHAKE_MS = 5_000
 KEYS_CHECK_S = 1.0
 AUTO = "auto"
-REFUSALS = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
 
 Socket = zmq.Socket[bytes]
 
@@ -50,7 +57,7 @@ class Places:
 
 
 class Sockets:
-    """Binds at once. refused: connections that were turned away, by why. Used by one thread."""
+    """Binds at once. Used by one thread."""
 
     def __init__(self, places: Places) -> None:
         """Raises BadInputError when an address is taken or cannot be bound, or there are no keys."""
@@ -62,7 +69,7 @@ class Sockets:
         self._allowed = self._read_keys()
         self._next_check = time.monotonic() + KEYS_CHECK_S
         self._down = False
-        self.refused: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
         self.address, self.replay = places.address, places.replay
         self._open()
 
@@ -71,11 +78,25 @@ class Sockets:
         """Whether close() was called."""
         return self.events.closed
 
+    @property
+    def refused(self) -> Counter[str]:
+        """Connections that were turned away or ended, by why."""
+        return sum((guard.refused() for guard in self._guards), self.counts.copy())
+
+    def crowded(self) -> bool:
+        """There is no room for another subscription: end the connection that has sent most. Returns whether all
+        connections were closed for that, because the system does not say which one it is.
+        """
+        if self._guards[0].cut_largest("too many subscriptions"):
+            return False
+        self.counts["all, for too many subscriptions"] += 1
+        self._reset()
+        return True
+
     def check(self) -> bool:
         """Answer who wants to connect, and look at the keys. Returns whether all connections were closed for that."""
         self.revive()
         self._authenticate()
-        self._count_refusals()
         now = time.monotonic()
         if self._places.keys is None or now < self._next_check:
             return False
@@ -83,10 +104,8 @@ class Sockets:
         before, self._allowed = self._allowed, self._read_keys()
         if before <= self._allowed:
             return False
-        self.refused["revoked"] += len(before - self._allowed)
-        self._close(0)
-        self._down = True
-        self.revive()
+        self.counts["revoked"] += len(before - self._allowed)
+        self._reset()
         return True
 
     def revive(self) -> None:
@@ -98,6 +117,12 @@ class Sockets:
         except BadInputError as error:
             raise SinkError(error.message) from error
         self._down = False
+
+    def _reset(self) -> None:
+        """Close all connections and bind anew."""
+        self._close(0)
+        self._down = True
+        self.revive()
 
     def may_ask(self, user: str) -> bool:
         """Whether the key of a connection, as ZAP named it, is still allowed."""
@@ -111,17 +136,21 @@ class Sockets:
     def _open(self) -> None:
         self._context: zmq.Context[Socket] = zmq.Context()
         self.requests: Socket | None = None
-        self._monitors: list[Socket] = []
+        self._guards: list[ConnectionGuard] = []
         try:
             self._zap = self._open_zap()
-            self.events = self._new(zmq.XPUB, self._places.high_water_mark, MAX_MESSAGE_BYTES)
+            self.events = self._new(zmq.XPUB, self._places.high_water_mark, MAX_SUBSCRIPTION_BYTES)
+            self._guards.append(ConnectionGuard(self.events, OF_EVENTS))
             self.events.setsockopt(zmq.XPUB_VERBOSE, 1)
             self.address = _bind(self.events, self.address, "--publish")
             if self.replay:
                 self.requests = self._new(zmq.ROUTER, ANSWERS_HELD, MAX_MESSAGE_BYTES)
+                self._guards.append(ConnectionGuard(self.requests, OF_REQUESTS))
                 self.requests.setsockopt(zmq.ROUTER_MANDATORY, 1)
                 self.replay = self._bind_replay(self.requests)
         except BaseException:
+            for guard in self._guards:
+                guard.close()
             self._context.destroy(0)
             raise
 
@@ -157,7 +186,6 @@ class Sockets:
             socket.setsockopt(zmq.CURVE_SERVER, 1)
             socket.setsockopt(zmq.CURVE_SECRETKEY, self._server.secret.encode())
             socket.setsockopt(zmq.ZAP_DOMAIN, zap.DOMAIN.encode())
-        self._monitors.append(socket.get_monitor_socket(REFUSALS))
         return socket
 
     def _read_keys(self) -> frozenset[bytes]:
@@ -172,21 +200,14 @@ class Sockets:
             answer = zap.answer(self._zap.recv_multipart(), self._allowed)
             self._zap.send_multipart(answer or [b""])
 
-    def _count_refusals(self) -> None:
-        for monitor in self._monitors:
-            while monitor.poll(0):
-                event = recv_monitor_message(monitor)["event"]
-                known = event == zmq.EVENT_HANDSHAKE_FAILED_AUTH
-                self.refused["key not allowed" if known else "handshake"] += 1
-
     def _close(self, linger_ms: int) -> None:
+        for guard in self._guards:
+            guard.close()
         for socket in (self.events, self.requests):
             if socket is not None:
-                socket.disable_monitor()
                 socket.close(linger_ms)
-        for socket in (*self._monitors, self._zap):
-            if socket is not None:
-                socket.close(0)
+        if self._zap is not None:
+            self._zap.close(0)
         self._context.term()
 
 

@@ -16,6 +16,7 @@ from monitor.errors import BadInputError
 MAX_BYTES = 4096
 MAX_TOPICS = 64
 MAX_TEXT = 256
+MAX_PREFIX = 512
 MAX_NUMBER = 2**63 - 1
 KINDS = ("replay", "snapshot")
 
@@ -97,8 +98,8 @@ def _topics(fields: Mapping[str, Any]) -> tuple[str, ...]:
     topics: Sequence[object] = fields.get("topics", [""])
     if not isinstance(topics, list) or not 0 < len(topics) <= MAX_TOPICS:
         raise BadInputError(f"topics must be a list of 1 to {MAX_TOPICS} prefixes")
-    if not all(isinstance(topic, str) and len(topic) <= MAX_TEXT for topic in topics):
-        raise BadInputError(f"a topic prefix is text of at most {MAX_TEXT} characters")
+    if not all(isinstance(topic, str) and len(topic) <= MAX_PREFIX for topic in topics):
+        raise BadInputError(f"a topic prefix is text of at most {MAX_PREFIX} characters")
     return tuple(str(topic) for topic in topics)
 
 

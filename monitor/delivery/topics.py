@@ -10,15 +10,23 @@ subscriber can see that it missed something, whatever prefix of topics it chose:
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from monitor.types import Event
 
 MAX_PREFIXES = 10_000
-MAX_PREFIX_BYTES = 256
+MAX_PREFIX_BYTES = 512
+MAX_PREFIXES_BYTES = 1 << 18
+"""Prefixes that are followed, of all subscribers: so many, so long, and so many bytes together."""
+MAX_HEARTBEAT_BYTES = 1 << 15
+"""What the prefixes may take of a heartbeat, which every subscriber gets each second. Short ones, which concern most
+subscribers, come first; of one that has no room its subscribers know nothing, and ask."""
 MAX_TOPICS = 100_000
-"""Bounds on memory. Beyond them the oldest topic is forgotten, and a new prefix has no entry in the heartbeats."""
+"""Beyond it the oldest topic is forgotten."""
+_ENTRY_BYTES = 60
+"""Of a prefix in a heartbeat, besides the prefix itself, which stands there twice: its numbers and punctuation."""
 
 
 @dataclass(slots=True)
@@ -31,6 +39,8 @@ class _Topic:
 
 @dataclass(slots=True)
 class _Prefix:
+    text: str
+    size: int
     newest: int
     since: int
     count: int = 0
@@ -45,6 +55,7 @@ class Ledger:
         self._topics: dict[bytes, _Topic] = {}
         self._of_call: dict[str, set[bytes]] = {}
         self._prefixes: dict[bytes, _Prefix] = {}
+        self._prefix_bytes = 0
 
     def record(self, topic: bytes, event: Event) -> int:
         """Returns prev: seq of the message before this one on its topic, 0 for the first.
@@ -84,27 +95,45 @@ class Ledger:
             if topic.current and name.startswith(wanted):
                 yield topic.current, topic.prev
 
-    def subscribe(self, prefix: bytes) -> None:
-        """Follow a prefix."""
-        if len(prefix) <= MAX_PREFIX_BYTES and len(self._prefixes) < MAX_PREFIXES and prefix not in self._prefixes:
-            under = (topic.seq for name, topic in self._topics.items() if name.startswith(prefix))
-            self._prefixes[prefix] = _Prefix(max(under, default=0), self.last_seq)
+    def subscribe(self, prefix: bytes) -> bool:
+        """Follow a prefix, unless no topic can be so long. Returns False where there is no room for it."""
+        if prefix in self._prefixes or len(prefix) > MAX_PREFIX_BYTES:
+            return True
+        size = self._prefix_bytes + len(prefix)
+        if len(self._prefixes) >= MAX_PREFIXES or size > MAX_PREFIXES_BYTES:
+            return False
+        under = (topic.seq for name, topic in self._topics.items() if name.startswith(prefix))
+        text = prefix.decode("utf-8", "replace")
+        entry = 2 * len(json.dumps(text, ensure_ascii=False).encode()) + _ENTRY_BYTES
+        self._prefixes[prefix] = _Prefix(text, entry, max(under, default=0), self.last_seq)
+        self._prefix_bytes = size
+        return True
 
     def unsubscribe(self, prefix: bytes) -> None:
         """Nobody follows the prefix any more."""
-        self._prefixes.pop(prefix, None)
+        if self._prefixes.pop(prefix, None) is not None:
+            self._prefix_bytes -= len(prefix)
 
     def nobody(self) -> None:
         """All connections were closed."""
         self._prefixes.clear()
+        self._prefix_bytes = 0
 
-    def newest(self) -> dict[str, int]:
-        """Newest seq under every prefix that is followed."""
-        return {_text(prefix): followed.newest for prefix, followed in self._prefixes.items()}
+    def followed(self) -> tuple[dict[str, int], dict[str, tuple[int, int]]]:
+        """For a heartbeat, by prefix: the newest seq under it; the seq after which it is followed, and messages since.
 
-    def sent(self) -> dict[str, tuple[int, int]]:
-        """(seq after which it is followed, messages since) of every prefix that is followed."""
-        return {_text(prefix): (followed.since, followed.count) for prefix, followed in self._prefixes.items()}
+        Of all prefixes that are followed as many as fit MAX_HEARTBEAT_BYTES, the shortest first.
+        """
+        newest: dict[str, int] = {}
+        sent: dict[str, tuple[int, int]] = {}
+        room = MAX_HEARTBEAT_BYTES
+        for prefix in sorted(self._prefixes, key=len):
+            found = self._prefixes[prefix]
+            room -= found.size
+            if room < 0:
+                break
+            newest[found.text], sent[found.text] = found.newest, (found.since, found.count)
+        return newest, sent
 
     def _keep(self, topic: bytes, event: Event, prev: int) -> None:
         if event.type == "call.ended":
@@ -124,7 +153,3 @@ class Ledger:
         of_call.discard(topic)
         if not of_call:
             self._of_call.pop(call, None)
-
-
-def _text(prefix: bytes) -> str:
-    return prefix.decode("utf-8", "replace")

@@ -15,6 +15,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from numbers import Integral, Real
 
 from monitor.errors import BadInputError
@@ -25,6 +26,9 @@ RESERVED = frozenset((*ENVELOPE, "prev", "snapshot", "unjournaled", "after", "cr
 """Names that no data may have: the envelope, what a transport adds, and what a journal adds."""
 KINDS = ("alert", "call", "health", "score", "state")
 HEALTH = "health"
+LONGEST_TOPIC_NAME = 240
+"""UTF-8 bytes of a call's or channel's name in a topic; a topic has at most 489."""
+HASH_DIGITS = 32
 
 _UNSAFE = re.compile(r"[^\w-]")
 _ADDRESS = re.compile(r"tcp://[^\s/]+:(\*|[0-9]{1,5})|ipc://\S.*")
@@ -59,8 +63,21 @@ def kind(event: Event) -> str:
 
 
 def topic_name(name: str) -> str:
-    """A call or channel name as it stands in a topic: all but letters, digits, - and _ become _."""
-    return _UNSAFE.sub("_", name) or "_"
+    """A call or channel name as it stands in a topic: letters, digits, "-" and "_", the UTF-8 bytes of all else as %XX.
+
+    Two names never give one topic. "" becomes "%"; a name that would take more than LONGEST_TOPIC_NAME bytes is cut and
+    ends in "%~" and the beginning of its SHA-256.
+    """
+    encoded = _UNSAFE.sub(_percent, name) or "%"
+    raw = encoded.encode()
+    if len(raw) <= LONGEST_TOPIC_NAME:
+        return encoded
+    digest = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:HASH_DIGITS]
+    return f"{raw[: LONGEST_TOPIC_NAME - HASH_DIGITS - 2].decode(errors='ignore')}%~{digest}"
+
+
+def _percent(found: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogatepass"))
 
 
 def topic(event: Event) -> str:

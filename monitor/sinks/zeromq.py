@@ -27,7 +27,10 @@ from monitor.types import Event
 SNAPSHOT_BURST = 200
 """Messages of a snapshot in one tick, about 13 000 a second: libzmq drops what a newcomer cannot read in time, and
 live events should not wait for a large snapshot."""
-MAX_SUBSCRIPTIONS = 1_000
+SUBSCRIPTIONS_S = 0.005
+"""In one tick, for reading subscriptions: each means a look through all topics."""
+GREETING_S = 0.1
+"""Between two heartbeats for subscribers that have just come."""
 MAX_REQUESTS = 50
 """Read in one tick."""
 SUBSCRIBE, UNSUBSCRIBE = b"\x01", b"\x00"
@@ -59,7 +62,7 @@ class ZeromqSink(Sink):
         self._ledger = Ledger()
         self._history = history or History(0, 0)
         self._due: dict[bytes, None] = {}
-        self._next_heartbeat = 0.0
+        self._next_heartbeat = self._next_greeting = 0.0
         self._greet = False
         self._sockets = Sockets(places)
         self.address, self.replay = self._sockets.address, self._sockets.replay
@@ -87,7 +90,8 @@ class ZeromqSink(Sink):
         self._read_subscriptions()
         self._send_snapshot()
         self._answer_requests()
-        if time.monotonic() >= self._next_heartbeat or (self._greet and not self._due):
+        now = time.monotonic()
+        if now >= self._next_heartbeat or (self._greet and not self._due and now >= self._next_greeting):
             self._heartbeat("heartbeat")
 
     def close(self) -> None:
@@ -108,13 +112,14 @@ class ZeromqSink(Sink):
             raise SinkError(f"{self.address}: {zmq.strerror(error.errno or 0)}") from error
 
     def _read_subscriptions(self) -> None:
-        for _ in range(MAX_SUBSCRIPTIONS):
-            if not self._sockets.events.poll(0):
-                return
+        until = time.monotonic() + SUBSCRIPTIONS_S
+        while time.monotonic() < until and self._sockets.events.poll(0):
             message = self._sockets.events.recv()
             prefix = message[1:]
             if message[:1] == SUBSCRIBE:
-                self._ledger.subscribe(prefix)
+                if not self._ledger.subscribe(prefix) and self._sockets.crowded():
+                    self._ledger.nobody()
+                    return
                 # In order of their first mention, each topic once: whoever else waits for it gets this one too.
                 self._due.update(dict.fromkeys(self._ledger.current(prefix)))
                 self._greet |= wire.HEALTH.encode().startswith(prefix)
@@ -140,7 +145,7 @@ class ZeromqSink(Sink):
             at = 2 if len(frames) > 2 and not frames[1].bytes else 1
             peer = [frame.bytes for frame in frames[:at]]
             if not self._sockets.may_ask(_user(frames[-1])):
-                self._sockets.refused["revoked"] += 1
+                self._sockets.counts["revoked"] += 1
             elif answer := self._desk.ask(peer, [frame.bytes for frame in frames[at:]]):
                 self._reply(peer, answer)
         for to, answer in self._desk.answers():
@@ -156,15 +161,17 @@ class ZeromqSink(Sink):
 
     def _heartbeat(self, code: str) -> None:
         self._next_heartbeat = time.monotonic() + self._heartbeat_s
+        self._next_greeting = time.monotonic() + GREETING_S
         self._greet = False
+        newest, sent = self._ledger.followed()
         data = {
             **self._run.vitals(),
             "code": code,
             "detail": "",
             "usable": True,
             "last_seq": self._ledger.last_seq,
-            "last": self._ledger.newest(),
-            "sent": self._ledger.sent(),
+            "last": newest,
+            "sent": sent,
             "replay": self.replay,
             "source": self._source,
             "requests": dict(self._desk.counts),

@@ -143,15 +143,14 @@ def test_a_connection_that_is_played_again_is_refused(folder: Path) -> None:
             settle(anna)
         relay.join(LIMIT_S)
         assert len(spoken) > 500
-        refused = publisher.sink._sockets.refused
-        before = refused["handshake"]
+        before = publisher.sink._sockets.refused["handshake"]
         with socket.create_connection((host, int(port)), LIMIT_S) as again:
             again.sendall(spoken)
             again.settimeout(LIMIT_S)
             heard = drained(again)
         assert b"alert" not in heard
         assert b"health" not in heard
-        wait_for(lambda: refused["handshake"] > before)
+        wait_for(lambda: publisher.sink._sockets.refused["handshake"] > before)
 
 
 def copy(source: socket.socket, target: socket.socket, kept: bytearray) -> None:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monitor.errors import BadInputError
@@ -87,14 +87,25 @@ def test_any_event_comes_back_from_one_line(call: str, channel: str, sample: int
     ("event", "topic"),
     [
         (Event("score", "call1", "caller", 0), "score.call1.caller"),
-        (Event("alert.opened", "call 1.wav", "", 0), "alert.call_1_wav._"),
+        (Event("alert.opened", "call 1.wav", "", 0), "alert.call%201%2Ewav.%"),
         (Event("state.changed", "Anna-Größe", "left", 0), "state.Anna-Größe.left"),
-        (Event("call.started", "a/b", "ignored", 0), "call.a_b"),
+        (Event("call.started", "a/b", "ignored", 0), "call.a%2Fb"),
         (Event("health", "call1", "caller", 0), "health"),
     ],
 )
 def test_topics(event: Event, topic: str) -> None:
     assert wire.topic(event) == topic
+
+
+@given(st.text(max_size=80), st.text(max_size=80))
+@example("a.42", "a_42")
+@example("", "%")
+@example("\ud800", "\udfff")
+@example("x" * 500 + "1", "x" * 500 + "2")
+def test_two_names_never_share_a_topic(one: str, other: str) -> None:
+    assert (wire.topic_name(one) == wire.topic_name(other)) == (one == other)
+    assert "." not in wire.topic_name(one)
+    assert 0 < len(wire.topic_name(one).encode()) <= wire.LONGEST_TOPIC_NAME
 
 
 @pytest.mark.parametrize("key", sorted(wire.RESERVED))

@@ -1,0 +1,74 @@
+"""The thread that ends connections which send too much, also while libzmq keeps the publisher's own thread busy."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+from monitor.delivery.connections import Connections, Limits
+from monitor.limits.descriptors import DESCRIPTORS
+
+CHECK_MS = 50
+"""A flood of subscriptions has brought a few hundred kB by then."""
+FAILURES = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+EVENTS = FAILURES | zmq.EVENT_ACCEPTED | zmq.EVENT_ACCEPT_FAILED | zmq.EVENT_DISCONNECTED
+
+Socket = zmq.Socket[bytes]
+
+
+class ConnectionGuard:
+    """Watches one socket from its binding to close()."""
+
+    def __init__(self, socket: Socket, limits: Limits) -> None:
+        self._socket = socket
+        self._monitor = socket.get_monitor_socket(EVENTS)
+        self._connections = Connections(limits, DESCRIPTORS.have_room)
+        self._failed: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="connection-guard", daemon=True)
+        self._thread.start()
+
+    def refused(self) -> Counter[str]:
+        """Connections that were turned away or ended, by why. Any thread may ask."""
+        with self._lock:
+            return self._failed + self._connections.cut
+
+    def cut_largest(self, why: str) -> bool:
+        """End the connection that has sent most. Returns False where nobody knows which one that is."""
+        with self._lock:
+            return self._connections.cut_largest(why) > 0
+
+    def close(self) -> None:
+        """End the thread; called by the thread of the socket, before that is closed."""
+        self._ended.set()
+        self._thread.join()
+        self._socket.disable_monitor()
+        self._monitor.close(0)
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            arrived = self._monitor.poll(CHECK_MS)
+            with self._lock:
+                while arrived:
+                    self._take()
+                    arrived = self._monitor.poll(0)
+                self._connections.check(time.monotonic())
+
+    def _take(self) -> None:
+        """One event of the monitor."""
+        said = recv_monitor_message(self._monitor)
+        event = said["event"]
+        if event == zmq.EVENT_ACCEPTED:
+            self._connections.accepted(said["value"], time.monotonic())
+        elif event == zmq.EVENT_DISCONNECTED:
+            self._connections.gone(said["value"])
+        elif event == zmq.EVENT_ACCEPT_FAILED:
+            self._failed["too few file descriptors"] += 1
+        else:
+            known = event == zmq.EVENT_HANDSHAKE_FAILED_AUTH
+            self._failed["key not allowed" if known else "handshake"] += 1
