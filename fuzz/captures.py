@@ -5,18 +5,29 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
+
 from fuzz.harness import NASTY, Harness
 from monitor.captures.calls import find_calls
-from monitor.captures.datagrams import CutOffError, Datagram, datagrams, is_capture
+from monitor.captures.explain import nothing_found, unscored
+from monitor.captures.frames import Frames
+from monitor.captures.leg_audio import LegAudio
+from monitor.captures.network import Segment, endpoints
+from monitor.captures.records import Record, is_capture
+from monitor.captures.scan import scan
 from monitor.captures.sip import parse_sip
+from monitor.captures.sip_streams import SipStreams
+from monitor.captures.timeline import settle
 from monitor.errors import BadInputError
 from monitor.rtp.sdp import parse_sdp
 
 sys.path.append(str(NASTY.parent))
-from captured import A6, B6, A, B, answer, capture, invite
+from capture_files import WRAPPED
+from captured import A6, B6, A, B, answer, capture, invite, network
 
 FOLDER = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path(tempfile.gettempdir())
 RTP = bytes.fromhex("800000070000001000000009") + bytes(8)
@@ -40,14 +51,67 @@ def _capture(data: bytes) -> None:
     path.write_bytes(data)
     try:
         is_capture(path)
-        found: list[Datagram] = []
-        with suppress(BadInputError, CutOffError):
-            found.extend(datagrams(path))
-        for call in find_calls(found):
-            assert call.legs
-            assert len({leg.name for leg in call.legs}) == len(call.legs)
+        with suppress(BadInputError):
+            _hear(path)
     finally:
         path.unlink()
+
+
+def _hear(path: Path) -> None:
+    """Read a capture, find its calls, and hear a second of each."""
+    scanned = scan(path)
+    found = find_calls(scanned)
+    nothing_found(found, scanned)
+    for call in (*found.calls, *found.silent):
+        assert call.legs
+        assert len({leg.name for leg in call.legs}) == len(call.legs)
+        timeline = settle([leg.parts for leg in call.legs], scanned.spool)
+        for leg, tracks in zip(call.legs, timeline.tracks, strict=True):
+            assert all(0 <= item.share <= 1 for item in unscored(leg))
+            samples, concealed = LegAudio(tracks, scanned.spool).take(16_000)
+            assert np.isfinite(samples[concealed]).all()
+
+
+def _tcp(data: bytes) -> None:
+    """Segments: two bytes of sequence number, one of flags, one of length, and the data."""
+    streams, counts, at = SipStreams(Counter()), 0, 0
+    while at + 4 <= len(data):
+        end = at + 4 + data[at + 3]
+        segment = Segment(0.0, b"abcdefghijkl", int.from_bytes(data[at : at + 2]), data[at + 2] & 2, data[at + 4 : end])
+        for message in streams.take(segment):
+            counts += 1
+            parse_sip(message)
+        at = end
+    assert counts * 12 <= len(data)
+
+
+def _cut(data: bytes, size: int = 90, begin: int = 1) -> bytes:
+    """Bytes as the segments of _tcp."""
+    pieces = [data[at : at + size] for at in range(0, len(data), size)]
+    at, out = begin, b"\x00\x00\x02\x00"
+    for piece in pieces:
+        out += at.to_bytes(2) + b"\x10" + bytes([len(piece)]) + piece
+        at += len(piece)
+    return out
+
+
+def _framed(message: bytes) -> bytes:
+    """A message of a WebSocket, masked."""
+    mask = b"abcd"
+    masked = bytes(byte ^ mask[i % 4] for i, byte in enumerate(message))
+    return b"\x81\xfe" + len(message).to_bytes(2) + mask + masked
+
+
+def _frames(data: bytes) -> None:
+    """A link type, and a frame; the same again, so that fragments meet."""
+    frames = Frames(Counter())
+    for at in (0.0, 1.0):
+        found = frames.read(Record(at, int.from_bytes(data[:2]), data[2:]))
+        if found is not None:
+            assert found.at == at
+            assert found.missing >= 0
+            endpoints(found.ends)
+    frames.close()
 
 
 def _captured(link: str, form: str) -> bytes:
@@ -66,6 +130,18 @@ SIP_WORDS = (b"INVITE sip:", b" SIP/2.0\r\n", b"SIP/2.0 200 ", b"Call-ID: ", b"F
 
 SDP = Harness(_sdp, (DESCRIPTION,), WORDS)
 SIP = Harness(_sip, (invite(A, B), answer(B)), WORDS + SIP_WORDS)
+HANDSHAKE = b"GET / HTTP/1.1\r\nUpgrade: websocket\r\nSec-WebSocket-Protocol: sip\r\n\r\n"
+TCP = Harness(
+    _tcp,
+    (_cut(invite(A, B)), _cut(answer(B) + invite(A, B)), _cut(HANDSHAKE + _framed(invite(A, B)))),
+    (*SIP_WORDS, b"Content-Length: ", b"l:", b"\x81\xfe", b"Upgrade: websocket"),
+    longest=2048,
+)
+FRAMES = Harness(
+    _frames,
+    tuple(link.to_bytes(2) + frame for link, frame in (make(network(A, B, RTP)) for make in WRAPPED.values())),
+    longest=256,
+)
 LINKS, FORMS = ("ethernet", "vlan", "cooked", "raw"), ("pcap", "pcapng")
 CAPTURE = Harness(
     _capture,

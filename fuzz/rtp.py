@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 
 import numpy as np
 
 from fuzz.harness import Harness
+from monitor.rtp.codecs import DECODERS, open_decoder
 from monitor.rtp.jitter import MOST_HELD, JitterState, accept, expire, flush
 from monitor.rtp.packet import MalformedPacketError, RtpPacket, goodbyes, is_rtcp, parse_rtp
-from monitor.rtp.payload import STATIC, USUAL, Format
+from monitor.rtp.payload import STATIC, USUAL, Format, PayloadError, duration_s
 from monitor.rtp.stream import LONGEST_PAUSE_S, RtpStream
 from monitor.types import SAMPLE_RATE
 
@@ -34,6 +36,21 @@ def _packet(data: bytes) -> None:
         assert len(packet.payload) <= len(data) - 12
     else:
         assert len(packet) * 4 < len(data)
+
+
+def _payload(data: bytes) -> None:
+    """The number of a format, and payloads, each behind its length."""
+    formats = list(CODECS)
+    form = formats[data[0] % len(formats)] if data else formats[0]
+    decoder, at = open_decoder(form), 1
+    while at < len(data):
+        payload = data[at + 1 : at + 1 + data[at]]
+        assert duration_s(form, payload) >= 0
+        with suppress(PayloadError):
+            samples = decoder.decode(payload)
+            assert samples.dtype == np.float32
+            assert samples.ndim == 1
+        at += 1 + data[at]
 
 
 def _packets(data: bytes) -> Iterator[tuple[RtpPacket, float]]:
@@ -75,6 +92,18 @@ SEQUENCE = b"".join(STEP.pack(1, 2, 160, 0x80) for _ in range(8))
 HOLE = STEP.pack(1, 2, 160, 0x80) + STEP.pack(3, 2, 480, 0x80) + STEP.pack(-1, 1, -160, 0x80) + SEQUENCE
 RESTART = SEQUENCE + STEP.pack(9000, 2, -160, 0) + STEP.pack(1, 200, 160, 13) + STEP.pack(1, 2, 160, 101)
 
+RATES = {"OPUS": 48_000, "AMR-WB": 16_000}
+CODECS = tuple(
+    Format(name, RATES.get(name, 8000), fmtp=fmtp)
+    for name in DECODERS
+    for fmtp in (("", "octet-align=1") if name.startswith("AMR") else ("",))
+)
+SIZES = (160, 10, 12, 33, 24, 20, 38, 50, 32, 33, 61, 14, 7)
+PAYLOADS = Harness(
+    _payload,
+    tuple(bytes([i]) + b"".join(bytes([size]) + bytes(range(size)) for size in SIZES) for i in range(len(CODECS))),
+    longest=1024,
+)
 PACKET = Harness(_packet, (PLAIN, EXTENDED, PADDED, BYE), longest=128)
 JITTER = Harness(_jitter, (SEQUENCE, HOLE, RESTART), longest=STEP.size * MOST_PACKETS)
 STREAM = Harness(_stream, (SEQUENCE, HOLE, RESTART), longest=STEP.size * MOST_PACKETS)

@@ -44,12 +44,14 @@ class Condition:
 
     code: a stable word such as "stalled", "device lost", "overflow", "zeros", "moved", "ended early",
     "recovered". usable: False while nothing heard can be trusted; the verdict is then unknown, with this reason, until
-    "recovered". Any other condition that is usable is news and changes nothing.
+    "recovered". Any other condition that is usable is news and changes nothing. channel: the one that it is about; "" =
+    all of the source.
     """
 
     code: str
     detail: str
     usable: bool
+    channel: str = ""
 
 
 @dataclass(frozen=True, slots=True)

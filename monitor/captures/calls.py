@@ -1,42 +1,71 @@
-"""The calls of a capture: which flows are RTP, which of them belong together, and who is who.
+"""The calls of a capture: which streams belong together, and who is who.
 
-Flows that SIP and SDP in the same file announce are taken as announced. Other flows count as RTP when their packets
-look like it one after the other; a flow and its answer are the two sides of a call.
+Streams whose ends SIP and SDP in the same file announce are taken as announced, from the INVITE to the BYE. Other
+streams count as RTP when their packets look like it; a flow and its answer are the two sides of a call.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from monitor.captures.datagrams import Datagram, Endpoint
-from monitor.captures.sip import SipMessage, parse_sip
-from monitor.rtp.packet import MalformedPacketError, RtpPacket, is_rtcp, parse_rtp
+from monitor.captures.dialogues import CALLER, OTHER, Announced, Dialogue
+from monitor.captures.looks import OPUS, Look, look
+from monitor.captures.network import Endpoint, endpoints
+from monitor.captures.scan import LEAST_PACKETS, Scan
+from monitor.captures.spool import SPLIT_S, Span, StreamLog
+from monitor.rtp.codecs import understood
 from monitor.rtp.payload import SILENT, STATIC, USUAL, Format
-from monitor.rtp.sdp import Media, parse_sdp
 
-LEAST_PACKETS = 10
-"""Of a flow that nothing announces, one after the other, before it counts as RTP."""
-MOST_FLOWS = 10_000
-CALLER, CALLEE = "caller", "callee"
+EARLY_S, LATE_S = 2.0, 5.0
+"""Packets may come so long before the INVITE of their call, and after its BYE."""
+HOLD_S = 120.0
+"""A stream that pauses for longer, and does not go on with the next number, is another call."""
+TOGETHER_S = 2.0
+"""Streams of one flow that are there at once for longer are two voices."""
+_GOES_ON = 50
+VIDEO = frozenset({25, 26, 28, 31, 32, 33, 34})
+"""Payload types of video (RFC 3551, table 5)."""
 
-Flow = tuple[Endpoint, Endpoint]
-"""Where datagrams come from, and where they go."""
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Packets of a stream from begin to end, seconds since 1970. spans: when there were any. encrypted: SRTP."""
+
+    log: StreamLog
+    begin: float
+    end: float
+    spans: tuple[Span, ...]
+    formats: Mapping[int, Format]
+    encrypted: bool = False
+
+    @property
+    def flow(self) -> tuple[Endpoint, Endpoint]:
+        """Source and target."""
+        return endpoints(self.log.ends)
+
+    @property
+    def packets(self) -> int:
+        return sum(span.packets for span in self.spans)
+
+    @property
+    def audible(self) -> bool:
+        """Whether any of its packets can be decoded."""
+        formats = [self.formats.get(kind) for kind in self.log.kinds]
+        return not self.encrypted and any(f and understood(f) and f.encoding not in SILENT for f in formats)
 
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One side of a call: what one party says. name: of the party, or its address. begun: time of its first packet.
-    known: there are packets that can be decoded. encrypted: SRTP. unknown: codecs announced that no decoder knows.
-    """
+    """What one party of a call says. name: of the party, or its address. parts: by their beginning."""
 
     name: str
-    flow: Flow
-    formats: Mapping[int, Format]
-    begun: float
-    known: bool = True
-    encrypted: bool = False
-    unknown: tuple[str, ...] = ()
+    parts: tuple[Part, ...]
+
+    @property
+    def audible(self) -> bool:
+        """Whether anything of it can be decoded."""
+        return any(part.audible for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,120 +80,185 @@ class CapturedCall:
     parties: tuple[str, str] = ("", "")
 
 
-@dataclass
-class _Seen:
-    """What is known of a flow. run: packets of one SSRC so far, each followed by the next number."""
-
-    first: float = 0.0
-    last: float = 0.0
-    packets: int = 0
-    run: int = 0
-    longest: int = 0
-    previous: RtpPacket | None = None
-    kinds: set[int] = field(default_factory=set)
-
-    def add(self, packet: RtpPacket, at: float) -> None:
-        """Count a packet."""
-        self.first = self.first or at
-        self.last = at
-        self.packets += 1
-        before = self.previous
-        follows = before is not None and before.ssrc == packet.ssrc and packet.sequence == before.sequence + 1 & 0xFFFF
-        self.run = self.run + 1 if follows else 1
-        self.longest = max(self.longest, self.run)
-        self.previous = packet
-        self.kinds.add(packet.payload_type)
-
-
 @dataclass(frozen=True, slots=True)
-class _Announced:
-    """Audio that a SIP message announces. by: caller or callee, who receives it."""
+class FoundCalls:
+    """calls: those of which something can be decoded, by their beginning. silent: other calls. strange: RTP streams of
+    payload types that nothing describes, with their look.
+    """
 
-    dialogue: SipMessage
-    by: str
-    media: Media
-
-
-def find_calls(found: Iterable[Datagram]) -> tuple[CapturedCall, ...]:
-    """The calls of a capture, by their beginning."""
-    flows: dict[Flow, _Seen] = {}
-    announced: dict[Endpoint, _Announced] = {}
-    inviters: dict[str, Endpoint] = {}
-    for datagram in found:
-        message = parse_sip(datagram.data)
-        if message is not None:
-            _note(message, datagram, announced, inviters)
-        elif len(flows) < MOST_FLOWS or (datagram.source, datagram.target) in flows:
-            _look(datagram, flows)
-    chosen = {flow: seen for flow, seen in flows.items() if _is_rtp(flow, seen, announced)}
-    groups: dict[object, list[Flow]] = {}
-    for flow in chosen:
-        groups.setdefault(_together(flow, announced), []).append(flow)
-    calls = [_call([(flow, chosen[flow]) for flow in group], announced) for group in groups.values()]
-    return tuple(sorted(calls, key=lambda call: (call.begun, call.legs[0].flow)))
+    calls: tuple[CapturedCall, ...]
+    silent: tuple[CapturedCall, ...]
+    strange: tuple[tuple[StreamLog, Look], ...]
 
 
-def _note(
-    message: SipMessage, datagram: Datagram, announced: dict[Endpoint, _Announced], inviters: dict[str, Endpoint]
-) -> None:
-    """Remember what a message announces: of an INVITE the caller's audio, of an answer the callee's."""
-    if message.request == "INVITE":
-        inviters.setdefault(message.call_id, datagram.source)
-    caller = inviters.get(message.call_id) == datagram.source
-    for media in parse_sdp(message.body):
-        address = media.address if media.address not in ("", "0.0.0.0", "::") else datagram.source[0]
-        announced[address, media.port] = _Announced(message, CALLER if caller else CALLEE, media)
+def find_calls(found: Scan, formats: Mapping[int, Format] | None = None) -> FoundCalls:
+    """The calls of a capture. formats: what payload types mean that nothing in the capture describes."""
+    announced = found.dialogues.announced()
+    by_dialogue: dict[str, list[tuple[Part, Dialogue, str]]] = {}
+    others: list[Part] = []
+    strange: list[tuple[StreamLog, Look]] = []
+    for log in found.logs:
+        said, rest = _announced_parts(log, announced, found)
+        for part, dialogue, speaker in said:
+            by_dialogue.setdefault(dialogue.call_id, []).append((part, dialogue, speaker))
+        if rest and log.packets >= LEAST_PACKETS:
+            looked = look(log, found.spool)
+            known = {**STATIC, **USUAL, **dict.fromkeys(looked.opus, OPUS), **(formats or {})}
+            if looked.rtp and not VIDEO.issuperset(log.kinds):
+                encrypted = looked.encrypted or log.ends in found.keyed
+                others += [replace(part, formats=known, encrypted=encrypted) for part in rest]
+                if not any(kind in known for kind in log.kinds):
+                    strange.append((log, looked))
+    calls = [_dialogue_call(parts) for parts in by_dialogue.values()]
+    calls += [_flow_call(parts) for parts in _pair(_by_time(others))]
+    calls.sort(key=lambda call: (call.begun, call.legs[0].parts[0].flow))
+    part_of_one = {id(p.log) for c in calls if any(leg.audible for leg in c.legs) for leg in c.legs for p in leg.parts}
+    return FoundCalls(
+        tuple(call for call in calls if any(leg.audible for leg in call.legs)),
+        tuple(call for call in calls if not any(leg.audible for leg in call.legs) and _is_audio(call)),
+        tuple((log, looked) for log, looked in strange if id(log) not in part_of_one),
+    )
 
 
-def _look(datagram: Datagram, flows: dict[Flow, _Seen]) -> None:
-    if is_rtcp(datagram.data):
-        return
-    try:
-        packet = parse_rtp(datagram.data)
-    except MalformedPacketError:
-        return
-    flows.setdefault((datagram.source, datagram.target), _Seen()).add(packet, datagram.at)
+def _is_audio(call: CapturedCall) -> bool:
+    """Whether it is known what any of its packets is."""
+    return any(kind in part.formats for leg in call.legs for part in leg.parts for kind in part.log.kinds)
 
 
-def _is_rtp(flow: Flow, seen: _Seen, announced: Mapping[Endpoint, _Announced]) -> bool:
-    if flow[1] in announced or flow[0] in announced:
-        return True
-    known = {**STATIC, **USUAL}
-    audio = any(kind in known and known[kind].encoding not in SILENT for kind in seen.kinds)
-    return audio and seen.longest >= LEAST_PACKETS
+def _announced_parts(
+    log: StreamLog, announced: Mapping[Endpoint, Sequence[Announced]], found: Scan
+) -> tuple[list[tuple[Part, Dialogue, str]], list[Part]]:
+    """The parts of a stream that belong to dialogues, with who speaks; and what belongs to none."""
+    source, target = endpoints(log.ends)
+    here = [*announced.get(target, ()), *announced.get(source, ())]
+    whole = Part(log, float("-inf"), float("inf"), tuple(log.spans), {})
+    if not here:
+        return [], [whole]
+    dialogues = sorted({id(a.dialogue): a.dialogue for a in here}.values(), key=lambda d: d.begun)
+    said, rest, free_from = [], list[Part](), float("-inf")
+    for i, dialogue in enumerate(dialogues):
+        begin = max(free_from, dialogue.begun - EARLY_S) if dialogue.whole or i else float("-inf")
+        following = dialogues[i + 1].begun if i + 1 < len(dialogues) else float("inf")
+        end = max(begin, min(following, dialogue.ended + LATE_S))
+        rest += _cut(whole, free_from, begin)
+        free_from = end
+        into = _newest(announced.get(target, ()), dialogue)
+        out_of = _newest(announced.get(source, ()), dialogue)
+        first = into or out_of
+        if first is None:
+            continue
+        # Whoever receives says what it understands; what the sender announced helps where both use the same numbers.
+        formats = {**STATIC, **(out_of.media.formats if out_of else {}), **(into.media.formats if into else {})}
+        both = into is not None and out_of is not None and bool(into.media.keys and out_of.media.keys)
+        encrypted = first.media.encrypted or both or log.ends in found.keyed
+        speaker = OTHER[into.by] if into is not None else first.by
+        parts = [replace(part, formats=formats, encrypted=encrypted) for part in _cut(whole, begin, end)]
+        said += [(part, dialogue, speaker) for part in parts]
+    return said, rest + _cut(whole, free_from, float("inf"))
 
 
-def _together(flow: Flow, announced: Mapping[Endpoint, _Announced]) -> object:
-    """What the flows of one call share: the dialogue, or else their two ends."""
-    at = announced.get(flow[1]) or announced.get(flow[0])
-    return at.dialogue.call_id if at is not None else frozenset(flow)
+def _newest(announced: Sequence[Announced], dialogue: Dialogue) -> Announced | None:
+    return next((a for a in reversed(announced) if a.dialogue is dialogue), None)
 
 
-def _call(flows: list[tuple[Flow, _Seen]], announced: Mapping[Endpoint, _Announced]) -> CapturedCall:
-    legs = sorted((_leg(flow, seen, announced) for flow, seen in flows), key=lambda leg: (leg.begun, leg.flow))
-    legs = sorted(legs, key=lambda leg: leg.name != CALLER)
-    said = next((a for flow, _ in flows for a in map(announced.get, reversed(flow)) if a), None)
-    parties = (said.dialogue.caller, said.dialogue.callee) if said is not None else ("", "")
-    begun, ended = min(seen.first for _, seen in flows), max(seen.last for _, seen in flows)
-    return CapturedCall(tuple(_distinct(legs)), begun, ended, parties)
+def _cut(part: Part, begin: float, end: float) -> list[Part]:
+    """What of a part lies between two moments: none, or one."""
+    spans = []
+    for span in part.spans:
+        inside = min(end, span.end) - max(begin, span.begin)
+        if inside < 0 or span.begin >= end:
+            continue
+        whole = span.end - span.begin
+        share = inside / whole if whole else 1.0
+        if packets := max(1, round(share * span.packets)) if share else 0:
+            spans.append(Span(max(begin, span.begin), min(end, span.end), packets, span.first, span.last))
+    return [replace(part, begin=begin, end=end, spans=tuple(spans))] if spans else []
 
 
-def _leg(flow: Flow, seen: _Seen, announced: Mapping[Endpoint, _Announced]) -> Leg:
-    into, out_of = announced.get(flow[1]), announced.get(flow[0])
-    said = into or out_of
-    if said is None:
-        return Leg(f"{flow[0][0]}:{flow[0][1]}", flow, {**STATIC, **USUAL}, seen.first)
-    # Whoever receives says what it understands; what the sender announced helps where both use the same numbers.
-    formats = {**STATIC, **(out_of.media.formats if out_of else {}), **(into.media.formats if into else {})}
-    speaks = {CALLER: CALLEE, CALLEE: CALLER}[into.by] if into is not None else said.by
-    known = any(kind in formats and formats[kind].encoding not in SILENT for kind in seen.kinds)
-    return Leg(speaks, flow, formats, seen.first, known, said.media.encrypted, said.media.unknown)
+def _by_time(parts: Iterable[Part]) -> list[list[Part]]:
+    """Parts that nothing announces, by the call that they are of: those of two ends without a long pause between."""
+    pairs: dict[frozenset[Endpoint], list[Part]] = {}
+    for part in parts:
+        pairs.setdefault(frozenset(part.flow), []).append(part)
+    calls: list[list[Part]] = []
+    for group in pairs.values():
+        events = sorted(((span, part) for part in group for span in part.spans), key=lambda event: event[0].begin)
+        begin, end, newest = float("-inf"), float("-inf"), dict[int, Span]()
+        bounds = []
+        for span, part in events:
+            before = newest.get(id(part.log))
+            gap = span.begin - end
+            goes_on = before and (gap <= HOLD_S or 0 < (span.first - before.last & 0xFFFF) <= _GOES_ON)
+            if gap > SPLIT_S and not goes_on:
+                bounds.append(begin := span.begin)
+            end = max(end, span.end)
+            newest[id(part.log)] = span
+        for i, begin in enumerate(bounds):
+            until = bounds[i + 1] if i + 1 < len(bounds) else float("inf")
+            members = [inside for part in group for inside in _cut(part, begin, until)]
+            members = [part for part in members if part.packets >= LEAST_PACKETS]
+            if members:
+                calls.append(members)
+    return calls
 
 
-def _distinct(legs: Iterable[Leg]) -> Iterable[Leg]:
-    """The same legs, with names that differ."""
-    used: dict[str, int] = {}
-    for leg in legs:
-        used[leg.name] = used.get(leg.name, 0) + 1
-        number = used[leg.name]
-        yield leg if number == 1 else replace(leg, name=f"{leg.name}-{number}")
+def _pair(calls: list[list[Part]]) -> list[list[Part]]:
+    """Put two one-way flows between the same hosts together: a party may send from another port than it receives at."""
+    alone: dict[frozenset[str], list[list[Part]]] = {}
+    for parts in calls:
+        if len({part.flow for part in parts}) == 1:
+            alone.setdefault(frozenset(host for host, _ in parts[0].flow), []).append(parts)
+    joined: list[list[Part]] = []
+    for hosts, some in alone.items():
+        ways = {parts[0].flow[0][0] for parts in some}
+        apart = max(p[0].spans[0].begin for p in some) > min(p[0].spans[-1].end for p in some)
+        if len(some) == 2 and len(hosts) == len(ways) == 2 and not apart:
+            joined.append(some[0] + some[1])
+            calls = [parts for parts in calls if parts is not some[0] and parts is not some[1]]
+    return calls + joined
+
+
+def _dialogue_call(parts: list[tuple[Part, Dialogue, str]]) -> CapturedCall:
+    legs = [
+        leg
+        for name in (CALLER, OTHER[CALLER])
+        for leg in _legs(name, [part for part, _, speaker in parts if speaker == name])
+    ]
+    return _call(legs, parts[0][1].parties)
+
+
+def _flow_call(parts: list[Part]) -> CapturedCall:
+    flows: dict[tuple[Endpoint, Endpoint], list[Part]] = {}
+    for part in sorted(parts, key=lambda part: part.spans[0].begin):
+        flows.setdefault(part.flow, []).append(part)
+    legs = [leg for flow, some in flows.items() for leg in _legs(f"{flow[0][0]}:{flow[0][1]}", some)]
+    return _call(legs, ("", ""))
+
+
+def _call(legs: list[Leg], parties: tuple[str, str]) -> CapturedCall:
+    spans = [span for leg in legs for part in leg.parts for span in part.spans]
+    return CapturedCall(tuple(legs), min(s.begin for s in spans), max(s.end for s in spans), parties)
+
+
+def _legs(name: str, parts: list[Part]) -> list[Leg]:
+    """One channel for a party; more where a flow carries several voices at once."""
+    speech = [p for p in parts if not all(_is_silent(p.formats.get(kind)) for kind in p.log.kinds)]
+    lanes: list[list[Part]] = []
+    for part in sorted(speech or parts, key=lambda part: (part.spans[0].begin, part.flow)):
+        lane = next((lane for lane in lanes if not any(_at_once(part, other) for other in lane)), None)
+        if lane is None:
+            lanes.append(lane := [])
+        lane.append(part)
+    return [Leg(name if i == 0 else f"{name}-{i + 1}", tuple(lane)) for i, lane in enumerate(lanes)]
+
+
+def _is_silent(form: Format | None) -> bool:
+    return form is not None and form.encoding in SILENT
+
+
+def _at_once(part: Part, other: Part) -> bool:
+    """Whether two streams of the same flow are two voices."""
+    if part.flow != other.flow or part.log is other.log:
+        return False
+    both = [min(a.end, b.end) - max(a.begin, b.begin) for a in part.spans for b in other.spans]
+    return sum(s for s in both if s > 0) > TOGETHER_S

@@ -58,6 +58,18 @@ FailOnAlert = Annotated[bool, typer.Option("--fail-on-alert", help="Exit with st
 Speed = Annotated[
     str, typer.Option(metavar="SPEED", help="1 = as it was spoken, 2 = twice as fast, max = as fast as possible.")
 ]
+Track = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Of several sound tracks only this one, from 1; else all of them."),
+]
+RawFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="NAME,RATE",
+        help="What audio without a header is: mulaw,8000, s16le,16000,2, g722 ...",
+    ),
+]
 Picture = Annotated[
     Path | None, typer.Option(metavar="FILE", help="At the end, write the last screen to this file as an SVG picture.")
 ]

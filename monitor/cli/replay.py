@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from monitor.cli.option_groups import WatchOptions, expand_options
-from monitor.cli.options import FailOnAlert, Json, Picture, Speed
+from monitor.cli.options import FailOnAlert, Json, Picture, RawFormat, Speed, Track
 
 
 @expand_options
@@ -25,6 +25,8 @@ def replay(
         int,
         typer.Option(metavar="MS", min=1, max=10_000, help="Milliseconds read at once; the result is the same."),
     ] = 20,
+    track: Track = None,
+    raw_format: RawFormat = None,
     *,
     options: WatchOptions,
     json_lines: Json = False,
@@ -40,5 +42,5 @@ def replay(
     from monitor.session.replay import Replay
     from monitor.session.replay import replay as run
 
-    wanted = Replay(file, speed, channels, read_ms, json_lines, fail_on_alert, svg)
+    wanted = Replay(file, speed, channels, read_ms, json_lines, fail_on_alert, svg, track, raw_format)
     raise typer.Exit(run(wanted, settings.config))

@@ -28,8 +28,8 @@ class Where:
 class Feed:
     """Channels whose audio comes together.
 
-    conditions: (samples written when it came, condition), oldest first. fault: why its audio cannot be trusted now, or
-    "". error: what ended it before its audio did.
+    conditions: (samples written when it came, condition), oldest first. faults: why audio cannot be trusted now, by
+    channel, and under "" that of all. error: what ended it before its audio did.
     """
 
     channels: tuple[str, ...]
@@ -37,13 +37,31 @@ class Feed:
     live: bool
     source: Source | None = None
     conditions: deque[tuple[int, Condition]] = field(default_factory=deque)
-    fault: str = ""
+    faults: dict[str, str] = field(default_factory=dict)
     error: Exception | None = None
 
     @property
     def ended(self) -> bool:
         """Whether all that it will ever give was scored and said."""
         return self.ring.closed and self.ring.fill < BLOCK and not self.conditions
+
+    def fault(self, row: int) -> str:
+        """Why the audio of a row cannot be trusted now, or ""."""
+        return self.faults.get("") or self.faults.get(self.channels[row - self.ring.rows.start], "")
+
+    def note(self, condition: Condition) -> None:
+        """Take a condition that is due."""
+        if not condition.usable:
+            self.faults[condition.channel] = f"{condition.code}: {condition.detail}"
+        elif condition.code == "recovered":
+            self.faults.pop(condition.channel, None)
+
+    def rows(self, condition: Condition) -> slice:
+        """The rows that a condition is about."""
+        if condition.channel not in self.channels:
+            return self.ring.rows
+        row = self.ring.rows.start + self.channels.index(condition.channel)
+        return slice(row, row + 1)
 
     def say(self, condition: Condition) -> None:
         """Note a condition behind the audio that came before it. Belongs to the feed's own thread."""

@@ -82,17 +82,13 @@ class Reporter:
         for feed in call.feeds:
             while feed.conditions and feed.conditions[0][0] < self.bank.read[feed.ring.rows.start] + BLOCK:
                 condition = feed.conditions.popleft()[1]
-                if not condition.usable:
-                    feed.fault = f"{condition.code}: {condition.detail}"
-                elif condition.code == "recovered":
-                    feed.fault = ""
+                feed.note(condition)
                 sample = int(self.end[feed.ring.rows.start])
-                channel = feed.channels[0] if len(call.feeds) > 1 and len(feed.channels) == 1 else ""
-                self._say(
-                    call,
-                    event_data.health(call.name, channel, sample, condition.code, condition.detail, condition.usable),
-                )
-                self._set_usable(call, feed.ring.rows, not feed.fault and not self._model_fault)
+                alone = feed.channels[0] if len(call.feeds) > 1 and len(feed.channels) == 1 else ""
+                code, detail, usable = condition.code, condition.detail, condition.usable
+                channel = condition.channel or alone
+                self._say(call, event_data.health(call.name, channel, sample, code, detail, usable))
+                self._trust(call, feed, feed.rows(condition))
 
     def notice(self, code: str, detail: str, usable: bool) -> None:
         """What belongs to no call."""
@@ -109,7 +105,7 @@ class Reporter:
             sample = int(self.end[call.rows.start])
             self._say(call, event_data.health(call.name, "", sample, code, detail, not fault))
             for feed in call.feeds:
-                self._set_usable(call, feed.ring.rows, not fault and not feed.fault)
+                self._trust(call, feed, feed.ring.rows)
 
     def end_of(self, call: Call, why: str) -> None:
         """Close what is open and say the last word."""
@@ -156,11 +152,16 @@ class Reporter:
         state = int(self.pool.decision.state[row])
         if state != UNKNOWN:
             return WHY_STATE[state]
-        if fault := feed.fault or self._model_fault:
+        if fault := feed.fault(row) or self._model_fault:
             return fault
         if self.pool.decision.quiet[row] * BLOCK_S < self.config.alerts.unknown_after_s:
             return "the network gave what is no number"
         return f"no usable speech for {self.config.alerts.unknown_after_s:g} s: {self.pool.reason(row).value}"
+
+    def _trust(self, call: Call, feed: Feed, rows: slice) -> None:
+        """Take rows of a feed for good or for bad, by what is known of them now."""
+        for row in range(rows.start, rows.stop):
+            self._set_usable(call, slice(row, row + 1), not feed.fault(row) and not self._model_fault)
 
     def _set_usable(self, call: Call, rows: slice, usable: bool) -> None:
         """Take the input for good or for bad; a verdict that was there becomes unknown at once."""

@@ -27,7 +27,7 @@ def channel_view(engine: Engine, traces: Traces, call: Call, row: int) -> Channe
         name=call.where(row).channel,
         state=STATES[int(decision.state[row])],
         reason=pool.reason(row),
-        fault=feed.fault,
+        fault=feed.fault(row),
         p_fake=p_fake if net_speech_s >= needed_s else float("nan"),
         llr=llr,
         net_speech_s=net_speech_s,

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.audio import Audio
-from monitor.rtp.payload import Format, PayloadError, open_decoder
+from monitor.rtp.codecs import open_decoder
+from monitor.rtp.payload import Format, PayloadError
 
 if TYPE_CHECKING:
     from av import AudioCodecContext

@@ -17,7 +17,9 @@ class MalformedPacketError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class RtpPacket:
-    """One RTP packet. sequence: 16 bits. timestamp, ssrc: 32 bits. payload: without header, extension and padding."""
+    """One RTP packet. sequence: 16 bits. timestamp, ssrc: 32 bits. payload: without header, extension and padding.
+    missing: bytes at its end that were never seen; the packet then counts as lost.
+    """
 
     payload_type: int
     marker: bool
@@ -25,6 +27,7 @@ class RtpPacket:
     timestamp: int
     ssrc: int
     payload: bytes
+    missing: int = 0
 
 
 def is_rtcp(data: bytes) -> bool:
@@ -32,8 +35,8 @@ def is_rtcp(data: bytes) -> bool:
     return len(data) >= 2 and data[0] >> 6 == VERSION and FIRST_RTCP <= data[1] <= LAST_RTCP
 
 
-def parse_rtp(data: bytes) -> RtpPacket:
-    """Read a packet of any bytes. Raises MalformedPacketError, and nothing else."""
+def parse_rtp(data: bytes, missing: int = 0) -> RtpPacket:
+    """Read a packet of any bytes; missing: how many are not there at its end. Raises MalformedPacketError alone."""
     if len(data) < HEADER.size:
         raise MalformedPacketError(f"{len(data)} bytes are too short for an RTP header")
     first, second, sequence, timestamp, ssrc = HEADER.unpack_from(data)
@@ -41,18 +44,20 @@ def parse_rtp(data: bytes) -> RtpPacket:
         raise MalformedPacketError(f"RTP version {first >> 6}, not {VERSION}")
     begin = HEADER.size + 4 * (first & 0x0F)
     if first & 0x10:
-        if len(data) < begin + 4:
+        if len(data) < begin + 4 and not missing:
             raise MalformedPacketError("the header extension is cut off")
         begin += 4 + 4 * int.from_bytes(data[begin + 2 : begin + 4], "big")
     end = len(data)
-    if first & 0x20:
+    if missing:
+        begin = min(begin, end)
+    elif first & 0x20:
         padding = data[-1]
         if not padding:
             raise MalformedPacketError("a padding of 0 bytes")
         end -= padding
     if begin > end:
         raise MalformedPacketError("header and padding are longer than the packet")
-    return RtpPacket(second & 0x7F, bool(second & 0x80), sequence, timestamp, ssrc, bytes(data[begin:end]))
+    return RtpPacket(second & 0x7F, bool(second & 0x80), sequence, timestamp, ssrc, bytes(data[begin:end]), missing)
 
 
 def goodbyes(data: bytes) -> tuple[int, ...]:

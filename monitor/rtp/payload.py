@@ -1,22 +1,23 @@
-"""What is in the payloads: formats by payload type, and decoders to samples (RFC 3551, RFC 7587)."""
+"""What is in the payloads of RTP: formats by payload type, and how long the audio of a payload is (RFC 3551)."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, cast
 
-import numpy as np
-
-from monitor.audio import Audio
-
-if TYPE_CHECKING:
-    from av import AudioCodecContext
+from monitor.rtp.amr import amr_frames
+from monitor.rtp.framing import g723_frames, g729_frames, ilbc_frame_bytes
 
 COMFORT_NOISE = "CN"
 EVENTS = "TELEPHONE-EVENT"
+REDUNDANT = "RED"
 SILENT = frozenset({COMFORT_NOISE, EVENTS})
 """Encodings that carry no audio: their packets are in sequence, and a pause is where they stand."""
+G726 = {f"{order}G726-{rate}": bits for order in ("", "AAL2-") for rate, bits in ((16, 2), (24, 3), (32, 4), (40, 5))}
+"""Encoding to bits of a sample: first samples in the lower bits (RFC 3551, 4.5.4), or in the upper (AAL2-)."""
+_WIDTH = {"L8": 1, "L16": 2, "L24": 3}
+_TEXT = re.compile(r"([\w.+-]{1,32})/(\d{4,6})(?:/([12]))?(?:\s*;\s*(.{0,200}))?", re.ASCII)
 
 
 class PayloadError(ValueError):
@@ -25,25 +26,51 @@ class PayloadError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """Encoding, in capitals, as SDP names it. clock_rate: Hz, of the timestamps. sample_rate: Hz, of the audio."""
+    """Encoding, in capitals, as SDP names it. clock_rate: Hz, of the timestamps. sample_rate: Hz, of the audio. fmtp:
+    parameters, such as "octet-align=1; mode-set=0,7".
+    """
 
     encoding: str
     clock_rate: int
     channels: int = 1
+    fmtp: str = ""
 
     @property
     def sample_rate(self) -> int:
         # RFC 3551, section 4.5.2: the clock of G.722 says 8000 by an old mistake that everybody keeps.
         return 16_000 if self.encoding == "G722" else self.clock_rate
 
+    def parameter(self, name: str) -> str:
+        """The value of a parameter, "" where it is not given."""
+        for part in self.fmtp.split(";"):
+            key, _, value = part.strip().partition("=")
+            if key.strip().lower() == name:
+                return value.strip()
+        return ""
+
+    def __str__(self) -> str:
+        return f"{self.encoding}/{self.clock_rate}" + (f"/{self.channels}" if self.channels > 1 else "")
+
 
 STATIC: Mapping[int, Format] = {
     0: Format("PCMU", 8000),
+    2: Format("G726-32", 8000),
+    3: Format("GSM", 8000),
+    4: Format("G723", 8000),
+    5: Format("DVI4", 8000),
+    6: Format("DVI4", 16_000),
+    7: Format("LPC", 8000),
     8: Format("PCMA", 8000),
     9: Format("G722", 8000),
     10: Format("L16", 44_100, 2),
     11: Format("L16", 44_100),
+    12: Format("QCELP", 8000),
     13: Format(COMFORT_NOISE, 8000),
+    14: Format("MPA", 90_000),
+    15: Format("G728", 8000),
+    16: Format("DVI4", 11_025),
+    17: Format("DVI4", 22_050),
+    18: Format("G729", 8000),
     19: Format(COMFORT_NOISE, 8000),
 }
 """Payload types that need no description (RFC 3551, table 4); 19 is what old senders use for comfort noise."""
@@ -51,16 +78,27 @@ USUAL: Mapping[int, Format] = {101: Format(EVENTS, 8000)}
 """Dynamic payload types that mean the same nearly everywhere; a description overrules them."""
 
 
+def read_format(text: str) -> Format | None:
+    """From NAME/RATE, NAME/RATE/CHANNELS, and perhaps "; PARAMETERS"; None where it makes no sense."""
+    match = _TEXT.fullmatch(text.strip())
+    if match is None or not 4000 <= int(match[2]) <= 192_000:
+        return None
+    return Format(match[1].upper(), int(match[2]), int(match[3] or 1), match[4] or "")
+
+
 def duration_s(form: Format, payload: bytes) -> float:
     """How long the audio of a payload is, seconds, told without decoding it; 0.0 where it holds none."""
-    if form.encoding == "OPUS":
-        return _opus_s(payload)
-    if form.encoding == "L16":
-        return len(payload) / (2 * form.channels * form.clock_rate)
+    known = _DURATIONS.get(form.encoding)
+    if known is not None:
+        return known(form, payload)
+    if form.encoding in _WIDTH:
+        return len(payload) / (_WIDTH[form.encoding] * form.channels * form.clock_rate)
+    if form.encoding in G726:
+        return 8 * len(payload) / (G726[form.encoding] * form.clock_rate)
     return 0.0 if form.encoding in SILENT else len(payload) / form.clock_rate
 
 
-def _opus_s(payload: bytes) -> float:
+def opus_s(payload: bytes) -> float:
     """By the first bytes of an Opus packet (RFC 6716, section 3.1)."""
     if not payload:
         return 0.0
@@ -70,90 +108,23 @@ def _opus_s(payload: bytes) -> float:
     return frames * (frame_ms or (2.5, 5, 10, 20)[config % 4]) / 1000
 
 
-class Decoder(Protocol):
-    """Payloads of one stream, in their order."""
-
-    def decode(self, payload: bytes) -> Audio:
-        """Samples (n,), mono: several channels are averaged. Raises PayloadError."""
-        ...
+def _amr_s(form: Format, payload: bytes) -> float:
+    frames = amr_frames(payload, form.encoding == "AMR-WB", form.parameter("octet-align") == "1")
+    return 0.02 * len(frames) if frames is not None else 0.0
 
 
-def open_decoder(form: Format) -> Decoder:
-    """The decoder of a format. Raises PayloadError for an encoding that is none of DECODERS."""
-    if form.encoding not in DECODERS:
-        raise PayloadError(f"no decoder for {form.encoding}; there are {', '.join(DECODERS)}")
-    return DECODERS[form.encoding](form)
+def _ilbc_s(form: Format, payload: bytes) -> float:
+    size = ilbc_frame_bytes(len(payload), form.parameter("mode"))
+    return len(payload) / size * (0.02 if size == 38 else 0.03) if size else 0.0
 
 
-def _mu_law() -> Audio:
-    """ITU-T G.711, table 2: 256 samples, full scale = 32768."""
-    code = ~np.arange(256, dtype=np.uint8)
-    exponent, mantissa = (code >> 4 & 7).astype(np.int32), (code & 15).astype(np.int32)
-    magnitude = ((2 * mantissa + 33) << exponent) - 33
-    return (np.where(code & 0x80, -magnitude, magnitude) * 4 / 32768).astype(np.float32)
-
-
-def _a_law() -> Audio:
-    """ITU-T G.711, table 1."""
-    code = np.arange(256, dtype=np.uint8) ^ 0x55
-    exponent, mantissa = (code >> 4 & 7).astype(np.int32), (code & 15).astype(np.int32)
-    magnitude = np.where(exponent, (2 * mantissa + 33) << np.maximum(exponent - 1, 0), 2 * mantissa + 1)
-    return (np.where(code & 0x80, magnitude, -magnitude) * 8 / 32768).astype(np.float32)
-
-
-class Companded:
-    """G.711: a sample a byte, looked up."""
-
-    def __init__(self, table: Audio) -> None:
-        self._table = table
-
-    def decode(self, payload: bytes) -> Audio:
-        """Samples (n,)."""
-        samples: Audio = self._table[np.frombuffer(payload, np.uint8)]
-        return samples
-
-
-class Linear:
-    """L16: 16-bit samples in network byte order, channels interleaved (RFC 3551, section 4.5.11)."""
-
-    def __init__(self, channels: int) -> None:
-        self._channels = channels
-
-    def decode(self, payload: bytes) -> Audio:
-        """Samples (n,)."""
-        if len(payload) % (2 * self._channels):
-            raise PayloadError(f"L16 of {len(payload)} bytes for {self._channels} channel(s)")
-        samples = np.frombuffer(payload, ">i2").reshape(-1, self._channels).mean(axis=1, dtype=np.float32)
-        return np.asarray(samples / 32768, np.float32)
-
-
-class Libav:
-    """A codec of libavcodec, whose state goes on from payload to payload. Opus decodes to mono whatever was sent."""
-
-    def __init__(self, codec: str, form: Format) -> None:
-        from av import CodecContext
-
-        self._codec = cast("AudioCodecContext", CodecContext.create(codec, "r"))
-        self._codec.sample_rate = form.sample_rate
-        self._codec.layout = "mono"
-
-    def decode(self, payload: bytes) -> Audio:
-        """Samples (n,)."""
-        from av import FFmpegError, Packet
-
-        try:
-            frames = [frame.to_ndarray() for frame in self._codec.decode(Packet(payload))] if payload else []
-        except FFmpegError as error:
-            raise PayloadError(str(error)) from error
-        if not frames:
-            return np.zeros(0, np.float32)
-        return np.asarray(np.concatenate(frames, axis=1)[0] / 32768, np.float32)
-
-
-DECODERS: Mapping[str, Callable[[Format], Decoder]] = {
-    "PCMU": lambda _: Companded(_mu_law()),
-    "PCMA": lambda _: Companded(_a_law()),
-    "G722": lambda form: Libav("g722", form),
-    "L16": lambda form: Linear(form.channels),
-    "OPUS": lambda form: Libav("libopus", form),
+_DURATIONS: Mapping[str, Callable[[Format, bytes], float]] = {
+    "OPUS": lambda _, payload: opus_s(payload),
+    "G729": lambda _, payload: 0.01 * len(g729_frames(payload) or ()),
+    "GSM": lambda _, payload: len(payload) // 33 * 0.02,
+    "G723": lambda _, payload: 0.03 * len(g723_frames(payload) or ()),
+    "ILBC": _ilbc_s,
+    "SPEEX": lambda _, payload: 0.02 if payload else 0.0,
+    "AMR": _amr_s,
+    "AMR-WB": _amr_s,
 }

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from monitor.rtp.payload import COMFORT_NOISE, DECODERS, EVENTS, STATIC, Format
+from monitor.rtp.codecs import understood
+from monitor.rtp.payload import STATIC, Format
 
 _RTPMAP = re.compile(r"rtpmap:(\d{1,3})\s+([\w.+-]{1,32})/(\d{1,6})(?:/(\d{1,2}))?", re.ASCII)
-_KNOWN = frozenset({*DECODERS, COMFORT_NOISE, EVENTS})
+_FMTP = re.compile(r"fmtp:(\d{1,3})\s+(.{1,200})", re.ASCII)
 _LONGEST = 65_536
 
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """One audio description. address: where it is received, "" if not said. encrypted: SRTP. unknown: names that no
-    decoder knows.
+    """One audio description. address: where it is received, "" if not said. encrypted: SRTP. keys: what a=crypto lines
+    say (RFC 4568); without encrypted, they are an offer that the other side may take up.
     """
 
     address: str
     port: int
     formats: Mapping[int, Format] = field(default_factory=dict)
     encrypted: bool = False
-    unknown: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Names of encodings that no decoder knows."""
+        return tuple(form.encoding for form in self.formats.values() if not understood(form))
 
 
 def parse_sdp(text: str) -> tuple[Media, ...]:
@@ -52,20 +58,23 @@ def _media(lines: list[tuple[str, str]], address: str) -> Media | None:
         return None
     listed = {int(w) for w in words[3:] if w.isascii() and w.isdigit() and int(w) < 128}
     formats = {kind: STATIC[kind] for kind in listed if kind in STATIC}
-    unknown: list[str] = []
+    parameters: dict[int, str] = {}
+    keys: list[str] = []
     for key, value in lines[1:]:
         if key == "c":
             address = _address(value)
-        match = _RTPMAP.match(value) if key == "a" else None
-        if match is None or int(match[1]) not in listed:
-            continue
-        name, rate = match[2].upper(), int(match[3])
-        if name in _KNOWN and 4000 <= rate <= 192_000:
-            formats[int(match[1])] = Format(name, rate, min(2, max(1, int(match[4] or 1))))
-        else:
-            formats.pop(int(match[1]), None)
-            unknown.append(match[2])
-    return Media(address, int(port), formats, "SAVP" in words[2].upper(), tuple(unknown))
+        elif key == "a" and (match := _RTPMAP.match(value)) and int(match[1]) in listed:
+            rate = int(match[3])
+            if 4000 <= rate <= 192_000:
+                formats[int(match[1])] = Format(match[2].upper(), rate, min(2, max(1, int(match[4] or 1))))
+            else:
+                formats.pop(int(match[1]), None)
+        elif key == "a" and (match := _FMTP.match(value)):
+            parameters[int(match[1])] = match[2].strip()
+        elif key == "a" and value.startswith("crypto:"):
+            keys.append(value.removeprefix("crypto:"))
+    formats = {kind: replace(form, fmtp=parameters.get(kind, "")) for kind, form in formats.items()}
+    return Media(address, int(port), formats, "SAVP" in words[2].upper(), tuple(keys))
 
 
 def _address(value: str) -> str:

@@ -1,23 +1,26 @@
 """One RTP stream, from its packets to audio at 16 kHz: put in order, decode, place, resample.
 
 Where packets were lost, what stands in for them (conceal.py) is marked as such, and beyond a short while the audio is
-NaN. Where the sender paused (comfort noise, discontinuous transmission, telephone events) it is silence. Pauses are as
-long as the sender's timestamps say; one that ran ahead of the time of arrival is not believed.
+NaN; so it is where packets came that nothing can be made of. Where the sender paused (comfort noise, discontinuous
+transmission, telephone events) it is silence. Pauses are as long as the sender's timestamps say; one that ran ahead of
+the time of arrival is not believed.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 
 import numpy as np
 
 from model.resample import StreamResampler
 from monitor.audio import Audio
+from monitor.rtp.codecs import Decoder, open_decoder, understood
 from monitor.rtp.conceal import LONGEST_S, conceal
-from monitor.rtp.jitter import JitterState, Ordered, Result, accept, expire, flush
+from monitor.rtp.jitter import MAX_DROPOUT, JitterState, Ordered, Result, accept, expire, flush
 from monitor.rtp.packet import RtpPacket
-from monitor.rtp.payload import SILENT, Decoder, Format, PayloadError, duration_s, open_decoder
+from monitor.rtp.payload import EVENTS, REDUNDANT, SILENT, Format, PayloadError, duration_s
+from monitor.rtp.red import earlier, unpack_red
 from monitor.rtp.sound import NOTHING, Sound, join
 from monitor.types import SAMPLE_RATE
 
@@ -26,6 +29,8 @@ GIVE_UP_S = 0.1
 BELIEVED_S = 1.0
 """A timestamp may run ahead of the time of arrival by so much between two packets."""
 LONGEST_PAUSE_S = 30.0
+UNKNOWN_S = 0.02
+"""How long the audio of a packet is taken to be of which that is not known."""
 RECENT = 6
 """Pieces of audio that are remembered, to go on from when one is lost."""
 
@@ -35,6 +40,7 @@ class RtpStream:
 
     formats: payload types to formats. longest_pause_s: of a longer pause the rest is left out, so that no packet can
     ask for hours of silence. skipped: samples left out so far. bad: packets whose payload nothing could be made of.
+    unscored: packets of formats that no decoder knows, or of which the end is missing, by name; their audio is lost.
     """
 
     def __init__(
@@ -45,6 +51,7 @@ class RtpStream:
     ) -> None:
         self.jitter = JitterState()
         self.bad = 0
+        self.unscored: Counter[str] = Counter()
         self.skipped = 0
         self._longest_pause_s = longest_pause_s
         self.format: Format | None = None
@@ -56,6 +63,11 @@ class RtpStream:
         """Samples of the last packet, at the rate of its format."""
         self._missing = 0
         """Packets lost since the last one that had audio."""
+        self._unheard: tuple[Ordered, Ordered] | None = None
+        """The first and the newest packet that nothing was made of since the last one that had audio."""
+        self._step = 0
+        """Units of the clock from the newest redundant packet's predecessor to it, where none was lost between."""
+        self._newest: RtpPacket | None = None
         self._recent: deque[Audio] = deque(maxlen=RECENT)
         self._placed_so_far = self._given = self._base = 0
         """Samples of this format put in their place; samples at 16 kHz given, and those of them before this format."""
@@ -79,7 +91,28 @@ class RtpStream:
 
     def hold(self, packet: RtpPacket, arrival: float) -> None:
         """Take a packet, and decode it when give() is said: several at once cost less."""
-        self._order(accept(self.jitter, packet, arrival, self._give_up_s))
+        form = self._formats.get(packet.payload_type)
+        if form is not None and form.encoding == REDUNDANT and not packet.missing:
+            self._hold_redundant(packet, arrival)
+        else:
+            self._order(accept(self.jitter, packet, arrival, self._give_up_s))
+
+    def _hold_redundant(self, packet: RtpPacket, arrival: float) -> None:
+        """Take a packet with redundant audio (RFC 2198), which fills the hole before it where there is one."""
+        found = unpack_red(packet)
+        if found is None:
+            self.bad += 1
+            return
+        primary, blocks = found
+        before, self._newest = self._newest, primary
+        if before is not None and primary.sequence == before.sequence + 1 & 0xFFFF:
+            self._step = primary.timestamp - before.timestamp & 0xFFFF_FFFF
+        turn = self.jitter.turn
+        if turn is not None and primary.sequence != turn & 0xFFFF:
+            for old in earlier(primary, blocks, self._step):
+                if 0 <= (old.sequence - turn & 0xFFFF) < MAX_DROPOUT:
+                    self._order(accept(self.jitter, old, arrival, self._give_up_s))
+        self._order(accept(self.jitter, primary, arrival, self._give_up_s))
 
     def advance(self, now: float) -> Sound:
         """Give up what has been missing for too long."""
@@ -89,7 +122,7 @@ class RtpStream:
     def finish(self) -> Sound:
         """The stream has ended: everything that is held."""
         self._order(flush(self.jitter))
-        return join([self.give(), self._resampled([], last=True)])
+        return join([self.give(), self._resampled([], last=True), self._unheard_end()])
 
     def give(self) -> Sound:
         """Everything that is in its turn."""
@@ -97,10 +130,11 @@ class RtpStream:
         pieces: list[Sound] = []
         raw: list[Audio] = []
         for ordered in ready:
-            form = self._formats.get(ordered.packet.payload_type)
+            form = self._format_of(ordered.packet)
             self._missing += ordered.lost
             if form is None:
                 self.bad += 1
+                self._unheard = (self._unheard or (ordered, ordered))[0], ordered
             elif form.encoding not in SILENT:
                 if form != self.format:
                     pieces += [self._resampled(raw), self._change(form)]
@@ -109,26 +143,60 @@ class RtpStream:
         pieces += [self._resampled(raw)] if raw else []
         return join(pieces)
 
+    def _format_of(self, packet: RtpPacket) -> Format | None:
+        """The format of a packet; None where nothing can be made of it, which is counted by its name."""
+        form = self._formats.get(packet.payload_type)
+        if form is None and packet.payload_type >= 96 and len(packet.payload) == 4 and packet.payload[0] <= 16:
+            return Format(EVENTS, 8000)  # by its look: a key is pressed (RFC 4733, section 2.3)
+        if form is None or not understood(form) or form.encoding == REDUNDANT:
+            self.unscored[str(form) if form else f"payload type {packet.payload_type}"] += 1
+            return None
+        if packet.missing:
+            self.unscored["packets that were cut short"] += 1
+        return form
+
+    def _unheard_end(self) -> Sound:
+        """What stands for packets at the end of which nothing could be made."""
+        if self._unheard is None:
+            return NOTHING
+        first, newest = self._unheard
+        begin = first.arrival if self._last is None else self._last.arrival + self._length / self._rate
+        seconds = min(LONGEST_PAUSE_S, max(0.0, newest.arrival - begin) + UNKNOWN_S)
+        return Sound(np.full(round(seconds * SAMPLE_RATE), np.nan, np.float32))
+
+    @property
+    def _rate(self) -> int:
+        return self.format.sample_rate if self.format is not None else SAMPLE_RATE
+
     def _order(self, result: Result) -> None:
         self.jitter, ready = result
         self.ready += ready
 
     def _placed(self, ordered: Ordered, form: Format) -> list[Audio]:
         """What stands between the packet before and this one, and this one, at the rate of the format."""
-        assert self._decoder is not None
         between, lost = self._between(ordered, form)
         try:
+            if ordered.packet.missing:
+                raise PayloadError("its end is missing")
+            if self._decoder is None:
+                raise PayloadError("no decoder")
             samples = self._decoder.decode(ordered.packet.payload)
         except PayloadError:
             self.bad += 1
-            samples = np.full(self._length, np.nan, np.float32)
+            samples = np.full(self._length or self._length_of(ordered.packet, form), np.nan, np.float32)
         if lost:
             self._conceal(between, min(lost, round(LONGEST_S * form.sample_rate)), samples, form.sample_rate)
-        self._last, self._length, self._missing = ordered, len(samples), 0
+        self._last, self._length, self._missing, self._unheard = ordered, len(samples), 0, None
         pieces = [between, samples] if len(between) else [samples]
         self._recent += pieces
         self._placed_so_far += len(between) + len(samples)
         return pieces
+
+    @staticmethod
+    def _length_of(packet: RtpPacket, form: Format) -> int:
+        """Samples of a packet that cannot be decoded."""
+        seconds = duration_s(form, packet.payload + bytes(packet.missing))
+        return round((seconds or UNKNOWN_S) * form.sample_rate)
 
     def _conceal(self, between: Audio, n: int, after: Audio, rate: int) -> None:
         """Put into the first n samples of what lies between two packets what stands in for them, and remember where."""
@@ -146,14 +214,22 @@ class RtpStream:
             self._length = self._length * form.sample_rate // self.format.sample_rate
             self._base, self._placed_so_far = self._given, 0
             self._recent.clear()
-        self.format, self._decoder = form, open_decoder(form)
+        self.format = form
+        try:
+            self._decoder = open_decoder(form)
+        except PayloadError as error:
+            self._decoder = None
+            self.unscored[str(error)] += 1
         self._resampler = StreamResampler(form.sample_rate, 1)
         return held
 
     def _between(self, ordered: Ordered, form: Format) -> tuple[Audio, int]:
         """NaN of lost packets, and how many samples of it, then silence of a pause: (n,) at the rate of the format."""
         if self._last is None:
-            return np.zeros(0, np.float32), 0
+            if self._unheard is None:
+                return np.zeros(0, np.float32), 0
+            seconds = min(LONGEST_PAUSE_S, max(0.0, ordered.arrival - self._unheard[0].arrival))
+            return np.full(round(seconds * form.sample_rate), np.nan, np.float32), 0
         passed = (ordered.packet.timestamp - self._last.packet.timestamp + 0x8000_0000 & 0xFFFF_FFFF) - 0x8000_0000
         passed_s, elapsed_s = passed / form.clock_rate, max(0.0, ordered.arrival - self._last.arrival)
         believed = not ordered.restarted and 0 <= passed_s <= elapsed_s + BELIEVED_S
@@ -161,11 +237,11 @@ class RtpStream:
         whole = round(passed_s * form.sample_rate) - self._length
         if whole <= 0:
             return np.zeros(0, np.float32), 0
-        longest_s = LONGEST_PAUSE_S if self._missing else self._longest_pause_s
+        longest_s = LONGEST_PAUSE_S if self._missing or self._unheard else self._longest_pause_s
         between = np.zeros(min(whole, round(longest_s * form.sample_rate)), np.float32)
         self.skipped += (whole - len(between)) * SAMPLE_RATE // form.sample_rate
         # Where the numbers go on, a timestamp that makes no sense hides no loss.
-        whole_lost = not believed and (self._missing > 0 or ordered.restarted)
+        whole_lost = self._unheard is not None or (not believed and (self._missing > 0 or ordered.restarted))
         lost = len(between) if whole_lost else min(len(between), self._missing * self._length)
         between[:lost] = np.nan
         return between, lost

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import closing
 from dataclasses import dataclass
 from math import inf, nan
 from pathlib import Path
 
 from monitor.audio import Source
-from monitor.captures.datagrams import is_capture
+from monitor.captures.records import is_capture
 from monitor.config.schema import Config
 from monitor.errors import BadInputError
+from monitor.sources.raw_formats import read_raw_format
 from monitor.sources.recording import FileSource
 
 INTERRUPTED = 130
@@ -19,7 +22,8 @@ INTERRUPTED = 130
 class Replay:
     """What the user asked for.
 
-    speed: "max" or a factor. channels: "caller=left,agent=right", "left", or None for all.
+    speed: "max" or a factor. channels: "caller=left,agent=right", "left", or None for all. track: which of several
+    sound tracks, from 1. raw: what a file without a header is, such as "mulaw,8000".
     """
 
     file: Path
@@ -29,6 +33,8 @@ class Replay:
     json_lines: bool
     fail_on_alert: bool
     svg: Path | None
+    track: int | None = None
+    raw: str | None = None
 
 
 def parse_speed(text: str) -> float | None:
@@ -61,27 +67,27 @@ def parse_channels(text: str | None) -> dict[str, str] | None:
     return names
 
 
-def _number(place: str) -> int:
-    """Of a channel in its file, from 1: the source gives channels in this order, whatever the order of wishes."""
-    return {"mono": 1, "left": 1, "right": 2}.get(place) or int(place.removeprefix("ch"))
-
-
 def _rename(source: FileSource, names: dict[str, str]) -> None:
+    """Give the channels of a file, which come in its own order, the names that were asked for."""
     if len(source.channels) != len(names):
         raise BadInputError("--channels names a channel twice", "left and 1 are the same channel, right and 2 too")
-    source.channels = tuple(names[place] for place in sorted(names, key=_number))
+    places = zip(source.channels, source.numbers, strict=True)
+    source.channels = tuple(names[name if name in names else str(number)] for name, number in places)
 
 
 def replay(wanted: Replay, config: Config, name: str | None = None) -> int:
     """Watch a recording, or each call of a network capture, to its end. Returns the exit status; raises BadInputError
     for a file that cannot be played.
     """
-    if is_capture(wanted.file):
+    if wanted.raw is None and is_capture(wanted.file):
         return _replay_capture(wanted, config)
     names, speed = parse_channels(wanted.channels), parse_speed(wanted.speed)
     places = None if names is None else list(names)
     limit = config.input.max_channels
-    source = FileSource(wanted.file, speed, places, read_ms=wanted.read_ms, max_channels=limit)
+    raw = read_raw_format(wanted.raw) if wanted.raw is not None else None
+    source = FileSource(
+        wanted.file, speed, places, read_ms=wanted.read_ms, max_channels=limit, track=wanted.track, raw=raw
+    )
     try:
         if names is not None:
             _rename(source, names)
@@ -92,18 +98,23 @@ def replay(wanted: Replay, config: Config, name: str | None = None) -> int:
 
 def _replay_capture(wanted: Replay, config: Config) -> int:
     """One call after the other, so that the journal is the same each time. The status is the gravest of them."""
-    from monitor.sources.capture_file import CaptureSource, captured_calls
+    from monitor.sources.capture_file import Capture, CaptureSource
+    from monitor.taps.rtp.listener import read_formats
 
-    if wanted.channels is not None:
-        raise BadInputError("--channels does not go with a capture", "its channels are caller and callee by themselves")
-    speed, calls, worst = parse_speed(wanted.speed), captured_calls(wanted.file), 0
-    for number, call in enumerate(calls, 1):
-        name = wanted.file.stem if len(calls) == 1 else f"{wanted.file.stem}-{number}"
-        source = CaptureSource(wanted.file, call, speed)
-        status = _watch(name, source, source.total_s, wanted, config)
-        worst = max(worst, status)
-        if status == INTERRUPTED:
-            break
+    if wanted.channels is not None or wanted.track is not None:
+        option = "--channels" if wanted.channels is not None else "--track"
+        raise BadInputError(f"{option} does not go with a capture", "its channels are caller and callee by themselves")
+    speed, worst = parse_speed(wanted.speed), 0
+    with closing(Capture(wanted.file, read_formats(config.taps.rtp.payload_types))) as capture:
+        for number, call in enumerate(capture.calls, 1):
+            name = wanted.file.stem if len(capture.calls) == 1 else f"{wanted.file.stem}-{number}"
+            source = CaptureSource(capture, call, speed)
+            status = _watch(name, source, source.total_s, wanted, config)
+            worst = max(worst, status)
+            if status == INTERRUPTED:
+                break
+        for line in capture.left_out:
+            print(f"not scored: {line}", file=sys.stderr)
     return worst
 
 

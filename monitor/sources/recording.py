@@ -12,13 +12,11 @@ import numpy as np
 from model.resample import StreamResampler
 from monitor.audio import Audio, Chunk
 from monitor.errors import BadInputError
-from monitor.sources.decoders import HINT, Reader, open_recording
+from monitor.sources.decoders import open_recording
+from monitor.sources.pcm_reader import PcmFormat
+from monitor.sources.raw_formats import CodecFormat
+from monitor.sources.reader import HINT, Reader
 from monitor.types import SAMPLE_RATE, Condition
-
-
-def channel_names(count: int) -> tuple[str, ...]:
-    """One party of a call is one channel: mono; left and right; ch1, ch2 ..."""
-    return {1: ("mono",), 2: ("left", "right")}.get(count) or tuple(f"ch{i + 1}" for i in range(count))
 
 
 class FileSource:
@@ -26,7 +24,8 @@ class FileSource:
 
     path: what soundfile or PyAV reads. speed: None gives audio as fast as it is taken, 1.0 as fast as it was
     spoken, 2.0 twice as fast. channels: names or numbers from 1 of those to give; None gives all. read_ms: audio of
-    one chunk; it changes nothing else. max_channels: more than these are refused.
+    one chunk; it changes nothing else. max_channels: more than these are refused. track: which of several sound tracks,
+    from 1; None gives all. raw: what the file is, where it has no header.
 
     total_s: duration, None where the file does not say. Raises BadInputError for a file that cannot be played.
     """
@@ -41,6 +40,8 @@ class FileSource:
         *,
         read_ms: int = 20,
         max_channels: int = 8,
+        track: int | None = None,
+        raw: PcmFormat | CodecFormat | None = None,
     ) -> None:
         if speed is not None and not 0 < speed < float("inf"):
             raise BadInputError(
@@ -51,15 +52,17 @@ class FileSource:
         self._chunk = max(1, read_ms * SAMPLE_RATE // 1000)
         self._closed = threading.Event()
         self._reading = threading.Lock()
-        self._reader: Reader = open_recording(_checked(Path(path)))
+        self._reader: Reader = open_recording(_checked(Path(path)), raw=raw, track=track)
         try:
-            names = channel_names(self._reader.channels)
+            names = self._reader.names
             self._rows = _selection(names, channels, max_channels, self.name)
             self._resampler = _resampler(self._reader.rate, len(self._rows), self.name)
         except BadInputError:
             self._reader.close()
             raise
         self.channels = tuple(names[i] for i in self._rows)
+        self.numbers = tuple(i + 1 for i in self._rows)
+        """Of the channels within the file, from 1."""
         self.total_s = self._reader.total_s
 
     def chunks(self) -> Iterator[Chunk | Condition]:
@@ -67,6 +70,7 @@ class FileSource:
         begun = time.monotonic()
         start = 0
         try:
+            yield from self._reader.notes
             for samples in self._rechunked():
                 end = start + samples.shape[1]
                 if self._speed is not None:
@@ -76,8 +80,7 @@ class FileSource:
                     return
                 yield Chunk(samples, start, 0.0)
                 start = end
-            if self._reader.complaint is not None:
-                yield self._reader.complaint
+            yield from self._reader.complaints
         finally:
             self.close()
 

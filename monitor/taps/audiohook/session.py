@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from monitor.audio import Audio
-from monitor.rtp.payload import STATIC, open_decoder
+from monitor.rtp.codecs import open_decoder
+from monitor.rtp.payload import STATIC
 from monitor.taps.audiohook.messages import (
     NOBODY,
     RATE,

@@ -16,7 +16,7 @@ import numpy as np
 
 from model.resample import StreamResampler
 from monitor.audio import Audio
-from monitor.captures.datagrams import Endpoint
+from monitor.captures.network import Endpoint
 from monitor.taps.audiosocket.frames import DTMF, ERROR, ERRORS, HANGUP, RATES, UUID, Frame, FrameParser
 from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallResumed, CallStarted, Happening
 from monitor.types import SAMPLE_RATE

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 
-from monitor.captures.datagrams import Endpoint
+from monitor.captures.network import Endpoint
 
 MOST_STRANGE = 200
 """Datagrams a second of one sender that belong to no call; then it is muted."""

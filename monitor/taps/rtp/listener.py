@@ -15,7 +15,8 @@ from model.resample import StreamResampler
 from monitor.config.addresses import check_reach
 from monitor.config.taps import RtpSection
 from monitor.errors import BadInputError
-from monitor.rtp.payload import COMFORT_NOISE, DECODERS, EVENTS, STATIC, USUAL, Format
+from monitor.rtp.codecs import DECODERS, understood
+from monitor.rtp.payload import STATIC, USUAL, Format, read_format
 from monitor.rtp.sdp import Media, parse_sdp
 from monitor.taps.rtp.sessions import Line, RtpDesk
 from monitor.taps.tap_events import CallStarted, Deliver, RefusedError
@@ -71,16 +72,14 @@ def read_formats(types: Mapping[str, str]) -> dict[int, Format]:
     """Parse payload types such as "96" = "opus/48000/2". Raises BadInputError."""
     formats = {}
     for kind, text in types.items():
-        name, _, rest = text.partition("/")
-        rate, _, channels = rest.partition("/")
-        known = name.upper() in {*DECODERS, COMFORT_NOISE, EVENTS}
+        form = read_format(text)
         number = int(kind) if kind.isascii() and kind.isdigit() else -1
-        if not known or not 0 <= number < 128 or not rate.isdigit() or channels not in ("", "1", "2"):
+        if form is None or not understood(form) or not 0 <= number < 128:
             raise BadInputError(
                 f'taps.rtp.payload_types: {kind} = "{text}" makes no sense',
-                f'write 96 = "opus/48000/2"; known are {", ".join(DECODERS)}',
+                f'write 96 = "opus/48000/2" or 97 = "AMR/8000; octet-align=1"; known are {", ".join(DECODERS)}',
             )
-        formats[number] = Format(name.upper(), int(rate), int(channels or 1))
+        formats[number] = form
     return formats
 
 

@@ -13,7 +13,8 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from monitor.captures.datagrams import Endpoint
+from monitor.captures.network import Endpoint
+from monitor.rtp.codecs import understood
 from monitor.rtp.packet import MalformedPacketError, RtpPacket, goodbyes, is_rtcp, parse_rtp
 from monitor.rtp.payload import SILENT, Format
 from monitor.rtp.stream import RtpStream
@@ -144,6 +145,9 @@ class RtpDesk:
             for talk in call.talks.values():
                 if talk.stream.ready or talk.stream.jitter.held:
                     yield from talk.heard(call.id, talk.stream.advance(now))
+                if talk.stream.unscored:
+                    self.counts.update({f"not scored: {what}": n for what, n in talk.stream.unscored.items()})
+                    talk.stream.unscored.clear()
             packets = sum(talk.packets for talk in call.talks.values())
             idle_s = min(YOUNG_S, self._idle_s) if packets < YOUNG else self._idle_s
             if all(now - talk.newest > idle_s for talk in call.talks.values()):
@@ -165,7 +169,9 @@ class RtpDesk:
         form = line.formats[party].get(packet.payload_type)
         if form is None:
             self.counts[f"payload type {packet.payload_type}, which taps.rtp.payload_types does not name"] += 1
-        if form is None or form.encoding in SILENT:
+        elif not understood(form):
+            self.counts[f"{form}, for which there is no decoder"] += 1
+        if form is None or form.encoding in SILENT or not understood(form):
             return []
         if now - self._refused.get(key, float("-inf")) < self._idle_s:
             self.counts["of a refused call"] += 1

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from monitor.audio import Audio
-from monitor.rtp.payload import Format, PayloadError, open_decoder
+from monitor.rtp.codecs import open_decoder
+from monitor.rtp.payload import Format, PayloadError
 from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted, Happening
 from monitor.taps.websocket.formats import LITTLE, decode_little
 from monitor.taps.websocket.handler import POLICY, BadMessageError, Request, Step, Unheard, named

@@ -10,8 +10,9 @@ from helpers import voice
 
 from model.resample import resample_all
 from monitor.errors import BadInputError
+from monitor.rtp.codecs import open_decoder
 from monitor.rtp.encode import companded
-from monitor.rtp.payload import Format, open_decoder
+from monitor.rtp.payload import Format
 from monitor.simulate.encode import Prepared, linear
 from monitor.simulate.peer import Call
 from monitor.simulate.plan import Impairments

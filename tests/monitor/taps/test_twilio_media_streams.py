@@ -15,7 +15,8 @@ from helpers import voice
 from model.resample import resample_all
 from monitor.audio import Audio
 from monitor.config.taps import TapsSection
-from monitor.rtp.payload import Format, open_decoder
+from monitor.rtp.codecs import open_decoder
+from monitor.rtp.payload import Format
 from monitor.rtp.sound import Sound
 from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted, Happening
 from monitor.taps.websocket.dialects import DIALECTS

@@ -1,0 +1,108 @@
+"""What one party of a captured call says, from its packets to samples on the clock of the call."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.audio import Audio
+from monitor.captures.spool import PacketReader, Spool
+from monitor.captures.timeline import Track, Window, windows
+from monitor.rtp.jitter import MAX_DROPOUT
+from monitor.rtp.sound import Sound
+from monitor.rtp.stream import UNKNOWN_S, RtpStream
+from monitor.types import SAMPLE_RATE
+
+TOGETHER = 10
+"""Packets that are decoded at once, which costs less than one by one."""
+
+
+class LegAudio:
+    """Gives the audio of a leg from its beginning on. Silence is what no stream of it speaks in; lost audio is NaN.
+
+    left_out: packets of streams that are not heard because another stream of the same party was there at that time.
+    """
+
+    def __init__(self, tracks: Sequence[Track], spool: Spool) -> None:
+        self._windows, self.left_out = windows(tracks)
+        self._readers = {id(track): PacketReader(spool) for track in tracks}
+        self._pieces = self._all()
+        self._held: deque[tuple[int, Sound]] = deque()
+        """Index of its first sample, and sound, in order; they do not overlap."""
+        self._taken = 0
+        self._end = 0
+        self.ended = False
+        """Nothing comes any more behind what was taken."""
+
+    def take(self, n: int) -> tuple[Audio, NDArray[np.bool_]]:
+        """The next n samples, float32 (n,); and bool (n,) of which are concealed."""
+        until = self._taken + n
+        out, concealed = np.zeros(n, np.float32), np.zeros(n, np.bool_)
+        while self._end < until and (piece := next(self._pieces, None)) is not None:
+            begin = max(piece[0], self._end)
+            self._held.append((begin, piece[1]))
+            self._end = begin + len(piece[1])
+        while self._held and self._held[0][0] < until:
+            begin, sound = self._held.popleft()
+            size = min(len(sound), until - begin)
+            at = begin - self._taken
+            out[at : at + size] = sound.samples[:size]
+            if sound.concealed is not None:
+                concealed[at : at + size] = sound.concealed[:size]
+            if size < len(sound):
+                self._held.appendleft((until, sound.after(size)))
+        self._taken = until
+        self.ended = self._end <= until and not self._held and self._exhausted()
+        return out, concealed
+
+    def _exhausted(self) -> bool:
+        piece = next(self._pieces, None)
+        if piece is None:
+            return True
+        begin = max(piece[0], self._end)
+        self._held.append((begin, piece[1]))
+        self._end = begin + len(piece[1])
+        return False
+
+    def _all(self) -> Iterator[tuple[int, Sound]]:
+        before: Window | None = None
+        for window in self._windows:
+            begin = round(window.begin * SAMPLE_RATE)
+            lost = _lost_between(before, window)
+            if lost:
+                yield max(0, begin - lost), Sound(np.full(min(lost, begin), np.nan, np.float32))
+            yield from self._heard(window, begin)
+            before = window
+
+    def _heard(self, window: Window, position: int) -> Iterator[tuple[int, Sound]]:
+        stream, track = RtpStream(window.track.part.formats), window.track
+        reader, packets = self._readers[id(track)], window.track.packets
+        skipped = 0
+        for i in range(window.first, window.last):
+            packet = reader.read(int(packets.place[i]), int(packets.length[i]), int(packets.missing[i]))
+            if packet is None:
+                continue
+            stream.hold(packet, float(track.at[i]))
+            if (i - window.first) % TOGETHER == TOGETHER - 1 and len(sound := stream.give()):
+                position, skipped = position + stream.skipped - skipped, stream.skipped
+                yield position, sound
+                position += len(sound)
+        sound = stream.finish()
+        if len(sound):
+            yield position + stream.skipped - skipped, sound
+
+
+def _lost_between(before: Window | None, window: Window) -> int:
+    """Samples of packets that are missing where a stream goes on after a long pause."""
+    if before is None or before.track is not window.track or before.last != window.first or window.covered:
+        return 0
+    packets, at = window.track.packets, window.track.at
+    numbers = int(packets.sequence[window.first] - packets.sequence[before.last - 1] & 0xFFFF)
+    if not 1 < numbers < MAX_DROPOUT:
+        return 0
+    usual = np.diff(at[max(before.first, before.last - 50) : before.last])
+    step = float(np.median(usual)) if len(usual) else UNKNOWN_S
+    return round(min((numbers - 1) * step, float(at[window.first] - at[before.last - 1])) * SAMPLE_RATE)

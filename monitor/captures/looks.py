@@ -1,0 +1,87 @@
+"""What a stream is that nothing announces, by the look of its first packets."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+from monitor.captures.spool import Spool, StreamLog
+from monitor.rtp.packet import MalformedPacketError, RtpPacket, parse_rtp
+from monitor.rtp.payload import Format, opus_s
+
+LOOKED_AT = 200
+LEAST_IN_ORDER = 10
+"""Packets with different numbers, each near the one before it, from which a stream is RTP."""
+NEAR = 8
+OPUS = Format("OPUS", 48_000, 2)
+_LEAST_PAIRS, _SHARE = 10, 0.95
+_TAGS = (4, 8, 10, 14, 16)
+"""Bytes that SRTP adds behind a payload (RFC 3711, RFC 7714), with an identifier of a key or without."""
+_G711 = (0, 8)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """rtp: numbers go on as those of RTP do. opus: payload types that are Opus. encrypted: SRTP around G.711. shapes:
+    by payload type, "62 bytes, 320 units of the clock apart".
+    """
+
+    rtp: bool
+    opus: frozenset[int]
+    encrypted: bool
+    shapes: Mapping[int, str]
+
+
+def look(log: StreamLog, spool: Spool) -> Look:
+    """Look at the first packets of a stream."""
+    packets: dict[int, RtpPacket] = {}
+    order: list[int] = []
+    for _, _, _, data, missing in log.read(spool, LOOKED_AT):
+        try:
+            packet = parse_rtp(data, missing)
+        except MalformedPacketError:
+            continue
+        if packet.sequence not in packets:
+            order.append(packet.sequence)
+            packets[packet.sequence] = packet
+    near = sum(abs((b - a + 0x8000 & 0xFFFF) - 0x8000) <= NEAR for a, b in pairwise(order))
+    follow = [
+        (packet, packets[packet.sequence + 1 & 0xFFFF])
+        for packet in packets.values()
+        if packet.sequence + 1 & 0xFFFF in packets
+    ]
+    pairs = [(a, b) for a, b in follow if a.payload_type == b.payload_type]
+    kinds = {a.payload_type for a, _ in pairs}
+    opus = frozenset(kind for kind in kinds if kind >= 96 and _is_opus([p for p in pairs if p[0].payload_type == kind]))
+    shapes = {kind: _shape([p for p in pairs if p[0].payload_type == kind]) for kind in kinds}
+    return Look(near + 1 >= LEAST_IN_ORDER, opus, _is_encrypted(pairs), shapes)
+
+
+def _step(pair: tuple[RtpPacket, RtpPacket]) -> int:
+    return pair[1].timestamp - pair[0].timestamp & 0xFFFF_FFFF
+
+
+def _is_opus(pairs: list[tuple[RtpPacket, RtpPacket]]) -> bool:
+    """Whether first bytes tell the step to the next timestamp; it may be longer where the sender paused."""
+    lengths = [(round(48_000 * opus_s(a.payload)), _step((a, b))) for a, b in pairs]
+    told = [(length, step) for length, step in lengths if step]
+    exact = sum(length == step for length, step in told)
+    paused = sum(0 < length < step and step % length == 0 for length, step in told)
+    return exact >= _LEAST_PAIRS and exact >= paused and exact + paused >= _SHARE * len(told)
+
+
+def _is_encrypted(pairs: list[tuple[RtpPacket, RtpPacket]]) -> bool:
+    """Whether payloads of one byte a sample are longer than their time by what SRTP adds."""
+    more = [len(a.payload) + a.missing - _step((a, b)) for a, b in pairs if a.payload_type in _G711]
+    if len(more) < _LEAST_PAIRS:
+        return False
+    usual, times = Counter(more).most_common(1)[0]
+    return usual in _TAGS and times >= _SHARE * len(more)
+
+
+def _shape(pairs: list[tuple[RtpPacket, RtpPacket]]) -> str:
+    sizes = {len(a.payload) + a.missing for a, _ in pairs}
+    size = f"{min(sizes)}" if len(sizes) == 1 else f"{min(sizes)} to {max(sizes)}"
+    return f"{size} bytes, {Counter(_step(p) for p in pairs).most_common(1)[0][0]} units of the clock apart"

@@ -1,0 +1,173 @@
+"""IP, UDP and TCP (RFC 791, 8200, 768, 9293): fragments put together, what was cut off counted."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter, OrderedDict
+from typing import NamedTuple
+
+Endpoint = tuple[str, int]
+"""Address and port."""
+
+UDP, TCP = 17, 6
+_EXTENSIONS = frozenset({0, 43, 60, 135, 139, 140})
+_FRAGMENT, _AUTHENTICATION = 44, 51
+_MOST_OPEN = 1000
+"""Datagrams whose fragments are waited for at once; beyond it the oldest is given up."""
+_LARGEST = 65_535
+
+
+class Datagram(NamedTuple):
+    """One UDP datagram. at: seconds since 1970. ends: addresses and ports in the order of the packet, 12 bytes or 36;
+    see endpoints(). missing: bytes at its end that the capture does not hold.
+    """
+
+    at: float
+    ends: bytes
+    data: bytes
+    missing: int = 0
+
+
+class Segment(NamedTuple):
+    """One TCP segment. flags: the lower byte. missing: bytes of data that the capture does not hold."""
+
+    at: float
+    ends: bytes
+    sequence: int
+    flags: int
+    data: bytes
+    missing: int = 0
+
+
+class IpPacket(NamedTuple):
+    """What an IP packet carries. addresses: source and target, 8 bytes or 32. missing: bytes cut off at its end."""
+
+    protocol: int
+    addresses: bytes
+    data: bytes
+    missing: int
+
+
+def endpoints(ends: bytes) -> tuple[Endpoint, Endpoint]:
+    """Source and target of a datagram."""
+    size = len(ends) // 2 - 2
+    source, target = ends[:size], ends[size : 2 * size]
+    ports = int.from_bytes(ends[-4:-2]), int.from_bytes(ends[-2:])
+    return (str(ipaddress.ip_address(source)), ports[0]), (str(ipaddress.ip_address(target)), ports[1])
+
+
+class Network:
+    """Reads IP packets. counts: what could not be read, by the reason."""
+
+    def __init__(self, counts: Counter[str]) -> None:
+        self._counts = counts
+        self._open: OrderedDict[tuple[bytes, int, int], _Fragments] = OrderedDict()
+
+    def packet(self, data: bytes) -> IpPacket | None:
+        """What a packet carries, once it is whole; None for a fragment that waits, or for what is no IP."""
+        version = data[0] >> 4 if data else 0
+        if version == 4 and len(data) >= 20:
+            return self._four(data)
+        if version == 6 and len(data) >= 40:
+            return self._six(data)
+        self._counts["malformed IP"] += 1
+        return None
+
+    def _four(self, data: bytes) -> IpPacket | None:
+        header = 4 * (data[0] & 15)
+        total = int.from_bytes(data[2:4]) or len(data)  # 0: the network card cuts it into packets later
+        if header < 20 or total < header:
+            self._counts["malformed IP"] += 1
+            return None
+        place = int.from_bytes(data[6:8])
+        packet = IpPacket(data[9], data[12:20], data[header:total], max(0, total - max(len(data), header)))
+        if not place & 0x3FFF:
+            return packet
+        return self._fragment(packet, int.from_bytes(data[4:6]), 8 * (place & 0x1FFF), bool(place & 0x2000))
+
+    def _six(self, data: bytes) -> IpPacket | None:
+        total = int.from_bytes(data[4:6]) + 40
+        if total == 40:
+            total = len(data)
+        kind, at, end = data[6], 40, min(total, len(data))
+        while kind in _EXTENSIONS and at + 8 <= end:
+            kind, at = data[at], at + 8 * (data[at + 1] + 1)
+        if kind == _AUTHENTICATION and at + 8 <= end:
+            kind, at = data[at], at + 4 * (data[at + 1] + 2)
+        missing = max(0, total - max(len(data), at))
+        if kind != _FRAGMENT:
+            return IpPacket(kind, data[8:40], data[at:end], missing)
+        if at + 8 > end:
+            return None
+        place, name = int.from_bytes(data[at + 2 : at + 4]), int.from_bytes(data[at + 4 : at + 8])
+        packet = IpPacket(data[at], data[8:40], data[at + 8 : end], missing)
+        return self._fragment(packet, name, place & 0xFFF8, bool(place & 1)) if place & 0xFFF9 else packet
+
+    def _fragment(self, packet: IpPacket, name: int, begin: int, more: bool) -> IpPacket | None:
+        key = (packet.addresses, packet.protocol, name)
+        parts = self._open.setdefault(key, _Fragments())
+        whole = parts.add(begin, packet.data, packet.missing, more)
+        if whole is not None:
+            del self._open[key]
+            return IpPacket(packet.protocol, packet.addresses, *whole)
+        if len(self._open) > _MOST_OPEN:
+            self._open.popitem(last=False)
+            self._counts["IP datagrams with a fragment missing"] += 1
+        return None
+
+    def close(self) -> None:
+        """Count what was never whole."""
+        if self._open:
+            self._counts["IP datagrams with a fragment missing"] += len(self._open)
+        self._open.clear()
+
+
+class _Fragments:
+    """Pieces of one datagram, by where they begin."""
+
+    def __init__(self) -> None:
+        self._pieces: dict[int, tuple[bytes, int]] = {}
+        self._total: int | None = None
+
+    def add(self, begin: int, data: bytes, missing: int, more: bool) -> tuple[bytes, int] | None:
+        """The data up to what was cut off, and the number of bytes behind it, once every fragment has come."""
+        if begin + len(data) + missing > _LARGEST:
+            return None
+        self._pieces[begin] = data, missing
+        if not more:
+            self._total = begin + len(data) + missing
+        if self._total is None:
+            return None
+        at, whole, cut = 0, bytearray(), None
+        for start, (piece, lost) in sorted(self._pieces.items()):
+            if start > at:
+                return None
+            if cut is None:
+                whole[start:] = piece
+                cut = len(whole) if lost else None
+            at = max(at, start + len(piece) + lost)
+        if at < self._total:
+            return None
+        return bytes(whole[: self._total]), self._total - len(whole) if cut is not None else 0
+
+
+def udp(at: float, packet: IpPacket) -> Datagram | None:
+    """The datagram in an IP packet; None where its header is not whole."""
+    data = packet.data
+    if len(data) < 8:
+        return None
+    there = len(data) + packet.missing
+    announced = int.from_bytes(data[4:6])
+    length = min(announced, there) if announced >= 8 else there
+    body = data[8:length]
+    return Datagram(at, packet.addresses + data[:4], body, length - 8 - len(body))
+
+
+def tcp(at: float, packet: IpPacket) -> Segment | None:
+    """The segment in an IP packet; None where its header is not whole."""
+    data = packet.data
+    header = 4 * (data[12] >> 4) if len(data) >= 20 else 0
+    if not 20 <= header <= len(data):
+        return None
+    ends = packet.addresses + data[:4]
+    return Segment(at, ends, int.from_bytes(data[4:8]), data[13], data[header:], packet.missing)

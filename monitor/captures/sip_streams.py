@@ -1,0 +1,164 @@
+"""SIP over TCP (RFC 3261, section 18.3) and over WebSocket (RFC 7118, RFC 6455): from segments to messages.
+
+Only connections that begin with SIP, or with the handshake of a WebSocket, are followed. A hole in a stream costs the
+message that it is in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+
+from monitor.captures.network import Segment
+from monitor.captures.sip import START, read_headers
+
+MOST_STREAMS = 4096
+"""Directions of connections that are followed at once; beyond it the one that was silent longest is forgotten."""
+MOST_HELD, MOST_BYTES = 64, 1 << 18
+"""Segments of one direction that wait for one before them, and bytes of a message that is not whole."""
+SYN = 0x02
+_HANDSHAKE = re.compile(rb"(?:GET \S+ HTTP/1\.1|HTTP/1\.1 101 )")
+_LENGTH = re.compile(rb"\n(?:content-length|l)\s*:\s*(\d{1,7})\s*\r?\n", re.IGNORECASE)
+_SIP_INSIDE = re.compile(rb"(?:^|\n)(?=" + START.pattern + rb")")
+_TLS = re.compile(rb"[\x14-\x17]\x03[\x00-\x04]")
+_SIP_TLS = 5061
+
+
+class SipStreams:
+    """Takes TCP segments, gives SIP messages. counts: TCP segments that carry no SIP, and what was not understood."""
+
+    def __init__(self, counts: Counter[str]) -> None:
+        self._counts = counts
+        self._streams: OrderedDict[bytes, _Stream] = OrderedDict()
+
+    def take(self, segment: Segment) -> Iterator[bytes]:
+        """The messages that a segment makes whole."""
+        stream = self._streams.get(segment.ends)
+        if stream is None:
+            if not segment.flags & SYN and not _begins(segment.data):
+                self._pass_over(segment)
+                return
+            stream = _Stream((segment.sequence + (segment.flags & SYN == SYN)) & 0xFFFFFFFF)
+            self._streams[segment.ends] = stream
+            if len(self._streams) > MOST_STREAMS:
+                self._streams.popitem(last=False)
+        self._streams.move_to_end(segment.ends)
+        if not segment.data and not segment.missing:
+            return
+        yield from stream.take(segment, self._counts)
+        if stream.other:
+            del self._streams[segment.ends]
+            self._pass_over(segment)
+
+    def _pass_over(self, segment: Segment) -> None:
+        tls = int.from_bytes(segment.ends[-4:-2]) == _SIP_TLS or int.from_bytes(segment.ends[-2:]) == _SIP_TLS
+        if segment.data and tls and _TLS.match(segment.data):
+            self._counts["SIP over TLS (encrypted)"] += 1
+        else:
+            self._counts["other TCP"] += 1
+
+
+def _begins(data: bytes) -> bool:
+    return bool(START.match(data) or _HANDSHAKE.match(data))
+
+
+class _Stream:
+    """One direction of a connection. turn: the sequence number that is due. other: it is neither SIP nor WebSocket."""
+
+    def __init__(self, turn: int) -> None:
+        self.other = False
+        self._turn = turn
+        self._held: dict[int, Segment] = {}
+        self._bytes = bytearray()
+        self._begun = self._websocket = False
+        self._message = bytearray()
+        """Of a WebSocket message, the frames so far."""
+
+    def take(self, segment: Segment, counts: Counter[str]) -> Iterator[bytes]:
+        ahead = (segment.sequence - self._turn + 0x8000_0000 & 0xFFFF_FFFF) - 0x8000_0000
+        if ahead > 0:
+            self._held.setdefault(segment.sequence, segment)
+            if len(self._held) <= MOST_HELD:
+                return
+            self._lose(counts)
+            self._turn = min(self._held, key=lambda number: number - self._turn & 0xFFFF_FFFF)
+        elif -ahead < len(segment.data) + segment.missing:
+            self._append(segment, -ahead, counts)
+        while (follows := self._held.pop(self._turn, None)) is not None:
+            self._append(follows, 0, counts)
+        yield from self._messages(counts)
+
+    def _append(self, segment: Segment, known: int, counts: Counter[str]) -> None:
+        self._bytes += segment.data[known:]
+        self._turn = segment.sequence + len(segment.data) + segment.missing & 0xFFFF_FFFF
+        if segment.missing:
+            self._lose(counts)
+
+    def _lose(self, counts: Counter[str]) -> None:
+        """Bytes are missing from here on: what is not whole never will be."""
+        if self._bytes:
+            counts["SIP messages with a part missing"] += 1
+        self._bytes.clear()
+        self._message.clear()
+
+    def _messages(self, counts: Counter[str]) -> Iterator[bytes]:
+        if not self._begun and self._bytes:
+            self._begun = True
+            self.other = not _begins(bytes(self._bytes[:2048]))
+            self._websocket = bool(_HANDSHAKE.match(self._bytes))
+            if self._websocket:
+                head, there, rest = bytes(self._bytes).partition(b"\r\n\r\n")
+                fields = read_headers(head.decode("latin-1").split("\r\n")[1:])
+                self._begun = bool(there)
+                self.other = "websocket" not in fields.get("upgrade", "websocket" if not there else "").lower()
+                if there:
+                    self._bytes = bytearray(rest)
+        if self.other or not self._begun:
+            return
+        yield from self._frames(counts) if self._websocket else self._plain()
+        if len(self._bytes) + len(self._message) > MOST_BYTES:
+            self._lose(counts)
+
+    def _plain(self) -> Iterator[bytes]:
+        while True:
+            start = _SIP_INSIDE.search(self._bytes)
+            if start is None:
+                return
+            del self._bytes[: start.end()]
+            head = re.search(rb"\r?\n\r?\n", self._bytes)
+            if head is None:
+                return
+            length = _LENGTH.search(self._bytes, 0, head.end())
+            end = head.end() + (int(length[1]) if length else 0)
+            if len(self._bytes) < end:
+                return
+            yield bytes(self._bytes[:end])
+            del self._bytes[:end]
+
+    def _frames(self, counts: Counter[str]) -> Iterator[bytes]:
+        while len(self._bytes) >= 2:
+            first, second = self._bytes[0], self._bytes[1]
+            size, at = second & 0x7F, 2
+            if size > 125:
+                at = 4 if size == 126 else 10
+                size = int.from_bytes(self._bytes[2:at])
+            end = at + (4 if second & 0x80 else 0) + size
+            if size > MOST_BYTES:
+                self.other = True
+                return
+            if len(self._bytes) < end:
+                return
+            data = bytes(self._bytes[end - size : end])
+            if second & 0x80:
+                mask = bytes(self._bytes[at : at + 4]) * (size // 4 + 1)
+                data = (int.from_bytes(data) ^ int.from_bytes(mask[:size])).to_bytes(size)
+            del self._bytes[:end]
+            if first & 0x0F <= 2:
+                self._message += data
+                if first & 0x80:
+                    if START.match(self._message):
+                        yield bytes(self._message)
+                    else:
+                        counts["WebSocket messages that hold no SIP"] += 1
+                    self._message.clear()

@@ -1,0 +1,286 @@
+"""Whatever FFmpeg demuxes and decodes: mp3, flac, ogg, m4a, webm, amr, the sound of videos; by content, not by name.
+
+The file is given to FFmpeg without its name: what it is is told by what is in it, and it can open no other.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, cast
+
+import numpy as np
+
+from monitor.audio import Audio
+from monitor.errors import BadInputError
+from monitor.sources.raw_formats import hint_for
+from monitor.sources.reader import FRAMES, HINT, channel_names, ended_early
+from monitor.types import Condition
+
+if TYPE_CHECKING:
+    from av import AudioFrame, AudioResampler, AudioStream
+
+_INDEXED = frozenset({"mov", "matroska", "ogg", "asf", "avi", "w64", "aiff", "au", "caf", "flac", "mp3", "wav"})
+"""Containers whose durations were written down; all others are estimates from a bit rate."""
+_MOST_AHEAD_S = 10.0
+"""A track that another is so far ahead of is silent there."""
+_XING = ((b"Xing", 8), (b"Info", 8), (b"VBRI", 14))
+"""How the index of an MP3 begins, and where its number of frames is."""
+_INDEX_WITHIN = 64 << 10
+_MOST_CHANGES = 5
+"""Changes of the format inside a file that are said."""
+
+
+@dataclass
+class _Track:
+    """One sound stream of a file. rate, channels: what all of it is converted to; 0 = those of its beginning."""
+
+    stream: AudioStream
+    rate: int = 0
+    channels: int = 0
+    held: deque[Audio] = field(default_factory=deque)
+    frames: int = 0
+    """Held now, and given so far."""
+    given: int = 0
+    changed: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._shape: tuple[int, str, str] | None = None
+        self._first: tuple[int, str] | None = None
+        self._convert: AudioResampler | None = None
+
+    def put(self, frame: AudioFrame | None) -> None:
+        """Take a decoded frame; None at the end."""
+        if frame is None:
+            self._finish()
+            return
+        shape = frame.sample_rate, frame.layout.name, frame.format.name
+        if shape != self._shape:
+            self._finish()
+            self._begin(frame)
+            self._shape = shape
+        self._hold(frame)
+
+    def _begin(self, frame: AudioFrame) -> None:
+        """Convert what comes from here on: its rate or layout is new."""
+        from av import AudioResampler
+
+        now = frame.sample_rate, frame.layout.name
+        if self._first is None:
+            self._first = now
+            self.rate, self.channels = self.rate or frame.sample_rate, frame.layout.nb_channels
+        elif now != self._first:
+            count = frame.layout.nb_channels
+            at = f"from {(self.given + self.frames) / self.rate:.1f} s on"
+            if self.changed and self.changed[-1].endswith(at):
+                self.changed.pop()
+            self.changed.append(f"{now[0]} Hz, {count} channel{'s' if count > 1 else ''} {at}")
+        self._convert = AudioResampler(format="fltp", layout=self._first[1], rate=self.rate)
+
+    def _finish(self) -> None:
+        if self._convert is not None:
+            self._hold(None)
+            self._convert = None
+
+    def _hold(self, frame: AudioFrame | None) -> None:
+        assert self._convert is not None
+        for piece in self._convert.resample(frame):
+            samples = piece.to_ndarray().astype(np.float32, copy=False)
+            if samples.shape[1]:
+                self.held.append(samples)
+                self.frames += samples.shape[1]
+
+    def take(self, n: int) -> Audio:
+        """The next n frames, float32 (channels, n), silence where there are no more."""
+        out, at = np.zeros((self.channels, n), np.float32), 0
+        while at < n and self.held:
+            piece = self.held.popleft()
+            size = min(n - at, piece.shape[1])
+            out[:, at : at + size] = piece[:, :size]
+            at += size
+            if size < piece.shape[1]:
+                self.held.appendleft(piece[:, size:])
+        self.frames -= at
+        self.given += n
+        return out
+
+
+class _Nameless:
+    """A file without its name, by whose end FFmpeg would guess."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.read, self.tell = file.read, file.tell
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Negative for a place that cannot be, where damaged files lead."""
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError):
+            return -1
+
+
+class AvReader:
+    """One block after the other, of all tracks side by side. track: only this one, from 1. codec: what the file is that
+    has no header. Raises BadInputError.
+    """
+
+    def __init__(self, path: Path, *, track: int | None = None, codec: str = "") -> None:
+        import av
+
+        self._file: IO[bytes] = path.open("rb")
+        self._path = path
+        self.notes: list[Condition] = []
+        self.complaints: list[Condition] = []
+        self._damaged = 0
+        try:
+            # No protocol at all: playlists and the like must not lead to other files, or to the network.
+            options = {"protocol_whitelist": "none"} | ({"sample_rate": "16000"} if codec == "g722" else {})
+            nameless = _Nameless(self._file)
+            self._container = av.open(nameless, "r", format=codec or None, options=options)
+        except (av.FFmpegError, io.UnsupportedOperation) as error:
+            self._file.close()
+            said = getattr(error, "strerror", None) or error
+            raise BadInputError(f"{path} is not audio: {said}", hint_for(path, HINT)) from error
+        try:
+            self._open(track)
+        except BadInputError:
+            self.close()
+            raise
+
+    def _open(self, track: int | None) -> None:
+        streams = list(self._container.streams.audio)
+        if not streams:
+            raise BadInputError(f"{self._path} has no sound in it", HINT)
+        if track is not None and not 1 <= track <= len(streams):
+            known = f"--track 1 to {len(streams)}" if len(streams) > 1 else "it has one track: leave --track out"
+            raise BadInputError(f"{self._path} has no track {track}", known)
+        chosen = streams if track is None else [streams[track - 1]]
+        rates = {stream.codec_context.sample_rate for stream in chosen}
+        common = max(rates) if len(rates) > 1 else 0
+        self._tracks = {stream.index: _Track(stream, common) for stream in chosen}
+        self._decoded = self._decode()
+        while not self._begun() and next(self._decoded, None) is not None:
+            pass
+        tracks = [t for t in self._tracks.values() if t.channels]
+        if not tracks:
+            raise BadInputError(
+                f"{self._path} holds no samples that can be decoded", "the file is damaged or empty; " + HINT
+            )
+        self.rate = tracks[0].rate
+        self.names = _names([t.channels for t in tracks])
+        self.total_s = self._duration(tracks)
+        for number in [i for i, t in enumerate(self._tracks.values(), 1) if not t.channels]:
+            detail = f"track {number if track is None else track} holds nothing that can be decoded"
+            self.notes.append(Condition("tracks", detail, usable=True))
+        self._tracks = {t.stream.index: t for t in tracks}
+        if len(streams) > 1:
+            which = f"track {track} of {len(streams)} is read" if track else f"all {len(streams)} tracks are read"
+            self.notes.append(Condition("tracks", f"{which}; --track N chooses one", usable=True))
+
+    def _begun(self) -> bool:
+        """Whether every track has begun, or one is so far that the others need not be waited for."""
+        tracks = self._tracks.values()
+        return all(t.channels for t in tracks) or any(t.rate and t.frames > _MOST_AHEAD_S * t.rate for t in tracks)
+
+    def _duration(self, tracks: list[_Track]) -> float | None:
+        """Seconds as the file says; None where FFmpeg has estimated them."""
+        import av
+
+        kind = self._container.format.name.split(",")[0]
+        if kind not in _INDEXED or (kind == "flac" and self._unknown()):
+            return None
+        durations = [
+            float(t.stream.duration * t.stream.time_base)
+            for t in tracks
+            if t.stream.duration is not None and t.stream.time_base is not None
+        ]
+        whole = self._container.duration
+        found = max(durations, default=None if whole is None else whole / av.time_base)
+        return None if found is None or (kind == "mp3" and not self._is_indexed(found)) else found
+
+    def _is_indexed(self, seconds: float) -> bool:
+        """Whether an MP3 says that it is so long. FFmpeg estimates where it does not, or where files were joined."""
+        head = self._head(_INDEX_WITHIN)
+        counts = [head[at + skip : at + skip + 4] for word, skip in _XING if (at := head.find(word)) >= 0]
+        lengths = [int.from_bytes(c) * size / self.rate for c in counts for size in (1152, 576)]
+        return any(abs(length - seconds) < max(0.2, 0.01 * seconds) for length in lengths)
+
+    def _unknown(self) -> bool:
+        """Whether a FLAC file does not say how many samples it has (RFC 9639, section 8.2)."""
+        head = self._head(64)
+        at = head.find(b"fLaC") + 4
+        return int.from_bytes(head[at + 17 : at + 22]) & 0xF_FFFF_FFFF == 0
+
+    def _head(self, size: int) -> bytes:
+        with self._path.open("rb") as file:
+            return file.read(size)
+
+    def _decode(self) -> Iterator[int]:
+        """Decode packet after packet into the tracks; gives the number of the stream."""
+        import av
+
+        tracks = dict(self._tracks)
+        packets = self._container.demux([t.stream for t in tracks.values()])
+        while True:
+            try:
+                packet = next(packets)
+                for frame in packet.decode():
+                    tracks[packet.stream.index].put(cast("AudioFrame", frame))
+                yield packet.stream.index
+            except (StopIteration, av.EOFError):
+                break
+            except (av.FFmpegError, ValueError):
+                self._damaged += 1
+        for track in tracks.values():
+            track.put(None)
+
+    def blocks(self) -> Iterator[Audio]:
+        """Samples, float32 (channels, n), of all tracks."""
+        tracks = list(self._tracks.values())
+        heard, ended = 0, False
+        while True:
+            ready = min(t.frames for t in tracks)
+            most = max(t.frames for t in tracks)
+            if ended or most > _MOST_AHEAD_S * self.rate:
+                ready = most
+            while ready >= FRAMES or (ended and ready):
+                n = min(FRAMES, ready)
+                yield np.concatenate([t.take(n) for t in tracks])
+                heard, ready = heard + n, ready - n
+            if ended:
+                break
+            ended = next(self._decoded, None) is None
+        self._complain(heard / self.rate, tracks)
+
+    def _complain(self, heard_s: float, tracks: list[_Track]) -> None:
+        # Some containers count encoder padding, or round: half a second is no sign of truncation.
+        if self.total_s is not None and self.total_s - heard_s > max(0.5, 0.02 * self.total_s):
+            self.complaints.append(ended_early(heard_s, self.total_s))
+        elif self._damaged:
+            packets = "1 packet" if self._damaged == 1 else f"{self._damaged} packets"
+            self.complaints.append(Condition("damaged", f"{packets} could not be decoded", usable=True))
+        for track in tracks:
+            for change in track.changed[:_MOST_CHANGES]:
+                beginning = f"{track.rate} Hz, {track.channels} channel{'s' if track.channels > 1 else ''}"
+                detail = f"it is {change}, which was converted to the {beginning} of its beginning"
+                self.complaints.append(Condition("format changed", detail, usable=True))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._container.close()
+        self._file.close()
+
+
+def _names(channels: list[int]) -> tuple[str, ...]:
+    """Of one track as ever; of several "track1", or "track1-left" and "track1-right"."""
+    if len(channels) == 1:
+        return channel_names(channels[0])
+    return tuple(
+        f"track{i}" if count == 1 else f"track{i}-{name}"
+        for i, count in enumerate(channels, 1)
+        for name in channel_names(count)
+    )

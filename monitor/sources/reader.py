@@ -1,0 +1,44 @@
+"""What every reader of recordings is: blocks of samples at the recording's own rate, and what was wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from monitor.audio import Audio
+from monitor.types import Condition
+
+FRAMES = 4096
+"""Frames of one block; fixed, so that what a damaged file yields does not depend on the reader."""
+HINT = "use a recording such as wav, flac, ogg, mp3, m4a, webm or a video with sound"
+
+
+class Reader(Protocol):
+    """rate: Hz. names: of the channels. total_s: None where the file does not say. notes: what is to be said of the
+    file before its audio. complaints: set once blocks() ended, if all was not well.
+    """
+
+    rate: int
+    names: tuple[str, ...]
+    total_s: float | None
+    notes: list[Condition]
+    complaints: list[Condition]
+
+    def blocks(self) -> Iterator[Audio]:
+        """Samples, float32 (channels, n) with n of at most FRAMES, to the real end of the file."""
+        ...
+
+    def close(self) -> None:
+        """Close the file."""
+        ...
+
+
+def channel_names(count: int) -> tuple[str, ...]:
+    """One party of a call is one channel: mono; left and right; ch1, ch2 ..."""
+    return {1: ("mono",), 2: ("left", "right")}.get(count) or tuple(f"ch{i + 1}" for i in range(count))
+
+
+def ended_early(heard_s: float, announced_s: float) -> Condition:
+    """What a truncated recording leaves to say."""
+    detail = f"the file ends after {heard_s:.1f} s of the {announced_s:.1f} s that it announces"
+    return Condition("ended early", detail, usable=True)

@@ -1,0 +1,97 @@
+"""Where the samples of a WAV file are, however its lengths lie (RIFF, RF64 and BW64: EBU Tech 3306)."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import IO
+
+PCM, FLOAT, A_LAW, MU_LAW, EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
+UNKNOWN_SIZE = 0x7F000000
+"""Bytes. Programs that write to a pipe cannot know the size, and put about 2 or 4 GB into the header."""
+_LAST_CHUNKS = (b"LIST", b"id3 ", b"ID3 ", b"bext", b"cue ")
+_TAIL = 64 << 10
+_MOST_CHUNKS = 1000
+_HEADS = (b"RIFF", b"RF64", b"BW64")
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """tag: WAVE_FORMAT_... align: bytes of a frame. begin, end: bytes of the file between which its samples are.
+    announced: bytes of samples by the header, None where it does not say. ignored: the header says less than there is.
+    """
+
+    tag: int
+    channels: int
+    rate: int
+    bits: int
+    align: int
+    begin: int
+    end: int
+    announced: int | None
+    ignored: bool = False
+
+
+def read_wave(file: IO[bytes], size: int) -> Wave | None:
+    """Read the header of a file of that size in bytes; None for what is no WAV, or has no samples at all."""
+    file.seek(0)
+    head = file.read(12)
+    if head[:4] not in _HEADS or head[8:12] != b"WAVE":
+        return None
+    form, at, long_size = b"", 12, 0
+    for _ in range(_MOST_CHUNKS):
+        file.seek(at)
+        chunk = file.read(8)
+        if len(chunk) < 8:
+            return None
+        name, length = chunk[:4], int.from_bytes(chunk[4:], "little")
+        if name == b"ds64":
+            long_size = int.from_bytes(file.read(24)[8:16], "little")
+        elif name == b"fmt ":
+            form = file.read(min(length, 40))
+        elif name == b"data":
+            return _wave(form, at + 8, long_size if length == 0xFFFFFFFF and long_size else length, file, size)
+        at += 8 + length + (length & 1)
+    return None
+
+
+def _wave(form: bytes, begin: int, length: int, file: IO[bytes], size: int) -> Wave | None:
+    if len(form) < 16:
+        return None
+    tag, channels, rate, _, align, bits = struct.unpack_from("<HHIIHH", form)
+    if tag == EXTENSIBLE and len(form) >= 26:
+        tag = int.from_bytes(form[24:26], "little")
+    there = size - begin
+    unknown = length >= UNKNOWN_SIZE and length > there
+    if unknown or length == 0:
+        end, announced = _last_chunk(file, begin, size), None
+    elif length < there and not _chunk_follows(file, begin + length + (length & 1), size):
+        return Wave(tag, channels, rate, bits, align, begin, size, None, ignored=True)
+    else:
+        end, announced = min(size, begin + length), length
+    return Wave(tag, channels, rate, bits, align, begin, end, announced, ignored=length == 0 and there > 0)
+
+
+def _last_chunk(file: IO[bytes], begin: int, size: int) -> int:
+    """Where samples of unknown length end: at a chunk that ends with the file, else with it."""
+    first = max(begin, size - _TAIL)
+    file.seek(first)
+    tail = file.read()
+    for name in _LAST_CHUNKS:
+        at = tail.find(name)
+        while at >= 0:
+            length = int.from_bytes(tail[at + 4 : at + 8], "little")
+            if length and first + at + 8 + length in (size, size - 1, size + 1):
+                return first + at
+            at = tail.find(name, at + 1)
+    return size
+
+
+def _chunk_follows(file: IO[bytes], at: int, size: int) -> bool:
+    """Whether the bytes behind the samples are another chunk, or too few to be samples that were written later."""
+    if size - at < 8:
+        return True
+    file.seek(at)
+    chunk = file.read(8)
+    name, length = chunk[:4], int.from_bytes(chunk[4:], "little")
+    return (all(32 <= byte < 127 for byte in name) and at + 8 + length <= size + 1) or not any(chunk)

@@ -1,0 +1,374 @@
+"""Recordings as programs leave them: headers that lie, wrong names, several tracks, joined files, no header at all.
+
+Lengths are compared with what ffmpeg decodes of the same files, where it is installed.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from monitor.audio import Audio, Chunk
+from monitor.errors import BadInputError
+from monitor.sources.raw_formats import SUGGESTED, CodecFormat, read_raw_format
+from monitor.sources.recording import FileSource
+from monitor.types import Condition
+
+RATE, SECONDS = 8000, 12.0
+
+
+def voice(rate: int = RATE, seconds: float = SECONDS, pitch: float = 300.0) -> Audio:
+    t = np.arange(round(rate * seconds)) / rate
+    return (0.3 * np.sin(2 * np.pi * pitch * t) * (0.6 + 0.4 * np.sin(2 * np.pi * 2.7 * t))).astype(np.float32)
+
+
+def play(path: Path, **options: object) -> tuple[FileSource, Audio, list[Condition]]:
+    source = FileSource(path, **options)
+    items = list(source.chunks())
+    samples = [item.samples for item in items if isinstance(item, Chunk)]
+    return source, np.concatenate(samples, axis=1), [item for item in items if isinstance(item, Condition)]
+
+
+def pitches(samples: Audio) -> list[int]:
+    """The strongest frequency of each channel, Hz, in the last second but one."""
+    piece = samples[:, -32_000:-16_000]
+    return [int(np.argmax(np.abs(np.fft.rfft(row)))) for row in piece]
+
+
+def ffmpeg(*words: str | Path, data: bytes = b"", cat: Path | None = None) -> None:
+    """Run ffmpeg; cat: take what it writes to its standard output, which is a pipe."""
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("ffmpeg is not installed")
+    command = ["ffmpeg", "-v", "error", "-nostdin" if not data else "-y", "-y", *map(str, words)]
+    done = subprocess.run(command, input=data, capture_output=True, check=False, timeout=120)
+    if done.returncode:
+        pytest.skip(f"ffmpeg cannot: {done.stderr.decode().strip()[-200:]}")
+    if cat is not None:
+        cat.write_bytes(done.stdout)
+
+
+def decoded_s(path: Path) -> float:
+    """Seconds that ffmpeg decodes of the first sound track, by the samples that come out."""
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("ffmpeg is not installed")
+    words = ["-i", str(path), "-map", "0:a:0", "-af", "aresample=48000,ashowinfo", "-f", "null", "-"]
+    done = subprocess.run(["ffmpeg", "-nostdin", "-v", "info", *words], capture_output=True, text=True, check=False)
+    return sum(int(n) for n in re.findall(r"nb_samples:(\d+)", done.stderr)) / 48_000
+
+
+def wav(path: Path, rate: int = RATE, seconds: float = SECONDS) -> Path:
+    sf.write(path, voice(rate, seconds), rate, subtype="PCM_16")
+    return path
+
+
+def with_sizes(path: Path, riff: int, data: int) -> Path:
+    """A WAV file whose header says these sizes."""
+    whole = bytearray(wav(path).read_bytes())
+    at = whole.index(b"data")
+    whole[4:8], whole[at + 4 : at + 8] = riff.to_bytes(4, "little"), data.to_bytes(4, "little")
+    path.write_bytes(whole)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("riff", "data"),
+    [
+        (36, 0),
+        (0, 0),
+        (0xFFFFFFFF, 0xFFFFFFFF),
+        (0x7FFFFFFF, 0x7FFFFFDB),
+        (0x80000024, 0x80000000),
+        (36 + 32_000, 32_000),
+    ],
+    ids=["never finished", "zeros", "ffmpeg's pipe", "sox' pipe", "gstreamer's pipe", "it grows"],
+)
+def test_wav_headers_that_lie_are_read_to_the_real_end(tmp_path: Path, riff: int, data: int) -> None:
+    path = with_sizes(tmp_path / "a.wav", riff, data)
+    source, samples, conditions = play(path)
+    assert samples.shape == (1, round(SECONDS * 16_000))
+    assert source.total_s == SECONDS
+    assert [c.code for c in conditions] in ([], ["length unknown"])
+    assert all(c.usable for c in conditions)
+
+
+@pytest.mark.parametrize("missing", [2, 5000, 100_000])
+def test_a_wav_that_ends_too_soon_says_so(tmp_path: Path, missing: int) -> None:
+    path = wav(tmp_path / "a.wav")
+    path.write_bytes(path.read_bytes()[:-missing])
+    _, samples, conditions = play(path)
+    assert samples.shape[1] == pytest.approx(SECONDS * 16_000 - missing, abs=4)
+    assert [c.code for c in conditions] == (["ended early"] if missing > 200 else [])
+
+
+def test_chunks_behind_the_samples_are_no_samples(tmp_path: Path) -> None:
+    path = wav(tmp_path / "a.wav")
+    path.write_bytes(path.read_bytes() + b"LIST" + (26).to_bytes(4, "little") + b"INFOISFT" + bytes(18))
+    assert play(path)[1].shape[1] == SECONDS * 16_000
+
+
+def test_a_chunk_behind_samples_of_unknown_length_is_no_sound(tmp_path: Path) -> None:
+    path = with_sizes(tmp_path / "a.wav", 0x7FFF0024, 0x7FFF0000)
+    path.write_bytes(path.read_bytes() + b"LIST" + (26).to_bytes(4, "little") + b"INFOISFT" + bytes(18))
+    assert play(path)[1].shape[1] == SECONDS * 16_000
+
+
+SOX = ["wav", "aiff", "au", "flac", "ogg", "sph", "8svx"]
+GSTREAMER = {
+    "wav": "wavenc",
+    "aiff": "audio/x-raw,format=S16BE ! aiffmux",
+    "flac": "flacenc",
+    "ogg": "vorbisenc ! oggmux",
+    "webm": "audioresample ! audio/x-raw,rate=48000 ! opusenc ! webmmux streamable=true",
+}
+
+
+def piped(words: list[str], path: Path) -> None:
+    """Run a program and write what comes through its pipe to a file."""
+    if shutil.which(words[0]) is None:
+        pytest.skip(f"{words[0]} is not installed")
+    done = subprocess.run(words, capture_output=True, check=False, timeout=60)
+    if not done.stdout:
+        pytest.skip(f"{words[0]} cannot: {done.stderr.decode()[-200:]}")
+    path.write_bytes(done.stdout)
+
+
+@pytest.mark.parametrize("form", SOX)
+def test_what_sox_writes_to_a_pipe(tmp_path: Path, form: str) -> None:
+    path = tmp_path / "piped"
+    piped(["sox", str(wav(tmp_path / "voice.wav")), "-t", form, "-"], path)
+    _, samples, conditions = play(path)
+    assert samples.shape[1] == pytest.approx(SECONDS * 16_000, abs=100)
+    assert [c.code for c in conditions] in ([], ["length unknown"])
+    assert pitches(samples) == [300]
+
+
+@pytest.mark.parametrize("form", GSTREAMER)
+def test_what_gstreamer_writes_to_a_pipe(tmp_path: Path, form: str) -> None:
+    path, source = tmp_path / "piped", wav(tmp_path / "voice.wav")
+    line = f"gst-launch-1.0 -q filesrc location={source} ! wavparse ! audioconvert ! {GSTREAMER[form]} ! fdsink fd=1"
+    piped(line.split(), path)
+    _, samples, conditions = play(path)
+    assert samples.shape[1] == pytest.approx(SECONDS * 16_000, abs=1200)
+    assert [c.code for c in conditions] in ([], ["length unknown"])
+    assert pitches(samples) == [300]
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"])
+@pytest.mark.parametrize("form", ["WAV", "WAVEX", "RF64"])
+def test_samples_of_wav_are_those_of_libsndfile(tmp_path: Path, subtype: str, form: str) -> None:
+    path = tmp_path / "a.wav"
+    samples = np.random.default_rng(1).uniform(-1, 1, (5000, 2))
+    sf.write(path, samples, 16_000, subtype=subtype, format=form)
+    heard = play(path)[1]
+    assert heard == pytest.approx(sf.read(path, dtype="float32", always_2d=True)[0].T, abs=1e-6)
+
+
+KINDS: dict[str, list[str]] = {
+    "a.mp3": ["-c:a", "libmp3lame", "-q:a", "5"],
+    "no-index.mp3": ["-c:a", "libmp3lame", "-q:a", "5", "-write_xing", "0"],
+    "a.flac": ["-c:a", "flac"],
+    "a.ogg": ["-c:a", "libvorbis"],
+    "a.opus": ["-c:a", "libopus", "-b:a", "24k"],
+    "a.m4a": ["-c:a", "aac"],
+    "a.aac": ["-c:a", "aac", "-f", "adts"],
+    "a.webm": ["-c:a", "libopus"],
+    "a.mka": ["-c:a", "pcm_s16le"],
+    "a.amr": ["-c:a", "libopencore_amrnb", "-ar", "8000", "-b:a", "12.2k"],
+    "a.aiff": [],
+    "a.au": [],
+    "a.caf": [],
+    "a.w64": [],
+    "adpcm.wav": ["-c:a", "adpcm_ima_wav"],
+    "ms.wav": ["-c:a", "adpcm_ms"],
+    "gsm.wav": ["-c:a", "libgsm_ms"],
+    "mp3-in.wav": ["-c:a", "libmp3lame", "-f", "wav"],
+    "g726.wav": ["-c:a", "g726", "-f", "wav"],
+    "a.ts": ["-c:a", "mp2"],
+    "a.avi": ["-c:a", "libmp3lame"],
+    "a.wma": ["-c:a", "wmav2"],
+    "speex.ogg": ["-c:a", "libspeex"],
+    "a.ac3": ["-c:a", "ac3", "-ar", "48000"],
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_lengths_agree_with_a_full_decode(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    ffmpeg("-i", wav(tmp_path / "voice.wav"), *KINDS[name], path)
+    source, samples, conditions = play(path)
+    assert samples.shape[1] / 16_000 == pytest.approx(decoded_s(path), abs=0.03)
+    assert not conditions
+    assert source.total_s is None or source.total_s == pytest.approx(SECONDS, abs=0.3)
+    assert pitches(samples) == [300]
+
+
+PIPED = {
+    "wav": ["-f", "wav"],
+    "flac": ["-f", "flac"],
+    "mp3": ["-f", "mp3"],
+    "ogg": ["-c:a", "libopus", "-f", "ogg"],
+    "webm": ["-c:a", "libopus", "-f", "webm"],
+    "au": ["-f", "au"],
+    "adts": ["-f", "adts"],
+    "mpegts": ["-f", "mpegts"],
+    "mp4": ["-c:a", "aac", "-f", "mp4", "-movflags", "frag_keyframe+empty_moov"],
+    "w64": ["-f", "w64"],
+    "caf": ["-f", "caf"],
+}
+
+
+@pytest.mark.parametrize("form", PIPED)
+def test_what_came_through_a_pipe_is_heard_to_its_end_without_complaint(tmp_path: Path, form: str) -> None:
+    path = tmp_path / "piped"
+    ffmpeg("-i", wav(tmp_path / "voice.wav"), *PIPED[form], "-", cat=path)
+    _, samples, conditions = play(path)
+    # ffmpeg reads nothing of a w64 file that came through a pipe; libsndfile does.
+    assert samples.shape[1] / 16_000 == pytest.approx(decoded_s(path) or SECONDS, abs=0.03)
+    assert [c.code for c in conditions] in ([], ["length unknown"])
+    assert pitches(samples) == [300]
+
+
+@pytest.mark.parametrize(
+    ("made", "named"), [("a.mp3", "a.wav"), ("a.flac", "a.mp3"), ("a.opus", "a.ul"), ("a.wav", "a.mp3")]
+)
+def test_a_wrong_name_changes_nothing(tmp_path: Path, made: str, named: str) -> None:
+    path = tmp_path / "made" / made
+    path.parent.mkdir()
+    ffmpeg("-i", wav(tmp_path / "voice.wav"), *KINDS.get(made, []), path)
+    plain = play(path)[1]
+    renamed = path.rename(tmp_path / named)
+    assert np.array_equal(play(renamed)[1], plain)
+
+
+def test_ogg_streams_one_after_the_other_are_all_heard(tmp_path: Path) -> None:
+    for i, pitch in enumerate((300.0, 500.0)):
+        sf.write(tmp_path / f"{i}.wav", voice(pitch=pitch), RATE)
+        ffmpeg("-i", tmp_path / f"{i}.wav", "-c:a", "libopus", tmp_path / f"{i}.opus")
+    path = tmp_path / "both.opus"
+    path.write_bytes((tmp_path / "0.opus").read_bytes() + (tmp_path / "1.opus").read_bytes())
+    _, samples, conditions = play(path)
+    assert samples.shape[1] == pytest.approx(2 * SECONDS * 16_000, abs=600)
+    assert pitches(samples[:, : round(SECONDS * 16_000)]) == [300]
+    assert pitches(samples) == [500]
+    assert not conditions
+
+
+def tracks(tmp_path: Path, *extra: str) -> Path:
+    """A silent track of 12 s at 8 kHz, and one of speech, later given more words."""
+    sf.write(tmp_path / "silent.wav", np.zeros(round(RATE * SECONDS)), RATE)
+    path = tmp_path / "a.mkv"
+    inputs = ["-i", str(tmp_path / "silent.wav"), "-i", str(wav(tmp_path / "voice.wav"))]
+    ffmpeg(*inputs, "-map", "0", "-map", "1", "-c:a", "libopus", *extra, path)
+    return path
+
+
+def test_several_tracks_are_a_channel_each_and_can_be_chosen(tmp_path: Path) -> None:
+    path = tracks(tmp_path)
+    source, samples, conditions = play(path)
+    assert source.channels == ("track1", "track2")
+    assert [c.code for c in conditions] == ["tracks"]
+    assert "--track N chooses one" in conditions[0].detail
+    assert np.abs(samples[0]).max() < 1e-3
+    assert pitches(samples)[1] == 300
+    chosen, alone, _ = play(path, track=2)
+    assert chosen.channels == ("mono",)
+    assert np.array_equal(alone[0], samples[1, : alone.shape[1]])
+    with pytest.raises(BadInputError, match="no track 3") as caught:
+        FileSource(path, track=3)
+    assert caught.value.hint == "--track 1 to 2"
+
+
+def test_tracks_of_different_rates_stay_side_by_side(tmp_path: Path) -> None:
+    source, samples, _ = play(tracks(tmp_path, "-c:a:1", "pcm_s16le", "-ar:a:1", "22050", "-ac:a:1", "2"))
+    assert source.channels == ("track1", "track2-left", "track2-right")
+    assert pitches(samples)[1:] == [300, 300]
+    assert samples.shape[1] == pytest.approx(SECONDS * 16_000, abs=700)
+
+
+def test_a_rate_and_layout_that_change_inside_a_file(tmp_path: Path) -> None:
+    for i, (rate, channels) in enumerate(((16_000, 1), (24_000, 2))):
+        words = ["-c:a", "libmp3lame", "-ar", str(rate), "-ac", str(channels)]
+        ffmpeg("-i", wav(tmp_path / "voice.wav"), *words, tmp_path / f"{i}.mp3")
+    path = tmp_path / "both.mp3"
+    path.write_bytes((tmp_path / "0.mp3").read_bytes() + (tmp_path / "1.mp3").read_bytes())
+    source, samples, conditions = play(path)
+    assert source.total_s is None
+    assert samples.shape[1] == pytest.approx(2 * SECONDS * 16_000, abs=3000)
+    assert pitches(samples) == [300]
+    assert any(c.code == "format changed" and "24000 Hz, 2 channels from 12." in c.detail for c in conditions)
+
+
+@pytest.mark.parametrize("suffix", SUGGESTED)
+def test_audio_without_a_header_is_refused_with_what_to_say(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(np.random.default_rng(1).integers(0, 255, 8000, np.uint8).tobytes())
+    with pytest.raises(BadInputError) as caught:
+        FileSource(path)
+    assert f"--format {SUGGESTED[suffix]}" in caught.value.hint
+    read_raw_format(SUGGESTED[suffix])
+
+
+RAW: dict[str, Callable[[Audio], bytes]] = {
+    "s16le,8000": lambda x: (x * 32767).astype("<i2").tobytes(),
+    "slin,8000": lambda x: (x * 32767).astype("<i2").tobytes(),
+    "s16be,8000": lambda x: (x * 32767).astype(">i2").tobytes(),
+    "f32le,8000": lambda x: x.astype("<f4").tobytes(),
+    "u8,8000": lambda x: (x * 127 + 128).astype(np.uint8).tobytes(),
+    "s16le,4000,2": lambda x: (x * 32767).astype("<i2").tobytes(),
+}
+
+
+@pytest.mark.parametrize("text", RAW)
+def test_audio_without_a_header_is_heard_as_what_it_is_said_to_be(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(RAW[text](voice()))
+    _, samples, conditions = play(path, raw=read_raw_format(text))
+    assert samples.shape[1] == SECONDS * 16_000
+    assert not conditions
+    if not text.endswith(",2"):
+        assert pitches(samples) == [300]
+
+
+@pytest.mark.parametrize(("name", "words"), [("mulaw,8000", ["-f", "mulaw"]), ("alaw,8000", ["-f", "alaw"])])
+def test_g711_without_a_header(tmp_path: Path, name: str, words: list[str]) -> None:
+    path = tmp_path / "a.ul"
+    ffmpeg("-i", wav(tmp_path / "voice.wav"), *words, path)
+    samples = play(path, raw=read_raw_format(name))[1]
+    assert samples.shape[1] == SECONDS * 16_000
+    assert pitches(samples) == [300]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("g722", ["-ar", "16000", "-f", "g722"]), ("gsm", ["-c:a", "libgsm", "-f", "gsm"])]
+)
+def test_codecs_without_a_header(tmp_path: Path, name: str, words: list[str]) -> None:
+    path = tmp_path / "a.bin"
+    ffmpeg("-i", wav(tmp_path / "voice.wav"), *words, path)
+    assert read_raw_format(name) == CodecFormat(name)
+    samples = play(path, raw=read_raw_format(name))[1]
+    assert samples.shape[1] == pytest.approx(SECONDS * 16_000, abs=400)
+    assert pitches(samples) == [300]
+
+
+@pytest.mark.parametrize("text", ["", "mulaw", "mulaw,0", "opus,8000", "s16le,8000,0", "g722,16000,2"])
+def test_formats_that_make_no_sense(text: str) -> None:
+    with pytest.raises(BadInputError, match="is no format"):
+        read_raw_format(text)
+
+
+def test_a_file_that_lists_others_opens_none(tmp_path: Path) -> None:
+    wav(tmp_path / "secret.wav")
+    for name, text in (
+        ("a.m3u8", "#EXTM3U\n#EXTINF:1,\nsecret.wav\n"),
+        ("a.txt", "ffconcat version 1.0\nfile secret.wav\n"),
+    ):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(BadInputError):
+            FileSource(tmp_path / name)
