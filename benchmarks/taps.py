@@ -34,8 +34,9 @@ from model.resample import resample_all
 from monitor.audio import Audio
 from monitor.errors import BadInputError
 from monitor.events import wire
+from monitor.rtp.codecs import open_decoder
 from monitor.rtp.encode import encode
-from monitor.rtp.payload import Format, open_decoder
+from monitor.rtp.payload import Format
 from monitor.session.demo import make_call, read_mono
 from monitor.simulate.peer import Call, RefusedCallError, Tally
 from monitor.simulate.plan import Impairments
