@@ -62,7 +62,7 @@ def escaped(word: bytes) -> str:
 
 def main(name: str, runs: int, folder: Path) -> None:
     """Ends the process: 0, or libFuzzer's status for a finding, which it leaves in the folder."""
-    with atheris.instrument_imports(include=["monitor", "dpkt"]):
+    with atheris.instrument_imports(include=["monitor"]):
         harness = load(name)
     corpus, words = folder / "corpus", folder / "words"
     corpus.mkdir(parents=True, exist_ok=True)
