@@ -14,13 +14,13 @@ from fuzz.harness import HARNESSES, NASTY
 
 FOLDER = Path("runs/fuzz")
 MOST_GROWTH_MB = 300.0
-"""Of memory over a run: the corpus and its features, which libFuzzer holds, and no more."""
+"""Growth of memory over a run: the corpus and its features, which libFuzzer holds, and no more."""
 HEADER = "| parser | inputs | inputs/s | memory before, after | result |\n|---|---|---|---|---|\n"
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one parser. seconds: of its process, loading included. artifacts: inputs that found something."""
+    """The result of one parser. seconds: of its process, loading included. artifacts: inputs that found something."""
 
     name: str
     inputs: int

@@ -1,4 +1,4 @@
-"""What a parser is fuzzed with, and the parsers by name. A new one is a Harness in a file here, and one line."""
+"""The harnesses, by the names of their parsers. A new one is a Harness in a file here, and one line."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ EXTENDED = struct.pack("!BBHIIIHHI", 0x91, 0x80, 7, 160, 9, 1, 0xBEDE, 1, 2) + b
 PADDED = struct.pack("!BBHII", 0xA0, 8, 7, 160, 9) + bytes(7) + b"\x04"
 BYE = struct.pack("!BBHI", 0x80, 201, 1, 9) + struct.pack("!BBHI", 0x81, 203, 1, 9)
 STEP = struct.Struct("!hBiB")
-"""Of a sequence of packets: to the next number, 10 ms steps to its arrival, to its timestamp, payload type and size."""
+"""One packet of a sequence: steps to its number, 10 ms steps to its arrival, to its timestamp, its type and size."""
 GIVE_UP_S = 0.1
 FORMATS = {**STATIC, **USUAL, 96: Format("L16", 16_000)}
 MOST_PACKETS = 60

@@ -30,7 +30,7 @@ FURTHEST = 1 << 53
 
 
 def deliver(happening: Happening) -> None:
-    """What a handler tells must be fit to be scored and to be written down."""
+    """Check that an event of a handler can be scored and written down."""
     if isinstance(happening, CallStarted):
         assert happening.parties
         json.dumps([happening.call, *happening.parties, *happening.details.items()], ensure_ascii=False).encode()

@@ -1,4 +1,4 @@
-"""What stands in for lost audio: the voice around it goes on, in both directions.
+"""Fills lost audio with the voice around it, continued from both sides.
 
 ITU-T G.711, appendix I, repeats the last period of the voice, at full strength for 10 ms and silent after 60 ms. A
 monitor plays nothing and has the packet behind the loss, too: so the voice also goes on backwards from there, and the
@@ -12,12 +12,12 @@ import numpy as np
 from monitor.audio import Audio
 
 LONGEST_S = 0.06
-"""Of a longer loss the rest is not concealed."""
+"""The rest of a longer loss is not concealed."""
 FULL_S = 0.01
 SHORTEST_PERIOD_S, LONGEST_PERIOD_S = 0.0025, 0.015
-"""Of a voice of 66 to 400 Hz."""
+"""The periods of a voice of 66 to 400 Hz."""
 HISTORY_S = 0.04
-"""What is looked at on either side: a period is told by two of them and more."""
+"""How much is searched on either side: two periods or more."""
 
 
 def conceal(before: Audio, after: Audio, n: int, rate: int) -> Audio:

@@ -56,7 +56,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class JitterState:
-    """What is carried between packets. turn: number of the next packet, without wrap; None until it is known which
+    """The state between packets. turn: number of the next packet, without wrap; None until it is known which
     packet is the first.
 
     missing: numbers given up, of the newest MAX_MISORDER. held: by number. suspect: the sequence number that would
@@ -110,7 +110,7 @@ def _reference(state: JitterState, packet: RtpPacket) -> int:
 
 
 def _in_turn(state: JitterState, turn: int, packet: RtpPacket, arrival: float) -> Result:
-    """What nearly every packet does, without the detours of the others, which cost three times as much."""
+    """Take a packet that is in its turn. Nearly all are; the general way costs three times as much."""
     n = state.counts
     counts = Counts(n.received + 1, n.lost, n.late, n.duplicate, n.reordered, n.rejected)
     return JitterState(turn + 1, (), state.missing, None, counts), (Ordered(packet, arrival),)

@@ -1,4 +1,4 @@
-"""What is in the payloads of RTP: formats by payload type, and how long the audio of a payload is (RFC 3551)."""
+"""Formats of RTP payloads by payload type, and how long the audio of a payload is (RFC 3551)."""
 
 from __future__ import annotations
 

@@ -78,6 +78,6 @@ def _media(lines: list[tuple[str, str]], address: str) -> Media | None:
 
 
 def _address(value: str) -> str:
-    """Of a connection line: IN IP4 192.0.2.1/127."""
+    """The address of a connection line, such as IN IP4 192.0.2.1/127."""
     words = value.split()
     return words[2].partition("/")[0] if len(words) >= 3 else ""

@@ -22,7 +22,7 @@ class Sound:
         return len(self.samples)
 
     def after(self, n: int) -> Sound:
-        """What is left of it behind the first n samples."""
+        """The sound without its first n samples."""
         return Sound(self.samples[n:], None if self.concealed is None else self.concealed[n:])
 
     @property

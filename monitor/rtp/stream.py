@@ -156,7 +156,7 @@ class RtpStream:
         return form
 
     def _unheard_end(self) -> Sound:
-        """What stands for packets at the end of which nothing could be made."""
+        """Lost audio in place of packets at the end that could not be decoded."""
         if self._unheard is None:
             return NOTHING
         first, newest = self._unheard
@@ -173,7 +173,7 @@ class RtpStream:
         self.ready += ready
 
     def _placed(self, ordered: Ordered, form: Format) -> list[Audio]:
-        """What stands between the packet before and this one, and this one, at the rate of the format."""
+        """The audio since the packet before, and that of this one, at the rate of the format."""
         between, lost = self._between(ordered, form)
         try:
             if ordered.packet.missing:

@@ -12,7 +12,7 @@ from monitor.errors import BadInputError
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the user named. speed and channels are those of a recording; None is as fast as possible, and all."""
+    """An input as the user named it. speed, channels: those of a recording; None = as fast as possible, and all."""
 
     target: str
     config: InputSection

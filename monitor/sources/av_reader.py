@@ -6,9 +6,7 @@ The file is given to FFmpeg without its name: what it is is told by what is in i
 from __future__ import annotations
 
 import io
-from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
@@ -18,10 +16,11 @@ from monitor.audio import Audio
 from monitor.errors import BadInputError
 from monitor.sources.raw_formats import hint_for
 from monitor.sources.reader import FRAMES, HINT, channel_names, ended_early
+from monitor.sources.sound_track import SoundTrack
 from monitor.types import Condition
 
 if TYPE_CHECKING:
-    from av import AudioFrame, AudioResampler, AudioStream
+    from av import AudioFrame
 
 _INDEXED = frozenset({"mov", "matroska", "ogg", "asf", "avi", "w64", "aiff", "au", "caf", "flac", "mp3", "wav"})
 """Containers whose durations were written down; all others are estimates from a bit rate."""
@@ -32,80 +31,6 @@ _XING = ((b"Xing", 8), (b"Info", 8), (b"VBRI", 14))
 _INDEX_WITHIN = 64 << 10
 _MOST_CHANGES = 5
 """Changes of the format inside a file that are said."""
-
-
-@dataclass
-class _Track:
-    """One sound stream of a file. rate, channels: what all of it is converted to; 0 = those of its beginning."""
-
-    stream: AudioStream
-    rate: int = 0
-    channels: int = 0
-    held: deque[Audio] = field(default_factory=deque)
-    frames: int = 0
-    """Held now, and given so far."""
-    given: int = 0
-    changed: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self._shape: tuple[int, str, str] | None = None
-        self._first: tuple[int, str] | None = None
-        self._convert: AudioResampler | None = None
-
-    def put(self, frame: AudioFrame | None) -> None:
-        """Take a decoded frame; None at the end."""
-        if frame is None:
-            self._finish()
-            return
-        shape = frame.sample_rate, frame.layout.name, frame.format.name
-        if shape != self._shape:
-            self._finish()
-            self._begin(frame)
-            self._shape = shape
-        self._hold(frame)
-
-    def _begin(self, frame: AudioFrame) -> None:
-        """Convert what comes from here on: its rate or layout is new."""
-        from av import AudioResampler
-
-        now = frame.sample_rate, frame.layout.name
-        if self._first is None:
-            self._first = now
-            self.rate, self.channels = self.rate or frame.sample_rate, frame.layout.nb_channels
-        elif now != self._first:
-            count = frame.layout.nb_channels
-            at = f"from {(self.given + self.frames) / self.rate:.1f} s on"
-            if self.changed and self.changed[-1].endswith(at):
-                self.changed.pop()
-            self.changed.append(f"{now[0]} Hz, {count} channel{'s' if count > 1 else ''} {at}")
-        self._convert = AudioResampler(format="fltp", layout=self._first[1], rate=self.rate)
-
-    def _finish(self) -> None:
-        if self._convert is not None:
-            self._hold(None)
-            self._convert = None
-
-    def _hold(self, frame: AudioFrame | None) -> None:
-        assert self._convert is not None
-        for piece in self._convert.resample(frame):
-            samples = piece.to_ndarray().astype(np.float32, copy=False)
-            if samples.shape[1]:
-                self.held.append(samples)
-                self.frames += samples.shape[1]
-
-    def take(self, n: int) -> Audio:
-        """The next n frames, float32 (channels, n), silence where there are no more."""
-        out, at = np.zeros((self.channels, n), np.float32), 0
-        while at < n and self.held:
-            piece = self.held.popleft()
-            size = min(n - at, piece.shape[1])
-            out[:, at : at + size] = piece[:, :size]
-            at += size
-            if size < piece.shape[1]:
-                self.held.appendleft(piece[:, size:])
-        self.frames -= at
-        self.given += n
-        return out
 
 
 class _Nameless:
@@ -161,7 +86,7 @@ class AvReader:
         chosen = streams if track is None else [streams[track - 1]]
         rates = {stream.codec_context.sample_rate for stream in chosen}
         common = max(rates) if len(rates) > 1 else 0
-        self._tracks = {stream.index: _Track(stream, common) for stream in chosen}
+        self._tracks = {stream.index: SoundTrack(stream, common) for stream in chosen}
         self._decoded = self._decode()
         while not self._begun() and next(self._decoded, None) is not None:
             pass
@@ -186,7 +111,7 @@ class AvReader:
         tracks = self._tracks.values()
         return all(t.channels for t in tracks) or any(t.rate and t.frames > _MOST_AHEAD_S * t.rate for t in tracks)
 
-    def _duration(self, tracks: list[_Track]) -> float | None:
+    def _duration(self, tracks: list[SoundTrack]) -> float | None:
         """Seconds as the file says; None where FFmpeg has estimated them."""
         import av
 
@@ -256,7 +181,7 @@ class AvReader:
             ended = next(self._decoded, None) is None
         self._complain(heard / self.rate, tracks)
 
-    def _complain(self, heard_s: float, tracks: list[_Track]) -> None:
+    def _complain(self, heard_s: float, tracks: list[SoundTrack]) -> None:
         # Some containers count encoder padding, or round: half a second is no sign of truncation.
         if self.total_s is not None and self.total_s - heard_s > max(0.5, 0.02 * self.total_s):
             self.complaints.append(ended_early(heard_s, self.total_s))
@@ -276,7 +201,7 @@ class AvReader:
 
 
 def _names(channels: list[int]) -> tuple[str, ...]:
-    """Of one track as ever; of several "track1", or "track1-left" and "track1-right"."""
+    """Channel names: those of one track as ever; of several "track1", or "track1-left" and "track1-right"."""
     if len(channels) == 1:
         return channel_names(channels[0])
     return tuple(

@@ -65,7 +65,7 @@ def open_sides(texts: Sequence[str], config: InputSection) -> list[DeviceSource]
 
 
 def side_names(kinds: Sequence[Kind]) -> list[str]:
-    """What the sides are called: mic or system; you and far-end where both are watched; numbered where several are."""
+    """Names of the sides: mic or system; you and far-end where both are watched; numbered where several are."""
     both = len(set(kinds)) == 2
     words = {"microphone": YOU if both else "mic", "system audio": FAR_END if both else "system"}
     many, seen = Counter(kinds), Counter[Kind]()

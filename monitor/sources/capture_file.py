@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from monitor.audio import Chunk
-from monitor.captures.calls import CapturedCall, Leg, find_calls
+from monitor.captures.calls import find_calls
+from monitor.captures.captured_call import CapturedCall, Leg
 from monitor.captures.explain import names, nothing_found, unscored
 from monitor.captures.leg_audio import LegAudio
 from monitor.captures.scan import scan
@@ -91,7 +92,7 @@ class CaptureSource:
             yield Condition("ended early", f"the capture is cut off: {self._capture.cut_off}", usable=True)
 
     def notes(self) -> Iterator[Condition]:
-        """What is not scored of the call, by channel."""
+        """Conditions that name what is not scored, by channel."""
         for leg, audio in zip(self._call.legs, self._legs, strict=True):
             yield from _notes(leg, audio)
         if self._jumped_s > NOTED_JUMP_S:

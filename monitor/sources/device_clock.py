@@ -74,7 +74,7 @@ class Track:
             yield from self._convert(Block(np.zeros((frames, self._channels), np.float32), 0, until, 0.0))
 
     def finish(self) -> Iterator[Chunk]:
-        """What is still held, here and in the resampler."""
+        """The audio that is still held, here and in the resampler."""
         blocks, self._held = self._held, []
         for block in blocks:
             yield from self._convert(block)

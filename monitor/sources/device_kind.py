@@ -1,4 +1,4 @@
-"""What is normal for an input, and what it is called: a microphone hears the room, system audio what is played."""
+"""The kinds of input, microphone and system audio: their names, and what is normal for them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Manner:
     follows: bool = False
 
     def names(self, count: int) -> tuple[str, ...]:
-        """Of the channels of a device that has so many: mic; mic-left and mic-right; mic-1, mic-2 ..."""
+        """Names of so many channels of a device: mic; mic-left and mic-right; mic-1, mic-2 ..."""
         if count == 1 or self.mix:
             return (self.channel,)
         sides = ("left", "right") if count == 2 else tuple(str(i + 1) for i in range(count))

@@ -33,7 +33,7 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What to open. rate in Hz and channels: None is as the device has it."""
+    """A device stream to open. rate in Hz and channels: None is as the device has it."""
 
     target: str
     block_ms: int

@@ -73,7 +73,7 @@ class DeviceSource:
         self._capture: Capture | None = capture
         self.name = capture.device.name
         self.origin = capture.source.name if capture.source is not None else capture.device.name
-        """What is really heard: two devices may be two names of one source."""
+        """The source behind the device: two devices may be two names of one source."""
         self.channels = manner.names(capture.channels)
         self._default = device.strip().casefold() in DEFAULT_NAMES
         # Numbers change when devices come and go.

@@ -60,7 +60,7 @@ class Backend(Protocol):
         ...
 
     def default_source(self) -> PulseSource | None:
-        """What the default is now, for a source that follows it. None where nothing can be said."""
+        """The default device now, for a source that follows it; None where it cannot be found out."""
         ...
 
 

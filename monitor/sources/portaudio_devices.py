@@ -11,11 +11,11 @@ from typing import Any, Literal
 from monitor.errors import BadInputError
 
 DEFAULT_NAMES = ("mic", "default")
-"""What stands for the default input."""
+"""The name that means the default input."""
 
 Kind = Literal["microphone", "system audio"]
 LOOPBACK = " [Loopback]"
-"""What PortAudio puts behind an output's name for its WASAPI loopback (PortAudio, pull request 672)."""
+"""The words that PortAudio puts behind an output's name for its WASAPI loopback (PortAudio, pull request 672)."""
 _CABLES = (
     "blackhole",
     "soundflower",
@@ -51,7 +51,7 @@ class InputDevice:
 
 
 def kind_of(name: str) -> Kind:
-    """What an input hears, by its name."""
+    """The kind of an input, by its name."""
     bare = name.casefold()
     system = bare.endswith(LOOPBACK.casefold()) or bare.startswith("monitor of ") or bare.startswith(_CABLES)
     return "system audio" if system else "microphone"

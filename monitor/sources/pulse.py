@@ -1,4 +1,4 @@
-"""What PulseAudio (or PipeWire in its place) says of captures and outputs: true sources, rates and channels.
+"""Asks PulseAudio (or PipeWire in its place) about captures and outputs: true sources, rates and channels.
 
 PortAudio sees none of it: behind ALSA's plug-in every device offers 32 channels and any rate, and when a source
 vanishes the server moves the capture to another one without a word.
@@ -74,7 +74,7 @@ def _list(what: str) -> list[dict[str, Any]]:
 
 
 def _ask(*words: str) -> bytes:
-    """What pactl answers, b"" without pactl or without a server."""
+    """The answer of pactl; b"" without pactl or without a server."""
     program = shutil.which("pactl")
     if program is None:
         return b""

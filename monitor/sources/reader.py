@@ -1,4 +1,4 @@
-"""What every reader of recordings is: blocks of samples at the recording's own rate, and what was wrong with it."""
+"""The protocol of readers of recordings: blocks of samples at the recording's own rate, and what was wrong."""
 
 from __future__ import annotations
 
@@ -39,6 +39,6 @@ def channel_names(count: int) -> tuple[str, ...]:
 
 
 def ended_early(heard_s: float, announced_s: float) -> Condition:
-    """What a truncated recording leaves to say."""
+    """The condition of a truncated recording."""
     detail = f"the file ends after {heard_s:.1f} s of the {announced_s:.1f} s that it announces"
     return Condition("ended early", detail, usable=True)

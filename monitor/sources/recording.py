@@ -62,7 +62,7 @@ class FileSource:
             raise
         self.channels = tuple(names[i] for i in self._rows)
         self.numbers = tuple(i + 1 for i in self._rows)
-        """Of the channels within the file, from 1."""
+        """The numbers of the channels within the file, from 1."""
         self.total_s = self._reader.total_s
 
     def chunks(self) -> Iterator[Chunk | Condition]:

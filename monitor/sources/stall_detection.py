@@ -1,4 +1,4 @@
-"""What can be told of a live capture from its blocks and a clock. Pure: times are arguments."""
+"""Finds stalls of a live capture from its blocks and a clock. Pure: times are arguments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the computer plays, on Linux: a child process records the monitor of an output, since PortAudio lists none.
+"""System audio on Linux: a child process records the monitor of an output, since PortAudio lists none.
 
 parec where PulseAudio is, or PipeWire in its place; pw-record where PipeWire is alone.
 """
@@ -76,7 +76,7 @@ class Played:
         return self._child
 
     def captures(self) -> dict[int, int]:
-        """Of the child that runs now."""
+        """The child process that runs now."""
         return pulse.captures(self._child.pid) if self._child is not None and self._child.active else {}
 
     def pulse_source(self, index: int) -> PulseSource | None:

@@ -11,7 +11,7 @@ from monitor.taps.tap_events import CallAudio
 
 
 @dataclass
-class Talk:
+class PartyAudio:
     """clock: index of the next sample that it gives, at SAMPLE_RATE since the call began."""
 
     channel: int

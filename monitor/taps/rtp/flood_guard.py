@@ -10,10 +10,10 @@ from collections import Counter, OrderedDict
 
 from monitor.captures.network import Endpoint
 
-MOST_STRANGE = 200
+MOST_UNASSIGNED = 200
 """Datagrams a second of one sender that belong to no call; then it is muted."""
-MOST_STRANGE_OF_ALL = 5000
-"""Of all senders together; the rest is not looked at."""
+MOST_UNASSIGNED_IN_ALL = 5000
+"""Datagrams a second of all senders together; the rest is not read."""
 MUTE_S = 10.0
 MOST_KNOWN = 4096
 """Senders that are remembered as muted, and by the calls that they began; beyond it the oldest is forgotten."""
@@ -24,16 +24,16 @@ Key = tuple[Endpoint, int]
 """A sender and its SSRC."""
 
 
-class Guard:
+class FloodGuard:
     """counts: of the tap, by the reason."""
 
     def __init__(self, counts: Counter[str]) -> None:
         self._counts = counts
         self._muted: OrderedDict[Endpoint | Key, float] = OrderedDict()
         self._budgets: OrderedDict[Endpoint, tuple[float, float]] = OrderedDict()
-        self._strange: Counter[Endpoint] = Counter()
+        self._unassigned: Counter[Endpoint] = Counter()
         """Datagrams of each sender in this second that belong to no call."""
-        self._second = self._strangers = 0
+        self._second = self._unassigned_in_all = 0
 
     def mute(self, who: Endpoint | Key, now: float) -> None:
         """Do not listen to a sender, or to one of its streams, for MUTE_S."""
@@ -54,19 +54,19 @@ class Guard:
             del self._muted[who]
         return False
 
-    def bearable(self, source: Endpoint, now: float) -> bool:
+    def within_limit(self, source: Endpoint, now: float) -> bool:
         """Whether a sender may say one more thing that belongs to no call."""
         if int(now) != self._second:
-            self._second, self._strangers = int(now), 0
-            self._strange.clear()
-        self._strangers += 1
-        if self._strangers > MOST_STRANGE_OF_ALL:
-            self._counts[f"more than {MOST_STRANGE_OF_ALL} datagrams a second that belong to no call"] += 1
+            self._second, self._unassigned_in_all = int(now), 0
+            self._unassigned.clear()
+        self._unassigned_in_all += 1
+        if self._unassigned_in_all > MOST_UNASSIGNED_IN_ALL:
+            self._counts[f"more than {MOST_UNASSIGNED_IN_ALL} datagrams a second that belong to no call"] += 1
             return False
-        self._strange[source] += 1
-        if self._strange[source] <= MOST_STRANGE:
+        self._unassigned[source] += 1
+        if self._unassigned[source] <= MOST_UNASSIGNED:
             return True
-        self._counts[f"more than {MOST_STRANGE} datagrams a second of a sender that belong to no call"] += 1
+        self._counts[f"more than {MOST_UNASSIGNED} datagrams a second of a sender that belong to no call"] += 1
         self.mute(source, now)
         return False
 

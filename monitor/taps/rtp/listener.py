@@ -1,4 +1,4 @@
-"""RTP over UDP: sockets for the desk (rtp_desk.py), which knows what the packets mean."""
+"""RTP over UDP: sockets for RtpSessions (sessions.py), which knows what the packets mean."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from monitor.errors import BadInputError
 from monitor.rtp.codecs import DECODERS, understood
 from monitor.rtp.payload import STATIC, USUAL, Format, read_format
 from monitor.rtp.sdp import Media, parse_sdp
-from monitor.taps.rtp.sessions import Line, RtpDesk
+from monitor.taps.rtp.sessions import Line, RtpSessions
 from monitor.taps.tap_events import CallStarted, Deliver, RefusedError
 
 LOOK_S = 0.01
@@ -26,8 +26,8 @@ LOOK_S = 0.01
 STALL_S = 0.5
 """A longer wait for a look is a stall of this machine, and no silence of the senders."""
 TICK_S, LONGEST_TICK_S, TICK_SHARE = 0.035, 0.1, 0.2
-"""Between two ticks of the desk, in which it hears what has come: so that they take no more than this share of the
-time, if that leaves them often enough. Five packets at once cost little more than one.
+"""Seconds between two calls of RtpSessions.tick(), which decodes what has come, and the share of the time that they
+may take, if that leaves them often enough. Five packets at once cost little more than one.
 """
 MOST_AT_ONCE = 2000
 """Datagrams of one socket in one look; what comes beside them waits in the system's buffer."""
@@ -102,7 +102,7 @@ def read_description(path: str) -> tuple[Media, ...]:
 
 
 @dataclass(frozen=True)
-class _Ear:
+class _BoundSocket:
     """A bound socket, and whose audio comes in there."""
 
     socket: socket.socket
@@ -122,8 +122,8 @@ class RtpListener:
             secure_by = "RTP has no secret: listen on 127.0.0.1 behind a VPN or a relay"
             check_reach("taps.rtp.listen", bound.host, secured=False, insecure=insecure, secure_by=secure_by)
         self._deliver = deliver
-        self._desk = RtpDesk(self._accept, idle_s)
-        self._ears: list[_Ear] = []
+        self._sessions = RtpSessions(self._accept, idle_s)
+        self._sockets: list[_BoundSocket] = []
         StreamResampler(8000, 1)  # The first use of libav takes a third of a second, for which no call should wait.
         self.bound: list[tuple[str, int]] = []
         self.ready = asyncio.Event()
@@ -131,7 +131,7 @@ class RtpListener:
     @property
     def counts(self) -> Counter[str]:
         """Packets that were not heard, by the reason."""
-        return self._desk.counts
+        return self._sessions.counts
 
     async def run(self) -> None:
         """Listen until cancelled."""
@@ -144,18 +144,18 @@ class RtpListener:
             while True:
                 since = time.monotonic()
                 await asyncio.sleep(LOOK_S)
-                self._desk.forgive(max(0.0, time.monotonic() - since - STALL_S))
-                for ear in self._ears:
-                    self._drain(ear)
+                self._sessions.postpone_timeouts(max(0.0, time.monotonic() - since - STALL_S))
+                for bound_socket in self._sockets:
+                    self._drain(bound_socket)
                 if (begun := time.monotonic()) >= due:
-                    self._hear()
+                    self._tick()
                     took = time.monotonic() - begun
                     due = begun + min(LONGEST_TICK_S, max(TICK_S, took / TICK_SHARE))
         finally:
-            for ear in self._ears:
-                ear.socket.close()
-            self._ears, self.bound = [], []
-            for happening in self._desk.close():
+            for bound_socket in self._sockets:
+                bound_socket.socket.close()
+            self._sockets, self.bound = [], []
+            for happening in self._sessions.close():
                 self._deliver(happening)
 
     def _bind(self, bound: Bound, party: int, port: int) -> None:
@@ -166,39 +166,39 @@ class RtpListener:
                 f"taps.rtp.listen: {bound.host}:{port} is in use, or no address of this machine",
                 "end the other program, or listen on another port",
             )
-        self._ears.append(_Ear(opened, bound.line, party))
+        self._sockets.append(_BoundSocket(opened, bound.line, party))
         taken = int(opened.getsockname()[1])
         self.bound.append((bound.host, taken))
         if taken % 2 or taken + 1 in bound.line.ports:
             return
         if (control := open_socket(bound.host, taken + 1)) is not None:
-            self._ears.append(_Ear(control, bound.line, party))
+            self._sockets.append(_BoundSocket(control, bound.line, party))
 
-    def _hear(self) -> None:
-        for happening in self._desk.tick(time.monotonic()):
+    def _tick(self) -> None:
+        for happening in self._sessions.tick(time.monotonic()):
             self._deliver(happening)
 
-    def _drain(self, ear: _Ear) -> None:
+    def _drain(self, bound_socket: _BoundSocket) -> None:
         """Hear what has come in: all at once costs a third of what asyncio's own way does, datagram by datagram."""
         now = time.monotonic()
         for _ in range(MOST_AT_ONCE):
             try:
-                data, (host, port, *_) = ear.socket.recvfrom(LONGEST_DATAGRAM + 1)
+                data, (host, port, *_) = bound_socket.socket.recvfrom(LONGEST_DATAGRAM + 1)
             except BlockingIOError:
                 return
             except OSError:
                 continue  # an ICMP message for something that was never sent
             if len(data) > LONGEST_DATAGRAM:
-                self._desk.counts[f"a datagram of more than {LONGEST_DATAGRAM} bytes"] += 1
+                self._sessions.counts[f"a datagram of more than {LONGEST_DATAGRAM} bytes"] += 1
                 continue
-            for happening in self._desk.datagram(ear.line, ear.party, data, (host, port), now):
+            for happening in self._sessions.datagram(bound_socket.line, bound_socket.party, data, (host, port), now):
                 self._deliver(happening)
 
     def _accept(self, started: CallStarted) -> bool:
         try:
             self._deliver(started)
         except RefusedError:
-            self._desk.counts["refused calls"] += 1
+            self._sessions.counts["refused calls"] += 1
             return False
         return True
 

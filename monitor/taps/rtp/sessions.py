@@ -18,8 +18,8 @@ from monitor.rtp.codecs import understood
 from monitor.rtp.packet import MalformedPacketError, RtpPacket, goodbyes, is_rtcp, parse_rtp
 from monitor.rtp.payload import SILENT, Format
 from monitor.rtp.stream import RtpStream
-from monitor.taps.rtp.flood_guard import Guard, Key
-from monitor.taps.rtp.stream_audio import RtpTalk
+from monitor.taps.rtp.flood_guard import FloodGuard, Key
+from monitor.taps.rtp.stream_audio import StreamAudio
 from monitor.taps.tap_events import CallEnded, CallStarted, Happening
 from monitor.types import SAMPLE_RATE
 
@@ -35,7 +35,7 @@ YOUNG, YOUNG_S = 25, 2.0
 MOST_WAITING = 50
 """Packets of a stream that wait for the next tick."""
 FILLED_PAUSE_S = 0.5
-"""Of a pause so much is heard as silence; over the rest the clock moves on."""
+"""So much of a pause is scored as silence; over the rest the clock moves on."""
 SUCCEEDS_AFTER_S = 0.05
 """A sender whose old SSRC was silent for so long when a new one goes on has changed it."""
 
@@ -70,10 +70,10 @@ class _Candidate:
 class _Call:
     id: str
     begun: float
-    talks: dict[Key, RtpTalk] = field(default_factory=dict)
+    talks: dict[Key, StreamAudio] = field(default_factory=dict)
 
 
-class RtpDesk:
+class RtpSessions:
     """Feed it every datagram and, now and then, the time. accept: says whether a call that starts is taken.
 
     counts: what was not heard, by its reason.
@@ -86,7 +86,7 @@ class RtpDesk:
         self._of: dict[Key, _Call] = {}
         self._candidates: OrderedDict[Key, _Candidate] = OrderedDict()
         self._refused: OrderedDict[Key, float] = OrderedDict()
-        self._guard = Guard(self.counts)
+        self._guard = FloodGuard(self.counts)
 
     def datagram(self, line: Line, party: int, data: bytes, source: Endpoint, now: float) -> Iterator[Happening]:
         """Process a datagram from a sender on the port of a party."""
@@ -100,17 +100,17 @@ class RtpDesk:
                 return
             packet = parse_rtp(data)
         except MalformedPacketError:
-            if self._guard.bearable(source, now):
+            if self._guard.within_limit(source, now):
                 self.counts["no RTP"] += 1
             return
         key = (source, packet.ssrc)
         call = self._of.get(key)
         if call is not None:
             yield from self._packet(call, call.talks[key], packet, now)
-        elif self._guard.bearable(source, now):
-            yield from self._stranger(line, party, key, packet, now)
+        elif self._guard.within_limit(source, now):
+            yield from self._unassigned(line, party, key, packet, now)
 
-    def _packet(self, call: _Call, talk: RtpTalk, packet: RtpPacket, now: float) -> Iterator[Happening]:
+    def _packet(self, call: _Call, talk: StreamAudio, packet: RtpPacket, now: float) -> Iterator[Happening]:
         """One more packet of a stream, if it has not given more audio than there is time. Heard at the next tick."""
         talk.newest = now
         talk.packets += 1
@@ -124,7 +124,7 @@ class RtpDesk:
             self._guard.mute(talk.key, now)
             yield from self._end(call, "a sender gave more audio than time passed")
 
-    def _stranger(self, line: Line, party: int, key: Key, packet: RtpPacket, now: float) -> Iterator[Happening]:
+    def _unassigned(self, line: Line, party: int, key: Key, packet: RtpPacket, now: float) -> Iterator[Happening]:
         """A packet of a stream that is in no call: perhaps it is in one now."""
         waiting = self._proven(line, party, key, packet, now)
         if not waiting:
@@ -153,7 +153,7 @@ class RtpDesk:
             if all(now - talk.newest > idle_s for talk in call.talks.values()):
                 yield from self._end(call, f"nothing came for {idle_s:g} s")
 
-    def forgive(self, seconds: float) -> None:
+    def postpone_timeouts(self, seconds: float) -> None:
         """Extend all deadlines by a time in which nothing was read; what arrived meanwhile is still processed."""
         for call in self._calls.values():
             for talk in call.talks.values():
@@ -191,7 +191,7 @@ class RtpDesk:
         talks = (talk for call in self._calls.values() for talk in call.talks.values())
         return any(t.key[0] == source and t.channel == party and now - t.newest <= SUCCEEDS_AFTER_S for t in talks)
 
-    def _call_for(self, line: Line, party: int, key: Key, now: float) -> tuple[_Call | None, RtpTalk | None]:
+    def _call_for(self, line: Line, party: int, key: Key, now: float) -> tuple[_Call | None, StreamAudio | None]:
         """A running call whose sender has changed its SSRC, with its last stream; or one that lacks this party: that
         of the same sender, else the first of the same host.
         """
@@ -227,7 +227,7 @@ class RtpDesk:
         """clock: at which the party's audio goes on, at the earliest."""
         elapsed = round((now - call.begun) * SAMPLE_RATE)
         stream = RtpStream(formats, longest_pause_s=FILLED_PAUSE_S)
-        call.talks[key] = RtpTalk(party, stream, max(elapsed, clock), key=key, newest=now, credited=now, judged=now)
+        call.talks[key] = StreamAudio(party, stream, max(elapsed, clock), key=key, newest=now, credited=now, judged=now)
         self._of[key] = call
 
     def _leave(self, source: Endpoint, ssrc: int) -> Iterator[Happening]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from monitor.rtp.sound import Sound
-from monitor.taps.party import Talk
+from monitor.taps.party import PartyAudio
 from monitor.taps.rtp.flood_guard import Key
 from monitor.taps.tap_events import CallAudio
 from monitor.types import SAMPLE_RATE
@@ -18,7 +18,7 @@ FLOOD_S = 5.0
 
 
 @dataclass
-class RtpTalk(Talk):
+class StreamAudio(PartyAudio):
     """One stream of a call. newest: when its newest packet came. credit_s: of audio that it may still give at once, as
     of credited. taken, refused: packets since judged, when it was last asked whether it floods.
     """

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from monitor.rtp.packet import RtpPacket
 from monitor.rtp.payload import Format
 from monitor.rtp.stream import RtpStream
-from monitor.taps.party import Talk
+from monitor.taps.party import PartyAudio
 from monitor.taps.tap_events import CallAudio
 from monitor.taps.websocket.formats import as_rtp, as_rtp_payload
 
@@ -36,7 +36,7 @@ class Track:
 
     def __init__(self, call: str, channel: int, form: Format, *, ordered: bool) -> None:
         self._call, self._form = call, form
-        self._talk = Talk(channel, RtpStream({0: as_rtp(form)}, 0.0 if ordered else GIVE_UP_S, FILLED_PAUSE_S))
+        self._talk = PartyAudio(channel, RtpStream({0: as_rtp(form)}, 0.0 if ordered else GIVE_UP_S, FILLED_PAUSE_S))
         self._newest: _Placed | None = None
         self._origin: int | None = None
 

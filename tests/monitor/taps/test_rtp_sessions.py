@@ -16,8 +16,8 @@ from monitor.audio import Audio
 from monitor.rtp.packet import RtpPacket
 from monitor.rtp.payload import STATIC, USUAL
 from monitor.rtp.sound import Sound
-from monitor.taps.rtp.flood_guard import CALLS_AT_ONCE, CALLS_PER_S, MOST_STRANGE, MUTE_S, Guard
-from monitor.taps.rtp.sessions import KEPT, MOST_CANDIDATES, YOUNG_S, Line, RtpDesk
+from monitor.taps.rtp.flood_guard import CALLS_AT_ONCE, CALLS_PER_S, MOST_UNASSIGNED, MUTE_S, FloodGuard
+from monitor.taps.rtp.sessions import KEPT, MOST_CANDIDATES, YOUNG_S, Line, RtpSessions
 from monitor.taps.rtp.stream_audio import CREDIT_RATE, CREDIT_S, FLOOD_S
 from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted, Happening
 from monitor.types import SAMPLE_RATE
@@ -28,14 +28,14 @@ PHONE, OTHER = ("192.0.2.1", 40_000), ("192.0.2.2", 50_000)
 IDLE_S = 5.0
 
 
-class Desk:
-    """A desk, what it was asked to take, and what it said."""
+class Sessions:
+    """A rtp, what it was asked to take, and what it said."""
 
     def __init__(self, takes: bool = True, line: Line = ONE) -> None:
         self.started: list[CallStarted] = []
         self.said: list[Happening] = []
         self.takes, self.line = takes, line
-        self.desk = RtpDesk(self._accept, IDLE_S)
+        self.sessions = RtpSessions(self._accept, IDLE_S)
 
     def _accept(self, started: CallStarted) -> bool:
         self.started.append(started)
@@ -47,13 +47,13 @@ class Desk:
         """Packets every 20 ms from that time on; returns the time after the last."""
         for packet in some:
             data = packed(replace(packet, ssrc=ssrc))
-            self.said += self.desk.datagram(self.line, party, data, source, at)
-            self.said += self.desk.tick(at)
+            self.said += self.sessions.datagram(self.line, party, data, source, at)
+            self.said += self.sessions.tick(at)
             at += 0.02
         return at
 
     def wait(self, until: float) -> None:
-        self.said += self.desk.tick(until)
+        self.said += self.sessions.tick(until)
 
     def audio(self, channel: int = 0) -> Audio:
         """What was heard of a channel, holes and pauses as silence, from the start of its call."""
@@ -82,263 +82,263 @@ def bye(ssrc: int = 1) -> bytes:
 
 
 def test_a_call_is_heard_from_its_first_packet_to_its_goodbye() -> None:
-    desk = Desk()
+    rtp = Sessions()
     whole, sending = spoken()
-    desk.hear(sending)
-    assert [s.parties for s in desk.started] == [("party",)]
-    assert desk.started[0].details["from"] == "192.0.2.1:40000"
-    desk.said += desk.desk.datagram(ONE, 0, bye(), ("192.0.2.1", 40_001), 2.0)
-    assert desk.ended == ["the sender said BYE"]
-    heard = desk.audio()
+    rtp.hear(sending)
+    assert [s.parties for s in rtp.started] == [("party",)]
+    assert rtp.started[0].details["from"] == "192.0.2.1:40000"
+    rtp.said += rtp.sessions.datagram(ONE, 0, bye(), ("192.0.2.1", 40_001), 2.0)
+    assert rtp.ended == ["the sender said BYE"]
+    heard = rtp.audio()
     assert len(heard) == len(sending) * 320
     assert max(np.corrcoef(heard[d:], whole[: len(heard) - d])[0, 1] for d in range(300)) > 0.999
 
 
 def test_what_is_no_stream_opens_no_call() -> None:
-    desk = Desk()
+    rtp = Sessions()
     _, sending = spoken()
     for number, packet in enumerate(sending[:50]):
-        desk.hear([packet], ssrc=number)
-    desk.hear([replace(p, payload_type=101) for p in sending[:10]], ssrc=99)
-    desk.hear([replace(p, payload_type=120) for p in sending[:10]], ssrc=98)
-    desk.said += desk.desk.datagram(ONE, 0, b"GET / HTTP/1.1", PHONE, 0.0)
-    assert not desk.started
-    assert not desk.said
-    assert desk.desk.counts == {"payload type 120, which taps.rtp.payload_types does not name": 10, "no RTP": 1}
+        rtp.hear([packet], ssrc=number)
+    rtp.hear([replace(p, payload_type=101) for p in sending[:10]], ssrc=99)
+    rtp.hear([replace(p, payload_type=120) for p in sending[:10]], ssrc=98)
+    rtp.said += rtp.sessions.datagram(ONE, 0, b"GET / HTTP/1.1", PHONE, 0.0)
+    assert not rtp.started
+    assert not rtp.said
+    assert rtp.sessions.counts == {"payload type 120, which taps.rtp.payload_types does not name": 10, "no RTP": 1}
 
 
 def test_telephone_events_of_another_ssrc_are_not_a_call() -> None:
-    desk = Desk()
+    rtp = Sessions()
     _, sending = spoken()
     events = packets(101, [b"\x05\x0a\x00\xa0"] * 10, 160)
     for i, packet in enumerate(sending):
-        at = desk.hear([packet], at=i * 0.02)
-        desk.hear(events[i : i + 1], ssrc=77, at=at)
-    assert len(desk.started) == 1
+        at = rtp.hear([packet], at=i * 0.02)
+        rtp.hear(events[i : i + 1], ssrc=77, at=at)
+    assert len(rtp.started) == 1
 
 
 def test_a_sender_that_changes_its_ssrc_stays_in_its_call() -> None:
-    desk = Desk()
+    rtp = Sessions()
     _, sending = spoken()
-    at = desk.hear(sending[:50])
-    desk.hear(sending[:50], at=at + 0.1, ssrc=2)
-    assert len(desk.started) == 1
-    assert len({a.call for a in desk.said if isinstance(a, CallAudio)}) == 1
-    assert 2.0 <= len(desk.audio()) / SAMPLE_RATE <= 2.2
+    at = rtp.hear(sending[:50])
+    rtp.hear(sending[:50], at=at + 0.1, ssrc=2)
+    assert len(rtp.started) == 1
+    assert len({a.call for a in rtp.said if isinstance(a, CallAudio)}) == 1
+    assert 2.0 <= len(rtp.audio()) / SAMPLE_RATE <= 2.2
 
 
 def test_a_sender_that_changes_its_ssrc_without_a_pause_stays_in_its_call() -> None:
-    desk = Desk()
+    rtp = Sessions()
     _, sending = spoken()
-    at = desk.hear(sending[:50])
-    desk.hear(sending[50:], at=at, ssrc=2)
-    assert len(desk.started) == 1
-    assert 0 <= 100 * 320 - len(desk.audio()) < 320, "not a packet is lost, and the resampler holds some"
+    at = rtp.hear(sending[:50])
+    rtp.hear(sending[50:], at=at, ssrc=2)
+    assert len(rtp.started) == 1
+    assert 0 <= 100 * 320 - len(rtp.audio()) < 320, "not a packet is lost, and the resampler holds some"
 
 
 def test_two_senders_from_one_port_at_a_time_are_two_calls() -> None:
-    desk = Desk()
+    rtp = Sessions()
     _, sending = spoken()
     for i, packet in enumerate(sending[:20]):
-        desk.hear([packet], at=i * 0.02)
-        desk.hear([packet], at=i * 0.02 + 0.001, ssrc=2)
-    assert len(desk.started) == 2
+        rtp.hear([packet], at=i * 0.02)
+        rtp.hear([packet], at=i * 0.02 + 0.001, ssrc=2)
+    assert len(rtp.started) == 2
 
 
 def test_two_ports_are_the_two_parties_of_a_call() -> None:
-    desk = Desk(line=TWO)
+    rtp = Sessions(line=TWO)
     _, sending = spoken()
     for i, packet in enumerate(sending):
-        desk.hear([packet], at=i * 0.02)
+        rtp.hear([packet], at=i * 0.02)
         if i >= 50:
-            desk.hear([packet], (PHONE[0], 40_002), party=1, at=i * 0.02, ssrc=9)
-    assert [s.parties for s in desk.started] == [("caller", "callee")]
-    assert not desk.audio(1)[: SAMPLE_RATE - 1600].any(), "the second party begins a second later"
-    assert desk.audio(1)[SAMPLE_RATE + 640 :].any()
-    desk.said += desk.desk.datagram(TWO, 0, bye(), PHONE, 2.0)
-    assert not desk.ended
-    desk.said += desk.desk.datagram(TWO, 1, bye(9), PHONE, 2.0)
-    assert desk.ended == ["the sender said BYE"]
+            rtp.hear([packet], (PHONE[0], 40_002), party=1, at=i * 0.02, ssrc=9)
+    assert [s.parties for s in rtp.started] == [("caller", "callee")]
+    assert not rtp.audio(1)[: SAMPLE_RATE - 1600].any(), "the second party begins a second later"
+    assert rtp.audio(1)[SAMPLE_RATE + 640 :].any()
+    rtp.said += rtp.sessions.datagram(TWO, 0, bye(), PHONE, 2.0)
+    assert not rtp.ended
+    rtp.said += rtp.sessions.datagram(TWO, 1, bye(9), PHONE, 2.0)
+    assert rtp.ended == ["the sender said BYE"]
 
 
 def test_another_host_is_another_call_even_on_the_same_two_ports() -> None:
-    desk = Desk(line=TWO)
+    rtp = Sessions(line=TWO)
     _, sending = spoken()
-    desk.hear(sending[:5])
-    desk.hear(sending[:5], OTHER, party=1)
-    assert len(desk.started) == 2
+    rtp.hear(sending[:5])
+    rtp.hear(sending[:5], OTHER, party=1)
+    assert len(rtp.started) == 2
 
 
 def test_a_goodbye_from_elsewhere_ends_nothing() -> None:
-    desk = Desk()
-    desk.hear(spoken()[1])
-    desk.said += desk.desk.datagram(ONE, 0, bye(), OTHER, 2.0)
-    assert not desk.ended
+    rtp = Sessions()
+    rtp.hear(spoken()[1])
+    rtp.said += rtp.sessions.datagram(ONE, 0, bye(), OTHER, 2.0)
+    assert not rtp.ended
 
 
 def test_what_is_lost_is_said_and_given_up_in_time() -> None:
-    desk = Desk()
+    rtp = Sessions()
     _, sending = spoken()
-    at = desk.hear([*sending[:40], *sending[45:48]])
-    assert not desk.lost().any()
-    desk.wait(at + 0.2)
-    assert 5 * 320 <= desk.lost().sum() <= 5 * 320 + 300, "five packets, and what the resampler spreads"
-    concealed = sum(int(a.concealed.sum()) for a in desk.said if isinstance(a, CallAudio) and a.concealed is not None)
+    at = rtp.hear([*sending[:40], *sending[45:48]])
+    assert not rtp.lost().any()
+    rtp.wait(at + 0.2)
+    assert 5 * 320 <= rtp.lost().sum() <= 5 * 320 + 300, "five packets, and what the resampler spreads"
+    concealed = sum(int(a.concealed.sum()) for a in rtp.said if isinstance(a, CallAudio) and a.concealed is not None)
     assert 2 * 320 < concealed <= 3 * 320, "60 ms of them are concealed"
 
 
 def test_a_long_pause_moves_the_clock_and_is_not_heard() -> None:
-    desk = Desk()
+    rtp = Sessions()
     _, sending = spoken()
-    at = desk.hear(sending[:50])
+    at = rtp.hear(sending[:50])
     later = [replace(p, timestamp=p.timestamp + 4 * 8000 & 0xFFFF_FFFF) for p in sending[50:60]]
-    desk.hear(later, at=at + 4.0)
-    after = [a for a in desk.said if isinstance(a, CallAudio)]
+    rtp.hear(later, at=at + 4.0)
+    after = [a for a in rtp.said if isinstance(a, CallAudio)]
     assert sum(a.quiet for a in after) == 1
     assert sum(len(a.samples) for a in after) < 2.0 * SAMPLE_RATE
-    assert abs(len(desk.audio()) / SAMPLE_RATE - 5.18) < 0.05
+    assert abs(len(rtp.audio()) / SAMPLE_RATE - 5.18) < 0.05
 
 
 def test_a_call_from_which_nothing_comes_ends() -> None:
-    desk = Desk()
-    at = desk.hear(spoken()[1])
-    desk.wait(at + IDLE_S - 0.1)
-    assert not desk.ended
-    desk.wait(at + IDLE_S + 0.1)
-    assert desk.ended == ["nothing came for 5 s"]
-    desk.hear(spoken()[1], at=at + 10)
-    assert len(desk.started) == 2, "it may call again"
+    rtp = Sessions()
+    at = rtp.hear(spoken()[1])
+    rtp.wait(at + IDLE_S - 0.1)
+    assert not rtp.ended
+    rtp.wait(at + IDLE_S + 0.1)
+    assert rtp.ended == ["nothing came for 5 s"]
+    rtp.hear(spoken()[1], at=at + 10)
+    assert len(rtp.started) == 2, "it may call again"
 
 
 def test_a_call_that_is_not_taken_is_asked_about_once_in_a_while() -> None:
-    desk = Desk(takes=False)
+    rtp = Sessions(takes=False)
     _, sending = spoken()
-    at = desk.hear(sending)
-    assert len(desk.started) == 1
-    assert not desk.said
-    assert desk.desk.counts["of a refused call"] == len(sending) - 2
-    desk.hear(sending, at=at + IDLE_S)
-    assert len(desk.started) == 2
+    at = rtp.hear(sending)
+    assert len(rtp.started) == 1
+    assert not rtp.said
+    assert rtp.sessions.counts["of a refused call"] == len(sending) - 2
+    rtp.hear(sending, at=at + IDLE_S)
+    assert len(rtp.started) == 2
 
 
 def test_the_first_packets_of_a_call_are_heard_though_all_of_them_were_overtaken() -> None:
-    desk = Desk()
+    rtp = Sessions()
     whole, sending = spoken()
-    desk.hear([sending[i] for i in (3, 1, 5, 2, 0, 4)] + sending[6:])
-    desk.wait(60.0)
-    assert abs(len(desk.audio()) - len(sending) * 320) <= 1
-    assert np.corrcoef(whole[: len(desk.audio())], desk.audio())[0, 1] > 0.99
+    rtp.hear([sending[i] for i in (3, 1, 5, 2, 0, 4)] + sending[6:])
+    rtp.wait(60.0)
+    assert abs(len(rtp.audio()) - len(sending) * 320) <= 1
+    assert np.corrcoef(whole[: len(rtp.audio())], rtp.audio())[0, 1] > 0.99
 
 
 def test_strangers_are_forgotten_before_they_fill_the_memory() -> None:
-    desk = Desk()
+    rtp = Sessions()
     data = packed(spoken()[1][0])
     for number in range(2 * MOST_CANDIDATES):
-        desk.said += desk.desk.datagram(ONE, 0, data, (f"192.0.2.{number % 50}", number), number / 4000)
+        rtp.said += rtp.sessions.datagram(ONE, 0, data, (f"192.0.2.{number % 50}", number), number / 4000)
     for number in range(40):
         apart = packed(replace(spoken()[1][0], sequence=100 * number))
-        desk.said += desk.desk.datagram(ONE, 0, apart, PHONE, 2.0)
-    assert len(desk.desk._candidates) == MOST_CANDIDATES
-    assert max(len(candidate.packets) for candidate in desk.desk._candidates.values()) == KEPT
-    assert not desk.said
+        rtp.said += rtp.sessions.datagram(ONE, 0, apart, PHONE, 2.0)
+    assert len(rtp.sessions._candidates) == MOST_CANDIDATES
+    assert max(len(candidate.packets) for candidate in rtp.sessions._candidates.values()) == KEPT
+    assert not rtp.said
 
 
 @pytest.mark.parametrize(("kind", "encoder"), [(8, "pcm_alaw"), (9, "g722"), (96, "libopus"), (97, "pcm_s16be")])
 def test_every_codec_is_heard(kind: int, encoder: str) -> None:
-    desk = Desk(line=TWO)
+    rtp = Sessions(line=TWO)
     _, sending = spoken(kind, encoder)
-    desk.hear(sending)
-    assert abs(len(desk.audio()) / SAMPLE_RATE - len(sending) * 0.02) < 0.05
-    assert desk.audio().std() > 0.01
+    rtp.hear(sending)
+    assert abs(len(rtp.audio()) / SAMPLE_RATE - len(sending) * 0.02) < 0.05
+    assert rtp.audio().std() > 0.01
 
 
-def flood(desk: Desk, begin: float, seconds: float, ssrc: int = 1) -> None:
+def flood(rtp: Sessions, begin: float, seconds: float, ssrc: int = 1) -> None:
     """Packets of a second each, every 20 ms."""
     packet = replace(spoken(seconds=0.1)[1][0], payload=bytes(8000), ssrc=ssrc)
     for i in range(round(seconds * 50)):
         more = replace(packet, sequence=i, timestamp=i * 8000)
-        desk.said += desk.desk.datagram(ONE, 0, packed(more), PHONE, begin + i * 0.02)
-        desk.said += desk.desk.tick(begin + i * 0.02)
+        rtp.said += rtp.sessions.datagram(ONE, 0, packed(more), PHONE, begin + i * 0.02)
+        rtp.said += rtp.sessions.tick(begin + i * 0.02)
 
 
 def test_a_stream_that_gives_more_audio_than_time_passes_is_bounded_and_an_honest_one_is_not() -> None:
-    desk = Desk()
-    flood(desk, 0.0, FLOOD_S - 1)
-    seconds = sum(len(h.samples) for h in desk.said if isinstance(h, CallAudio)) / SAMPLE_RATE
+    rtp = Sessions()
+    flood(rtp, 0.0, FLOOD_S - 1)
+    seconds = sum(len(h.samples) for h in rtp.said if isinstance(h, CallAudio)) / SAMPLE_RATE
     assert seconds < CREDIT_S + CREDIT_RATE * FLOOD_S + 2
-    assert desk.desk.counts["of a stream that gives more audio than time passes"] > 150
-    assert not desk.ended
-    honest = Desk()
+    assert rtp.sessions.counts["of a stream that gives more audio than time passes"] > 150
+    assert not rtp.ended
+    honest = Sessions()
     _, sending = spoken()
     for i in range(5):
         honest.hear([replace(p, sequence=i * 100 + n) for n, p in enumerate(sending)], at=i * 2.0)
-    assert not honest.desk.counts
+    assert not honest.rtp.counts
 
 
 def test_a_stream_that_goes_on_flooding_loses_its_call_and_is_muted_and_its_neighbour_is_heard() -> None:
-    desk = Desk()
+    rtp = Sessions()
     _, sending = spoken()
-    desk.hear(sending[:10], ssrc=2)
-    flood(desk, 0.2, FLOOD_S + 2)
-    assert desk.ended == ["a sender gave more audio than time passed"]
-    assert desk.desk.counts["of a sender that is muted, because it flooded"] > 50
-    before = len(desk.said)
-    desk.hear(sending[10:20], ssrc=2, at=0.3 + FLOOD_S)
-    assert len(desk.said) > before, "another stream of the same sender goes on"
-    desk.hear(sending, at=FLOOD_S + 3 + MUTE_S)
-    assert len(desk.started) == 3, "it may call again"
+    rtp.hear(sending[:10], ssrc=2)
+    flood(rtp, 0.2, FLOOD_S + 2)
+    assert rtp.ended == ["a sender gave more audio than time passed"]
+    assert rtp.sessions.counts["of a sender that is muted, because it flooded"] > 50
+    before = len(rtp.said)
+    rtp.hear(sending[10:20], ssrc=2, at=0.3 + FLOOD_S)
+    assert len(rtp.said) > before, "another stream of the same sender goes on"
+    rtp.hear(sending, at=FLOOD_S + 3 + MUTE_S)
+    assert len(rtp.started) == 3, "it may call again"
 
 
 def test_a_burst_after_a_network_stood_still_is_heard() -> None:
-    desk = Desk()
+    rtp = Sessions()
     _, sending = spoken()
-    at = desk.hear(sending[:20])
+    at = rtp.hear(sending[:20])
     for packet in sending[20:]:
-        desk.said += desk.desk.datagram(ONE, 0, packed(replace(packet, ssrc=1)), PHONE, at + 1.6)
-    desk.wait(at + 1.6)
-    assert not desk.desk.counts
-    assert abs(len(desk.audio()) / SAMPLE_RATE - 2.0) < 0.05
+        rtp.said += rtp.sessions.datagram(ONE, 0, packed(replace(packet, ssrc=1)), PHONE, at + 1.6)
+    rtp.wait(at + 1.6)
+    assert not rtp.sessions.counts
+    assert abs(len(rtp.audio()) / SAMPLE_RATE - 2.0) < 0.05
 
 
 def test_a_sender_can_say_only_so_much_that_belongs_to_no_call_and_others_are_heard() -> None:
-    desk = Desk()
+    rtp = Sessions()
     data = packed(spoken()[1][0])
-    for number in range(5 * MOST_STRANGE):
-        desk.said += desk.desk.datagram(ONE, 0, data[:8] + number.to_bytes(4, "big") + data[12:], OTHER, 0.5)
-    assert len(desk.desk._candidates) == MOST_STRANGE
-    assert desk.desk.counts["of a sender that is muted, because it flooded"] == 4 * MOST_STRANGE - 1
-    desk.hear(spoken()[1], (OTHER[0], 50_002), at=0.5)
-    assert len(desk.started) == 1, "another sender of the same host is heard"
+    for number in range(5 * MOST_UNASSIGNED):
+        rtp.said += rtp.sessions.datagram(ONE, 0, data[:8] + number.to_bytes(4, "big") + data[12:], OTHER, 0.5)
+    assert len(rtp.sessions._candidates) == MOST_UNASSIGNED
+    assert rtp.sessions.counts["of a sender that is muted, because it flooded"] == 4 * MOST_UNASSIGNED - 1
+    rtp.hear(spoken()[1], (OTHER[0], 50_002), at=0.5)
+    assert len(rtp.started) == 1, "another sender of the same host is heard"
 
 
 def test_a_sender_whose_call_goes_on_is_heard_whatever_else_it_sends() -> None:
-    desk = Desk()
+    rtp = Sessions()
     _, sending = spoken()
-    at = desk.hear(sending[:20])
-    for _ in range(2 * MOST_STRANGE):
-        desk.said += desk.desk.datagram(ONE, 0, b"GET / HTTP/1.1", PHONE, at)
-    before = len(desk.said)
-    desk.hear(sending[20:30], at=at)
-    assert len(desk.said) > before
+    at = rtp.hear(sending[:20])
+    for _ in range(2 * MOST_UNASSIGNED):
+        rtp.said += rtp.sessions.datagram(ONE, 0, b"GET / HTTP/1.1", PHONE, at)
+    before = len(rtp.said)
+    rtp.hear(sending[20:30], at=at)
+    assert len(rtp.said) > before
 
 
 def test_a_sender_cannot_begin_call_after_call() -> None:
-    guard = Guard(Counter())
+    guard = FloodGuard(Counter())
     begun = sum(guard.may_begin(PHONE, 0.1 * i) for i in range(1000))
     assert begun == pytest.approx(CALLS_AT_ONCE + 100 * CALLS_PER_S, abs=2)
     assert guard.may_begin((PHONE[0], 40_008), 100.0), "another sender of the same host may"
 
 
 def test_a_call_is_not_idle_while_nobody_listened() -> None:
-    desk = Desk()
-    at = desk.hear(spoken()[1])
-    desk.desk.forgive(IDLE_S)
-    desk.wait(at + IDLE_S + 1)
-    assert not desk.ended
+    rtp = Sessions()
+    at = rtp.hear(spoken()[1])
+    rtp.sessions.postpone_timeouts(IDLE_S)
+    rtp.wait(at + IDLE_S + 1)
+    assert not rtp.ended
 
 
 def test_a_call_of_two_packets_soon_makes_room() -> None:
-    desk = Desk()
-    at = desk.hear(spoken()[1][:2])
-    desk.wait(at + YOUNG_S + 0.1)
-    assert desk.ended == ["nothing came for 2 s"]
+    rtp = Sessions()
+    at = rtp.hear(spoken()[1][:2])
+    rtp.wait(at + YOUNG_S + 0.1)
+    assert rtp.ended == ["nothing came for 2 s"]
