@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from monitor.captures.captured_call import CapturedCall, Leg, Part
 from monitor.captures.dialogues import CALLER, OTHER, Announced, Dialogue
 from monitor.captures.looks import OPUS, Look, look
 from monitor.captures.network import Endpoint, endpoints
 from monitor.captures.scan import LEAST_PACKETS, Scan
 from monitor.captures.spool import SPLIT_S, Span, StreamLog
-from monitor.rtp.codecs import understood
+from monitor.captures.srtp import fitting_key
 from monitor.rtp.payload import SILENT, STATIC, USUAL, Format
 
 EARLY_S, LATE_S = 2.0, 5.0
@@ -26,58 +27,6 @@ TOGETHER_S = 2.0
 _GOES_ON = 50
 VIDEO = frozenset({25, 26, 28, 31, 32, 33, 34})
 """Payload types of video (RFC 3551, table 5)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Packets of a stream from begin to end, seconds since 1970. spans: when there were any. encrypted: SRTP."""
-
-    log: StreamLog
-    begin: float
-    end: float
-    spans: tuple[Span, ...]
-    formats: Mapping[int, Format]
-    encrypted: bool = False
-
-    @property
-    def flow(self) -> tuple[Endpoint, Endpoint]:
-        """Source and target."""
-        return endpoints(self.log.ends)
-
-    @property
-    def packets(self) -> int:
-        return sum(span.packets for span in self.spans)
-
-    @property
-    def audible(self) -> bool:
-        """Whether any of its packets can be decoded."""
-        formats = [self.formats.get(kind) for kind in self.log.kinds]
-        return not self.encrypted and any(f and understood(f) and f.encoding not in SILENT for f in formats)
-
-
-@dataclass(frozen=True, slots=True)
-class Leg:
-    """What one party of a call says. name: of the party, or its address. parts: by their beginning."""
-
-    name: str
-    parts: tuple[Part, ...]
-
-    @property
-    def audible(self) -> bool:
-        """Whether anything of it can be decoded."""
-        return any(part.audible for part in self.parts)
-
-
-@dataclass(frozen=True, slots=True)
-class CapturedCall:
-    """begun, ended: time of the first and the last packet of its audio, seconds since 1970. parties: caller and callee
-    as SIP names them, "" where it does not.
-    """
-
-    legs: tuple[Leg, ...]
-    begun: float
-    ended: float
-    parties: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +101,17 @@ def _announced_parts(
         both = into is not None and out_of is not None and bool(into.media.keys and out_of.media.keys)
         encrypted = first.media.encrypted or both or log.ends in found.keyed
         speaker = OTHER[into.by] if into is not None else first.by
-        parts = [replace(part, formats=formats, encrypted=encrypted) for part in _cut(whole, begin, end)]
+        key = fitting_key(log, found.spool, _keys(announced, dialogue, speaker)) if encrypted else ""
+        closed = encrypted and not key
+        parts = [replace(p, formats=formats, encrypted=closed, key=key) for p in _cut(whole, begin, end)]
         said += [(part, dialogue, speaker) for part in parts]
     return said, rest + _cut(whole, free_from, float("inf"))
+
+
+def _keys(announced: Mapping[Endpoint, Sequence[Announced]], dialogue: Dialogue, speaker: str) -> list[str]:
+    """The keys of what a party sends, which stand in its own descriptions (RFC 4568, section 6.1)."""
+    said = (a for some in announced.values() for a in some if a.dialogue is dialogue and a.by == speaker)
+    return list(dict.fromkeys(key for a in said for key in a.media.keys))
 
 
 def _newest(announced: Sequence[Announced], dialogue: Dialogue) -> Announced | None:
@@ -162,7 +119,7 @@ def _newest(announced: Sequence[Announced], dialogue: Dialogue) -> Announced | N
 
 
 def _cut(part: Part, begin: float, end: float) -> list[Part]:
-    """What of a part lies between two moments: none, or one."""
+    """A part between two moments: none, or one."""
     spans = []
     for span in part.spans:
         inside = min(end, span.end) - max(begin, span.begin)

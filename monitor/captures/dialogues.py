@@ -59,7 +59,7 @@ class Dialogues:
         self._kept.append((at, self.messages, message, source))
 
     def announced(self) -> dict[Endpoint, list[Announced]]:
-        """What was announced of each end, oldest first."""
+        """The announcements of each end, oldest first."""
         dialogues: dict[str, Dialogue] = {}
         found: dict[Endpoint, list[Announced]] = {}
         for at, _, message, source in sorted(self._kept, key=lambda kept: kept[:2]):
@@ -81,8 +81,8 @@ class Dialogues:
 
 
 def _author(message: SipMessage, dialogue: Dialogue) -> str:
-    """Who wrote the description in a message: whom From names in a request, whom To names in a response. By name, and
-    where both parties have the same, by tag.
+    """The party that wrote the description in a message: that of From in a request, that of To in a response. Told by
+    name, and where both parties have the same, by tag.
     """
     name, tag = message.caller, message.from_tag
     if not message.request:

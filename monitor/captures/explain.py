@@ -1,4 +1,4 @@
-"""What of a capture is not scored, and why, in words."""
+"""Says in words what of a capture is not scored, and why."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from monitor.captures.calls import CapturedCall, FoundCalls, Leg, Part
+from monitor.captures.calls import FoundCalls
+from monitor.captures.captured_call import CapturedCall, Leg, Part
 from monitor.captures.network import endpoints
 from monitor.captures.scan import Scan
 from monitor.rtp.codecs import DECODERS, understood
@@ -14,7 +15,10 @@ from monitor.rtp.payload import REDUNDANT, SILENT
 
 CUT_SHORT = "capture whole packets, with tcpdump -s 0"
 ENCRYPTED = "encrypted (SRTP)"
-NO_KEYS = "it cannot be heard without its keys: capture behind the gateway"
+NO_KEYS = (
+    "it cannot be scored without its keys: capture the SIP that holds them (a=crypto) and install pylibsrtp, "
+    "or capture behind the gateway"
+)
 _MOST_NAMED = 8
 
 
@@ -31,7 +35,7 @@ class Unscored:
 
 
 def unscored(leg: Leg) -> list[Unscored]:
-    """What of a leg is not scored, by the reason."""
+    """The packets of a leg that are not scored, by the reason."""
     found: Counter[str] = Counter()
     total = 0
     for part in leg.parts:
@@ -54,7 +58,7 @@ def _of_part(part: Part) -> Iterator[str]:
 
 
 def names(found: FoundCalls) -> list[str]:
-    """What is in no call that is scored: other calls, and streams that nothing describes."""
+    """Calls that cannot be scored, and streams that nothing describes, one a line."""
     lines = []
     for call in found.silent:
         reasons = sorted({str(item) for leg in call.legs for item in unscored(leg)})

@@ -78,7 +78,7 @@ class Frames:
         return self._typed(int.from_bytes(data[12:14]), data, 14)
 
     def _typed(self, kind: int, data: bytes, at: int) -> Found | None:
-        """What stands behind an Ethertype, at that place."""
+        """Read what follows an Ethertype, at that place."""
         while kind in VLANS:
             kind, at = int.from_bytes(data[at + 2 : at + 4]), at + 4
         if kind < 0x600:  # a length: IEEE 802.2, mostly spanning tree

@@ -1,15 +1,16 @@
-"""What one party of a captured call says, from its packets to samples on the clock of the call."""
+"""The audio of one party of a captured call: from its packets to samples on the clock of the call."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from monitor.audio import Audio
 from monitor.captures.spool import PacketReader, Spool
+from monitor.captures.srtp import Decryption
 from monitor.captures.timeline import Track, Window, windows
 from monitor.rtp.jitter import MAX_DROPOUT
 from monitor.rtp.sound import Sound
@@ -28,7 +29,7 @@ class LegAudio:
 
     def __init__(self, tracks: Sequence[Track], spool: Spool) -> None:
         self._windows, self.left_out = windows(tracks)
-        self._readers = {id(track): PacketReader(spool) for track in tracks}
+        self._readers = {id(track): PacketReader(spool, _decryption(track)) for track in tracks}
         self._pieces = self._all()
         self._held: deque[tuple[int, Sound]] = deque()
         """Index of its first sample, and sound, in order; they do not overlap."""
@@ -93,6 +94,10 @@ class LegAudio:
         sound = stream.finish()
         if len(sound):
             yield position + stream.skipped - skipped, sound
+
+
+def _decryption(track: Track) -> Callable[[bytes], bytes | None] | None:
+    return Decryption(track.part.key).decrypt if track.part.key else None
 
 
 def _lost_between(before: Window | None, window: Window) -> int:

@@ -1,4 +1,4 @@
-"""What a stream is that nothing announces, by the look of its first packets."""
+"""Tells from its first packets what a stream is that nothing announces."""
 
 from __future__ import annotations
 

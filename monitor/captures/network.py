@@ -40,7 +40,7 @@ class Segment(NamedTuple):
 
 
 class IpPacket(NamedTuple):
-    """What an IP packet carries. addresses: source and target, 8 bytes or 32. missing: bytes cut off at its end."""
+    """The payload of an IP packet. addresses: source and target, 8 bytes or 32. missing: bytes cut off at its end."""
 
     protocol: int
     addresses: bytes
@@ -64,7 +64,7 @@ class Network:
         self._open: OrderedDict[tuple[bytes, int, int], _Fragments] = OrderedDict()
 
     def packet(self, data: bytes) -> IpPacket | None:
-        """What a packet carries, once it is whole; None for a fragment that waits, or for what is no IP."""
+        """The payload of a packet, once it is whole; None for a fragment that waits, and for what is no IP."""
         version = data[0] >> 4 if data else 0
         if version == 4 and len(data) >= 20:
             return self._four(data)

@@ -15,14 +15,14 @@ from monitor.captures.sip_streams import SipStreams
 from monitor.captures.spool import ENTRY_BYTES, MOST_BUFFERED, PAGE, Spool, StreamLog
 
 LEAST_PACKETS = 10
-"""Of a stream that nothing announces before it counts as RTP."""
+"""A stream that nothing announces needs so many to count as RTP."""
 MOST_CANDIDATES = 20_000
 """Streams of fewer packets that are remembered; beyond it the oldest is forgotten, and counted."""
 MOST_ENCRYPTED = 10_000
 
 
 class Scan:
-    """What was found in a capture. logs: by ends and SSRC. counts: packets that are neither RTP nor SIP, by their kind.
+    """The contents of a capture. logs: by ends and SSRC. counts: packets that are neither RTP nor SIP, by their kind.
     keyed: flows, as ends, on which keys for SRTP were agreed by DTLS. cut_off: why the file ends early, or "".
     """
 
@@ -124,7 +124,7 @@ DTLS = "DTLS (keys of encrypted audio)"
 
 
 def kind_of(item: Datagram) -> str:
-    """What a datagram is that is neither RTP nor SIP, by its look (RFC 7983) or its port."""
+    """Name a datagram that is neither RTP nor SIP, by its look (RFC 7983) or its port."""
     data, ports = item.data, (int.from_bytes(item.ends[-4:-2]), int.from_bytes(item.ends[-2:]))
     first = data[0] if data else 0
     if len(data) >= 8 and first & 0xC0 == 0x80 and 192 <= data[1] <= 223:

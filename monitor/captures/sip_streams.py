@@ -73,7 +73,7 @@ class _Stream:
         self._bytes = bytearray()
         self._begun = self._websocket = False
         self._message = bytearray()
-        """Of a WebSocket message, the frames so far."""
+        """The frames so far of a WebSocket message."""
 
     def take(self, segment: Segment, counts: Counter[str]) -> Iterator[bytes]:
         ahead = (segment.sequence - self._turn + 0x8000_0000 & 0xFFFF_FFFF) - 0x8000_0000

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import tempfile
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, cast
 
@@ -181,10 +181,12 @@ def index(log: StreamLog, spool: Spool) -> PacketIndex:
 
 
 class PacketReader:
-    """Reads packets one after the other; those that lie together cost one read."""
+    """Reads packets one after the other; those that lie together cost one read. decrypt: what is to be done to each
+    first; it gives None for a packet that cannot be decrypted, whose audio is then missing.
+    """
 
-    def __init__(self, spool: Spool) -> None:
-        self._spool = spool
+    def __init__(self, spool: Spool, decrypt: Callable[[bytes], bytes | None] | None = None) -> None:
+        self._spool, self._decrypt = spool, decrypt
         self._begin, self._held = 0, b""
 
     def read(self, place: int, length: int, missing: int) -> RtpPacket | None:
@@ -193,7 +195,11 @@ class PacketReader:
         if at < 0 or at + length > len(self._held):
             self._begin, self._held = place, self._spool.read(place, max(length, _READ_AHEAD))
             at = 0
+        data = self._held[at : at + length]
+        if self._decrypt is not None and not missing:
+            plain = self._decrypt(data)
+            data, missing = (data, 1) if plain is None else (plain, 0)
         try:
-            return parse_rtp(self._held[at : at + length], missing)
+            return parse_rtp(data, missing)
         except MalformedPacketError:
             return None

@@ -13,11 +13,11 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.captures.calls import Part
+from monitor.captures.captured_call import Part
 from monitor.captures.spool import SPLIT_S, PacketIndex, Spool, index
 
 LONGEST_GAP_S = 120.0
-"""Of a longer stretch without any packet of a call the rest is left out: the clock jumped, or the call was on hold."""
+"""A longer stretch without any packet of a call is shortened to this: the clock jumped, or the call was on hold."""
 JOIN_S = 0.5
 """Windows of a stream that are not further apart are one."""
 

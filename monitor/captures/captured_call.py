@@ -1,0 +1,66 @@
+"""A call of a capture as values: its parties, and which packets of which streams are theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from monitor.captures.network import Endpoint, endpoints
+from monitor.captures.spool import Span, StreamLog
+from monitor.rtp.codecs import understood
+from monitor.rtp.payload import SILENT, Format
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Packets of a stream from begin to end, seconds since 1970. spans: when there were any. encrypted: SRTP whose key
+    is not known. key: the line of a description with the key that decrypts it; "" = it is not encrypted.
+    """
+
+    log: StreamLog
+    begin: float
+    end: float
+    spans: tuple[Span, ...]
+    formats: Mapping[int, Format]
+    encrypted: bool = False
+    key: str = ""
+
+    @property
+    def flow(self) -> tuple[Endpoint, Endpoint]:
+        """Source and target."""
+        return endpoints(self.log.ends)
+
+    @property
+    def packets(self) -> int:
+        return sum(span.packets for span in self.spans)
+
+    @property
+    def audible(self) -> bool:
+        """Whether any of its packets can be decoded."""
+        formats = [self.formats.get(kind) for kind in self.log.kinds]
+        return not self.encrypted and any(f and understood(f) and f.encoding not in SILENT for f in formats)
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One party of a call. name: caller or callee, or its address. parts: in order of time."""
+
+    name: str
+    parts: tuple[Part, ...]
+
+    @property
+    def audible(self) -> bool:
+        """Whether anything of it can be decoded."""
+        return any(part.audible for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class CapturedCall:
+    """begun, ended: time of the first and the last packet of its audio, seconds since 1970. parties: caller and callee
+    as SIP names them, "" where it does not.
+    """
+
+    legs: tuple[Leg, ...]
+    begun: float
+    ended: float
+    parties: tuple[str, str] = ("", "")
