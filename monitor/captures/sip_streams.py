@@ -17,6 +17,8 @@ MOST_STREAMS = 4096
 """Directions of connections that are followed at once; beyond it the one that was silent longest is forgotten."""
 MOST_HELD, MOST_BYTES = 64, 1 << 18
 """Segments of one direction that wait for one before them, and bytes of a message that is not whole."""
+FIRST_LINE = 2048
+"""Bytes; a longer first line is none of SIP."""
 SYN = 0x02
 _HANDSHAKE = re.compile(rb"(?:GET \S+ HTTP/1\.1|HTTP/1\.1 101 )")
 _LENGTH = re.compile(rb"\n(?:content-length|l)\s*:\s*(\d{1,7})\s*\r?\n", re.IGNORECASE)
@@ -101,29 +103,41 @@ class _Stream:
             counts["SIP messages with a part missing"] += 1
         self._bytes.clear()
         self._message.clear()
+        self._begun = True  # as SIP: what follows shows whether it is
 
     def _messages(self, counts: Counter[str]) -> Iterator[bytes]:
-        if not self._begun and self._bytes:
+        if not self._begun and self._bytes and not self._is_short():
             self._begun = True
             self.other = not _begins(bytes(self._bytes[:2048]))
             self._websocket = bool(_HANDSHAKE.match(self._bytes))
             if self._websocket:
-                head, there, rest = bytes(self._bytes).partition(b"\r\n\r\n")
-                fields = read_headers(head.decode("latin-1").split("\r\n")[1:])
-                self._begun = bool(there)
-                self.other = "websocket" not in fields.get("upgrade", "websocket" if not there else "").lower()
-                if there:
-                    self._bytes = bytearray(rest)
+                self._shake_hands()
         if self.other or not self._begun:
             return
-        yield from self._frames(counts) if self._websocket else self._plain()
+        yield from self._frames(counts) if self._websocket else self._plain(counts)
         if len(self._bytes) + len(self._message) > MOST_BYTES:
             self._lose(counts)
 
-    def _plain(self) -> Iterator[bytes]:
+    def _shake_hands(self) -> None:
+        """Read the head of the request for a WebSocket, or of its answer, once it is whole."""
+        head, there, rest = bytes(self._bytes).partition(b"\r\n\r\n")
+        self._begun = bool(there)
+        if there:
+            fields = read_headers(head.decode("latin-1").split("\r\n")[1:])
+            self.other = "websocket" not in fields.get("upgrade", "").lower()
+            self._bytes = bytearray(rest)
+        elif len(self._bytes) > MOST_BYTES:
+            self.other = True
+
+    def _is_short(self) -> bool:
+        """Whether the first line is not there yet, by which a connection is told."""
+        return b"\n" not in self._bytes and len(self._bytes) < FIRST_LINE and self._bytes[:1].isupper()
+
+    def _plain(self, counts: Counter[str]) -> Iterator[bytes]:
         while True:
             start = _SIP_INSIDE.search(self._bytes)
             if start is None:
+                del self._bytes[:-FIRST_LINE]
                 return
             del self._bytes[: start.end()]
             head = re.search(rb"\r?\n\r?\n", self._bytes)
@@ -131,10 +145,14 @@ class _Stream:
                 return
             length = _LENGTH.search(self._bytes, 0, head.end())
             end = head.end() + (int(length[1]) if length else 0)
-            if len(self._bytes) < end:
+            if end > MOST_BYTES:
+                counts["SIP messages with a part missing"] += 1
+                del self._bytes[: head.end()]
+            elif len(self._bytes) < end:
                 return
-            yield bytes(self._bytes[:end])
-            del self._bytes[:end]
+            else:
+                yield bytes(self._bytes[:end])
+                del self._bytes[:end]
 
     def _frames(self, counts: Counter[str]) -> Iterator[bytes]:
         while len(self._bytes) >= 2:

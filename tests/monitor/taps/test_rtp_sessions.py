@@ -272,7 +272,7 @@ def test_a_stream_that_gives_more_audio_than_time_passes_is_bounded_and_an_hones
     _, sending = spoken()
     for i in range(5):
         honest.hear([replace(p, sequence=i * 100 + n) for n, p in enumerate(sending)], at=i * 2.0)
-    assert not honest.rtp.counts
+    assert not honest.sessions.counts
 
 
 def test_a_stream_that_goes_on_flooding_loses_its_call_and_is_muted_and_its_neighbour_is_heard() -> None:
