@@ -30,11 +30,7 @@ MAY_IMPORT = {
     "rich": ("monitor/dashboard/",),
     "typer": (
         "monitor/cli/",
-        "training/cli/main.py",
-        "training/cli/evaluate.py",
-        "training/cli/material.py",
-        "training/cli/options.py",
-        "training/cli/train.py",
+        "training/cli/",
     ),
     "av": (
         "model/resample.py",

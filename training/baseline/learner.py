@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,36 +15,14 @@ from model.config import SAMPLE_RATE, WINDOW
 from model.features import spectra
 from training.baseline.clips import ClipStore, class_numbers, hear
 from training.baseline.network import BaselineConfig, Bilstm, log_odds
+from training.baseline.settings import BaselineSettings
 from training.corpora.bank import AudioBank
 from training.evaluate.metrics import auc, eer
 from training.learn.distributed import processes, seed_of, wrapped
-from training.learn.optimisers import build_optimiser, check_optimiser
+from training.learn.optimisers import build_optimiser
 
 SCALED_ON = 256
 """Clips that the mean and the deviation of the features are taken of."""
-
-
-@dataclass(frozen=True)
-class BaselineSettings:
-    """minutes or steps end the training, whichever comes first. rows clips, of at most `seconds`, are a batch.
-    patience, tensorboard: of training.learn.loop.Looks.
-    """
-
-    steps: int = 20_000
-    minutes: float = 60.0
-    rows: int = 32
-    seconds: float = 8.0
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.0
-    optimiser: str = "adam"
-    validate_every: int = 500
-    patience: int = 0
-    tensorboard: bool = False
-    seed: int = 1
-
-    def __post_init__(self) -> None:
-        """Raises ValueError."""
-        check_optimiser(self.optimiser)
 
 
 class BaselineLearner:

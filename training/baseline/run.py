@@ -13,8 +13,9 @@ import torch
 
 from model.config import SAMPLE_RATE
 from training.baseline.clips import class_names, class_numbers
-from training.baseline.learner import BaselineLearner, BaselineSettings
+from training.baseline.learner import BaselineLearner
 from training.baseline.network import BaselineConfig, save_bilstm
+from training.baseline.settings import BaselineSettings
 from training.corpora.bank import AudioBank, build_bank
 from training.corpora.clips import Clip
 from training.corpora.splits import gather, learned_from

@@ -1,22 +1,18 @@
-"""Commands of `training` that measure: evaluate, classes, leave-out."""
+"""`training evaluate`: measure a network."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from training.cli.options import Cache, Corpora, Device, Workers
-
-Weights = Annotated[
-    Path, typer.Option(metavar="FILE", help="Weights file to measure, or one that ships: default, compact.")
-]
+from training.cli.options import Cache, Corpora, Device, WeightsFile, Workers
 
 
 def evaluate(
     corpus: Corpora,
-    weights: Weights = Path("default"),
+    weights: WeightsFile = Path("default"),
     manifest: Annotated[
         Path | None, typer.Option(help="A list of clips for the corpus, whose folder its paths are relative to.")
     ] = None,
@@ -42,7 +38,7 @@ def evaluate(
     beside: Annotated[
         Path | None,
         typer.Option(
-            help="Weights of `training train --network seed-bilstm`: its figures, over whole files, beside those of "
+            help="Weights of `training baseline`: its figures, over whole files, beside those of "
             "--weights. It cannot stream."
         ),
     ] = None,
@@ -83,45 +79,3 @@ def evaluate(
         beside=comparison(beside, device) if beside else None,
     )
     run(plan, typer.echo)
-
-
-def classes(
-    corpus: Corpora,
-    weights: Weights = Path("default"),
-    out: Annotated[
-        Path, typer.Option(help="Folder for classes.json, systems.safetensors and pictures; best beside the weights.")
-    ] = Path("runs/classes"),
-    part: Annotated[str, typer.Option(help="Only this part of the corpora, such as lab.")] = "",
-    fewest: Annotated[int, typer.Option(min=2, help="Training clips that a system needs to be a class.")] = 20,
-    workers: Workers = 2,
-    cache: Cache = Path("data/cache"),
-    device: Device = "auto",
-) -> None:
-    """Measure how well kinds of synthesis are named, and fit a classifier of systems over the network's embedding."""
-    from model.checkpoint import weights_path
-    from training.evaluate.classify import ClassesPlan, run
-
-    run(ClassesPlan(corpus, weights_path(weights), out, cache, part, fewest, workers, device), typer.echo)
-
-
-def leave_out(
-    context: typer.Context,
-    family: Annotated[
-        list[str] | None, typer.Option(help="A family to leave out. May be repeated. If none: every one in the corpus.")
-    ] = None,
-    fewest: Annotated[int, typer.Option(min=1, help="Clips that a family needs.")] = 20,
-) -> None:
-    """Train once for each family of synthesis without its clips, and measure how well those are detected.
-
-    Takes all options of `training train`: --minutes and --steps are of each training. A family that is done is not
-    done again; a training that broke off goes on. Writes leave-out.json into --out.
-    """
-    from functools import partial
-
-    from training.learn.leave_out import run
-
-    group = context.parent and context.parent.command
-    train: Any = getattr(group, "commands", {})["train"]
-    runner = partial(run, families=tuple(family or ()), fewest=fewest)
-    with train.make_context(context.info_name, list(context.args), parent=context.parent, obj=runner) as inner:
-        train.invoke(inner)

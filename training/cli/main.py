@@ -1,18 +1,52 @@
-"""The command `training`: learn a network, measure one, re-synthesise speech."""
+"""The program `training`: its commands, and the only place that prints errors and exits."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+import sys
+from collections.abc import Callable, Mapping, Sequence
 
 import typer
 
-from training.cli.evaluate import classes, evaluate, leave_out
-from training.cli.material import channels, fetch, gather, shortcuts, vocode, vocoder
-from training.cli.options import Cache, Corpora, Workers
+from training.cli.average import average
+from training.cli.baseline import baseline
+from training.cli.channels import channels
+from training.cli.classes import classes
+from training.cli.evaluate import evaluate
+from training.cli.fetch import fetch
+from training.cli.gather import gather
+from training.cli.leave_out import leave_out
+from training.cli.shortcuts import shortcuts
 from training.cli.train import train
+from training.cli.vocode import vocode
+from training.cli.vocoder import vocoder
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+INTERRUPTED = 130
+
+COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
+    "train": (train, "Train a network on corpora of bona fide and synthetic speech."),
+    "baseline": (baseline, "Train the offline network to compare with."),
+    "average": (average, "Take the mean of several trainings, and fit the calibration."),
+    "evaluate": (evaluate, "Measure a network: error rates by system, channel and time."),
+    "classes": (classes, "Measure how well kinds of synthesis are named."),
+    "leave-out": (leave_out, "Measure how well synthesis of unknown kinds is detected."),
+    "vocode": (vocode, "Re-synthesise speech, as training material."),
+    "vocoder": (vocoder, "Train a small neural vocoder, for vocode."),
+    "gather": (gather, "Cut real speech out of collections of recordings."),
+    "fetch": (fetch, "Download a public corpus."),
+    "shortcuts": (shortcuts, "Tell how far a corpus gives its labels away by itself."),
+    "channels": (channels, "Draw what each channel of the augmentation does to speech."),
+}
+"""The commands by name, in the order of the help, each with one line on what it does."""
+
+RESUMED = ("train", "baseline", "leave-out", "vocoder", "fetch")
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
 @app.callback()
@@ -20,50 +54,36 @@ def training() -> None:
     """Train and measure the networks of the deepfake speech monitor."""
 
 
-@app.command()
-def average(
-    weights: Annotated[list[Path], typer.Argument(help="Weights files of trainings that went on from the same one.")],
-    corpus: Corpora,
-    out: Annotated[Path, typer.Option(help="The weights file to write.")],
-    split: Annotated[str, typer.Option(help="Split of the corpora that the calibration is fitted on.")] = "dev",
-    channel: Annotated[
-        list[str] | None,
-        typer.Option(help="Channel that the calibration is fitted through. May be repeated. If none: clean"),
-    ] = None,
-    side_by_side: Annotated[
-        bool,
-        typer.Option(
-            "--side-by-side",
-            help="Take the mean of what the networks say instead of their weights: they may differ, and cost as much "
-            "as all of them.",
-        ),
-    ] = False,
-    share: Annotated[
-        list[float] | None,
-        typer.Option(help="What each network counts for --side-by-side, in their order; alike if none."),
-    ] = None,
-    workers: Workers = 2,
-    cache: Cache = Path("data/cache"),
-) -> None:
-    """Take the mean of the weights of several trainings, or of one, and fit the calibration."""
-    from training.learn.average import AveragePlan, run
-
-    channels = tuple(channel or ("clean",))
-    shares = tuple(share or ())
-    run(AveragePlan(weights, corpus, split, channels, out, cache, workers, side_by_side, shares), typer.echo)
+for _name, (_command, _line) in COMMANDS.items():
+    app.command(name=_name, short_help=_line)(_command)
 
 
-for command in (train, evaluate, classes, vocode, vocoder, gather, fetch, shortcuts, channels):
-    app.command()(command)
-app.command("leave-out", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(leave_out)
+def run_cli(arguments: Sequence[str] | None = None) -> int:
+    """Run a command (default: that of sys.argv). Returns the exit status; faults are two lines on standard error."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    command = f"training {words[0]}" if words and words[0] in COMMANDS else "training"
+    try:
+        status = app(args=words, prog_name="training", standalone_mode=False)
+    except typer.TyperException as error:
+        message = error.format_message()
+        return _explain(message[:1].lower() + message[1:], f"see {command} --help", error.exit_code)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _explain(place + (error.strerror or str(error)).lower(), "check the name, the folder and the disk", 2)
+    except ValueError as error:
+        return _explain(str(error), f"see {command} --help, and docs/training.md", 2)
+    except KeyboardInterrupt:
+        if words and words[0] in RESUMED:
+            print("interrupted; the same command goes on where it stopped", file=sys.stderr)
+        return INTERRUPTED
+    return status if isinstance(status, int) else 0
+
+
+def _explain(message: str, hint: str, status: int) -> int:
+    print(f"error: {' '.join(message.split())}", f"  {hint}", sep="\n", file=sys.stderr)
+    return status
 
 
 def main() -> None:
-    """Entry point; faults of the input end with one line and exit code 2."""
-    import sys
-
-    try:
-        app()
-    except (ValueError, OSError) as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(2)
+    """Entry point of `training`."""
+    sys.exit(run_cli())

@@ -15,6 +15,11 @@ Workers = Annotated[int, typer.Option(min=1, help="Processes that prepare the sp
 Cache = Annotated[Path, typer.Option(help="Folder for prepared speech.")]
 
 
+WeightsFile = Annotated[
+    Path, typer.Option(metavar="FILE", help="Weights file to measure, or one that ships: default, compact.")
+]
+
+
 def _device(name: str) -> str:
     """A device that this machine has."""
     if name not in ("auto", "cpu", "cuda", "mps"):

@@ -31,7 +31,7 @@ from training.evaluate.trials import Say
 from training.learn.distributed import processes
 from training.learn.material import Material
 from training.learn.prepare import Plan, learn, prepare
-from training.learn.train import TrainConfig
+from training.learn.settings import TrainConfig
 
 ROUNDS = 500
 KEPT = 0.95

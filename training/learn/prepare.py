@@ -22,7 +22,8 @@ from training.learn.grow import grown
 from training.learn.loop import Say
 from training.learn.material import Material
 from training.learn.sampler import CallSampler, Weights
-from training.learn.train import TrainConfig, train
+from training.learn.settings import TrainConfig
+from training.learn.train import train
 from training.learn.validation import DevSet
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,52 +18,16 @@ from model.features import TAIL, spectra
 from model.frontends import NetState
 from model.network import Output
 from model.stream import Detector
-from training.channels.augment import AugmentConfig, augment, mask_features
+from training.channels.augment import augment, mask_features
 from training.learn.distributed import processes, seed_of, share_buffers, share_weights, wrapped
 from training.learn.grow import fit_new_scaling, never_scaled
 from training.learn.loop import run_loop
-from training.learn.losses import LossWeights, training_loss
-from training.learn.optimisers import build_optimiser, check_optimiser
+from training.learn.losses import training_loss
+from training.learn.optimisers import build_optimiser
 from training.learn.sampler import Batch, CallSampler
+from training.learn.settings import TrainConfig
 from training.learn.teachers import Teachers, carried
 from training.learn.validation import DevSet, calibrated, validate
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """minutes or steps end the training, whichever comes first. rows x seconds is a batch; carry: share of rows
-    that go on from the state of the batch before. average: decay of the moving average of the weights. ramp: share of
-    the training over which the augmentation grows to its full strength; from the first step on, it hides what is
-    to be learned (loss at chance after 300 steps, where clean speech takes 50). full_strength: scales all its chances.
-    precision: of the network's products, float32 or bfloat16; losses, features and weights are float32 with either.
-    optimiser: of training.learn.optimisers.OPTIMISERS. patience, tensorboard: of training.learn.loop.Looks.
-    """
-
-    steps: int = 20_000
-    minutes: float = 60.0
-    rows: int = 32
-    seconds: float = 8.0
-    carry: float = 0.5
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.01
-    warm_up: int = 100
-    average: float = 0.999
-    validate_every: int = 500
-    patience: int = 0
-    tensorboard: bool = False
-    ramp: float = 0.4
-    full_strength: float = 1.0
-    precision: str = "float32"
-    optimiser: str = "adamw"
-    seed: int = 1
-    loss: LossWeights = field(default_factory=LossWeights)
-    augment: AugmentConfig = field(default_factory=AugmentConfig)
-
-    def __post_init__(self) -> None:
-        """Raises ValueError."""
-        if self.precision not in ("float32", "bfloat16"):
-            raise ValueError(f"precision {self.precision!r}: float32 or bfloat16")
-        check_optimiser(self.optimiser)
 
 
 class Trainer:

@@ -330,8 +330,10 @@ def test_faults_end_with_one_line(
         main.main()
     assert ended.value.code == 2
     said = capsys.readouterr().err.strip().splitlines()
-    assert len(said) == 1
+    assert len(said) == 2
+    assert said[0].startswith("error: ")
     assert says in said[0]
+    assert said[1].startswith("  ")
 
 
 @pytest.mark.parametrize(("device", "says"), [("tpu", "auto, cpu, cuda or mps"), ("mps", "has no mps device")])

@@ -89,8 +89,8 @@ def test_a_run_stops_once_nothing_gets_better_and_keeps_the_best(corpus: Path, t
 
 
 def test_the_network_that_hears_whole_clips_has_patience_too(corpus: Path, tmp_path: Path) -> None:
-    words = ["train", "--corpus", str(corpus), "--out", str(tmp_path), "--cache", str(corpus.parent / "cache")]
-    words += ["--network", "seed-bilstm", "--rows", "2", "--workers", "1", "--device", "cpu", "--learning-rate", "0"]
+    words = ["baseline", "--corpus", str(corpus), "--out", str(tmp_path), "--cache", str(corpus.parent / "cache")]
+    words += ["--rows", "2", "--workers", "1", "--device", "cpu", "--learning-rate", "0"]
     said = _run([*words, "--validate-every", "1", "--steps", "9", "--patience", "1"])
     assert "stopped at step 2: nothing better in 1 looks" in said
     assert [row["step"] for row in _history(tmp_path)] == [1, 2]

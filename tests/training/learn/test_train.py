@@ -27,7 +27,7 @@ from training.learn import material, prepare
 from training.learn.losses import LossWeights, training_loss
 from training.learn.prepare import Plan
 from training.learn.sampler import NO_LABEL, Batch, CallSampler, Weights, speech_cells
-from training.learn.train import TrainConfig
+from training.learn.settings import TrainConfig
 
 CPU = torch.device("cpu")
 STEP, OTHER = 200, 30_000

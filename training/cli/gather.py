@@ -1,0 +1,36 @@
+"""`training gather`: cut pieces of real speech out of collections of recordings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training.cli.options import Workers
+
+
+def gather(
+    recipe: Annotated[Path, typer.Argument(help="TOML file that says where speech lies, and who speaks.")],
+    root: Annotated[Path, typer.Option(help="Folder that holds the collections which the recipe names.")],
+    out: Annotated[Path, typer.Option(help="Folder for the pieces and a manifest.csv.")],
+    keep_out: Annotated[
+        list[Path] | None,
+        typer.Option(help="A manifest.csv; speakers and recordings of its dev split stay out. May be repeated."),
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=1.0, help="Longest piece.")] = 6.0,
+    workers: Workers = 2,
+) -> None:
+    """Cut pieces of real speech out of collections of recordings: training material for vocode and train."""
+    from training.vocoding.gather import gather as run
+    from training.vocoding.gather import keep_dev_out, read_recipe
+
+    def progress(done: int, total: int) -> None:
+        if done % 100 == 0 or done == total:
+            typer.echo(f"{done} of {total} speakers")
+
+    sources, kept = read_recipe(recipe), keep_dev_out(keep_out or [])
+    path, unread = run(sources, root, out, kept, progress, longest_s=seconds, workers=workers)
+    for fault in unread:
+        typer.echo(f"passed over: {fault}")
+    typer.echo(f"wrote {path}")

@@ -1,0 +1,26 @@
+"""`training shortcuts`: how far a corpus gives its labels away."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from training.cli.options import Corpora
+
+
+def shortcuts(
+    corpus: Corpora,
+    split: Annotated[str, typer.Option(help="train, dev, another split of the manifest, or all.")] = "train",
+) -> None:
+    """Tell how far a corpus gives its labels away by length, level, silence, bandwidth and file format alone."""
+    from training.corpora.layouts import load_corpus
+    from training.evaluate.shortcuts import find_shortcuts
+
+    def progress(done: int, total: int) -> None:
+        if done % 500 == 0 or done == total:
+            typer.echo(f"{done} of {total} clips")
+
+    clips = [c for source in corpus for c in load_corpus(source) if split in (c.split, "all")]
+    for found in find_shortcuts(clips, progress):
+        typer.echo(f"{found.name:14s}  AUC {found.auc:.3f}")

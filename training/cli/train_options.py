@@ -1,0 +1,195 @@
+"""The options of a training, each written once: the command line, the recipes and the settings are made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from model.config import DetectorConfig, FeatureConfig, NetworkConfig
+from training.cli.options import Cache, Corpora, Device, Workers
+from training.learn.settings import TrainConfig
+
+if TYPE_CHECKING:
+    from training.learn.prepare import Plan
+
+T = TypeVar("T")
+
+LearningRate = Annotated[float, typer.Option(min=0, help="Learning rate after the warm-up.")]
+WeightDecay = Annotated[float, typer.Option(min=0, help="Weight decay; biases and norms have none.")]
+Optimiser = Annotated[
+    str, typer.Option(help="adamw, adam, nadam, radam, adamax, adagrad, rmsprop or sgd (momentum 0.9).")
+]
+Dropout = Annotated[float, typer.Option(min=0, max=0.9, help="Share of the units that dropout sets to zero.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """The options of every training."""
+
+    corpus: Corpora
+    out: Annotated[
+        Path, typer.Option(help="Folder of the run: checkpoint, history, curves, weights. Resumes where it stopped.")
+    ]
+    minutes: Annotated[float, typer.Option(min=0.01, help="Stop after this many minutes of training ...")] = (
+        TrainConfig.minutes
+    )
+    steps: Annotated[int, typer.Option(min=1, help="... or this many steps, whichever comes first.")] = (
+        TrainConfig.steps
+    )
+    rows: Annotated[int, typer.Option(min=2, help="Calls in a batch; even.")] = TrainConfig.rows
+    seconds: Annotated[float, typer.Option(min=1, help="Length of each call in a batch.")] = TrainConfig.seconds
+    dropout: Dropout = NetworkConfig.dropout
+    learning_rate: LearningRate = TrainConfig.learning_rate
+    weight_decay: WeightDecay = TrainConfig.weight_decay
+    optimiser: Optimiser = TrainConfig.optimiser
+    validate_every: Annotated[int, typer.Option(min=1, help="Steps between two validations on the dev split.")] = (
+        TrainConfig.validate_every
+    )
+    patience: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Stop after this many validations that were no better than the best one, and keep its weights; 0: go "
+            "on to the end, and keep the last.",
+        ),
+    ] = TrainConfig.patience
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write event files for TensorBoard, too (extra: tensorboard).")
+    ] = TrainConfig.tensorboard
+    shared_speakers: Annotated[
+        bool,
+        typer.Option(
+            "--shared-speakers",
+            help="Keep training clips of speakers who are in the dev split too: for a manifest whose split is by "
+            "something else than speakers, such as synthesis systems.",
+        ),
+    ] = False
+    workers: Workers = 2
+    cache: Cache = Path("data/cache")
+    device: Device = "auto"
+    seed: Annotated[int, typer.Option(help="Seed of the random numbers.")] = TrainConfig.seed
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions(RunOptions):
+    """The options of the training of a network that streams."""
+
+    start: Annotated[
+        Path | None,
+        typer.Option(help="Go on from this weights file, with its features and network, instead of from scratch."),
+    ] = None
+    teacher: Annotated[
+        list[Path] | None,
+        typer.Option(help="Weights file whose scores are learned beside the labels. May be repeated."),
+    ] = None
+    taught: Annotated[float, typer.Option(min=0, max=1, help="Share of the teachers in the targets.")] = 0.8
+    features: Annotated[
+        str,
+        typer.Option(
+            help="linear, mel, octave (constant Q), sinc (learned bands), lfcc, mfcc, delay (group delay), narrow, "
+            "envelope, or several joined by +, such as mel+envelope. With --start, they may begin with those of the "
+            "weights, and the others are added."
+        ),
+    ] = FeatureConfig.kind
+    filters: Annotated[int, typer.Option(min=8, max=200, help="Filters of the filterbank.")] = FeatureConfig.n_filters
+    band: Annotated[str, typer.Option(help="Lowest and highest frequency of the features, Hz.")] = "0,8000"
+    network: Annotated[str, typer.Option(help="cnn-lstm, lstm or cnn.")] = NetworkConfig.kind
+    channels: Annotated[str, typer.Option(help="Channels of the convolutions.")] = "24,32,48,64"
+    hidden: Annotated[int, typer.Option(min=8, help="Units of the LSTM.")] = NetworkConfig.hidden
+    layers: Annotated[int, typer.Option(min=1, max=4, help="Layers of the LSTM.")] = NetworkConfig.layers
+    loss: Annotated[str, typer.Option(help="Loss of bona fide against spoof: bce, focal or oc-softmax.")] = "bce"
+    contrastive: Annotated[float, typer.Option(min=0, help="Weight of the supervised contrastive loss.")] = 0.0
+    pairs: Annotated[
+        float,
+        typer.Option(min=0, help="Weight of the margin by which a fake scores above the recording it was made of."),
+    ] = 0.0
+    average: Annotated[float, typer.Option(min=0, max=1, help="Decay of the moving average of the weights.")] = (
+        TrainConfig.average
+    )
+    part_weights: Annotated[str, typer.Option(help="How often parts of the corpus are drawn: lab=1,wild=1.")] = ""
+    versions: Annotated[
+        int, typer.Option(min=1, help="Copies of the speech through codecs, the clean one included.")
+    ] = 4
+    augment: Annotated[float, typer.Option(min=0, max=1, help="Strength of the augmentation once it is full.")] = (
+        TrainConfig.full_strength
+    )
+    ramp: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the training over which the augmentation grows.")
+    ] = TrainConfig.ramp
+    precision: Annotated[
+        str,
+        typer.Option(
+            help="float32, or bfloat16: the network's products in half the bits, faster where there are units for it."
+        ),
+    ] = TrainConfig.precision
+
+    def detector_config(self) -> DetectorConfig:
+        """The features and the network. Raises typer.BadParameter."""
+        low, high = _band(self.band)
+        ceps = min(FeatureConfig.n_ceps, self.filters)
+        return DetectorConfig(
+            features=FeatureConfig(kind=self.features, n_filters=self.filters, n_ceps=ceps, f_min=low, f_max=high),
+            network=NetworkConfig(
+                self.network,
+                _numbers(self.channels),
+                hidden=self.hidden,
+                layers=self.layers,
+                dropout=self.dropout,
+                head="one-class" if self.loss == "oc-softmax" else "linear",
+            ),
+        )
+
+    def train_config(self) -> TrainConfig:
+        """How the network learns. Raises ValueError."""
+        from training.channels.augment import AugmentConfig
+        from training.learn.losses import LossWeights
+
+        loss = LossWeights(self.loss, contrastive=self.contrastive, pairs=self.pairs, teachers=self.taught)
+        rows = self.rows - self.rows % 2
+        return from_options(
+            TrainConfig, self, rows=rows, full_strength=self.augment, loss=loss, augment=AugmentConfig()
+        )
+
+    def plan(self) -> Plan:
+        """What the network learns from. Raises typer.BadParameter."""
+        from training.learn.prepare import Plan
+
+        weights, teachers = _weights(self.part_weights), tuple(self.teacher or ())
+        return from_options(Plan, self, corpora=self.corpus, part_weights=weights, teachers=teachers)
+
+
+def from_options(kind: type[T], options: RunOptions, **others: Any) -> T:
+    """Make a dataclass of the options that have the names of its fields, and of `others`."""
+    named = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    return kind(**({name: value for name, value in vars(options).items() if name in named} | others))
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r}: write whole numbers with commas, such as 24,32,48,64", param_hint="--channels"
+        ) from None
+
+
+def _band(text: str) -> tuple[float, float]:
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r}: write two frequencies in Hz, such as 100,3800", param_hint="--band"
+        ) from None
+    return low, high
+
+
+def _weights(text: str) -> dict[str, float]:
+    try:
+        return {k.strip(): float(v) for k, _, v in (part.partition("=") for part in text.split(",") if part)}
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r}: write parts and numbers, such as lab=1,wild=1", param_hint="--part-weights"
+        ) from None
