@@ -1,1 +1,98 @@
-"""The live program: sources, ring, pool, evidence, alerts, sinks and the command line."""
+"""A live monitor for deepfake speech: score recordings, score audio as it comes, receive the alerts of a monitor.
+
+import monitor
+
+for score in monitor.score_file("call.wav"):
+    print(score.channel, score.state, score.p_fake)
+
+with monitor.open_stream(sample_rate=8000) as stream:
+    for frame in frames:
+        for event in stream.push(frame):
+            print(event.type, event.data)
+
+with monitor.Subscriber("tcp://127.0.0.1:5556", topics=["alert."]) as subscriber:
+    for item in subscriber:
+        print(item)
+
+Each name is loaded when it is first used: importing the package alone loads nothing else.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from monitor.errors import BadInputError, ConfigError, MonitorError, SinkError, SourceError, WeightsError
+    from monitor.events.sink import Sink
+    from monitor.scores import ChannelScore, FileScore, Segment
+    from monitor.session.score import score_file, score_files
+    from monitor.session.stream import Stream, open_stream
+    from monitor.subscriber import (
+        Item,
+        Message,
+        Missed,
+        Pair,
+        Position,
+        Refused,
+        Restarted,
+        Returned,
+        Silent,
+        Subscriber,
+        Unreadable,
+    )
+    from monitor.types import Event, State
+
+__all__ = [
+    "BadInputError",
+    "ChannelScore",
+    "ConfigError",
+    "Event",
+    "FileScore",
+    "Item",
+    "Message",
+    "Missed",
+    "MonitorError",
+    "Pair",
+    "Position",
+    "Refused",
+    "Restarted",
+    "Returned",
+    "Segment",
+    "Silent",
+    "Sink",
+    "SinkError",
+    "SourceError",
+    "State",
+    "Stream",
+    "Subscriber",
+    "Unreadable",
+    "WeightsError",
+    "open_stream",
+    "score_file",
+    "score_files",
+]
+
+_PLACES = {
+    "monitor.errors": ("BadInputError", "ConfigError", "MonitorError", "SinkError", "SourceError", "WeightsError"),
+    "monitor.events.sink": ("Sink",),
+    "monitor.scores": ("ChannelScore", "FileScore", "Segment"),
+    "monitor.session.score": ("score_file", "score_files"),
+    "monitor.session.stream": ("Stream", "open_stream"),
+    "monitor.types": ("Event", "State"),
+}
+_MODULES = dict.fromkeys(__all__, "monitor.subscriber") | {
+    name: module for module, names in _PLACES.items() for name in names
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'monitor' has no attribute {name!r}")
+    value: object = getattr(import_module(_MODULES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

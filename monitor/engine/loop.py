@@ -94,16 +94,16 @@ class Engine:
     def run(self) -> None:
         """Score until every source has ended or stop() was said, then end the calls. No thread is left after it."""
         try:
-            self._begin()
+            self.begin()
             while not self._stopping.is_set() and (self.serving or not all(c.ended for c in self.calls)):
                 begun, self._took = time.monotonic(), 0.0
-                self._turn()
+                self.turn()
                 if self.serving:
                     self.look_back(time.monotonic())
                     time.sleep(max(0.0, begun + self.pause_s(self._took) - time.monotonic()))
         finally:
             self.interrupted = not all(c.ended for c in self.calls)
-            self._end()
+            self.end()
 
     def look_back(self, now: float) -> None:
         """Find out whether scoring is behind with the streams that there are already: strained says so."""
@@ -157,7 +157,7 @@ class Engine:
             self.calls = (*self.calls, call)
         return call
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
         """Open the rows of calls that are new, and start their capture threads."""
         for call in self.calls:
             if call.begun:
@@ -170,10 +170,11 @@ class Engine:
                     self._threads.append(threading.Thread(target=capture, args=work, name=name, daemon=True))
                     self._threads[-1].start()
 
-    def _turn(self) -> None:
+    def turn(self) -> None:
+        """Score the blocks that wait, and publish the events; waits a moment where there are none."""
         several = self.bank.take_several(WAIT_S, TOGETHER if self.serving else ())
         if self.serving:
-            self._begin()  # After taking: whatever was taken belongs to a call that had entered before.
+            self.begin()  # After taking: whatever was taken belongs to a call that had entered before.
         if several:
             begun = time.monotonic()
             self._score(several)
@@ -214,7 +215,7 @@ class Engine:
         for feed in call.feeds:
             self.bank.release(feed.ring)
 
-    def _end(self) -> None:
+    def end(self) -> None:
         """End every call. The last words come first: a sound system that hangs takes its time to close."""
         for call in self.calls:
             interrupted = self.interrupted and not call.ended

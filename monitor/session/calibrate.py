@@ -14,6 +14,7 @@ from monitor.config.section import is_masked
 from monitor.engine.operating_point import Floats, Point, alarms, find_threshold, hours
 from monitor.errors import BadInputError
 from monitor.session.score import Scorer
+from monitor.session.warnings import print_problems
 
 KEY = "alerts.alert_llr"
 NEVER_SAW = 3.0
@@ -66,8 +67,9 @@ def _score(files: Sequence[Path], config: Config) -> tuple[list[Floats], int]:
             print(f"{path}, {loudest[1]}: up to {loudest[0]:+.1f} nats", file=sys.stderr)
 
     unread = 0
-    for done, (_, lines) in enumerate(Scorer(config, keep).run(files), 1):
-        unread += lines is None
+    for done, scored in enumerate(Scorer(config, keep).run(files), 1):
+        print_problems(scored)
+        unread += scored.error is not None
         if done % 20 == 0:
             print(f"{done} of {len(files)} recordings, {hours(llr):.2f} hours of speech", file=sys.stderr, flush=True)
     return llr, unread

@@ -1,24 +1,28 @@
-"""Scores recordings side by side, through the same steps as a live call."""
+"""Scores recordings, and the calls in captures, side by side, through the same steps as a live call."""
 
 from __future__ import annotations
 
-import sys
+import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
+
 from model.config import BLOCK, BLOCK_S, SAMPLE_RATE
 from monitor.audio import Chunk, Source
 from monitor.captures.records import is_capture
+from monitor.config.load import load_settings
 from monitor.config.schema import Config
-from monitor.engine.decision import ALERT, CLEAR, LISTENING, STATES, SUSPICIOUS, UNKNOWN
+from monitor.engine.decision import STATES
 from monitor.engine.event_data import families
 from monitor.engine.pool import Pool, Results
 from monitor.engine.ring import Ring, RingBank
 from monitor.errors import BadInputError
+from monitor.scores import ChannelScore, FileScore, Timeline
 from monitor.session.setup import open_detector
 from monitor.sources.capture_file import Capture, CaptureSource
 from monitor.sources.pcm_reader import PcmFormat
@@ -29,26 +33,83 @@ from monitor.types import Condition
 
 ROWS = 32
 READ_MS = 500
-SEVERITY = (UNKNOWN, LISTENING, CLEAR, SUSPICIOUS, ALERT)
-
 
 OnDone = Callable[[Path, Sequence[str], Sequence[Sequence[float]]], None]
 
 
-Lines = list[dict[str, object]]
+def read_config(file: str | Path | None, settings: Mapping[str, object] | None, weights: str | Path | None) -> Config:
+    """The settings of the command line's layers, `settings` (dotted keys) and `weights` above them.
+
+    Raises ConfigError.
+    """
+    flags = [(f"settings[{key!r}]", key, value) for key, value in (settings or {}).items()]
+    if weights is not None:
+        flags.append(("weights", "model.weights", str(weights)))
+    return load_settings(None if file is None else Path(file), os.environ, flags).config
+
+
+def score_file(
+    path: str | Path,
+    *,
+    weights: str | Path | None = None,
+    config: str | Path | None = None,
+    settings: Mapping[str, object] | None = None,
+) -> tuple[ChannelScore, ...]:
+    """Score a recording, or each call of a network capture; returns the scores of each channel, in their order.
+
+    weights: a weights file, "default" or "compact". config: a settings file; settings: single ones, such as
+    {"alerts.alert_llr": 3}. Raises BadInputError for a recording that cannot be scored, WeightsError and ConfigError.
+    """
+    (scored,) = score_files([path], weights=weights, config=config, settings=settings)
+    if scored.error is not None and not scored.channels:
+        raise scored.error
+    return scored.channels
+
+
+def score_files(
+    paths: Sequence[str | Path],
+    *,
+    weights: str | Path | None = None,
+    config: str | Path | None = None,
+    settings: Mapping[str, object] | None = None,
+) -> Iterator[FileScore]:
+    """Score recordings and captures side by side; yields each as it ends, with the error of one that cannot be scored.
+
+    The other parameters are those of score_file(). Raises WeightsError and ConfigError.
+    """
+    yield from Scorer(read_config(config, settings, weights)).run([Path(path) for path in paths])
+
+
+@dataclass
+class _File:
+    """A recording or a capture. parts: how many calls it has. scores: of each that has ended."""
+
+    path: Path
+    parts: int = 1
+    scores: dict[int, tuple[ChannelScore, ...]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    error: BadInputError | None = None
+    capture: Capture | None = None
+
+    def finished(self) -> FileScore:
+        """All that is known, after the last part has ended."""
+        if self.capture is not None:
+            self.warnings += [f"{self.path}: not scored: {line}" for line in self.capture.left_out]
+            self.capture.close()
+        channels = tuple(score for part in sorted(self.scores) for score in self.scores[part])
+        return FileScore(self.path, channels, tuple(self.warnings), self.error)
 
 
 @dataclass(frozen=True)
 class _Waiting:
-    """A recording, or a call of a capture, that is to be scored. call: its name, "" for a recording. part: of how many
-    of its file it is which, from 0.
+    """A recording, or a call of a capture, that is to be scored. call: its name, "" for a recording. part: its number
+    in the file, from 0.
     """
 
-    path: Path
+    file: _File
     open: Callable[[], Source]
     call: str = ""
     part: int = 0
-    parts: int = 1
 
 
 @dataclass
@@ -59,17 +120,26 @@ class _Playing:
     source: Source
     ring: Ring
     items: Iterator[Chunk | Condition]
-    worst: list[int] = field(default_factory=list)
-    done: bool = False
-    votes: list[list[float]] = field(default_factory=list)
-    """Of each channel, where they are kept: the llr of every block that counted towards a verdict."""
+    timelines: list[Timeline]
+    votes: list[list[float]]
+    """The llr of every block that counted towards a verdict, of each channel, where they are kept."""
+
+    @property
+    def done(self) -> bool:
+        return self.ring.closed and self.ring.fill < BLOCK
+
+    def note(self, condition: Condition) -> None:
+        """Keep what the source reports of itself as a warning."""
+        file = self.waiting.file
+        place = " ".join(filter(None, (str(file.path), self.waiting.call, condition.channel)))
+        file.warnings.append(f"{place}: {condition.code}: {condition.detail}")
 
 
 class Scorer:
     """Scores files side by side: what they share is the stacked step, nothing else.
 
     on_done: takes the path of each file that has ended, the names of its channels, and the llr of all their blocks that
-    counted towards a verdict.
+    counted towards a verdict. track: which of several sound tracks, from 1. raw: the format of files without a header.
     """
 
     def __init__(
@@ -85,66 +155,53 @@ class Scorer:
         self.pool = Pool(open_detector(config.model), config, rows)
         self.bank = RingBank(rows, 2.0)
         self.playing: list[_Playing] = []
-        self._captures: dict[Path, Capture] = {}
 
-    def run(self, files: Sequence[Path]) -> Iterator[tuple[Path, Lines | None]]:
-        """Yield each path with its lines, or with None where it could not be read; in the order in which they end."""
+    def run(self, files: Sequence[Path]) -> Iterator[FileScore]:
+        """Yield the scores of each file, or its error, in the order in which they end."""
         paths, ready = deque(files), deque[_Waiting]()
-        lines: dict[Path, dict[int, Lines]] = {}
-        failed: set[Path] = set()
         while paths or ready or self.playing:
             while (paths or ready) and self._free(self.config.input.max_channels) is not None:
                 if not ready:
                     ready += self._parts(paths.popleft())
-                    lines[ready[0].path] = {}
                 waiting = ready.popleft()
-                if not self._start(waiting):
-                    failed.add(waiting.path)
-                    yield from self._ended(waiting, [], lines, failed)
+                try:
+                    self._start(waiting)
+                except BadInputError as error:
+                    waiting.file.error = error
+                    yield from self._ended(waiting, ())
             self._advance()
-            for file in [f for f in self.playing if f.done]:
-                self.playing.remove(file)
-                found = self._lines(file)
-                self.bank.release(file.ring)
-                yield from self._ended(file.waiting, found, lines, failed)
+            for playing in [p for p in self.playing if p.done]:
+                self.playing.remove(playing)
+                scores = self._scores(playing)
+                self.bank.release(playing.ring)
+                yield from self._ended(playing.waiting, scores)
 
-    def _ended(
-        self, waiting: _Waiting, found: Lines, lines: dict[Path, dict[int, Lines]], failed: set[Path]
-    ) -> Iterator[tuple[Path, Lines | None]]:
-        """What is to be yielded once a part of a file has ended: the file, after the last part of it."""
-        path, known = waiting.path, lines[waiting.path]
-        known[waiting.part] = found
-        if len(known) == waiting.parts:
-            self._close(path)
-            whole = [line for part in sorted(known) for line in known[part]]
-            yield path, None if path in failed and not whole else whole
+    def _ended(self, waiting: _Waiting, scores: tuple[ChannelScore, ...]) -> Iterator[FileScore]:
+        """Note that a part of a file has ended; yields the file after the last part of it."""
+        file = waiting.file
+        file.scores[waiting.part] = scores
+        if len(file.scores) == file.parts:
+            yield file.finished()
 
     def _parts(self, path: Path) -> list[_Waiting]:
         """A recording, or each call of a capture. What is wrong with either is found when it is opened."""
+        file = _File(path)
         if self._raw is not None or not is_capture(path):
             most = self.config.input.max_channels
             opened = partial(FileSource, path, read_ms=READ_MS, max_channels=most, track=self._track, raw=self._raw)
-            return [_Waiting(path, opened)]
+            return [_Waiting(file, opened)]
         try:
-            capture = Capture(path, read_formats(self.config.taps.rtp.payload_types))
+            file.capture = Capture(path, read_formats(self.config.taps.rtp.payload_types))
         except BadInputError as error:
-            return [_Waiting(path, partial(_raise, error))]
-        self._captures[path] = capture
-        calls, stem = capture.calls, path.stem
+            return [_Waiting(file, partial(_raise, error))]
+        calls, stem = file.capture.calls, path.stem
+        file.parts = len(calls)
         names = [stem] if len(calls) == 1 else [f"{stem}-{i}" for i in range(1, len(calls) + 1)]
         step = READ_MS * SAMPLE_RATE // 1000
         return [
-            _Waiting(path, partial(CaptureSource, capture, call, step=step), names[i], i, len(calls))
+            _Waiting(file, partial(CaptureSource, file.capture, call, step=step), names[i], i)
             for i, call in enumerate(calls)
         ]
-
-    def _close(self, path: Path) -> None:
-        """A file has ended: say what of it was not scored."""
-        capture = self._captures.pop(path, None)
-        if capture is not None:
-            for line in capture.left_out:
-                print(f"{path}: not scored: {line}", file=sys.stderr, flush=True)
-            capture.close()
 
     def _free(self, channels: int) -> int | None:
         """First row of a free stretch."""
@@ -154,82 +211,84 @@ class Scorer:
                 return first
         return None
 
-    def _start(self, waiting: _Waiting) -> bool:
-        """Open one. False: it cannot be played, and that was said."""
-        try:
-            source = waiting.open()
-            first = self._free(len(source.channels))
-            if first is None:
-                message = f"{waiting.path}: {waiting.call or 'it'} has {len(source.channels)} channels at once"
-                raise BadInputError(message, f"at most {self.pool.rows} are scored; watch it with replay")
-        except BadInputError as error:
-            print(f"error: {error.message}\n  {error.hint}", file=sys.stderr, flush=True)
-            return False
-        ring = self.bank.open(first, len(source.channels))
+    def _start(self, waiting: _Waiting) -> None:
+        """Open one. Raises BadInputError where it cannot be played."""
+        source = waiting.open()
+        channels = len(source.channels)
+        first = self._free(channels)
+        if first is None:
+            source.close()
+            message = f"{waiting.file.path}: {waiting.call or 'it'} has {channels} channels at once"
+            raise BadInputError(message, f"at most {self.pool.rows} are scored; watch it with replay")
+        ring = self.bank.open(first, channels)
         self.pool.open(ring.rows)
-        file = _Playing(waiting, source, ring, source.chunks(), [UNKNOWN] * len(source.channels))
-        file.votes = [[] for _ in source.channels]
-        self.playing.append(file)
-        return True
+        timelines = [Timeline() for _ in range(channels)]
+        self.playing.append(_Playing(waiting, source, ring, source.chunks(), timelines, [[] for _ in range(channels)]))
 
     def _advance(self) -> None:
         """Read on where a ring is short, then score a block of every file that has one."""
-        for file in self.playing:
-            while file.ring.fill < BLOCK and not file.ring.closed:
-                item = next(file.items, None)
+        for playing in self.playing:
+            while playing.ring.fill < BLOCK and not playing.ring.closed:
+                item = next(playing.items, None)
                 if item is None:
-                    file.ring.finish()
+                    playing.ring.finish()
                 elif isinstance(item, Chunk):
-                    file.ring.push(item, wait=True)
+                    playing.ring.push(item, wait=True)
                 else:
-                    place = " ".join(filter(None, (str(file.waiting.path), file.waiting.call, item.channel)))
-                    print(f"{place}: {item.code}: {item.detail}", file=sys.stderr, flush=True)
+                    playing.note(item)
         blocks = self.bank.take(0.0)
-        if blocks is not None:
-            results = self.pool.step(blocks)
-            if self._on_done is not None:
-                self._keep(results)
-        state = self.pool.decision.state
-        for file in self.playing:
-            rows = range(file.ring.rows.start, file.ring.rows.stop)
-            file.worst = [max(w, int(state[r]), key=SEVERITY.index) for w, r in zip(file.worst, rows, strict=True)]
-            file.done = file.ring.closed and file.ring.fill < BLOCK
+        if blocks is None:
+            return
+        results = self.pool.step(blocks)
+        self._note_states(results)
+        if self._on_done is not None:
+            self._keep(results)
+
+    def _note_states(self, results: Results) -> None:
+        for i in np.flatnonzero(results.changes.state).tolist():
+            row = int(results.rows[i])
+            playing = next(p for p in self.playing if p.ring.rows.start <= row < p.ring.rows.stop)
+            state = STATES[int(self.pool.decision.state[row])]
+            playing.timelines[row - playing.ring.rows.start].add(int(results.end[i]), state)
 
     def _keep(self, results: Results) -> None:
         votes = results.votes
         llr = dict(zip(results.rows[votes].tolist(), results.llr[votes].tolist(), strict=True))
-        for file in self.playing:
-            for row, kept in enumerate(file.votes, file.ring.rows.start):
+        for playing in self.playing:
+            for row, kept in enumerate(playing.votes, playing.ring.rows.start):
                 if row in llr:
                     kept.append(llr[row])
 
-    def _lines(self, file: _Playing) -> Lines:
-        llr, p_fake = self.pool.whole(file.ring.rows)
-        lines: Lines = []
-        for i, name in enumerate(file.source.channels):
-            row = file.ring.rows.start + i
-            line = {
-                "path": str(file.waiting.path),
-                **({"call": file.waiting.call} if file.waiting.call else {}),
-                "channel": name,
-                "p_fake": round(float(p_fake[i]), 6),
-                "llr": round(float(llr[i]), 5),
-                "net_speech_s": round(float(self.pool.evidence.blocks[row]) * BLOCK_S, 2),
-                "state": self._state(file.worst[i], row),
-                "families": families(self.pool, row, whole=True),
-                "duration_s": round(file.ring.written / SAMPLE_RATE, 3),
-            }
-            lines.append(line)
-        file.source.close()
+    def _scores(self, playing: _Playing) -> tuple[ChannelScore, ...]:
+        names, waiting = playing.source.channels, playing.waiting
+        rows, written = playing.ring.rows, playing.ring.written
+        scores = channel_scores(self.pool, rows, names, playing.timelines, written, waiting.call)
+        playing.source.close()
         if self._on_done is not None:
-            self._on_done(file.waiting.path, file.source.channels, file.votes)
-        return lines
+            self._on_done(waiting.file.path, names, playing.votes)
+        return scores
 
-    def _state(self, worst: int, row: int) -> str:
-        """The gravest verdict on the way; without any, whether there was too little speech or none."""
-        if worst == LISTENING and not self.pool.evidence.blocks[row]:
-            worst = UNKNOWN
-        return STATES[worst].value
+
+def channel_scores(
+    pool: Pool, rows: slice, names: Sequence[str], timelines: Sequence[Timeline], samples: int, call: str = ""
+) -> tuple[ChannelScore, ...]:
+    """The scores of the channels in rows that follow each other, of all their speech. samples: length of each."""
+    llr, p_fake = pool.whole(rows)
+    blocks = pool.evidence.blocks[rows]
+    return tuple(
+        ChannelScore(
+            channel=name,
+            p_fake=round(float(p_fake[i]), 6),
+            llr=round(float(llr[i]), 5),
+            net_speech_s=round(float(blocks[i]) * BLOCK_S, 2),
+            state=timelines[i].gravest(int(blocks[i])),
+            families=families(pool, rows.start + i, whole=True),
+            duration_s=round(samples / SAMPLE_RATE, 3),
+            segments=timelines[i].segments(samples),
+            call=call,
+        )
+        for i, name in enumerate(names)
+    )
 
 
 def _raise(error: BadInputError) -> NoReturn:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from monitor.events.bus import Bus
+from monitor.scores import FileScore
 
 if TYPE_CHECKING:
     from monitor.dashboard import Dashboard
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
 def warn(text: str) -> None:
     """One line of something that went wrong and ends nothing."""
     print(f"warning: {text}", file=sys.stderr, flush=True)
+
+
+def print_problems(scored: FileScore) -> None:
+    """Print what is wrong with a recording that was scored, or why it was not."""
+    for warning in scored.warnings:
+        print(warning, file=sys.stderr, flush=True)
+    if scored.error is not None:
+        print(f"error: {scored.error.message}\n  {scored.error.hint}", file=sys.stderr, flush=True)
 
 
 class Notices:
