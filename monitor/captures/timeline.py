@@ -18,8 +18,9 @@ from monitor.captures.spool import SPLIT_S, PacketIndex, Spool, index
 
 LONGEST_GAP_S = 120.0
 """A longer stretch without any packet of a call is shortened to this: the clock jumped, or the call was on hold."""
-JOIN_S = 0.5
-"""Windows of a stream that are not further apart are one."""
+STOPPED_S, NEAR = 0.5, 50
+"""A stream that stays late by so much, for so many packets and more, paused while its timestamps stood still."""
+SHORTEST_PACKET_S = 0.01
 
 Times = NDArray[np.float64]
 
@@ -125,7 +126,7 @@ def windows(tracks: Sequence[Track]) -> tuple[list[Window], int]:
     """
     items: list[tuple[float, float, int, int, Track]] = []
     for track in sorted(tracks, key=lambda track: track.part.audible):
-        bounds = [0, *(np.flatnonzero(np.diff(track.at) > SPLIT_S) + 1).tolist(), len(track.at)]
+        bounds = [0, *_pauses(track), len(track.at)]
         for first, last in pairwise(bounds):
             if last > first:
                 items.append((float(track.at[first]), float(track.at[last - 1]), first, last, track))
@@ -144,6 +145,23 @@ def windows(tracks: Sequence[Track]) -> tuple[list[Window], int]:
         for i in range(0, len(edges), 2):
             found.append(Window(track, first + int(edges[i]), first + int(edges[i + 1]), covered=bool(edges[i])))
     return sorted(found, key=lambda window: window.begin), left_out
+
+
+def _pauses(track: Track) -> list[int]:
+    """The packets before which a stream paused for long, or for longer than its timestamps say. After a network that
+    stood still the packets come in a burst, and the stream catches up; after a pause it does not.
+    """
+    waited = np.diff(track.at)
+    steps = (np.diff(track.packets.timestamp) + 0x8000_0000 & 0xFFFF_FFFF) - 0x8000_0000
+    late = np.concatenate([[0.0], np.cumsum(waited - steps / _rate(track.part))])
+    found = []
+    for at in (np.flatnonzero(waited > STOPPED_S) + 1).tolist():
+        pause_s = float(waited[at - 1])
+        caught_up = at + NEAR + round(pause_s / SHORTEST_PACKET_S)
+        behind = late[at:caught_up].min() - np.median(late[max(0, at - NEAR) : at])
+        if pause_s > SPLIT_S or behind > STOPPED_S:
+            found.append(at)
+    return found
 
 
 def _same(track: Track, other: Track) -> bool:

@@ -115,6 +115,29 @@ def test_a_pause_counts_once(tmp_path: Path, comfort_noise: bool) -> None:
     assert loud[61_000:63_500].max() > 0.05
 
 
+def stopped(sent: Sent, burst: bool) -> Sent:
+    """A sender whose timestamps stand still while nothing comes for 2 s; or a network that does, and catches up."""
+    first, second = [s for s in sent if s[0] < 1.0], [s for s in sent if s[0] >= 1.0]
+    if burst:
+        return [*first, *((max(at, 3.0 + i * 0.001), *rest) for i, (at, *rest) in enumerate(second))]
+    return [*first, *((at + 2.0, *rest) for at, *rest in second)]
+
+
+def test_a_pause_in_which_the_timestamps_stand_still_stays_in_place(tmp_path: Path) -> None:
+    talk = in_time([*stopped(flow(A, B, seconds=4.0), burst=False), *flow(B, A, 0.0, kind=8, seconds=6.0, ssrc=2)])
+    audio, _ = heard(only(capture(tmp_path / "a.pcap", talk)))
+    assert audio.shape[1] == pytest.approx(6.0 * 16_000, abs=500)
+    assert np.abs(audio[0, 16_800:47_000]).max() < 1e-3
+    assert np.abs(audio[0, 48_500:95_000]).max() > 0.1
+    assert not np.isnan(audio).any()
+
+
+def test_a_network_that_stood_still_and_catches_up_moves_nothing(tmp_path: Path) -> None:
+    plain = heard(only(capture(tmp_path / "a.pcap", flow(A, B, seconds=4.0))))[0]
+    audio = heard(only(capture(tmp_path / "b.pcap", stopped(flow(A, B, seconds=4.0), burst=True))))[0]
+    assert np.array_equal(audio, plain)
+
+
 def test_packets_cut_short_are_lost_audio_with_the_reason(tmp_path: Path) -> None:
     audio, conditions = heard(only(write_pcap(tmp_path / "a.pcap", wrapped("ethernet", two_way()), snap=96)))
     assert np.isnan(audio[0, 400 : 2 * 16_000 - 400]).all()
