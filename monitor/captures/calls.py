@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from monitor.captures.captured_call import CapturedCall, Leg, Part
 from monitor.captures.dialogues import CALLER, OTHER, Announced, Dialogue
-from monitor.captures.looks import OPUS, Look, look
+from monitor.captures.looks import OPUS, Look, look, refusal
 from monitor.captures.network import Endpoint, endpoints
 from monitor.captures.scan import LEAST_PACKETS, Scan
 from monitor.captures.spool import SPLIT_S, Span, StreamLog
@@ -55,7 +55,8 @@ def find_calls(found: Scan, formats: Mapping[int, Format] | None = None) -> Foun
             known = {**STATIC, **USUAL, **dict.fromkeys(looked.opus, OPUS), **(formats or {})}
             if looked.rtp and not VIDEO.issuperset(log.kinds):
                 encrypted = looked.encrypted or log.ends in found.keyed
-                others += [replace(part, formats=known, encrypted=encrypted) for part in rest]
+                refused = refusal(log, found.spool, known)
+                others += [replace(part, formats=known, encrypted=encrypted, refused=refused) for part in rest]
                 if not any(kind in known for kind in log.kinds):
                     strange.append((log, looked))
     calls = [_dialogue_call(parts) for parts in by_dialogue.values()]
@@ -103,7 +104,10 @@ def _announced_parts(
         speaker = OTHER[into.by] if into is not None else first.by
         key = fitting_key(log, found.spool, _keys(announced, dialogue, speaker)) if encrypted else ""
         closed = encrypted and not key
-        parts = [replace(p, formats=formats, encrypted=closed, key=key) for p in _cut(whole, begin, end)]
+        refused = "" if encrypted else refusal(log, found.spool, formats)
+        parts = [
+            replace(p, formats=formats, encrypted=closed, key=key, refused=refused) for p in _cut(whole, begin, end)
+        ]
         said += [(part, dialogue, speaker) for part in parts]
     return said, rest + _cut(whole, free_from, float("inf"))
 

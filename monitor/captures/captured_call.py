@@ -14,7 +14,8 @@ from monitor.rtp.payload import SILENT, Format
 @dataclass(frozen=True, slots=True)
 class Part:
     """Packets of a stream from begin to end, seconds since 1970. spans: when there were any. encrypted: SRTP whose key
-    is not known. key: the line of a description with the key that decrypts it; "" = it is not encrypted.
+    is not known. key: the line of a description with the key that decrypts it; "" = it is not encrypted. refused: why
+    its payloads cannot be what they are said to be, or "".
     """
 
     log: StreamLog
@@ -24,6 +25,7 @@ class Part:
     formats: Mapping[int, Format]
     encrypted: bool = False
     key: str = ""
+    refused: str = ""
 
     @property
     def flow(self) -> tuple[Endpoint, Endpoint]:
@@ -38,7 +40,9 @@ class Part:
     def audible(self) -> bool:
         """Whether any of its packets can be decoded."""
         formats = [self.formats.get(kind) for kind in self.log.kinds]
-        return not self.encrypted and any(f and understood(f) and f.encoding not in SILENT for f in formats)
+        return not (self.encrypted or self.refused) and any(
+            f and understood(f) and f.encoding not in SILENT for f in formats
+        )
 
 
 @dataclass(frozen=True, slots=True)

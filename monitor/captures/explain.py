@@ -48,6 +48,9 @@ def _of_part(part: Part) -> Iterator[str]:
     if part.encrypted:
         yield from [f"{ENCRYPTED}, not scored"] * part.log.packets
         return
+    if part.refused:
+        yield from [part.refused] * part.log.packets
+        return
     for kind, packets in part.log.kinds.items():
         form = part.formats.get(kind)
         if form is None:

@@ -79,7 +79,9 @@ class LegAudio:
             before = window
 
     def _heard(self, window: Window, position: int) -> Iterator[tuple[int, Sound]]:
-        stream, track = RtpStream(window.track.part.formats), window.track
+        track = window.track
+        closed = track.part.encrypted or track.part.refused
+        stream = RtpStream({} if closed else track.part.formats)
         reader, packets = self._readers[id(track)], window.track.packets
         skipped = 0
         for i in range(window.first, window.last):

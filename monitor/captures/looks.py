@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 
 from monitor.captures.spool import Spool, StreamLog
+from monitor.rtp.framing import g729_frames
 from monitor.rtp.packet import MalformedPacketError, RtpPacket, parse_rtp
 from monitor.rtp.payload import Format, opus_s
 
@@ -17,6 +19,7 @@ LEAST_IN_ORDER = 10
 NEAR = 8
 OPUS = Format("OPUS", 48_000, 2)
 _LEAST_PAIRS, _SHARE = 10, 0.95
+LEAST_FRAMES, MOST_WRONG, G729_BYTES = 50, 0.3, 10
 _TAGS = (4, 8, 10, 14, 16)
 """Bytes that SRTP adds behind a payload (RFC 3711, RFC 7714), with an identifier of a key or without."""
 _G711 = (0, 8)
@@ -57,6 +60,25 @@ def look(log: StreamLog, spool: Spool) -> Look:
     opus = frozenset(kind for kind in kinds if kind >= 96 and _is_opus([p for p in pairs if p[0].payload_type == kind]))
     shapes = {kind: _shape([p for p in pairs if p[0].payload_type == kind]) for kind in kinds}
     return Look(near + 1 >= LEAST_IN_ORDER, opus, _is_encrypted(pairs), shapes)
+
+
+def refusal(log: StreamLog, spool: Spool, formats: Mapping[int, Format]) -> str:
+    """Why a stream cannot be the G.729 that it is said to be, or "". Each frame has a bit of parity over the delay of
+    the pitch (ITU-T G.729, section 3.7.2), which any other payload, such as an encrypted one, has right by chance.
+    """
+    frames, wrong = 0, 0
+    for _, _, _, data, missing in log.read(spool, LOOKED_AT):
+        form = formats.get(data[1] & 0x7F)
+        if missing or form is None or form.encoding != "G729":
+            continue
+        with suppress(MalformedPacketError):
+            for frame in g729_frames(parse_rtp(data).payload) or ():
+                word = int.from_bytes(frame[:4])
+                frames += len(frame) == G729_BYTES
+                wrong += len(frame) == G729_BYTES and (word >> 8 & 0x3F).bit_count() % 2 == word >> 5 & 1
+    if frames < LEAST_FRAMES or wrong < MOST_WRONG * frames:
+        return ""
+    return f"g729 not scored: the parity is wrong in {wrong} of {frames} frames; it is encrypted, or no G.729"
 
 
 def _step(pair: tuple[RtpPacket, RtpPacket]) -> int:

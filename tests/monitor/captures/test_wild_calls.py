@@ -249,6 +249,31 @@ def test_a_party_in_a_codec_without_decoder_is_unknown_and_named(tmp_path: Path)
     assert condition.detail.startswith("evs not scored: there is no decoder: 100 packets")
 
 
+def g729(good: bool) -> Sent:
+    """Frames of random bits, of which the bit of parity is right or random, too."""
+    rng, sent = np.random.default_rng(1), Sent()
+    for i in range(100):
+        payload = b""
+        for _ in range(2):
+            word = int.from_bytes(rng.bytes(10))
+            if good:
+                parity = 1 - (word >> 56 & 0x3F).bit_count() % 2
+                word = word & ~(1 << 53) | parity << 53
+            payload += word.to_bytes(10)
+        sent.append((0.2 + i * 0.02, A, B, packed(RtpPacket(18, False, i, i * 160, 9, payload))))
+    return sent
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_payloads_that_cannot_be_the_codec_they_are_said_to_be_are_not_scored(tmp_path: Path, good: bool) -> None:
+    path = capture(tmp_path / "a.pcap", in_time([*g729(good), *flow(B, A, 0.2, ssrc=2)]))
+    audio, conditions = heard(only(path))
+    assert np.isnan(audio[0, : 2 * 16_000 - 800]).all() == (not good)
+    assert not np.isnan(audio[1]).any()
+    assert [c.usable for c in conditions] == [False] * (not good)
+    assert good or "g729 not scored: the parity is wrong in" in conditions[0].detail
+
+
 def srtp(sent: Sent, tag: int = 10) -> Sent:
     rng = np.random.default_rng(1)
     return [(at, a, b, data[:12] + rng.bytes(len(data) - 12 + tag)) for at, a, b, data in sent]
