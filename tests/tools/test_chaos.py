@@ -14,6 +14,8 @@ from chaos import check
 from monitor.events import wire
 from monitor.types import Event
 
+pytestmark = pytest.mark.realtime
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from fuzz.harness import HARNESSES, NASTY, load
 
+pytestmark = pytest.mark.realtime
+
 DAMAGED = 100
 
 

@@ -13,6 +13,8 @@ from tiny_corpus import make_corpus
 
 from training.learn.material import OTHER_SOUNDS_S
 
+pytestmark = pytest.mark.realtime
+
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "train.ipynb"
 SMALL = (
     "--steps 30 --validate-every 10 --rows 8 --seconds 2 --features mel --channels 4,4 --hidden 16 --versions 2 "

@@ -340,6 +340,7 @@ def test_among_good_files_a_bad_one_is_named_and_the_others_are_scored(run: Run)
 # Sound systems, each in a process of its own: PortAudio looks at its surroundings once
 
 
+@pytest.mark.realtime
 @pytest.mark.parametrize("words", [("--device", "mic"), ("devices",)])
 def test_without_portaudio(tmp_path: Path, words: tuple[str, ...]) -> None:
     (tmp_path / "sitecustomize.py").write_text(HIDE_PORTAUDIO)
@@ -347,11 +348,13 @@ def test_without_portaudio(tmp_path: Path, words: tuple[str, ...]) -> None:
     assert_one_error(ran, "PortAudio is needed", "install PortAudio")
 
 
+@pytest.mark.realtime
 def test_no_such_device(tmp_path: Path) -> None:
     ran = run_monitor("--device", "no such microphone", cwd=tmp_path, env=environment(PULSE_SERVER="none"))
     assert_one_error(ran, "there is no audio input")
 
 
+@pytest.mark.realtime
 def test_a_bad_recording_in_a_process_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "text.wav").write_text("no recording" * 100)
     assert_one_error(run_monitor("replay", "text.wav", "--json", cwd=tmp_path), "text.wav is not audio")

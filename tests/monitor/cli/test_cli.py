@@ -37,6 +37,8 @@ from monitor.session.watch import Watched, watch
 from monitor.sources.scripted import ScriptedSource
 from training.evaluate.scoring import score_clips
 
+pytestmark = pytest.mark.realtime
+
 Run = Callable[..., Ran]
 
 COMMANDS = ("replay", "score", "subscribe", "devices", "demo", "doctor", "config")

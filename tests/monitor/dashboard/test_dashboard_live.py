@@ -28,6 +28,8 @@ from monitor.dashboard.live import resolve_mode
 from monitor.types import Event, State
 from monitor.views import View
 
+pytestmark = pytest.mark.realtime
+
 WAIT_S = 10.0
 FAST = DashboardSection(mode="full", redraws_per_second=10.0)
 BELL = "\x07"

@@ -24,6 +24,8 @@ from monitor.journal.reader import Found, JournalReader
 from monitor.subscriber import Item, Missed, Restarted, Silent, Subscriber
 from monitor.types import Event
 
+pytestmark = pytest.mark.realtime
+
 PATIENCE_S, SILENCE_S = 2.0, 0.5
 ROOT = Path(__file__).parents[3]
 

@@ -28,6 +28,8 @@ from monitor.delivery.subscriber_sockets import replay_address
 from monitor.errors import BadInputError
 from monitor.subscriber import Message, Missed, Restarted, Subscriber
 
+pytestmark = pytest.mark.realtime
+
 
 @pytest.mark.parametrize(("journal", "kept"), [(False, 20_000), (True, 10)], ids=["from memory", "from the journal"])
 @pytest.mark.parametrize("topic", ["", "score."])

@@ -15,6 +15,8 @@ from test_delivery import Publisher
 
 from monitor.delivery import keys
 
+pytestmark = pytest.mark.realtime
+
 PACKAGE = "zeromq@6.8.0"
 HOME = Path(os.environ.get("NODE_ZEROMQ_DIR", Path(tempfile.gettempdir()) / "monitor-tests-node-zeromq"))
 """Outside of the repository, and kept for the next run."""

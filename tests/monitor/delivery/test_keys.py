@@ -20,6 +20,8 @@ from monitor.errors import BadInputError
 from monitor.sinks.registry import open_sinks
 from monitor.subscriber import Item, Message, Refused, Subscriber
 
+pytestmark = pytest.mark.realtime
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:

@@ -27,6 +27,8 @@ from monitor.sinks.zeromq import ZeromqSink
 from monitor.subscriber import Item, Message, Missed, Restarted, Returned, Silent, Subscriber, Unreadable
 from monitor.types import Event
 
+pytestmark = pytest.mark.realtime
+
 ANYWHERE = "tcp://127.0.0.1:*"
 
 

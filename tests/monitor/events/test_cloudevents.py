@@ -89,6 +89,7 @@ def test_what_is_sent_before_the_first_heartbeat_has_the_publishers_name_too(
     assert json.loads(ran.out)["source"] == "//pbx.example/monitor-3"
 
 
+@pytest.mark.realtime
 def test_subscribe_writes_them(tmp_path: Path) -> None:
     call = write_wav(tmp_path / "call.wav", turning_call(3, 4, 4))
     weights, address = make_weights(tmp_path / "weights.safetensors"), f"ipc://{tmp_path}/socket"

@@ -47,6 +47,7 @@ def test_every_event_of_a_replay_is_valid(call: tuple[Path, Path], capfd: pytest
     assert {event["type"] for event in found} == set(EVENTS) - {"health"}
 
 
+@pytest.mark.realtime
 def test_what_is_published_is_valid_with_heartbeats_and_snapshots(call: tuple[Path, Path], tmp_path: Path) -> None:
     address = f"ipc://{tmp_path}/socket"
     words = ["replay", call[0], "--weights", call[1], "--publish", address, "--json", *settings(*QUICK)]

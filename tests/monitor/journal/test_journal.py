@@ -80,6 +80,7 @@ def test_a_full_disk_leaves_whole_lines_and_nothing_is_lost_or_written_twice(sma
     assert codes == ["sink fault", "sink recovered"]
 
 
+@pytest.mark.realtime
 def test_a_line_that_fits_in_part_is_taken_back(tmp_path: Path) -> None:
     """With a limit on the size of files in another process: the limit falls into the middle of a line."""
     script = f"""

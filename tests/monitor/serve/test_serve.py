@@ -23,6 +23,8 @@ from serving import of, serving
 
 from model.resample import resample_all
 
+pytestmark = pytest.mark.realtime
+
 needs_gstreamer = pytest.mark.skipif(bool(peers.missing("gst-launch-1.0")), reason="GStreamer is not installed")
 needs_sip = pytest.mark.skipif(bool(peers.missing("baresip", "sipp")), reason="baresip or sipp is not installed")
 

@@ -9,8 +9,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import peers
+import pytest
 from helpers import Running, journaled, make_weights, settings, start_monitor, turning_call, voice, write_wav
 from serving import QUICK, of, serving, simulate, wait_until
+
+pytestmark = pytest.mark.realtime
 
 
 def _ended(monitor: Running, count: int, why: Sequence[str]) -> None:

@@ -32,6 +32,8 @@ from monitor.simulate.plan import Impairments
 from monitor.simulate.play import read_call
 from monitor.simulate.registry import make_peer
 
+pytestmark = pytest.mark.realtime
+
 ANYWHERE = ("--websocket", "127.0.0.1:0")
 PATIENT = tuple(settings("serve.idle_s=20", "serve.ring_s=20"))
 """So that a machine that is busy loses no audio and ends no call."""

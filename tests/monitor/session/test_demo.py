@@ -15,6 +15,8 @@ from monitor.errors import BadInputError
 from monitor.session.demo import find_prompts, make_call
 from monitor.types import SAMPLE_RATE
 
+pytestmark = pytest.mark.realtime
+
 
 def _prompts_are_there() -> bool:
     try:

@@ -34,6 +34,8 @@ from helpers import (
 
 from monitor.session import watch
 
+pytestmark = pytest.mark.realtime
+
 Run = Callable[..., Ran]
 
 FAST = (*QUICK, "evidence.min_speech_s=1", "alerts.alert_hold_s=0.2", "alerts.suspicious_hold_s=0.1")

@@ -21,6 +21,8 @@ from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallResume
 from monitor.taps.websocket.handler import Close, Send
 from monitor.types import SAMPLE_RATE
 
+pytestmark = pytest.mark.realtime
+
 ORGANIZATION = "12345678-9abc-4def-8123-456789abcdef"
 OPTIONS = {"key": "k", "secret": "TXlTdXBlclNlY3JldEtleVRlbGxOby0xITJAMyM0JDU="}
 Tamper = Callable[[dict[str, Any]], object]

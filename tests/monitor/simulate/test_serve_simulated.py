@@ -19,6 +19,8 @@ from serving import of, serving, simulate, wait_until
 from monitor.rtp.packet import HEADER
 from monitor.taps.audiosocket.frames import UUID, pack
 
+pytestmark = pytest.mark.realtime
+
 NAME = uuid.UUID("7e8c9f2a-0b1c-4d2e-8f3a-4b5c6d7e8f90")
 
 

@@ -10,6 +10,8 @@ from helpers import assert_one_error, run_here, voice, write_wav
 
 from monitor.simulate.plan import Impairments, departures
 
+pytestmark = pytest.mark.realtime
+
 
 def plan(network: Impairments, frames: int = 1000) -> list[tuple[float, int]]:
     return departures(frames, 0.02, network, np.random.default_rng(3))

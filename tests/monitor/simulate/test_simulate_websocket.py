@@ -25,6 +25,8 @@ from monitor.taps.websocket.handler import Request, Step
 from monitor.taps.websocket.registry import PROTOCOLS
 from monitor.taps.websocket.twilio_media_streams import MediaStreams
 
+pytestmark = pytest.mark.realtime
+
 
 @pytest.mark.parametrize("encoding", ["PCMU", "PCMA"])
 def test_each_code_of_g711_is_encoded_as_itself_and_loud_samples_are_clipped(encoding: str) -> None:

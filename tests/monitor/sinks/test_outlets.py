@@ -41,6 +41,8 @@ from monitor.events.sink import RunContext
 from monitor.sinks.registry import open_sinks
 from monitor.types import Event
 
+pytestmark = pytest.mark.realtime
+
 STARTED = Event("call.started", "call1", "", 0, {"channels": ["caller"]})
 STATE = Event("state.changed", "call1", "caller", 0, {"state": "alert", "p_fake": 0.9, "llr": 2.0, "from": "clear"})
 ENDED = Event("call.ended", "call1", "", 0, {"channels": {"caller": {}}})

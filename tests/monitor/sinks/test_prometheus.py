@@ -24,6 +24,8 @@ from monitor.events.bus import Bus
 from monitor.events.sink import RunContext
 from monitor.sinks.metrics import MetricsSink
 
+pytestmark = pytest.mark.realtime
+
 FOLDER = Path(__file__).parents[3] / "docs/monitoring"
 NAME = re.compile(r"\bspeech_monitor_\w+")
 

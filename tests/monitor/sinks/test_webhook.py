@@ -37,6 +37,8 @@ from monitor.events.schema.files import read
 from monitor.sinks.registry import open_sinks
 from monitor.types import Event
 
+pytestmark = pytest.mark.realtime
+
 DOCUMENTATION = Path(__file__).parents[3] / "docs/outlets.md"
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef").decode()
 

@@ -22,7 +22,7 @@ from helpers import (
 )
 from virtual_mic import Players, VirtualMicrophones
 
-pytestmark = pytest.mark.microphone
+pytestmark = [pytest.mark.microphone, pytest.mark.realtime]
 BOTH = ("--device", "mic2", "--device", "system")
 
 

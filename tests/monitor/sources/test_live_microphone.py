@@ -10,7 +10,7 @@ import pytest
 import virtual_mic
 from helpers import QUICK, environment, journaled, make_weights, settings, start_monitor, turning_call, write_wav
 
-pytestmark = pytest.mark.microphone
+pytestmark = [pytest.mark.microphone, pytest.mark.realtime]
 
 
 def _free_address() -> str:

@@ -16,7 +16,7 @@ from virtual_mic import Players
 from model.resample import resample_all
 from monitor.types import SAMPLE_RATE
 
-pytestmark = pytest.mark.microphone
+pytestmark = [pytest.mark.microphone, pytest.mark.realtime]
 
 
 @pytest.fixture

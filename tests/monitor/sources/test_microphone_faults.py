@@ -25,6 +25,8 @@ from monitor.sources.portaudio_devices import InputDevice, find_input
 from monitor.sources.pulse import PulseSource
 from monitor.types import Condition
 
+pytestmark = pytest.mark.realtime
+
 MIC = InputDevice(0, "USB mic", "ALSA", 1, 16_000, True)
 STEREO = InputDevice(1, "Laptop", "ALSA", 2, 16_000, False)
 PLUG_IN = InputDevice(2, "pulse", "ALSA", 32, 44_100, False)

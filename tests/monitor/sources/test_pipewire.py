@@ -20,7 +20,11 @@ from capturing import Capturing, write_noise
 
 PROGRAMS = ("parec", "pactl", "pipewire", "wireplumber", "pw-cli", "pw-play", "pw-record", "pw-metadata", "dbus-daemon")
 ABSENT = [program for program in PROGRAMS if shutil.which(program) is None]
-pytestmark = [pytest.mark.microphone, pytest.mark.skipif(bool(ABSENT), reason=f"no {', '.join(ABSENT)}")]
+pytestmark = [
+    pytest.mark.microphone,
+    pytest.mark.realtime,
+    pytest.mark.skipif(bool(ABSENT), reason=f"no {', '.join(ABSENT)}"),
+]
 START_S = 20.0
 
 

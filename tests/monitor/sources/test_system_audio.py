@@ -14,7 +14,7 @@ import soundfile as sf
 from capturing import Capturing, jumps, write_noise
 from virtual_mic import Players, VirtualMicrophones
 
-pytestmark = pytest.mark.microphone
+pytestmark = [pytest.mark.microphone, pytest.mark.realtime]
 
 
 @pytest.fixture

@@ -40,6 +40,8 @@ from monitor.sources.scripted import ScriptedSource
 from monitor.store.verify import verify_folder
 from monitor.types import Event
 
+pytestmark = pytest.mark.realtime
+
 Run = Callable[..., Ran]
 SPAN = ("evidence_store.before_s=3", "evidence_store.after_s=2")
 

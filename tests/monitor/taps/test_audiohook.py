@@ -28,6 +28,8 @@ from telephone import make_telephone_weights
 
 from monitor.audio import Audio
 
+pytestmark = pytest.mark.realtime
+
 KEY, SECRET = "SGVsbG8sIEkgYW0gdGhlIEFQSSBrZXkh", "TXlTdXBlclNlY3JldEtleVRlbGxOby0xITJAMyM0JDU="
 """Of the example in the documentation of AudioHook."""
 OTHER_SECRET = "QW5vdGhlciBzZWNyZXQgb2YgMjQgYnl0"

@@ -16,6 +16,8 @@ from monitor.taps.tap_events import CallAudio, CallStarted
 from monitor.taps.websocket.handler import BadMessageError, Close, RefusedRequestError, Request, Send, Step, Unheard
 from monitor.taps.websocket.registry import PROTOCOLS, make_handler
 
+pytestmark = pytest.mark.realtime
+
 NAMES = sorted(PROTOCOLS)
 VALUES = st.recursive(
     st.none()

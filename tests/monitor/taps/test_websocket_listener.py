@@ -24,6 +24,8 @@ from monitor.taps.websocket.handler import BadMessageError, Close, Request, Send
 from monitor.taps.websocket.listener import UNOPENED, WebsocketListener
 from monitor.taps.websocket.registry import PROTOCOLS, Served
 
+pytestmark = pytest.mark.realtime
+
 requests: list[Request] = []
 TOO_LONG = "a message longer than taps.websocket.max_message_bytes"
 

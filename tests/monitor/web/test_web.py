@@ -20,6 +20,8 @@ from web_server import Served, frames, picture, serving_page, speak
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+pytestmark = pytest.mark.realtime
+
 TOKEN = "correct horse battery"
 RATE = 16_000
 BEARER = {"Authorization": f"Bearer {TOKEN}"}

@@ -26,6 +26,7 @@ TOKEN = "correct horse battery"
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
 pytestmark = [
+    pytest.mark.realtime,
     pytest.mark.skipif(not BROWSER.exists(), reason=f"{BROWSER} is not installed"),
     pytest.mark.skipif(importlib.util.find_spec("playwright") is None, reason="playwright is not installed"),
 ]

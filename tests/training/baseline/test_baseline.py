@@ -31,6 +31,8 @@ from training.corpora.splits import gather
 from training.evaluate.metrics import auc, eer
 from training.evaluate.trials import choose
 
+pytestmark = pytest.mark.realtime
+
 CLASSES = ("bonafide", "end-to-end-tts", "gan-vocoder", "signal-vocoder")
 SMALL = (12, 16)
 CPU = torch.device("cpu")

@@ -21,6 +21,8 @@ from training.evaluate.embedding import Embedded, embed, spectrum_statistics, ts
 from training.evaluate.open_set import leave_systems_out, left_out
 from training.evaluate.scoring import ClipScore, score_clips
 
+pytestmark = pytest.mark.realtime
+
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:

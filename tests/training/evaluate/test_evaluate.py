@@ -39,6 +39,8 @@ from training.evaluate.report import plain
 from training.evaluate.scoring import score_clips
 from training.evaluate.trials import check_channels, choose, through_channel
 
+pytestmark = pytest.mark.realtime
+
 FAMILIES = ("signal-vocoder", "gan-vocoder", "end-to-end-tts")
 
 
