@@ -31,15 +31,15 @@ def report(
     from monitor.report.page import page
     from monitor.store.seal import read_key
 
-    story, sources = read(paths, call, read_key(key) if key is not None else None)
+    history, sources = read(paths, call, read_key(key) if key is not None else None)
     program = f"deepfake-speech-monitor {version('deepfake-speech-monitor')}"
-    text = page(story, sources, f"report made {wire.utc_now()[:19].replace('T', ' ')} UTC by {program}")
+    text = page(history, sources, f"report made {wire.utc_now()[:19].replace('T', ' ')} UTC by {program}")
     try:
         write_private(out, text.encode("utf-8", "backslashreplace"))
     except OSError as error:
         hint = "name a file in a directory that exists"
         raise BadInputError(f"the page {out} cannot be written: {error.strerror}", hint) from error
-    print(f"{out}: {len(story.calls)} call{'s' * (len(story.calls) != 1)}")
+    print(f"{out}: {len(history.calls)} call{'s' * (len(history.calls) != 1)}")
     for source in sources:
         if not source.sound:
             print(f"note: {source.path}: {source.result}")

@@ -1,1 +1,1 @@
-"""A page that tells what was found in a call, for somebody who was not there."""
+"""A printable page about a call: timeline, alerts, spectrograms, how to read it."""

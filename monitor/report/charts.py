@@ -1,4 +1,4 @@
-"""The pictures of a report, as SVG inside the page. Pure."""
+"""Draws the pictures of a report as SVG. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup, escape
 
-from monitor.report.history import Call, Channel, Kept
+from monitor.report.history import CallRecord, ChannelRecord, EvidenceFolder
 from monitor.report.words import clock
 
 WIDTH, LEFT, RIGHT = 720.0, 46.0, 16.0
@@ -19,14 +19,14 @@ STEPS_S = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 1
 
 
 def ticks(first: float, last: float) -> list[float]:
-    """Round places on an axis of seconds, at most nine."""
+    """Return at most nine round positions (s) on an axis from first to last."""
     step = next((s for s in STEPS_S if (last - first) / s <= 8), (last - first) / 8 or 1.0)
     start = int(first / step + 0.999)
     return [i * step for i in range(start, int(last / step + 1e-6) + 1)]
 
 
 class _Axis:
-    """Seconds to places across the picture."""
+    """Maps seconds to positions across the picture."""
 
     def __init__(self, first: float, last: float) -> None:
         self.first, self.last = first, max(last, first + 0.1)
@@ -47,13 +47,13 @@ class _Axis:
 
 
 def _svg(height: float, label: str, parts: Sequence[str]) -> Markup:
-    """parts are markup already."""
+    """Wrap parts, which are markup already, in an svg element."""
     opening = f'<svg viewBox="0 0 {WIDTH:g} {height:g}" role="img" aria-label="{escape(label)}">'
     return Markup(opening + "".join(parts) + "</svg>")
 
 
-def timeline(call: Call, channel: Channel, alert_p: float | None) -> Markup:
-    """Likelihood, speech, states without a verdict, and alerts of a channel over the call. alert_p: the threshold."""
+def timeline(call: CallRecord, channel: ChannelRecord, alert_p: float | None) -> Markup:
+    """Draw likelihood, speech, unknown states and alerts of a channel over the call. alert_p: the threshold."""
     axis, bottom = _Axis(0.0, call.last_s), TOP + CURVE
     parts = [axis.rect(0.0, call.last_s, TOP, CURVE, "paper")]
     parts += [axis.rect(start, end, TOP, CURVE, "unknown") for start, end in _unknown(channel, call.last_s)]
@@ -79,8 +79,8 @@ def timeline(call: Call, channel: Channel, alert_p: float | None) -> Markup:
     return _svg(bottom + GAP + STRIP + AXIS, f"Likelihood that {channel.name} is synthetic, over the call", parts)
 
 
-def _flags(axis: _Axis, call: Call, channel: Channel, bottom: float) -> Iterator[str]:
-    """Where alerts open, numbered as they are told; a number for which there is no room is left out."""
+def _flags(axis: _Axis, call: CallRecord, channel: ChannelRecord, bottom: float) -> Iterator[str]:
+    """Draw where alerts open, numbered as in the page; a number without room is left out."""
     free = 0.0
     for number, alert in enumerate(call.alerts, 1):
         if alert.channel != channel.name:
@@ -96,12 +96,12 @@ def _y(share: float) -> float:
     return TOP + (1 - share) * CURVE
 
 
-def _end(closed_s: float | None, call: Call) -> float:
+def _end(closed_s: float | None, call: CallRecord) -> float:
     return call.last_s if closed_s is None else closed_s
 
 
-def _unknown(channel: Channel, last_s: float) -> Iterator[tuple[float, float]]:
-    """Where the state was unknown."""
+def _unknown(channel: ChannelRecord, last_s: float) -> Iterator[tuple[float, float]]:
+    """Yield start and end (s) of the stretches whose state was unknown."""
     since: float | None = None
     for at, state, _ in channel.states:
         if state == "unknown":
@@ -113,16 +113,16 @@ def _unknown(channel: Channel, last_s: float) -> Iterator[tuple[float, float]]:
         yield since, last_s
 
 
-def _holes(call: Call, channel: Channel) -> Iterator[tuple[float, float]]:
-    for kept in call.kept:
-        for name, start, length, _ in kept.holes:
+def _holes(call: CallRecord, channel: ChannelRecord) -> Iterator[tuple[float, float]]:
+    for folder in call.evidence:
+        for name, start, length, _ in folder.holes:
             if name == channel.name:
                 yield start, length
 
 
-def spectrogram(kept: Kept, channel: str, marks: Sequence[tuple[float, str]]) -> Markup:
-    """The picture of a channel around an alert, with axes. marks: (seconds, word). Empty where there is none."""
-    picture = kept.pictures.get(channel)
+def spectrogram(folder: EvidenceFolder, channel: str, marks: Sequence[tuple[float, str]]) -> Markup:
+    """Draw a channel around an alert, with axes. marks: (seconds, word). Returns nothing where there is no picture."""
+    picture = folder.pictures.get(channel)
     if picture is None:
         return Markup()
     axis = _Axis(picture.first_s, picture.last_s)

@@ -1,4 +1,4 @@
-"""Reads journals and folders of evidence into a story, and verifies them on the way."""
+"""Reads and verifies journals and folders of evidence."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from monitor.errors import BadInputError
 from monitor.events import wire
 from monitor.journal import files
 from monitor.journal.verify_files import check
-from monitor.report.history import Kept, Picture, Story, figure
+from monitor.report.history import EvidenceFolder, History, Picture, number
 from monitor.store.folder import SETTINGS, TIMELINE
 from monitor.store.seal import read_manifest
 from monitor.store.verify import folders, verify_folder
@@ -22,9 +22,10 @@ LARGEST_PICTURE = 4 << 20
 
 
 @dataclass(frozen=True)
-class Source:
-    """Something that was read. kind: "journal" or "evidence". result: what verifying it found, in words. sound: bool,
-    nothing speaks against it. skipped: lines that are no events.
+class VerifiedSource:
+    """A journal or folder that was read. kind: "journal" or "evidence". result: what verifying it found, in words.
+
+    sound: bool, nothing speaks against it. skipped: lines that are no events.
     """
 
     path: str
@@ -34,23 +35,26 @@ class Source:
     skipped: int = 0
 
 
-def read(paths: Sequence[Path], only: str | None, key: bytes | None) -> tuple[Story, list[Source]]:
-    """Raises BadInputError for what cannot be read, and where there is no call in it."""
-    story, sources = Story(only), []
+def read(paths: Sequence[Path], only: str | None, key: bytes | None) -> tuple[History, list[VerifiedSource]]:
+    """Read journals and evidence. only: the name of the only call wanted. key: checks the seals.
+
+    Raises BadInputError for what cannot be read, and where there is no call in it.
+    """
+    history, sources = History(only), []
     several = len(paths) > 1 or any(path.is_dir() for path in paths)
     for path in sorted(paths, key=lambda p: p.is_dir()):  # journals first: they tell the whole
         try:
-            sources += _evidence(path, story, key) if path.is_dir() else [_journal(path, story, several)]
+            sources += _evidence(path, history, key) if path.is_dir() else [_journal(path, history, several)]
         except OSError as error:
             raise BadInputError(f"cannot read {path}: {error.strerror}", "name a journal or evidence") from error
-    if not story.calls:
+    if not history.calls:
         which = f"no call {only}" if only else "no call"
         raise BadInputError(f"there is {which} in {', '.join(map(str, paths))}", "name a journal or evidence")
-    return story, sources
+    return history, sources
 
 
-def _journal(path: Path, story: Story, several: bool) -> Source:
-    """A journal and the files it has rotated to."""
+def _journal(path: Path, history: History, several: bool) -> VerifiedSource:
+    """Read a journal and the files that it has rotated to."""
     with files.opened(path) as parts:
         if not parts:
             raise BadInputError(f"there is no journal {path}", "name the file that journal.path names")
@@ -58,67 +62,69 @@ def _journal(path: Path, story: Story, several: bool) -> Source:
         skipped = 0
         for _, part in parts:
             part.seek(0)
-            skipped += sum(not _take(line, story, several) for line in part)
+            skipped += sum(not _add_line(line, history, several) for line in part)
     result = f"whole: the chain of {found.records} records holds"
     if broken is not None:
         result = f"{broken.name}, line {found.line}: {found.fault}"
-    return Source(str(path), "journal", result, broken is None, skipped)
+    return VerifiedSource(str(path), "journal", result, broken is None, skipped)
 
 
-def _take(line: bytes, story: Story, may_repeat: bool) -> bool:
+def _add_line(line: bytes, history: History, may_repeat: bool) -> bool:
     try:
-        story.take(wire.decode(line).event, may_repeat=may_repeat)
+        history.add_event(wire.decode(line).event, may_repeat=may_repeat)
     except (BadInputError, TypeError, AttributeError, OverflowError):
         return False
     return True
 
 
-def _evidence(path: Path, story: Story, key: bytes | None) -> list[Source]:
+def _evidence(path: Path, history: History, key: bytes | None) -> list[VerifiedSource]:
     sources = []
     for folder in folders(path):
         verdict = verify_folder(folder, key)
         seal = "no seal" if not verdict.sealed else "sealed (not checked)" if key is None else "the seal holds"
         result = verdict.difference or f"whole: {verdict.files} files agree with their checksums; {seal}"
-        sources.append(Source(str(folder), "evidence", result, not verdict.difference))
+        sources.append(VerifiedSource(str(folder), "evidence", result, not verdict.difference))
         try:
             manifest = read_manifest(folder)
         except (OSError, ValueError):
             continue
-        holes = tuple(_timeline(folder, story))
+        holes = tuple(_timeline(folder, history))
         pictures = dict(_pictures(folder, manifest))
-        story.keep(Kept(folder.name, manifest, _settings(folder), pictures, holes, verdict.difference, seal))
+        history.add_evidence(
+            EvidenceFolder(folder.name, manifest, _settings(folder), pictures, holes, verdict.difference, seal)
+        )
     return sources
 
 
-def _timeline(folder: Path, story: Story) -> Iterator[tuple[str, float, float, str]]:
-    """Tell the events, and yield the holes: channel, start and length in seconds, why."""
+def _timeline(folder: Path, history: History) -> Iterator[tuple[str, float, float, str]]:
+    """Add the events, and yield the holes: channel, start and length in seconds, why."""
     try:
         text = (folder / TIMELINE).read_bytes()
     except OSError:
         return
     for line in text.splitlines():
         if not line.startswith(b'{"type":"hole"'):
-            _take(line, story, may_repeat=True)
+            _add_line(line, history, may_repeat=True)
             continue
         try:
             hole = json.loads(line)
-            start, length = figure(hole["sample"]) / SAMPLE_RATE, figure(hole["samples"]) / SAMPLE_RATE
+            start, length = number(hole["sample"]) / SAMPLE_RATE, number(hole["samples"]) / SAMPLE_RATE
             yield str(hole["channel"]), start, length, str(hole["why"])
         except (ValueError, KeyError):
             continue
 
 
 def _pictures(folder: Path, manifest: Mapping[str, Any]) -> Iterator[tuple[str, Picture]]:
-    """By channel; what is no picture of ours is passed over."""
+    """Yield the pictures by channel; files that are not PNG are left out."""
     listed = manifest.get("audio")
     for facts in listed if isinstance(listed, list) else ():
         name = facts.get("picture") if isinstance(facts, dict) else None
         path = folder / Path(str(name)).name
         if not name or path.is_symlink() or not path.is_file() or path.stat().st_size > LARGEST_PICTURE:
             continue
-        data, first = path.read_bytes(), figure(facts.get("start_sample")) / SAMPLE_RATE
+        data, first = path.read_bytes(), number(facts.get("start_sample")) / SAMPLE_RATE
         if data.startswith(b"\x89PNG"):
-            last = first + figure(facts.get("samples")) / SAMPLE_RATE
+            last = first + number(facts.get("samples")) / SAMPLE_RATE
             yield str(facts.get("channel", "")), Picture(data, first, last)
 
 

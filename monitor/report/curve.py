@@ -1,4 +1,4 @@
-"""A curve of any length in a bounded number of steps. Pure."""
+"""Keeps a curve of any length in a bounded number of steps. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FIRST_STEP_S = 0.1
 
 @dataclass
 class Curve:
-    """Of each step the highest value and the share of speech. Steps grow with the call; what peaked stays in sight."""
+    """Holds the highest value and the share of speech of each step. Steps grow with the call; peaks remain."""
 
     step_s: float = FIRST_STEP_S
     peaks: list[float] = field(default_factory=list)
@@ -19,7 +19,7 @@ class Curve:
     counts: list[int] = field(default_factory=list)
 
     def add(self, at_s: float, value: float, speech: bool) -> None:
-        """In order of time, roughly."""
+        """Add a value; calls come roughly in order of time."""
         while at_s >= self.step_s * MOST_STEPS:
             self._halve()
         index = max(0, int(at_s / self.step_s))
@@ -33,14 +33,14 @@ class Curve:
         self.counts[index] += 1
 
     def _halve(self) -> None:
-        """Two steps become one."""
+        """Join every two steps to one."""
         self.step_s *= 2
         self.peaks = [max(self.peaks[i : i + 2]) for i in range(0, len(self.peaks), 2)]
         self.speech = [sum(self.speech[i : i + 2]) for i in range(0, len(self.speech), 2)]
         self.counts = [sum(self.counts[i : i + 2]) for i in range(0, len(self.counts), 2)]
 
     def runs(self) -> Iterator[list[tuple[float, float]]]:
-        """(seconds, value) of stretches without a break; a pause shorter than two seconds is none."""
+        """Yield (seconds, value) lists without a break; a pause shorter than two seconds is no break."""
         run: list[tuple[float, float]] = []
         for i, count in enumerate(self.counts):
             if not count:
@@ -54,7 +54,7 @@ class Curve:
             yield run
 
     def spoken(self) -> Iterator[tuple[float, float]]:
-        """(start, end) in seconds of stretches that are mostly speech."""
+        """Yield (start, end) in seconds of stretches that are mostly speech."""
         start: float | None = None
         for i in range(len(self.counts) + 1):
             talks = i < len(self.counts) and self.counts[i] > 0 and 2 * self.speech[i] >= self.counts[i]

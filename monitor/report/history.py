@@ -1,4 +1,4 @@
-"""What a journal and evidence say of each call, put together. Pure: it takes events one after the other."""
+"""Puts together what journals and evidence say about each call, event by event. Pure."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from monitor.report.curve import Curve
 from monitor.types import Event, Reason
 
 
-def figure(value: object) -> float:
-    """What a field says; 0.0 for what is no finite number: records may be damaged or forged."""
+def number(value: object) -> float:
+    """Return a field as a float, or 0.0 if it is no finite number: records may be damaged or forged."""
     try:
         return float(value) if isinstance(value, int | float) and isfinite(value) else 0.0
     except OverflowError:
@@ -30,10 +30,10 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A folder of evidence. difference: what verifying it found, or "". pictures: of each channel, by its name.
+class EvidenceFolder:
+    """A folder of evidence. difference: what verifying it found, or "". pictures: by channel.
 
-    seal: in words.
+    holes: channel, start (s), length (s), reason. seal: its state in words.
     """
 
     name: str
@@ -46,8 +46,8 @@ class Kept:
 
 
 @dataclass
-class Alert:
-    """opened: figures when it opened. data: of its newest event. closed_s: None where nothing says that it closed."""
+class AlertRecord:
+    """An alert. opened: data of its first event. data: that of its newest. closed_s: None if no event closed it."""
 
     number: str
     channel: str
@@ -56,28 +56,28 @@ class Alert:
     time: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
     closed_s: float | None = None
-    kept: Kept | None = None
+    evidence: EvidenceFolder | None = None
 
     @property
     def peak_llr(self) -> float:
-        return figure(self.data.get("peak_llr"))
+        return number(self.data.get("peak_llr"))
 
 
 @dataclass
-class Channel:
-    """last: of call.ended, or of the newest score."""
+class ChannelRecord:
+    """A channel. last: data of call.ended, or of the newest score."""
 
     name: str
     curve: Curve = field(default_factory=Curve)
-    alerts: dict[str, Alert] = field(default_factory=dict)
+    alerts: dict[str, AlertRecord] = field(default_factory=dict)
     states: list[tuple[float, str, str]] = field(default_factory=list)
     last: Mapping[str, Any] = field(default_factory=dict)
-    gravest_p: float = 0.0
+    highest_p: float = 0.0
 
 
 @dataclass
-class Call:
-    """One call of one run of the program. whole: it was seen from its beginning to its end."""
+class CallRecord:
+    """A call of one run of the program. started, ended: None if the record lacks the event."""
 
     name: str
     epoch: str
@@ -85,43 +85,43 @@ class Call:
     ended: Event | None = None
     first_time: str = ""
     last_s: float = 0.0
-    channels: dict[str, Channel] = field(default_factory=dict)
+    channels: dict[str, ChannelRecord] = field(default_factory=dict)
     health: list[Event] = field(default_factory=list)
-    kept: list[Kept] = field(default_factory=list)
+    evidence: list[EvidenceFolder] = field(default_factory=list)
 
     @property
-    def alerts(self) -> list[Alert]:
-        """Of all channels, in the order in which they opened."""
+    def alerts(self) -> list[AlertRecord]:
+        """The alerts of all channels, in the order in which they opened."""
         found = [alert for channel in self.channels.values() for alert in channel.alerts.values()]
         return sorted(found, key=lambda alert: alert.opened_s)
 
     @property
-    def gravest_p(self) -> float:
+    def highest_p(self) -> float:
         """The highest p_fake of all channels, 0.0 where nothing was judged."""
-        return max((channel.gravest_p for channel in self.channels.values()), default=0.0)
+        return max((channel.highest_p for channel in self.channels.values()), default=0.0)
 
     @property
     def judged(self) -> bool:
-        """There was speech to judge."""
-        return any(figure(channel.last.get("net_speech_s")) > 0 for channel in self.channels.values())
+        """True if there was speech to judge."""
+        return any(number(channel.last.get("net_speech_s")) > 0 for channel in self.channels.values())
 
     @property
     def model(self) -> str:
-        """SHA-256 of the weights, or the beginning of it."""
-        of_kept = [str(kept.manifest.get("model", "")) for kept in self.kept]
-        return next(filter(None, [*of_kept, str(self.started.data.get("model", "")) if self.started else ""]), "")
+        """The SHA-256 of the weights, or its beginning; "" if unknown."""
+        of_folders = [str(folder.manifest.get("model", "")) for folder in self.evidence]
+        return next(filter(None, [*of_folders, str(self.started.data.get("model", "")) if self.started else ""]), "")
 
 
-class Story:
-    """Calls by (epoch, name), in the order in which they were met. only: the name of the only call wanted."""
+class History:
+    """Holds calls by (epoch, name), in the order in which they appeared. only: the name of the only call wanted."""
 
     def __init__(self, only: str | None = None) -> None:
-        self.calls: dict[tuple[str, str], Call] = {}
+        self.calls: dict[tuple[str, str], CallRecord] = {}
         self._only = only
         self._seen: set[tuple[str, int]] = set()
 
-    def take(self, event: Event, *, may_repeat: bool) -> None:
-        """One event. may_repeat: it may have been told before, by another file."""
+    def add_event(self, event: Event, *, may_repeat: bool) -> None:
+        """Add an event. may_repeat: another file may have held it, too; it is then added once."""
         if not event.call or self._only not in (None, event.call):
             return
         if may_repeat and event.seq:
@@ -129,28 +129,28 @@ class Story:
             if at in self._seen:
                 return
             self._seen.add(at)
-        call = self.calls.setdefault((event.epoch, event.call), Call(event.call, event.epoch))
+        call = self.calls.setdefault((event.epoch, event.call), CallRecord(event.call, event.epoch))
         call.first_time = call.first_time or event.time
         call.last_s = max(call.last_s, event.sample / SAMPLE_RATE)
-        _tell(call, event)
+        _apply(call, event)
 
-    def keep(self, kept: Kept) -> None:
-        """A folder of evidence, once its events were taken."""
-        name = str(kept.manifest.get("call", ""))
-        call = self.calls.get((str(kept.manifest.get("epoch", "")), name))
+    def add_evidence(self, folder: EvidenceFolder) -> None:
+        """Add a folder of evidence, after its events."""
+        name = str(folder.manifest.get("call", ""))
+        call = self.calls.get((str(folder.manifest.get("epoch", "")), name))
         if call is None:
             return
-        call.kept.append(kept)
+        call.evidence.append(folder)
         for channel in call.channels.values():
-            if (alert := channel.alerts.get(str(kept.manifest.get("alert", "")))) is not None:
-                alert.kept = kept
+            if (alert := channel.alerts.get(str(folder.manifest.get("alert", "")))) is not None:
+                alert.evidence = folder
 
 
-def _channel(call: Call, name: str) -> Channel:
-    return call.channels.setdefault(name, Channel(name))
+def _channel(call: CallRecord, name: str) -> ChannelRecord:
+    return call.channels.setdefault(name, ChannelRecord(name))
 
 
-def _tell(call: Call, event: Event) -> None:
+def _apply(call: CallRecord, event: Event) -> None:
     at = event.sample / SAMPLE_RATE
     data = event.data
     match event.type:
@@ -173,19 +173,19 @@ def _tell(call: Call, event: Event) -> None:
             _alert(_channel(call, event.channel), at, event)
 
 
-def _score(channel: Channel, at: float, data: Mapping[str, Any], running: bool) -> None:
-    p = figure(data.get("p_fake"))
-    judged = figure(data.get("net_speech_s")) > 0
+def _score(channel: ChannelRecord, at: float, data: Mapping[str, Any], running: bool) -> None:
+    p = number(data.get("p_fake"))
+    judged = number(data.get("net_speech_s")) > 0
     channel.curve.add(at, p if judged else 0.0, data.get("reason") == Reason.SPEECH)
-    channel.gravest_p = max(channel.gravest_p, p if judged and data.get("warm") else 0.0)
+    channel.highest_p = max(channel.highest_p, p if judged and data.get("warm") else 0.0)
     if running:
         channel.last = data
 
 
-def _alert(channel: Channel, at: float, event: Event) -> None:
+def _alert(channel: ChannelRecord, at: float, event: Event) -> None:
     number = str(event.data.get("alert", ""))
-    opened_s = figure(event.data.get("opened_s", at))
-    alert = channel.alerts.setdefault(number, Alert(number, event.channel, opened_s, event.data, event.time))
+    opened_s = number(event.data.get("opened_s", at))
+    alert = channel.alerts.setdefault(number, AlertRecord(number, event.channel, opened_s, event.data, event.time))
     alert.data = event.data
     if event.type == "alert.closed":
         alert.closed_s = at

@@ -1,4 +1,4 @@
-"""The page: one file of HTML that needs no script and nothing from elsewhere.
+"""Renders the page: one file of HTML that needs no script and nothing from elsewhere.
 
 The templates decide what it says. Jinja2 escapes every value, since names come from callers.
 """
@@ -13,19 +13,19 @@ from markupsafe import Markup
 from model.config import SAMPLE_RATE
 from monitor.engine.evidence import posterior
 from monitor.report.charts import spectrogram, timeline
-from monitor.report.collect import Source
-from monitor.report.history import Alert, Call, Channel, Story, figure
+from monitor.report.collect import VerifiedSource
+from monitor.report.history import AlertRecord, CallRecord, ChannelRecord, History, number
 from monitor.report.words import clock, family, moment, odds, share, span
 
 MOST_CALLS = 50
-"""Calls that are told at length, the gravest first; the index names all."""
+"""Calls that are shown at length, the most suspicious first; the index names all."""
 MOST_HEALTH = 200
 MOST_HOLES = 100
 
 
-def page(story: Story, sources: Sequence[Source], made: str) -> str:
-    """made: when and by what, in words."""
-    calls = sorted(story.calls.values(), key=lambda call: (-len(call.alerts), -call.gravest_p, call.name))
+def page(history: History, sources: Sequence[VerifiedSource], made: str) -> str:
+    """Render the page. made: when and by what it was made."""
+    calls = sorted(history.calls.values(), key=lambda call: (-len(call.alerts), -call.highest_p, call.name))
     first = min((call.first_time for call in calls if call.first_time), default="")
     shown = min(len(calls), MOST_CALLS)
     template = _environment().get_template("page.html")
@@ -40,44 +40,44 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for text in (clock, family, figure, moment, odds, share, span):
+    for text in (clock, family, moment, number, odds, share, span):
         made.filters[text.__name__] = text
     made.filters |= {"health": _health, "program": _program, "side": _side, "threshold": _threshold}
     made.globals |= {"side_columns": _side_columns, "spectrograms": _spectrograms, "timeline": timeline}
     return made
 
 
-def _program(call: Call) -> str:
-    versions = next((k.manifest.get("versions") for k in call.kept), None)
+def _program(call: CallRecord) -> str:
+    versions = next((k.manifest.get("versions") for k in call.evidence), None)
     if not isinstance(versions, Mapping):
         return "not recorded in a journal; keep evidence to have it here"
     others = ", ".join(f"{name} {versions[name]}" for name in ("torch", "numpy", "python") if name in versions)
     return f"deepfake-speech-monitor {versions.get('deepfake-speech-monitor', '?')} ({others})"
 
 
-def _side_columns(call: Call) -> list[str]:
+def _side_columns(call: CallRecord) -> list[str]:
     over = "whole call" if call.ended else "at the end"
     return ["side", "net speech", f"p_fake, {over}", f"llr, {over}", "highest p_fake", "alerts", "last state"]
 
 
-def _side(channel: Channel) -> list[str]:
+def _side(channel: ChannelRecord) -> list[str]:
     last = channel.last
-    net, llr = figure(last.get("net_speech_s")), figure(last.get("llr"))
+    net, llr = number(last.get("net_speech_s")), number(last.get("llr"))
     return [
         channel.name,
         f"{net:.1f} s",
-        share(figure(last.get("p_fake"))) if net > 0 else "-",
+        share(number(last.get("p_fake"))) if net > 0 else "-",
         f"{llr:+.1f}" if net > 0 else "-",
-        share(channel.gravest_p) if channel.gravest_p else "-",
+        share(channel.highest_p) if channel.highest_p else "-",
         str(len(channel.alerts)),
         str(last.get("state", "-")),
     ]
 
 
-def _threshold(call: Call) -> float | None:
-    """p_fake at which an alert opens, where evidence holds the settings."""
-    for kept in call.kept:
-        llr, prior = kept.settings.get("alerts.alert_llr"), kept.settings.get("evidence.prior")
+def _threshold(call: CallRecord) -> float | None:
+    """Return the p_fake at which an alert opens, if evidence holds the settings."""
+    for folder in call.evidence:
+        llr, prior = folder.settings.get("alerts.alert_llr"), folder.settings.get("evidence.prior")
         if isinstance(llr, int | float) and isinstance(prior, int | float) and 0 < prior < 1:
             import numpy as np
 
@@ -85,17 +85,17 @@ def _threshold(call: Call) -> float | None:
     return None
 
 
-def _spectrograms(call: Call, alert: Alert) -> Iterator[tuple[str, Markup]]:
-    """Names and pictures of the sides of the call, the side of the alert first."""
-    if alert.kept is None:
+def _spectrograms(call: CallRecord, alert: AlertRecord) -> Iterator[tuple[str, Markup]]:
+    """Yield names and pictures of the channels, the channel of the alert first."""
+    if alert.evidence is None:
         return
     marks = [(alert.opened_s, "alert")] + ([(alert.closed_s, "closed")] if alert.closed_s is not None else [])
     for name in sorted(call.channels, key=lambda name: name != alert.channel):
-        if picture := spectrogram(alert.kept, name, marks if name == alert.channel else []):
+        if picture := spectrogram(alert.evidence, name, marks if name == alert.channel else []):
             yield name, picture
 
 
-def _health(call: Call) -> list[list[str]]:
+def _health(call: CallRecord) -> list[list[str]]:
     rows = []
     for event in call.health[:MOST_HEALTH]:
         unusable = "" if event.data.get("usable") else " (no verdict until it recovered)"
@@ -103,7 +103,7 @@ def _health(call: Call) -> list[list[str]]:
         rows.append([clock(event.sample / SAMPLE_RATE), event.channel or "all", what, detail + unusable])
     rows += [
         [clock(start), name, f"{why} audio", f"{length:.2f} s without audio; silence in the file"]
-        for kept in call.kept
-        for name, start, length, why in kept.holes[:MOST_HOLES]
+        for folder in call.evidence
+        for name, start, length, why in folder.holes[:MOST_HOLES]
     ]
     return rows

@@ -1,4 +1,4 @@
-"""What a report says in words."""
+"""Writes figures and times as words."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from math import exp
 from typing import Any
 
-from monitor.report.history import Alert, figure
+from monitor.report.history import AlertRecord, number
 
 
 def share(p: float) -> str:
-    """A probability, never shown as certainty."""
+    """Write a probability, never as certainty."""
     return "below 1 %" if p < 0.01 else "above 99 %" if p > 0.99 else f"{p:.0%}".replace("%", " %")
 
 
 def odds(llr: float) -> str:
-    """What a log-likelihood ratio means."""
+    """Explain a log-likelihood ratio (nats)."""
     if abs(llr) < 0.7:
         return "hardly speaks either way"
     ratio = _rounded(exp(min(abs(llr), 20.0)))
@@ -23,34 +23,34 @@ def odds(llr: float) -> str:
 
 
 def _rounded(value: float) -> int:
-    """To two digits: more would be a claim."""
+    """Round to two digits: more would be a claim."""
     size = 10 ** max(0, len(str(int(value))) - 2)
     return int(round(value / size) * size)
 
 
 def family(families: Mapping[str, Any] | object) -> str:
-    """The most likely kind of synthesis, and its probability among the kinds."""
+    """Name the most likely kind of synthesis and its probability among the kinds."""
     if not isinstance(families, Mapping) or not families:
         return "-"
-    name, p = max(families.items(), key=lambda item: figure(item[1]))
-    return f"{name} ({share(figure(p))} among the kinds it knows)"
+    name, p = max(families.items(), key=lambda item: number(item[1]))
+    return f"{name} ({share(number(p))} among the kinds it knows)"
 
 
 def moment(time: str) -> str:
-    """An ISO 8601 time to the second, such as 2026-01-31 12:00:00 UTC; any other text as it is."""
+    """Write an ISO 8601 time as 2026-01-31 12:00:00 UTC; other text stays as it is."""
     return f"{time[:10]} {time[11:19]} UTC" if len(time) >= 19 else time
 
 
 def clock(seconds: float, *, tenths: bool = True) -> str:
-    """1:05.3, or 1:02:05.3 from an hour on."""
+    """Write seconds as 1:05.3, or as 1:02:05.3 from an hour on."""
     whole = round(seconds * 10) if tenths else round(seconds) * 10
     minutes, rest = divmod(whole, 600)
     last = f"{rest // 10:02d}.{rest % 10}" if tenths else f"{rest // 10:02d}"
     return f"{minutes // 60}:{minutes % 60:02d}:{last}" if minutes >= 60 else f"{minutes}:{last}"
 
 
-def span(alert: Alert) -> str:
-    """When an alert was open, in the time of the call."""
+def span(alert: AlertRecord) -> str:
+    """Write when an alert was open, in the time of the call."""
     if alert.closed_s is None:
         return f"{clock(alert.opened_s)} (open when the record ends)"
     return f"{clock(alert.opened_s)} to {clock(alert.closed_s)}"

@@ -14,9 +14,9 @@ from helpers import QUICK, Ran, assert_one_error, make_weights, run_here, settin
 
 from monitor.events import wire
 from monitor.report.charts import ticks
-from monitor.report.collect import Source
+from monitor.report.collect import VerifiedSource
 from monitor.report.curve import MOST_STEPS, Curve
-from monitor.report.history import Story
+from monitor.report.history import History
 from monitor.report.page import MOST_CALLS, page
 from monitor.report.words import clock, odds, share
 from monitor.types import Event
@@ -91,16 +91,16 @@ def call_events(name: str, *, alert: bool = True, channel: str = "caller", **det
     return events
 
 
-def story(*calls: Sequence[Event]) -> Story:
-    told = Story()
+def history(*calls: Sequence[Event]) -> History:
+    made_of = History()
     for events in calls:
         for event in events:
-            told.take(event, may_repeat=False)
-    return told
+            made_of.add_event(event, may_repeat=False)
+    return made_of
 
 
 def made(*calls: Sequence[Event]) -> str:
-    return page(story(*calls), [Source("journal", "journal", "whole", True)], "made for a test")
+    return page(history(*calls), [VerifiedSource("journal", "journal", "whole", True)], "made for a test")
 
 
 def test_a_call_that_turned_synthetic_is_told_from_journal_and_evidence(
@@ -165,7 +165,7 @@ def test_of_very_many_calls_the_gravest_are_told_and_all_are_listed() -> None:
     calls = [call_events(f"call{n}", alert=n == 7) for n in range(MOST_CALLS + 5)]
     found = Page(made(*calls))
     assert len([link for link in found.links if link.startswith("#")]) == MOST_CALLS
-    assert f"The {MOST_CALLS} gravest are told below" in found.text
+    assert f"The {MOST_CALLS} gravest are made_of below" in found.text
 
 
 def test_alerts_have_the_same_numbers_in_the_curves_as_below_them() -> None:
@@ -192,11 +192,11 @@ def test_a_record_that_begins_or_ends_within_a_call_says_so() -> None:
 
 
 def test_an_event_that_two_files_tell_is_told_once() -> None:
-    told = Story()
+    made_of = History()
     event = Event("health", "call", "", 0, {"code": "x", "detail": ""}, seq=3, epoch="e")
-    told.take(event, may_repeat=True)
-    told.take(event, may_repeat=True)
-    assert len(next(iter(told.calls.values())).health) == 1
+    made_of.add_event(event, may_repeat=True)
+    made_of.add_event(event, may_repeat=True)
+    assert len(next(iter(made_of.calls.values())).health) == 1
 
 
 def test_bad_input_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
