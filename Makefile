@@ -49,7 +49,7 @@ test-fast: install
 	$(RUN) pytest -m "not realtime"
 
 test-versions: $(UV)
-	@UV=$(UV) sh scripts/test-versions.sh $(PYTHONS)
+	@UV=$(UV) TESTS="$(TESTS)" sh scripts/test-versions.sh $(PYTHONS)
 
 check: install
 	$(RUN) ruff check .

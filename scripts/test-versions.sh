@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs the fast tests on each of the named Python versions that this machine has, in an environment of its own.
 # Looks in PATH and among the versions of pyenv. Fails where a test fails, or where fewer than two were found.
+# TESTS names files or folders, to run less.
 set -eu
 cd "$(dirname "$0")/.."
 export UV_PYTHON_DOWNLOADS=never
@@ -16,7 +17,8 @@ ran=
 for version in "$@"; do
   python=$(interpreter "$version") || { echo "Python $version: not found"; continue; }
   echo "Python $version: $python"
-  UV_PROJECT_ENVIRONMENT=.venv-$version "$UV" run --frozen --python "$python" pytest -q -m "not realtime"
+  # shellcheck disable=SC2086
+  UV_PROJECT_ENVIRONMENT=.venv-$version "$UV" run --frozen --python "$python" pytest -q -m "not realtime" ${TESTS:-}
   ran="$ran $version"
 done
 # shellcheck disable=SC2086

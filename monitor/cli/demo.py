@@ -15,7 +15,7 @@ from monitor.cli.options import Json, Picture, Speed
 def demo(
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="FILE", help="Recording of a human voice, 12 s or more (default: telephone prompts)."),
+        typer.Argument(metavar="FILE", help="Recording of a human voice, 10 s or more (default: telephone prompts)."),
     ] = None,
     speed: Speed = "1",
     keep: Annotated[Path, typer.Option(metavar="FILE", help="Where the call is written.")] = Path("demo/call.wav"),

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from monitor.audio import Audio, Chunk
+from monitor.audio import Audio, Chunk, Source
 from monitor.config.schema import Config
 from monitor.errors import BadInputError
 from monitor.session.replay import Replay, replay
 from monitor.sources.recording import FileSource
 from monitor.types import SAMPLE_RATE
 
-PROMPT_FOLDERS = (Path("demo/prompts"), Path("/usr/share/asterisk/sounds"))
+PROMPT_FOLDER = Path("/usr/share/asterisk/sounds")
 VOCODER = "channel"
 HALF_S = 20.0
-SHORTEST_S = 12.0
+SHORTEST_S = 10.0
+"""Also what is recorded of a voice of one's own."""
 PROMPT_BYTES = (30_000, 200_000)
 """2 to 12 s at 8 kHz: whole sentences, and none that would fill the demonstration alone."""
 PAUSE = np.zeros(int(0.35 * SAMPLE_RATE), dtype=np.float32)
@@ -34,14 +36,61 @@ def read_mono(path: Path) -> Audio:
 
 def find_prompts() -> list[Path]:
     """Recorded telephone prompts in English, the longest first. Raises BadInputError where there are none."""
-    for folder in PROMPT_FOLDERS:
-        found = [p for p in folder.glob("**/en*/**/*.wav") if PROMPT_BYTES[0] < p.stat().st_size < PROMPT_BYTES[1]]
-        if found:
-            return sorted(found, key=lambda p: (-p.stat().st_size, p.name))
-    raise BadInputError(
-        "there is no recorded voice for the demonstration",
-        "run 'make demo', which installs one, or name a recording: monitor demo FILE",
-    )
+    found = [p for p in PROMPT_FOLDER.glob("**/en*/**/*.wav") if PROMPT_BYTES[0] < p.stat().st_size < PROMPT_BYTES[1]]
+    if not found:
+        raise BadInputError(
+            "there is no recorded voice for the demonstration",
+            f"start it in a terminal to record {SHORTEST_S:g} s of your voice, or name a recording: monitor demo FILE",
+        )
+    return sorted(found, key=lambda p: (-p.stat().st_size, p.name))
+
+
+def record_voice(source: Source, target: Path) -> Path:
+    """Write SHORTEST_S of a source to `target`, a wav file of one channel, and close the source.
+
+    Raises BadInputError where the source ends before, gives no usable audio, or the file cannot be written.
+    """
+    import soundfile
+
+    pieces: list[Audio] = []
+    missing = int(SHORTEST_S * SAMPLE_RATE)
+    try:
+        for item in source.chunks():
+            if isinstance(item, Chunk):
+                pieces.append(np.nan_to_num(item.samples.mean(axis=0))[:missing])
+                missing -= len(pieces[-1])
+            elif not item.usable:
+                raise BadInputError(f"the microphone cannot be used: {item.detail}", "run 'monitor doctor'")
+            if not missing:
+                break
+    finally:
+        source.close()
+    if missing:
+        raise BadInputError(f"the microphone ended {missing / SAMPLE_RATE:.1f} s early", "run 'monitor doctor'")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(target, np.concatenate(pieces), SAMPLE_RATE, format="WAV")
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise BadInputError(f"{target} cannot be written: {error}", "name another folder with --keep") from error
+    return target
+
+
+def _own_voice(target: Path, config: Config, *, interactive: bool) -> Path | None:
+    """A recording of the user's voice where there are no prompts; None where there are.
+
+    Raises BadInputError where there are none and nobody can be asked.
+    """
+    try:
+        find_prompts()
+        return None
+    except BadInputError:
+        if not interactive:
+            raise
+    from monitor.sources.live_input import DeviceSource
+
+    source = DeviceSource("mic", config.input)
+    print(f"there is no recorded voice here: read something aloud for {SHORTEST_S:g} s, from now on ...", flush=True)
+    return record_voice(source, target)
 
 
 def _halves(file: Path | None) -> tuple[Audio, Audio]:
@@ -93,5 +142,8 @@ def make_call(file: Path | None, target: Path, announce: Callable[[str], None] =
 
 def demo(file: Path | None, wanted: Replay, config: Config) -> int:
     """Make the call and watch it. Returns the exit status."""
+    if file is None:
+        interactive = sys.stdin.isatty() and not wanted.json_lines
+        file = _own_voice(wanted.file.with_name("voice.wav"), config, interactive=interactive)
     make_call(file, wanted.file, (lambda _: None) if wanted.json_lines else partial(print, flush=True))
     return replay(wanted, config, name="demo")

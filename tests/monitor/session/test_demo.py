@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from monitor.audio import Chunk
 from monitor.errors import BadInputError
-from monitor.session.demo import find_prompts, make_call
-from monitor.types import SAMPLE_RATE
+from monitor.session.demo import SHORTEST_S, find_prompts, make_call, record_voice
+from monitor.sources.scripted import ScriptedSource
+from monitor.types import SAMPLE_RATE, Condition
 
 pytestmark = pytest.mark.realtime
 
@@ -66,3 +68,28 @@ def test_a_short_recording_is_refused(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "short.wav", np.zeros(8000), 8000)
     with pytest.raises(BadInputError, match="too short"):
         make_call(tmp_path / "short.wav", tmp_path / "call.wav")
+
+
+def speaking(seconds: float) -> list[Chunk]:
+    """A noise on one of two channels, in chunks of 0.3 s."""
+    sound = np.zeros((2, 4800), np.float32)
+    sound[1] = 0.2 * np.random.default_rng(0).standard_normal(4800)
+    return [Chunk(sound, i * 4800, 0.0) for i in range(round(seconds / 0.3))]
+
+
+def test_a_voice_of_ones_own_is_recorded_where_there_are_no_prompts(tmp_path: Path) -> None:
+    overflow = Condition("overflow", "10 samples", True)
+    source = ScriptedSource([*speaking(3), overflow, *speaking(9)], ("left", "right"), live=True)
+    recorded = record_voice(source, tmp_path / "new" / "voice.wav")
+    voice, rate = soundfile.read(recorded)
+    assert (len(voice), rate) == (SHORTEST_S * SAMPLE_RATE, SAMPLE_RATE)
+    assert voice.std() == pytest.approx(0.1, rel=0.05)
+    assert make_call(recorded, tmp_path / "call.wav") == pytest.approx(SHORTEST_S / 2)
+
+
+def test_a_microphone_that_fails_is_no_voice(tmp_path: Path) -> None:
+    lost = Condition("device lost", "the device is gone", False)
+    for items, message in (([*speaking(3)], "ended 7.0 s early"), ([*speaking(3), lost], "the device is gone")):
+        with pytest.raises(BadInputError, match=message):
+            record_voice(ScriptedSource(items, ("left", "right"), live=True), tmp_path / "voice.wav")
+    assert not list(tmp_path.iterdir())
