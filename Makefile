@@ -58,7 +58,7 @@ check: install
 	NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --quiet --strict
 
 findings: $(UV)
-	@for script in findings/*.sh; do echo "== $$script"; UV=$(UV) sh $$script || exit 1; done
+	@for script in findings/*.sh; do echo "== $$script"; PATH="$(abspath $(dir $(UV))):$$PATH" sh $$script || exit 1; done
 
 format: install
 	$(RUN) ruff check --fix .

@@ -11,8 +11,8 @@
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-"${UV:-uv}" venv --quiet "$folder/env"
-"${UV:-uv}" pip install --quiet --python "$folder/env/bin/python" av==18.1.0 numpy==2.2.6
+uv venv --quiet "$folder/env"
+uv pip install --quiet --python "$folder/env/bin/python" av==18.1.0 numpy==2.2.6
 "$folder/env/bin/python" - <<'EOF'
 import av
 import numpy as np

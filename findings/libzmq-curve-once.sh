@@ -10,8 +10,8 @@
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-"${UV:-uv}" venv --quiet "$folder/env"
-"${UV:-uv}" pip install --quiet --python "$folder/env/bin/python" pyzmq==27.1.0
+uv venv --quiet "$folder/env"
+uv pip install --quiet --python "$folder/env/bin/python" pyzmq==27.1.0
 "$folder/env/bin/python" - <<'EOF'
 import os
 import threading

@@ -10,8 +10,8 @@
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-"${UV:-uv}" venv --quiet "$folder/env"
-"${UV:-uv}" pip install --quiet --python "$folder/env/bin/python" onnxruntime==1.24.1 onnx==1.20.1 numpy==2.2.6
+uv venv --quiet "$folder/env"
+uv pip install --quiet --python "$folder/env/bin/python" onnxruntime==1.24.1 onnx==1.20.1 numpy==2.2.6
 "$folder/env/bin/python" - <<'EOF'
 import tempfile
 from pathlib import Path
