@@ -10,13 +10,14 @@ TEST_PACKAGES := $(DEMO_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins
 	chromium fonts-dejavu-core mosquitto prometheus prometheus-alertmanager tmux
 RUNS ?= 1000000
 PYTHONS ?= 3.11 3.12 3.13
+JOBS ?= 2
 
 .PHONY: help demo test test-fast test-versions check findings format bench chaos fuzz debian-demo debian-test install clean distclean
 
 help:
 	@echo "make demo           install, then watch a call in which a human voice turns into a synthetic one"
 	@echo "make test           install what the tests need, and run them all"
-	@echo "make test-fast      run the tests that wait for nothing"
+	@echo "make test-fast      run the tests that neither wait nor train, JOBS=2 at a time"
 	@echo "make test-versions  run the fast tests on each Python of PYTHONS that is installed; two are needed"
 	@echo "make check          lint, type-check and build the docs site"
 	@echo "make chaos          kill, stop, cut off and fill what delivers alerts, ROUNDS=100 times"
@@ -43,10 +44,11 @@ demo: debian-demo install
 	$(RUN) monitor demo
 
 test: debian-test install
-	$(RUN) pytest
+	$(RUN) pytest -m "not realtime" --numprocesses $(JOBS) --dist loadfile
+	$(RUN) pytest -m realtime
 
 test-fast: install
-	$(RUN) pytest -m "not realtime"
+	$(RUN) pytest -m "not realtime and not slow" --numprocesses $(JOBS) --dist loadfile
 
 test-versions: $(UV)
 	@UV=$(UV) TESTS="$(TESTS)" sh scripts/test-versions.sh $(PYTHONS)

@@ -200,7 +200,7 @@ def test_states_in_the_middle_of_different_blocks_cannot_be_stacked() -> None:
         stack([step(detector, init_state(detector), x[:, :n])[0] for n in (5000, 5001)])
 
 
-@pytest.mark.realtime
+@pytest.mark.slow
 @pytest.mark.parametrize("network", NETWORKS)
 def test_a_saved_stream_goes_on_in_a_new_process(tmp_path: Path, network: str) -> None:
     torch.manual_seed(0)

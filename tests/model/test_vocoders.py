@@ -18,7 +18,7 @@ from model.vocoding.vocoders import VOCODERS, VocoderError, griffin_lim, lpc_voc
 from training.corpora.clips import Clip, CorpusError, load_manifest
 from training.vocoding.vocode import find_speech, vocode
 
-pytestmark = pytest.mark.realtime
+pytestmark = pytest.mark.slow
 
 WORLD = all(importlib.util.find_spec(name) for name in ("pyworld", "pkg_resources"))
 NAMES = [name for name in VOCODERS if WORLD or not name.startswith("world")]

@@ -9,7 +9,7 @@ import pytest
 
 from fuzz.harness import HARNESSES, NASTY, load
 
-pytestmark = pytest.mark.realtime
+pytestmark = pytest.mark.slow
 
 DAMAGED = 100
 

@@ -13,7 +13,7 @@ from tiny_corpus import make_corpus
 
 from training.learn.material import OTHER_SOUNDS_S
 
-pytestmark = pytest.mark.realtime
+pytestmark = pytest.mark.slow
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "train.ipynb"
 SMALL = (

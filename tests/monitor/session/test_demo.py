@@ -17,7 +17,7 @@ from monitor.session.demo import SHORTEST_S, find_prompts, make_call, record_voi
 from monitor.sources.scripted import ScriptedSource
 from monitor.types import SAMPLE_RATE, Condition
 
-pytestmark = pytest.mark.realtime
+pytestmark = pytest.mark.slow
 
 
 def _prompts_are_there() -> bool:

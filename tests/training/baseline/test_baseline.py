@@ -31,7 +31,7 @@ from training.corpora.splits import gather
 from training.evaluate.metrics import auc, eer
 from training.evaluate.trials import choose
 
-pytestmark = pytest.mark.realtime
+pytestmark = pytest.mark.slow
 
 CLASSES = ("bonafide", "end-to-end-tts", "gan-vocoder", "signal-vocoder")
 SMALL = (12, 16)

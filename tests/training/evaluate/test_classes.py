@@ -21,7 +21,7 @@ from training.evaluate.embedding import Embedded, embed, spectrum_statistics, ts
 from training.evaluate.open_set import leave_systems_out, left_out
 from training.evaluate.scoring import ClipScore, score_clips
 
-pytestmark = pytest.mark.realtime
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(autouse=True)

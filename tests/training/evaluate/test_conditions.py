@@ -18,7 +18,7 @@ from training.evaluate import conditions
 from training.evaluate.conditions import channels_of, codecs_here, stratified
 from training.evaluate.results import headline, read_result
 
-pytestmark = pytest.mark.realtime
+pytestmark = pytest.mark.slow
 
 RESULTS = Path(__file__).parents[3] / "benchmarks" / "results"
 

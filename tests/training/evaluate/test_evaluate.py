@@ -39,7 +39,7 @@ from training.evaluate.report import plain
 from training.evaluate.scoring import score_clips
 from training.evaluate.trials import check_channels, choose, through_channel
 
-pytestmark = pytest.mark.realtime
+pytestmark = pytest.mark.slow
 
 FAMILIES = ("signal-vocoder", "gan-vocoder", "end-to-end-tts")
 

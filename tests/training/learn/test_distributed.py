@@ -22,7 +22,7 @@ from training.learn.distributed import Processes, agreed, own_device, processes,
 from training.learn.material import OTHER_SOUNDS_S
 
 HERE = Path(__file__).parents[2]
-pytestmark = [pytest.mark.realtime, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")

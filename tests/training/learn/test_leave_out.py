@@ -19,7 +19,7 @@ from training.corpora.clips import Clip, CorpusError
 from training.learn import leave_out
 from training.learn.material import Material
 
-pytestmark = pytest.mark.realtime
+pytestmark = pytest.mark.slow
 
 SMALL = "--rows 8 --seconds 2 --channels 4,4 --hidden 16 --versions 2 --augment 0 --learning-rate 0.01 --workers 1"
 

@@ -274,7 +274,7 @@ def test_loss_does_not_hear_what_has_no_label() -> None:
     assert torch.equal(training_loss(other, batch, LossWeights())[0], training_loss(out, batch, LossWeights())[0])
 
 
-pytestmark = [pytest.mark.realtime, pytest.mark.usefixtures("small_training")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_training")]
 
 
 MODEL = DetectorConfig(

@@ -33,7 +33,7 @@ from training.vocoding.neural_vocoder.weights import load_generator, save_genera
 from training.vocoding.open_vocoders.mel import log_mel
 from training.vocoding.open_vocoders.registry import family, open_system
 
-pytestmark = pytest.mark.realtime
+pytestmark = pytest.mark.slow
 
 SMALL = VocoderConfig(width=24, hidden=48, blocks=2, pitch_width=24)
 CPU = torch.device("cpu")

@@ -21,7 +21,7 @@ from training.vocoding.open_vocoders.hifigan import Generator
 from training.vocoding.open_vocoders.mel import log_mel
 from training.vocoding.open_vocoders.registry import OPEN_VOCODERS, family, open_system, systems
 
-pytestmark = pytest.mark.realtime
+pytestmark = pytest.mark.slow
 
 Weights = dict[str, Tensor]
 LATENTS, LAYERS = 80, 3
