@@ -92,11 +92,11 @@ def call_events(name: str, *, alert: bool = True, channel: str = "caller", **det
 
 
 def history(*calls: Sequence[Event]) -> History:
-    made_of = History()
+    records = History()
     for events in calls:
         for event in events:
-            made_of.add_event(event, may_repeat=False)
-    return made_of
+            records.add_event(event, may_repeat=False)
+    return records
 
 
 def made(*calls: Sequence[Event]) -> str:
@@ -165,7 +165,7 @@ def test_of_very_many_calls_the_gravest_are_told_and_all_are_listed() -> None:
     calls = [call_events(f"call{n}", alert=n == 7) for n in range(MOST_CALLS + 5)]
     found = Page(made(*calls))
     assert len([link for link in found.links if link.startswith("#")]) == MOST_CALLS
-    assert f"The {MOST_CALLS} gravest are made_of below" in found.text
+    assert f"The {MOST_CALLS} most suspicious are shown below" in found.text
 
 
 def test_alerts_have_the_same_numbers_in_the_curves_as_below_them() -> None:
@@ -192,11 +192,11 @@ def test_a_record_that_begins_or_ends_within_a_call_says_so() -> None:
 
 
 def test_an_event_that_two_files_tell_is_told_once() -> None:
-    made_of = History()
+    records = History()
     event = Event("health", "call", "", 0, {"code": "x", "detail": ""}, seq=3, epoch="e")
-    made_of.add_event(event, may_repeat=True)
-    made_of.add_event(event, may_repeat=True)
-    assert len(next(iter(made_of.calls.values())).health) == 1
+    records.add_event(event, may_repeat=True)
+    records.add_event(event, may_repeat=True)
+    assert len(next(iter(records.calls.values())).health) == 1
 
 
 def test_bad_input_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
