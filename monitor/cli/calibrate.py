@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from monitor.cli.option_groups import ModelOptions, expand_options
+from monitor.errors import BadInputError
 
 
 @expand_options
@@ -31,6 +32,8 @@ def calibrate(
     Writes a settings file for --config. The threshold is counted where there is enough speech (three times the hours
     between two alarms), else continued from the tail of the scores, which it says.
     """
+    if not genuine.exists():
+        raise BadInputError(f"there is no {genuine}", "name a folder of recorded calls whose voices are real")
     settings = options.settings()
     from monitor.session.calibrate import calibrate as run
 

@@ -31,13 +31,15 @@ class Output(Protocol):
 
 
 class TextLines:
-    """Writes to a terminal, where the scores are one line rewritten in place, or to a pipe, where they are lines."""
+    """Writes to a terminal, where the newest scores are one line rewritten in place, or to a pipe, where a score is
+    a line if its state is another one than before.
+    """
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
         self._in_place = out.isatty()
         self._status: dict[tuple[str, str], Message] = {}
-        self._shown_at: dict[tuple[str, str], float] = {}
+        self._drawn_at = 0.0
         self._drawn = False
 
     def item(self, item: Item) -> None:
@@ -59,15 +61,12 @@ class TextLines:
 
     def _score(self, message: Message) -> None:
         who = (message.event.call, message.event.channel)
-        now = time.monotonic()
-        if now - self._shown_at.get(who, 0.0) < STATUS_S:
-            return
-        self._shown_at[who] = now
-        self._status[who] = message
-        if self._in_place:
+        before, self._status[who] = self._status.get(who), message
+        if not self._in_place:
+            if before is None or before.event.data.get("state") != message.event.data.get("state"):
+                self._line(describe(message))
+        elif time.monotonic() - self._drawn_at >= STATUS_S / 2:
             self._draw()
-        else:
-            self._line(describe(message))
 
     def _line(self, text: str) -> None:
         if self._drawn:
@@ -83,11 +82,11 @@ class TextLines:
         width = shutil.get_terminal_size().columns - 1
         self._out.write(CLEAR_LINE + " | ".join(map(form, self._status.values()))[:width])
         self._out.flush()
-        self._drawn = True
+        self._drawn, self._drawn_at = True, time.monotonic()
 
     def _forget(self, call: str) -> None:
         for who in [who for who in self._status if who[0] == call]:
-            del self._status[who], self._shown_at[who]
+            del self._status[who]
 
 
 def describe(message: Message) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from monitor.store.verify import Verdict
 
 WHOLE, BROKEN = 0, 2
+LOOKED_AT, LONGEST_LINE = 100, 1 << 20
 
 
 def verify(
@@ -49,12 +50,23 @@ def _verify_journal(journal: Path, *, as_json: bool) -> int:
     try:
         with files.opened(journal) as parts:
             found, broken = check(parts)
+            if broken is not None and not found.records and not any(map(_holds_records, parts)):
+                raise BadInputError(f"{journal} is no journal", "name the file that journal.path names")
     except OSError as error:
         raise BadInputError(f"cannot read {error.filename or journal}: {error.strerror}", "check the path") from error
     if not parts:
         raise BadInputError(f"there is no journal {journal}", "name the file that journal.path names")
     _say_journal(found, broken, len(parts), as_json)
     return WHOLE if broken is None else BROKEN
+
+
+def _holds_records(part: tuple[Path, BinaryIO]) -> bool:
+    """Whether any of the first lines of a file is a record of a journal, altered or not."""
+    from monitor.journal import chain
+
+    part[1].seek(0)
+    lines = (part[1].readline(LONGEST_LINE) for _ in range(LOOKED_AT))
+    return any(chain.number(line) is not None for line in lines)
 
 
 def _say_journal(found: Findings, broken: Path | None, count: int, as_json: bool) -> None:

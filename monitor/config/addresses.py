@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 import ssl
 
 from monitor.errors import BadInputError
@@ -18,6 +19,15 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def is_known(host: str) -> bool:
+    """Whether a host name has an address, or is one."""
+    try:
+        socket.getaddrinfo(host, None)
+    except (OSError, UnicodeError):
+        return False
+    return True
+
+
 def check_reach(
     what: str, host: str, *, secured: bool, insecure: bool, secure_by: str, allow: str = "serve.insecure"
 ) -> None:
@@ -28,6 +38,8 @@ def check_reach(
     """
     if secured or insecure or is_loopback(host):
         return
+    if not is_known(host):
+        raise BadInputError(f"{what}: the host {host} is not known", "check the name, or write an IP address")
     hint = f"{secure_by}, or say --insecure ({allow} = true) where the network itself is trusted"
     raise BadInputError(f"{what}: {host} can be reached by other machines, and nothing protects it", hint)
 

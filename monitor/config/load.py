@@ -23,6 +23,9 @@ from monitor.errors import ConfigError
 
 PREFIX = "MONITOR_"
 FILE_VARIABLE = "MONITOR_CONFIG"
+OTHER_VARIABLES = (FILE_VARIABLE, "MONITOR_KEYS")
+"""Variables that begin like settings and are none; MONITOR_KEYS is that of `monitor keys`."""
+
 DEFAULT_FILE = Path("config.toml")
 
 _PASSWORD_IN_URL = re.compile(r"//[^/@\s]*@")
@@ -68,9 +71,13 @@ def _layers(
     if chosen is not None:
         yield str(chosen), _flat(_read(chosen), str(chosen))
     for name, text in sorted(environment.items()):
-        if name.startswith(PREFIX) and "__" in name:
+        if name.startswith(PREFIX) and name not in OTHER_VARIABLES:
             key = name.removeprefix(PREFIX).lower().replace("__", ".")
-            yield f"environment variable {name}", {key: _value(key, text)}
+            if "." in key:
+                yield f"environment variable {name}", {key: _value(key, text)}
+            elif meant := _meant(name):
+                hint = f"did you mean {PREFIX}{meant.upper().replace('.', '__')}?"
+                raise ConfigError(f"the environment variable {name} is no setting", hint)
     for flag, key, value in flags:
         yield f"option {flag}", {key: value}
 
@@ -193,6 +200,14 @@ def _mentions(message: str, name: str, section: str) -> bool:
 
 def _origin_of_section(section: str, origins: Mapping[str, str]) -> str:
     return next((origin for name, origin in origins.items() if name.startswith(f"{section}.")), "settings")
+
+
+def _meant(name: str) -> str | None:
+    """The setting that a variable without a section seems to mean; None: it is another program's."""
+    keys = _known_keys()
+    known = {key.replace(".", "_"): key for key in keys} | {key.rpartition(".")[2]: key for key in keys}
+    close = difflib.get_close_matches(name.removeprefix(PREFIX).lower(), list(known), n=1, cutoff=0.9)
+    return known[close[0]] if close else None
 
 
 def _no_such(key: str, where: str) -> ConfigError:

@@ -14,6 +14,8 @@ from monitor.errors import BadInputError
 
 def starting_point(since: str | None, state: Path | None, topics: Sequence[str]) -> Position | None:
     """From "SEQ", "EPOCH:SEQ", or a state file where there is one; None: from now on. Raises BadInputError."""
+    if state is not None and not os.access(state.absolute().parent, os.W_OK | os.X_OK):
+        raise BadInputError(f"state {state} cannot be written", "name a file in a directory that can be written")
     if state is not None and (kept := recall(state, topics)):
         return kept
     if since is None:

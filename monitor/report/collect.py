@@ -49,7 +49,8 @@ def read(paths: Sequence[Path], only: str | None, key: bytes | None) -> tuple[Hi
             raise BadInputError(f"cannot read {path}: {error.strerror}", "name a journal or evidence") from error
     if not history.calls:
         which = f"no call {only}" if only else "no call"
-        raise BadInputError(f"there is {which} in {', '.join(map(str, paths))}", "name a journal or evidence")
+        hint = "leave --call out to get every call" if only else "name a journal or evidence"
+        raise BadInputError(f"there is {which} in {', '.join(map(str, paths))}", hint)
     return history, sources
 
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,10 @@ def open_detector(section: ModelSection) -> Detector:
         raise BadInputError(str(error), "set model.device to auto") from error
     except CheckpointError as error:
         shipped = section.weights in SHIPPED
+        near = get_close_matches(section.weights, SHIPPED, 1)
         hint = "install the program again, or " * shipped + "name another file with --weights"
+        if near and not shipped:
+            hint = f"did you mean --weights {near[0]}?"
         raise WeightsError(str(error), hint) from error
 
 

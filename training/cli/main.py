@@ -73,9 +73,9 @@ def run_cli(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         return _explain(str(error), f"see {command} --help, and docs/training.md", 2)
     except KeyboardInterrupt:
-        if words and words[0] in RESUMED:
-            print("interrupted; the same command goes on where it stopped", file=sys.stderr)
-        return INTERRUPTED
+        status = INTERRUPTED
+    if status == INTERRUPTED and words and words[0] in RESUMED:
+        print("interrupted; the same command goes on where it stopped", file=sys.stderr)
     return status if isinstance(status, int) else 0
 
 

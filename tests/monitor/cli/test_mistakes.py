@@ -1,0 +1,96 @@
+"""Mistakes on the command line: each is one clear error at once, with status 2."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from helpers import Ran, assert_one_error, run_here, voice, write_wav
+
+from monitor.cli.subscribe_output import TextLines
+from monitor.events.wire import Message
+from monitor.types import Event
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("MONITOR_")]:
+        monkeypatch.delenv(name)
+    return lambda *words: run_here(capfd, *words)
+
+
+def test_recordings_to_calibrate_with_that_are_not_there(run: Run) -> None:
+    assert_one_error(run("calibrate", "--genuine", "nonexistent"), "there is no nonexistent", "folder")
+
+
+def test_a_state_file_in_a_folder_that_is_not_there(run: Run) -> None:
+    ran = run("subscribe", "tcp://127.0.0.1:9", "--state", "none/state", "--timeout", "1")
+    assert_one_error(ran, "state none/state cannot be written", "directory")
+
+
+def test_weights_with_a_misspelt_name(run: Run, tmp_path: Path) -> None:
+    write_wav(tmp_path / "call.wav", voice(1.0))
+    assert_one_error(run("score", "call.wav", "--weights", "copmact"), "copmact", "did you mean --weights compact?")
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("MONITOR_ALERT_LLR", "did you mean MONITOR_ALERTS__ALERT_LLR?"),
+        ("MONITOR_ALERTS_ALERT_LLR", "did you mean MONITOR_ALERTS__ALERT_LLR?"),
+        ("MONITOR_ALERTS__ALERT_LR", "did you mean alerts.alert_llr?"),
+    ],
+)
+def test_an_environment_variable_that_is_no_setting(
+    name: str, hint: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "3")
+    assert_one_error(run("config"), name, hint)
+
+
+def test_a_file_that_is_no_journal(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("this is no journal\n" * 3)
+    assert_one_error(run("verify", "notes.txt"), "notes.txt is no journal", "journal.path")
+    write_wav(tmp_path / "call.wav", voice(1.0))
+    assert_one_error(run("verify", "call.wav"), "call.wav is no journal", "journal.path")
+
+
+def test_a_host_that_is_not_known(run: Run) -> None:
+    ran = run("serve", "--rtp", "nosuch.invalid:5004", "--no-publish")
+    assert_one_error(ran, "the host nosuch.invalid is not known", "check the name")
+
+
+@pytest.mark.parametrize("after_s", [0.4, 1.2])
+def test_ctrl_c_while_it_starts_prints_no_traceback(after_s: float, tmp_path: Path) -> None:
+    write_wav(tmp_path / "call.wav", voice(60.0))
+    words = [sys.executable, "-m", "monitor", "replay", "call.wav", "--no-publish", "--screen", "off"]
+    process = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while "monitor" not in Path(f"/proc/{process.pid}/cmdline").read_text():
+        time.sleep(0.01)
+    time.sleep(after_s)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert "Traceback" not in err, err
+    assert out == ""
+    assert process.returncode in (130, -signal.SIGINT)
+
+
+def test_a_pipe_gets_a_line_for_each_change_of_state_and_no_more() -> None:
+    out = io.StringIO()
+    lines = TextLines(out)
+    states = ["listening"] * 50 + ["clear"] * 50 + ["alert"] * 50
+    for seq, state in enumerate(states, 1):
+        event = Event("score", "call", "left", seq * 640, {"state": state, "reason": "speech", "p_fake": 0.5}, seq, "e")
+        lines.item(Message("score.call.left", event, 0, False, b"{}"))
+    lines.close()
+    assert [line.split(": ")[1].split()[0] for line in out.getvalue().splitlines()] == ["listening", "clear", "alert"]
