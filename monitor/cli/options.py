@@ -79,7 +79,7 @@ KeyFile = Annotated[
 
 
 USUAL_VALUES = {"--web": "127.0.0.1:8000"}
-"""What an option means whose value may be left out; typer itself knows no such options."""
+"""The values of options that may stand without one; typer itself has no such options."""
 
 
 class Command(TyperCommand):

@@ -67,7 +67,7 @@ def subscribe(
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the user asked for. since: "SEQ" or "EPOCH:SEQ". state: a file that remembers how far it came."""
+    """The options of the command. since: "SEQ" or "EPOCH:SEQ". state: a file that remembers how far it came."""
 
     topics: Sequence[str] = ("",)
     count: int | None = None

@@ -76,7 +76,7 @@ def _score(files: Sequence[Path], config: Config) -> tuple[list[Floats], int]:
 
 
 def _findings(llr: Sequence[Floats], config: Config, found: Point) -> Iterator[str]:
-    """What was measured, a line each."""
+    """Describe what was measured, a line each."""
     heard, before = hours(llr), alarms(llr, config.alerts)
     yield f"{heard:.2f} hours of genuine speech on {len(llr)} channels"
     yield f"alert_llr {config.alerts.alert_llr:g}, as it is: {before} false alarms, {before / heard:.2f} an hour"

@@ -94,7 +94,7 @@ def _own_voice(target: Path, config: Config, *, interactive: bool) -> Path | Non
 
 
 def _halves(file: Path | None) -> tuple[Audio, Audio]:
-    """What is left as it is, and what is re-synthesised: two stretches of one voice."""
+    """Return two stretches of one voice: one to leave as it is, one to re-synthesise."""
     if file is not None:
         voice = read_mono(file)
         if len(voice) < SHORTEST_S * SAMPLE_RATE:

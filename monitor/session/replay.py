@@ -20,7 +20,7 @@ INTERRUPTED = 130
 
 @dataclass(frozen=True)
 class Replay:
-    """What the user asked for.
+    """The options of a replay.
 
     speed: "max" or a factor. channels: "caller=left,agent=right", "left", or None for all. track: which of several
     sound tracks, from 1. raw: what a file without a header is, such as "mulaw,8000".

@@ -1,4 +1,4 @@
-"""What every watching program is made of: detector, signals, screen, and the thread that scores."""
+"""The parts of every program that watches calls: detector, signals, screen, and the thread that scores."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from monitor.types import Event, State
 
 HELD_S = 2.0
 PIECE_S = 0.5
-"""What is pushed is scored in pieces of this length; with a gap before it, one fits into what is held."""
+"""Audio is scored in pieces of this length; one with a gap before it fits into the ring."""
 FULL_SCALE = 32_768.0
 DRAIN_S = 3.0
 """After the end the sinks have so long to take the last events."""

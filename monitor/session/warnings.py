@@ -1,4 +1,4 @@
-"""What is said on standard error while a call is watched, where no screen says it."""
+"""Warnings on standard error while a call is watched, where no screen shows them."""
 
 from __future__ import annotations
 

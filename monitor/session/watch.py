@@ -129,5 +129,5 @@ def _draw(last: View, svg: Path) -> None:
 
 
 def call_name(stem: str, live: bool) -> str:
-    """Of a recording its file's name; of a live call the source and the time, so that calls can be told apart."""
+    """Name a call: a recording after its file, a live call after its source and the time, so that calls differ."""
     return f"{stem}-{time.strftime('%Y%m%dT%H%M%S')}" if live else stem

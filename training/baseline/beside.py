@@ -22,7 +22,7 @@ from training.learn.loop import Say
 
 
 def heard(network: Bilstm, bank: AudioBank, name: str, say: Say) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Of each clip (n,): log odds in nats, and whether its class was named: 1, 0, or NaN where it is none."""
+    """Return of each clip (n,) the log odds in nats, and whether its class was named: 1, 0, or NaN where it is none."""
     done = 0
 
     def progress(count: int) -> None:

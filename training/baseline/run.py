@@ -26,7 +26,7 @@ from training.learn.loop import Say, run_loop
 
 @dataclass(frozen=True)
 class BaselinePlan:
-    """What it learns from and where it works. units, dropout: of the network."""
+    """The material of a training of the baseline, and its folders. units, dropout: of the network."""
 
     corpora: Sequence[Path]
     out: Path

@@ -1,4 +1,4 @@
-"""What happens to speech outside of any codec: loudspeakers, rooms, microphones, other sample rates, overload.
+"""Effects on speech outside of any codec: loudspeakers, rooms, microphones, other sample rates, overload.
 
 As in training/channels/channels.py: float32 (n,) at 16 kHz and a numpy generator in, the same length out, time-aligned.
 """

@@ -1,4 +1,4 @@
-"""What a telephone, a call over the internet or a file does to speech: band limits, codecs, lost packets.
+"""The effects of a telephone, a call over the internet or a file on speech: band limits, codecs, lost packets.
 
 Every channel takes float32 (n,) at 16 kHz, full scale = 1, and a numpy generator for its settings; it returns
 float32 (n,), time-aligned with the input.

@@ -154,7 +154,7 @@ class TrainOptions(RunOptions):
         )
 
     def plan(self) -> Plan:
-        """What the network learns from. Raises typer.BadParameter."""
+        """The material that the network learns from. Raises typer.BadParameter."""
         from training.learn.prepare import Plan
 
         weights, teachers = _weights(self.part_weights), tuple(self.teacher or ())

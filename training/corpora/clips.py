@@ -1,4 +1,4 @@
-"""What speech there is to learn from: lists of clips with labels, read from manifests and folders."""
+"""The speech to learn from: lists of clips with labels, read from manifests and folders."""
 
 from __future__ import annotations
 

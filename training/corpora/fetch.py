@@ -43,7 +43,7 @@ class RemoteFile:
 
 
 def files_of(record: str) -> list[RemoteFile]:
-    """What a Zenodo record holds. Raises CorpusError."""
+    """List the files of a Zenodo record. Raises CorpusError."""
     try:
         with urllib.request.urlopen(record, timeout=TIMEOUT_S) as answer:
             listed = json.load(answer)["files"]

@@ -59,7 +59,7 @@ FAMILY_OF_FOLDER = {
 
 SPLITS = {"train": "train", "trn": "train", "dev": "dev", "eval": "test", "progress": "test", "hidden": "test"}
 SPLITS |= {"training": "train", "validation": "dev", "testing": "test"}
-"""What corpora call their splits, and what we do; nothing is ever tuned on test."""
+"""The names of splits in corpora, and the ones used here; nothing is ever tuned on test."""
 
 CONVERTED = frozenset({"A05", "A06", "A13", "A14", "A15", "A17", "A18", "A19"})
 """Attacks of ASVspoof 2019 and 2021 that convert a voice (Wang et al., 2020, table 3); the others synthesise text."""
@@ -171,7 +171,7 @@ def _wavefake(root: Path) -> list[Clip]:
 
 
 def _family(system: str) -> str | None:
-    """Of a folder of WaveFake; None for a folder of recordings."""
+    """Return the clips of a folder of WaveFake; None for a folder of recordings."""
     flat = system.replace("-", "_")
     return next((family for name, family in reversed(WAVEFAKE.items()) if name in flat), None)
 

@@ -41,7 +41,7 @@ def gather(corpora: Sequence[Path], shared_speakers: bool = False) -> tuple[list
 
 
 def learned_from(corpora: Sequence[Path], clips: Sequence[Clip], seconds: float) -> dict[str, Any]:
-    """What a weights file says of its training clips, which last so many seconds together."""
+    """Return what a weights file records of its training clips, which last so many seconds together."""
     systems = Counter(f"{c.part}/{c.system}" if c.part == "lab" else f"{c.part}/{c.family}" for c in clips if c.label)
     return {
         "command": "training " + " ".join(sys.argv[1:]),

@@ -31,7 +31,7 @@ VIEWS: Mapping[str, tuple[str, ...]] = {
     "spectrum": ("spectrum",),
     "hidden+conv+spectrum": ("hidden", "conv", "spectrum"),
 }
-"""What a classifier may see: fields of an Embedded clip."""
+"""The inputs that a classifier may have: fields of an Embedded clip."""
 
 INVERSE_PENALTY = 0.03
 FOLDS = 5
@@ -97,7 +97,7 @@ def fit(clips: Embedded, names: Names, view: str, detector: str = "") -> Classif
 
 
 def held_out(clips: Embedded, names: Names, speakers: Names, view: str) -> tuple[Names, Floats]:
-    """What classifiers say of clips whose speakers they never heard: names (n,) and their probabilities (n,)."""
+    """Classify clips whose speakers they never heard: names (n,) and their probabilities (n,)."""
     from sklearn.model_selection import GroupKFold
 
     folds = min(FOLDS, len(set(speakers.tolist())))

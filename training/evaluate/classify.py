@@ -130,7 +130,7 @@ def _embedded(detector: Detector, bank: AudioBank, name: str, say: Say) -> _Side
 
 
 def head_report(detector: Detector, side: _Side) -> dict[str, Any]:
-    """What a live call shows: bona fide where the ratio is below 0, else the likeliest family."""
+    """Return what a live call would show: bona fide where the ratio is below 0, else the likeliest family."""
     families = detector.config.families
     true = np.array([c.family if c.label else BONA_FIDE for c in side.clips])
     said = np.array([families[int(s.families.argmax())] if s.llr >= 0 else BONA_FIDE for s in side.seen.scores])
@@ -140,7 +140,7 @@ def head_report(detector: Detector, side: _Side) -> dict[str, Any]:
 
 
 def family_confidence(detector: Detector, side: _Side) -> dict[str, float]:
-    """Of the fakes that the head was trained on: how sure it is of the likeliest family, 5 % quantile and median."""
+    """Return how sure the head is of the likeliest family of the fakes it was trained on: 5 % quantile and median."""
     known = [s for c, s in zip(side.clips, side.seen.scores, strict=True) if c.family in detector.config.families]
     sure = np.array([float(s.families.max()) for s in known if s.net_speech_s > 0])
     if not len(sure):

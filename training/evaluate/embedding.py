@@ -1,4 +1,4 @@
-"""What the network makes of whole clips: its hidden state and its convolutions' output, pooled over speech.
+"""Embeddings of whole clips: the hidden state and its convolutions' output, pooled over speech.
 
 Read while the clips stream through the same step as a live call, so that what is described is what is deployed.
 """
@@ -40,7 +40,7 @@ class Embedded:
 
 @dataclass
 class _Seen:
-    """What passed the recurrent part since the stack of clips began: blocks (N, 1, E) in and (N, 1, D) out."""
+    """Return what passed the recurrent part since the stack of clips began: blocks (N, 1, E) in and (N, 1, D) out."""
 
     conv: list[Tensor]
     hidden: list[Tensor]

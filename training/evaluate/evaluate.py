@@ -48,7 +48,7 @@ Compare = Callable[[Mapping[str, AudioBank], Mapping[str, Trials], int, Say], Be
 
 @dataclass(frozen=True)
 class EvaluationPlan:
-    """What is measured and where it is written. rounds: of the bootstrap. size: clips scored at once. matrix, noise:
+    """The trials and the folder to write. rounds: of the bootstrap. size: clips scored at once. matrix, noise:
     with error rates by codec and loss, against noise, over matrix_clips clips. calls, drift: results to show.
     as_recorded: clips at their own level. beside: scores the same clips, by channel, with another
     network to compare with.

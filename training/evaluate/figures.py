@@ -1,4 +1,4 @@
-"""What an evaluation finds out, as plain values: per part, family, system, language, and over the seconds heard.
+"""The results of an evaluation, as plain values: per part, family, system, language, and over the seconds heard.
 
 Scores are calibrated log-likelihood ratios (nats, > 0 = synthetic). Intervals are 95 % bootstrap intervals over clips;
 clips of one speaker or system are alike, so the truth is somewhat wider.
@@ -20,7 +20,7 @@ Flags = NDArray[np.bool_]
 Figure = Callable[[Floats, NDArray[np.int64]], float]
 
 SECONDS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
-"""Of net speech, after which the error rate is taken."""
+"""Seconds of net speech after which the error rate is taken."""
 
 FIGURES: dict[str, Figure] = {
     "eer": metrics.eer,

@@ -18,7 +18,7 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Costs:
-    """Of an application: prior of a spoof, cost of a missed one, cost of a false alarm."""
+    """The costs of an application: prior of a spoof, cost of a missed one, cost of a false alarm."""
 
     prior: float = 0.05
     miss: float = 10.0

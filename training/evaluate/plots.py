@@ -116,7 +116,7 @@ def over_time(trials: Scored, figures: Figures) -> Any:
 
 
 def reliability(trials: Scored, figures: Figures) -> Any:
-    """What p_fake says against what is found, equal priors; and how often it says so."""
+    """Draw the share of spoofs against p_fake, at equal priors, and how often each p_fake is given."""
     parts = _parts(figures)
     figure, axes = panels(2, len(parts), 3.4, 2.1, sharex=True, height_ratios=(2.4, 1))
     for column, part in enumerate(parts):

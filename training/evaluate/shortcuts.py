@@ -86,7 +86,7 @@ class Shortcut:
 
 
 def find_shortcuts(clips: Sequence[Clip], progress: Callable[[int, int], None], seed: int = 0) -> list[Shortcut]:
-    """What each of GROUPS gives away. Raises CorpusError where there are too few clips or speakers."""
+    """Measure what each of GROUPS gives away. Raises CorpusError where there are too few clips or speakers."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.model_selection import GroupKFold, cross_val_predict
 

@@ -22,7 +22,7 @@ Int16 = NDArray[np.int16]
 Say = Callable[[str], None]
 
 DEV_SHARE = 0.1
-"""Of the speakers of a corpus that names no dev split; the same speakers that training holds out."""
+"""The share of speakers held out of a corpus that names no dev split; the same speakers that training holds out."""
 
 
 def choose(corpora: Sequence[Path], split: str, manifest: Path | None = None) -> list[Clip]:

@@ -1,4 +1,4 @@
-"""What a neural vocoder is made of and how it is trained."""
+"""The settings of a neural vocoder and of its training."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class VocoderConfig:
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Of the multi-resolution spectra, the mel spectrogram, the pitch, the discriminators and their features."""
+    """Weights of the losses: spectra, mel spectrogram, pitch, discriminators and their features."""
 
     spectra: float = 1.0
     mel: float = 1.0

@@ -39,7 +39,7 @@ def log_mel_distance(y: Audio, x: Audio) -> float:
 
 
 def nearness(vocoder: Vocoder, clips: Sequence[Audio]) -> Nearness:
-    """Of a vocoder on recordings, each (n,) at 16 kHz."""
+    """Measure a vocoder on recordings, each (n,) at 16 kHz."""
     since = time.process_time()
     copies = [vocoder(x, i) for i, x in enumerate(clips)]
     spent = time.process_time() - since

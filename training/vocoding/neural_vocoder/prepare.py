@@ -28,7 +28,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class VocoderPlan:
-    """What a vocoder learns from and where it works."""
+    """The material of a training of a vocoder, and its folders."""
 
     corpora: Sequence[Path]
     out: Path

@@ -1,4 +1,4 @@
-"""What acoustic models do to a mel spectrogram before a vocoder hears it.
+"""The errors of acoustic models in a mel spectrogram, before a vocoder hears it.
 
 A vocoder driven by the true spectrogram is the easy case: text to speech, voice conversion and unit models hand it
 spectra that are over-smoothed, quantised, warped or noisy, and the traces of that outlast the vocoder. Every damage

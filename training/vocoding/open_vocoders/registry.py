@@ -156,6 +156,6 @@ def _opened(name: str, path: Path) -> Variant:
 
 
 def family(system: str) -> str:
-    """What the family head is taught of a system."""
+    """Return the family that the family head learns for a system."""
     name, _, variant = system.partition("+")
     return FAMILIES.get(variant, OPEN_VOCODERS[name].family)
