@@ -1,4 +1,4 @@
-"""What the monitor says: the data of each type of event, rounded to what is meant.
+"""The data of each type of event, made of values and rounded to what is meant.
 
 Probabilities have four decimals, log-likelihood ratios three (nats), seconds two. Everything is a function of the
 audio, the weights and the configuration.
@@ -6,53 +6,87 @@ audio, the weights and the configuration.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from model.config import BLOCK_S, SAMPLE_RATE
 from monitor.engine.calls import Where
 from monitor.engine.decision import STATES
-from monitor.engine.pool import Pool
+from monitor.engine.results import BANDS, REASONS, Ints, Results, Verdicts
 from monitor.types import Event
 
 SHOWN_FAMILIES = 3
+Data = dict[str, object]
 
 
-def families(pool: Pool, row: int, *, whole: bool = False) -> dict[str, float]:
-    """The most likely synthesis families, were this synthetic: name to probability."""
-    return {name: round(p, 3) for name, p in pool.families(row, whole=whole)[:SHOWN_FAMILIES]}
+def families(found: Sequence[tuple[str, float]]) -> dict[str, float]:
+    """The most likely synthesis families: name to probability."""
+    return {name: round(p, 3) for name, p in found[:SHOWN_FAMILIES]}
 
 
-def _figures(pool: Pool, row: int, llr: float, p_fake: float) -> dict[str, object]:
+def figures(verdicts: Verdicts, i: int, model: str) -> Data:
+    """The fields that every event of a channel has, of the i-th row. model: first digits of the weights' hash."""
     return {
-        "state": STATES[int(pool.decision.state[row])].value,
-        "p_fake": round(p_fake, 4),
-        "llr": round(llr, 3),
-        "net_speech_s": round(float(pool.evidence.blocks[row]) * BLOCK_S, 2),
-        "families": families(pool, row),
-        "bandwidth": pool.band(row),
-        "model": pool.detector.weights_hash[:12],
+        "state": verdicts.state_of(i).value,
+        "p_fake": round(float(verdicts.p_fake[i]), 4),
+        "llr": round(float(verdicts.llr[i]), 3),
+        "net_speech_s": round(verdicts.net_speech_s(i), 2),
+        "families": families(verdicts.families_of(i)),
+        "bandwidth": verdicts.band_of(i),
+        "model": model,
     }
 
 
-def score(pool: Pool, at: Where, end: int, llr: float, p_fake: float, warm: bool) -> Event:
-    """What the channel's recent speech says."""
-    data = _figures(pool, at.row, llr, p_fake) | {"reason": pool.reason(at.row).value, "warm": warm}
-    return Event("score", at.call, at.channel, end, data)
+def scores(results: Results, due: Ints, channels: Sequence[Where], model: str) -> list[Event]:
+    """Score events of the rows at the places `due` of the results, whose channels are given: all in one pass."""
+    columns = zip(
+        channels,
+        results.end[due].tolist(),
+        [STATES[state].value for state in results.state[due].tolist()],
+        results.p_fake[due].tolist(),
+        results.llr[due].tolist(),
+        (results.net_speech[due] * BLOCK_S).tolist(),
+        results.family_names.likeliest(results.families[due], SHOWN_FAMILIES),
+        [BANDS[band] for band in results.bandwidth[due].tolist()],
+        [REASONS[kind].value for kind in results.kind[due].tolist()],
+        results.warm[due].tolist(),
+        strict=True,
+    )
+    return [
+        Event(
+            "score",
+            at.call,
+            at.channel,
+            end,
+            {
+                "state": state,
+                "p_fake": round(p_fake, 4),
+                "llr": round(llr, 3),
+                "net_speech_s": round(net_speech_s, 2),
+                "families": families(found),
+                "bandwidth": band,
+                "model": model,
+                "reason": reason,
+                "warm": warm,
+            },
+        )
+        for at, end, state, p_fake, llr, net_speech_s, found, band, reason, warm in columns
+    ]
 
 
-def state_changed(pool: Pool, at: Where, end: int, llr: float, p_fake: float, before: int, why: str) -> Event:
-    """The verdict is another one now; why: in words."""
-    data = _figures(pool, at.row, llr, p_fake) | {"from": STATES[before].value, "why": why}
-    return Event("state.changed", at.call, at.channel, end, data)
+def state_changed(at: Where, end: int, data: Data, before: int, why: str) -> Event:
+    """The verdict is another one now. data: of figures(). why: in words."""
+    return Event("state.changed", at.call, at.channel, end, data | {"from": STATES[before].value, "why": why})
 
 
-def alert(pool: Pool, at: Where, end: int, llr: float, p_fake: float, what: str, number: int, why: str) -> Event:
-    """what: opened, updated or closed. number: 1 for the channel's first alert."""
-    opened = int(pool.decision.opened[at.row])
-    data = _figures(pool, at.row, llr, p_fake) | {
+def alert(at: Where, end: int, verdicts: Verdicts, i: int, model: str, *, what: str, number: int, why: str) -> Event:
+    """An alert of the i-th row. what: opened, updated or closed. number: 1 for the channel's first alert."""
+    opened = int(verdicts.opened[i])
+    data = figures(verdicts, i, model) | {
         "alert": f"{at.call}/{at.channel}/{number}",
         "opened_sample": opened,
         "opened_s": round(opened / SAMPLE_RATE, 2),
         "duration_s": round((end - opened) / SAMPLE_RATE, 2),
-        "peak_llr": round(float(pool.decision.peak[at.row]), 3),
+        "peak_llr": round(float(verdicts.peak[i]), 3),
         "why": why,
     }
     return Event(f"alert.{what}", at.call, at.channel, end, data)
@@ -63,26 +97,22 @@ def health(call: str, channel: str, sample: int, code: str, detail: str, usable:
     return Event("health", call, channel, sample, {"code": code, "detail": detail, "usable": usable})
 
 
-def call_started(call: str, source: str, channels: tuple[str, ...], details: dict[str, str], pool: Pool) -> Event:
+def call_started(
+    call: str, source: str, channels: Sequence[str], details: Mapping[str, str], *, model: str, prior: float
+) -> Event:
     """From here on the channels are scored. details: what the tap knows of the call, such as its direction."""
-    data = {
+    data: Data = {
         "source": source,
         "channels": list(channels),
-        "details": details,
+        "details": dict(details),
         "sample_rate": SAMPLE_RATE,
-        "model": pool.detector.weights_hash[:12],
-        "prior": pool.config.evidence.prior,
+        "model": model,
+        "prior": prior,
     }
     return Event("call.started", call, "", 0, data)
 
 
-def call_ended(call: str, sample: int, why: str, lost: int, channels: dict[str, dict[str, object]]) -> Event:
-    """The last word on each channel. lost: samples."""
-    data = {"why": why, "duration_s": round(sample / SAMPLE_RATE, 2), "lost_s": round(lost / SAMPLE_RATE, 2)}
-    return Event("call.ended", call, "", sample, data | {"channels": channels})
-
-
-def last_word(pool: Pool, at: Where, llr: float, p_fake: float, alerts: int) -> dict[str, object]:
-    """A channel's part of call.ended: of all its speech."""
-    figures = _figures(pool, at.row, llr, p_fake)
-    return figures | {"families": families(pool, at.row, whole=True), "alerts": alerts}
+def call_ended(call: str, sample: int, why: str, lost: int, channels: Mapping[str, Data]) -> Event:
+    """The last figures of each channel: of all its speech, with the number of its alerts. lost: samples."""
+    data: Data = {"why": why, "duration_s": round(sample / SAMPLE_RATE, 2), "lost_s": round(lost / SAMPLE_RATE, 2)}
+    return Event("call.ended", call, "", sample, data | {"channels": dict(channels)})

@@ -180,9 +180,9 @@ class Engine:
             self._score(several)
             self._took = time.monotonic() - begun
         while self._notices:
-            self.reporter.notice(*self._notices.popleft())
+            self.reporter.report_health(*self._notices.popleft())
         for call in self.calls:
-            self.reporter.conditions(call)
+            self.reporter.report_conditions(call)
             if self.serving and call.ended:
                 self._let_go(call)
 
@@ -191,13 +191,13 @@ class Engine:
             heard = self.pool.hear(several)
         except RuntimeError as error:
             for blocks in several:
-                self.reporter.heard(blocks)
-            self.reporter.model(self.calls, str(error).partition("\n")[0] or type(error).__name__)
+                self.reporter.add_blocks(blocks)
+            self.reporter.report_model(self.calls, str(error).partition("\n")[0] or type(error).__name__)
             return
         for blocks, outputs in zip(several, heard, strict=True):
-            self.reporter.heard(blocks)
-            self.reporter.model(self.calls, "")
-            self.reporter.results(self.pool.judge(blocks, outputs))
+            self.reporter.add_blocks(blocks)
+            self.reporter.report_model(self.calls, "")
+            self.reporter.report(self.pool.judge(blocks, outputs))
         if (captured_at := several[-1].captured_at).any():
             self._late(time.monotonic() - float(captured_at.max()))
 
@@ -208,7 +208,7 @@ class Engine:
 
     def _let_go(self, call: Call) -> None:
         """The last word on a call, whose rows are free then."""
-        self.reporter.end_of(call, call.why or "end of audio")
+        self.reporter.end_call(call, call.why or "end of audio")
         with self._changing:
             self.calls = tuple(c for c in self.calls if c is not call)
             self._lost_before += call.lost
@@ -222,7 +222,7 @@ class Engine:
             call.finish()
             if call.begun:
                 why = "interrupted" if interrupted else call.why or ("failed" if call.error else "end of audio")
-                self.reporter.end_of(call, why)
+                self.reporter.end_call(call, why)
         for call in self.calls:
             for feed in call.feeds:
                 if feed.source is not None:

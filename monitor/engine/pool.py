@@ -20,46 +20,13 @@ from model.packed import FIGURES, PackedStreams
 from model.stream import Detector
 from monitor.audio import Blocks
 from monitor.config.schema import Config
-from monitor.engine.decision import UNKNOWN, Changes, Decision, Heard, decide, undecided
-from monitor.engine.evidence import Scaling, accumulate, named, no_evidence, posterior, recent_llr, whole_llr
+from monitor.engine.decision import UNKNOWN, Decision, Heard, decide, undecided
+from monitor.engine.evidence import Scaling, accumulate, no_evidence, posterior, recent_llr, whole_llr
+from monitor.engine.results import FamilyNames, Results, Verdicts
 from monitor.engine.traces import Traces
-from monitor.types import Reason
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-
-REASONS = {
-    Kind.SPEECH: Reason.SPEECH,
-    Kind.SILENCE: Reason.SILENCE,
-    Kind.ZEROS: Reason.ZEROS,
-    Kind.TONE: Reason.TONE,
-    Kind.DTMF: Reason.DTMF,
-    Kind.RINGBACK: Reason.RINGBACK,
-    Kind.NOT_SPEECH: Reason.NOT_SPEECH,
-    Kind.CLIPPING: Reason.CLIPPING,
-    Kind.GAP: Reason.GAP,
-    Kind.INVALID: Reason.INVALID,
-}
-
-
-@dataclass(frozen=True)
-class Results:
-    """Of one step, over the M rows that had a block, except `before`, the decision of each before it.
-
-    llr, p_fake: recent evidence. net_speech: blocks. warm: bool. votes: bool, the block is speech and there is enough
-    for a verdict. captured_at: monotonic seconds.
-    """
-
-    rows: Ints
-    end: Ints
-    captured_at: Floats
-    llr: Floats
-    p_fake: Floats
-    net_speech: Ints
-    warm: NDArray[np.bool_]
-    votes: NDArray[np.bool_]
-    before: Ints
-    changes: Changes
 
 
 @dataclass(frozen=True)
@@ -90,6 +57,7 @@ class Pool:
         self.level = np.full(rows, -120.0)
         self.peak_level = np.full(rows, -120.0)
         self.bandwidth = np.full(rows, int(Bandwidth.UNKNOWN), dtype=np.int64)
+        self._family_names = FamilyNames(detector.config.families, config.evidence.family_floor)
         fitted = [detector.calibration(band) for band in Bandwidth]
         self._scales = np.array([[c.scale for c in fitted], [c.offset for c in fitted]])
         self._streams = PackedStreams(detector, rows)
@@ -156,11 +124,20 @@ class Pool:
             self.traces.add(rows, blocks.samples, np.where(enough, p_fake, np.nan))
         return Results(
             rows=rows,
-            end=blocks.end,
-            captured_at=blocks.captured_at,
             llr=llr,
             p_fake=p_fake,
             net_speech=evidence.blocks,
+            state=after.state,
+            kind=self.kind[rows],
+            bandwidth=heard.bandwidth,
+            families=evidence.families,
+            family_names=self._family_names,
+            open=after.open,
+            opened=after.opened,
+            peak=after.peak,
+            quiet=after.quiet,
+            end=blocks.end,
+            captured_at=blocks.captured_at,
             warm=heard.warm,
             votes=active & enough,
             before=before.state,
@@ -181,34 +158,26 @@ class Pool:
         self.decision.state[changed] = UNKNOWN
         return changed
 
-    def reason(self, row: int) -> Reason:
-        """What the newest block of a row is."""
-        return REASONS[Kind(int(self.kind[row]))]
-
-    def band(self, row: int) -> str:
-        """wideband, telephone, or unknown while too little speech was heard."""
-        return Bandwidth(int(self.bandwidth[row])).name.lower()
-
-    def families(self, row: int, *, whole: bool = False) -> tuple[tuple[str, float], ...]:
-        """Synthesis families and their probabilities, most likely first, or unknown: recent, or of all speech."""
-        weights = (self.evidence.all_families if whole else self.evidence.families)[row]
-        total = weights.sum()
-        if total <= 0:
-            return ()
-        shares = dict(zip(self.detector.config.families, (weights / total).tolist(), strict=True))
-        return named(shares, self.config.evidence.family_floor)
-
-    def recent(self, row: int) -> tuple[float, float]:
-        """llr and p_fake of the recent speech of a row."""
-        index = np.array([row])
-        llr = recent_llr(self.config.evidence, self._scaling(index), self.evidence.take(index))
-        return float(llr[0]), float(posterior(llr, self.config.evidence.prior)[0])
-
-    def whole(self, rows: slice) -> tuple[Floats, Floats]:
-        """llr and p_fake of all speech of rows."""
-        taken = self.evidence.take(np.arange(rows.start, rows.stop))
-        llr = whole_llr(self.config.evidence, self._scaling(rows), taken)
-        return llr, posterior(llr, self.config.evidence.prior)
+    def verdicts(self, rows: slice, *, whole: bool = False) -> Verdicts:
+        """What is known of rows now: of the recent speech, or of all their speech."""
+        index = np.arange(rows.start, rows.stop)
+        evidence, decision = self.evidence.take(index), self.decision.take(index)
+        llr = (whole_llr if whole else recent_llr)(self.config.evidence, self._scaling(rows), evidence)
+        return Verdicts(
+            rows=index,
+            llr=llr,
+            p_fake=posterior(llr, self.config.evidence.prior),
+            net_speech=evidence.blocks,
+            state=decision.state,
+            kind=self.kind[index],
+            bandwidth=self.bandwidth[index],
+            families=evidence.all_families if whole else evidence.families,
+            family_names=self._family_names,
+            open=decision.open,
+            opened=decision.opened,
+            peak=decision.peak,
+            quiet=decision.quiet,
+        )
 
 
 def _outputs(figures: Floats) -> Outputs:

@@ -1,8 +1,9 @@
-"""From results to events: what is said of every call, in the order of its audio."""
+"""From results to events: one call after the other, in the order of its audio."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -10,9 +11,10 @@ from model.config import BLOCK, BLOCK_S, SAMPLE_RATE
 from monitor.audio import Blocks
 from monitor.config.schema import Config
 from monitor.engine import event_data
-from monitor.engine.calls import Call, Feed
+from monitor.engine.calls import Call, Feed, Where
 from monitor.engine.decision import ALERT, CLEAR, LISTENING, SUSPICIOUS, UNKNOWN
-from monitor.engine.pool import Pool, Results
+from monitor.engine.pool import Pool
+from monitor.engine.results import Results, Verdicts
 from monitor.engine.ring import RingBank
 from monitor.events.bus import Bus
 from monitor.events.redaction import redactor
@@ -35,9 +37,9 @@ WHY_ALERT = {
 
 
 class Reporter:
-    """Says events on the bus. Belongs to the scoring thread; others may read its arrays.
+    """Publishes events on the bus. Belongs to the scoring thread; others may read its arrays.
 
-    alerts: alerts opened so far, of each row. end: index after the newest sample scored, of each row.
+    alerts: alerts opened so far, of each row. scored_to: index after the newest sample scored, of each row.
     """
 
     def __init__(self, pool: Pool, bank: RingBank, bus: Bus, config: Config) -> None:
@@ -45,85 +47,99 @@ class Reporter:
         self.recent: deque[Event] = deque(maxlen=RECENT_EVENTS)
         self.alerts = np.zeros(pool.rows, dtype=np.int64)
         self.alerts_opened = 0
-        self.end = np.zeros(pool.rows, dtype=np.int64)
+        self.scored_to = np.zeros(pool.rows, dtype=np.int64)
         self.recorder: AudioRecorder | None = None
-        """Takes what was heard, where it is to be kept."""
+        """Takes the audio that is scored, where it is to be kept."""
         self._clean = redactor(config.publish.redact_numbers)
+        self._model = pool.detector.weights_hash[:12]
         self._model_fault = ""
         self._interval = config.publish.score_interval_ms * SAMPLE_RATE // 1000
-        self._call_of_row: dict[int, Call] = {}
+        self._channel_of_row: dict[int, tuple[Call, Where]] = {}
 
     def begin(self, call: Call) -> None:
-        """The first word on a call, whose rows have heard nothing."""
+        """Report that a call has started; its rows are cold."""
         rows = call.rows
-        self.alerts[rows], self.end[rows] = 0, 0
-        self._call_of_row |= dict.fromkeys(range(rows.start, rows.stop), call)
+        self.alerts[rows], self.scored_to[rows] = 0, 0
+        self._channel_of_row |= {row: (call, call.where(row)) for row in range(rows.start, rows.stop)}
         call.begun = True
-        self._say(call, event_data.call_started(call.name, call.origin, call.channels, dict(call.details), self.pool))
+        prior = self.config.evidence.prior
+        started = event_data.call_started(
+            call.name, call.origin, call.channels, call.details, model=self._model, prior=prior
+        )
+        self._publish(call, started)
         if self._model_fault:
             self._set_usable(call, rows, False)
 
-    def heard(self, blocks: Blocks) -> None:
-        """The audio of one turn, before it is judged."""
-        self.end[blocks.rows] = blocks.end
+    def add_blocks(self, blocks: Blocks) -> None:
+        """Take the audio of one turn, before its results."""
+        self.scored_to[blocks.rows] = blocks.end
         if self.recorder is not None:
             self.recorder.add_blocks(blocks)
 
-    def results(self, results: Results) -> None:
-        """Of one step."""
+    def report(self, results: Results) -> None:
+        """Publish the scores that are due and what has changed in one step, row by row."""
         changes = results.changes
-        due = results.end // self._interval != (results.end - BLOCK) // self._interval
+        is_due = results.end // self._interval != (results.end - BLOCK) // self._interval
         changed = changes.state | changes.opened | changes.updated | changes.closed
-        for i in np.flatnonzero(due | changed).tolist():
-            self._row(results, i, bool(due[i]))
+        due = np.flatnonzero(is_due)
+        channels = [self._channel_of_row[row] for row in results.rows[due].tolist()]
+        scores = event_data.scores(results, due, [at for _, at in channels], self._model) if channels else []
+        if not changed.any():
+            self._publish_scores([call for call, _ in channels], scores)
+            return
+        score_at = dict(zip(due.tolist(), scores, strict=True))
+        for i in np.flatnonzero(is_due | changed).tolist():
+            call, at = self._channel_of_row[int(results.rows[i])]
+            if i in score_at:
+                self._publish(call, score_at[i])
+            if changed[i]:
+                self._report_changes(call, at, results, i)
 
-    def conditions(self, call: Call) -> None:
-        """What the sources said of themselves, once the audio before it was scored."""
+    def report_conditions(self, call: Call) -> None:
+        """Publish the conditions of a call's sources, once the audio before them was scored."""
         for feed in call.feeds:
             while feed.conditions and feed.conditions[0][0] < self.bank.read[feed.ring.rows.start] + BLOCK:
                 condition = feed.conditions.popleft()[1]
                 feed.note(condition)
-                sample = int(self.end[feed.ring.rows.start])
+                sample = int(self.scored_to[feed.ring.rows.start])
                 alone = feed.channels[0] if len(call.feeds) > 1 and len(feed.channels) == 1 else ""
                 code, detail, usable = condition.code, condition.detail, condition.usable
                 channel = condition.channel or alone
-                self._say(call, event_data.health(call.name, channel, sample, code, detail, usable))
+                self._publish(call, event_data.health(call.name, channel, sample, code, detail, usable))
                 self._trust(call, feed, feed.rows(condition))
 
-    def notice(self, code: str, detail: str, usable: bool) -> None:
-        """What belongs to no call."""
+    def report_health(self, code: str, detail: str, usable: bool) -> None:
+        """Publish a health event that belongs to no call."""
         event = self._clean(event_data.health("", "", 0, code, detail, usable))
         self.recent.append(self.bus.publish(event, wait=False))
 
-    def model(self, calls: tuple[Call, ...], fault: str) -> None:
-        """The network failed, or works again; said once."""
+    def report_model(self, calls: Sequence[Call], fault: str) -> None:
+        """Publish, once, that the network failed, or that it works again (fault "")."""
         if bool(fault) == bool(self._model_fault):
             return
         self._model_fault = f"model failed: {fault}" if fault else ""
         for call in calls:
             code, detail = ("model failed", fault) if fault else ("model recovered", "scoring goes on")
-            sample = int(self.end[call.rows.start])
-            self._say(call, event_data.health(call.name, "", sample, code, detail, not fault))
+            sample = int(self.scored_to[call.rows.start])
+            self._publish(call, event_data.health(call.name, "", sample, code, detail, not fault))
             for feed in call.feeds:
                 self._trust(call, feed, feed.ring.rows)
 
-    def end_of(self, call: Call, why: str) -> None:
-        """Close what is open and say the last word."""
-        channels: dict[str, dict[str, object]] = {}
+    def end_call(self, call: Call, why: str) -> None:
+        """Close the alerts of a call and report its end."""
+        channels: dict[str, event_data.Data] = {}
         rows = call.rows
-        llrs, probabilities = self.pool.whole(rows)
+        recent, whole = self.pool.verdicts(rows), self.pool.verdicts(rows, whole=True)
         for i, row in enumerate(range(rows.start, rows.stop)):
-            at, end = call.where(row), int(self.end[row])
-            if self.pool.decision.open[row]:
-                llr, p_fake = self.pool.recent(row)
-                number = int(self.alerts[row])
-                self._say(call, event_data.alert(self.pool, at, end, llr, p_fake, "closed", number, "the call ended"))
-            figures = float(llrs[i]), float(probabilities[i])
-            channels[at.channel] = event_data.last_word(self.pool, at, *figures, int(self.alerts[row]))
-            self._call_of_row.pop(row, None)
-        self._say(call, event_data.call_ended(call.name, int(self.end[rows].max()), why, call.lost, channels))
+            at, end, alerts = call.where(row), int(self.scored_to[row]), int(self.alerts[row])
+            if recent.open[i]:
+                self._publish_alert(call, at, end, recent, i, "closed", "the call ended")
+            channels[at.channel] = event_data.figures(whole, i, self._model) | {"alerts": alerts}
+            self._channel_of_row.pop(row, None)
+        end = int(self.scored_to[rows].max())
+        self._publish(call, event_data.call_ended(call.name, end, why, call.lost, channels))
 
-    def _say(self, call: Call, event: Event) -> None:
+    def _publish(self, call: Call, event: Event) -> None:
         event = self._clean(event)
         if self.recorder is not None:
             self.recorder.add_event(call.rows, event)
@@ -131,32 +147,40 @@ class Reporter:
         if event.type != "score":
             self.recent.append(event)
 
-    def _row(self, results: Results, i: int, due: bool) -> None:
-        row, end = int(results.rows[i]), int(results.end[i])
-        call, changes = self._call_of_row[row], results.changes
-        at, figures = call.where(row), (end, float(results.llr[i]), float(results.p_fake[i]))
-        if due:
-            self._say(call, event_data.score(self.pool, at, *figures, bool(results.warm[i])))
+    def _publish_scores(self, calls: Sequence[Call], scores: Sequence[Event]) -> None:
+        """Scores begin and end nothing, so that no recorder needs them."""
+        self.bus.publish_all([(self._clean(event), not call.live) for call, event in zip(calls, scores, strict=True)])
+
+    def _report_changes(self, call: Call, at: Where, results: Results, i: int) -> None:
+        row, end, changes = int(results.rows[i]), int(results.end[i]), results.changes
         if changes.state[i]:
-            why = self._why(call.feed_of(row), row)
-            self._say(call, event_data.state_changed(self.pool, at, *figures, int(results.before[i]), why))
+            self._publish_state(call, at, end, results, i, int(results.before[i]))
         if changes.opened[i]:
             self.alerts[row] += 1
             self.alerts_opened += 1
-        for what in ("opened", "updated", "closed"):
-            if getattr(changes, what)[i]:
-                why = WHY_ALERT[what]
-                self._say(call, event_data.alert(self.pool, at, *figures, what, int(self.alerts[row]), why))
+        for what, happened in (("opened", changes.opened), ("updated", changes.updated), ("closed", changes.closed)):
+            if happened[i]:
+                self._publish_alert(call, at, end, results, i, what, WHY_ALERT[what])
 
-    def _why(self, feed: Feed, row: int) -> str:
-        state = int(self.pool.decision.state[row])
+    def _publish_alert(self, call: Call, at: Where, end: int, verdicts: Verdicts, i: int, what: str, why: str) -> None:
+        number = int(self.alerts[at.row])
+        event = event_data.alert(at, end, verdicts, i, self._model, what=what, number=number, why=why)
+        self._publish(call, event)
+
+    def _publish_state(self, call: Call, at: Where, end: int, verdicts: Verdicts, i: int, before: int) -> None:
+        why = self._why(call.feed_of(at.row), verdicts, i)
+        data = event_data.figures(verdicts, i, self._model)
+        self._publish(call, event_data.state_changed(at, end, data, before, why))
+
+    def _why(self, feed: Feed, verdicts: Verdicts, i: int) -> str:
+        state = int(verdicts.state[i])
         if state != UNKNOWN:
             return WHY_STATE[state]
-        if fault := feed.fault(row) or self._model_fault:
+        if fault := feed.fault(int(verdicts.rows[i])) or self._model_fault:
             return fault
-        if self.pool.decision.quiet[row] * BLOCK_S < self.config.alerts.unknown_after_s:
+        if verdicts.quiet[i] * BLOCK_S < self.config.alerts.unknown_after_s:
             return "the network gave what is no number"
-        return f"no usable speech for {self.config.alerts.unknown_after_s:g} s: {self.pool.reason(row).value}"
+        return f"no usable speech for {self.config.alerts.unknown_after_s:g} s: {verdicts.reason_of(i).value}"
 
     def _trust(self, call: Call, feed: Feed, rows: slice) -> None:
         """Take rows of a feed for good or for bad, by what is known of them now."""
@@ -164,10 +188,10 @@ class Reporter:
             self._set_usable(call, slice(row, row + 1), not feed.fault(row) and not self._model_fault)
 
     def _set_usable(self, call: Call, rows: slice, usable: bool) -> None:
-        """Take the input for good or for bad; a verdict that was there becomes unknown at once."""
+        """Trust the input of rows, or not; a verdict that was there then becomes unknown at once."""
         before = self.pool.decision.state.copy()
-        for row in self.pool.set_usable(rows, usable).tolist():
-            end, why = int(self.end[row]), self._why(call.feed_of(row), row)
-            llr, p_fake = self.pool.recent(row)
-            event = event_data.state_changed(self.pool, call.where(row), end, llr, p_fake, int(before[row]), why)
-            self._say(call, event)
+        changed = self.pool.set_usable(rows, usable)
+        verdicts = self.pool.verdicts(rows)
+        for row in changed.tolist():
+            end = int(self.scored_to[row])
+            self._publish_state(call, call.where(row), end, verdicts, row - rows.start, int(before[row]))

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from model.config import BLOCK_S, SAMPLE_RATE
+from model.config import SAMPLE_RATE
 from monitor.engine.calls import Call
-from monitor.engine.decision import STATES
 from monitor.engine.evidence import posterior
 from monitor.engine.loop import Engine
 from monitor.engine.traces import TIMELINE_STEP_S, Traces
@@ -19,29 +18,27 @@ from monitor.views import ChannelView, View
 
 def channel_view(engine: Engine, traces: Traces, call: Call, row: int) -> ChannelView:
     """One channel of a call. No likelihood is shown of less speech than a verdict needs."""
-    pool, decision, feed = engine.pool, engine.pool.decision, call.feed_of(row)
-    llr, p_fake = pool.recent(row)
-    net_speech_s, needed_s = float(pool.evidence.blocks[row]) * BLOCK_S, engine.config.evidence.min_speech_s
-    alert_open = bool(decision.open[row])
+    pool, feed, verdicts = engine.pool, call.feed_of(row), engine.pool.verdicts(slice(row, row + 1))
+    net_speech_s, needed_s = verdicts.net_speech_s(0), engine.config.evidence.min_speech_s
     return ChannelView(
         name=call.where(row).channel,
-        state=STATES[int(decision.state[row])],
-        reason=pool.reason(row),
+        state=verdicts.state_of(0),
+        reason=verdicts.reason_of(0),
         fault=feed.fault(row),
-        p_fake=p_fake if net_speech_s >= needed_s else float("nan"),
-        llr=llr,
+        p_fake=float(verdicts.p_fake[0]) if net_speech_s >= needed_s else float("nan"),
+        llr=float(verdicts.llr[0]),
         net_speech_s=net_speech_s,
         needed_speech_s=needed_s,
-        families=pool.families(row),
+        families=verdicts.families_of(0),
         level_dbfs=float(pool.level[row]),
         peak_dbfs=float(pool.peak_level[row]),
         timeline=traces.timeline(row),
         timeline_step_s=TIMELINE_STEP_S,
         spectrogram=traces.spectrogram(row),
-        alert_since_s=float(decision.opened[row]) / SAMPLE_RATE if alert_open else None,
+        alert_since_s=float(verdicts.opened[0]) / SAMPLE_RATE if verdicts.open[0] else None,
         alerts=int(engine.reporter.alerts[row]),
         lost_s=feed.ring.lost / SAMPLE_RATE,
-        bandwidth=pool.band(row),
+        bandwidth=verdicts.band_of(0),
     )
 
 
@@ -81,7 +78,7 @@ def view(
 
 def elapsed_s(engine: Engine, call: Call) -> float:
     """Audio of a call that was scored."""
-    return float(engine.reporter.end[call.rows].max(initial=0)) / SAMPLE_RATE
+    return float(engine.reporter.scored_to[call.rows].max(initial=0)) / SAMPLE_RATE
 
 
 def _sink_faults(engine: Engine) -> Sequence[str]:

@@ -10,8 +10,7 @@ With a journal, the journal comes first: monitor/events/write_ahead.py.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -58,16 +57,18 @@ class Bus:
         a full queue drops the event for its sink and counts it; scores are dropped before anything else.
         Raises ValueError for a type that is not of monitor/events/wire.py or data that would overwrite the envelope.
         """
-        wire.check(event)
-        self._seq += 1
-        event = replace(event, seq=self._seq, epoch=self.epoch, time=wire.utc_now())
-        if self._journal is None:
-            self._fan_out(event, wait)
-            return event
-        ticket = self._write_ahead.add(event, wait)
-        if not self._journal.offer(event, wait):
-            self._write_ahead.refused(ticket)
-        return event
+        return self.publish_all([(event, wait)])[0]
+
+    def publish_all(self, events: Iterable[tuple[Event, bool]]) -> list[Event]:
+        """Publish events that came together, each with its `wait`; they get the same time. As publish() otherwise."""
+        now, numbered = wire.utc_now(), []
+        for given, wait in events:
+            wire.check(given)
+            self._seq += 1
+            event = Event(given.type, given.call, given.channel, given.sample, given.data, self._seq, self.epoch, now)
+            numbered.append(event)
+            self._offer(event, wait)
+        return numbered
 
     def status(self) -> list[SinkStatus]:
         """The state of each sink, in the order in which they were given. Any thread may ask."""
@@ -104,6 +105,14 @@ class Bus:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _offer(self, event: Event, wait: bool) -> None:
+        if self._journal is None:
+            self._fan_out(event, wait)
+            return
+        ticket = self._write_ahead.add(event, wait)
+        if not self._journal.offer(event, wait):
+            self._write_ahead.refused(ticket)
 
     def _fan_out(self, event: Event, wait: bool) -> None:
         for worker in self._others:

@@ -12,14 +12,15 @@ from typing import NoReturn
 
 import numpy as np
 
-from model.config import BLOCK, BLOCK_S, SAMPLE_RATE
+from model.config import BLOCK, SAMPLE_RATE
 from monitor.audio import Chunk, Source
 from monitor.captures.records import is_capture
 from monitor.config.load import load_settings
 from monitor.config.schema import Config
 from monitor.engine.decision import STATES
 from monitor.engine.event_data import families
-from monitor.engine.pool import Pool, Results
+from monitor.engine.pool import Pool
+from monitor.engine.results import Results
 from monitor.engine.ring import Ring, RingBank
 from monitor.errors import BadInputError
 from monitor.scores import ChannelScore, FileScore, Timeline
@@ -273,16 +274,15 @@ def channel_scores(
     pool: Pool, rows: slice, names: Sequence[str], timelines: Sequence[Timeline], samples: int, call: str = ""
 ) -> tuple[ChannelScore, ...]:
     """The scores of the channels in rows that follow each other, of all their speech. samples: length of each."""
-    llr, p_fake = pool.whole(rows)
-    blocks = pool.evidence.blocks[rows]
+    verdicts = pool.verdicts(rows, whole=True)
     return tuple(
         ChannelScore(
             channel=name,
-            p_fake=round(float(p_fake[i]), 6),
-            llr=round(float(llr[i]), 5),
-            net_speech_s=round(float(blocks[i]) * BLOCK_S, 2),
-            state=timelines[i].gravest(int(blocks[i])),
-            families=families(pool, rows.start + i, whole=True),
+            p_fake=round(float(verdicts.p_fake[i]), 6),
+            llr=round(float(verdicts.llr[i]), 5),
+            net_speech_s=round(verdicts.net_speech_s(i), 2),
+            state=timelines[i].gravest(int(verdicts.net_speech[i])),
+            families=families(verdicts.families_of(i)),
             duration_s=round(samples / SAMPLE_RATE, 3),
             segments=timelines[i].segments(samples),
             call=call,

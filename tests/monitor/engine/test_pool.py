@@ -23,7 +23,8 @@ from monitor.audio import Audio, Blocks
 from monitor.config.schema import Config
 from monitor.engine.decision import CLEAR, LISTENING, UNKNOWN, Decision
 from monitor.engine.evidence import Evidence
-from monitor.engine.pool import REASONS, Pool, Results
+from monitor.engine.pool import Pool
+from monitor.engine.results import REASONS, FamilyNames, Results, Verdicts
 from monitor.engine.traces import Traces
 from monitor.types import Reason
 
@@ -86,6 +87,15 @@ def assert_same(a: list[Said], b: list[Said]) -> None:
     np.testing.assert_allclose(np.array(a), np.array(b), rtol=0, atol=1e-4)
 
 
+def now(some: Player, row: int, *, whole: bool = False) -> Verdicts:
+    return some.pool.verdicts(slice(row, row + 1), whole=whole)
+
+
+def recent(some: Player, row: int) -> tuple[float, float]:
+    """llr and p_fake."""
+    return float(now(some, row).llr[0]), float(now(some, row).p_fake[0])
+
+
 def copies(pool: Pool) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]], dict[str, torch.Tensor]]:
     """Evidence, decisions and network state as they are now."""
     evidence = {f: getattr(pool.evidence, f).copy() for f in Evidence.__dataclass_fields__}
@@ -113,7 +123,7 @@ def test_what_is_concealed_is_heard_by_the_network_and_is_no_evidence() -> None:
         results = holed.pool.step(Blocks(index, samples, at, np.zeros(2), concealed))
         holed.at[:] = at
         if concealed is not None:
-            assert holed.pool.reason(1) is Reason.GAP
+            assert now(holed, 1).reason_of(0) is Reason.GAP
             assert not results.votes[1]
     one, other = whole.pool._streams.tensors(), holed.pool._streams.tensors()
     assert all(torch.equal(one[name], other[name]) for name in one), "the network heard the same"
@@ -182,9 +192,9 @@ def test_an_opened_row_is_cold_and_the_others_go_on() -> None:
     some.pool.open(slice(1, 2))
     some.audio[1] = np.roll(audio[2], 999)
     some.at[1], some.said[1] = 0, []
-    assert some.pool.reason(1) is Reason.SILENCE
-    assert some.pool.families(1) == ()
-    assert some.pool.recent(1) == (0.0, 0.5)
+    assert now(some, 1).reason_of(0) is Reason.SILENCE
+    assert now(some, 1).families_of(0) == ()
+    assert recent(some, 1) == (0.0, 0.5)
     some.play(25)
     assert_same(some.said[1], alone(some.audio[1], 25))
     assert_same(some.said[0], alone(audio[0], 145))
@@ -227,7 +237,7 @@ def test_lost_audio_is_named_and_is_no_evidence() -> None:
     blocks = some.pool.evidence.blocks.copy()
     some.play(1)
     assert (some.pool.evidence.blocks - blocks).tolist() == [1, 0]
-    assert [some.pool.reason(row) for row in (0, 1)] == [Reason.SPEECH, Reason.GAP]
+    assert [now(some, row).reason_of(0) for row in (0, 1)] == [Reason.SPEECH, Reason.GAP]
 
 
 def test_what_the_network_doubts_is_no_evidence() -> None:
@@ -235,7 +245,7 @@ def test_what_the_network_doubts_is_no_evidence() -> None:
     some = player(voices(1), config=config)
     some.play(50)
     assert some.pool.evidence.blocks[0] == 0
-    assert some.pool.reason(0) is Reason.NOT_SPEECH
+    assert now(some, 0).reason_of(0) is Reason.NOT_SPEECH
 
 
 def test_every_kind_has_a_reason() -> None:
@@ -297,7 +307,7 @@ def test_families_are_named_most_likely_first_after_unknown() -> None:
     some = player(voices(1))
     some.play(60)
     for whole in (False, True):
-        first, *found = some.pool.families(0, whole=whole)
+        first, *found = now(some, 0, whole=whole).families_of(0)
         assert first == ("unknown", pytest.approx(1.0 - found[0][1])), "none of this detector's families reaches 0.5"
         assert {name for name, _ in found} == set(some.pool.detector.config.families)
         assert sum(p for _, p in found) == pytest.approx(1.0)
@@ -308,9 +318,9 @@ def test_families_are_named_most_likely_first_after_unknown() -> None:
 def test_recent_and_whole_evidence() -> None:
     some = player(voices(1))
     some.play(100)
-    llr, p_fake = some.pool.recent(0)
+    llr, p_fake = recent(some, 0)
     assert (llr, p_fake) == pytest.approx(some.said[0][-1][:2])
-    whole_llr, whole_p = some.pool.whole(slice(0, 1))
+    whole_llr, whole_p = (now(some, 0, whole=True).llr, now(some, 0, whole=True).p_fake)
     assert whole_llr[0] == pytest.approx(llr, abs=1.0)
     assert whole_llr[0] != llr, "one forgets, the other does not"
     assert whole_p[0] == pytest.approx(1 / (1 + np.exp(-whole_llr[0])))
@@ -327,14 +337,14 @@ def test_telephone_speech_has_its_own_calibration_and_wideband_speech_the_other(
     some = Player(Pool(detector, Config(), 2), audio)
     some.play(120)
     assert some.pool.bandwidth.tolist() == [Bandwidth.WIDEBAND, Bandwidth.TELEPHONE]
-    assert [some.pool.band(row) for row in (0, 1)] == ["wideband", "telephone"]
+    assert [now(some, row).band_of(0) for row in (0, 1)] == ["wideband", "telephone"]
     for row, one in enumerate((wide, telephone)):
         evidence = some.pool.evidence.take(np.array([row]))
-        assert some.pool.recent(row)[0] == pytest.approx(one.scale * (evidence.total / evidence.weight)[0] + one.offset)
+        assert recent(some, row)[0] == pytest.approx(one.scale * (evidence.total / evidence.weight)[0] + one.offset)
         mean = evidence.sum[0] / evidence.blocks[0]
-        assert some.pool.whole(slice(row, row + 1))[0][0] == pytest.approx(one.scale * mean + one.offset)
+        assert now(some, row, whole=True).llr[0] == pytest.approx(one.scale * mean + one.offset)
     some.pool.open(slice(1, 2))
-    assert some.pool.band(1) == "unknown", "the next call of that row"
+    assert now(some, 1).band_of(0) == "unknown", "the next call of that row"
 
 
 def test_levels_and_their_peaks() -> None:
@@ -359,7 +369,7 @@ def test_traces_follow_the_rows_that_were_heard() -> None:
     assert np.isfinite(traces.spectrogram(0)).all()
     assert np.isnan(traces.timeline(1)).all(), "of less speech than a verdict needs"
     some.play(95, rows=[1])
-    assert traces.timeline(1)[-1] == pytest.approx(some.pool.recent(1)[1])
+    assert traces.timeline(1)[-1] == pytest.approx(recent(some, 1)[1])
     some.pool.open(slice(0, 1))
     assert len(traces.spectrogram(0)) == 0
 
@@ -371,3 +381,11 @@ def test_a_stream_that_says_clear_or_worse_was_heard_long_enough() -> None:
         verdicts = [i for i, said in enumerate(some.said[row]) if said[3] >= CLEAR]
         assert verdicts
         assert verdicts[0] >= 99
+
+
+@pytest.mark.parametrize("floor", [0.0, 0.2, 0.5])
+def test_families_of_many_rows_are_those_of_each(floor: float) -> None:
+    weights = np.random.default_rng(1).random((40, 9)) ** 3
+    weights[3], weights[5] = 0.0, 1.0
+    names = FamilyNames(tuple("abcdefghi"), floor)
+    assert names.likeliest(weights, 3) == [list(names.of(row)[:3]) for row in weights]

@@ -1,0 +1,126 @@
+"""What scoring says of rows of the pool, as values: events and screens are made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.bandwidth import Bandwidth
+from model.config import BLOCK_S
+from model.gate import Kind
+from monitor.engine.decision import STATES, Changes
+from monitor.engine.evidence import UNKNOWN_FAMILY, named
+from monitor.types import Reason, State
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+REASONS = {
+    Kind.SPEECH: Reason.SPEECH,
+    Kind.SILENCE: Reason.SILENCE,
+    Kind.ZEROS: Reason.ZEROS,
+    Kind.TONE: Reason.TONE,
+    Kind.DTMF: Reason.DTMF,
+    Kind.RINGBACK: Reason.RINGBACK,
+    Kind.NOT_SPEECH: Reason.NOT_SPEECH,
+    Kind.CLIPPING: Reason.CLIPPING,
+    Kind.GAP: Reason.GAP,
+    Kind.INVALID: Reason.INVALID,
+}
+BANDS = tuple(band.name.lower() for band in Bandwidth)
+"""Names of bandwidths, by their code."""
+
+
+@dataclass(frozen=True)
+class FamilyNames:
+    """Names of the K families of a network. floor: below it the likeliest one counts as unknown (evidence.named)."""
+
+    names: tuple[str, ...]
+    floor: float
+
+    def of(self, weights: Floats) -> tuple[tuple[str, float], ...]:
+        """Families and their probabilities, the likeliest first; weights (K,), not normalised. () without any."""
+        total = weights.sum()
+        if total <= 0:
+            return ()
+        return named(dict(zip(self.names, (weights / total).tolist(), strict=True)), self.floor)
+
+    def likeliest(self, weights: Floats, most: int) -> list[list[tuple[str, float]]]:
+        """The first `most` of what of() gives, for all of N rows at once; weights (N, K)."""
+        total = weights.sum(axis=1, keepdims=True)
+        shares = weights / np.where(total > 0, total, 1.0)
+        order = np.argsort(-shares, axis=1, kind="stable")[:, :most]
+        top = np.take_along_axis(shares, order, axis=1).tolist()
+        known = [
+            [(self.names[k], p) for k, p in zip(places, found, strict=True)] if some else []
+            for places, found, some in zip(order.tolist(), top, (total[:, 0] > 0).tolist(), strict=True)
+        ]
+        floor = self.floor
+        return [
+            [(UNKNOWN_FAMILY, 1.0 - found[0][1]), *found[: most - 1]] if found and found[0][1] < floor else found
+            for found in known
+        ]
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What is known of M rows at one moment.
+
+    llr (nats), p_fake and families (M, K), not normalised: of the recent speech, or of all speech where that was asked
+    for. net_speech: blocks. state: index into STATES. kind: Kind of the newest block. bandwidth: Bandwidth. open:
+    whether an alert is open. opened (sample index), peak (nats): of the newest alert. quiet: blocks since the last
+    speech.
+    """
+
+    rows: Ints
+    llr: Floats
+    p_fake: Floats
+    net_speech: Ints
+    state: Ints
+    kind: Ints
+    bandwidth: Ints
+    families: Floats
+    family_names: FamilyNames
+    open: Flags
+    opened: Ints
+    peak: Floats
+    quiet: Ints
+
+    def state_of(self, i: int) -> State:
+        """The state of the i-th row of these."""
+        return STATES[int(self.state[i])]
+
+    def reason_of(self, i: int) -> Reason:
+        """What the newest block of the i-th row is."""
+        return REASONS[Kind(int(self.kind[i]))]
+
+    def band_of(self, i: int) -> str:
+        """wideband, telephone, or unknown while too little speech was scored."""
+        return BANDS[int(self.bandwidth[i])]
+
+    def families_of(self, i: int) -> tuple[tuple[str, float], ...]:
+        """Synthesis families of the i-th row and their probabilities, the likeliest first, were this synthetic."""
+        return self.family_names.of(self.families[i])
+
+    def net_speech_s(self, i: int) -> float:
+        """Net speech of the i-th row."""
+        return float(self.net_speech[i]) * BLOCK_S
+
+
+@dataclass(frozen=True)
+class Results(Verdicts):
+    """What one step says of the M rows that had a block.
+
+    end: sample index. captured_at: monotonic seconds. warm: the network is not cold. votes: the block is speech, and
+    there is enough for a verdict. before: the state before the step.
+    """
+
+    end: Ints
+    captured_at: Floats
+    warm: Flags
+    votes: Flags
+    before: Ints
+    changes: Changes
