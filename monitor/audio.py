@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isfinite
 from typing import Protocol
 
 import numpy as np
@@ -47,6 +48,12 @@ class Blocks:
     end: NDArray[np.int64]
     captured_at: NDArray[np.float64]
     concealed: Marks | None = None
+
+
+def all_finite(samples: Audio) -> bool:
+    """Whether no sample is NaN or infinite, in one pass; False, too, for samples whose squares are beyond float32."""
+    flat = samples.ravel()
+    return isfinite(float(np.dot(flat, flat)))
 
 
 class Source(Protocol):

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.config import BLOCK, SAMPLE_RATE
-from monitor.audio import Audio, Blocks, Chunk, Marks
+from monitor.audio import Audio, Blocks, Chunk, Marks, all_finite
 
 LONGEST_FILL = SAMPLE_RATE // 2
 """Samples of lost audio that are filled in; of a longer gap the rest is skipped."""
-
-
 MOST_PASSED = 4
+"""Turns in a row in which a row with few blocks may be passed over."""
 
 
 class Ring:
@@ -43,8 +43,8 @@ class Ring:
         What comes after finish() is not taken.
         """
         samples = chunk.samples
-        finite = np.isfinite(samples)
-        if not finite.all():
+        if not all_finite(samples):
+            finite = np.isfinite(samples)
             self.invalid += int((~finite).any(axis=0).sum())
             samples = np.where(finite, samples, np.float32(np.inf))
         if chunk.lost is not None:
@@ -96,31 +96,33 @@ class Ring:
         if over > 0:
             self._give_up(-(-over // BLOCK) * BLOCK)
         first = written % bank.capacity
-        head = min(n, bank.capacity - first)
-        bank.audio[rows, first : first + head] = samples[:, :head]
-        bank.audio[rows, : n - head] = samples[:, head:]
-        bank.concealed[rows, first : first + head] = False if concealed is None else concealed[:, :head]
-        bank.concealed[rows, : n - head] = False if concealed is None else concealed[:, head:]
+        _wrap(bank.audio[rows], first, samples)
         if concealed is not None:
+            _wrap(bank.concealed[rows], first, concealed)
             bank.concealed_to[rows] = written + n
+        elif written < bank.concealed_to[rows.start] + bank.capacity:  # marks of a lap ago may stand there
+            _wrap(bank.concealed[rows], first, np.zeros(samples.shape, np.bool_))
         self._stamp(written, n, captured_at)
+        if not wait:
+            bank.came += n
         bank.written[rows] = written + n
 
     def _stamp(self, written: int, n: int, captured_at: float) -> None:
         """Note for each block that gets some of these samples where it is on the clock and when it was there."""
         bank, clock = self._bank, self._clock or 0
-        blocks = np.arange(written // BLOCK, (written + n - 1) // BLOCK + 1)
-        slots = blocks % bank.slots
-        bank.origin[self.rows, slots] = clock - written
-        after = written + n - (blocks + 1) * BLOCK
-        bank.captured[self.rows, slots] = captured_at - after / SAMPLE_RATE if captured_at else 0.0
+        for block in range(written // BLOCK, (written + n - 1) // BLOCK + 1):
+            slot, after = block % bank.slots, written + n - (block + 1) * BLOCK
+            bank.origin[self.rows, slot] = clock - written
+            bank.captured[self.rows, slot] = captured_at - after / SAMPLE_RATE if captured_at else 0.0
         self._clock = clock + n
 
     def _give_up(self, samples: int) -> None:
         """Move the reader past audio that will be overwritten; the next block says so by a lost sample."""
         bank, row = self._bank, self.rows.start
         going = np.arange(bank.read[row], bank.read[row] + samples) % bank.capacity
-        self.lost += int(np.count_nonzero(~np.isnan(bank.audio[row, going]) & ~bank.concealed[row, going]))
+        overwritten = int(np.count_nonzero(~np.isnan(bank.audio[row, going]) & ~bank.concealed[row, going]))
+        self.lost += overwritten
+        bank.overwritten += overwritten
         bank.read[self.rows] += samples
         bank.torn[self.rows] = True
 
@@ -147,6 +149,14 @@ class Ring:
         with self._bank.changed:
             self.closed = True
             self._bank.changed.notify_all()
+
+
+def _wrap(ring: NDArray[Any], first: int, values: NDArray[Any]) -> None:
+    """Write values (channels, n) into a ring (channels, capacity) from `first` on, and on from its beginning."""
+    head = min(values.shape[1], ring.shape[1] - first)
+    ring[:, first : first + head] = values[:, :head]
+    if head < values.shape[1]:
+        ring[:, : values.shape[1] - head] = values[:, head:]
 
 
 def _earlier(captured_at: float, samples: int) -> float:
@@ -180,6 +190,8 @@ class RingBank:
         """Of each block held: what to add to a place in samples written to get that on the source's clock."""
         self.captured = np.zeros((rows, self.slots), dtype=np.float64)
         """Of each block held: when its last sample was there, monotonic seconds."""
+        self.came = self.overwritten = 0
+        """Samples of live audio of all rings so far, and those of them that were lost because nobody read in time."""
         self.changed = threading.Condition()
         self._busy = np.zeros(rows, dtype=np.bool_)
         self._passed = np.zeros(rows, dtype=np.int64)

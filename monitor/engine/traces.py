@@ -6,12 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.config import BLOCK, BLOCK_S
-from monitor.audio import Audio
+from monitor.audio import Audio, all_finite
 
 TIMELINE_STEP_S = 0.5
 BANDS = 24
 _TIMELINE = 480
 _COLUMNS = 256
+_FULL_SCALE = (BLOCK / 2) ** 2
+"""Power of a full-scale sine in its bin."""
 _STEP_BLOCKS = round(TIMELINE_STEP_S / BLOCK_S)
 
 
@@ -28,23 +30,23 @@ class Traces:
 
     def __init__(self, streams: int) -> None:
         self._timeline = np.full((streams, _TIMELINE), np.nan, dtype=np.float32)
-        self._columns = np.full((streams, _COLUMNS, BANDS), -120.0, dtype=np.float32)
+        self._powers = np.zeros((streams, _COLUMNS, BANDS), dtype=np.float32)
         self._blocks = np.zeros(streams, dtype=np.int64)
         self._edges = _band_edges()
         self._window = np.hanning(BLOCK).astype(np.float32)
 
     def clear(self, rows: NDArray[np.int64]) -> None:
         """Forget streams."""
-        self._timeline[rows], self._columns[rows], self._blocks[rows] = np.nan, -120.0, 0
+        self._timeline[rows], self._powers[rows], self._blocks[rows] = np.nan, 0.0, 0
 
     def add(self, rows: NDArray[np.int64], samples: Audio, p_fake: NDArray[np.float64]) -> None:
         """One block: samples (M, BLOCK) and p_fake (M,), NaN where there is no evidence yet."""
-        if not np.isfinite(samples).all():
+        if not all_finite(samples):
             samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
-        power = np.abs(np.fft.rfft(samples * self._window)).astype(np.float32) ** 2 / (BLOCK / 2) ** 2
-        bands = np.maximum.reduceat(power, self._edges, axis=1)
+        spectrum = np.fft.rfft(samples * self._window)
+        power = spectrum.real**2 + spectrum.imag**2
         blocks = self._blocks[rows]
-        self._columns[rows, blocks % _COLUMNS] = 10 * np.log10(bands + 1e-12)
+        self._powers[rows, blocks % _COLUMNS] = np.maximum.reduceat(power, self._edges, axis=1)
         self._timeline[rows, blocks // _STEP_BLOCKS % _TIMELINE] = p_fake
         self._blocks[rows] = blocks + 1
 
@@ -55,7 +57,8 @@ class Traces:
 
     def spectrogram(self, row: int) -> Audio:
         """dB relative to full scale (n, BANDS), one column a block, oldest first."""
-        return _unrolled(self._columns[row], int(self._blocks[row]))
+        power = _unrolled(self._powers[row], int(self._blocks[row]))
+        return np.asarray(10 * np.log10(power / _FULL_SCALE + 1e-12), dtype=np.float32)
 
 
 def _unrolled(ring: Audio, count: int) -> Audio:

@@ -15,7 +15,9 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256
+from json.encoder import encode_basestring as _quoted
 from numbers import Integral, Real
 
 from monitor.errors import BadInputError
@@ -29,6 +31,8 @@ HEALTH = "health"
 LONGEST_TOPIC_NAME = 240
 """UTF-8 bytes of a call's or channel's name in a topic; a topic has at most 489."""
 HASH_DIGITS = 32
+
+SNAPSHOT, UNJOURNALED = ',"snapshot":true', ',"unjournaled":true'
 
 _UNSAFE = re.compile(r"[^\w-]")
 _ADDRESS = re.compile(r"tcp://[^\s/]+:(\*|[0-9]{1,5})|ipc://\S.*")
@@ -62,6 +66,7 @@ def kind(event: Event) -> str:
     return event.type.partition(".")[0]
 
 
+@lru_cache(maxsize=10_000)
 def topic_name(name: str) -> str:
     """A call or channel name as it stands in a topic: letters, digits, "-" and "_", the UTF-8 bytes of all else as %XX.
 
@@ -99,24 +104,14 @@ def check_address(address: str) -> None:
 
 def encode(event: Event, prev: int | None = None, snapshot: bool = False) -> bytes:
     """One JSON object (RFC 8259) in UTF-8 without a line end; a number that is not finite becomes null."""
-    head: dict[str, object] = {
-        "type": event.type,
-        "call": event.call,
-        "channel": event.channel,
-        "sample": event.sample,
-        "seq": event.seq,
-    }
-    if prev is not None:
-        head["prev"] = prev
-    head["epoch"] = event.epoch
-    head["time"] = event.time
-    if snapshot:
-        head["snapshot"] = True
-    if event.unjournaled:
-        head["unjournaled"] = True
-    text = _dumps(_HEAD, head)
-    if event.data:
-        text = f"{text[:-1]},{_dumps(_DATA, event.data)[1:]}"
+    previous = "" if prev is None else f',"prev":{prev}'
+    text = (
+        f'{{"type":{_quoted(event.type)},"call":{_quoted(event.call)},"channel":{_quoted(event.channel)},'
+        f'"sample":{event.sample},"seq":{event.seq}{previous},'
+        f'"epoch":{_quoted(event.epoch)},"time":{_quoted(event.time)}'
+        f"{SNAPSHOT if snapshot else ''}{UNJOURNALED if event.unjournaled else ''}"
+    )
+    text += f",{_dumps(event.data)[1:]}" if event.data else "}"
     # Only lone surrogates (from undecodable file names) cannot be UTF-8; a backslash escape is what JSON has for them.
     return text.encode("utf-8", "backslashreplace")
 
@@ -158,11 +153,11 @@ def new_epoch() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
-def _dumps(encoder: json.JSONEncoder, value: Mapping[str, object]) -> str:
+def _dumps(data: Mapping[str, object]) -> str:
     try:
-        return encoder.encode(value if isinstance(value, dict) else dict(value))
+        return _DATA.encode(data if isinstance(data, dict) else dict(data))
     except ValueError:
-        return encoder.encode(_finite(value))
+        return _DATA.encode(_finite(data))
 
 
 def _plain(value: object) -> object:
@@ -199,11 +194,4 @@ def _count(fields: Mapping[str, object], key: str) -> int:
     return value
 
 
-def _encoder(sort_keys: bool) -> json.JSONEncoder:
-    return json.JSONEncoder(
-        ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=sort_keys, default=_plain
-    )
-
-
-_HEAD = _encoder(sort_keys=False)
-_DATA = _encoder(sort_keys=True)
+_DATA = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True, default=_plain)

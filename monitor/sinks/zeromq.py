@@ -113,7 +113,7 @@ class ZeromqSink(Sink):
 
     def _read_subscriptions(self) -> None:
         until = time.monotonic() + SUBSCRIPTIONS_S
-        while time.monotonic() < until and self._sockets.events.poll(0):
+        while time.monotonic() < until and _readable(self._sockets.events):
             message = self._sockets.events.recv()
             prefix = message[1:]
             if message[:1] == SUBSCRIBE:
@@ -138,7 +138,7 @@ class ZeromqSink(Sink):
     def _answer_requests(self) -> None:
         socket = self._sockets.requests
         for _ in range(MAX_REQUESTS):
-            if socket is None or not socket.poll(0):
+            if socket is None or not _readable(socket):
                 break
             frames = socket.recv_multipart(copy=False)
             # What REQ sends has an empty frame in front, which its answer must have too; DEALER may leave it out.
@@ -180,6 +180,11 @@ class ZeromqSink(Sink):
         event = Event(wire.HEALTH, "", "", 0, data, 0, self._epoch, wire.utc_now())
         wire.check(event)
         self._send(wire.HEALTH.encode(), wire.encode(event))
+
+
+def _readable(socket: zmq.Socket[bytes]) -> bool:
+    """Whether a message waits; at a tenth of the cost of poll(0)."""
+    return bool(int(socket.get(zmq.EVENTS)) & zmq.POLLIN)
 
 
 def _user(frame: zmq.Frame) -> str:
