@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from monitor.config.taps import TapsSection
-from monitor.taps.websocket.handler import Handler, RefusedRequestError, Request
+from monitor.taps.websocket.handler import Handler, Request
 
 Make = Callable[[Request, TapsSection], Handler]
 """Opens a connection. Raises RefusedRequestError, such as for a signature that is wrong."""
@@ -54,10 +54,3 @@ def load_makers(names: Iterable[str], config: TapsSection) -> dict[str, Make]:
         found = getattr(import_module(module), function)
         makers[name] = found(config) if PROTOCOLS[name].prepared else found
     return makers
-
-
-def make_handler(name: str, request: Request, config: TapsSection) -> Handler:
-    """Make a handler for one request. Raises RefusedRequestError and BadInputError."""
-    if name not in PROTOCOLS:
-        raise RefusedRequestError("no such path", 404)
-    return load_makers([name], config)[name](request, config)

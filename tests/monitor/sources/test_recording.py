@@ -16,9 +16,7 @@ import soundfile as sf
 
 from model.resample import resample_all
 from monitor.audio import Chunk
-from monitor.config.schema import InputSection
 from monitor.errors import BadInputError
-from monitor.sources import Request, open_source
 from monitor.sources.recording import FileSource
 from monitor.types import Condition
 
@@ -384,17 +382,3 @@ def test_no_permission(tmp_path):
         if root:
             os.seteuid(0)
     assert "may not be read" in error.message
-
-
-def test_the_registry_opens_recordings(tmp_path):
-    path = write(tmp_path / "a.wav", channels=2)
-    source = open_source("file", Request(str(path), InputSection(), channels=("left",)))
-    assert source.name == "a.wav"
-    assert source.channels == ("left",)
-    source.close()
-
-
-def test_the_registry_knows_its_kinds():
-    with pytest.raises(BadInputError, match="no source 'disk'") as caught:
-        open_source("disk", Request("x", InputSection()))
-    assert "file, device" in caught.value.hint

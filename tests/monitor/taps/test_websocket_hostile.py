@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from monitor.config.taps import TapsSection
 from monitor.taps.tap_events import CallAudio, CallStarted
 from monitor.taps.websocket.handler import BadMessageError, Close, RefusedRequestError, Request, Send, Step, Unheard
-from monitor.taps.websocket.registry import PROTOCOLS, make_handler
+from monitor.taps.websocket.registry import PROTOCOLS, load_makers
 
 pytestmark = pytest.mark.realtime
 
@@ -93,7 +93,7 @@ def check(step: Step, started: list[CallStarted]) -> None:
 
 def feed(name: str, target: str, messages: list[str | bytes]) -> None:
     try:
-        handler = make_handler(name, Request(f"/{name}{target}", id="c0ffee"), TapsSection())
+        handler = load_makers([name], TapsSection())[name](Request(f"/{name}{target}", id="c0ffee"), TapsSection())
     except RefusedRequestError:
         return
     started: list[CallStarted] = []
