@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import nan
 
 from monitor.audio import Audio
 from monitor.types import Event, Reason, State
@@ -41,7 +42,8 @@ class ChannelView:
 @dataclass(frozen=True, slots=True)
 class View:
     """What a screen shows of one call. Latencies are from the capture of a block to its published score, NaN for
-    a recording. alerts: opened so far, in all calls. back: there is a table of calls to go back to.
+    a recording. alerts: opened so far, in all calls. back: there is a table of calls to go back to. speed: of a
+    recording, seconds of audio scored in a second; NaN for a live call.
     """
 
     call: str
@@ -64,6 +66,7 @@ class View:
     finished: bool
     alerts: int = 0
     back: bool = False
+    speed: float = nan
 
 
 @dataclass(frozen=True, slots=True)

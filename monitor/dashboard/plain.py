@@ -19,7 +19,7 @@ def plain_line(view: View, event: Event | None = None) -> str:
     if event is None:
         channels = "; ".join(_standing(channel) for channel in view.channels)
         lost = f", lost {view.lost_s:.2f} s" if view.lost_s > 0 else ""
-        return f"{words.fine_clock(view.elapsed_s)} {channels}{_latency(view)}{lost}"
+        return f"{words.fine_clock(view.elapsed_s)} {channels}{_timing(view)}{lost}"
     return f"{words.event_time(event)} {_event_words(event)}"
 
 
@@ -38,11 +38,13 @@ def board_words(board: Board) -> str:
     refused = f", {board.refused} refused" if board.refused else ""
     return (
         f"{len(board.rows)} calls, {count[State.ALERT]} with an alert, {count[State.SUSPICIOUS]} suspicious; "
-        f"{board.ended} ended{refused}{_latency(board.whole)}{lost}"
+        f"{board.ended} ended{refused}{_timing(board.whole)}{lost}"
     )
 
 
-def _latency(view: View) -> str:
+def _timing(view: View) -> str:
+    if math.isfinite(view.speed):
+        return f"; {view.speed:.1f} x real time"
     return f"; latency p99 {words.milliseconds(view.latency_p99_ms)}" if math.isfinite(view.latency_p99_ms) else ""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 from monitor.dashboard import palette, words
 from monitor.dashboard.canvas import Block, Row, choose, clean, fit, piece, sized, spread
 from monitor.views import View
@@ -13,6 +15,11 @@ def latency(view: View) -> str:
     return f"p50 {words.milliseconds(view.latency_p50_ms)}  p99 {words.milliseconds(view.latency_p99_ms)}"
 
 
+def speed(view: View) -> str:
+    """How fast a recording is scored; "" for a live call."""
+    return f"{view.speed:.1f} x real time" if isfinite(view.speed) else ""
+
+
 def system_rows(view: View, width: int, rows: int) -> Block:
     """Label and value, one a row; where there are few rows what can stand together does."""
     model, device = clean(view.model), clean(view.device)
@@ -20,7 +27,10 @@ def system_rows(view: View, width: int, rows: int) -> Block:
         piece(f"{view.ring_fill_s:.2f} s"),
         piece(f"lost {view.lost_s:.2f} s", palette.WARN if view.lost_s else None),
     )
-    head = [_row("latency", [piece(latency(view))], width), _row("buffer", [ring, piece("  "), lost], width)]
+    head = [
+        _row("speed" if speed(view) else "latency", [piece(speed(view) or latency(view))], width),
+        _row("buffer", [ring, piece("  "), lost], width),
+    ]
     publisher = _row("publisher", [piece(clean(view.publisher) or "off")], width)
     health = max(1, len(view.health))
     if rows >= 5 + health:
@@ -35,7 +45,8 @@ def _health(view: View, width: int, rows: int) -> Block:
     """Draw one condition a row; the last row counts those that do not fit."""
     lines = [clean(text) for text in view.health] or ["nothing to report"]
     shown = lines[: max(0, rows)]
-    out = [_row("" if number else "health", [piece(text)], width) for number, text in enumerate(shown)]
+    style = palette.WARN if view.health else None
+    out = [_row("" if number else "health", [piece(text, style)], width) for number, text in enumerate(shown)]
     hidden = len(lines) - len(shown)
     if hidden and out:
         out[-1] = spread(out[-1], [piece(f"+{hidden}", palette.WARN)], width)
@@ -45,13 +56,14 @@ def _health(view: View, width: int, rows: int) -> Block:
 def system_line(view: View, width: int) -> Row:
     """The most telling of it in one row."""
     parts = [
-        f"latency {latency(view)}",
+        speed(view) or f"latency {latency(view)}",
         f"lost {view.lost_s:.2f} s",
         f"buffer {view.ring_fill_s:.2f} s",
         clean(view.publisher) or "not published",
         f"{clean(view.model)} on {clean(view.device)}",
     ]
-    return choose([[piece("  ·  ".join(parts[:n]), palette.DIM)] for n in range(len(parts), 0, -1)], width)
+    faults = [piece(f"{clean(view.health[0])}  ·  ", palette.WARN)] if view.health else []
+    return choose([[*faults, piece("  ·  ".join(parts[:n]), palette.DIM)] for n in range(len(parts), 0, -1)], width)
 
 
 def _row(label: str, value: Row, width: int) -> Row:

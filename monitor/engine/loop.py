@@ -17,6 +17,7 @@ from model.config import SAMPLE_RATE
 from monitor.audio import Blocks, Source
 from monitor.config.schema import Config
 from monitor.engine.calls import Call, Feed, capture
+from monitor.engine.pace import PaceCheck
 from monitor.engine.pool import Pool
 from monitor.engine.reporter import Reporter
 from monitor.engine.ring import RingBank
@@ -61,6 +62,9 @@ class Engine:
         """The next turn is for the few streams that wait."""
         self._lost_before = 0
         """Samples that calls lost which are gone."""
+        self.pace = PaceCheck()
+        self._begun = self._ended = 0.0
+        """When run() began and ended, monotonic seconds."""
         self._notices: deque[tuple[str, str, bool]] = deque(maxlen=1000)
         self._threads: list[threading.Thread] = []
         self._changing = threading.Lock()
@@ -93,16 +97,19 @@ class Engine:
 
     def run(self) -> None:
         """Score until every source has ended or stop() was said, then end the calls. No thread is left after it."""
+        self._begun = time.monotonic()
         try:
             self.begin()
             while not self._stopping.is_set() and (self.serving or not all(c.ended for c in self.calls)):
                 begun, self._took = time.monotonic(), 0.0
                 self.turn()
+                self._check_pace()
                 if self.serving:
                     self.look_back(time.monotonic())
                     time.sleep(max(0.0, begun + self.pause_s(self._took) - time.monotonic()))
         finally:
             self.interrupted = not all(c.ended for c in self.calls)
+            self._ended = time.monotonic()
             self.end()
 
     def look_back(self, now: float) -> None:
@@ -124,7 +131,7 @@ class Engine:
         return 0.0 if behind >= MANY else turn / 2 if self._between else turn
 
     def vitals(self) -> dict[str, object]:
-        """How the engine does, for heartbeats: latencies in ms, audio lost and waiting in s, health of the sinks."""
+        """Figures for heartbeats: latencies in ms, audio lost and waiting in s, what does not work."""
         latencies = np.array(list(self.latencies_ms) or [0.0])
         return {
             "latency_p50_ms": round(float(np.percentile(latencies, 50)), 2),
@@ -132,8 +139,18 @@ class Engine:
             "calls": len(self.calls),
             "lost_s": round(self.lost / SAMPLE_RATE, 3),
             "ring_fill_s": round(max((c.fill for c in self.calls), default=0) / SAMPLE_RATE, 3),
-            "faults": [s.trouble for s in self.bus.status() if not s.ok],
+            "lost_share": round(self.pace.lost_share, 3),
+            "faults": self.faults(),
         }
+
+    def faults(self) -> list[str]:
+        """What does not work now, in words: scoring that is too slow, and sinks that fail."""
+        sinks = [status.trouble for status in self.bus.status() if not status.ok]
+        return [self.pace.fault, *sinks] if self.pace.fault else sinks
+
+    def run_s(self) -> float:
+        """Seconds that run() has taken so far, or took."""
+        return (self._ended or time.monotonic()) - self._begun if self._begun else 0.0
 
     @property
     def lost(self) -> int:
@@ -200,6 +217,12 @@ class Engine:
             self.reporter.report(self.pool.judge(blocks, outputs))
         if (captured_at := several[-1].captured_at).any():
             self._late(time.monotonic() - float(captured_at.max()))
+
+    def _check_pace(self) -> None:
+        if self.pace.check(time.monotonic(), self.bank.came, self.bank.overwritten):
+            fault = self.pace.fault
+            code, detail = ("scoring too slow", fault) if fault else ("scoring recovered", "no audio is lost any more")
+            self.reporter.report_health(code, detail, usable=True)
 
     def _late(self, seconds: float) -> None:
         self.latencies_ms.append(seconds * 1000.0)

@@ -15,6 +15,9 @@ from monitor.engine.loop import Engine
 from monitor.engine.traces import TIMELINE_STEP_S, Traces
 from monitor.views import ChannelView, View
 
+MEASURED_S = 1.0
+"""The speed of a recording is shown once it has been measured for so long."""
+
 
 def channel_view(engine: Engine, traces: Traces, call: Call, row: int) -> ChannelView:
     """One channel of a call. No likelihood is shown of less speech than a verdict needs."""
@@ -52,12 +55,14 @@ def view(
     thresholds = np.array([engine.config.alerts.suspicious_llr, engine.config.alerts.alert_llr])
     suspicious_p, alert_p = posterior(thresholds, engine.config.evidence.prior).tolist()
     names = {call.name for call in shown}
+    elapsed = max((elapsed_s(engine, call) for call in shown), default=0.0)
+    live, run_s = any(c.live for c in shown), engine.run_s()
     events = (e for e in tuple(engine.reporter.recent) if calls is None or not calls or e.call in names)
     return View(
         call=" + ".join(c.name for c in shown),
         source=" + ".join(c.origin for c in shown),
-        live=any(c.live for c in shown),
-        elapsed_s=max((elapsed_s(engine, call) for call in shown), default=0.0),
+        live=live,
+        elapsed_s=elapsed,
         total_s=total_s,
         channels=tuple(channel_view(engine, traces, call, row) for call, row in rows),
         latency_p50_ms=float(np.percentile(latencies, 50)),
@@ -67,12 +72,13 @@ def view(
         model=engine.pool.detector.weights_hash[:12],
         device=str(engine.pool.detector.device),
         publisher=publisher,
-        health=tuple(_sink_faults(engine)),
+        health=tuple(_faults(engine)),
         events=tuple(events),
         suspicious_p=suspicious_p,
         alert_p=alert_p,
         finished=engine.finished,
         alerts=engine.reporter.alerts_opened,
+        speed=elapsed / run_s if run_s >= MEASURED_S and not live else float("nan"),
     )
 
 
@@ -81,7 +87,6 @@ def elapsed_s(engine: Engine, call: Call) -> float:
     return float(engine.reporter.scored_to[call.rows].max(initial=0)) / SAMPLE_RATE
 
 
-def _sink_faults(engine: Engine) -> Sequence[str]:
-    faults = [s.trouble for s in engine.bus.status() if not s.ok]
+def _faults(engine: Engine) -> Sequence[str]:
     drops = [f"{s.name}: {s.dropped} events dropped" for s in engine.bus.status() if s.dropped]
-    return [*faults, *drops]
+    return [*engine.faults(), *drops]

@@ -35,6 +35,10 @@ class _Pulled:
         lost, fill = (float(str(vitals.get(name, 0.0))) for name in ("lost_s", "ring_fill_s"))
         yield CounterMetricFamily(f"{PREFIX}audio_lost_seconds", "Audio that was lost before scoring.", value=lost)
         yield GaugeMetricFamily(f"{PREFIX}audio_waiting_seconds", "Audio that waits to be scored.", fill)
+        share = float(str(vitals.get("lost_share", 0.0)))
+        yield GaugeMetricFamily(
+            f"{PREFIX}audio_lost_share", "Share of live audio that is lost now because scoring is too slow.", share
+        )
         up = GaugeMetricFamily(f"{PREFIX}sink_up", "1 while the sink works.", labels=["sink"])
         queued = GaugeMetricFamily(f"{PREFIX}sink_queued_events", "Events that wait for the sink.", labels=["sink"])
         dropped = CounterMetricFamily(f"{PREFIX}sink_dropped_events", "Events it never gets.", labels=["sink"])

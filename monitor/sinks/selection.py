@@ -13,7 +13,7 @@ def is_fault(event: Event) -> bool:
     if event.type != wire.HEALTH:
         return False
     code = str(event.data.get("code", ""))
-    return not event.data.get("usable", True) or code.startswith("sink ") or "recovered" in code
+    return not event.data.get("usable", True) or code.startswith(("sink ", "scoring ")) or "recovered" in code
 
 
 def selector(words: Sequence[str]) -> Callable[[Event], bool]:

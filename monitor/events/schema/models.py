@@ -155,7 +155,10 @@ class Health(EventModel):
     calls: Count | None = Field(None, description="heartbeat: calls that are being watched")
     lost_s: Seconds | None = Field(None, description="heartbeat: audio lost so far")
     ring_fill_s: Seconds | None = Field(None, description="heartbeat: audio that waits to be scored")
-    faults: list[str] | None = Field(None, description="heartbeat: sinks that do not work now, and why")
+    lost_share: Probability | None = Field(
+        None, description="heartbeat: share of live audio lost now because scoring is too slow"
+    )
+    faults: list[str] | None = Field(None, description="heartbeat: what does not work now, and why")
 
 
 class CloudEvent(BaseModel):

@@ -75,5 +75,6 @@ export function tone(event) {
   if (event.type === "alert.opened" || event.type === "alert.updated") return "alert";
   if (event.type === "state.changed") return event.state;
   if (event.type === "health" && event.usable === false) return "unknown";
+  if (event.code === "scoring too slow") return "suspicious";
   return "";
 }

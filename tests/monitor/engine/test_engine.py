@@ -18,6 +18,8 @@ from monitor.config.schema import Config
 from monitor.engine.loop import Engine
 from monitor.engine.pool import Pool
 from monitor.engine.ring import RingBank
+from monitor.engine.traces import Traces
+from monitor.engine.view import view
 from monitor.errors import SourceError
 from monitor.events.bus import Bus
 from monitor.sinks.memory import MemorySink
@@ -326,6 +328,22 @@ def test_live_audio_that_comes_too_fast_is_lost_counted_and_named() -> None:
     assert events[-1].data["lost_s"] == pytest.approx(9.0, abs=0.05)
     assert events[-1].sample == 10 * SAMPLE_RATE
     assert ear.engine.vitals()["lost_s"] == events[-1].data["lost_s"]
+    slow = [event.data["detail"] for event in of(events, "health") if event.data["code"] == "scoring too slow"]
+    assert slow == ["scoring is too slow: 90 % of the audio lost"]
+    assert ear.engine.vitals()["faults"] == slow
+    assert ear.engine.vitals()["lost_share"] == pytest.approx(0.9, abs=0.005)
+
+
+def test_a_recording_loses_nothing_however_slow_scoring_is_and_says_how_fast_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ear = Ear(ScriptedSource(chunks(voice(2.0))), input={"ring_s": 1.0})
+    hear, traces = ear.pool.hear, Traces(1)
+    monkeypatch.setattr(ear.pool, "hear", lambda several: time.sleep(0.03) or hear(several))
+    events = ear.listen()
+    assert events[-1].data["lost_s"] == 0.0
+    assert "scoring too slow" not in [event.data["code"] for event in of(events, "health")]
+    assert 0.0 < view(ear.engine, traces, "", None).speed < 0.7
 
 
 def test_vitals_name_a_sink_that_fails() -> None:
