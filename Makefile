@@ -24,12 +24,14 @@ help:
 	@echo "make bench          measure speed and latency; results in benchmarks/results/"
 	@echo "make fuzz           give every parser RUNS hostile inputs (1000000); Linux; figures in runs/fuzz/"
 	@echo "make findings       see that outside libraries behave as findings/ says"
+	@echo "make audit          look the locked packages up in the database of known vulnerabilities"
+	@echo "make sbom           list them with their sums: runs/sbom.cdx.json (CycloneDX)"
 	@echo "make clean          remove environments and caches; make distclean removes data/ and runs/ too"
 
 $(UV):
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 2; }
 	python3 -m venv .uv || { sh scripts/debian-packages.sh python3-venv && python3 -m venv .uv; }
-	.uv/bin/python -m pip install --quiet uv
+	.uv/bin/python -m pip install --quiet --require-hashes --requirement scripts/uv-requirements.txt
 
 install: $(UV)
 	$(UV) sync --frozen
@@ -58,6 +60,15 @@ check: install
 	$(RUN) ruff format --check .
 	$(RUN) mypy
 	NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --quiet --strict
+
+audit: $(UV)
+	@mkdir -p runs
+	$(UV) export --frozen --no-emit-project --all-extras --quiet --output-file runs/requirements.txt
+	$(UV) tool run pip-audit==2.9.0 --requirement runs/requirements.txt --require-hashes --disable-pip
+
+sbom: $(UV)
+	@mkdir -p runs
+	$(UV) export --frozen --all-extras --format cyclonedx1.5 --quiet --output-file runs/sbom.cdx.json
 
 findings: $(UV)
 	@for script in findings/*.sh; do echo "== $$script"; PATH="$(abspath $(dir $(UV))):$$PATH" sh $$script || exit 1; done

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from monitor.config.addresses import is_loopback
-from monitor.config.section import Positive, Secret, Section
+from monitor.config.section import Positive, Secret, SecretUrl, Section
+from monitor.errors import ConfigError
 
 Word = Literal[
     "alert",
@@ -51,7 +52,7 @@ def in_clear(url: str) -> bool:
 class HttpSection(Section):
     """Settings that all outlets over HTTP share."""
 
-    url: str = Field("", description="http(s) URL that takes the events; empty = none")
+    url: SecretUrl = Field(SecretUrl(""), description="http(s) URL that takes the events, or file:, env:; empty = none")
     headers: dict[str, Secret] = Field({}, description='more headers, such as { Authorization = "file:token" }')
     ca_file: str = Field("", description="PEM file of the authorities to trust; empty = those of the system")
     timeout_s: Positive = Field(10.0, le=120, description="for connecting and for each answer")
@@ -61,16 +62,31 @@ class HttpSection(Section):
 
     @field_validator("url")
     @classmethod
-    def _is_url(cls, url: str) -> str:
-        return _check_url(url) if url else url
+    def _is_url(cls, url: SecretUrl) -> SecretUrl:
+        text = url.get_secret_value()
+        if text and not text.startswith(("file:", "env:")):
+            _check_url(text)
+        return url
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.retry_first_s > self.retry_longest_s:
             raise ValueError("retry_first_s must not exceed retry_longest_s")
-        if self.headers and in_clear(self.url):
+        if self.headers and in_clear(self.url.get_secret_value()):
             raise ValueError("headers would cross the network in clear: the url must begin with https://")
         return self
+
+    @property
+    def address(self) -> str:
+        """The URL itself. Raises ConfigError for one that is not there, or is none."""
+        url = self.url.reveal()
+        try:
+            _check_url(url)
+            if self.headers and in_clear(url):
+                raise ValueError("headers would cross the network in clear: the url must begin with https://")
+        except ValueError as error:
+            raise ConfigError(f"the URL in {self.url.shown}: {error}", "keep one http(s) URL there") from error
+        return url
 
 
 class WebhookSection(HttpSection):
@@ -88,7 +104,9 @@ class WebhookSection(HttpSection):
 class AlertmanagerSection(HttpSection):
     """[alertmanager]"""
 
-    url: str = Field("", description="Alertmanager's own URL, such as http://127.0.0.1:9093; empty = none")
+    url: SecretUrl = Field(
+        SecretUrl(""), description="Alertmanager's own URL, such as http://127.0.0.1:9093; empty = none"
+    )
     resend_s: Positive = Field(30.0, description="between two announcements of an open alert")
 
 

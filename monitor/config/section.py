@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, get_args
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -39,6 +40,30 @@ class Secret(SecretStr):
         if not found:
             raise ConfigError(f"there is no secret in {text}", "a secret is file:PATH, env:NAME or the text itself")
         return found
+
+
+class SecretUrl(Secret):
+    """A URL whose path or query may be a secret, as those of webhooks are: scheme and host alone are shown."""
+
+    @property
+    def shown(self) -> str:
+        """Return where it is stored, or scheme and host."""
+        text = self.get_secret_value()
+        return text if text.startswith(("file:", "env:")) or not text else place_of(text)
+
+    def reveal(self) -> str:
+        """The URL itself. Raises ConfigError for one that is not there, or was not shown."""
+        if self.get_secret_value().endswith(MASK):
+            raise ConfigError(f"{MASK} stands where a secret was not shown", "write file:PATH or env:NAME in its place")
+        return super().reveal()
+
+
+def place_of(url: str) -> str:
+    """Scheme and host of a URL; stars stand for what follows."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    rest = f"/{MASK}" if parts.path.strip("/") or parts.query else ""
+    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "") + rest
 
 
 def _of_file(place: str) -> str:

@@ -29,3 +29,11 @@ class WebSection(Section):
         if self.key and not self.certificate:
             raise ValueError("key needs a certificate")
         return self
+
+    @model_validator(mode="after")
+    def _listening_in_has_a_token(self) -> Self:
+        if self.listen_in and not self.token.get_secret_value():
+            raise ValueError(
+                "listen_in lets people hear calls: set web.token, so that not everybody on this machine may"
+            )
+        return self

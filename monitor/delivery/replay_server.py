@@ -14,13 +14,13 @@ from pathlib import Path
 
 from monitor.delivery import requests
 from monitor.delivery.journal_thread import Archive
-from monitor.delivery.rate_limit import RateLimit
 from monitor.delivery.recent_events import History
 from monitor.delivery.requests import Request
 from monitor.delivery.topics import Ledger
 from monitor.errors import BadInputError
 from monitor.events import wire
 from monitor.journal.reader import Found
+from monitor.limits.rate_limit import RateLimit
 
 ANSWER_EVENTS = 1000
 ANSWER_BYTES = 1 << 20

@@ -41,7 +41,10 @@ class Bus:
         self._journal: SinkWorker | None = None
         first = next((sink for sink in sinks if sink.write_ahead), None)
         if first is not None:
-            self._journal = SinkWorker(first, queue_events, self._sink_changed, on_emitted=self._write_ahead.written)
+            ahead = self._write_ahead
+            self._journal = SinkWorker(
+                first, queue_events, self._sink_changed, on_emitted=ahead.written, on_set_aside=ahead.set_aside
+            )
         self._others = tuple(
             SinkWorker(sink, queue_events, self._sink_changed, on_tick=self._write_ahead.check_overdue)
             for sink in sinks

@@ -1,6 +1,7 @@
 """One sink's bounded queue and the thread that empties it into the sink.
 
-A sink that fails keeps its event and gets it again after a back-off; nobody else waits for it.
+A sink that fails keeps its event and gets it again after a back-off; nobody else waits for it. An event that the sink
+can never take is set aside: counted, reported, and the next one follows.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class SinkWorker:
     """The queue and the thread of one sink. All callbacks are called in this thread.
 
     on_change(worker, code, detail): the sink failed, recovered or ended. on_emitted(event): the sink has this event.
+    on_set_aside(event): the sink will never have it.
     on_tick(): as often as the sink is ticked, also while it fails.
     """
 
@@ -45,9 +47,10 @@ class SinkWorker:
         on_change: Callable[[SinkWorker, str, str], None],
         on_emitted: Callable[[Event], None] = lambda _: None,
         on_tick: Callable[[], None] = _no_tick,
+        on_set_aside: Callable[[Event], None] = lambda _: None,
     ) -> None:
         self.sink = sink
-        self._on_emitted, self._on_tick = on_emitted, on_tick
+        self._on_emitted, self._on_tick, self._on_set_aside = on_emitted, on_tick, on_set_aside
         self._capacity = capacity
         self._score_capacity = max(1, int(capacity * SCORE_SHARE))
         self._on_change = on_change
@@ -177,7 +180,7 @@ class SinkWorker:
             return
         try:
             if self._current is not None:
-                self.sink.emit(self._current)
+                self._emit(self._current)
                 self._on_emitted(self._current)
                 self._emit_done()
             if now >= self._next_tick:
@@ -188,6 +191,16 @@ class SinkWorker:
             self._failed(error)
         else:
             self._recovered()
+
+    def _emit(self, event: Event) -> None:
+        """Hand an event to the sink. Raises SinkError, final for an event that no sink should trip over."""
+        try:
+            self.sink.emit(event)
+        except SinkError:
+            raise
+        except Exception as error:
+            which = f"{event.type} {event.seq}" if event.seq else event.type
+            raise SinkError(f"{which} was set aside: {type(error).__name__}: {error}", final=True) from error
 
     def _emit_done(self) -> None:
         with self._freed:
@@ -201,14 +214,18 @@ class SinkWorker:
             was_ok = not self._fault
             self._fault = error.message
             self._delay = min(LONGEST_RETRY_S, self._delay * 2 or FIRST_RETRY_S)
+            given_up = self._current if error.final else None
             wait = self._delay if error.retry_in_s is None else error.retry_in_s
-            self._retry_at = time.monotonic() + wait
-            if error.final and self._current is not None:
+            # The first event that is set aside delays nothing; a sink that takes none at all is not hurried.
+            self._retry_at = time.monotonic() + (0.0 if given_up is not None and was_ok else wait)
+        if given_up is not None:
+            self._on_set_aside(given_up)
+            with self._filled:
                 self._current = None
                 self._dropped += 1
                 if not self._events:
                     self._freed.notify_all()
-        if was_ok:
+        if was_ok or given_up is not None:
             self._on_change(self, "sink fault", error.message)
 
     def _recovered(self) -> None:

@@ -62,6 +62,16 @@ class WriteAhead:
             ticket.refused = True
             self._answered()
 
+    def set_aside(self, event: Event) -> None:
+        """Note that the journal will never have this one event."""
+        if not event.seq:
+            return
+        with self._lock:
+            for ticket in self._waiting:
+                if ticket.event.seq == event.seq:
+                    ticket.refused = True
+            self._answered()
+
     def written(self, event: Event) -> None:
         """Note that the journal has the event, and all before it that it will ever have."""
         if not event.seq:

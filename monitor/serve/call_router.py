@@ -14,6 +14,7 @@ from model.resample import StreamResampler
 from monitor.audio import Audio, Chunk
 from monitor.engine.calls import Call
 from monitor.engine.loop import Engine
+from monitor.limits.rate_limit import RateLimit
 from monitor.taps.tap_events import (
     CallAudio,
     CallEnded,
@@ -31,6 +32,8 @@ LONGEST_HOLE_S = 0.5
 SAY_AGAIN_S = 5.0
 MOST_NAMES = 10_000
 """Names of calls that are remembered; beyond it the oldest may be used again."""
+EMPTY_AT_ONCE, EMPTY_PER_S, EMPTY_PAUSE_S = 100.0, 5.0, 1.0
+"""Calls without any audio that one host may make; beyond them its new calls are refused for EMPTY_PAUSE_S."""
 LATE = SAMPLE_RATE // 4
 """Samples; a channel whose audio begins later than its call begins so much later on the clock, too. More than a jitter
 buffer holds back while it finds out which packet is the first."""
@@ -75,6 +78,8 @@ class Switchboard:
     def __init__(self, engine: Engine, max_calls: int, idle_s: float, max_calls_per_peer: int = 0) -> None:
         self.tally = Tally()
         self._of_peer: Counter[str] = Counter()
+        self._empties = RateLimit(EMPTY_PER_S, EMPTY_AT_ONCE)
+        self._paused_hosts: dict[str, float] = {}
         self._max_calls_per_peer = max_calls_per_peer
         self._engine, self._max_calls, self._idle_s = engine, max_calls, idle_s
         self._lines: dict[str, _Line] = {}
@@ -132,6 +137,8 @@ class Switchboard:
             self._refuse("scoring is behind with the calls that there are; --weights compact takes more")
         if started.peer and 0 < self._max_calls_per_peer <= self._of_peer[started.peer]:
             self._refuse(f"serve.max_calls_per_peer = {self._max_calls_per_peer} of one host are there already")
+        if time.monotonic() < self._paused_hosts.get(started.peer, 0.0):
+            self._refuse("one host makes call after call without any audio")
         try:
             channels = [_Channel(_resampler(started.rate)) for _ in started.parties]
         except ValueError as error:
@@ -182,11 +189,20 @@ class Switchboard:
         if not self._of_peer[line.peer]:
             del self._of_peer[line.peer]
         now = time.monotonic()
+        if line.peer and all(channel.next is None for channel in line.channels):
+            self._empty(line.peer, now)
         for i, channel in enumerate(line.channels):
             if channel.resampler is not None and channel.next is not None:
                 _push(line, i, channel.resampler.push(np.zeros((1, 0), np.float32), last=True), now)
         line.call.finish(reason)
         self.tally.ended += 1
+
+    def _empty(self, peer: str, now: float) -> None:
+        """A call of a host has ended without any audio."""
+        if not self._empties.allows(peer.encode(), now):
+            self._paused_hosts[peer] = now + EMPTY_PAUSE_S
+            if len(self._paused_hosts) > MOST_NAMES:
+                del self._paused_hosts[next(iter(self._paused_hosts))]
 
 
 def _resampler(rate: int) -> StreamResampler | None:

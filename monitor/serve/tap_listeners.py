@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from monitor.config.schema import Config
 from monitor.errors import MonitorError
+from monitor.limits.rate_limit import RateLimit
+from monitor.limits.reasons import Reasons
 from monitor.serve.call_router import Switchboard
 from monitor.taps.tap_events import Deliver
 
@@ -18,7 +19,8 @@ SWEEP_S = 1.0
 AGAIN_S = 1.0
 READY_S = 10.0
 CLOSE_S = 2.0
-MOST_REASONS = 200
+NOTICES_AT_ONCE, NOTICES_PER_S = 20.0, 0.1
+"""Of one tap: what it could not hear, said the first time for each reason."""
 
 
 class Listener(Protocol):
@@ -29,7 +31,7 @@ class Listener(Protocol):
     ready: asyncio.Event
 
     @property
-    def counts(self) -> Counter[str]: ...
+    def counts(self) -> Reasons: ...
 
     async def run(self) -> None:
         """Listen until cancelled. Raises MonitorError for a configuration that cannot be followed."""
@@ -56,7 +58,8 @@ def _websocket(config: Config, deliver: Deliver) -> Listener | None:
         return None
     from monitor.taps.websocket.listener import WebsocketListener
 
-    return WebsocketListener(config.taps, deliver, config.serve.idle_s, insecure=config.serve.insecure)
+    section = config.serve
+    return WebsocketListener(config.taps, deliver, section.idle_s, insecure=section.insecure, hosts=config.web.hosts)
 
 
 TAPS: Mapping[str, Callable[[Config, Deliver], Listener | None]] = {
@@ -82,6 +85,9 @@ class Listeners:
         """notice: takes a code and a detail, of what a tap could not hear, the first time for each reason."""
         self._listeners, self._switchboard, self._notice = listeners, switchboard, notice
         self._noticed: set[tuple[str, str]] = set()
+        self._withheld: set[str] = set()
+        """Taps that have said that there is more than their budget lets them name."""
+        self._budget = RateLimit(NOTICES_PER_S, NOTICES_AT_ONCE)
         self._faults: dict[str, str] = {}
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -172,7 +178,17 @@ class Listeners:
             self._switchboard.forgive(max(0.0, now - since - SWEEP_S))
             self._switchboard.sweep(now)
             for listener in self._listeners:
-                for reason in [r for r in listener.counts if (listener.name, r) not in self._noticed]:
-                    if len(self._noticed) < MOST_REASONS:
-                        self._noticed.add((listener.name, reason))
-                        self._notice("not heard", f"{listener.name}: {reason}")
+                self._say_reasons(listener, now)
+
+    def _say_reasons(self, listener: Listener, now: float) -> None:
+        """What a tap could not hear: each reason once, within a budget of the tap, and how many wait to be said."""
+        new = [r for r in listener.counts if (listener.name, r) not in self._noticed]
+        for at, reason in enumerate(new):
+            if not self._budget.allows(listener.name.encode(), now):
+                if listener.name not in self._withheld:
+                    self._withheld.add(listener.name)
+                    self._notice("not heard", f"{listener.name}: {len(new) - at} more reasons, not named yet")
+                return
+            self._noticed.add((listener.name, reason))
+            self._notice("not heard", f"{listener.name}: {listener.counts.words(reason)}")
+        self._withheld.discard(listener.name)

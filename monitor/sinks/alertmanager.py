@@ -29,7 +29,7 @@ class AlertmanagerSink(Sink):
 
     def __init__(self, section: AlertmanagerSection, source: str) -> None:
         """source: a label of every alert. Raises BadInputError for a file or a secret that cannot be read."""
-        self._sender = Sender(section, section.url.rstrip("/") + PATH)
+        self._sender = Sender(section, section.address.rstrip("/") + PATH)
         self._source, self._resend_s = source, section.resend_s
         self._open: dict[str, tuple[str, Event]] = {}
         """By id: since when, and the newest event."""

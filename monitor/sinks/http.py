@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urljoin, urlsplit
 
+from monitor.config.section import place_of
 from monitor.errors import BadInputError, SinkError
 
 MOST_REDIRECTS = 3
@@ -40,7 +41,7 @@ class Poster:
 
     def __init__(self, url: str, ca_file: str = "", timeout_s: float = 10.0) -> None:
         """url: http or https. Raises BadInputError for a ca_file that cannot be read."""
-        self.url = url
+        self.shown = place_of(url)
         self._parts = urlsplit(url)
         self._timeout_s = timeout_s
         self._context = tls_context(ca_file) if self._parts.scheme == "https" else None
@@ -54,7 +55,7 @@ class Poster:
             if answer.status not in SAME_METHOD or not location:
                 return answer
             parts = self._follow(parts, location)
-        raise SinkError(f"{self.url}: redirects more than {MOST_REDIRECTS} times")
+        raise SinkError(f"{self.shown}: redirects more than {MOST_REDIRECTS} times")
 
     def close(self) -> None:
         """Let the connection go. May be called twice."""
@@ -65,7 +66,7 @@ class Poster:
     def _follow(self, parts: SplitResult, location: str) -> SplitResult:
         there = urlsplit(urljoin(parts.geturl(), location))
         if (there.scheme, there.netloc.lower()) != (parts.scheme, parts.netloc.lower()):
-            raise SinkError(f"{self.url}: redirects to {there.scheme}://{there.netloc}, which is not followed")
+            raise SinkError(f"{self.shown}: redirects to {there.scheme}://{there.netloc}, which is not followed")
         return there
 
     def _request(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[Answer, str | None]:
@@ -76,12 +77,12 @@ class Poster:
         except (http.client.HTTPException, OSError) as error:
             self.close()
             if not kept or isinstance(error, TimeoutError):
-                raise SinkError(f"{self.url}: {reason(error)}") from error
+                raise SinkError(f"{self.shown}: {reason(error)}") from error
         try:
             return self._attempt(path, headers, body)
         except (http.client.HTTPException, OSError) as error:
             self.close()
-            raise SinkError(f"{self.url}: {reason(error)}") from error
+            raise SinkError(f"{self.shown}: {reason(error)}") from error
 
     def _attempt(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[Answer, str | None]:
         connection = self._connection or self._connect()

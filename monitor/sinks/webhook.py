@@ -61,7 +61,7 @@ class Sender:
         self._poster.close()
 
     def _told(self, answer: Answer) -> str:
-        return f"{self._poster.url}: status {answer.status}" + (f": {answer.said}" if answer.said else "")
+        return f"{self._poster.shown}: status {answer.status}" + (f": {answer.said}" if answer.said else "")
 
     def _failed(self, message: str, asked_s: float) -> SinkError:
         self._failures += 1
@@ -86,7 +86,7 @@ class WebhookSink(Sink):
 
     def __init__(self, section: WebhookSection, source: str) -> None:
         """source: of the CloudEvents. Raises BadInputError for a file or a secret that cannot be used."""
-        self._sender = Sender(section, section.url)
+        self._sender = Sender(section, section.address)
         self._format, self._source = FORMATS[section.body], source
         self._secret = _signing(section.secret)
         self._dead_letters = Path(section.dead_letters) if section.dead_letters else None

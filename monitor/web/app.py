@@ -19,7 +19,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from monitor.config.web import WebSection
 from monitor.web.broadcast import Hub, read_want
 from monitor.web.browser_calls import REFUSED, TRY_LATER, Intake
-from monitor.web.guard import COOKIE, Doorkeeper, Guard
+from monitor.web.guard import COOKIE, GUESS_S, Doorkeeper, Guard
 from monitor.web.listen_in import Ears
 
 STATIC = Path(__file__).parent / "static"
@@ -61,6 +61,7 @@ class Page:
             return JSONResponse({"error": "that is no token"}, 413)
         if not self._door.right((await request.body()).decode("utf-8", "replace")):
             self._counts["refused: a wrong token"] += 1
+            await asyncio.sleep(GUESS_S)
             return JSONResponse({"error": "that is not the token"}, 403)
         response = JSONResponse({"signed_in": True})
         secure = request.url.scheme == "https"

@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import Protocol
 
+from monitor.limits.json_text import read_json
 from monitor.views import Board, View
 from monitor.web import snapshot
 
@@ -35,7 +36,7 @@ class Want:
 
 def read_want(text: str) -> Want:
     """{"open": "call", "seen": ["call", ...]}. Raises ValueError for anything else."""
-    said = json.loads(text)
+    said = read_json(text)
     if not isinstance(said, dict):
         raise ValueError("no object")
     opened, seen = said.get("open", ""), said.get("seen", [])

@@ -6,10 +6,10 @@ import asyncio
 import itertools
 import json
 import time
-from collections import Counter
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from monitor.limits.reasons import Reasons
 from monitor.taps.tap_events import CallEnded, CallPaused, CallResumed, Deliver, Happening, RefusedError
 from monitor.web.browser_microphone import BadMessageError, BrowserCall
 
@@ -24,7 +24,7 @@ LONGEST_REASON = 120
 class Intake:
     """most: calls at once. counts: what was refused, by the reason."""
 
-    def __init__(self, deliver: Deliver, idle_s: float, most: int, counts: Counter[str]) -> None:
+    def __init__(self, deliver: Deliver, idle_s: float, most: int, counts: Reasons) -> None:
         self._deliver, self._idle_s, self._most, self._counts = deliver, idle_s, most, counts
         self._taken = 0
         self._numbers = itertools.count(1)
@@ -47,7 +47,7 @@ class Intake:
         try:
             self._deliver(call.hello(await asyncio.wait_for(socket.receive_text(), self._idle_s)))
         except (BadMessageError, KeyError) as error:
-            self._counts[f"refused: a microphone with {error}"] += 1
+            self._counts.note(f"refused: a microphone with {_reason(error)}", getattr(error, "value", ""))
             await _close(socket, REFUSED, f"refused: {error}")
         except TimeoutError:
             await _close(socket, REFUSED, "nothing was said")
@@ -77,7 +77,7 @@ class Intake:
                     return "the browser ended it" if message.get("code") == GONE else "the connection was lost"
                 happening = _read(call, message.get("bytes"), message.get("text"))
             except BadMessageError as error:
-                self._counts[f"from a browser's microphone: {error}"] += 1
+                self._counts.note(f"from a browser's microphone: {error.reason}", error.value)
                 await _close(socket, REFUSED, str(error))
                 return f"the browser sent {error}"
             except TimeoutError:
@@ -86,6 +86,10 @@ class Intake:
             if isinstance(happening, CallPaused | CallResumed):
                 patience_s = self._idle_s * (PAUSED_WAITS if isinstance(happening, CallPaused) else 1)
             self._deliver(happening)
+
+
+def _reason(error: Exception) -> str:
+    return error.reason if isinstance(error, BadMessageError) else "a message that is not text"
 
 
 def _read(call: BrowserCall, data: bytes | None, text: str | None) -> Happening:

@@ -7,11 +7,12 @@ is audio that the browser lost. In between text may come: {"paused": "why"} and 
 
 from __future__ import annotations
 
-import json
 import struct
 
 import numpy as np
 
+from monitor.limits.json_text import read_json
+from monitor.taps.names import named
 from monitor.taps.tap_events import CallAudio, CallPaused, CallResumed, CallStarted, Happening
 
 RATES = range(8000, 192_001)
@@ -25,7 +26,11 @@ PARTY = "microphone"
 
 
 class BadMessageError(Exception):
-    """A message of the browser that cannot be read; the text says why."""
+    """A message of the browser that cannot be read; the text says why. value: what the browser sent there."""
+
+    def __init__(self, reason: str, value: object = "") -> None:
+        super().__init__(f"{reason}: {value}" if value != "" else reason)
+        self.reason, self.value = reason, value
 
 
 class BrowserCall:
@@ -45,16 +50,16 @@ class BrowserCall:
         said = _object(text)
         rate = said.get("rate")
         if not isinstance(rate, int) or isinstance(rate, bool) or rate not in RATES:
-            raise BadMessageError(f"a rate of {str(rate)[:20]} Hz")
+            raise BadMessageError("a rate that no microphone has", named(rate)[:20])
         self._rate = rate
-        details = {"from": self._peer, "rate": str(rate), "label": str(said.get("label", ""))[:LONGEST_TEXT]}
+        details = {"from": self._peer, "rate": str(rate), "label": named(said.get("label"))[:LONGEST_TEXT]}
         return CallStarted(self._name, "browser", (PARTY,), rate, "", details)
 
     def note(self, text: str) -> Happening:
         """A later message of text. Raises BadMessageError."""
         said = _object(text)
         if "paused" in said:
-            return CallPaused(self._name, str(said["paused"])[:LONGEST_TEXT])
+            return CallPaused(self._name, (named(said["paused"]) or "paused")[:LONGEST_TEXT])
         if "resumed" in said:
             return CallResumed(self._name)
         raise BadMessageError("text of an unknown kind")
@@ -63,7 +68,7 @@ class BrowserCall:
         """A message of audio. Raises BadMessageError."""
         count, odd = divmod(len(data) - PLACE.size, 2)
         if odd or not 1 <= count <= MOST_SAMPLES:
-            raise BadMessageError(f"a frame of {len(data)} bytes")
+            raise BadMessageError("a frame of an odd or impossible length", len(data))
         start = self._unwrapped(PLACE.unpack_from(data)[0])
         if self._next is not None and start < self._next:
             raise BadMessageError("a frame out of its turn")
@@ -83,7 +88,7 @@ class BrowserCall:
 
 def _object(text: str) -> dict[str, object]:
     try:
-        said = json.loads(text)
+        said = read_json(text)
     except ValueError as error:
         raise BadMessageError("text that is no JSON") from error
     if not isinstance(said, dict):

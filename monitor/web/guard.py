@@ -6,9 +6,9 @@ www.w3.org/TR/fetch-metadata), a secret where one is set, and headers that keep 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
-import ipaddress
 import secrets
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,11 @@ from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from monitor.config.hosts import may_be_host
+
 COOKIE = "monitor_session"
+GUESS_S = 1.0
+"""A wrong token is answered so late; a right one, of whatever host, waits for nobody."""
 OPEN_PATHS = ("/", "/session")
 """Beside what lies under /static/: what may be asked for without the secret."""
 
@@ -36,18 +40,6 @@ HEADERS = {
     "x-frame-options": "DENY",
     "cache-control": "no-cache",
 }
-
-
-def may_be_host(host: str, names: Iterable[str]) -> bool:
-    """Whether a Host header names this server. An attacker's name may be made to lead here, an address may not."""
-    bare = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() and not host.endswith("]") else host
-    if bare.lower() in ("localhost", *(name.lower() for name in names)):
-        return True
-    try:
-        ipaddress.ip_address(bare.strip("[]"))
-    except ValueError:
-        return False
-    return True
 
 
 def from_here(headers: Mapping[str, str], *, navigates: bool) -> bool:
@@ -97,13 +89,15 @@ class Guard:
         if refusal is not None:
             status, why = refusal
             self._counts[why] += 1
+            if status == 401 and "authorization" in Headers(scope=scope):
+                await asyncio.sleep(GUESS_S)
             response = PlainTextResponse(f"{why}\n", status, HEADERS)
             await response(scope, receive, send)
             return
         try:
             await self._app(scope, receive, _with_headers(send) if scope["type"] == "http" else send)
         except Exception as error:  # noqa: BLE001 - of whatever kind: it must not end the page for all others
-            self._counts[f"fault of the page: {type(error).__name__}: {error}"] += 1
+            self._counts[f"fault of the page: {type(error).__name__}"] += 1
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         headers, path = Headers(scope=scope), str(scope["path"])

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections import Counter
 
 import uvicorn
 
@@ -14,10 +13,12 @@ from monitor.config.addresses import check_reach, read_certificate
 from monitor.config.schema import Config
 from monitor.engine.loop import Engine
 from monitor.errors import BadInputError
+from monitor.limits.reasons import Reasons
 from monitor.taps.tap_events import Deliver
 from monitor.web.app import Page
 from monitor.web.broadcast import Hub, Keeper
 from monitor.web.browser_calls import Intake
+from monitor.web.idle import impatient
 from monitor.web.listen_in import Ears
 
 LARGEST_MESSAGE = 128 << 10
@@ -47,7 +48,7 @@ class WebListener:
         )
         self._secrets = read_certificate("web", web.certificate, web.key)
         self._hub = Hub(keeper)
-        self.counts: Counter[str] = Counter()
+        self.counts = Reasons()
         self.bound: list[tuple[str, int]] = []
         self.ready = asyncio.Event()
         ears = Ears(lambda: engine.calls, engine.notice)
@@ -78,7 +79,7 @@ class WebListener:
         logger.addHandler(logging.NullHandler())
         settings = uvicorn.Config(
             self._page.app(),
-            http="h11",
+            http=impatient(self.counts),
             ws="websockets-sansio",
             lifespan="off",
             log_config=None,

@@ -60,14 +60,21 @@ def _remote(entry: Mapping[str, Any]) -> RemoteFile:
     return RemoteFile(name, str(entry["links"]["self"]), int(entry["size"]), digest if kind == "md5" else "")
 
 
-def fetch(record: str, out: Path, say: Say, wait: Callable[[float], None] = time.sleep) -> None:
-    """Download and unpack the files of a record into out; what is there already is left. Raises CorpusError."""
+def fetch(
+    record: str, out: Path, say: Say, wait: Callable[[float], None] = time.sleep, *, unverified: bool = False
+) -> None:
+    """Download and unpack the files of a record into out; what is there already is left. Raises CorpusError.
+
+    unverified: take files whose sum the record does not give, too.
+    """
     out.mkdir(parents=True, exist_ok=True)
     for file in files_of(record):
         done = out / f".{file.name}.done"
         if done.exists():
             say(f"{file.name}: there already")
             continue
+        if not file.md5 and not unverified:
+            raise CorpusError(f"{record} gives no sum of {file.name}; --unverified takes it nevertheless")
         path = download(file, out, say, wait)
         if path.suffix == ".zip":
             unpack(path, out, say)

@@ -114,7 +114,7 @@ class _Reader:
         """Consume and return a match of the pattern. Raises FieldError where the text does not match."""
         found = pattern.match(self._text, self._at)
         if found is None:
-            raise FieldError(f"{what} is missing at character {self._at + 1}")
+            raise FieldError(f"{what} is missing")
         self._at = found.end()
         return found
 
@@ -142,7 +142,7 @@ class _Reader:
             if self.skip(")"):
                 return InnerList(tuple(items), self.parameters())
             if items and not spaces:
-                raise FieldError(f"a space is missing at character {self._at + 1}")
+                raise FieldError("a space is missing")
             items.append(self.item())
 
     def _bare(self) -> Bare:

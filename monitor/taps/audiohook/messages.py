@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
+
+from monitor.limits.json_text import read_json
 
 VERSION = "2"
 RATE = 8000
@@ -56,8 +57,8 @@ class Media:
 def parse_message(text: str) -> Message:
     """Raises ProtocolError, and nothing else."""
     try:
-        fields = json.loads(text, parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
+        fields = read_json(text, _no_number)
+    except ValueError as error:
         raise ProtocolError("a message that is no JSON") from error
     if not isinstance(fields, dict) or fields.get("version") != VERSION:
         raise ProtocolError("a message of another version than 2")

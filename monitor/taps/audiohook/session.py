@@ -29,8 +29,9 @@ from monitor.taps.audiohook.messages import (
     read_uuid,
 )
 from monitor.taps.audiohook.signature import Signed
+from monitor.taps.names import named
 from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallResumed, CallStarted, Happening
-from monitor.taps.websocket.handler import BadMessageError, Close, Send, Step, Unheard, named
+from monitor.taps.websocket.handler import BadMessageError, Close, Send, Step, Unheard
 
 NAME = "audiohook"
 NEVER_CAME = RATE // 4

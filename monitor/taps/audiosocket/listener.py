@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from monitor.config.addresses import check_reach
 from monitor.config.taps import AudioSocketSection
 from monitor.errors import BadInputError
+from monitor.limits.descriptors import DESCRIPTORS
+from monitor.limits.reasons import Reasons
 from monitor.taps.audiosocket.connection import Conversation, Rules
 from monitor.taps.audiosocket.frames import HANGUP, pack
 from monitor.taps.tap_events import CallStarted, Deliver, RefusedError
@@ -42,7 +44,7 @@ class AudioSocketListener:
         secure_by = "AudioSocket has no secret: listen on 127.0.0.1, or behind a VPN"
         for host, _ in self._addresses:
             check_reach("taps.audiosocket.listen", host, secured=False, insecure=insecure, secure_by=secure_by)
-        self.counts: Counter[str] = Counter()
+        self.counts = Reasons()
         self.bound: list[tuple[str, int]] = []
         self.ready = asyncio.Event()
         self.rules = Rules(self._accept, read_uuids(config.allow), config.hello_s, idle_s)
@@ -95,6 +97,8 @@ class AudioSocketListener:
             return f"more than taps.audiosocket.max_connections = {self._most}"
         if sum(other.host == host and not other.conversation.call for other in self._peers) >= MOST_WAITING:
             return f"more than {MOST_WAITING} connections of a host that have not said a UUID"
+        if not DESCRIPTORS.have_room():
+            return "too few file descriptors"
         self._peers.add(peer)
         return ""
 

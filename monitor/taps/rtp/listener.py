@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from model.resample import StreamResampler
 from monitor.config.addresses import check_reach
 from monitor.config.taps import RtpSection
 from monitor.errors import BadInputError
+from monitor.limits.reasons import Reasons
 from monitor.rtp.codecs import DECODERS, understood
 from monitor.rtp.payload import STATIC, USUAL, Format, read_format
 from monitor.rtp.sdp import Media, parse_sdp
@@ -129,7 +129,7 @@ class RtpListener:
         self.ready = asyncio.Event()
 
     @property
-    def counts(self) -> Counter[str]:
+    def counts(self) -> Reasons:
         """Packets that were not heard, by the reason."""
         return self._sessions.counts
 

@@ -9,11 +9,12 @@ Nobody can make it hold or compute more than so much: see the limits below, each
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from monitor.captures.network import Endpoint
+from monitor.limits.reasons import Reasons
 from monitor.rtp.codecs import understood
 from monitor.rtp.packet import MalformedPacketError, RtpPacket, goodbyes, is_rtcp, parse_rtp
 from monitor.rtp.payload import SILENT, Format
@@ -80,12 +81,14 @@ class RtpSessions:
     """
 
     def __init__(self, accept: Callable[[CallStarted], bool], idle_s: float) -> None:
-        self.counts: Counter[str] = Counter()
+        self.counts = Reasons()
         self._accept, self._idle_s = accept, idle_s
         self._calls: dict[str, _Call] = {}
         self._of: dict[Key, _Call] = {}
         self._candidates: OrderedDict[Key, _Candidate] = OrderedDict()
         self._refused: OrderedDict[Key, float] = OrderedDict()
+        self._begun = 0
+        """Calls so far: an SSRC in a name that everybody reads would let others end the call with it."""
         self._guard = FloodGuard(self.counts)
 
     def datagram(self, line: Line, party: int, data: bytes, source: Endpoint, now: float) -> Iterator[Happening]:
@@ -168,9 +171,9 @@ class RtpSessions:
         """The packets of a stream so far, with their arrivals, where they prove that its sender sends audio."""
         form = line.formats[party].get(packet.payload_type)
         if form is None:
-            self.counts[f"payload type {packet.payload_type}, which taps.rtp.payload_types does not name"] += 1
+            self.counts.note("a payload type that taps.rtp.payload_types does not name", packet.payload_type)
         elif not understood(form):
-            self.counts[f"{form}, for which there is no decoder"] += 1
+            self.counts.note("a format for which there is no decoder", form)
         if form is None or form.encoding in SILENT or not understood(form):
             return []
         if now - self._refused.get(key, float("-inf")) < self._idle_s:
@@ -193,10 +196,11 @@ class RtpSessions:
 
     def _call_for(self, line: Line, party: int, key: Key, now: float) -> tuple[_Call | None, StreamAudio | None]:
         """A running call whose sender has changed its SSRC, with its last stream; or one that lacks this party: that
-        of the same sender, else the first of the same host.
+        of the same host whose other party sends from the nearest port. A gateway takes the ports of a call one after
+        the other, so that calls that begin together are not mixed up.
         """
-        (host, _), several = key[0], len(line.ports) > 1
-        lacking: _Call | None = None
+        (host, port), several = key[0], len(line.ports) > 1
+        lacking: list[tuple[int, int, _Call]] = []
         for call in self._calls.values():
             for talk in call.talks.values():
                 if talk.key[0] == key[0] and talk.channel == party and now - talk.newest > SUCCEEDS_AFTER_S:
@@ -205,15 +209,16 @@ class RtpSessions:
             if not several or not call.id.startswith(_prefix(line, host)):
                 continue
             if party not in {t.channel for t in call.talks.values()}:
-                same = any(t.key[0] == key[0] for t in call.talks.values())
-                lacking = call if same else lacking or call
-        return lacking, None
+                apart = min((abs(t.key[0][1] - port) for t in call.talks.values()), default=65_536)
+                lacking.append((apart, len(lacking), call))
+        return (min(lacking)[2] if lacking else None), None
 
     def _start(self, line: Line, party: int, key: Key, now: float) -> _Call | None:
         """A call of its own, if it is taken."""
-        (host, port), ssrc = key
-        call = _Call(f"{_prefix(line, host)}{port}-{ssrc:08x}", now)
-        details = {"from": f"{host}:{port}", "ssrc": f"{ssrc:08x}", "port": str(line.ports[party])}
+        host, port = key[0]
+        self._begun += 1
+        call = _Call(f"{_prefix(line, host)}{port}-{self._begun}", now)
+        details = {"from": f"{host}:{port}", "port": str(line.ports[party])}
         started = CallStarted(call.id, "rtp", line.names, SAMPLE_RATE, "", details, host)
         if self._guard.may_begin(key[0], now) and self._accept(started):
             self._calls[call.id] = call
@@ -231,9 +236,14 @@ class RtpSessions:
         self._of[key] = call
 
     def _leave(self, source: Endpoint, ssrc: int) -> Iterator[Happening]:
-        """A BYE counts when it comes from the host of the stream: RTCP has a port of its own."""
-        for key, call in list(self._of.items()):
-            if key[1] == ssrc and key[0][0] == source[0]:
+        """A BYE counts when it comes from the port of the stream, or from the one above it, which is that of its RTCP
+        (RFC 3550, section 11): behind one address there may be many senders.
+        """
+        host, port = source
+        for stream in ((host, port), (host, port - 1)):
+            key = stream, ssrc
+            call = self._of.get(key)
+            if call is not None:
                 talk = call.talks.pop(key)
                 del self._of[key]
                 yield from talk.heard(call.id, talk.stream.finish())

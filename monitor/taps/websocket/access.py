@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import hmac
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from monitor.config.addresses import check_reach
+from monitor.config.hosts import may_be_host
 from monitor.config.taps import TapsSection, WebsocketSection
 from monitor.errors import BadInputError
 from monitor.taps.websocket.handler import RefusedRequestError, Request
@@ -49,15 +51,26 @@ def check_secured(config: TapsSection, hosts: list[str], *, insecure: bool) -> N
         )
 
 
-def check_origin(request: Request) -> None:
+def check_origin(request: Request, names: Iterable[str] = ()) -> None:
     """Raises RefusedRequestError for a page of another site: a browser lets any page dial this machine. Vendors send no
     Origin, and libwebsockets the host that it dials.
+
+    names: the hosts under which pages may dial, beside addresses, as for the page itself: an attacker's name that was
+    made to lead here is in Origin and in Host alike.
     """
     origin = request.headers.get("origin")
     if origin is None:
         return
-    if _host(origin) not in {_host(request.url), _host(request.headers.get("host", ""))} - {""}:
+    host = _host(origin)
+    if not may_be_host(f"[{host}]" if ":" in host else host, names):
+        raise RefusedRequestError("dialled by a web page under a name that is not in web.hosts")
+    if host not in {_host(request.url), _host(request.headers.get("host", ""))} - {""}:
         raise RefusedRequestError("dialled by a web page of another site")
+
+
+def own_names(section: WebsocketSection, hosts: Iterable[str]) -> tuple[str, ...]:
+    """The names under which pages may dial: those of the page, and that of the proxy."""
+    return (*hosts, *([name] if (name := _host(section.public_url)) else []))
 
 
 def _host(url: str) -> str:

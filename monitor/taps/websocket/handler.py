@@ -13,9 +13,6 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from monitor.taps.tap_events import Happening
 
-LONGEST_NAME = 128
-"""Characters of a name or an id that is taken from a peer."""
-
 NORMAL, GOING_AWAY, PROTOCOL_ERROR, UNSUPPORTED, INVALID, POLICY, TOO_BIG, FAULT, TRY_LATER = (
     *(1000, 1001, 1002, 1003, 1007, 1008, 1009, 1011),
     1013,
@@ -119,15 +116,3 @@ class Handler(Protocol):
     def closed(self, why: str, /) -> Iterable[Happening]:
         """The connection has ended: what is held back still, and that the call has ended. Called once, at the end."""
         ...
-
-
-def named(text: object, otherwise: str = "") -> str:
-    """A name or an id from a peer, safe to show: printable, not too long. Numbers are taken, too."""
-    if isinstance(text, bool) or not isinstance(text, str | int):
-        return otherwise
-    try:
-        whole = str(text)
-    except ValueError:  # an integer of thousands of digits
-        return otherwise
-    cut = whole[:LONGEST_NAME]
-    return "".join(char if char.isprintable() else "?" for char in cut) or otherwise

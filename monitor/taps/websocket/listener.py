@@ -7,7 +7,7 @@ import itertools
 import logging
 import time
 import uuid
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -19,8 +19,10 @@ from websockets.typing import Subprotocol
 from monitor.config.addresses import read_address, read_certificate
 from monitor.config.taps import TapsSection
 from monitor.errors import BadInputError
+from monitor.limits.descriptors import DESCRIPTORS
+from monitor.limits.reasons import Reasons
 from monitor.taps.tap_events import Deliver
-from monitor.taps.websocket.access import check_origin, check_peer, check_secured, dialled, served
+from monitor.taps.websocket.access import check_origin, check_peer, check_secured, dialled, own_names, served
 from monitor.taps.websocket.handler import (
     FAULT,
     GOING_AWAY,
@@ -43,8 +45,10 @@ SEND_S = 2.0
 CLOSE_S = 1.0
 MOST_AT_ONCE = 16
 """Messages of one peer before the others have a turn: one that was held up has thousands."""
-UNOPENED = 100
-"""Connections beside those of calls that may be in their handshakes."""
+UNOPENED, UNOPENED_OF_HOST = 100, 50
+"""Connections beside those of calls that may be in their handshakes; of one host."""
+GUESS_S = 1.0
+"""A wrong token is answered so late; a right one, of whatever host, waits for nobody."""
 BROKEN = {
     TOO_BIG: "a message longer than taps.websocket.max_message_bytes",
     INVALID: "text that is not UTF-8",
@@ -59,20 +63,21 @@ class _Connection(ServerConnection):
 
     listener: WebsocketListener
     protocol_name = ""
+    host = ""
     peer: Peer | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A flood of sockets that ask for nothing is cut off here."""
         super().connection_made(transport)
-        self.listener.sockets += 1
-        if self.listener.sockets > self.listener.config.websocket.max_connections + UNOPENED:
-            self.listener.counts["connections beyond taps.websocket.max_connections"] += 1
+        self.host = str((transport.get_extra_info("peername") or ("",))[0])
+        if why := self.listener.enter(self):
+            self.listener.counts[why] += 1
             self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Release the place of a connection of any kind."""
         super().connection_lost(exc)
-        self.listener.sockets -= 1
+        self.listener.leave(self)
         if self.request is None:
             self.listener.counts["no WebSocket request"] += 1
 
@@ -82,21 +87,33 @@ class WebsocketListener:
 
     name = "websocket"
 
-    def __init__(self, config: TapsSection, deliver: Deliver, idle_s: float, *, insecure: bool = False) -> None:
+    def __init__(
+        self,
+        config: TapsSection,
+        deliver: Deliver,
+        idle_s: float,
+        *,
+        insecure: bool = False,
+        hosts: Sequence[str] = (),
+    ) -> None:
+        """hosts: names under which pages may dial, beside addresses."""
         section = config.websocket
+        self._names = own_names(section, hosts)
         self.config = config
         self._addresses = [read_address("taps.websocket.listen", text) for text in section.listen]
         self._served = served(section)
         check_secured(config, [host for host, _ in self._addresses], insecure=insecure)
         self._tls = read_certificate("taps.websocket", section.certificate, section.key)
         self._deliver, self._idle_s = deliver, idle_s
-        self.counts: Counter[str] = Counter()
+        self.counts = Reasons()
         self._running: set[str] = set()
         """Ids of the calls of all connections."""
         self._makers = load_makers(self._served, config)
         self.bound: list[tuple[str, int]] = []
         self.ready = asyncio.Event()
         self.sockets = self._open = 0
+        self._waiting: defaultdict[str, set[_Connection]] = defaultdict(set)
+        """By host: connections whose request has not come."""
         self._kind = type("Connection", (_Connection,), {"listener": self})
         # What goes wrong is counted here; nothing may write across the screen.
         self._logger = logging.Logger("monitor.taps.websocket", logging.CRITICAL)
@@ -140,9 +157,32 @@ class WebsocketListener:
                 "end the other program, or listen on another port",
             ) from error
 
-    def _opened(self, connection: ServerConnection, http: HttpRequest) -> Response | None:
+    def enter(self, connection: _Connection) -> str:
+        """Count a connection. Returns why it is not let in, or ""."""
+        self._waiting[connection.host].add(connection)
+        self.sockets += 1
+        if self.sockets > self.config.websocket.max_connections + UNOPENED:
+            return "connections beyond taps.websocket.max_connections"
+        if len(self._waiting[connection.host]) > UNOPENED_OF_HOST:
+            return f"more than {UNOPENED_OF_HOST} connections of a host that have asked for nothing"
+        return "" if DESCRIPTORS.have_room() else "too few file descriptors"
+
+    def leave(self, connection: _Connection) -> None:
+        """Forget a connection."""
+        self.sockets -= 1
+        self._asked(connection)
+
+    def _asked(self, connection: _Connection) -> None:
+        """Its request has come, or never will."""
+        waiting = self._waiting[connection.host]
+        waiting.discard(connection)
+        if not waiting:
+            del self._waiting[connection.host]
+
+    async def _opened(self, connection: ServerConnection, http: HttpRequest) -> Response | None:
         """The answer to a request that opens no connection, else None."""
         assert isinstance(connection, _Connection)
+        self._asked(connection)
         try:
             if self._open >= self.config.websocket.max_connections:
                 raise RefusedRequestError("connections beyond taps.websocket.max_connections", 503)
@@ -151,6 +191,7 @@ class WebsocketListener:
             self.counts[error.reason] += 1
             response = connection.respond(error.status, f"{error.told}\n")
             if error.status == 401:
+                await asyncio.sleep(GUESS_S)
                 response.headers["WWW-Authenticate"] = 'Basic realm="monitor"'
             return response
         return None
@@ -169,7 +210,7 @@ class WebsocketListener:
         name = request.path[0] if request.path else ""
         if name not in self._served:
             raise RefusedRequestError("a path of no protocol", 404)
-        check_origin(request)
+        check_origin(request, self._names)
         check_peer(name, request, self.config)
         handler = self._makers[name](request, self.config)
         limits, now = self.config.websocket, time.monotonic()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from monitor.taps.websocket.handler import INVALID, BadMessageError, named
+from monitor.limits.json_text import read_json
+from monitor.taps.names import named
+from monitor.taps.websocket.handler import INVALID, BadMessageError
 
 MOST_DETAILS = 32
+MOST_BYTES = 4096
+"""Of all names and values together, which go into an event, the journal and every outlet."""
 LONGEST_NUMBER = 18
 """Digits; what is longer counts nothing that there is."""
 
@@ -18,8 +21,8 @@ LONGEST_NUMBER = 18
 def read_object(text: str) -> dict[str, Any]:
     """A JSON object. Raises BadMessageError."""
     try:
-        read = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        read = read_json(text)
+    except ValueError as error:
         raise BadMessageError("text that is no JSON", INVALID) from error
     if not isinstance(read, dict):
         raise BadMessageError("JSON that is no object", INVALID)
@@ -53,8 +56,13 @@ def payload(value: object) -> bytes:
 
 def details(pairs: Mapping[str, object]) -> dict[str, str]:
     """Return the values that are text or numbers, safe to show."""
-    found = {named(key): named(value) for key, value in list(pairs.items())[:MOST_DETAILS]}
-    return {key: value for key, value in found.items() if key and value}
+    found: dict[str, str] = {}
+    room = MOST_BYTES
+    for key, value in ((named(key), named(value)) for key, value in list(pairs.items())[:MOST_DETAILS]):
+        room -= len(key.encode()) + len(value.encode())
+        if key and value and room >= 0:
+            found[key] = value
+    return found
 
 
 def parameters(value: object) -> dict[str, str]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from monitor.audio import Audio
 from monitor.rtp.codecs import open_decoder
 from monitor.rtp.payload import Format, PayloadError
+from monitor.taps.names import named
 from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted, Happening
 from monitor.taps.websocket.formats import LITTLE, decode_little
-from monitor.taps.websocket.handler import POLICY, BadMessageError, Request, Step, Unheard, named
+from monitor.taps.websocket.handler import POLICY, BadMessageError, Request, Step, Unheard
 
 PAUSE_S = 0.5
 """Bytes carry no time: where so much more of it has passed than audio came, the sender paused."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from monitor.config.taps import TapsSection
 from monitor.rtp.payload import Format
+from monitor.taps.names import named
 from monitor.taps.tap_events import CallEnded, CallStarted, Happening
 from monitor.taps.websocket.dialects import DIALECTS, INBOUND, OUTBOUND, Dialect
 from monitor.taps.websocket.formats import read_format
@@ -18,7 +19,6 @@ from monitor.taps.websocket.handler import (
     Request,
     Step,
     Unheard,
-    named,
 )
 from monitor.taps.websocket.messages import details, number, parameters, payload, read_object, within
 from monitor.taps.websocket.signatures import check_fonoster, check_twilio

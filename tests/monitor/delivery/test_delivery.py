@@ -19,13 +19,13 @@ from publishing import LIMIT_S, Publisher, numbers, settle, take
 from monitor.delivery import requests
 from monitor.delivery.gaps import Position
 from monitor.delivery.publisher_sockets import MAX_MESSAGE_BYTES
-from monitor.delivery.rate_limit import RateLimit
 from monitor.delivery.recent_events import History
 from monitor.delivery.replay_server import ANSWER_EVENTS, BURST
 from monitor.delivery.requests import MAX_BYTES, Request
 from monitor.delivery.resume import recall, remember, starting_point
 from monitor.delivery.subscriber_sockets import replay_address
 from monitor.errors import BadInputError
+from monitor.limits.rate_limit import RateLimit
 from monitor.subscriber import Message, Missed, Restarted, Subscriber
 
 pytestmark = pytest.mark.realtime

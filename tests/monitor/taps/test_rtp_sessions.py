@@ -94,6 +94,36 @@ def test_a_call_is_heard_from_its_first_packet_to_its_goodbye() -> None:
     assert max(np.corrcoef(heard[d:], whole[: len(heard) - d])[0, 1] for d in range(300)) > 0.999
 
 
+def test_only_the_port_of_a_stream_or_of_its_rtcp_may_end_it() -> None:
+    rtp = Sessions()
+    rtp.hear(spoken()[1])
+    for port in (39_999, 40_002, 50_000):
+        rtp.said += rtp.sessions.datagram(ONE, 0, bye(), ("192.0.2.1", port), 2.0)
+    assert rtp.ended == []
+    rtp.said += rtp.sessions.datagram(ONE, 0, bye(), ("192.0.2.1", 40_000), 2.0)
+    assert rtp.ended == ["the sender said BYE"]
+
+
+def test_what_everybody_reads_of_a_call_does_not_name_its_ssrc() -> None:
+    rtp = Sessions()
+    rtp.hear(spoken()[1], ssrc=0xBADCAFE)
+    (started,) = rtp.started
+    assert "badcafe" not in f"{started.call} {started.name} {started.details}".lower()
+
+
+def test_calls_that_begin_together_are_not_mixed_up() -> None:
+    """A gateway with the ports 40000 and 40002 for one call, 40100 and 40102 for the other."""
+    rtp = Sessions(line=TWO)
+    _, sending = spoken()
+    for number, packet in enumerate(sending[:20]):
+        for party, port in ((0, 40_000), (0, 40_100), (1, 40_102), (1, 40_002)):
+            rtp.hear([packet], (PHONE[0], port), party=party, ssrc=port, at=number * 0.02)
+    calls = {h.call: set[int]() for h in rtp.started}
+    for key, call in rtp.sessions._of.items():
+        calls[call.id].add(key[0][1])
+    assert sorted(map(sorted, calls.values())) == [[40_000, 40_002], [40_100, 40_102]]
+
+
 def test_what_is_no_stream_opens_no_call() -> None:
     rtp = Sessions()
     _, sending = spoken()
@@ -104,7 +134,7 @@ def test_what_is_no_stream_opens_no_call() -> None:
     rtp.said += rtp.sessions.datagram(ONE, 0, b"GET / HTTP/1.1", PHONE, 0.0)
     assert not rtp.started
     assert not rtp.said
-    assert rtp.sessions.counts == {"payload type 120, which taps.rtp.payload_types does not name": 10, "no RTP": 1}
+    assert rtp.sessions.counts == {"a payload type that taps.rtp.payload_types does not name": 10, "no RTP": 1}
 
 
 def test_telephone_events_of_another_ssrc_are_not_a_call() -> None:
@@ -157,7 +187,7 @@ def test_two_ports_are_the_two_parties_of_a_call() -> None:
     assert rtp.audio(1)[SAMPLE_RATE + 640 :].any()
     rtp.said += rtp.sessions.datagram(TWO, 0, bye(), PHONE, 2.0)
     assert not rtp.ended
-    rtp.said += rtp.sessions.datagram(TWO, 1, bye(9), PHONE, 2.0)
+    rtp.said += rtp.sessions.datagram(TWO, 1, bye(9), (PHONE[0], 40_003), 2.0)
     assert rtp.ended == ["the sender said BYE"]
 
 

@@ -11,8 +11,9 @@ from helpers import assert_one_error, run_here, settings
 from monitor.config.load import load_settings
 from monitor.config.taps import TapsSection, WebsocketSection
 from monitor.errors import BadInputError, ConfigError
-from monitor.taps.websocket.access import check_origin, check_peer, check_secured, dialled, served
-from monitor.taps.websocket.handler import BadMessageError, RefusedRequestError, Request, named
+from monitor.taps.names import named
+from monitor.taps.websocket.access import check_origin, check_peer, check_secured, dialled, own_names, served
+from monitor.taps.websocket.handler import BadMessageError, RefusedRequestError, Request
 from monitor.taps.websocket.limits import BURST_S, Meter
 from monitor.taps.websocket.signatures import fonoster_signature, twilio_signature
 from monitor.taps.websocket.twilio_media_streams import open_stream
@@ -109,10 +110,22 @@ def test_no_web_page_of_another_site_may_dial(origin: str | None, taken: bool) -
     headers = {"host": "127.0.0.1:8765", **({} if origin is None else {"origin": origin})}
     request = Request("/telnyx", headers, "wss://calls.example.com/telnyx")
     if taken:
-        check_origin(request)
+        check_origin(request, ["calls.example.com"])
         return
-    with pytest.raises(RefusedRequestError, match="another site"):
+    with pytest.raises(RefusedRequestError, match="dialled by a web page"):
+        check_origin(request, ["calls.example.com"])
+
+
+def test_a_name_that_was_made_to_lead_here_opens_no_tap() -> None:
+    """DNS rebinding: Origin and Host are the attacker's name, and equal."""
+    headers = {"host": "evil.example:8765", "origin": "http://evil.example:8765"}
+    request = Request("/pcm", headers, "ws://evil.example:8765/pcm")
+    with pytest.raises(RefusedRequestError, match=r"not in web\.hosts"):
         check_origin(request)
+    check_origin(request, ["evil.example"])
+    check_origin(Request("/pcm", {"host": "[::1]:8765", "origin": "http://[::1]:8765"}, "ws://[::1]:8765/pcm"))
+    section = WebsocketSection(public_url="wss://calls.example.com/taps")
+    assert own_names(section, ["monitor.example"]) == ("monitor.example", "calls.example.com")
 
 
 def basic(text: str) -> str:

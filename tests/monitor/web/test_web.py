@@ -227,9 +227,9 @@ def test_a_microphone_from_which_nothing_comes_is_let_go(page: Served) -> None:
 @pytest.mark.parametrize(
     ("messages", "says"),
     [
-        (['{"rate": 5}'], "a rate of 5 Hz"),
+        (['{"rate": 5}'], "a rate that no microphone has: 5"),
         ([b"audio at once"], ""),
-        ([HELLO, b"odd"], "a frame of 3 bytes"),
+        ([HELLO, b"odd"], "a frame of an odd or impossible length: 3"),
         ([HELLO, "what?"], "text that is no JSON"),
         ([HELLO, struct.pack("<I", 99_000_000) + b"\0\0"], "faster than it can be spoken"),
     ],

@@ -79,8 +79,13 @@ def fits(page: Page) -> bool:
 def test_this_microphone_becomes_a_call_that_raises_an_alert(
     browser: Browser, tmp_path: Path, complaints: Complaints
 ) -> None:
-    with serving_page(tmp_path, *settings("web.listen_in=true")) as served:
-        page = opened(browser, served, complaints)
+    words = settings("web.listen_in=true")
+    with serving_page(tmp_path, *words, env=environment(MONITOR_WEB__TOKEN=TOKEN)) as served:
+        page = complaints.of(browser.new_page(viewport=DESK))  # type: ignore[arg-type]
+        page.goto(served.address)
+        page.fill("#token", TOKEN)
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#link.live")
         assert "No calls yet" in page.inner_text("#none")
         page.click("#microphone")
         page.wait_for_selector("#rows tr[data-state=alert]")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.web.guard import COOKIE, Doorkeeper, from_here, may_be_host
+from monitor.config.hosts import may_be_host
+from monitor.web.guard import COOKIE, Doorkeeper, from_here
 
 TOKEN = "correct horse battery"
 

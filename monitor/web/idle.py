@@ -1,0 +1,65 @@
+"""Connections to the page that ask for nothing are closed, and no host may hold many of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from monitor.limits.descriptors import DESCRIPTORS
+
+REQUEST_S = 10.0
+"""A connection whose first request has not come by then is closed; uvicorn itself waits for ever."""
+MOST_OF_HOST = 64
+"""Connections of one host that have asked for nothing yet."""
+
+
+def impatient(counts: Counter[str]) -> type[H11Protocol]:
+    """The protocol of a server. counts: connections that were closed, by why."""
+    waiting: Counter[str] = Counter()
+
+    class Impatient(H11Protocol):
+        _host = ""
+        _timer: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self._host = str((transport.get_extra_info("peername") or ("",))[0])
+            self._timer = self.loop.call_later(REQUEST_S, self._end, "refused: no request within 10 s")
+            waiting[self._host] += 1
+            if waiting[self._host] > MOST_OF_HOST:
+                self._end(f"refused: more than {MOST_OF_HOST} connections of a host that ask for nothing")
+            elif not DESCRIPTORS.have_room():
+                self._end("refused: too few file descriptors")
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._came()
+            super().connection_lost(exc)
+
+        def handle_websocket_upgrade(self, event: Any) -> None:
+            self._came()
+            super().handle_websocket_upgrade(event)
+
+        def handle_events(self) -> None:
+            super().handle_events()
+            if self.cycle is not None:
+                self._came()
+
+        def _came(self) -> None:
+            """The request, or the end."""
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+                waiting[self._host] -= 1
+                if not waiting[self._host]:
+                    del waiting[self._host]
+
+        def _end(self, why: str) -> None:
+            if self._timer is not None:
+                counts[why] += 1
+                self._came()
+                self.transport.abort()
+
+    return Impatient
