@@ -27,7 +27,8 @@ from training.corpora.clips import AUDIO_SUFFIXES, Clip, CorpusError
 from training.vocoding.open_vocoders import registry
 
 PEAK = 0.12
-COLUMNS = ("path", "label", "part", "system", "family", "speaker", "pair", "language", "split", "duration_s", "origin")
+COLUMNS = ("path", "label", "part", "system", "family", "detail", "speaker", "pair", "language", "split")
+COLUMNS += ("native_sample_rate", "duration_s", "licence", "origin")
 REAL = "bonafide"
 
 
@@ -76,8 +77,9 @@ def vocode(
     """Write recordings and their copies to out as FLAC at 16 kHz; returns the manifest.
 
     weights: paths by the names of open vocoders. per_clip: systems a recording goes through, drawn by seed and file
-    name; 0 = all. progress(done, total) is called as files are ready. Raises CorpusError for an unknown system or
-    unreadable speech or weights, VocoderError for a vocoder whose package is missing.
+    name; 0 = all. progress(done, total) is called as files are ready. Where it is stopped, the manifest lists what is
+    there. Raises CorpusError for an unknown system or unreadable speech or weights, VocoderError for a vocoder whose
+    package is missing.
     """
     known = [*VOCODERS, *registry.systems(weights)]
     unknown = sorted(set(systems) - set(known))
@@ -90,12 +92,16 @@ def vocode(
     jobs = [
         replace(job, weights=held) for clip in real for job in _jobs(clip, out, systems, per_clip or len(systems), seed)
     ]
-    rows = []
-    with ProcessPoolExecutor(workers, initializer=_in_one_thread) as pool:
-        for done, row in enumerate(pool.map(_render, jobs, chunksize=4), 1):
-            rows.append(row)
-            progress(done, len(jobs))
-    return write_manifest(out / "manifest.csv", rows)
+    manifest, rows = out / "manifest.csv", []
+    try:
+        with ProcessPoolExecutor(workers, initializer=_in_one_thread) as pool:
+            for done, row in enumerate(pool.map(_render, jobs, chunksize=4), 1):
+                rows.append(row)
+                progress(done, len(jobs))
+    finally:
+        if rows:
+            write_manifest(manifest, rows)
+    return manifest
 
 
 def _in_one_thread() -> None:

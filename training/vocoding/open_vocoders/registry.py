@@ -61,6 +61,13 @@ def _hifigan_v3(path: Path) -> Variant:
     return mel_vocoder(LJSPEECH, lambda mel: mel_to_audio(network, mel))
 
 
+def _hifigan_onnx(path: Path) -> Variant:
+    from training.vocoding.open_vocoders.onnx_file import mel_to_audio, open_file
+
+    session = open_file(path)
+    return mel_vocoder(LJSPEECH, lambda mel: mel_to_audio(session, mel))
+
+
 def _griffin_lim(_: Path) -> Variant:
     """Needs no weights: the phase by Griffin-Lim, as the first systems of text to speech have it (Wang, 2017)."""
     from model.vocoding.spectra import invert_mel
@@ -118,6 +125,7 @@ def _vits(path: Path) -> Variant:
 OPEN_VOCODERS: dict[str, OpenVocoder] = {
     "hifigan-v2": OpenVocoder("gan-vocoder", _hifigan_v2, DAMAGES),
     "hifigan-v3": OpenVocoder("gan-vocoder", _hifigan_v3, DAMAGES),
+    "hifigan-onnx": OpenVocoder("gan-vocoder", _hifigan_onnx, DAMAGES),
     "neural-istft": OpenVocoder("gan-vocoder", _neural_istft, DAMAGES),
     "fargan": OpenVocoder("autoregressive-vocoder", _fargan, DAMAGES),
     "melgan": OpenVocoder("gan-vocoder", _melgan, DAMAGES),
