@@ -1,0 +1,34 @@
+"""`training synthesise`: let installed synthesisers speak texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def synthesise(
+    recipe: Annotated[Path, typer.Argument(help="TOML file with texts, and the voices that speak them.")],
+    out: Annotated[Path, typer.Option(help="Folder for the clips and a manifest.csv.")],
+    part: Annotated[str, typer.Option(help="Name of the part that the manifest puts all into.")] = "synthesised",
+    system: Annotated[
+        list[str] | None, typer.Option(help="Only this system of the recipe. May be repeated. If none: all.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=1.0, help="Longest clip.")] = 6.0,
+    seed: Annotated[int, typer.Option(help="Another seed says other sentences.")] = 0,
+) -> None:
+    """Let installed synthesisers speak texts: synthetic speech that no recording stands behind."""
+    from training.vocoding.synthesise import chosen, plan, read_recipe
+    from training.vocoding.synthesise import synthesise as run
+
+    def progress(done: int, total: int) -> None:
+        if done % 50 == 0 or done == total:
+            typer.echo(f"{done} of {total} clips")
+
+    speakers, texts = read_recipe(recipe)
+    clips = list(plan(chosen(speakers, system or []), texts, seed))
+    path, unsaid = run(clips, out, progress, part=part, longest_s=seconds)
+    for why in unsaid:
+        typer.echo(f"passed over: {why}")
+    typer.echo(f"wrote {path}")
