@@ -11,11 +11,13 @@ from training.cli.average import average
 from training.cli.baseline import baseline
 from training.cli.channels import channels
 from training.cli.classes import classes
+from training.cli.equalise import equalise
 from training.cli.evaluate import evaluate
 from training.cli.fetch import fetch
 from training.cli.gather import gather
 from training.cli.leave_out import leave_out
 from training.cli.shortcuts import shortcuts
+from training.cli.synthesise import synthesise
 from training.cli.train import train
 from training.cli.vocode import vocode
 from training.cli.vocoder import vocoder
@@ -32,6 +34,8 @@ COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
     "vocode": (vocode, "Re-synthesise speech, as training material."),
     "vocoder": (vocoder, "Train a small neural vocoder, for vocode."),
     "gather": (gather, "Cut real speech out of collections of recordings."),
+    "synthesise": (synthesise, "Let installed synthesisers speak texts."),
+    "equalise": (equalise, "Take out of a corpus what gives its labels away by itself."),
     "fetch": (fetch, "Download a public corpus."),
     "shortcuts": (shortcuts, "Tell how far a corpus gives its labels away by itself."),
     "channels": (channels, "Draw what each channel of the augmentation does to speech."),
