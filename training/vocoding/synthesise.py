@@ -104,7 +104,7 @@ def _speaker(table: Mapping[str, Any], path: Path, number: int, texts: Mapping[s
         raise CorpusError(
             f"{path}, synthesiser {number}: needs {', '.join(sorted(needed))}; may have {', '.join(known)}"
         )
-    made = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
+    made: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
     speaker = Speaker(**made)
     if speaker.engine not in ENGINES:
         raise CorpusError(f"{path}, synthesiser {number}: no engine {speaker.engine!r}; there are {', '.join(ENGINES)}")
