@@ -76,13 +76,14 @@ PURE = (
     *(f"monitor/events/{name}.py" for name in ("cloudevents", "redaction", "schema/changes")),
     *(
         f"monitor/delivery/{name}.py"
-        for name in ("answer_timeout", "catch_up", "gaps", "rate_limit", "recent_events", "requests", "topics", "zap")
+        for name in ("answer_timeout", "catch_up", "gaps", "recent_events", "requests", "topics", "zap")
     ),
     *(f"monitor/journal/{name}.py" for name in ("chain", "verify")),
     *(f"monitor/sinks/{name}.py" for name in ("channels", "mqtt_state", "selection", "syslog_message")),
     *(f"monitor/store/{name}.py" for name in ("audio_history", "clip")),
     *(f"monitor/report/{name}.py" for name in ("charts", "history", "page")),
     *(f"monitor/web/{name}.py" for name in ("browser_microphone", "snapshot")),
+    "monitor/limits/rate_limit.py",
     "monitor/dashboard/render.py",
 )
 """What decides, computes or draws: files, or folders with a slash, that import nothing of OUTSIDE."""

@@ -27,7 +27,18 @@ from training.corpora.clips import AUDIO_SUFFIXES, Clip, CorpusError
 from training.vocoding.open_vocoders import registry
 
 PEAK = 0.12
-COLUMNS: tuple[str, ...] = ("path", "label", "part", "system", "family", "detail", "speaker", "pair", "language", "split")
+COLUMNS: tuple[str, ...] = (
+    "path",
+    "label",
+    "part",
+    "system",
+    "family",
+    "detail",
+    "speaker",
+    "pair",
+    "language",
+    "split",
+)
 COLUMNS += ("native_sample_rate", "duration_s", "licence", "origin")
 REAL = "bonafide"
 
