@@ -12,7 +12,7 @@ RUNS ?= 1000000
 PYTHONS ?= 3.11 3.12 3.13
 JOBS ?= 2
 
-.PHONY: help demo test test-fast test-versions check findings format bench chaos fuzz debian-demo debian-test install clean distclean
+.PHONY: help audit sbom demo test test-fast test-versions check findings format bench chaos fuzz debian-demo debian-test install clean distclean
 
 help:
 	@echo "make demo           install, then watch a call in which a human voice turns into a synthetic one"

@@ -141,9 +141,16 @@ def test_a_file_that_is_gone_is_said_at_once(tmp_path: Path) -> None:
 
 
 def test_a_file_larger_than_the_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    huge = RemoteFile("x.zip", "http://127.0.0.1:1/", 10**18, "")
+    huge = RemoteFile("x.zip", "http://127.0.0.1:1/", 10**18, "0" * 32)
     monkeypatch.setattr("training.corpora.fetch.files_of", lambda _: [huge])
     with pytest.raises(CorpusError, match=r"needs 1000000000.0 GB on the disk"):
+        get("record", tmp_path)
+
+
+def test_a_file_without_a_known_sum_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unknown = RemoteFile("x.zip", "http://127.0.0.1:1/", 10, "")
+    monkeypatch.setattr("training.corpora.fetch.files_of", lambda _: [unknown])
+    with pytest.raises(CorpusError, match=r"gives no sum of x\.zip"):
         get("record", tmp_path)
 
 
