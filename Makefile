@@ -1,7 +1,9 @@
 # Needs Python 3.11 or newer. Brings its own uv and, on Debian, the packages it uses. `make help` lists the targets.
 SHELL := /bin/sh
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
-RUN := $(UV) run --frozen
+RUN := $(UV) run --frozen --all-extras
+# The program alone, and torch where it has a GPU to run on.
+LIVE := --frozen --no-dev $(shell nvidia-smi -L >/dev/null 2>&1 && echo --extra gpu)
 ROUNDS ?= 100
 DEMO_PACKAGES := libportaudio2 asterisk-core-sounds-en-wav
 TEST_PACKAGES := $(DEMO_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins \
@@ -12,7 +14,7 @@ RUNS ?= 1000000
 PYTHONS ?= 3.11 3.12 3.13
 JOBS ?= 2
 
-.PHONY: help audit sbom demo test test-fast test-versions check findings format bench chaos fuzz debian-demo debian-test install clean distclean
+.PHONY: help audit sbom demo test test-fast test-versions check findings format bench chaos fuzz debian-demo debian-test install install-live clean distclean
 
 help:
 	@echo "make demo           install, then watch a call in which a human voice turns into a synthetic one"
@@ -34,7 +36,10 @@ $(UV):
 	.uv/bin/python -m pip install --quiet --require-hashes --requirement scripts/uv-requirements.txt
 
 install: $(UV)
-	$(UV) sync --frozen
+	$(UV) sync --frozen --all-extras
+
+install-live: $(UV)
+	$(UV) sync $(LIVE) --inexact
 
 debian-demo:
 	@sh scripts/debian-packages.sh $(DEMO_PACKAGES)
@@ -42,8 +47,8 @@ debian-demo:
 debian-test:
 	@sh scripts/debian-packages.sh $(TEST_PACKAGES)
 
-demo: debian-demo install
-	$(RUN) monitor demo
+demo: debian-demo install-live
+	$(UV) run --no-sync monitor demo
 
 test: debian-test install
 	$(RUN) pytest -m "not realtime" --numprocesses $(JOBS) --dist loadfile
@@ -86,7 +91,7 @@ chaos: install
 	$(RUN) python -m chaos --rounds $(ROUNDS)
 
 fuzz: $(UV)
-	$(UV) sync --frozen --group fuzz
+	$(UV) sync --frozen --all-extras --group fuzz
 	$(RUN) --group fuzz python -m fuzz --runs $(RUNS)
 
 clean:

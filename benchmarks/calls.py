@@ -23,11 +23,11 @@ from scipy.stats import chi2
 from benchmarks.synthetic_calls import FAKE, FAKE_S, GENUINE, TURNS, Call, Caller, onsets, stack
 from benchmarks.trace import Trace, fault, play, say
 from model.config import BLOCK, BLOCK_S
+from model.weights_file import weights_hash, weights_path
 from monitor.config.schema import AlertSection, Config, EvidenceSection, ModelSection
 from monitor.engine.decision import Heard, decide, undecided
 from monitor.engine.operating_point import at_threshold
 from monitor.errors import MonitorError
-from monitor.session.setup import open_detector
 from training.channels.channels import CLEAN
 from training.corpora.bank import build_bank
 from training.corpora.clips import CorpusError
@@ -169,13 +169,12 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     check_channels(given.channel)
     evidence = EvidenceSection() if given.memory_s is None else EvidenceSection(memory_s=given.memory_s)
     config = Config(model=ModelSection(weights=given.weights), evidence=evidence)
-    detector = open_detector(config.model)
     given.cache.mkdir(parents=True, exist_ok=True)
     bank = build_bank(choose(given.corpus, given.split), given.cache, 2, lambda *_: None)
     caller = Caller(bank, given.channel)
     calls = [caller.call(i) for i in range(given.calls)]
     say(f"{len(calls)} calls, {sum(len(c.audio) for c in calls) / 16_000 / 3600:.2f} hours")
-    trace = play(detector, config, stack(calls), say)
+    trace = play(config, stack(calls), say)
     say("deciding for every threshold")
     points = [
         point(trace, calls, at_threshold(config.alerts, t))[0] for t in THRESHOLDS if t <= config.evidence.max_llr
@@ -183,7 +182,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     at, net = point(trace, calls, config.alerts)
     draw(points, at, calls, net, given.picture)
     return {
-        "weights_sha256": detector.weights_hash,
+        "weights_sha256": weights_hash(weights_path(config.model.weights)),
         "memory_s": config.evidence.memory_s,
         "calls": {kind: sum(c.kind == kind for c in calls) for kind in (GENUINE, FAKE, TURNS)},
         "of_one_speaker": sum(c.same_speaker for c in calls),

@@ -9,16 +9,17 @@ import platform
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from model.config import SAMPLE_RATE
-from model.stream import Detector
 from monitor.audio import Audio, Chunk
 from monitor.config.schema import Config, ModelSection
-from monitor.session.setup import open_detector
+from monitor.scoring.opening import open_scorer
+from monitor.scoring.scorer import Scorer
 
 RESULTS = Path("benchmarks/results")
 
@@ -36,9 +37,9 @@ def configuration(weights: str, **sections: Any) -> Config:
     return Config(model=ModelSection(weights=weights, device="cpu"), **sections)
 
 
-def detector_of(config: Config) -> Detector:
+def scorer_of(config: Config, rows: int = 1) -> Scorer:
     """Raises WeightsError."""
-    return open_detector(config.model)
+    return open_scorer(config.model, rows)
 
 
 def cores() -> list[int]:
@@ -54,15 +55,13 @@ def pin(wanted: Sequence[int]) -> None:
         os.sched_setaffinity(0, wanted)
 
 
-def machine(detector: Detector) -> dict[str, Any]:
+def machine(scorer: Scorer) -> dict[str, Any]:
     """Return what the figures depend on: machine, versions, weights."""
-    import torch
-
     return platform_of() | {
-        "torch": torch.__version__,
+        "onnxruntime": version("onnxruntime"),
         "load_average": round(os.getloadavg()[0], 2),
-        "weights_sha256": detector.weights_hash,
-        "parameters": sum(p.numel() for p in detector.parameters()),
+        "weights_sha256": scorer.weights_hash,
+        "parameters": scorer.parameters,
     }
 
 

@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from benchmarks.real_speech import PROMPTS, Hour, corpus_voice, make_hour, prompts, stacked
 from benchmarks.trace import Say, Trace, fault, play, say
 from model.config import BLOCK, BLOCK_S, SAMPLE_RATE
+from model.weights_file import weights_hash, weights_path
 from monitor.config.schema import Config, ModelSection
 from monitor.engine.decision import ALERT, SUSPICIOUS
 from monitor.engine.evidence import posterior
 from monitor.errors import MonitorError
-from monitor.session.setup import open_detector
 from training.corpora.clips import CorpusError
 
 Floats = NDArray[Any]
@@ -158,14 +158,13 @@ def _means(values: Floats, seconds: float) -> tuple[Floats, Floats]:
 
 def measure(config: Config, voices: dict[str, list[Path]], minutes: float, picture: Path, say: Say) -> dict[str, Any]:
     """Play the hour and the turns, draw, and return the figures."""
-    detector = open_detector(config.model)
     hour = make_hour(voices, minutes)
     say(f"{minutes:g} minutes of {len(voices)} voices through one carried state")
-    carried = play(detector, config, hour.audio[None], say)
+    carried = play(config, hour.audio[None], say)
     say("the same turns, each from a cold state")
-    drift = Drift(hour, carried, play(detector, config, stacked(hour), say))
+    drift = Drift(hour, carried, play(config, stacked(hour), say))
     draw(drift, config, picture)
-    return {"weights_sha256": detector.weights_hash} | summarise(drift)
+    return {"weights_sha256": weights_hash(weights_path(config.model.weights))} | summarise(drift)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -30,11 +30,11 @@ from benchmarks.common import (
     RESULTS,
     configuration,
     cores,
-    detector_of,
     machine,
     parser,
     pin,
     say,
+    scorer_of,
     table,
     warn_if_busy,
     write,
@@ -200,7 +200,7 @@ def main() -> None:
     stem = "latency-journal" if given.journal else "latency"
     out, picture = given.out or RESULTS / f"{stem}.json", given.picture or Path(f"docs/pictures/{stem}.png")
     warn_if_busy()
-    detector = detector_of(configuration(given.weights))
+    scorer = scorer_of(configuration(given.weights))
     pin(cores()[:2])
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -227,7 +227,7 @@ def main() -> None:
         "bar_ms": BAR_MS,
         "bar_met": p99 <= BAR_MS,
     }
-    more = {"without_dashboard": runs.get("without"), "microphone": microphone, "machine": machine(detector)}
+    more = {"without_dashboard": runs.get("without"), "microphone": microphone, "machine": machine(scorer)}
     write(out, figures_of_all | more)
 
 

@@ -29,11 +29,11 @@ from benchmarks.common import (
     RESULTS,
     configuration,
     cores,
-    detector_of,
     machine,
     parser,
     pin,
     say,
+    scorer_of,
     table,
     warn_if_busy,
     write,
@@ -241,7 +241,7 @@ def main() -> None:
     given = options.parse_args()
     warn_if_busy()
     pin(cores()[:2])
-    detector = detector_of(configuration(given.weights))
+    scorer = scorer_of(configuration(given.weights))
     with tempfile.TemporaryDirectory() as name:
         found = run(given.calls, given.minutes * 60.0, given.weights, given.misbehaving, given.screen, Path(name))
     print(report(found))
@@ -250,7 +250,7 @@ def main() -> None:
     print(
         f"{given.calls} calls in real time, nothing lost, age p99 at most {BAR_MS:g} ms: {'met' if kept else 'MISSED'}"
     )
-    more = {"minutes": given.minutes, "bar_ms": BAR_MS, "bar_met": bool(kept), "machine": machine(detector)}
+    more = {"minutes": given.minutes, "bar_ms": BAR_MS, "bar_met": bool(kept), "machine": machine(scorer)}
     print(row(found, given.minutes, given.misbehaving))
     named = "many-calls-misbehaving.json" if given.misbehaving else "many-calls.json"
     write(given.out or RESULTS / named, found | more)

@@ -20,10 +20,10 @@ import soundfile
 
 from benchmarks.common import (
     configuration,
-    detector_of,
     machine,
     parser,
     say,
+    scorer_of,
     table,
     voice,
     warn_if_busy,
@@ -75,7 +75,7 @@ def main() -> None:
     options.add_argument("--runs", type=int, default=3)
     given = options.parse_args()
     warn_if_busy()
-    detector = detector_of(configuration(given.weights))
+    scorer = scorer_of(configuration(given.weights))
     factors: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -100,7 +100,7 @@ def main() -> None:
         names.get(what, f"{what.partition(',')[0]}_decode_x_real_time"): {c: round(x, 1) for c, x in of.items()}
         for what, of in factors.items()
     }
-    more = {"start_s": round(start_s, 2), "minutes": given.minutes, "runs": given.runs, "machine": machine(detector)}
+    more = {"start_s": round(start_s, 2), "minutes": given.minutes, "runs": given.runs, "machine": machine(scorer)}
     write(given.out, figures | more)
 
 

@@ -17,24 +17,22 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import torch
 
 from benchmarks.common import (
     Looped,
     configuration,
     cores,
-    detector_of,
     machine,
     parser,
     pin,
     say,
+    scorer_of,
     table,
     voice,
     warn_if_busy,
     write,
 )
 from model.config import BLOCK, BLOCK_S
-from model.stream import Detector
 from monitor.audio import Audio, Blocks
 from monitor.config.schema import Config
 from monitor.delivery.publisher_sockets import Places
@@ -78,13 +76,13 @@ def _timed(turn: Callable[[], object], streams: int, warm_up: int = WARM_UP) -> 
     return run
 
 
-def stepped(detector: Detector, config: Config, audio: Audio) -> Run:
-    pool, blocks = Pool(detector, config, len(audio), Traces(len(audio))), _blocks(audio)
+def stepped(config: Config, audio: Audio) -> Run:
+    pool, blocks = Pool(scorer_of(config, len(audio)), config, Traces(len(audio))), _blocks(audio)
     return _timed(lambda: pool.step(next(blocks)), len(audio))
 
 
-def one_by_one(detector: Detector, config: Config, audio: Audio) -> Run:
-    pools = [Pool(detector, config, 1, Traces(1)) for _ in audio]
+def one_by_one(config: Config, audio: Audio) -> Run:
+    pools = [Pool(scorer_of(config), config, Traces(1)) for _ in audio]
     blocks = [_blocks(row[None]) for row in audio]
 
     def turn() -> None:
@@ -94,27 +92,14 @@ def one_by_one(detector: Detector, config: Config, audio: Audio) -> Run:
     return _timed(turn, len(audio), warm_up=1 + WARM_UP // len(audio))
 
 
-def lstm_alone(detector: Detector, streams: int) -> Run:
-    size = detector.config.network
-    lstm = torch.nn.LSTM(size.embedding, size.hidden, size.layers, batch_first=True).eval()
-    x = torch.randn(streams, 1, size.embedding)
-    state = torch.zeros(size.layers, streams, size.hidden), torch.zeros(size.layers, streams, size.hidden)
-
-    def turn() -> None:
-        with torch.inference_mode():
-            lstm(x, state)
-
-    return _timed(turn, streams)
-
-
-def published(detector: Detector, config: Config, audio: Audio, rate: float) -> Run:
+def published(config: Config, audio: Audio, rate: float) -> Run:
     """rate: streams a core, roughly: says how much audio fills the time."""
     streams = len(audio)
 
     def run(seconds: float) -> float:
         length = max(1.0, seconds * rate / streams)
         sink = ZeromqSink(Places("tcp://127.0.0.1:*"), "benchmark")
-        pool = Pool(detector, config, streams, Traces(streams))
+        pool = Pool(scorer_of(config, streams), config, Traces(streams))
         with Bus([sink], config.publish.queue_events, "benchmark") as bus:
             engine = Engine(pool, RingBank(streams, config.input.ring_s), bus, config)
             engine.add("benchmark", Looped(audio, length))
@@ -127,15 +112,14 @@ def published(detector: Detector, config: Config, audio: Audio, rate: float) -> 
     return run
 
 
-def measure(detector: Detector, config: Config, seconds: float, rounds: int) -> dict[str, dict[str, list[float]]]:
+def measure(config: Config, seconds: float, rounds: int) -> dict[str, dict[str, list[float]]]:
     """Streams a core of each round: {variant: {stacked: [...]}}."""
     audio = np.stack([voice(LOOP_S, seed=i % 8) for i in range(max(STACKED))])
     runs: dict[tuple[str, int], Run] = {}
     for n in STACKED:
-        runs["step", n] = step = stepped(detector, config, audio[:n])
-        runs["published", n] = published(detector, config, audio[:n], step(0.1))
-        runs["one by one", n] = one_by_one(detector, config, audio[:n])
-        runs["LSTM alone", n] = lstm_alone(detector, n)
+        runs["step", n] = step = stepped(config, audio[:n])
+        runs["published", n] = published(config, audio[:n], step(0.1))
+        runs["one by one", n] = one_by_one(config, audio[:n])
     found: dict[str, dict[str, list[float]]] = {variant: {} for variant, _ in runs}
     for i in range(rounds):
         for (variant, n), run in runs.items():
@@ -151,10 +135,9 @@ def main() -> None:
     given = options.parse_args()
     warn_if_busy()
     pin(cores()[-1:])
-    torch.set_num_threads(1)
     config = configuration(given.weights)
-    detector = detector_of(config)
-    found = measure(detector, config, given.seconds, given.rounds)
+    scorer = scorer_of(config)
+    found = measure(config, given.seconds, given.rounds)
     medians = {name: {n: statistics.median(x) for n, x in of.items()} for name, of in found.items()}
     rows = [[name, *(f"{of[str(n)]:.0f}" for n in STACKED)] for name, of in medians.items()]
     print(table(["real-time streams a core", *(f"stacked {n}" for n in STACKED)], rows))
@@ -166,7 +149,7 @@ def main() -> None:
     step = found["step"]
     spread = {n: [round(min(x), 1), round(max(x), 1)] for n, x in step.items()}
     ms = {n: round(int(n) * BLOCK_S * 1000 / medians["step"][n], 3) for n in step}
-    write(given.out, figures | {"step_ms": ms, "lowest_and_highest": spread, "machine": machine(detector)})
+    write(given.out, figures | {"step_ms": ms, "lowest_and_highest": spread, "machine": machine(scorer)})
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from benchmarks.common import RESULTS, configuration, detector_of, machine, parser, say, warn_if_busy, write
+from benchmarks.common import RESULTS, configuration, machine, parser, say, scorer_of, warn_if_busy, write
 from benchmarks.latency import free_address
 from benchmarks.many_calls import START_S, start
 from model.resample import resample_all
@@ -274,7 +274,7 @@ def main() -> None:
     options.add_argument("--table", type=Path, default=RESULTS / "taps.md", help="the table, for docs/taps.md")
     given = options.parse_args()
     warn_if_busy()
-    detector = detector_of(configuration(given.weights))
+    scorer = scorer_of(configuration(given.weights))
     weights = [] if given.weights == "default" else ["--weights", given.weights]
     with tempfile.TemporaryDirectory() as name:
         rows = served(given.taps.split(","), weights, Path(name))
@@ -283,7 +283,7 @@ def main() -> None:
     given.table.parent.mkdir(parents=True, exist_ok=True)
     given.table.write_text(table + "\n", encoding="utf-8")
     good = [row for row in rows if row["alerts"] == 1 and not row["fault"]]
-    figures = {"calls": len(rows), "calls_with_one_alert": len(good), "rows": rows, "machine": machine(detector)}
+    figures = {"calls": len(rows), "calls_with_one_alert": len(good), "rows": rows, "machine": machine(scorer)}
     write(given.out, figures)
 
 

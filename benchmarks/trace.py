@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.config import BLOCK, BLOCK_S, SAMPLE_RATE
-from model.stream import Detector
 from monitor.audio import Blocks
 from monitor.config.schema import Config
 from monitor.engine.pool import Pool
+from monitor.scoring.opening import open_scorer
 
 Audio = NDArray[np.float32]
 Say = Callable[[str], None]
@@ -33,10 +33,10 @@ class Trace:
     opened: NDArray[np.bool_]
 
 
-def play(detector: Detector, config: Config, audio: Audio, say: Say) -> Trace:
+def play(config: Config, audio: Audio, say: Say) -> Trace:
     """Hear calls float32 (N, S) side by side, each from a cold state; NaN is lost audio. Says how far it is."""
     calls, blocks = audio.shape[0], audio.shape[1] // BLOCK
-    pool, rows = Pool(detector, config, calls), np.arange(calls)
+    pool, rows = Pool(open_scorer(config.model, calls), config), np.arange(calls)
     llr, p_fake = np.zeros((blocks, calls)), np.zeros((blocks, calls))
     net, state = np.zeros((blocks, calls), dtype=np.int64), np.zeros((blocks, calls), dtype=np.int64)
     warm, opened = np.zeros((blocks, calls), dtype=np.bool_), np.zeros((blocks, calls), dtype=np.bool_)

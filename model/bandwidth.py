@@ -7,12 +7,11 @@ G.722 and P.341 (50 to 7000 Hz).
 
 from __future__ import annotations
 
-from enum import IntEnum
-
 import torch
 from torch import Tensor
 
 from model.config import BLOCK_S, N_FFT, SAMPLE_RATE
+from model.figures import Bandwidth
 
 BandwidthState = dict[str, Tensor]
 
@@ -25,14 +24,6 @@ _FADE_DB = 2.0 * BLOCK_S
 """The held maxima sink by 2 dB a second of speech, so that a call that changes its codec is noticed within seconds."""
 _RATIO_DB = -43.0
 """Of whole clips: wideband speech stays above -42 dB, 99 in 100 that went through a telephone below -45 dB."""
-
-
-class Bandwidth(IntEnum):
-    """What is known of a stream."""
-
-    UNKNOWN = 0
-    WIDEBAND = 1
-    TELEPHONE = 2
 
 
 def init_bandwidth(batch: int, device: torch.device) -> BandwidthState:

@@ -19,27 +19,9 @@ from safetensors.torch import save, save_file
 
 from model.config import DetectorConfig
 from model.stream import Detector, State
+from model.weights_file import DEFAULT_WEIGHTS, FORMAT, VERSION, CheckpointError
 
-FORMAT = "deepfake-speech-monitor"
-VERSION = "1"
 POLARITY = "spoof logit > 0, llr > 0 and p_fake > 0.5 mean synthetic"
-SHIPPED = {name: Path(__file__).parent / "weights" / f"{name}.safetensors" for name in ("default", "compact")}
-"""Weights that come with the program, by name; compact: less sure, at a third of the cost."""
-
-DEFAULT_WEIGHTS = SHIPPED["default"]
-
-
-def weights_path(name: str | Path) -> Path:
-    """Of weights that ship, by their name, or of a file."""
-    return SHIPPED.get(str(name), Path(name))
-
-
-class CheckpointError(ValueError):
-    """A weights or state file that cannot be used; the text says why."""
-
-
-class DeviceError(ValueError):
-    """A device that this machine does not have."""
 
 
 def _digest(metadata: Mapping[str, str], tensors: Mapping[str, torch.Tensor]) -> str:
@@ -137,17 +119,3 @@ def best_device() -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def choose_device(wanted: str) -> str:
-    """The device of a setting: auto, cpu, cuda or mps. Raises DeviceError for one that is not there."""
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not there.get(wanted, True):
-        raise DeviceError(f"this machine has no {wanted} device")
-    return best_device() if wanted == "auto" else wanted
-
-
-def describe_device(device: str) -> str:
-    """The version of torch and the device, for people."""
-    name = f" ({torch.cuda.get_device_name()})" if device == "cuda" else ""
-    return f"torch {torch.__version__} on {device}{name}"

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
+from model.figures import Bandwidth
+
 SAMPLE_RATE = 16_000
 HOP = 160
 WINDOW = 400
@@ -132,6 +134,11 @@ class DetectorConfig:
     telephone_calibration: Calibration | None = None
     families: tuple[str, ...] = FAMILIES
     warm_blocks: int = 25
+
+    def calibrated_for(self, band: Bandwidth) -> Calibration:
+        """The calibration of speech of this bandwidth."""
+        telephone = self.telephone_calibration if band is Bandwidth.TELEPHONE else None
+        return telephone or self.calibration
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -31,13 +31,15 @@ class Layout:
 def spectra(samples: Tensor, window: Tensor) -> Tensor:
     """Complex spectra (N, T, BINS) of samples (N, TAIL + T * HOP) under window (WINDOW,)."""
     windows: Tensor = samples.unfold(1, WINDOW, HOP)
-    spectrum: Tensor = torch.fft.rfft(windows * window, n=N_FFT)
-    return spectrum
+    # In double precision, so that bins far below the loudest do not hold the rounding of one FFT library or another.
+    exact = windows if samples.device.type == "mps" else windows.double()
+    spectrum: Tensor = torch.fft.rfft(exact * window, n=N_FFT)
+    return spectrum.to(torch.complex64)
 
 
 def hann() -> Tensor:
     """Periodic Hann window (WINDOW,)."""
-    return torch.hann_window(WINDOW, periodic=True)
+    return torch.hann_window(WINDOW, periodic=True, dtype=torch.float64).float()
 
 
 class Features(nn.Module):
@@ -165,12 +167,15 @@ class SincFeatures(Features):
         self.low = nn.Parameter(edges[:-1] / 1000.0)
         self.width = nn.Parameter(((edges[1:] - edges[:-1]).clamp(min=self.LEAST_HZ) - self.LEAST_HZ) / 1000.0)
 
-    def raw(self, spectrum: Tensor) -> Tensor:
+    def bands(self) -> Tensor:
+        """Filters (BINS, n_filters) between the edges as they are learned."""
         low = self.low * 1000.0
         high = low + self.width.abs() * 1000.0 + self.LEAST_HZ
-        bands = torch.sigmoid((self.hz - low) / self.EDGE_HZ) * torch.sigmoid((high - self.hz) / self.EDGE_HZ)
+        return torch.sigmoid((self.hz - low) / self.EDGE_HZ) * torch.sigmoid((high - self.hz) / self.EDGE_HZ)
+
+    def raw(self, spectrum: Tensor) -> Tensor:
         power = spectrum.real.square() + spectrum.imag.square()
-        return torch.log(power @ bands + self.floor)
+        return torch.log(power @ self.bands() + self.floor)
 
 
 class JoinedFeatures(nn.Module):

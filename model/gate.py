@@ -6,7 +6,6 @@ Call-progress tones: ITU-T E.180 and E.182; DTMF: ITU-T Q.23.
 
 from __future__ import annotations
 
-from enum import IntEnum
 from functools import lru_cache
 from math import inf
 
@@ -15,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from model.config import BLOCK, BLOCK_S, N_FFT, SAMPLE_RATE, GateConfig
+from model.figures import Kind
 
 GateState = dict[str, Tensor]
 
@@ -26,21 +26,6 @@ _DTMF_ROWS = (697.0, 770.0, 852.0, 941.0)
 _DTMF_COLUMNS = (1209.0, 1336.0, 1477.0, 1633.0)
 _PROGRESS = (350.0, 400.0, 425.0, 440.0, 450.0, 480.0, 620.0)
 _DTMF_BLOCKS = 2
-
-
-class Kind(IntEnum):
-    """What a block is. SPEECH here means: nothing speaks against it."""
-
-    SPEECH = 0
-    SILENCE = 1
-    ZEROS = 2
-    TONE = 3
-    DTMF = 4
-    RINGBACK = 5
-    NOT_SPEECH = 6
-    CLIPPING = 7
-    GAP = 8
-    INVALID = 9
 
 
 def init_gate(config: GateConfig, batch: int, device: torch.device) -> GateState:

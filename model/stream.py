@@ -6,20 +6,19 @@ reset exists, and two streams can share a call by being stacked along the first 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor, nn
 
-from model.bandwidth import Bandwidth, BandwidthState, bandwidth, init_bandwidth
-from model.config import BLOCK, FRAMES_PER_BLOCK, Calibration, DetectorConfig
+from model.bandwidth import BandwidthState, bandwidth, init_bandwidth
+from model.config import BLOCK, FRAMES_PER_BLOCK, DetectorConfig
 from model.features import TAIL, AnyFeatures, build_features, hann, spectra
+from model.figures import Kind
 from model.frontends import NetState
-from model.gate import GateState, Kind, clean, gate, init_gate
+from model.gate import GateState, clean, gate, init_gate
 from model.network import Network, build_network
-from model.recorded import Recorded
 
 
 class Detector(nn.Module):
@@ -34,9 +33,6 @@ class Detector(nn.Module):
         self.features: AnyFeatures = build_features(config.features)
         self.network: Network = build_network(config.network, self.features.layout, len(config.families))
         self.register_buffer("window", hann(), persistent=False)
-        self._prepared = False
-        self._recorded: Recorded | None = None
-        self._watched = False
 
     @property
     def device(self) -> torch.device:
@@ -46,32 +42,7 @@ class Detector(nn.Module):
         """Ready for inference: evaluation mode, normalisation folded, no gradients. Returns itself."""
         self.eval().requires_grad_(False)
         self.network.fold()
-        self._prepared = True
         return self
-
-    def recorded(self) -> Recorded | None:
-        """The arithmetic of a block, recorded at its first use; None where that is of no use: while it is trained or
-        watched, and elsewhere than on a CPU.
-        """
-        if self._watched or not self._prepared or self.device.type != "cpu":
-            return None
-        if self._recorded is None:
-            self._recorded = _record(self)
-        return self._recorded
-
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        """While open, forward hooks of the network's modules are called, as no record of its arithmetic calls them."""
-        self._watched = True
-        try:
-            yield
-        finally:
-            self._watched = False
-
-    def calibration(self, band: Bandwidth) -> Calibration:
-        """That of speech of this bandwidth."""
-        telephone = self.config.telephone_calibration if band is Bandwidth.TELEPHONE else None
-        return telephone or self.config.calibration
 
 
 @dataclass(frozen=True)
@@ -176,7 +147,7 @@ def step(detector: Detector, state: State, samples: Tensor) -> tuple[State, Scor
             heard = torch.cat([state.pending, heard], dim=1)
         whole, results = heard.shape[1] // BLOCK * BLOCK, []
         for at in range(0, whole, BLOCK):
-            state, scores = _recorded_block(detector, state, heard[:, at : at + BLOCK])
+            state, scores = score_blocks(detector, state, heard[:, at : at + BLOCK])
             results.append(scores)
         # A copy, because the samples are the caller's and may change.
         state = replace(state, pending=heard[:, whole:].clone())
@@ -184,24 +155,6 @@ def step(detector: Detector, state: State, samples: Tensor) -> tuple[State, Scor
 
 
 SCORES = tuple(f.name for f in fields(Scores))
-_SAMPLES = "samples"
-
-
-def _record(detector: Detector) -> Recorded:
-    def run(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        state, scores = score_blocks(detector, State.from_tensors(tensors), tensors[_SAMPLES])
-        return state.tensors() | {name: getattr(scores, name) for name in SCORES}
-
-    return Recorded(run, init_state(detector, 2).tensors() | {_SAMPLES: torch.zeros(2, BLOCK)})
-
-
-def _recorded_block(detector: Detector, state: State, samples: Tensor) -> tuple[State, Scores]:
-    """As score_blocks, in a fraction of the time where it was recorded."""
-    recorded = detector.recorded()
-    if recorded is None:
-        return score_blocks(detector, state, samples)
-    out = recorded(state.tensors() | {_SAMPLES: samples})
-    return State.from_tensors(out), Scores(**{name: out[name] for name in SCORES})
 
 
 def score_blocks(detector: Detector, state: State, samples: Tensor) -> tuple[State, Scores]:

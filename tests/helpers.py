@@ -22,8 +22,10 @@ from numpy.typing import NDArray
 
 from model.checkpoint import save_detector
 from model.config import FAMILIES, SAMPLE_RATE, DetectorConfig, FeatureConfig, NetworkConfig
+from model.export.step import export_weights, network_graph
 from model.stream import Detector
 from monitor.cli.main import run_cli
+from monitor.scoring.onnx_scorer import Networks, OnnxScorer
 
 Audio = NDArray[np.float32]
 Says = Literal["synthetic", "genuine", "hiss"]
@@ -70,9 +72,16 @@ def _listen_for_hiss(detector: Detector, features: FeatureConfig) -> None:
 
 
 def make_weights(path: Path, says: Says = "hiss", hears_speech: bool = True) -> Path:
-    """A weights file of make_detector()."""
+    """A weights file of make_detector(), with its networks for the CPU's runtime beside it."""
     save_detector(make_detector(says, hears_speech), path, {"data": "none: made by hand for tests"})
+    export_weights(path)
     return path
+
+
+def make_scorer(detector: Detector, rows: int) -> OnnxScorer:
+    """The scorer of live use on a CPU, of a detector as it is."""
+    single, segments = (network_graph(detector, single=single) for single in (True, False))
+    return OnnxScorer(Networks(single, segments, "a test's network"), rows)
 
 
 def voice(seconds: float, hiss: bool = False, seed: int = 1) -> Audio:

@@ -8,6 +8,7 @@ import torch
 from helpers import make_detector
 
 from model.checkpoint import save_detector
+from model.export.step import export_weights
 
 LOW, HIGH = slice(0, 20), slice(26, 36)
 """Bands of 100 Hz: below 2 kHz, and 2.6 to 3.6 kHz, where the voice of helpers.py has nothing but hiss."""
@@ -22,4 +23,5 @@ def make_telephone_weights(path: Path) -> Path:
     with torch.no_grad():
         detector.network.frontend.project[0].weight.copy_(contrast.reshape(1, -1))
     save_detector(detector, path, {"data": "none: made by hand for tests"})
+    export_weights(path)
     return path

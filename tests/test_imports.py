@@ -16,7 +16,9 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("model", "monitor", "training")
 
 MAY_IMPORT = {
-    "torch": ("model/", "training/", "monitor/engine/pool.py"),
+    "torch": ("model/", "training/", "monitor/scoring/torch_scorer.py", "monitor/scoring/opening.py"),
+    "onnx": ("model/export/",),
+    "onnxruntime": ("monitor/scoring/onnx_scorer.py",),
     "torchaudio": (),
     "librosa": (),
     "sounddevice": ("monitor/sources/portaudio_devices.py",),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy import fft, signal
+from numpy import fft
 
 from model.config import SAMPLE_RATE
 from model.vocoding.pitch import pitch_track
@@ -55,6 +55,13 @@ def mel_envelope(x: Audio, n_mels: int = 40, n_fft: int = 1024) -> Array:
     return np.asarray((spectra @ (filters / filters.sum(1, keepdims=True)).T) @ filters, dtype=np.float32)
 
 
+def _low_pass(hz: float, taps: int = 65) -> Array:
+    """A windowed sinc (taps,) of gain 1 at 0 Hz, with a Hamming window."""
+    x = 2.0 * hz / SAMPLE_RATE
+    filter_ = x * np.sinc(x * (np.arange(taps) - (taps - 1) / 2)) * np.hamming(taps)
+    return np.asarray(filter_ / filter_.sum())
+
+
 def excitation(f0: Array, voicing: Array, n: int, rng: np.random.Generator, split_hz: float) -> tuple[Audio, Audio]:
     """Two signals (n,): pulses, most of them below split_hz, where voiced, and noise elsewhere; of unit power each.
 
@@ -66,12 +73,12 @@ def excitation(f0: Array, voicing: Array, n: int, rng: np.random.Generator, spli
     hz = np.interp(at, np.arange(len(f0)), np.where(f0[last] > 0.0, f0[last], 100.0))
     turns = np.cumsum(hz / SAMPLE_RATE)
     pulses = np.diff(np.floor(turns), prepend=0.0) * np.sqrt(SAMPLE_RATE / hz)
-    low = signal.firwin(65, split_hz, fs=SAMPLE_RATE)
+    low = _low_pass(split_hz)
     high = -low
-    high[32] += 1.0
+    high[len(low) // 2] += 1.0
     noise = rng.standard_normal(n)
-    below, above = signal.fftconvolve(noise, low, "same"), signal.fftconvolve(noise, high, "same")
-    tonal = signal.fftconvolve(pulses, low, "same") + 0.5 * signal.fftconvolve(pulses, high, "same")
+    below, above = np.convolve(noise, low, "same"), np.convolve(noise, high, "same")
+    tonal = np.convolve(pulses, low, "same") + 0.5 * np.convolve(pulses, high, "same")
     return (tonal * voiced).astype(np.float32), (above * np.sqrt(1.0 - 0.75 * voiced) + below * (1.0 - voiced)).astype(
         np.float32
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy import fft
 from numpy.typing import NDArray
-from scipy import fft, signal
 
 from model.config import SAMPLE_RATE
 
@@ -22,7 +22,7 @@ def frames(x: Array, size: int, hop: int) -> Array:
 
 def hann(size: int) -> Audio:
     """Periodic Hann window (size,)."""
-    return np.asarray(signal.get_window("hann", size), dtype=np.float32)
+    return np.asarray(0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(size) / size), dtype=np.float32)
 
 
 def stft(x: Array, n_fft: int, hop: int) -> Array:

@@ -88,7 +88,8 @@ def _permission_hint() -> str:
 
 def _device(config: Config) -> Iterator[Finding]:
     """Where the network would run."""
-    from model.checkpoint import DeviceError, choose_device, describe_device
+    from model.weights_file import DeviceError
+    from monitor.scoring.opening import choose_device, describe_device, unused_gpu
 
     try:
         device = choose_device(config.model.device)
@@ -96,19 +97,20 @@ def _device(config: Config) -> Iterator[Finding]:
         yield Finding("processor", "fault", str(error), "set model.device to auto, in the settings file or with --set")
     else:
         yield Finding("processor", "ok", describe_device(device))
+        if device == "cpu" and (line := unused_gpu(config.model.device)):
+            yield Finding("graphics", "note", "there is a GPU that is not used", line)
 
 
 def _weights(config: Config) -> Iterator[Finding]:
-    from monitor.session.setup import open_detector
+    from monitor.scoring.opening import open_scorer
 
     try:
-        detector = open_detector(config.model.model_copy(update={"device": "cpu"}))
+        scorer = open_scorer(config.model.model_copy(update={"device": "cpu"}), 1)
     except MonitorError as error:
         yield Finding("weights", "fault", error.message, error.hint)
         return
-    size = sum(p.numel() for p in detector.parameters())
-    kind = detector.config.network.kind
-    yield Finding("weights", "ok", f"{detector.weights_hash[:12]}, {size:,} parameters ({kind})")
+    kind = scorer.config.network.kind
+    yield Finding("weights", "ok", f"{scorer.weights_hash[:12]}, {scorer.parameters:,} parameters ({kind})")
 
 
 def _port(config: Config) -> Iterator[Finding]:

@@ -1,7 +1,6 @@
 """Scores all streams in one stacked step: network, evidence, decision.
 
-The only part of the live program that knows torch. Nothing here loops over streams: what a step costs grows with
-the arithmetic, not with Python.
+Nothing here loops over streams: what a step costs grows with the arithmetic, not with Python.
 """
 
 from __future__ import annotations
@@ -10,20 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from model.bandwidth import Bandwidth
 from model.config import BLOCK_S
-from model.gate import Kind
-from model.packed import FIGURES, PackedStreams
-from model.stream import Detector
+from model.figures import FIGURES, Bandwidth, Kind
 from monitor.audio import Blocks
 from monitor.config.schema import Config
 from monitor.engine.decision import UNKNOWN, Decision, Heard, decide, undecided
 from monitor.engine.evidence import Scaling, accumulate, no_evidence, posterior, recent_llr, whole_llr
 from monitor.engine.results import FamilyNames, Results, Verdicts
 from monitor.engine.traces import Traces
+from monitor.scoring.scorer import Scorer
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -31,7 +27,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Outputs:
-    """Of the network, over M rows. sound: bool, all of it is finite. Others as in model.stream.Scores."""
+    """Of the network, over M rows. sound: bool, all of it is finite. Others as in model.figures.FIGURES."""
 
     sound: NDArray[np.bool_]
     level: Floats
@@ -47,27 +43,26 @@ class Outputs:
 class Pool:
     """Streams in rows 0 to rows - 1; a row is opened before its first block, and again for another stream."""
 
-    def __init__(self, detector: Detector, config: Config, rows: int, traces: Traces | None = None) -> None:
-        self.detector, self.config, self.rows = detector, config, rows
+    def __init__(self, scorer: Scorer, config: Config, traces: Traces | None = None) -> None:
+        self.scorer, self.config, self.rows = scorer, config, scorer.rows
+        rows = scorer.rows
         self.traces = traces
-        self.evidence = no_evidence(rows, len(detector.config.families))
+        self.evidence = no_evidence(rows, len(scorer.config.families))
         self.decision: Decision = undecided(rows)
         self.usable = np.ones(rows, dtype=np.bool_)
         self.kind = np.full(rows, int(Kind.SILENCE), dtype=np.int64)
         self.level = np.full(rows, -120.0)
         self.peak_level = np.full(rows, -120.0)
         self.bandwidth = np.full(rows, int(Bandwidth.UNKNOWN), dtype=np.int64)
-        self._family_names = FamilyNames(detector.config.families, config.evidence.family_floor)
-        fitted = [detector.calibration(band) for band in Bandwidth]
+        self._family_names = FamilyNames(scorer.config.families, config.evidence.family_floor)
+        fitted = [scorer.config.calibrated_for(band) for band in Bandwidth]
         self._scales = np.array([[c.scale for c in fitted], [c.offset for c in fitted]])
-        self._streams = PackedStreams(detector, rows)
-        torch.set_num_threads(config.model.threads)
 
     def open(self, rows: slice) -> None:
         """Start streams that have heard nothing."""
         index = np.arange(rows.start, rows.stop)
-        self._streams.reset(index)
-        self.evidence.put(index, no_evidence(len(index), len(self.detector.config.families)))
+        self.scorer.reset(index)
+        self.evidence.put(index, no_evidence(len(index), len(self.scorer.config.families)))
         self.decision.put(index, undecided(len(index)))
         self.usable[rows], self.kind[rows], self.level[rows], self.peak_level[rows] = True, Kind.SILENCE, -120.0, -120.0
         self.bandwidth[rows] = Bandwidth.UNKNOWN
@@ -78,24 +73,22 @@ class Pool:
         """The calibration of each row, by what is known of its bandwidth."""
         return Scaling(*self._scales[:, self.bandwidth[rows]])
 
-    def prepare(self, counts: Sequence[int]) -> None:
-        """Get ready to hear so many blocks at once, which takes a moment."""
-        self._streams.prepare(counts)
-
     def step(self, blocks: Blocks) -> Results:
         """Hear and judge one block of some rows. Raises as hear() does."""
         return self.judge(blocks, self.hear([blocks])[0])
 
     def hear(self, several: Sequence[Blocks]) -> list[Outputs]:
-        """What the network says of up to FEW_BLOCKS blocks of the same rows, which follow each other; it goes on with
-        them. Raises RuntimeError where the device fails; the network's states are then unchanged.
+        """What the scorer says of blocks of the same rows, which follow each other; it goes on with them.
+
+        Raises RuntimeError where the device fails; the scorer's states are then unchanged.
         """
         rows = several[0].rows
-        figures = self._streams.hear(rows, [blocks.samples for blocks in several]).astype(np.float64)
+        samples = np.concatenate([blocks.samples for blocks in several], axis=1)
+        figures = self.scorer.score(rows, samples).astype(np.float64)
         outputs = [_outputs(figures[:, b]) for b in range(len(several))]
         sound = np.all([block.sound for block in outputs], axis=0)
         if not sound.all():
-            self._streams.reset(rows[~sound])
+            self.scorer.reset(rows[~sound])
         return outputs
 
     def judge(self, blocks: Blocks, heard: Outputs) -> Results:
@@ -181,7 +174,7 @@ class Pool:
 
 
 def _outputs(figures: Floats) -> Outputs:
-    """Of one block, (M, 7 + K) as PackedStreams says it. What is not finite counts as not heard."""
+    """The figures of one block, (M, 7 + K). What is not finite counts as not heard."""
     said = figures[:, FIGURES.index("active") :]
     sound = np.asarray(np.isfinite(said).all(axis=1))
     if not sound.all():

@@ -51,7 +51,7 @@ class Reporter:
         self.recorder: AudioRecorder | None = None
         """Takes the audio that is scored, where it is to be kept."""
         self._clean = redactor(config.publish.redact_numbers)
-        self._model = pool.detector.weights_hash[:12]
+        self._model = pool.scorer.weights_hash[:12]
         self._model_fault = ""
         self._interval = config.publish.score_interval_ms * SAMPLE_RATE // 1000
         self._channel_of_row: dict[int, tuple[Call, Where]] = {}

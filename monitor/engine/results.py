@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from model.bandwidth import Bandwidth
 from model.config import BLOCK_S
-from model.gate import Kind
+from model.figures import Bandwidth, Kind
 from monitor.engine.decision import STATES, Changes
 from monitor.engine.evidence import UNKNOWN_FAMILY, named
 from monitor.types import Reason, State

@@ -51,7 +51,9 @@ def _program(call: CallRecord) -> str:
     versions = next((k.manifest.get("versions") for k in call.evidence), None)
     if not isinstance(versions, Mapping):
         return "not recorded in a journal; keep evidence to have it here"
-    others = ", ".join(f"{name} {versions[name]}" for name in ("torch", "numpy", "python") if name in versions)
+    others = ", ".join(
+        f"{name} {versions[name]}" for name in ("onnxruntime", "torch", "numpy", "python") if name in versions
+    )
     return f"deepfake-speech-monitor {versions.get('deepfake-speech-monitor', '?')} ({others})"
 
 

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from monitor.config.schema import Config
-from monitor.engine.loop import TOGETHER, Engine
+from monitor.engine.loop import Engine
 from monitor.engine.pool import Pool
 from monitor.engine.ring import RingBank
 from monitor.engine.traces import Traces
 from monitor.errors import BadInputError
 from monitor.events import wire
 from monitor.events.bus import Bus
+from monitor.scoring.opening import open_scorer
 from monitor.serve.call_router import MOST_PARTIES, Switchboard
 from monitor.serve.server_view import BoardKeeper
 from monitor.serve.tap_listeners import Listener, Listeners, make_listeners
@@ -23,7 +24,6 @@ from monitor.session.setup import (
     STOP_S,
     Ending,
     json_sink,
-    open_detector,
     screen,
     signals,
     start_sinks,
@@ -48,8 +48,7 @@ def serve(config: Config, *, json_lines: bool = False) -> int:
     config = config.model_copy(update={"publish": publish})
     rows = MOST_PARTIES * section.max_calls
     epoch, ending, traces = wire.new_epoch(), Ending(), Traces(rows)
-    pool = Pool(open_detector(config.model), config, rows, traces)
-    pool.prepare(TOGETHER)
+    pool = Pool(open_scorer(config.model, rows), config, traces)
     sinks = [*open_sinks(config, epoch), *([json_sink(ending)] if json_lines else [])]
     with Bus(sinks, config.publish.queue_events, epoch) as bus:
         engine = Engine(pool, RingBank(rows, section.ring_s), bus, config, serving=True)

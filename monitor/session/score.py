@@ -24,7 +24,7 @@ from monitor.engine.results import Results
 from monitor.engine.ring import Ring, RingBank
 from monitor.errors import BadInputError
 from monitor.scores import ChannelScore, FileScore, Timeline
-from monitor.session.setup import open_detector
+from monitor.scoring.opening import open_scorer
 from monitor.sources.capture_file import Capture, CaptureSource
 from monitor.sources.pcm_reader import PcmFormat
 from monitor.sources.raw_formats import CodecFormat
@@ -153,7 +153,7 @@ class Scorer:
     ) -> None:
         self.config, self._on_done, self._track, self._raw = config, on_done, track, raw
         rows = max(ROWS, config.input.max_channels)
-        self.pool = Pool(open_detector(config.model), config, rows)
+        self.pool = Pool(open_scorer(config.model, rows), config)
         self.bank = RingBank(rows, 2.0)
         self.playing: list[_Playing] = []
 

@@ -7,15 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from model.checkpoint import SHIPPED, CheckpointError, DeviceError, choose_device, load_detector, weights_path
-from model.stream import Detector
-from monitor.config.schema import Config, ModelSection
+from monitor.config.schema import Config
 from monitor.engine.loop import Engine
-from monitor.errors import BadInputError, WeightsError
 from monitor.events.sink import RunContext, Sink
 from monitor.session.warnings import warn
 from monitor.views import Board, View
@@ -41,22 +37,6 @@ class Ending:
         """A signal handler."""
         self.interrupted = True
         self.wanted.set()
-
-
-def open_detector(section: ModelSection) -> Detector:
-    """The network of the configuration on its device. Raises WeightsError and BadInputError."""
-    path = weights_path(section.weights)
-    try:
-        return load_detector(path, choose_device(section.device))
-    except DeviceError as error:
-        raise BadInputError(str(error), "set model.device to auto") from error
-    except CheckpointError as error:
-        shipped = section.weights in SHIPPED
-        near = get_close_matches(section.weights, SHIPPED, 1)
-        hint = "install the program again, or " * shipped + "name another file with --weights"
-        if near and not shipped:
-            hint = f"did you mean --weights {near[0]}?"
-        raise WeightsError(str(error), hint) from error
 
 
 def supervise(
@@ -134,7 +114,7 @@ def json_sink(ending: Ending) -> Sink:
 
 def start_sinks(sinks: Sequence[Sink], engine: Engine) -> None:
     """Connect the sinks with the engine, and print what a sink had to repair when it was opened."""
-    run = RunContext(engine.pool.detector.weights_hash, engine.vitals, engine.bus.status)
+    run = RunContext(engine.pool.scorer.weights_hash, engine.vitals, engine.bus.status)
     for sink in sinks:
         sink.start(run)
         engine.latency_observers.append(sink.observe_latency)

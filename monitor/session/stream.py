@@ -21,8 +21,9 @@ from monitor.errors import BadInputError
 from monitor.events.bus import Bus
 from monitor.events.sink import Sink
 from monitor.scores import ChannelScore, Timeline
+from monitor.scoring.opening import open_scorer
 from monitor.session.score import channel_scores, read_config
-from monitor.session.setup import open_detector, start_sinks
+from monitor.session.setup import start_sinks
 from monitor.sources.reader import channel_names
 from monitor.types import Event, State
 
@@ -91,7 +92,7 @@ class Stream:
         except ValueError as error:
             raise BadInputError(str(error), "resample the audio before it is pushed") from error
         self._rate, self._pushed, self._next = sample_rate, 0, 0
-        pool, bank = Pool(open_detector(config.model), config, len(channels)), RingBank(len(channels), HELD_S)
+        pool, bank = Pool(open_scorer(config.model, len(channels)), config), RingBank(len(channels), HELD_S)
         self._bus = _CollectingBus(sinks, config.publish.queue_events)
         self._engine = Engine(pool, bank, self._bus, config)
         self._call = self._engine.admit(call, "pushed by a program", self.channels, {})

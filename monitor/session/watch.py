@@ -18,12 +18,12 @@ from monitor.engine.view import view
 from monitor.errors import BadInputError
 from monitor.events import wire
 from monitor.events.bus import Bus
+from monitor.scoring.opening import open_scorer
 from monitor.session.setup import (
     POLL_S,
     STOP_S,
     Ending,
     json_sink,
-    open_detector,
     screen,
     signals,
     start_sinks,
@@ -60,10 +60,9 @@ def watch(
     json_lines: every event on standard output, and no screen. svg: write the last screen to this file.
     """
     _check_picture(svg)
-    detector = open_detector(config.model)
     rows = sum(len(source.channels) for w in watched for source in w.sources)
     epoch, ending, traces = wire.new_epoch(), Ending(), Traces(rows)
-    pool = Pool(detector, config, rows, traces)
+    pool = Pool(open_scorer(config.model, rows), config, traces)
     sinks = [*open_sinks(config, epoch), *([json_sink(ending)] if json_lines else [])]
     with Bus(sinks, config.publish.queue_events, epoch) as bus:
         engine = Engine(pool, RingBank(rows, config.input.ring_s), bus, config)

@@ -22,7 +22,7 @@ from monitor.store.spectrogram import png, spectrogram
 from monitor.store.verify import UNFINISHED
 
 TIMELINE, SETTINGS, README = "timeline.jsonl", "settings.json", "README.txt"
-LIBRARIES = ("torch", "numpy", "soundfile", "av")
+LIBRARIES = ("onnxruntime", "torch", "numpy", "soundfile", "av")
 
 HOW_TO_READ = """\
 Evidence kept by deepfake-speech-monitor.

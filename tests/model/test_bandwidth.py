@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from model.bandwidth import Bandwidth
 from model.config import BLOCK, Calibration, DetectorConfig, NetworkConfig
+from model.figures import Bandwidth
 from model.stream import Detector, init_state, step
 from training.channels.channels import CHANNELS
 from training.evaluate.metrics import fit_calibration

@@ -9,9 +9,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from model.checkpoint import CheckpointError, describe, load_detector, save_detector, weights_path
+from model.checkpoint import describe, load_detector, save_detector
 from model.config import Calibration, DetectorConfig, NetworkConfig
 from model.stream import Detector, init_state, step
+from model.weights_file import CheckpointError, weights_path
 
 CONFIG = DetectorConfig(network=NetworkConfig(hidden=16, embedding=16), calibration=Calibration(1.7, -0.4))
 

@@ -9,10 +9,11 @@ import pytest
 import torch
 from test_stream import audio, make_detector, whole
 
-from model.checkpoint import CheckpointError, load_detector, save_detector
+from model.checkpoint import load_detector, save_detector
 from model.config import BLOCK
 from model.features import spectra
 from model.stream import Detector, init_state, step
+from model.weights_file import CheckpointError
 from training.learn.average import AveragePlan, run
 from training.learn.side_by_side import side_by_side
 from training.learn.validation import folded_copy

@@ -13,9 +13,8 @@ import torch
 from model.checkpoint import load_state, save_detector, save_state
 from model.config import BLOCK, DetectorConfig, FeatureConfig, NetworkConfig
 from model.features import FEATURES, TAIL, spectra
-from model.gate import Kind
+from model.figures import Kind
 from model.network import FEW_BLOCKS, NETWORKS, SpeechLstm
-from model.recorded import Recorded
 from model.stream import Detector, Scores, assign, init_state, score_blocks, select, stack, step
 
 DEVICES = [
@@ -229,7 +228,7 @@ def test_a_saved_stream_goes_on_in_a_new_process(tmp_path: Path, network: str) -
 
 
 def test_a_state_of_other_weights_is_refused(tmp_path: Path) -> None:
-    from model.checkpoint import CheckpointError
+    from model.weights_file import CheckpointError
 
     detector = make_detector()
     save_state(init_state(detector), tmp_path / "s.safetensors", "of another network")
@@ -263,31 +262,6 @@ def test_blocks_scored_together_score_as_one_by_one(feature: str, network: str) 
         assert_same(joined(scores, 1), whole(detector, x))
 
 
-@pytest.mark.parametrize(("feature", "network"), EVERY)
-def test_recorded_operations_compute_the_same_bits(feature: str, network: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    detector = make_detector(feature, network)
-    assert detector.recorded() is not None
-    x = audio(5, blocks=90)
-    x[1, 4000:9000] = 0.0
-    x[2, 7000:7100] = float("nan")
-    x[3, 9000] = float("inf")
-    x[4] = 0.3 * torch.sin(torch.arange(x.shape[1]) * (2 * torch.pi * 425 / 16000))
-    heard = [whole(detector, x[:n]) for n in (1, 5)]
-    monkeypatch.setattr(Detector, "recorded", lambda *_: None)
-    for n, scores in zip((1, 5), heard, strict=True):
-        plain = whole(detector, x[:n])
-        assert n == 1 or {Kind.SPEECH, Kind.ZEROS, Kind.GAP, Kind.INVALID} <= set(plain.kind.flatten().tolist())
-        for name in Scores.__dataclass_fields__:
-            assert torch.equal(getattr(scores, name), getattr(plain, name)), name
-
-
-def test_recorded_operations_fail_with_what_went_wrong() -> None:
-    product = Recorded(lambda named: {"xy": named["x"] @ named["y"]}, {"x": torch.ones(2, 3), "y": torch.ones(3, 2)})
-    assert torch.equal(product({"y": torch.ones(3, 2), "x": torch.ones(5, 3)})["xy"], torch.full((5, 2), 3.0))
-    with pytest.raises(RuntimeError, match=r"^mat1 and mat2 shapes cannot be multiplied"):
-        product({"x": torch.ones(2, 4), "y": torch.ones(3, 2)})
-
-
 def test_what_is_not_speech_leaves_the_recurrent_state_as_it_was() -> None:
     detector, x = make_detector(), audio(1)
     state, _ = step(detector, init_state(detector), x)
@@ -296,19 +270,6 @@ def test_what_is_not_speech_leaves_the_recurrent_state_as_it_was() -> None:
     assert not bool(scores.active.any())
     for name in ("h", "c"):
         assert torch.equal(state.net[name], after.net[name])
-
-
-def test_hooks_see_every_block_of_a_watched_detector() -> None:
-    detector, x, seen = make_detector(), audio(1, blocks=5), []
-    assert detector.recorded() is not None
-    handle = detector.network.recurrent.register_forward_hook(lambda *_: seen.append(1))
-    plain = whole(detector, x)
-    assert not seen
-    with detector.watched():
-        watched = whole(detector, x)
-    handle.remove()
-    assert len(seen) == 5
-    assert torch.equal(plain.spoof, watched.spoof)
 
 
 def test_packed_sequences_say_what_moved_together_blocks_do() -> None:

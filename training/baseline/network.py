@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
-from model.checkpoint import CheckpointError, read_tensors, write_tensors
+from model.checkpoint import read_tensors, write_tensors
 from model.config import HOP, WINDOW, FeatureConfig
 from model.features import build_features, hann, spectra
+from model.weights_file import CheckpointError
 from training.corpora.clips import BONA_FIDE
 from training.evaluate.comparison import BASELINE
 

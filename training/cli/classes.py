@@ -23,7 +23,7 @@ def classes(
     device: Device = "auto",
 ) -> None:
     """Measure how well kinds of synthesis are named, and fit a classifier of systems over the network's embedding."""
-    from model.checkpoint import weights_path
+    from model.weights_file import weights_path
     from training.evaluate.classify import ClassesPlan, run
 
     run(ClassesPlan(corpus, weights_path(weights), out, cache, part, fewest, workers, device), typer.echo)

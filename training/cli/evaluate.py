@@ -54,7 +54,7 @@ def evaluate(
     rounds: Annotated[int, typer.Option(min=20, help="Resamplings for the confidence intervals.")] = 500,
 ) -> None:
     """Measure a network: error rates by corpus part, family, system, language, channel and seconds of speech."""
-    from model.checkpoint import weights_path
+    from model.weights_file import weights_path
     from training.baseline.beside import comparison
     from training.evaluate.evaluate import CHANNELS, EvaluationPlan
     from training.evaluate.evaluate import evaluate as run

@@ -13,6 +13,7 @@ from training.cli.channels import channels
 from training.cli.classes import classes
 from training.cli.equalise import equalise
 from training.cli.evaluate import evaluate
+from training.cli.export import export
 from training.cli.fetch import fetch
 from training.cli.gather import gather
 from training.cli.leave_out import leave_out
@@ -28,6 +29,7 @@ COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
     "train": (train, "Train a network on corpora of bona fide and synthetic speech."),
     "baseline": (baseline, "Train the offline network to compare with."),
     "average": (average, "Take the mean of several trainings, and fit the calibration."),
+    "export": (export, "Write a network as live scoring on a CPU runs it."),
     "evaluate": (evaluate, "Measure a network: error rates by system, channel and time."),
     "classes": (classes, "Measure how well kinds of synthesis are named."),
     "leave-out": (leave_out, "Measure how well synthesis of unknown kinds is detected."),

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from model.checkpoint import CheckpointError, read_tensors, write_tensors
+from model.checkpoint import read_tensors, write_tensors
+from model.weights_file import CheckpointError
 from training.corpora.clips import Clip, CorpusError
 from training.evaluate.embedding import Embedded
 

@@ -59,8 +59,7 @@ def _watching(detector: Detector) -> Iterator[_Seen]:
     seen = _Seen([], [])
     handle = detector.network.recurrent.register_forward_hook(seen)
     try:
-        with detector.watched():
-            yield seen
+        yield seen
     finally:
         handle.remove()
 

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from model.bandwidth import Bandwidth
 from model.checkpoint import best_device, describe, load_detector
 from model.config import BLOCK_S
+from model.figures import Bandwidth
 from model.stream import Detector, Scores
 from training.corpora.bank import AudioBank, build_bank
 from training.corpora.clips import Clip
@@ -83,7 +83,7 @@ def llr_over_time(scores: Scores, detector: Detector) -> NDArray[np.float64]:
     counts = np.minimum([round(s / BLOCK_S) for s in SECONDS], len(logits))
     mean = np.cumsum(logits)[counts - 1] / counts
     known = scores.bandwidth[0][active].numpy()[counts - 1]
-    fitted = [detector.calibration(Bandwidth(int(band))) for band in known]
+    fitted = [detector.config.calibrated_for(Bandwidth(int(band))) for band in known]
     return np.array([c.scale * m + c.offset for c, m in zip(fitted, mean.tolist(), strict=True)])
 
 

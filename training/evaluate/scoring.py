@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from model.bandwidth import Bandwidth
 from model.config import BLOCK, BLOCK_S
+from model.figures import Bandwidth
 from model.stream import Detector, Scores, init_state, step
 
 Audio = NDArray[np.float32]
@@ -64,7 +64,7 @@ def pool(scores: Scores, detector: Detector) -> ClipScore:
         return ClipScore(0.0, 0.0, scores.family[0].sum(0).numpy() * 0, 0.0)
     logit = float(scores.spoof[0][active].mean())
     band = Bandwidth(int(scores.bandwidth[0, -1]))
-    calibration = detector.calibration(band)
+    calibration = detector.config.calibrated_for(band)
     llr = calibration.scale * logit + calibration.offset
     return ClipScore(logit, llr, scores.family[0][active].mean(0).numpy(), float(active.sum()) * BLOCK_S, band)
 

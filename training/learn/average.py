@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from model.checkpoint import CheckpointError, describe, read_detector, save_detector
+from model.checkpoint import describe, read_detector, save_detector
 from model.config import Calibration, DetectorConfig
 from model.stream import Detector
+from model.weights_file import CheckpointError
 from training.corpora.bank import AudioBank, build_bank
 from training.evaluate.scoring import score_clips
 from training.evaluate.trials import check_channels, choose, through_channel

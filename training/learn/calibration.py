@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from model.bandwidth import Bandwidth
 from model.config import Calibration, DetectorConfig
+from model.figures import Bandwidth
 from model.stream import Detector
 from training.evaluate.metrics import fit_calibration
 from training.evaluate.scoring import ClipScore

@@ -8,11 +8,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from model.checkpoint import CheckpointError
 from model.config import Calibration, NetworkConfig
 from model.features import Features, JoinedFeatures
 from model.network import BRANCHES
 from model.stream import Detector
+from model.weights_file import CheckpointError
 
 
 def scaling(detector: Detector) -> tuple[Tensor, Tensor]:

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import Audio, Says, make_detector, turning_call, voice
+from helpers import Audio, Says, make_detector, make_scorer, turning_call, voice
 
 from model.config import BLOCK, SAMPLE_RATE
-from model.packed import PackedStreams
+from model.figures import FIGURES
 from monitor.audio import Chunk, Source
 from monitor.config.schema import Config
 from monitor.engine.loop import Engine
@@ -38,8 +38,8 @@ class Ear:
         rows = sum(len(s.channels) for s in sources)
         self.sink = MemorySink()
         self.bus = Bus([self.sink])
-        self.detector = make_detector(says, hears_speech).prepared()
-        self.pool = Pool(self.detector, self.config, rows)
+        self.scorer = make_scorer(make_detector(says, hears_speech), rows)
+        self.pool = Pool(self.scorer, self.config)
         self.engine = Engine(self.pool, RingBank(rows, self.config.input.ring_s), self.bus, self.config)
         for number, source in enumerate(sources):
             self.engine.add(f"call{number}", source)
@@ -235,25 +235,23 @@ def test_two_sources_at_once_give_what_each_gives_alone() -> None:
 
 
 class Failing:
-    """Stands before a network and fails in the blocks that it is told."""
+    """Stands before a scorer's score() and fails in the blocks that it is told."""
 
-    def __init__(self, forward: Any, blocks: range, failure: Any) -> None:
-        self.forward, self.blocks, self.failure, self.count = forward, blocks, failure, 0
+    def __init__(self, score: Any, blocks: range, failure: Any) -> None:
+        self.score, self.blocks, self.failure, self.count = score, blocks, failure, 0
 
     def __call__(self, *inputs: Any) -> Any:
         self.count += 1
-        return self.failure(self.forward, *inputs) if self.count - 1 in self.blocks else self.forward(*inputs)
+        return self.failure(self.score, *inputs) if self.count - 1 in self.blocks else self.score(*inputs)
 
 
-def _out_of_memory(_forward: Any, *_inputs: Any) -> Any:
+def _out_of_memory(_score: Any, *_inputs: Any) -> Any:
     raise RuntimeError("CUDA out of memory\nand forty more lines")
 
 
 def test_a_network_that_fails_is_a_state_and_scoring_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(PackedStreams, "prepare", lambda *_: None)  # else what is recorded runs
     ear = Ear(ScriptedSource(chunks(voice(5.0))))
-    network = ear.detector.network
-    monkeypatch.setattr(network, "forward", Failing(network.forward, range(150, 160), _out_of_memory))
+    monkeypatch.setattr(ear.scorer, "score", Failing(ear.scorer.score, range(150, 160), _out_of_memory))
     events = ear.listen()
     assert [(e.data["code"], e.data["usable"]) for e in of(events, "health")] == [
         ("model failed", False),
@@ -267,15 +265,13 @@ def test_a_network_that_fails_is_a_state_and_scoring_goes_on(monkeypatch: pytest
 
 
 def test_a_network_that_gives_no_numbers_gives_no_evidence(monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_number(forward: Any, *inputs: Any) -> Any:
-        out, state = forward(*inputs)
-        out.spoof.fill_(float("nan"))
-        return out, state
+    def no_number(score: Any, *inputs: Any) -> Any:
+        figures = score(*inputs)
+        figures[..., FIGURES.index("spoof")] = np.nan
+        return figures
 
-    monkeypatch.setattr(PackedStreams, "prepare", lambda *_: None)  # else what is recorded runs
     ear = Ear(ScriptedSource(chunks(voice(5.0))))
-    network = ear.detector.network
-    monkeypatch.setattr(network, "forward", Failing(network.forward, range(150, 160), no_number))
+    monkeypatch.setattr(ear.scorer, "score", Failing(ear.scorer.score, range(150, 160), no_number))
     events = ear.listen()
     assert states(events) == ["clear", "unknown", "listening", "clear"], "its state is cold again"
     assert of(events, "state.changed")[1].data["why"] == "the network gave what is no number"

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from helpers import voice
+from helpers import make_scorer, voice
 from numpy.typing import NDArray
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from model.bandwidth import Bandwidth
 from model.config import BLOCK, Calibration, DetectorConfig, NetworkConfig
-from model.gate import Kind
-from model.recorded import Recorded
+from model.figures import Bandwidth, Kind
 from model.stream import Detector
 from monitor.audio import Audio, Blocks
 from monitor.config.schema import Config
@@ -74,7 +69,7 @@ class Player:
 
 
 def player(audio: Audio, network: str = "cnn-lstm", config: Config | None = None) -> Player:
-    return Player(Pool(make_detector(network), config or Config(), len(audio)), audio)
+    return Player(Pool(make_scorer(make_detector(network), len(audio)), config or Config()), audio)
 
 
 def alone(audio: Audio, blocks: int, network: str = "cnn-lstm") -> list[Said]:
@@ -96,11 +91,11 @@ def recent(some: Player, row: int) -> tuple[float, float]:
     return float(now(some, row).llr[0]), float(now(some, row).p_fake[0])
 
 
-def copies(pool: Pool) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]], dict[str, torch.Tensor]]:
+def copies(pool: Pool) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
     """Evidence, decisions and network state as they are now."""
     evidence = {f: getattr(pool.evidence, f).copy() for f in Evidence.__dataclass_fields__}
     decision = {f: getattr(pool.decision, f).copy() for f in Decision.__dataclass_fields__}
-    return evidence, decision, {k: v.clone() for k, v in pool._streams.tensors().items()}
+    return evidence, decision, pool.scorer.save(np.arange(pool.rows))
 
 
 def assert_unchanged(pool: Pool, before: Any) -> None:
@@ -125,8 +120,8 @@ def test_what_is_concealed_is_heard_by_the_network_and_is_no_evidence() -> None:
         if concealed is not None:
             assert now(holed, 1).reason_of(0) is Reason.GAP
             assert not results.votes[1]
-    one, other = whole.pool._streams.tensors(), holed.pool._streams.tensors()
-    assert all(torch.equal(one[name], other[name]) for name in one), "the network heard the same"
+    one, other = (some.pool.scorer.save(np.arange(2)) for some in (whole, holed))
+    assert all(np.array_equal(one[name], other[name]) for name in one), "the network heard the same"
     heard, less = whole.pool.evidence.blocks, holed.pool.evidence.blocks
     assert heard[0] == less[0]
     assert less[1] == heard[1] - 10
@@ -155,31 +150,6 @@ def test_streams_that_are_not_always_ready_score_as_each_alone() -> None:
             together.step(behind.tolist())
     for row in range(4):
         assert_same(together.said[row], alone(audio[row], 130))
-
-
-class Calls(TorchDispatchMode):
-    """Counts what torch is asked to do."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: Counter[str] = Counter()
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.names[str(func)] += 1
-        return func(*args, **(kwargs or {}))
-
-
-@pytest.mark.parametrize("ready", [lambda n: list(range(n)), lambda n: list(range(0, n, 2))], ids=["all", "half"])
-def test_a_step_asks_as_much_of_torch_for_many_streams_as_for_few(ready: Callable[[int], Rows]) -> None:
-    counted = []
-    for streams in (4, 64):  # of two streams, half would be one, which lies in a row with itself
-        some = player(np.tile(voices(1, 0.5), (streams, 1)))
-        some.play(2)
-        with Calls() as calls:
-            some.step(ready(streams))
-        counted.append(calls.names)
-    assert counted[0] == counted[1]
-    assert counted[0].total() > 50
 
 
 # Opened and closed.
@@ -255,11 +225,9 @@ def test_every_kind_has_a_reason() -> None:
 # Faults of the network.
 
 
-@pytest.mark.parametrize("place", [(Recorded, "__call__"), (torch.Tensor, "cpu")], ids=["at once", "late"])
+@pytest.mark.parametrize("place", ["monitor.scoring.onnx_scorer.Network.run", "monitor.scoring.onnx_scorer.bandwidth"])
 @pytest.mark.parametrize("rows", [[0, 1, 2], [0, 2]])
-def test_a_network_that_fails_changes_nothing(
-    monkeypatch: pytest.MonkeyPatch, place: tuple[type, str], rows: Rows
-) -> None:
+def test_a_network_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch, place: str, rows: Rows) -> None:
     some = player(voices(3))
     some.play(60)
     before, at = copies(some.pool), some.at.copy()
@@ -268,7 +236,7 @@ def test_a_network_that_fails_changes_nothing(
         raise RuntimeError("out of memory")
 
     with monkeypatch.context() as patch:
-        patch.setattr(*place, fail)
+        patch.setattr(place, fail)
         with pytest.raises(RuntimeError, match="out of memory"):
             some.step(rows)
     assert_unchanged(some.pool, before)
@@ -282,9 +250,8 @@ def test_a_score_that_is_no_number_is_no_evidence_and_the_stream_starts_again() 
     some = player(voices(2))
     some.play(110)
     assert UNKNOWN not in some.pool.decision.state
-    with torch.inference_mode():
-        matrix, columns, _ = some.pool._streams._places["net.c"]
-        some.pool._streams.tensors()[matrix][1, columns] = torch.nan
+    row = np.array([1])
+    some.pool.scorer.load(row, some.pool.scorer.save(row) | {"c0": np.full((1, 12), np.nan, np.float32)})
     before, _, _ = copies(some.pool)
     results = some.step([0, 1])
     assert some.pool.evidence.blocks.tolist() == [111, 110]
@@ -293,7 +260,7 @@ def test_a_score_that_is_no_number_is_no_evidence_and_the_stream_starts_again() 
     assert np.isfinite(results.llr).all()
     assert some.pool.decision.state[1] == UNKNOWN
     assert some.pool.decision.state[0] != UNKNOWN
-    assert all(bool(torch.isfinite(v).all()) for v in some.pool._streams.tensors().values() if v.is_floating_point())
+    assert all(np.isfinite(state).all() for state in some.pool.scorer.save(np.arange(2)).values())
     some.play(30)
     assert some.pool.evidence.blocks.tolist() == [141, 140]
     assert some.pool.decision.state[1] != UNKNOWN
@@ -309,7 +276,7 @@ def test_families_are_named_most_likely_first_after_unknown() -> None:
     for whole in (False, True):
         first, *found = now(some, 0, whole=whole).families_of(0)
         assert first == ("unknown", pytest.approx(1.0 - found[0][1])), "none of this detector's families reaches 0.5"
-        assert {name for name, _ in found} == set(some.pool.detector.config.families)
+        assert {name for name, _ in found} == set(some.pool.scorer.config.families)
         assert sum(p for _, p in found) == pytest.approx(1.0)
         assert [p for _, p in found] == sorted((p for _, p in found), reverse=True)
         assert found[0][1] > 1.5 * found[-1][1]
@@ -334,7 +301,7 @@ def test_telephone_speech_has_its_own_calibration_and_wideband_speech_the_other(
     spectrum = np.fft.rfft(heard)
     spectrum[np.fft.rfftfreq(len(heard), 1 / 16000) > 3700.0] = 0.0
     audio = np.stack([voice(3.0, hiss=True, seed=2), np.fft.irfft(spectrum, len(heard)).astype(np.float32)])
-    some = Player(Pool(detector, Config(), 2), audio)
+    some = Player(Pool(make_scorer(detector, 2), Config()), audio)
     some.play(120)
     assert some.pool.bandwidth.tolist() == [Bandwidth.WIDEBAND, Bandwidth.TELEPHONE]
     assert [now(some, row).band_of(0) for row in (0, 1)] == ["wideband", "telephone"]
@@ -362,7 +329,7 @@ def test_traces_follow_the_rows_that_were_heard() -> None:
     audio = voices(2)
     audio[0, 30 * BLOCK + 3] = np.inf
     traces = Traces(2)
-    some = Player(Pool(make_detector(), Config(), 2, traces), audio)
+    some = Player(Pool(make_scorer(make_detector(), 2), Config(), traces), audio)
     some.play(40)
     some.play(10, rows=[1])
     assert (len(traces.spectrogram(0)), len(traces.spectrogram(1))) == (40, 50)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import make_detector, turning_call, voice
+from helpers import make_detector, make_scorer, turning_call, voice
 
 from monitor.audio import Audio
 from monitor.config.schema import Config
@@ -41,7 +41,7 @@ class Server:
         self.sink = MemorySink()
         self.bus = Bus([self.sink])
         rows = 2 * MAX_CALLS
-        pool = Pool(make_detector().prepared(), self.config, rows)
+        pool = Pool(make_scorer(make_detector(), rows), self.config)
         self.engine = Engine(pool, RingBank(rows, 30.0), self.bus, self.config, serving=True)
         self.board = Switchboard(self.engine, MAX_CALLS, idle_s=5.0)
         self.thread = threading.Thread(target=self.engine.run, daemon=True)

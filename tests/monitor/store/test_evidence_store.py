@@ -16,6 +16,7 @@ from helpers import (
     Ran,
     assert_one_error,
     make_detector,
+    make_scorer,
     make_weights,
     run_here,
     settings,
@@ -95,7 +96,7 @@ def test_an_alert_leaves_its_audio_what_was_said_and_the_means_to_check_it(
     assert said["first_sample"] == said["opened_sample"] - 3 * SAMPLE_RATE
     assert said["last_sample"] == said["opened_sample"] + 2 * SAMPLE_RATE
     assert len(said["model"]) == 64
-    assert said["versions"]["torch"]
+    assert said["versions"]["onnxruntime"]
     source, _ = soundfile.read(call, dtype="int16")
     for number, facts in enumerate(said["audio"]):
         samples, rate = soundfile.read(folder / facts["file"], dtype="int16")
@@ -216,7 +217,7 @@ def listen(
     config = Config.model_validate(quick | {"evidence_store": {"before_s": 2.0, "after_s": 2.0} | store})
     sinks = [EvidenceSink(config, "epoch"), memory := MemorySink()]
     with Bus(sinks) as bus:
-        engine = Engine(Pool(make_detector().prepared(), config, 1), RingBank(1, 4.0), bus, config)
+        engine = Engine(Pool(make_scorer(make_detector(), 1), config), RingBank(1, 4.0), bus, config)
         start_sinks(sinks, engine)
         engine.add("call", ScriptedSource(chunks, live=live))
         engine.run()

@@ -16,8 +16,9 @@ from helpers import make_weights
 from tiny_corpus import make_corpus, voice
 from typer.testing import CliRunner
 
-from model.checkpoint import CheckpointError, describe, load_detector
+from model.checkpoint import describe, load_detector
 from model.config import HOP, WINDOW
+from model.weights_file import CheckpointError
 from training.baseline.beside import compared
 from training.baseline.clips import ClipStore, class_names, class_numbers, hear
 from training.baseline.learner import BaselineLearner

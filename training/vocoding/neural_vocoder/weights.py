@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from model.checkpoint import CheckpointError, read_tensors, write_tensors
+from model.checkpoint import read_tensors, write_tensors
+from model.weights_file import CheckpointError
 from training.corpora.clips import CorpusError
 from training.vocoding.neural_vocoder.config import VocoderConfig
 from training.vocoding.neural_vocoder.network import Generator

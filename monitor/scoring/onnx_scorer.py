@@ -1,0 +1,191 @@
+"""The scorer of a CPU: signal processing in numpy, the network in onnxruntime. It needs no torch.
+
+The network runs for rows alone that may be speech. Its convolutions remember a few blocks; where a row was silent for
+longer, they hear again the blocks before the one that is speech, which gives the same as if they had never paused.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from model.config import BLOCK
+from model.figures import FIGURES, Kind
+from model.runtime_file import RuntimeFacts, check_signature, read_facts, runtime_path
+from model.weights_file import CheckpointError
+from monitor.scoring.scorer import Figures, Ints, States
+from monitor.scoring.speech_gate import TAIL, bandwidth, clean, gate, init_bandwidth, init_gate, power_of, spectra
+
+_NEW = "new."
+_ACTIVE, _SPOOF = FIGURES.index("active"), FIGURES.index("spoof")
+
+
+class Network:
+    """A network for onnxruntime, and what its file says of it. Raises CheckpointError where it cannot be used."""
+
+    def __init__(self, data: bytes, name: str, threads: int = 1) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        options.log_severity_level = 4
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            raise CheckpointError(f"{name} is no whole network for onnxruntime") from error
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        self.facts: RuntimeFacts = read_facts(metadata, name)
+        check_signature(data, metadata, name)
+        fixed = ("real", "imaginary", "ok")
+        self.states = {i.name: tuple(i.shape[1:]) for i in self._session.get_inputs() if i.name not in fixed}
+        self._recurrent = [name for name, shape in self.states.items() if len(shape) == 1]
+        self._outputs = ["figures", *(_NEW + name for name in self.states)]
+
+    def run(
+        self, window: NDArray[np.complex64], ok: NDArray[np.bool_], states: States
+    ) -> tuple[Figures, dict[str, NDArray[Any]]]:
+        """Spectra (N, 2 T, BINS), ok (N, T) and states -> figures (N, T, 3 + K) and new states.
+
+        The figures are NaN where the state of the LSTM is. Raises RuntimeError where onnxruntime fails.
+        """
+        inputs: dict[str, NDArray[Any]] = {
+            "real": np.ascontiguousarray(window.real),
+            "imaginary": np.ascontiguousarray(window.imag),
+            "ok": ok,
+        }
+        try:
+            figures, *new = self._session.run(self._outputs, {**inputs, **states})
+        except Exception as error:
+            raise RuntimeError(str(error).strip().rpartition("\n")[2]) from error
+        states = dict(zip(self.states, new, strict=True))
+        for name in self._recurrent:
+            # onnxruntime's tanh gives a number even where the LSTM's state is none.
+            figures[~np.isfinite(states[name].sum(1))] = np.nan
+        return figures, states
+
+
+class Networks:
+    """The two graphs of a network: for one block a call, and for any number. Raises CheckpointError as Network does."""
+
+    def __init__(self, single: bytes, segments: bytes, name: str, threads: int = 1) -> None:
+        self.single, self.segments = (Network(data, name, threads) for data in (single, segments))
+        if self.single.facts.weights_hash != self.segments.facts.weights_hash:
+            raise CheckpointError(f"the two networks of {name} are not of the same weights")
+
+    @classmethod
+    def read(cls, weights: Path, threads: int = 1) -> Networks:
+        """Those beside a weights file. Raises CheckpointError."""
+        try:
+            single, segments = (runtime_path(weights, single=single).read_bytes() for single in (True, False))
+        except OSError as error:
+            raise CheckpointError(f"{error.filename} cannot be read ({error.strerror})") from error
+        return cls(single, segments, str(weights), threads)
+
+
+class OnnxScorer:
+    """A Scorer (monitor/scoring/scorer.py) on a CPU."""
+
+    device = "cpu"
+
+    def __init__(self, networks: Networks, rows: int) -> None:
+        self.rows, self._networks = rows, networks
+        facts = networks.single.facts
+        self.config, self.weights_hash, self.parameters = facts.config, facts.weights_hash, facts.parameters
+        self._memory = facts.memory
+        self._families = len(self.config.families)
+        self._net = {name: np.zeros((rows, *shape), np.float32) for name, shape in networks.single.states.items()}
+        self._signal = self._cold(rows)
+
+    def _cold(self, rows: int) -> dict[str, NDArray[Any]]:
+        return {
+            "past": np.zeros((rows, TAIL + self._memory * BLOCK), np.float32),
+            "blocks": np.zeros(rows, np.int64),
+            "skipped": np.zeros(rows, np.int64),
+            **init_gate(self.config.gate, rows),
+            **init_bandwidth(rows),
+        }
+
+    def reset(self, rows: Ints) -> None:
+        for name, cold in self._cold(1).items():
+            self._signal[name][rows] = cold
+        for state in self._net.values():
+            state[rows] = 0.0
+
+    def save(self, rows: Ints) -> dict[str, NDArray[Any]]:
+        return {name: state[rows].copy() for name, state in (self._signal | self._net).items()}
+
+    def load(self, rows: Ints, states: States) -> None:
+        own = self._signal | self._net
+        if {k: v.shape[1:] for k, v in states.items()} != {k: v.shape[1:] for k, v in own.items()}:
+            raise ValueError("these states are of another network")
+        for name, state in own.items():
+            state[rows] = states[name]
+
+    def score(self, rows: Ints, samples: NDArray[np.float32]) -> Figures:
+        all_rows = len(rows) == self.rows
+        old = self._signal if all_rows else {name: state[rows] for name, state in self._signal.items()}
+        heard, gap, invalid = clean(samples)
+        audio = np.concatenate([old["past"], heard], axis=1)
+        spectrum = spectra(audio[:, -TAIL - samples.shape[1] :])
+        power = power_of(spectrum)
+        new, kind, level = gate(self.config.gate, old, heard, power, gap, invalid)
+        ok = kind == Kind.SPEECH
+        figures = np.zeros((*ok.shape, len(FIGURES) + self._families), np.float32)
+        skipped, net = self._run(rows, ok, old["skipped"], spectrum, audio, figures)
+        active = figures[..., _ACTIVE] > 0
+        band_state, band = bandwidth(old, power, active)
+        counts = old["blocks"][:, None] + np.arange(1, ok.shape[1] + 1)
+        kind[ok & ~active] = Kind.NOT_SPEECH
+        for column, values in enumerate((level, kind, counts >= self.config.warm_blocks, band)):
+            figures[..., column] = values
+        past = audio[:, -old["past"].shape[1] :]
+        new |= {**band_state, "past": past, "blocks": counts[:, -1], "skipped": skipped}
+        self._keep(rows, new, net)
+        return figures
+
+    def _run(
+        self,
+        rows: Ints,
+        ok: NDArray[np.bool_],
+        skipped: Ints,
+        spectrum: NDArray[np.complex64],
+        audio: NDArray[np.float32],
+        figures: Figures,
+    ) -> tuple[Ints, list[tuple[Ints, dict[str, NDArray[Any]]]]]:
+        """Run the network for rows that may be speech, into figures (M, B, ...). Returns how many blocks it has now
+        skipped of each row (M,), and the new states of the rows that it heard.
+        """
+        blocks = ok.shape[1]
+        wanted = ok.any(1)
+        again = np.minimum(skipped, self._memory)
+        net = []
+        for count in np.unique(again[wanted]).tolist():
+            some = np.flatnonzero(wanted & (again == count))
+            window = spectrum if len(some) == len(ok) else spectrum[some]
+            flags = ok if len(some) == len(ok) else ok[some]
+            if count:
+                window = spectra(audio[some, -TAIL - (count + blocks) * BLOCK :])
+                flags = np.pad(flags, ((0, 0), (count, 0)))
+            which = rows[some]
+            states = self._net if len(which) == self.rows else {k: v[which] for k, v in self._net.items()}
+            network = self._networks.single if flags.shape[1] == 1 else self._networks.segments
+            found, after = network.run(window, flags, states)
+            figures[some, :, _ACTIVE:] = np.where(flags[:, count:, None], found[:, count:], np.float32(0.0))
+            net.append((which, after))
+        return np.where(wanted, 0, skipped + blocks), net
+
+    def _keep(self, rows: Ints, signal: States, net: list[tuple[Ints, dict[str, NDArray[Any]]]]) -> None:
+        if len(rows) == self.rows:
+            self._signal = dict(signal)
+        else:
+            for name, state in signal.items():
+                self._signal[name][rows] = state
+        for which, states in net:
+            if len(which) == self.rows:
+                self._net = states
+            else:
+                for name, state in states.items():
+                    self._net[name][which] = state

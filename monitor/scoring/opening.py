@@ -1,0 +1,150 @@
+"""Which scorer runs here: onnxruntime on a CPU, torch on a GPU that answers."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import platform
+import sys
+from difflib import get_close_matches
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from model.runtime_file import runtime_path
+from model.weights_file import SHIPPED, CheckpointError, DeviceError, weights_hash, weights_path
+from monitor.config.schema import ModelSection
+from monitor.errors import BadInputError, WeightsError
+from monitor.scoring.scorer import Scorer
+
+if TYPE_CHECKING:
+    from monitor.scoring.onnx_scorer import Networks
+
+GPU_EXTRA = "pip install 'deepfake-speech-monitor[gpu]', or in a checkout: uv sync --extra gpu"
+
+
+def open_scorer(section: ModelSection, rows: int) -> Scorer:
+    """The scorer of the configuration for so many streams. Raises WeightsError and BadInputError."""
+    try:
+        device = choose_device(section.device)
+        return _open(weights_path(section.weights), device, section.threads, rows)
+    except DeviceError as error:
+        raise BadInputError(str(error), "set model.device to auto") from error
+    except CheckpointError as error:
+        raise _weights_error(section.weights, error) from error
+
+
+def _weights_error(weights: str, error: CheckpointError) -> WeightsError:
+    shipped, near = weights in SHIPPED, get_close_matches(weights, SHIPPED, 1)
+    hint = "install the program again, or " * shipped + "name another file with --weights"
+    return WeightsError(str(error), f"did you mean --weights {near[0]}?" if near and not shipped else hint)
+
+
+def check_weights(section: ModelSection) -> None:
+    """Refuse a weights file that is not there or not one of this program, before anything heavy is loaded. Raises
+    WeightsError.
+    """
+    path = weights_path(section.weights)
+    try:
+        if path.suffix != ".onnx":
+            weights_hash(path)
+        elif not path.is_file():
+            raise CheckpointError(f"there is no network {path}")
+    except CheckpointError as error:
+        raise _weights_error(section.weights, error) from error
+
+
+def choose_device(wanted: str) -> str:
+    """cpu, cuda or mps. Raises DeviceError for one that is not there, or that torch is missing for."""
+    if wanted == "cpu" or (wanted == "auto" and not (may_have_gpu() and is_installed("torch"))):
+        return "cpu"
+    if not is_installed("torch"):
+        raise DeviceError(f"the device {wanted} needs torch: {GPU_EXTRA}")
+    import torch
+
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if wanted == "auto":
+        return next((device for device, found in there.items() if found), "cpu")
+    if not there[wanted]:
+        raise DeviceError(f"this machine has no {wanted} device")
+    return wanted
+
+
+def is_installed(package: str) -> bool:
+    """Whether a package can be imported, without doing so."""
+    try:
+        return importlib.util.find_spec(package) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def may_have_gpu() -> bool:
+    """Whether torch could find a GPU, asked of the driver, since importing torch takes seconds."""
+    return (sys.platform == "darwin" and platform.machine() == "arm64") or nvidia_devices() > 0
+
+
+def nvidia_devices() -> int:
+    """How many GPUs the driver of NVIDIA counts; 0 without a driver."""
+    try:
+        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+        count = ctypes.c_int()
+        if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0:
+            return count.value
+    except (OSError, AttributeError):
+        pass
+    return 0
+
+
+def unused_gpu(wanted: str) -> str:
+    """What to do where a GPU answers and is not used; "" where there is none, or the CPU is asked for."""
+    if wanted != "auto" or not nvidia_devices():
+        return ""
+    return "install a torch that is built for its driver" if is_installed("torch") else GPU_EXTRA
+
+
+def describe_device(device: str) -> str:
+    """The library that scores on it, for people."""
+    if device == "cpu":
+        return f"onnxruntime {version('onnxruntime')} on {device}"
+    import torch
+
+    name = f" ({torch.cuda.get_device_name()})" if device == "cuda" else ""
+    return f"torch {torch.__version__} on {device}{name}"
+
+
+def _open(path: Path, device: str, threads: int, rows: int) -> Scorer:
+    if device == "cpu":
+        from monitor.scoring.onnx_scorer import OnnxScorer
+
+        return OnnxScorer(_networks(path, threads), rows)
+    import torch
+
+    from model.checkpoint import load_detector
+    from monitor.scoring.torch_scorer import TorchScorer
+
+    torch.set_num_threads(threads)
+    weights = path.with_suffix(".safetensors") if path.suffix == ".onnx" else path
+    return TorchScorer(load_detector(weights, device), rows)
+
+
+def _networks(path: Path, threads: int) -> Networks:
+    """The networks beside a weights file, else those that torch makes of it. Raises CheckpointError."""
+    from monitor.scoring.onnx_scorer import Networks
+
+    if path.suffix == ".onnx":
+        return Networks.read(path, threads)
+    wanted = weights_hash(path)
+    there = all(runtime_path(path, single=single).is_file() for single in (True, False))
+    if there:
+        found = Networks.read(path, threads)
+        if found.single.facts.weights_hash == wanted:
+            return found
+    if not is_installed("torch") or not is_installed("onnx"):
+        stands = "another one" if there else "no network"
+        raise CheckpointError(f"beside {path} stands {stands} for this processor: run 'training export {path}'")
+    from model.checkpoint import load_detector
+    from model.export.step import network_graph
+
+    detector = load_detector(path)
+    single, segments = (network_graph(detector, single=single) for single in (True, False))
+    return Networks(single, segments, str(path), threads)

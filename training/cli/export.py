@@ -1,0 +1,20 @@
+"""The command `training export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def export(
+    weights: Annotated[list[Path], typer.Argument(help="Weights files, or ones that ship: default, compact.")],
+) -> None:
+    """Write the networks of weights files beside them, as onnxruntime runs them on a CPU without torch."""
+    from model.export.step import export_weights
+    from model.weights_file import weights_path
+
+    for path in weights:
+        for written in export_weights(weights_path(path)):
+            typer.echo(written)
