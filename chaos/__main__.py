@@ -21,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from chaos import check
+from chaos.hostile import Hostile
 from chaos.proxy import Proxy
 
 STANDS_STILL_S = 60.0
@@ -59,6 +60,7 @@ class Scene:
             "network swallows": lambda: self._network("swallow"),
             "disk full": self._fill,
             "disk full, publisher killed": self._fill_and_kill,
+            "hostile subscribers": self._hostile,
         }
 
     def round(self) -> tuple[list[str], list[str], int]:
@@ -146,6 +148,12 @@ class Scene:
         self._publisher.send_signal(signal.SIGUSR1)
         time.sleep(self._rng.uniform(0.1, 0.3))
         self._kill_publisher()
+
+    def _hostile(self) -> None:
+        """They come straight to the publisher, and come back each time that they are cut off."""
+        hostile = Hostile(self._addresses[0], self._rng.randint(1, 10), self._rng)
+        time.sleep(self._rng.uniform(0.2, 0.5))
+        hostile.close()
 
     def _quiet(self) -> tuple[tuple[str, int], int]:
         """Publish no more. Returns the newest (epoch, seq), and how many events the publisher itself dropped."""

@@ -24,6 +24,8 @@ PARENT = os.getppid()
 """This process ends when that one has ended."""
 BURST, PAUSE_S = 100, 0.05
 CALLS = 5
+POISON = ("\U00010348" * 100, "a.42", "a_42", "../../etc/passwd", "a\x00b", "\ud800", "")
+"""Names of calls that no file name, topic or screen should trip over."""
 ROOM_BYTES = 700
 """What the disk still holds when it is said to be full: not a whole number of lines."""
 
@@ -31,6 +33,8 @@ ROOM_BYTES = 700
 def scripted(n: int) -> Event:
     """Mostly scores, as a monitor says them, with states and alerts among them."""
     call, step = f"call{n % CALLS}", n // CALLS % 20
+    if n % 10 == 9:
+        call = POISON[n // 10 % len(POISON)]
     kind = {3: "state.changed", 5: "alert.opened", 9: "alert.updated", 13: "alert.closed"}.get(step, "score")
     data = {"n": n, "p_fake": n % 1000 / 1000, "llr": 1.25, "state": "clear", "filler": "x" * (n * 37 % 200)}
     return Event(kind, call, "caller", n * 640, data)
