@@ -18,7 +18,7 @@ for version in "$@"; do
   python=$(interpreter "$version") || { echo "Python $version: not found"; continue; }
   echo "Python $version: $python"
   # shellcheck disable=SC2086
-  UV_PROJECT_ENVIRONMENT=.venv-$version "$UV" run --frozen --python "$python" pytest -q -m "not realtime and not slow" ${TESTS:-}
+  UV_PROJECT_ENVIRONMENT=.venv-$version "$UV" run --frozen --all-extras --python "$python" pytest -q -m "not realtime and not slow" ${TESTS:-}
   ran="$ran $version"
 done
 # shellcheck disable=SC2086
