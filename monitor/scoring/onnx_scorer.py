@@ -6,6 +6,7 @@ longer, they hear again the blocks before the one that is speech, which gives th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,11 @@ from model.weights_file import CheckpointError
 from monitor.scoring.scorer import Figures, Ints, States
 from monitor.scoring.speech_gate import TAIL, bandwidth, clean, gate, init_bandwidth, init_gate, power_of, spectra
 
+Rows = Ints | slice
+
 _NEW = "new."
+AT_ONCE = 256
+"""Blocks that the network is given at once, which bounds its memory."""
 _ACTIVE, _SPOOF = FIGURES.index("active"), FIGURES.index("spoof")
 
 
@@ -154,38 +159,50 @@ class OnnxScorer:
         spectrum: NDArray[np.complex64],
         audio: NDArray[np.float32],
         figures: Figures,
-    ) -> tuple[Ints, list[tuple[Ints, dict[str, NDArray[Any]]]]]:
+    ) -> tuple[Ints, list[tuple[Rows, dict[str, NDArray[Any]]]]]:
         """Run the network for rows that may be speech, into figures (M, B, ...). Returns how many blocks it has now
         skipped of each row (M,), and the new states of the rows that it heard.
         """
         blocks = ok.shape[1]
-        wanted = ok.any(1)
+        wanted = np.asarray(ok.any(1))
         again = np.minimum(skipped, self._memory)
         net = []
-        for count in np.unique(again[wanted]).tolist():
-            some = np.flatnonzero(wanted & (again == count))
-            window = spectrum if len(some) == len(ok) else spectrum[some]
-            flags = ok if len(some) == len(ok) else ok[some]
+        for some, count in _pieces(wanted, again, blocks):
+            window, flags = spectrum[some], ok[some]
             if count:
                 window = spectra(audio[some, -TAIL - (count + blocks) * BLOCK :])
                 flags = np.pad(flags, ((0, 0), (count, 0)))
-            which = rows[some]
-            states = self._net if len(which) == self.rows else {k: v[which] for k, v in self._net.items()}
+            which = _span(rows[some])
             network = self._networks.single if flags.shape[1] == 1 else self._networks.segments
-            found, after = network.run(window, flags, states)
+            found, after = network.run(window, flags, {name: state[which] for name, state in self._net.items()})
             figures[some, :, _ACTIVE:] = np.where(flags[:, count:, None], found[:, count:], np.float32(0.0))
             net.append((which, after))
         return np.where(wanted, 0, skipped + blocks), net
 
-    def _keep(self, rows: Ints, signal: States, net: list[tuple[Ints, dict[str, NDArray[Any]]]]) -> None:
+    def _keep(self, rows: Ints, signal: States, net: list[tuple[Rows, dict[str, NDArray[Any]]]]) -> None:
         if len(rows) == self.rows:
             self._signal = dict(signal)
         else:
             for name, state in signal.items():
                 self._signal[name][rows] = state
         for which, states in net:
-            if len(which) == self.rows:
-                self._net = states
-            else:
-                for name, state in states.items():
+            for name, state in states.items():
+                if len(state) == self.rows:
+                    self._net[name] = state
+                else:
                     self._net[name][which] = state
+
+
+def _pieces(wanted: NDArray[np.bool_], again: Ints, blocks: int) -> Iterator[tuple[Rows, int]]:
+    """The streams that the network is run for, in pieces that hear as many blocks again, and how many those are."""
+    for count in np.unique(again[wanted]).tolist():
+        some = np.flatnonzero(wanted & (again == count))
+        size = max(1, AT_ONCE // (count + blocks))
+        for at in range(0, len(some), size):
+            yield _span(some[at : at + size]), count
+
+
+def _span(rows: Ints) -> Rows:
+    """Rows that follow each other as a slice, which copies nothing."""
+    first, count = int(rows[0]), len(rows)
+    return slice(first, first + count) if int(rows[-1]) - first + 1 == count else rows
