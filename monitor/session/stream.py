@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -62,9 +62,9 @@ class _CollectingBus(Bus):
         super().__init__(sinks, queue_events)
         self._collected: list[Event] = []
 
-    def publish(self, event: Event, *, wait: bool) -> Event:
-        published = super().publish(event, wait=wait)
-        self._collected.append(published)
+    def publish_all(self, events: Iterable[tuple[Event, bool]]) -> list[Event]:
+        published = super().publish_all(events)
+        self._collected += published
         return published
 
     def taken(self) -> list[Event]:
