@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from model.frontends import ConvFrontend, JoinedFrontend, NetState, PairFrontend
+from model.frontends import ConvFrontend, FactoredFrontend, JoinedFrontend, NetState, PairFrontend
 
 
 def _of(state: Mapping[str, Tensor], branch: int) -> NetState:
@@ -29,7 +29,9 @@ class BranchedFrontend(nn.Module):
     scale: Tensor
     shift: Tensor
 
-    def __init__(self, branches: Sequence[ConvFrontend | PairFrontend | JoinedFrontend], size: int) -> None:
+    def __init__(
+        self, branches: Sequence[ConvFrontend | FactoredFrontend | PairFrontend | JoinedFrontend], size: int
+    ) -> None:
         super().__init__()
         self.branches = nn.ModuleList(branches)
         self.sizes = [branch.size_out for branch in branches]

@@ -91,7 +91,8 @@ class GateConfig(_Values):
 @dataclass(frozen=True)
 class NetworkConfig(_Values):
     """kind: an entry of model.network.NETWORKS. channels: of the convolutions. hidden, layers: of the LSTM. head: an
-    entry of model.network.HEADS. members: of a network of the kind "branches", which is made of several.
+    entry of model.network.HEADS. members: of a network of the kind "branches", which is made of several. ranks: of the
+    convolutions after the first, in the kind "factored-lstm".
     """
 
     kind: str = "cnn-lstm"
@@ -102,6 +103,7 @@ class NetworkConfig(_Values):
     dropout: float = 0.1
     head: str = "linear"
     members: tuple[NetworkConfig, ...] = ()
+    ranks: tuple[int, ...] = (16, 24, 32)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from model.config import HOP, N_FFT, SAMPLE_RATE, WINDOW, FeatureConfig
-from model.filterbanks import BINS, dct, hz_to_mel, linear_filters, mel_filters, mel_to_hz, octave_filters
+from model.filterbanks import BINS, dct, groups, hz_to_mel, linear_filters, mel_filters, mel_to_hz, octave_filters
 
 TAIL = WINDOW - HOP
 """Samples that a frame shares with the ones before: what a stream must remember."""
@@ -60,6 +60,7 @@ class Features(nn.Module):
         self.floor, self.relative = config.floor, config.relative
         self.size = config.n_ceps if cepstrum else config.n_filters
         self.register_buffer("filters", filters, persistent=False)
+        self.groups = groups(filters)
         basis = dct(config.n_ceps, config.n_filters) if cepstrum else None
         self.register_buffer("basis", basis, persistent=False)
         self.register_buffer("mean", torch.zeros(self.size))
@@ -69,10 +70,18 @@ class Features(nn.Module):
     def layout(self) -> tuple[Layout, ...]:
         return (Layout(self.size, self.ordered),)
 
+    def bank(self, x: Tensor, moved: int = 0) -> Tensor:
+        """Sums (N, T, bands) of x (N, T, BINS - moved) under the filters; the first value is of the bin `moved`."""
+        parts = []
+        for bins, bands in self.groups:
+            inside = slice(max(bins.start, moved), bins.stop)
+            parts.append(x[..., inside.start - moved : inside.stop - moved] @ self.filters[inside, bands])
+        return torch.cat(parts, dim=-1)
+
     def raw(self, spectrum: Tensor) -> Tensor:
         """Features before scaling."""
         power = spectrum.real.square() + spectrum.imag.square()
-        logs = torch.log(power @ self.filters + self.floor)
+        logs = torch.log(self.bank(power) + self.floor)
         return logs if self.basis is None else logs @ self.basis
 
     def forward(self, spectrum: Tensor) -> Tensor:
@@ -117,12 +126,13 @@ class EnvelopeFeatures(Features):
         self.register_buffer("std", torch.ones(self.size))
 
     def raw(self, spectrum: Tensor) -> Tensor:
-        power = (spectrum.real.square() + spectrum.imag.square()) @ self.filters + self.floor
+        re, im = spectrum.real.contiguous(), spectrum.imag.contiguous()  # complex products take a CPU longer
+        power = self.bank(re.square() + im.square()) + self.floor
         parts = []
         for shift in self.SHIFTS:
-            product = spectrum[..., shift:] * spectrum[..., :-shift].conj()
-            filters = self.filters[shift:]
-            real, imaginary = product.real @ filters, product.imag @ filters
+            later, sooner = (re[..., shift:], im[..., shift:]), (re[..., :-shift], im[..., :-shift])
+            real = self.bank(later[0] * sooner[0] + later[1] * sooner[1], shift)
+            imaginary = self.bank(later[1] * sooner[0] - later[0] * sooner[1], shift)
             parts.append((real.square() + imaginary.square()).sqrt() / power)
         return torch.cat(parts, dim=2)
 

@@ -73,3 +73,13 @@ def dct(n_ceps: int, n_filters: int) -> Tensor:
     basis = torch.cos(math.pi / n_filters * n[:, None] * k) * math.sqrt(2.0 / n_filters)
     basis[:, 0] /= math.sqrt(2.0)
     return basis.float()
+
+
+def groups(filters: Tensor, count: int = 4) -> tuple[tuple[slice, slice], ...]:
+    """Bins and bands of `count` groups of neighbouring filters (BINS, n): each is a product over few bins."""
+    found = []
+    for bands in torch.arange(filters.shape[1]).tensor_split(count):
+        first, last = int(bands[0]), int(bands[-1]) + 1
+        used = filters[:, first:last].abs().sum(1).nonzero().squeeze(1)
+        found.append((slice(int(used[0]), int(used[-1]) + 1), slice(first, last)))
+    return tuple(found)

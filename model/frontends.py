@@ -14,6 +14,11 @@ from model.features import Layout
 NetState = dict[str, Tensor]
 
 
+def bins_after(bins: int, kernel: int, stride: int) -> int:
+    """Bins that a convolution with half a kernel of padding on both sides leaves."""
+    return (bins + 2 * (kernel // 2) - kernel) // stride + 1
+
+
 class CausalConv2d(nn.Module):
     """Convolution over (time, frequency) that sees the past only, with batch normalisation and ReLU.
 
@@ -26,7 +31,7 @@ class CausalConv2d(nn.Module):
         self.memory = kernel[0] - stride[0]
         self.shape_in = (self.memory, bins, c_in)
         padding = kernel[1] // 2
-        self.bins_out = (bins + 2 * padding - kernel[1]) // stride[1] + 1
+        self.bins_out = bins_after(bins, kernel[1], stride[1])
         self.conv = nn.Conv2d(c_in, c_out, kernel, stride, padding=(0, padding), bias=False)
         self.norm: nn.Module = nn.BatchNorm2d(c_out)
 
@@ -76,6 +81,77 @@ class ConvFrontend(nn.Module):
             layer.fold()
 
 
+class FactoredConv2d(nn.Module):
+    """A convolution over frequency with stride 2 into `rank` channels, then one over time, which sees the past only,
+    with batch normalisation and ReLU. (N, T, F, C) -> (N, T, F', C'), channels last. It remembers the last two frames.
+
+    A kernel of 3 x 3 is a sum of products of one over frequency and one over time, and a few of them say nearly all
+    (Jaderberg, Vedaldi and Zisserman, Speeding up convolutional neural networks with low rank expansions, BMVC 2014).
+    The one over frequency goes first: it halves the bins, and what has to be remembered.
+    """
+
+    KERNEL, STRIDE = 3, 2
+
+    def __init__(self, c_in: int, c_out: int, rank: int, bins: int) -> None:
+        super().__init__()
+        self.memory = self.KERNEL - 1
+        padding = self.KERNEL // 2
+        self.bins_out = bins_after(bins, self.KERNEL, self.STRIDE)
+        self.shape_in = (self.memory, self.bins_out, rank)
+        self.across = nn.Conv2d(c_in, rank, (1, self.KERNEL), (1, self.STRIDE), padding=(0, padding), bias=False)
+        self.conv = nn.Conv2d(rank, c_out, (self.KERNEL, 1), bias=False)
+        self.norm: nn.Module = nn.BatchNorm2d(c_out)
+
+    def forward(self, x: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
+        squeezed = self.across(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        heard = torch.cat([past, squeezed], dim=1)
+        y = torch.relu_(self.norm(self.conv(heard.permute(0, 3, 1, 2))))
+        return y.permute(0, 2, 3, 1), heard[:, heard.shape[1] - self.memory :]
+
+    def fold(self) -> None:
+        """Fold the normalisation into the convolution over time: the same function, fewer operations."""
+        if isinstance(self.norm, nn.BatchNorm2d):
+            fused = nn.utils.fuse_conv_bn_eval(self.conv, self.norm)
+            self.conv = fused.to(memory_format=torch.channels_last)
+            self.across = self.across.to(memory_format=torch.channels_last)
+            self.norm = nn.Identity()
+
+
+class FactoredFrontend(nn.Module):
+    """Features (N, 2 T, F) -> (N, T, embedding), as ConvFrontend, with the convolutions after the first factored."""
+
+    def __init__(self, size: int, config: NetworkConfig) -> None:
+        super().__init__()
+        if len(config.ranks) < len(config.channels) - 1:
+            raise ValueError(f"{len(config.channels)} convolutions need {len(config.channels) - 1} ranks")
+        first = CausalConv2d(1, config.channels[0], (4, 5), (FRAMES_PER_BLOCK, 2), size)
+        layers: list[CausalConv2d | FactoredConv2d] = [first]
+        for c_in, c_out, rank in zip(config.channels, config.channels[1:], config.ranks, strict=False):
+            layers.append(FactoredConv2d(c_in, c_out, rank, layers[-1].bins_out))
+        self.layers = nn.ModuleList(layers)
+        flat = config.channels[-1] * layers[-1].bins_out
+        self.project = nn.Sequential(nn.Linear(flat, config.embedding), nn.ReLU(), nn.Dropout(config.dropout))
+        self.size_out = config.embedding
+
+    def _layers(self) -> Sequence[tuple[str, CausalConv2d | FactoredConv2d]]:
+        kinds = (CausalConv2d, FactoredConv2d)
+        return [(f"conv{i}", layer) for i, layer in enumerate(self.layers) if isinstance(layer, kinds)]
+
+    def init_state(self, batch: int, device: torch.device) -> NetState:
+        return {name: torch.zeros(batch, *layer.shape_in, device=device) for name, layer in self._layers()}
+
+    def forward(self, x: Tensor, state: NetState) -> tuple[Tensor, NetState]:
+        x, new = x.unsqueeze(3), {}
+        for name, layer in self._layers():
+            x, new[name] = layer(x, state[name])
+        projected: Tensor = self.project(x.transpose(2, 3).flatten(2))
+        return projected, new
+
+    def fold(self) -> None:
+        for _, layer in self._layers():
+            layer.fold()
+
+
 class PairFrontend(nn.Module):
     """Features (N, 2 T, F) -> (N, T, embedding): the two frames of a block, projected. No memory."""
 
@@ -96,6 +172,9 @@ class PairFrontend(nn.Module):
         """Nothing to fold."""
 
 
+AloneFrontend = ConvFrontend | FactoredFrontend | PairFrontend
+
+
 class JoinedFrontend(nn.Module):
     """Several features side by side (N, 2 T, F) -> (N, T, sum of embeddings), each through a front end of its own.
 
@@ -107,18 +186,23 @@ class JoinedFrontend(nn.Module):
         self,
         layout: Sequence[Layout],
         config: NetworkConfig,
-        alone: type[ConvFrontend] | type[PairFrontend],
+        alone: type[ConvFrontend] | type[FactoredFrontend] | type[PairFrontend],
     ) -> None:
         super().__init__()
-        half = replace(config, channels=tuple(c // 2 for c in config.channels), embedding=config.embedding // 2)
+        half = replace(
+            config,
+            channels=tuple(c // 2 for c in config.channels),
+            ranks=tuple(r // 2 for r in config.ranks),
+            embedding=config.embedding // 2,
+        )
         self.sizes = [part.size for part in layout]
         self.parts = nn.ModuleList(
             (alone if part.ordered else PairFrontend)(part.size, half if i else config) for i, part in enumerate(layout)
         )
         self.size_out = config.embedding + half.embedding * (len(layout) - 1)
 
-    def _parts(self) -> list[tuple[str, ConvFrontend | PairFrontend]]:
-        kinds = (ConvFrontend, PairFrontend)
+    def _parts(self) -> list[tuple[str, AloneFrontend]]:
+        kinds = (ConvFrontend, FactoredFrontend, PairFrontend)
         return [(f"part{i}.", part) for i, part in enumerate(self.parts) if isinstance(part, kinds)]
 
     def init_state(self, batch: int, device: torch.device) -> NetState:

@@ -17,12 +17,12 @@ from torch import Tensor, nn
 from model.branches import BranchedFrontend, BranchedRecurrent
 from model.config import NetworkConfig
 from model.features import Layout
-from model.frontends import ConvFrontend, JoinedFrontend, NetState, PairFrontend
+from model.frontends import ConvFrontend, FactoredFrontend, JoinedFrontend, NetState, PairFrontend
 
 FEW_BLOCKS = 4
 """So many at once are heard one after the other."""
 
-Frontend = ConvFrontend | PairFrontend | JoinedFrontend | BranchedFrontend
+Frontend = ConvFrontend | FactoredFrontend | PairFrontend | JoinedFrontend | BranchedFrontend
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,8 @@ class Network(nn.Module):
 
 
 def _build(
-    alone: type[ConvFrontend] | type[PairFrontend], recurrent: type[SpeechLstm] | type[NoMemory]
+    alone: type[ConvFrontend] | type[FactoredFrontend] | type[PairFrontend],
+    recurrent: type[SpeechLstm] | type[NoMemory],
 ) -> Callable[[NetworkConfig, Sequence[Layout], int], Network]:
     def build(config: NetworkConfig, layout: Sequence[Layout], families: int) -> Network:
         frontend = alone(layout[0].size, config) if len(layout) == 1 else JoinedFrontend(layout, config, alone)
@@ -212,6 +213,7 @@ BRANCHES = "branches"
 
 NETWORKS: dict[str, Callable[[NetworkConfig, Sequence[Layout], int], Network]] = {
     "cnn-lstm": _build(ConvFrontend, SpeechLstm),
+    "factored-lstm": _build(FactoredFrontend, SpeechLstm),
     "lstm": _build(PairFrontend, SpeechLstm),
     "cnn": _build(ConvFrontend, NoMemory),
 }

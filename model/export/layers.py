@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from model.branches import BranchedFrontend, BranchedRecurrent
 from model.export.graph import Graph
-from model.frontends import CausalConv2d, ConvFrontend, JoinedFrontend, PairFrontend
+from model.frontends import CausalConv2d, ConvFrontend, FactoredConv2d, FactoredFrontend, JoinedFrontend, PairFrontend
 from model.network import NoMemory, OneClassHead, SpeechLstm
 
 FrontendGraph = Callable[[Graph, nn.Module, str, str], str]
@@ -70,8 +70,8 @@ def head(g: Graph, module: nn.Module, x: str) -> str:
 
 def memory(module: nn.Module) -> int:
     """Blocks before the present one that what a front end remembers depends on."""
-    if isinstance(module, ConvFrontend):  # its layers follow each other; all else stands side by side
-        convolutions = [layer for layer in module.layers if isinstance(layer, CausalConv2d)]
+    if isinstance(module, ConvFrontend | FactoredFrontend):  # layers follow each other; all else stands side by side
+        convolutions = [layer for layer in module.layers if isinstance(layer, CausalConv2d | FactoredConv2d)]
         return sum(layer.memory // int(layer.conv.stride[0]) for layer in convolutions)
     return max((memory(child) for child in module.children()), default=0)
 
@@ -108,7 +108,7 @@ def _relu_projection(g: Graph, project: nn.Module, x: str) -> str:
     return g.node("Relu", g.affine(x, project[0].weight, project[0].bias))
 
 
-def _causal_conv(g: Graph, layer: CausalConv2d, x: str, name: str) -> str:
+def _causal_conv(g: Graph, layer: CausalConv2d | FactoredConv2d, x: str, name: str) -> str:
     """x (N, C, frames, bins). It remembers its input of as many blocks as its kernel reaches back, each by itself."""
     conv = layer.conv
     assert isinstance(conv.bias, Tensor), "the normalisation is folded into the convolution"
@@ -135,11 +135,20 @@ def _causal_conv(g: Graph, layer: CausalConv2d, x: str, name: str) -> str:
     return g.node("Relu", y)
 
 
+def _across(g: Graph, layer: FactoredConv2d, x: str) -> str:
+    """The convolution over frequency of x (N, C, frames, bins), which remembers nothing."""
+    pad = layer.KERNEL // 2
+    weight = g.constant(layer.across.weight)
+    return g.node("Conv", x, weight, strides=[1, layer.STRIDE], pads=[0, pad, 0, pad])
+
+
 def _conv_frontend(g: Graph, module: nn.Module, x: str, prefix: str) -> str:
-    assert isinstance(module, ConvFrontend)
+    assert isinstance(module, ConvFrontend | FactoredFrontend)
     x = g.node("Unsqueeze", x, g.whole(1))
     for i, layer in enumerate(module.layers):
-        assert isinstance(layer, CausalConv2d)
+        assert isinstance(layer, CausalConv2d | FactoredConv2d)
+        if isinstance(layer, FactoredConv2d):
+            x = _across(g, layer, x)
         x = _causal_conv(g, layer, x, f"{prefix}conv{i}")
     turned = x if g.single else g.node("Transpose", x, perm=[0, 2, 1, 3])
     flat = g.node("Reshape", turned, g.whole(0, 1 if g.single else 0, -1))
@@ -174,6 +183,7 @@ def _branched_frontend(g: Graph, module: nn.Module, x: str, prefix: str) -> str:
 
 FRONTENDS: dict[type[nn.Module], FrontendGraph] = {
     ConvFrontend: _conv_frontend,
+    FactoredFrontend: _conv_frontend,
     PairFrontend: _pair_frontend,
     JoinedFrontend: _joined_frontend,
     BranchedFrontend: _branched_frontend,

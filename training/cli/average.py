@@ -31,6 +31,10 @@ def average(
         list[float] | None,
         typer.Option(help="What each network counts for --side-by-side, in their order; alike if none."),
     ] = None,
+    part: Annotated[
+        list[str] | None,
+        typer.Option(help="Part of the corpora that the calibration is fitted on. May be repeated. If none: all"),
+    ] = None,
     workers: Workers = 2,
     cache: Cache = Path("data/cache"),
 ) -> None:
@@ -39,4 +43,5 @@ def average(
 
     channels = tuple(channel or ("clean",))
     shares = tuple(share or ())
-    run(AveragePlan(weights, corpus, split, channels, out, cache, workers, side_by_side, shares), typer.echo)
+    parts = tuple(part or ())
+    run(AveragePlan(weights, corpus, split, channels, out, cache, workers, side_by_side, shares, parts), typer.echo)

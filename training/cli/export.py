@@ -9,7 +9,7 @@ import typer
 
 
 def export(
-    weights: Annotated[list[Path], typer.Argument(help="Weights files, or ones that ship: default, compact.")],
+    weights: Annotated[list[Path], typer.Argument(help="Weights files, or default, the one that ships.")],
 ) -> None:
     """Write the networks of weights files beside them, as onnxruntime runs them on a CPU without torch."""
     from model.export.step import export_weights

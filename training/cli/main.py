@@ -11,6 +11,7 @@ from training.cli.average import average
 from training.cli.baseline import baseline
 from training.cli.channels import channels
 from training.cli.classes import classes
+from training.cli.cost import cost
 from training.cli.equalise import equalise
 from training.cli.evaluate import evaluate
 from training.cli.export import export
@@ -18,6 +19,7 @@ from training.cli.fetch import fetch
 from training.cli.gather import gather
 from training.cli.leave_out import leave_out
 from training.cli.shortcuts import shortcuts
+from training.cli.shrink import shrink
 from training.cli.synthesise import synthesise
 from training.cli.train import train
 from training.cli.vocode import vocode
@@ -30,6 +32,8 @@ COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
     "baseline": (baseline, "Train the offline network to compare with."),
     "average": (average, "Take the mean of several trainings, and fit the calibration."),
     "export": (export, "Write a network as live scoring on a CPU runs it."),
+    "shrink": (shrink, "Make a cheaper network of a trained one, to go on training from."),
+    "cost": (cost, "Count the operations of a block of 20 ms."),
     "evaluate": (evaluate, "Measure a network: error rates by system, channel and time."),
     "classes": (classes, "Measure how well kinds of synthesis are named."),
     "leave-out": (leave_out, "Measure how well synthesis of unknown kinds is detected."),

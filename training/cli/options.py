@@ -16,7 +16,7 @@ Cache = Annotated[Path, typer.Option(help="Folder for prepared speech.")]
 
 
 WeightsFile = Annotated[
-    Path, typer.Option(metavar="FILE", help="Weights file to measure, or one that ships: default, compact.")
+    Path, typer.Option(metavar="FILE", help="Weights file to measure, or default, the one that ships.")
 ]
 
 

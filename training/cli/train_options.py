@@ -86,6 +86,9 @@ class TrainOptions(RunOptions):
         typer.Option(help="Weights file whose scores are learned beside the labels. May be repeated."),
     ] = None
     taught: Annotated[float, typer.Option(min=0, max=1, help="Share of the teachers in the targets.")] = 0.8
+    taught_every: Annotated[int, typer.Option(min=1, help="Score with the teachers in every n-th step alone.")] = (
+        TrainConfig.taught_every
+    )
     features: Annotated[
         str,
         typer.Option(
@@ -96,7 +99,9 @@ class TrainOptions(RunOptions):
     ] = FeatureConfig.kind
     filters: Annotated[int, typer.Option(min=8, max=200, help="Filters of the filterbank.")] = FeatureConfig.n_filters
     band: Annotated[str, typer.Option(help="Lowest and highest frequency of the features, Hz.")] = "0,8000"
-    network: Annotated[str, typer.Option(help="cnn-lstm, lstm or cnn.")] = NetworkConfig.kind
+    network: Annotated[str, typer.Option(help="cnn-lstm, factored-lstm (at half the cost), lstm or cnn.")] = (
+        NetworkConfig.kind
+    )
     channels: Annotated[str, typer.Option(help="Channels of the convolutions.")] = "24,32,48,64"
     hidden: Annotated[int, typer.Option(min=8, help="Units of the LSTM.")] = NetworkConfig.hidden
     layers: Annotated[int, typer.Option(min=1, max=4, help="Layers of the LSTM.")] = NetworkConfig.layers
@@ -134,7 +139,7 @@ class TrainOptions(RunOptions):
             features=FeatureConfig(kind=self.features, n_filters=self.filters, n_ceps=ceps, f_min=low, f_max=high),
             network=NetworkConfig(
                 self.network,
-                _numbers(self.channels),
+                whole_numbers(self.channels, "--channels"),
                 hidden=self.hidden,
                 layers=self.layers,
                 dropout=self.dropout,
@@ -167,12 +172,13 @@ def from_options(kind: type[T], options: RunOptions, **others: Any) -> T:
     return kind(**({name: value for name, value in vars(options).items() if name in named} | others))
 
 
-def _numbers(text: str) -> tuple[int, ...]:
+def whole_numbers(text: str, option: str) -> tuple[int, ...]:
+    """Numbers with commas between them. Raises typer.BadParameter."""
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise typer.BadParameter(
-            f"{text!r}: write whole numbers with commas, such as 24,32,48,64", param_hint="--channels"
+            f"{text!r}: write whole numbers with commas, such as 24,32,48,64", param_hint=option
         ) from None
 
 

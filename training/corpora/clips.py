@@ -23,7 +23,7 @@ class Clip:
     """One recording.
 
     label: 0 bona fide, 1 spoof. pair: clips of the same sentence share it. native_rate: Hz of the original
-    recording, 0 = unknown. Unknown text fields are "".
+    recording, 0 = unknown. source: where it comes from, such as a page (column `detail`). Unknown text fields are "".
     """
 
     path: Path
@@ -36,6 +36,7 @@ class Clip:
     part: str = ""
     split: str = "train"
     native_rate: int = 0
+    source: str = ""
 
 
 def text_of(path: Path) -> str:
@@ -58,7 +59,8 @@ def read_rows(path: Path) -> list[dict[str, str | None]]:
 
 def load_manifest(path: Path, root: Path | None = None) -> list[Clip]:
     """Clips of a CSV file with the columns path and label (bonafide | spoof), and, where known, family, system,
-    speaker, pair, language, part, split, native_sample_rate. Paths are relative to root, or to the file's folder.
+    speaker, pair, language, part, split, native_sample_rate, detail. Paths are relative to root, or to the file's
+    folder.
     Raises CorpusError.
     """
     rows = read_rows(path)
@@ -77,7 +79,8 @@ def _from_row(row: Mapping[str, str | None], manifest: Path, line: int, root: Pa
     rate = row.get("native_sample_rate") or "0"
     if not rate.isdigit():
         raise CorpusError(f"{manifest}, line {line}: native_sample_rate {rate!r}; write whole Hz")
-    return Clip(root / (row["path"] or ""), int(name == "spoof"), split=split, native_rate=int(rate), **texts)
+    place = {"split": split, "source": row.get("detail") or ""}
+    return Clip(root / (row["path"] or ""), int(name == "spoof"), native_rate=int(rate), **place, **texts)
 
 
 def split_by_speaker(clips: Sequence[Clip], dev_share: float, seed: int = 0) -> tuple[list[Clip], list[Clip]]:

@@ -87,6 +87,17 @@ def cllr(llr: Scores, labels: Labels) -> float:
     return float((spoof + genuine) / 2 / np.log(2))
 
 
+def min_cllr(scores: Scores, labels: Labels) -> float:
+    """Cllr after the best monotone calibration on these very scores (pool adjacent violators): what of it no
+    calibration can mend.
+    """
+    from sklearn.isotonic import IsotonicRegression
+
+    share = float(labels.mean())
+    p = IsotonicRegression(y_min=1e-6, y_max=1 - 1e-6).fit_transform(scores, labels.astype(np.float64))
+    return cllr(np.log(p / (1 - p)) - np.log(share / (1 - share)), labels)
+
+
 def bootstrap(
     figure: Callable[[Scores, Labels], float],
     scores: Scores,

@@ -21,9 +21,11 @@ from model.config import Calibration, DetectorConfig
 from model.stream import Detector
 from model.weights_file import CheckpointError
 from training.corpora.bank import AudioBank, build_bank
+from training.evaluate.conditions import part_of_bank
+from training.evaluate.metrics import cllr, min_cllr
 from training.evaluate.scoring import score_clips
 from training.evaluate.trials import check_channels, choose, through_channel
-from training.learn.calibration import described, fitted, with_config
+from training.learn.calibration import described, fitted, leave_out, llrs, with_config
 from training.learn.side_by_side import side_by_side
 from training.learn.validation import folded_copy
 
@@ -32,7 +34,9 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class AveragePlan:
-    """Whose mean is taken, and what the calibration is fitted on: the split of the corpora through each channel."""
+    """Whose mean is taken, and what the calibration is fitted on: the split of the corpora through each channel, these
+    parts of it (all if none): those of systems that no training met make llr mean what it says on others of the kind.
+    """
 
     weights: Sequence[Path]
     corpora: Sequence[Path]
@@ -43,6 +47,7 @@ class AveragePlan:
     workers: int = 2
     side_by_side: bool = False
     shares: tuple[float, ...] = ()
+    parts: tuple[str, ...] = ()
 
 
 def _kind(config: DetectorConfig) -> DetectorConfig:
@@ -67,20 +72,32 @@ def average(detectors: Sequence[Detector]) -> Detector:
     return made
 
 
-def calibrate(detector: Detector, banks: Sequence[AudioBank]) -> Detector:
-    """The detector with its calibration fitted on all clips of the banks."""
+def calibrate(detector: Detector, banks: Sequence[AudioBank], say: Say) -> tuple[Detector, dict[str, float]]:
+    """The detector with its calibration fitted on all clips of the banks; and what it costs where a source, such as a
+    page, had no part in it: Cllr with each source left out in turn, and the least that a calibration could reach.
+    """
     ready = folded_copy(detector)
     scores = [s for bank in banks for s in score_clips(ready, [bank.clip(i) for i in range(len(bank.clips))])]
-    labels = np.array([clip.label for bank in banks for clip in bank.clips], dtype=np.int64)
-    return with_config(detector, fitted(detector.config, scores, labels))
+    clips = [clip for bank in banks for clip in bank.clips]
+    labels = np.array([clip.label for clip in clips], dtype=np.int64)
+    config = fitted(detector.config, scores, labels)
+    sources = [clip.source or clip.speaker for clip in clips]
+    figures = {
+        "cllr": cllr(llrs(config, scores), labels),
+        "cllr, source left out": cllr(leave_out(detector.config, scores, labels, sources), labels),
+        "least cllr": min_cllr(llrs(config, scores), labels),
+    }
+    say(", ".join(f"{name} {value:.3f}" for name, value in figures.items()) + f"; {len(set(sources))} sources")
+    return with_config(detector, config), figures
 
 
 def lineage(metadata: Mapping[str, str], into: dict[str, Any]) -> str:
     """Put what a weights file and all before it learned from into `into`, once by hash; returns the file's hash."""
     training = json.loads(metadata.get("training", "{}"))
     into.update(training.pop("lineage", {}))
-    if isinstance(training.get("started from"), dict):
-        training["started from"] = lineage(training["started from"], into)
+    for one in ("started from", "shrunk from", "part of"):
+        if isinstance(training.get(one), dict):
+            training[one] = lineage(training[one], into)
     for several in ("mean of", "side by side", "taught by"):
         if several in training:
             training[several] = [m if isinstance(m, str) else lineage(m, into) for m in training[several]]
@@ -95,13 +112,16 @@ def run(plan: AveragePlan, say: Say) -> Path:
         raise ValueError("--share is of networks side by side: say --side-by-side too")
     read = [read_detector(path) for path in plan.weights]
     mean = side_by_side(read, plan.shares) if plan.side_by_side else average(read)
-    clips = choose(plan.corpora, plan.split)
+    every = choose(plan.corpora, plan.split)
     plan.cache.mkdir(parents=True, exist_ok=True)
-    bank = build_bank(clips, plan.cache, plan.workers, lambda done, total: say(f"{done} of {total} clips decoded"))
-    banks = [through_channel(bank, name, plan.cache, plan.workers, say) for name in plan.channels]
+    bank = build_bank(every, plan.cache, plan.workers, lambda done, total: say(f"{done} of {total} clips decoded"))
+    rows = [i for i, clip in enumerate(every) if not plan.parts or clip.part in plan.parts]
+    heard = [through_channel(bank, name, plan.cache, plan.workers, say) for name in plan.channels]
+    banks = [part_of_bank(each, rows) for each in heard]
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1)
-    final = calibrate(mean, banks)
-    calibration: dict[str, Any] = {"split": plan.split, "channels": list(plan.channels), "clips": len(clips)}
+    final, figures = calibrate(mean, banks, say)
+    calibration: dict[str, Any] = {"split": plan.split, "channels": list(plan.channels), "clips": len(rows)}
+    calibration |= {k: round(v, 4) for k, v in figures.items()} | ({"parts": list(plan.parts)} if plan.parts else {})
     before: dict[str, Any] = {}
     members = [lineage(describe(path), before) for path in plan.weights]
     kind = "side by side" if plan.side_by_side else "mean of"

@@ -36,6 +36,25 @@ def _fit(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> Calibration 
     return Calibration(*fit_calibration(logits, labels))
 
 
+def llrs(config: DetectorConfig, scores: Sequence[ClipScore]) -> NDArray[np.float64]:
+    """What a configuration's calibrations make of the logits, nats (N,)."""
+    telephone = config.telephone_calibration or config.calibration
+    used = [telephone if s.bandwidth is Bandwidth.TELEPHONE else config.calibration for s in scores]
+    return np.array([c.scale * s.logit + c.offset for c, s in zip(used, scores, strict=True)])
+
+
+def leave_out(
+    config: DetectorConfig, scores: Sequence[ClipScore], labels: NDArray[np.int64], groups: Sequence[str]
+) -> NDArray[np.float64]:
+    """llr (N,) of each clip by the calibration that all other groups give, as a group never met would get it."""
+    names, llr = np.array(groups), np.zeros(len(scores))
+    for name in sorted(set(groups)):
+        inside = names == name
+        apart = fitted(config, [s for s, own in zip(scores, inside, strict=True) if not own], labels[~inside])
+        llr[inside] = llrs(apart, [s for s, own in zip(scores, inside, strict=True) if own])
+    return llr
+
+
 def with_config(detector: Detector, config: DetectorConfig) -> Detector:
     """The same weights under another calibration."""
     copy = Detector(config)

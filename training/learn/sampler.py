@@ -7,7 +7,7 @@ place, and both go through the same channel and augmentation, so that the synthe
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -110,10 +110,10 @@ class CallSampler:
                     self.genuine[name] = i
         spoofs = [i for i in range(len(self.clips)) if self.label_of[i] == 1]
         self.spoof_ids, self.spoof_cdf = _balanced(
-            [self.clips[i] for i in spoofs], spoofs, self.weights.parts, "system"
+            [self.clips[i] for i in spoofs], spoofs, self.weights.parts, lambda clip: clip.system
         )
         real = [i for i in range(len(self.clips)) if self.label_of[i] == 0]
-        self.real_ids, self.real_cdf = _balanced([self.clips[i] for i in real], real, self.weights.parts, "speaker")
+        self.real_ids, self.real_cdf = _balanced([self.clips[i] for i in real], real, self.weights.parts, _voice)
 
     def _twins(self) -> tuple[int, int, bool]:
         """A bona fide clip and a spoof, two times in three of the same sentence where there is one; and if they are."""
@@ -189,17 +189,22 @@ class CallSampler:
         return (clips + other).flatten(1) / 32768.0, speech
 
 
+def _voice(clip: Clip) -> str:
+    """Whose voice a recording has, as far as is known: else where it comes from and its language."""
+    return clip.speaker or f"{clip.source} {clip.language}"
+
+
 def _balanced(
-    clips: Sequence[Clip], ids: Sequence[int], parts: dict[str, float], key: str
+    clips: Sequence[Clip], ids: Sequence[int], parts: dict[str, float], kind: Callable[[Clip], str]
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """ids, and the running sum of their probabilities: parts by their weight, in a part the systems (or speakers) by
+    """ids, and the running sum of their probabilities: parts by their weight, in a part the kinds (systems, voices) by
     the root of their size.
     """
     sizes: dict[tuple[str, str], int] = defaultdict(int)
     for clip in clips:
-        sizes[clip.part, getattr(clip, key)] += 1
+        sizes[clip.part, kind(clip)] += 1
     totals: dict[str, float] = defaultdict(float)
     for (part, _), size in sizes.items():
         totals[part] += size**0.5
-    p = np.array([parts.get(c.part, 1.0) / totals[c.part] * sizes[c.part, getattr(c, key)] ** -0.5 for c in clips])
+    p = np.array([parts.get(c.part, 1.0) / totals[c.part] * sizes[c.part, kind(c)] ** -0.5 for c in clips])
     return np.asarray(ids), np.cumsum(p / p.sum())

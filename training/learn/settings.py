@@ -28,6 +28,7 @@ class TrainConfig:
     that go on from the state of the batch before. average: decay of the moving average of the weights. ramp: share of
     the training over which the augmentation grows to its full strength; from the first step on, it hides what is
     to be learned (loss at chance after 300 steps, where clean speech takes 50). full_strength: scales all its chances.
+    taught_every: steps from one in which the teachers are heard to the next; they may cost more than the network.
     precision: of the network's products, float32 or bfloat16; losses, features and weights are float32 with either.
     optimiser: of training.learn.optimisers.OPTIMISERS. patience, tensorboard: of training.learn.loop.Looks.
     """
@@ -47,6 +48,7 @@ class TrainConfig:
     ramp: float = 0.4
     full_strength: float = 1.0
     precision: str = "float32"
+    taught_every: int = 1
     optimiser: str = "adamw"
     seed: int = 1
     loss: LossWeights = field(default_factory=_loss)

@@ -94,12 +94,21 @@ class Trainer:
         features = mask_features(self.detector.features(spectrum), treatment)
         ok = torch.ones_like(batch.speech)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
-            taught = self.teachers.hear(spectrum, batch.speech, keep) if self.teachers else None
+            taught = self._taught(spectrum, batch.speech, keep)
             answer: tuple[Output, NetState] = self.network(features, ok, state, batch.speech)
         out, new = answer
         self.state = {k: v.detach().float() for k, v in new.items()}
         out = replace(out, spoof=out.spoof.float(), family=out.family.float(), speech=out.speech.float())
         return out, taught
+
+    def _taught(self, spectrum: Tensor, speech: Tensor, keep: Tensor) -> Tensor | None:
+        """Logits (N, T) of the teachers in every taught_every-th step; between them they hear nothing, and go on from
+        fresh states.
+        """
+        every = self.config.taught_every
+        if self.teachers is None or self.done % every:
+            return None
+        return self.teachers.hear(spectrum, speech, keep if every == 1 else torch.zeros_like(keep))
 
     def part(self) -> float:
         """How far the training is, 0 to 1: by steps or by minutes, whichever ends first."""

@@ -1,16 +1,19 @@
-"""What a detector in training makes of the dev split, streamed, and the calibration that comes of it."""
+"""What a detector in training makes of the dev split, and the calibration that comes of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.config import GateConfig
 from model.stream import Detector
 from training.evaluate.metrics import auc, eer
 from training.evaluate.scoring import Audio, score_clips
+from training.evaluate.segments import Stack, mean_logits, stacked
 from training.learn.calibration import fitted, with_config
 
 
@@ -19,6 +22,11 @@ class DevSet:
     """Named lists of clips to validate on: audio float32 (n,), labels, families."""
 
     parts: Mapping[str, tuple[list[Audio], NDArray[np.int64]]]
+
+    @cached_property
+    def stacks(self) -> dict[str, list[Stack]]:
+        """Each part's clips as the network hears them, judged by the gate once."""
+        return {name: stacked(clips, GateConfig()) for name, (clips, _) in self.parts.items()}
 
 
 def folded_copy(detector: Detector) -> Detector:
@@ -29,12 +37,12 @@ def folded_copy(detector: Detector) -> Detector:
 
 
 def validate(detector: Detector, dev: DevSet) -> dict[str, float]:
-    """Figures of each part of the dev set, streamed from a cold state as a live call would be: EER and AUC; before
-    calibration and with both labels weighed alike, the accuracy of even odds and the cross entropy in nats.
+    """Figures of each part of the dev set, from a cold state as in a live call: EER and AUC; before calibration and
+    with both labels weighed alike, the accuracy of even odds and the cross entropy in nats.
     """
     ready, figures = folded_copy(detector), {}
-    for name, (clips, labels) in dev.parts.items():
-        scores = np.array([s.logit for s in score_clips(ready, clips)])
+    for name, (_, labels) in dev.parts.items():
+        scores = mean_logits(ready, dev.stacks[name])
         figures[f"{name}_eer"] = eer(scores, labels)
         figures[f"{name}_auc"] = auc(scores, labels)
         wrong = np.where(labels == 1, -scores, scores)
