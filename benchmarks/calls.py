@@ -62,7 +62,7 @@ def alerts_at(trace: Trace, config: AlertSection) -> tuple[Flags, Flags]:
     usable = np.ones(trace.llr.shape[1], dtype=np.bool_)
     for b in range(len(trace.llr)):
         end = np.full(len(usable), (b + 1) * BLOCK)
-        heard = Heard(trace.llr[b], trace.speech[b], trace.enough[b], end, usable)
+        heard = Heard(trace.llr[b], trace.speech[b], trace.enough[b], end, usable, trace.whole[b])
         decision, changes = decide(config, decision, heard)
         opened.append(changes.opened)
         is_open.append(decision.open)

@@ -25,7 +25,7 @@ from monitor.events.schema.files import SOURCE
 
 
 class ModelSection(Section):
-    weights: str = Field("default", description="path of a .safetensors file, or a shipped one: 'default', 'compact'")
+    weights: str = Field("default", description="path of a .safetensors file, or 'default', the one that ships")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where the network runs")
     threads: int = Field(1, ge=1, le=64, description="CPU threads of the network")
 
@@ -57,10 +57,12 @@ class EvidenceSection(Section):
 
 class AlertSection(Section):
     suspicious_llr: float = Field(1.0, description="from here on suspicious, in nats")
-    alert_llr: float = Field(3.0, description="from here on an alert, in nats")
+    alert_llr: float = Field(2.75, description="from here on an alert, in nats")
+    whole_llr: float = Field(1.5, gt=0, description="from here on, over all speech of a call, an alert, in nats")
     close_llr: float = Field(0.0, description="below it an alert may close, in nats")
     suspicious_hold_s: float = Field(0.4, ge=0, description="net speech above suspicious_llr before the state changes")
-    alert_hold_s: float = Field(1.0, ge=0, description="net speech above alert_llr before the alert opens")
+    whole_after_s: Positive = Field(6.0, description="net speech before whole_llr counts")
+    alert_hold_s: float = Field(0.6, ge=0, description="net speech above alert_llr before the alert opens")
     close_hold_s: float = Field(5.0, ge=0, description="net speech below close_llr before the alert closes")
     update_every_s: Positive = Field(5.0, description="audio between two updates of an open alert")
     unknown_after_s: Positive = Field(15.0, description="no usable speech for so long makes the state unknown")

@@ -1,7 +1,8 @@
 """decide(): from log-likelihood ratios to states and alerts. Pure, over arrays, one entry a stream.
 
 Hold times count net speech, so that silence neither opens nor closes an alert. An alert that is open stays open
-while the state is unknown; it closes on evidence, or with the call.
+while the state is unknown; it closes on evidence, or with the call. Two thresholds open one: strong evidence in recent
+speech, held, and a weak but steady excess over the whole call.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ class Decision:
 @dataclass(frozen=True)
 class Heard:
     """What decide() sees of one block. llr: recent, nats. speech: the block carries evidence. enough: net speech has
-    reached the least for a verdict, from a warm state. end: sample index. usable: the input can be trusted.
+    reached the least for a verdict, from a warm state. end: sample index. usable: the input can be trusted. whole: llr
+    of all speech, -inf where there is too little of it to count; None counts nowhere.
     """
 
     llr: Floats
@@ -60,6 +62,7 @@ class Heard:
     enough: Flags
     end: Ints
     usable: Flags
+    whole: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -106,10 +109,11 @@ def decide(config: AlertSection, old: Decision, heard: Heard) -> tuple[Decision,
     votes = heard.speech & heard.enough
     above_suspicious = _run(old.above_suspicious, votes, heard.llr >= config.suspicious_llr)
     above_alert = _run(old.above_alert, votes, heard.llr >= config.alert_llr)
-    below_close = _run(old.below_close, votes, heard.llr < config.close_llr)
+    steady = np.zeros_like(votes) if heard.whole is None else heard.whole >= config.whole_llr
+    below_close = _run(old.below_close, votes, (heard.llr < config.close_llr) & ~steady)
     quiet = np.where(heard.speech, 0, old.quiet + 1)
 
-    opened = ~old.open & votes & (above_alert >= hold_blocks(config.alert_hold_s))
+    opened = ~old.open & votes & ((above_alert >= hold_blocks(config.alert_hold_s)) | steady)
     closed = old.open & votes & (below_close >= hold_blocks(config.close_hold_s))
     is_open = (old.open | opened) & ~closed
     due = heard.end - old.updated >= round(config.update_every_s * SAMPLE_RATE)

@@ -16,7 +16,7 @@ from model.figures import FIGURES, Bandwidth, Kind
 from monitor.audio import Blocks
 from monitor.config.schema import Config
 from monitor.engine.decision import UNKNOWN, Decision, Heard, decide, undecided
-from monitor.engine.evidence import Scaling, accumulate, no_evidence, posterior, recent_llr, whole_llr
+from monitor.engine.evidence import Evidence, Scaling, accumulate, no_evidence, posterior, recent_llr, whole_llr
 from monitor.engine.results import FamilyNames, Results, Verdicts
 from monitor.engine.traces import Traces
 from monitor.scoring.scorer import Scorer
@@ -111,7 +111,8 @@ class Pool:
         enough = heard.warm & (evidence.blocks * BLOCK_S >= self.config.evidence.min_speech_s)
         before = self.decision.take(rows)
         usable = self.usable[rows] & heard.sound
-        after, changes = decide(self.config.alerts, before, Heard(llr, active, enough, blocks.end, usable))
+        said = Heard(llr, active, enough, blocks.end, usable, self.whole(rows, evidence))
+        after, changes = decide(self.config.alerts, before, said)
         self.decision.put(rows, after)
         if self.traces:
             self.traces.add(rows, blocks.samples, np.where(enough, p_fake, np.nan))
@@ -136,6 +137,11 @@ class Pool:
             before=before.state,
             changes=changes,
         )
+
+    def whole(self, rows: Ints, evidence: Evidence) -> Floats:
+        """llr of all speech of rows; -inf where there is too little of it to alert on."""
+        counts = evidence.blocks * BLOCK_S >= self.config.alerts.whole_after_s
+        return np.where(counts, whole_llr(self.config.evidence, self._scaling(rows), evidence), -np.inf)
 
     def _levels(self, rows: Ints, level: Floats) -> None:
         self.level[rows] = level

@@ -27,10 +27,11 @@ WHY_STATE = {
     LISTENING: "usable speech again, not enough for a verdict yet",
     CLEAR: "enough speech, and the likelihood ratio is below alerts.suspicious_llr",
     SUSPICIOUS: "likelihood ratio above alerts.suspicious_llr",
-    ALERT: "likelihood ratio above alerts.alert_llr",
+    ALERT: "likelihood ratio above alerts.alert_llr, or above alerts.whole_llr over the call",
 }
 WHY_ALERT = {
-    "opened": "likelihood ratio above alerts.alert_llr for alerts.alert_hold_s of speech",
+    "opened": "likelihood ratio above alerts.alert_llr for alerts.alert_hold_s of speech, or above alerts.whole_llr "
+    "over the call",
     "updated": "still open",
     "closed": "likelihood ratio below alerts.close_llr for alerts.close_hold_s of speech",
 }

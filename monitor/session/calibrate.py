@@ -82,6 +82,7 @@ def _findings(llr: Sequence[Floats], config: Config, found: Point) -> Iterator[s
     yield f"alert_llr {config.alerts.alert_llr:g}, as it is: {before} false alarms, {before / heard:.2f} an hour"
     how = "counted" if found.seen else "continued from the tail of the scores, for there is too little speech to count"
     yield f"alert_llr {found.alert_llr:g}: {found.alarms} false alarms, {found.per_hour:.2f} an hour ({how})"
+    yield f"alerts over a whole call (whole_llr {config.alerts.whole_llr:g}) are not among them"
     if not found.alarms:
         yield f"none was seen, which proves no more than at most {NEVER_SAW / heard:.2f} an hour (95 %)"
 

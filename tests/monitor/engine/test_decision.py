@@ -184,3 +184,18 @@ def test_stacked_streams_decide_as_each_alone() -> None:
     for name in Decision.__dataclass_fields__:
         expected = np.concatenate([getattr(a, name) for a in alone])
         assert np.array_equal(getattr(together, name), expected), name
+
+
+def test_a_steady_excess_over_the_whole_call_alerts_and_keeps_the_alert_open() -> None:
+    yes, decision, opened, closed = np.ones(1, bool), undecided(1), [], []
+    for b in range(1500):
+        whole = -np.inf if b < 300 else CONFIG.whole_llr if b < 900 else CONFIG.whole_llr - 0.1
+        llr = np.array([CONFIG.close_llr - 1.0 if b > 400 else 0.9 * CONFIG.alert_llr])
+        heard = Heard(llr, yes, yes, np.array([(b + 1) * BLOCK]), yes, np.array([whole]))
+        decision, changes = decide(CONFIG, decision, heard)
+        opened += [b] if changes.opened[0] else []
+        closed += [b] if changes.closed[0] else []
+    assert opened == [300], "with the first block that counts, and once"
+    assert closed == [900 + round(CONFIG.close_hold_s / BLOCK_S) - 1], (
+        "when the excess and the recent evidence are gone"
+    )
