@@ -233,7 +233,7 @@ def row(found: dict[str, Any], minutes: float, misbehaving: int) -> str:
 
 def main() -> None:
     options = parser("many_calls", "Many live RTP calls in monitor serve, on two cores with their callers.")
-    options.set_defaults(out=None, weights="compact")
+    options.set_defaults(out=None)
     options.add_argument("--calls", type=int, default=200)
     options.add_argument("--minutes", type=float, default=10.0)
     options.add_argument("--misbehaving", type=int, default=0, help="so many peers flood, lie, stall and vanish")

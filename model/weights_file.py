@@ -15,8 +15,8 @@ from typing import Any
 
 FORMAT = "deepfake-speech-monitor"
 VERSION = "1"
-SHIPPED = {name: Path(__file__).parent / "weights" / f"{name}.safetensors" for name in ("default", "compact")}
-"""Weights that come with the program, by name; compact: less sure, at a third of the cost."""
+SHIPPED = {"default": Path(__file__).parent / "weights" / "default.safetensors"}
+"""Weights that come with the program, by name."""
 
 DEFAULT_WEIGHTS = SHIPPED["default"]
 

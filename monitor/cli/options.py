@@ -24,7 +24,7 @@ Weights = Annotated[
     typer.Option(
         "--weights",
         metavar="FILE",
-        help="Trained network to use (default: the one that ships), or compact: less sure, at a third of the cost.",
+        help="Trained network to use (default: the one that ships).",
     ),
 ]
 Publish = Annotated[

@@ -134,7 +134,7 @@ class Switchboard:
         if len(self._lines) >= self._max_calls:
             self._refuse(f"serve.max_calls = {self._max_calls} are there already")
         if self._engine.strained:
-            self._refuse("scoring is behind with the calls that there are; --weights compact takes more")
+            self._refuse("scoring is behind with the calls that there are")
         if started.peer and 0 < self._max_calls_per_peer <= self._of_peer[started.peer]:
             self._refuse(f"serve.max_calls_per_peer = {self._max_calls_per_peer} of one host are there already")
         if time.monotonic() < self._paused_hosts.get(started.peer, 0.0):

@@ -58,7 +58,7 @@ def score_file(
 ) -> tuple[ChannelScore, ...]:
     """Score a recording, or each call of a network capture; returns the scores of each channel, in their order.
 
-    weights: a weights file, "default" or "compact". config: a settings file; settings: single ones, such as
+    weights: a weights file, or "default". config: a settings file; settings: single ones, such as
     {"alerts.alert_llr": 3}. Raises BadInputError for a recording that cannot be scored, WeightsError and ConfigError.
     """
     (scored,) = score_files([path], weights=weights, config=config, settings=settings)

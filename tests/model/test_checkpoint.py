@@ -99,7 +99,5 @@ def test_an_unknown_setting_is_refused() -> None:
 
 
 def test_the_weights_that_ship_are_found_by_name() -> None:
-    detectors = {name: load_detector(weights_path(name)) for name in ("default", "compact")}
-    sizes = {name: sum(p.numel() for p in detector.parameters()) for name, detector in detectors.items()}
-    assert sizes["compact"] < sizes["default"] / 2
+    assert load_detector(weights_path("default")).weights_hash == load_detector().weights_hash
     assert weights_path("runs/mine.safetensors") == Path("runs/mine.safetensors")

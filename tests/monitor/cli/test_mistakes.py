@@ -40,7 +40,7 @@ def test_a_state_file_in_a_folder_that_is_not_there(run: Run) -> None:
 
 def test_weights_with_a_misspelt_name(run: Run, tmp_path: Path) -> None:
     write_wav(tmp_path / "call.wav", voice(1.0))
-    assert_one_error(run("score", "call.wav", "--weights", "copmact"), "copmact", "did you mean --weights compact?")
+    assert_one_error(run("score", "call.wav", "--weights", "defualt"), "defualt", "did you mean --weights default?")
 
 
 @pytest.mark.parametrize(
