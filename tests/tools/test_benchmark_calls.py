@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from helpers import make_detector, make_weights
+from helpers import Says, make_weights
 from tiny_corpus import RATE, make_corpus, voice
 
 from benchmarks import calls, drift, real_speech, synthetic_calls
 from benchmarks.synthetic_calls import FAKE, GENUINE, TURNS, Call, Caller, onsets, stack
 from benchmarks.trace import play
 from model.config import BLOCK
-from monitor.config.schema import Config
+from monitor.config.schema import Config, ModelSection
 from monitor.engine.operating_point import at_threshold
 from training.corpora.bank import build_bank
 from training.evaluate.trials import choose
@@ -62,9 +62,13 @@ def test_calls_have_their_kind_and_turn_where_they_say(nine: list[Call]) -> None
     assert onsets(nine)[1] == 0
 
 
-def test_a_good_detector_finds_every_fake_without_a_false_alarm(nine: list[Call]) -> None:
-    config = Config()
-    trace = play(make_detector("hiss").prepared(), config, stack(nine), _quiet)
+def _config(folder: Path, says: Says) -> Config:
+    return Config(model=ModelSection(weights=str(make_weights(folder / "w.safetensors", says))))
+
+
+def test_a_good_detector_finds_every_fake_without_a_false_alarm(nine: list[Call], tmp_path: Path) -> None:
+    config = _config(tmp_path, "hiss")
+    trace = play(config, stack(nine), _quiet)
     opened, _ = calls.alerts_at(trace, config.alerts)
     np.testing.assert_array_equal(opened, trace.opened)
     found, net = calls.point(trace, nine, config.alerts)
@@ -79,9 +83,11 @@ def test_a_good_detector_finds_every_fake_without_a_false_alarm(nine: list[Call]
     assert strict.detected < 1.0
 
 
-def test_a_detector_that_calls_everything_fake_raises_false_alarms_and_detects_no_turn(nine: list[Call]) -> None:
-    config = Config()
-    trace = play(make_detector("synthetic").prepared(), config, stack(nine), _quiet)
+def test_a_detector_that_calls_everything_fake_raises_false_alarms_and_detects_no_turn(
+    nine: list[Call], tmp_path: Path
+) -> None:
+    config = _config(tmp_path, "synthetic")
+    trace = play(config, stack(nine), _quiet)
     found, net = calls.point(trace, nine, config.alerts)
     assert found.false_alarms == 6
     assert found.fakes == 3

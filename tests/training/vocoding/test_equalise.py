@@ -22,8 +22,8 @@ def speech_like(rng: np.random.Generator, seconds: float, edge: float, floor: fl
     count = int(seconds * RATE)
     loud = np.repeat(rng.random(count // 1600 + 1) > 0.3, 1600)[:count]
     taps = signal.firwin(257, edge, fs=RATE, window=("kaiser", 9.0))
-    x = signal.fftconvolve(rng.standard_normal(count) * 0.1 * loud, taps, mode="same")
-    return np.pad(x, int(quiet * RATE)) + floor * rng.standard_normal(count + 2 * int(quiet * RATE))
+    spoken = np.pad(rng.standard_normal(count) * 0.1 * loud, int(quiet * RATE))
+    return signal.fftconvolve(spoken, taps, mode="same") + floor * rng.standard_normal(len(spoken))
 
 
 @pytest.fixture
