@@ -10,7 +10,8 @@ import typer
 
 def cost(weights: Annotated[Path, typer.Argument(help="Weights file, or default, the one that ships.")]) -> None:
     """Count what a block of 20 ms costs: floating-point operations of the features and of each layer."""
-    from model.checkpoint import read_detector, weights_path
+    from model.checkpoint import read_detector
+    from model.weights_file import weights_path
     from training.evaluate.cost import flops
 
     counted = flops(read_detector(weights_path(weights)))

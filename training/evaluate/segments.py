@@ -15,7 +15,8 @@ from torch import Tensor
 
 from model.config import BLOCK, FRAMES_PER_BLOCK, GateConfig
 from model.features import TAIL, hann, spectra
-from model.gate import Kind, clean, gate, init_gate
+from model.figures import Kind
+from model.gate import clean, gate, init_gate
 from model.stream import Detector
 
 Audio = NDArray[np.float32]
