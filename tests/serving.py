@@ -28,7 +28,7 @@ def serving(tmp_path: Path, *words: str) -> Iterator[Running]:
 
 
 def of(monitor: Running, kind: str, call: str = "") -> list[dict[str, Any]]:
-    return [e for e in monitor.engine.event_data if e["type"] == kind and call in e["call"]]
+    return [e for e in monitor.events if e["type"] == kind and call in e["call"]]
 
 
 def simulate(tmp_path: Path, tap: str, recording: Path, to: str, *options: str | Path) -> Running:

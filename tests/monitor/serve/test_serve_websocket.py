@@ -41,7 +41,7 @@ PATIENT = tuple(settings("serve.idle_s=20", "serve.ring_s=20"))
 
 def address(monitor: Running) -> str:
     """Where a server listens."""
-    (said,) = [e for e in monitor.engine.event_data if e.get("code") == "listening"]
+    (said,) = [e for e in monitor.events if e.get("code") == "listening"]
     return str(said["detail"]).removeprefix("websocket ")
 
 
