@@ -33,8 +33,6 @@ EDGES = 3200.0, 7900.0
 """Hz. Lowest and highest band edge that clips are limited to."""
 FLOORS = -75.0, -42.0
 """dB below a peak of 1: lowest and highest noise floor that is given to clips."""
-KEPT_S = 0.05
-"""Silence that is kept before and after the speech."""
 SILENT_DB = 40.0
 LOSSY = frozenset({".mp3", ".ogg", ".opus", ".m4a", ".aac", ".mp4", ".webm"})
 
@@ -67,8 +65,7 @@ def trimmed(x: Audio) -> Audio:
         return x
     loud = np.flatnonzero(level > level.max() - SILENT_DB)
     begin, end = int(loud[0]) * HOP, (int(loud[-1]) + 1) * HOP
-    kept = int(KEPT_S * SAMPLE_RATE)
-    return np.asarray(x[max(0, begin - kept) : end + kept], dtype=np.float32)
+    return np.asarray(x[begin:end], dtype=np.float32)
 
 
 def find_traits(x: Audio, origin: str) -> Traits:
@@ -83,11 +80,15 @@ def find_traits(x: Audio, origin: str) -> Traits:
     return Traits(edge, floor, len(x), lossy)
 
 
-def brought_to(x: Audio, common: Traits, rng: np.random.Generator) -> Audio:
-    """x (n,) of trimmed() cut to the common length, with the common noise, coding and band, in this order."""
+def brought_to(x: Audio, own: Traits, common: Traits, rng: np.random.Generator) -> Audio:
+    """x (n,) of trimmed() cut to the common length, with the common noise, coding and band, in this order.
+
+    Every clip gets noise, as much as its own floor lacks of 3 dB above the common one.
+    """
     start = (len(x) - common.samples) // 2
-    x = x[start : start + common.samples]
-    y = x + _noise(len(x), rng) * np.float32(10.0 ** (common.floor / 20.0))
+    x = trimmed(x[start : start + common.samples])
+    lacking = 2.0 * 10.0 ** (common.floor / 10.0) - 10.0 ** (min(own.floor, common.floor) / 10.0)
+    y = x + _noise(len(x), rng) * np.float32(lacking**0.5)
     if common.lossy:
         y = _through_mp3(y, float(rng.uniform(0.3, 0.9)))
     taps = signal.firwin(257, min(common.edge, SAMPLE_RATE / 2 - 60.0), fs=SAMPLE_RATE, window=("kaiser", 8.0))
@@ -165,7 +166,7 @@ def equalise(
         common = traits[i].common(traits[partner])
         if not target.is_file():
             rng = np.random.default_rng(int(name[:12], 16))
-            write_flac(target, brought_to(trimmed(read_audio(path)), common, rng), rng)
+            write_flac(target, brought_to(trimmed(read_audio(path)), traits[i], common, rng), rng)
         written.append(_row(row, f"{row['label']}/{name}.flac", common.samples / SAMPLE_RATE))
         progress(len(rows) + i + 1, 2 * len(rows))
     return write_manifest(out / "manifest.csv", written)
