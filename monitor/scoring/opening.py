@@ -40,20 +40,6 @@ def _weights_error(weights: str, error: CheckpointError) -> WeightsError:
     return WeightsError(str(error), f"did you mean --weights {near[0]}?" if near and not shipped else hint)
 
 
-def check_weights(section: ModelSection) -> None:
-    """Refuse a weights file that is not there or not one of this program, before anything heavy is loaded. Raises
-    WeightsError.
-    """
-    path = weights_path(section.weights)
-    try:
-        if path.suffix != ".onnx":
-            weights_hash(path)
-        elif not path.is_file():
-            raise CheckpointError(f"there is no network {path}")
-    except CheckpointError as error:
-        raise _weights_error(section.weights, error) from error
-
-
 def choose_device(wanted: str) -> str:
     """cpu, cuda or mps. Raises DeviceError for one that is not there, or that torch is missing for."""
     if wanted == "cpu" or (wanted == "auto" and not (may_have_gpu() and is_installed("torch"))):
