@@ -67,12 +67,13 @@ class Heard:
 
 @dataclass(frozen=True)
 class Changes:
-    """Which streams did what in this block."""
+    """Which streams did what in this block. by_whole: opened on all speech of the call, not on recent speech."""
 
     state: Flags
     opened: Flags
     updated: Flags
     closed: Flags
+    by_whole: Flags
 
 
 def undecided(streams: int) -> Decision:
@@ -113,7 +114,8 @@ def decide(config: AlertSection, old: Decision, heard: Heard) -> tuple[Decision,
     below_close = _run(old.below_close, votes, (heard.llr < config.close_llr) & ~steady)
     quiet = np.where(heard.speech, 0, old.quiet + 1)
 
-    opened = ~old.open & votes & ((above_alert >= hold_blocks(config.alert_hold_s)) | steady)
+    held = above_alert >= hold_blocks(config.alert_hold_s)
+    opened = ~old.open & votes & (held | steady)
     closed = old.open & votes & (below_close >= hold_blocks(config.close_hold_s))
     is_open = (old.open | opened) & ~closed
     due = heard.end - old.updated >= round(config.update_every_s * SAMPLE_RATE)
@@ -138,7 +140,7 @@ def decide(config: AlertSection, old: Decision, heard: Heard) -> tuple[Decision,
         updated=np.where(opened | updated, heard.end, old.updated),
         peak=np.where(opened, heard.llr, np.where(is_open, np.maximum(old.peak, heard.llr), old.peak)),
     )
-    return new, Changes(state != old.state, opened, updated, closed)
+    return new, Changes(state != old.state, opened, updated, closed, opened & ~held)
 
 
 def _verdict(config: AlertSection, old: Decision, above_suspicious: Ints, llr: Floats) -> Ints:

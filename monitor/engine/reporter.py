@@ -30,11 +30,11 @@ WHY_STATE = {
     ALERT: "likelihood ratio above alerts.alert_llr, or above alerts.whole_llr over the call",
 }
 WHY_ALERT = {
-    "opened": "likelihood ratio above alerts.alert_llr for alerts.alert_hold_s of speech, or above alerts.whole_llr "
-    "over the call",
+    "opened": "likelihood ratio above alerts.alert_llr for alerts.alert_hold_s of speech",
     "updated": "still open",
     "closed": "likelihood ratio below alerts.close_llr for alerts.close_hold_s of speech",
 }
+WHY_BY_WHOLE = "likelihood ratio of all speech of the call above alerts.whole_llr"
 
 
 class Reporter:
@@ -161,7 +161,8 @@ class Reporter:
             self.alerts_opened += 1
         for what, happened in (("opened", changes.opened), ("updated", changes.updated), ("closed", changes.closed)):
             if happened[i]:
-                self._publish_alert(call, at, end, results, i, what, WHY_ALERT[what])
+                why = WHY_BY_WHOLE if what == "opened" and changes.by_whole[i] else WHY_ALERT[what]
+                self._publish_alert(call, at, end, results, i, what, why)
 
     def _publish_alert(self, call: Call, at: Where, end: int, verdicts: Verdicts, i: int, what: str, why: str) -> None:
         number = int(self.alerts[at.row])

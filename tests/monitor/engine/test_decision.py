@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from model.config import BLOCK, BLOCK_S
 from monitor.config.schema import AlertSection
-from monitor.engine.decision import STATES, Changes, Decision, Heard, decide, undecided
+from monitor.engine.decision import STATES, Changes, Decision, Heard, decide, hold_blocks, undecided
 
 CONFIG = AlertSection()
 
@@ -195,7 +195,18 @@ def test_a_steady_excess_over_the_whole_call_alerts_and_keeps_the_alert_open() -
         decision, changes = decide(CONFIG, decision, heard)
         opened += [b] if changes.opened[0] else []
         closed += [b] if changes.closed[0] else []
+        assert changes.by_whole[0] == changes.opened[0]
     assert opened == [300], "with the first block that counts, and once"
     assert closed == [900 + round(CONFIG.close_hold_s / BLOCK_S) - 1], (
         "when the excess and the recent evidence are gone"
     )
+
+
+def test_an_alert_on_recent_speech_is_not_laid_to_the_whole_call() -> None:
+    yes, decision, opened = np.ones(1, bool), undecided(1), 0
+    for b in range(hold_blocks(CONFIG.alert_hold_s) + 5):
+        heard = Heard(np.array([CONFIG.alert_llr]), yes, yes, np.array([(b + 1) * BLOCK]), yes)
+        decision, changes = decide(CONFIG, decision, heard)
+        opened += int(changes.opened[0])
+        assert not changes.by_whole[0]
+    assert opened == 1

@@ -122,8 +122,16 @@ def test_the_end_of_a_call_closes_its_alert() -> None:
     assert states(events) == ["suspicious", "alert"], "never clear"
     first, last = of(events, "alert.opened", "alert.closed")
     assert seconds(first) >= 2.0, "no alert before enough net speech"
+    assert first.data["why"] == "likelihood ratio above alerts.alert_llr for alerts.alert_hold_s of speech"
     assert last.data["why"] == "the call ended"
     assert events[-1].data["channels"]["mono"]["alerts"] == 1  # type: ignore[index]
+
+
+def test_an_alert_on_the_whole_call_says_so() -> None:
+    alerts = {"alert_llr": 8.0, "alert_hold_s": 60.0}
+    events = Ear(ScriptedSource(chunks(voice(12.0))), says="synthetic", alerts=alerts).listen()
+    (first,) = of(events, "alert.opened")
+    assert first.data["why"] == "likelihood ratio of all speech of the call above alerts.whole_llr"
 
 
 @pytest.mark.parametrize(("says", "hears_speech"), [("genuine", True), ("synthetic", False)])
