@@ -14,7 +14,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
 from json.encoder import encode_basestring as _quoted
@@ -146,6 +146,12 @@ def decode(raw: bytes, on_topic: str = "") -> Message:
 def utc_now() -> str:
     """UTC as ISO 8601 with microseconds and Z."""
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def alert_started(event: Event) -> str:
+    """When the alert of this event opened, as ISO 8601 in UTC: its duration before the event's time."""
+    began = datetime.fromisoformat(event.time) - timedelta(seconds=float(str(event.data["duration_s"])))
+    return began.isoformat().replace("+00:00", "Z")
 
 
 def new_epoch() -> str:

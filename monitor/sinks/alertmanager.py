@@ -42,7 +42,7 @@ class AlertmanagerSink(Sink):
     def emit(self, event: Event) -> None:
         """Announce it. Raises SinkError, final where Alertmanager refuses it for good."""
         key, over = str(event.data["alert"]), event.type == "alert.closed"
-        started = self._open.get(key, (event.time, event))[0]
+        started = self._open.get(key, (wire.alert_started(event), event))[0]
         self._open[key] = (started, event)
         try:
             self._post([prometheus_alert(event, self._source, started, event.time)])

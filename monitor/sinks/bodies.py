@@ -41,18 +41,19 @@ def _ocsf(event: Event, _source: str) -> Body:
 
 
 def _alertmanager(event: Event, source: str) -> Body:
-    started = event.time if event.type == "alert.opened" else None
+    started = wire.alert_started(event)
     return {"Content-Type": cloudevents.JSON}, _json([prometheus_alert(event, source, started, event.time)])
 
 
-def prometheus_alert(event: Event, source: str, started: str | None, now: str) -> dict[str, object]:
-    """An alert as Alertmanager's API v2 takes it. started: of the alert, None where unknown; both times as ISO 8601.
+def prometheus_alert(event: Event, source: str, started: str, now: str) -> dict[str, object]:
+    """An alert as Alertmanager's API v2 takes it. started: of the alert; both times as ISO 8601.
 
-    Its labels, which tell alerts apart, are the same from opened to closed.
+    Its labels, which tell alerts apart, are the same from opened to closed. Both times are always there: Alertmanager
+    takes endsAt for a startsAt that is missing.
     """
     data = event.data
     later = (datetime.fromisoformat(now) + ALERT_STAYS).isoformat().replace("+00:00", "Z")
-    alert: dict[str, object] = {
+    return {
         "labels": {
             "alertname": "SyntheticSpeech",
             "severity": "critical",
@@ -66,9 +67,9 @@ def prometheus_alert(event: Event, source: str, started: str | None, now: str) -
             "summary": f"Synthetic speech on {event.call}, channel {event.channel}",
             "description": f"{data['why']}; p_fake {data['p_fake']}, llr {data['llr']} nats, {data['duration_s']} s",
         },
+        "startsAt": started,
         "endsAt": now if event.type == "alert.closed" else later,
     }
-    return {**alert, "startsAt": started} if started else alert
 
 
 FORMATS = {

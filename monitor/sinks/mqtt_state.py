@@ -29,8 +29,9 @@ class Retained:
             return Retained({t: text for t, text in self.states.items() if t not in gone}, self.opened)
         if wire.kind(event) not in KINDS:
             return self
-        state = _state(event, event.channel, str(event.data["state"]))
-        return Retained({**self.states, _topic(event.call, event.channel): state}, self._opened_after(event))
+        topic = _topic(event.call, event.channel)
+        state = _state(event, event.channel, str(event.data["state"]), self.states.get(topic))
+        return Retained({**self.states, topic: state}, self._opened_after(event))
 
     def messages(self) -> dict[str, str]:
         """Topic to payload."""
@@ -63,7 +64,11 @@ def _topic(call: str, channel: str) -> str:
     return f"state/{wire.topic_name(call)}/{wire.topic_name(channel)}"
 
 
-def _state(event: Event, channel: str, state: str) -> str:
-    found: dict[str, object] = {"call": event.call, "channel": channel, "state": str(state), "time": event.time}
+def _state(event: Event, channel: str, state: str, before: str | None = None) -> str:
+    """since: when the state began, so that no receiver takes the time of an update, or of its own restart, for it."""
+    last = json.loads(before) if before else {}
+    since = last["since"] if last.get("state") == state else event.time
+    found: dict[str, object] = {"call": event.call, "channel": channel, "state": str(state), "since": since}
+    found["time"] = event.time
     found |= {name: event.data[name] for name in ("p_fake", "llr") if name in event.data}
     return json.dumps(found, separators=(",", ":"))

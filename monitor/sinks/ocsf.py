@@ -54,6 +54,8 @@ def finding(event: Event) -> dict[str, object]:
         "status_id": status_id,
         "status": status,
         "time": milliseconds(event.time),
+        "start_time": milliseconds(wire.alert_started(event)),
+        "end_time": milliseconds(event.time),
         "message": f"{event.call}/{event.channel}: {data['why']}",
         "is_alert": activity_id != 3,
         "confidence_score": round(100 * p_fake),
@@ -70,6 +72,8 @@ def _info(event: Event) -> dict[str, object]:
         "uid": f"{event.epoch}/{event.data['alert']}",
         "title": "Synthetic speech on a call",
         "desc": str(event.data["why"]),
+        "created_time": milliseconds(wire.alert_started(event)),
+        "modified_time": milliseconds(event.time),
         "types": ["Synthetic speech"],
         "analytic": {"name": PRODUCT, "uid": str(event.data["model"]), "type_id": type_id, "type": kind},
     }

@@ -33,6 +33,8 @@ def message(event: Event, host: str, facility: int, enterprise_id: int) -> bytes
     severity = SEVERITIES.get(event.type, WARNING if is_fault(event) else INFORMATIONAL)
     head = f"<{facility * 8 + severity}>1 {event.time} {_printable(host, 255)} {APP} - {event.type}"
     fields = {"id": event_id(event), "call": event.call, "channel": event.channel}
+    if wire.kind(event) == "alert":
+        fields["started"] = wire.alert_started(event)
     fields |= {name: str(event.data[name]) for name in SHOWN if name in event.data}
     data = " ".join(f'{name}="{_escaped(value)}"' for name, value in fields.items() if value)
     structured = f"[event@{enterprise_id} {data}]"

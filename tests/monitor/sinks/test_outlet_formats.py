@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 import pytest
 from receivers import alert
 
-from monitor.sinks.bodies import dead_letter, prometheus_alert, signature
+from monitor.events.wire import alert_started
+from monitor.sinks.bodies import FORMATS, dead_letter, prometheus_alert, signature
 from monitor.sinks.channels import ChannelStates
 from monitor.sinks.desktop import command, text_of
 from monitor.sinks.mqtt_state import Retained
@@ -24,8 +25,14 @@ NOW = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
 TIME = "2026-01-31T12:00:01.250000Z"
 
 
-def published(event: Event, seq: int = 1) -> Event:
-    return replace(event, seq=seq, epoch="e", time=TIME)
+def published(event: Event, seq: int = 1, time: str = TIME) -> Event:
+    return replace(event, seq=seq, epoch="e", time=time)
+
+
+OPENED = published(alert(duration_s=0.0))
+UPDATED = published(alert(what="updated", duration_s=90.0), 2, "2026-01-31T12:01:31.250000Z")
+CLOSED = published(alert(what="closed", duration_s=119.0), 3, "2026-01-31T12:02:00.250000Z")
+"""One alert, as time goes on."""
 
 
 # OCSF 1.4.0, class detection_finding, as github.com/ocsf/ocsf-schema has it: what is required of each object, what may
@@ -50,8 +57,8 @@ REQUIRED = {
 KNOWN = {
     "": REQUIRED[""]
     | {"activity_name", "category_name", "class_name", "type_name", "severity", "status_id", "status", "message"}
-    | {"is_alert", "confidence_score", "resources", "unmapped"},
-    "finding_info": {"uid", "title", "desc", "types", "analytic"},
+    | {"is_alert", "confidence_score", "resources", "unmapped", "start_time", "end_time"},
+    "finding_info": {"uid", "title", "desc", "types", "analytic", "created_time", "modified_time"},
     "metadata": {"version", "product", "uid", "sequence", "original_time"},
     "product": {"name", "vendor_name", "version"},
     "analytic": {"name", "uid", "type_id", "type"},
@@ -101,6 +108,21 @@ def test_one_alert_is_one_finding_from_opened_to_closed() -> None:
     found = [finding(published(alert(what=what), seq)) for seq, what in enumerate(("opened", "updated", "closed"), 1)]
     assert len({json.dumps(f["finding_info"]["uid"]) for f in found}) == 1  # type: ignore[index]
     assert len({f["metadata"]["uid"] for f in found}) == 3  # type: ignore[index]
+
+
+def test_every_format_says_when_an_alert_began() -> None:
+    """Or its receiver would take the time of an update for it, or its own."""
+    began = 1769860801250
+    for event in (OPENED, UPDATED, CLOSED):
+        assert alert_started(event) == TIME
+        found = finding(event)
+        assert (found["start_time"], found["finding_info"]["created_time"]) == (began, began)  # type: ignore[index]
+        assert found["end_time"] == found["finding_info"]["modified_time"] == found["time"]  # type: ignore[index]
+        assert f' started="{TIME}"' in parsed(event)["data"]
+        sent = json.loads(FORMATS["alertmanager"].write(event, "/here")[1])[0]
+        assert sent["startsAt"] == TIME
+        assert sent["endsAt"] >= event.time
+    assert "started=" not in parsed(published(Event("score", "c", "a", 0)))["data"]
 
 
 def test_alertmanager_tells_alerts_apart_by_labels_that_never_change() -> None:
@@ -259,7 +281,7 @@ ENDED = Event("call.ended", "call1", "", 0, {"channels": {"caller": {}, "agent":
 
 def test_what_a_broker_retains_follows_the_call() -> None:
     before, seen = Retained(), []
-    for event in (STARTED, CHANGED, alert(), alert(what="updated"), alert(what="closed"), ENDED):
+    for event in (STARTED, CHANGED, OPENED, UPDATED, CLOSED, ENDED):
         after = before.after(event)
         seen.append(dict(after.since(before)))
         before = after
@@ -273,6 +295,20 @@ def test_what_a_broker_retains_follows_the_call() -> None:
     assert seen[4]["open_alerts"] == "0"
     assert seen[5] == {caller: "", agent: ""}
     assert before.messages() == {"open_alerts": "0"}
+
+
+def test_a_broker_retains_since_when_a_state_holds() -> None:
+    retained, since = Retained(), []
+    for event in (STARTED, OPENED, UPDATED, CLOSED):
+        retained = retained.after(event)
+        state = json.loads(retained.messages()["state/call1/caller"])
+        since.append((state["state"], state["since"], state["time"]))
+    assert since == [
+        ("listening", TIME, TIME),
+        ("alert", TIME, TIME),
+        ("alert", TIME, UPDATED.time),
+        ("clear", CLOSED.time, CLOSED.time),
+    ]
 
 
 def test_names_cannot_reach_other_topics() -> None:

@@ -8,9 +8,11 @@ import shutil
 import ssl
 import subprocess
 import threading
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,7 @@ from monitor.config.schema import Config
 from monitor.errors import BadInputError
 from monitor.events.bus import Bus
 from monitor.events.sink import RunContext
+from monitor.events.wire import alert_started
 from monitor.sinks.registry import open_sinks
 from monitor.types import Event
 
@@ -155,7 +158,9 @@ def test_mqtt_carries_events_and_retains_what_holds(version: str, tmp_path: Path
             with listening(port) as late:
                 wait_until(lambda: late.of("open_alerts") == ["1"] and late.of("status") == ["online"])
                 wait_until(lambda: late.of("state/call1/caller"))
-                assert json.loads(late.of("state/call1/caller")[0])["state"] == "alert"
+                retained = json.loads(late.of("state/call1/caller")[0])
+                assert retained["state"] == "alert"
+                assert retained["since"] < retained["time"]
                 assert late.of("event/alert/opened") == []
             bus.publish(alert(what="closed"), wait=True)
             bus.publish(ENDED, wait=True)
@@ -246,35 +251,72 @@ def test_alertmanager_hears_of_open_alerts_again_and_again_until_they_close() ->
         assert bus.drain(10.0)
         bodies = alertmanager_bodies(receiver)
         assert {request.path for request in receiver.requests} == {"/api/v2/alerts"}
-    assert {body["startsAt"] for body in bodies} == {opened.time}
+    assert {body["startsAt"] for body in bodies} == {alert_started(opened)}
     assert bodies[-1]["endsAt"] == closed.time
     assert len({json.dumps(body["labels"]) for body in bodies}) == 1
     assert all(body["endsAt"] > body["startsAt"] for body in bodies)
 
 
-@pytest.mark.skipif(not shutil.which("prometheus-alertmanager"), reason="needs Debian's prometheus-alertmanager")
+needs_alertmanager = pytest.mark.skipif(
+    not shutil.which("prometheus-alertmanager"), reason="needs Debian's prometheus-alertmanager"
+)
+
+
+@needs_alertmanager
 def test_the_real_alertmanager_takes_and_resolves_an_alert(tmp_path: Path) -> None:
+    with (
+        alertmanager(tmp_path) as port,
+        outlet("alertmanager", url=f"http://{HERE}:{port}/", retry_longest_s=1.0) as bus,
+    ):
+        bus.publish(alert(), wait=True)
+        assert bus.drain(60.0)
+        wait_until(lambda: len(active(port)) == 1, "the alert")
+        assert active(port)[0]["labels"]["call"] == "call1"
+        bus.publish(alert(what="closed"), wait=True)
+        assert bus.drain(30.0)
+        wait_until(lambda: active(port) == [], "its end")
+
+
+@needs_alertmanager
+def test_the_real_alertmanager_keeps_the_start_of_an_alert_that_the_webhook_updates(tmp_path: Path) -> None:
+    with alertmanager(tmp_path) as port:
+        url = f"http://{HERE}:{port}/api/v2/alerts"
+        with outlet("webhook", url=url, body="alertmanager", retry_longest_s=1.0) as bus:
+            opened = bus.publish(alert(duration_s=0.0), wait=True)
+            assert bus.drain(60.0)
+            for duration_s in (0.5, 1.0):
+                time.sleep(0.5)
+                updated = bus.publish(alert(what="updated", duration_s=duration_s), wait=True)
+                assert bus.drain(30.0)
+                found = active(port)[0]
+                assert abs(parsed(found["startsAt"]) - parsed(opened.time)) < timedelta(seconds=0.4)
+                assert parsed(found["endsAt"]) > parsed(updated.time) + timedelta(minutes=4)
+            bus.publish(alert(what="closed", duration_s=1.0), wait=True)
+            assert bus.drain(30.0)
+            wait_until(lambda: active(port) == [], "its end")
+
+
+def parsed(found: str) -> datetime:
+    return datetime.fromisoformat(found)
+
+
+def active(port: int) -> list[Any]:
+    with urllib.request.urlopen(f"http://{HERE}:{port}/api/v2/alerts", timeout=10) as answer:
+        found: list[Any] = json.load(answer)
+    return found
+
+
+@contextmanager
+def alertmanager(folder: Path) -> Iterator[int]:
+    """A real one on a free port, which it gives."""
     port = free_port()
-    (tmp_path / "am.yml").write_text("route: {receiver: none}\nreceivers: [{name: none}]\n")
-    options = [f"--config.file={tmp_path}/am.yml", f"--storage.path={tmp_path}/data", "--cluster.listen-address="]
+    (folder / "am.yml").write_text("route: {receiver: none}\nreceivers: [{name: none}]\n")
+    options = [f"--config.file={folder}/am.yml", f"--storage.path={folder}/data", "--cluster.listen-address="]
     words = ["prometheus-alertmanager", *options, f"--web.listen-address={HERE}:{port}"]
-
-    def active() -> list[Any]:
-        with urllib.request.urlopen(f"http://{HERE}:{port}/api/v2/alerts", timeout=10) as answer:
-            found: list[Any] = json.load(answer)
-        return found
-
-    with (tmp_path / "log").open("wb") as log:
+    with (folder / "log").open("wb") as log:
         process = subprocess.Popen(words, stdout=log, stderr=log)
     try:
-        with outlet("alertmanager", url=f"http://{HERE}:{port}/", retry_longest_s=1.0) as bus:
-            bus.publish(alert(), wait=True)
-            assert bus.drain(60.0)
-            wait_until(lambda: len(active()) == 1, "the alert")
-            assert active()[0]["labels"]["call"] == "call1"
-            bus.publish(alert(what="closed"), wait=True)
-            assert bus.drain(30.0)
-            wait_until(lambda: active() == [], "its end")
+        yield port
     finally:
         process.kill()
         process.wait()
