@@ -11,6 +11,8 @@ from enum import StrEnum
 
 SAMPLE_RATE = 16_000
 """Hz. The rate of every chunk after its source; sources resample."""
+UNKNOWN_FAMILY = "unknown"
+"""Of synthesis that resembles none of the families that the network learned."""
 
 
 class State(StrEnum):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from monitor.events import wire
 from monitor.events.cloudevents import structured
 from monitor.events.schema.files import SOURCE
-from monitor.types import SAMPLE_RATE
+from monitor.types import SAMPLE_RATE, State
 
 if TYPE_CHECKING:
     from monitor.events.wire import Message
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 STATUS_S = 1.0
 MOST_WAITING = 10_000
+NO_VERDICT = (State.LISTENING, State.UNKNOWN)
 CLEAR_LINE = "\r\x1b[2K"
 
 
@@ -144,7 +145,9 @@ def _missed(item: Missed) -> str:
 
 def _numbers(message: Message) -> str:
     data = message.event.data
-    shown = (("p_fake", "p_fake", ".2f", ""), ("llr", "llr", "+.1f", ""), ("net_speech_s", "speech", ".1f", " s"))
+    shown = [("p_fake", "p_fake", ".2f", ""), ("llr", "llr", "+.1f", ""), ("net_speech_s", "speech", ".1f", " s")]
+    if data.get("state") in NO_VERDICT:
+        del shown[:2]
     text = ""
     for key, name, form, unit in shown:
         value = data.get(key)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+from rich.style import Style
+
 from monitor.dashboard import palette, words
 from monitor.dashboard.canvas import Block, Row, clean, fit, piece, squeezed
 from monitor.types import Event, State
@@ -14,7 +16,6 @@ WIDE = 56
 _STYLES = {
     "alert.opened": palette.STRONG[State.ALERT],
     "alert.updated": palette.TONE[State.ALERT],
-    "alert.closed": palette.TONE[State.CLEAR],
 }
 
 
@@ -56,9 +57,21 @@ def _row(event: Event, width: int, calls: bool) -> Row:
     name = f"{squeezed(clean(who), 24 if wide else 12)} " if who else ""
     time = piece(f"{words.event_time(event):>7} ", palette.DIM)
     return fit(
-        [time, piece(what, _STYLES.get(event.type, palette.DIM)), piece(name), *_detail(event, wide and not calls)],
+        [time, piece(what, _style(event)), piece(name), *_detail(event, wide and not calls)],
         width,
     )
+
+
+def _style(event: Event) -> Style:
+    """An alert that closes because the call ended is no good news: the call is in alert to its end."""
+    if event.type == "alert.closed":
+        return palette.TONE.get(_state(event), palette.DIM)
+    return _STYLES.get(event.type, palette.DIM)
+
+
+def _state(event: Event) -> State:
+    state = event.data.get("state")
+    return State(str(state)) if state in set(State) else State.CLEAR
 
 
 def _detail(event: Event, wide: bool) -> Row:

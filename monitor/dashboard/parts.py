@@ -10,7 +10,7 @@ from rich.style import Style
 
 from monitor.dashboard import digits, palette, widgets, words
 from monitor.dashboard.canvas import Block, Row, choose, clean, fit, piece, sized, wrapped
-from monitor.types import Reason, State
+from monitor.types import UNKNOWN_FAMILY, Reason, State
 from monitor.views import ChannelView, View
 
 GUTTER = 5
@@ -23,6 +23,7 @@ TITLED_ROWS = 5
 TIMELINE_S = 30.0
 """A timeline looks back at least so far."""
 COLUMN_S = 0.02
+NO_FAMILY = "none that it knows"
 JUDGED = (State.SUSPICIOUS, State.ALERT)
 
 
@@ -107,10 +108,13 @@ class Parts:
         judged = self.channel.state in JUDGED
         if rows > 1:
             titles = ["most likely synthesis", "if synthetic"] if judged else ["if it were synthetic", "if synthetic"]
+            if items and items[0][0] == UNKNOWN_FAMILY:
+                none = words.percent(items.pop(0)[1])
+                titles = [f"{titles[0]}, {none} none of these", f"{none} none of these"]
             title = choose([[piece(text, palette.DIM)] for text in titles], width)
             bars = widgets.families(items, judged, self.channel.state, width, rows - 1)
             return sized([title, *bars], width, rows)
-        texts = [f"{name} {words.percent(p)}" for name, p in items]
+        texts = [f"{NO_FAMILY if name == UNKNOWN_FAMILY else name} {words.percent(p)}" for name, p in items]
         start, style = piece("type ", palette.DIM), palette.PLAIN if judged else palette.DIM
         candidates = [[start, piece(" · ".join(texts[:n]), style)] for n in range(len(texts), 0, -1)]
         return [choose(candidates, width)][:rows]

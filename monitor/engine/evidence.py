@@ -16,11 +16,9 @@ from numpy.typing import NDArray
 
 from model.config import BLOCK_S, Calibration
 from monitor.config.schema import EvidenceSection
+from monitor.types import UNKNOWN_FAMILY
 
 Floats = NDArray[np.float64]
-
-UNKNOWN_FAMILY = "unknown"
-"""Of synthesis that resembles none of the families that the network learned."""
 
 
 @dataclass(frozen=True)
@@ -96,12 +94,13 @@ def posterior(llr: Floats, prior: float) -> Floats:
 
 
 def named(shares: Mapping[str, float], floor: float) -> tuple[tuple[str, float], ...]:
-    """Families and their probabilities, the likeliest first; before them UNKNOWN_FAMILY, where the likeliest is below
-    floor <= 0.5, with the probability that it is not that one.
+    """Families and their probabilities, which add up to 1, the likeliest first; before them UNKNOWN_FAMILY, where the
+    likeliest is below floor <= 0.5, with the probability that it is not that one; the rest is shared among the known.
 
     A family that was never learned is spread over the known ones (Hendrycks and Gimpel, ICLR 2017).
     """
     families = sorted(shares.items(), key=lambda pair: -pair[1])
     if families and families[0][1] < floor:
-        families.insert(0, (UNKNOWN_FAMILY, 1.0 - families[0][1]))
+        known = families[0][1]
+        families = [(UNKNOWN_FAMILY, 1.0 - known), *((name, p * known) for name, p in families)]
     return tuple(families)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -111,8 +112,7 @@ class Reporter:
 
     def report_health(self, code: str, detail: str, usable: bool) -> None:
         """Publish a health event that belongs to no call."""
-        event = self._clean(event_data.health("", "", 0, code, detail, usable))
-        self.recent.append(self.bus.publish(event, wait=False))
+        self._remember(event_data.health("", "", 0, code, detail, usable), wait=False)
 
     def report_model(self, calls: Sequence[Call], fault: str) -> None:
         """Publish, once, that the network failed, or that it works again (fault "")."""
@@ -141,12 +141,17 @@ class Reporter:
         self._publish(call, event_data.call_ended(call.name, end, why, call.lost, channels))
 
     def _publish(self, call: Call, event: Event) -> None:
-        event = self._clean(event)
         if self.recorder is not None:
-            self.recorder.add_event(call.rows, event)
-        event = self.bus.publish(event, wait=not call.live)
-        if event.type != "score":
-            self.recent.append(event)
+            self.recorder.add_event(call.rows, self._clean(event))
+        if event.type == "score":
+            self.bus.publish(self._clean(event), wait=not call.live)
+        else:
+            self._remember(event, wait=not call.live)
+
+    def _remember(self, event: Event, wait: bool) -> None:
+        """Publish it; screens keep the names that the tap gave, by which they know the calls."""
+        sent = self.bus.publish(self._clean(event), wait=wait)
+        self.recent.append(replace(event, seq=sent.seq, epoch=sent.epoch, time=sent.time))
 
     def _publish_scores(self, calls: Sequence[Call], scores: Sequence[Event]) -> None:
         """Scores begin and end nothing, so that no recorder needs them."""

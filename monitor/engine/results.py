@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from model.config import BLOCK_S
 from model.figures import Bandwidth, Kind
 from monitor.engine.decision import STATES, Changes
-from monitor.engine.evidence import UNKNOWN_FAMILY, named
+from monitor.engine.evidence import named
 from monitor.types import Reason, State
 
 Ints = NDArray[np.int64]
@@ -57,11 +57,7 @@ class FamilyNames:
             [(self.names[k], p) for k, p in zip(places, found, strict=True)] if some else []
             for places, found, some in zip(order.tolist(), top, (total[:, 0] > 0).tolist(), strict=True)
         ]
-        floor = self.floor
-        return [
-            [(UNKNOWN_FAMILY, 1.0 - found[0][1]), *found[: most - 1]] if found and found[0][1] < floor else found
-            for found in known
-        ]
+        return [list(named(dict(found), self.floor))[:most] for found in known]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from monitor.engine.calls import Call
 from monitor.engine.evidence import posterior
 from monitor.engine.loop import Engine
 from monitor.engine.traces import TIMELINE_STEP_S, Traces
+from monitor.types import State
 from monitor.views import ChannelView, View
 
 MEASURED_S = 1.0
@@ -20,19 +21,20 @@ MEASURED_S = 1.0
 
 
 def channel_view(engine: Engine, traces: Traces, call: Call, row: int) -> ChannelView:
-    """One channel of a call. No likelihood is shown of less speech than a verdict needs."""
+    """One channel of a call. No likelihood, evidence or family is shown where there is no verdict."""
     pool, feed, verdicts = engine.pool, call.feed_of(row), engine.pool.verdicts(slice(row, row + 1))
-    net_speech_s, needed_s = verdicts.net_speech_s(0), engine.config.evidence.min_speech_s
+    state = verdicts.state_of(0)
+    judged = state not in (State.LISTENING, State.UNKNOWN)
     return ChannelView(
         name=call.where(row).channel,
-        state=verdicts.state_of(0),
+        state=state,
         reason=verdicts.reason_of(0),
         fault=feed.fault(row),
-        p_fake=float(verdicts.p_fake[0]) if net_speech_s >= needed_s else float("nan"),
-        llr=float(verdicts.llr[0]),
-        net_speech_s=net_speech_s,
-        needed_speech_s=needed_s,
-        families=verdicts.families_of(0),
+        p_fake=float(verdicts.p_fake[0]) if judged else float("nan"),
+        llr=float(verdicts.llr[0]) if judged else float("nan"),
+        net_speech_s=verdicts.net_speech_s(0),
+        needed_speech_s=engine.config.evidence.min_speech_s,
+        families=verdicts.families_of(0) if judged else (),
         level_dbfs=float(pool.level[row]),
         peak_dbfs=float(pool.peak_level[row]),
         timeline=traces.timeline(row),
@@ -63,7 +65,7 @@ def view(
         source=" + ".join(c.origin for c in shown),
         live=live,
         elapsed_s=elapsed,
-        total_s=total_s,
+        total_s=None if total_s is None else max(total_s, elapsed),
         channels=tuple(channel_view(engine, traces, call, row) for call, row in rows),
         latency_p50_ms=float(np.percentile(latencies, 50)),
         latency_p99_ms=float(np.percentile(latencies, 99)),

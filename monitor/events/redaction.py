@@ -15,6 +15,14 @@ from monitor.types import Event
 
 _NUMBER = re.compile(r"(?<![0-9A-Za-z])(?:\+|00)?[(]?\d(?:[ ().-]{0,2}\d){6,14}(?![0-9A-Za-z])")
 """7 to 15 digits (ITU-T E.164: at most 15), with what people put between them."""
+_ADDRESS = re.compile(
+    r"(?<![0-9A-Za-z.])((?:\d{1,3}\.){3}\d{1,3}(?![0-9A-Za-z]|\.\d)"
+    r"|[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(?![0-9A-Za-z]))",
+    re.IGNORECASE,
+)
+"""What looks like an IPv4 address, or is a UUID (RFC 9562) with its version and variant: one that is made of padded
+digits has neither.
+"""
 _KEPT_DIGITS = 2
 _PLAIN = frozenset(("model",))
 """Fields that are no names: twelve hexadecimal digits may all be decimal."""
@@ -24,14 +32,21 @@ def redact(text: str, key: bytes) -> str:
     """Each number as `tel-kfmdbc-x67`: the last two digits stay; equal numbers have equal names under one key.
 
     The key must be secret: there are so few numbers that anybody could try them all. A long run of digits that is no
-    telephone number is replaced too; an IP address is not.
+    telephone number is replaced too; an IP address or a UUID is not, whatever stands beside it.
     """
+    out, done = [], 0
+    for found in _ADDRESS.finditer(text):
+        if "-" in found[0] or _is_address(found[0]):
+            out += [_numbers_redacted(text[done : found.start()], key), found[0]]
+            done = found.end()
+    return "".join(out) + _numbers_redacted(text[done:], key)
+
+
+def _numbers_redacted(text: str, key: bytes) -> str:
     return _NUMBER.sub(lambda found: _pseudonym(found[0], key), text)
 
 
 def _pseudonym(number: str, key: bytes) -> str:
-    if number.count(".") == 3 and _is_address(number):
-        return number
     digits = re.sub(r"\D", "", number)
     digest = hmac.new(key, re.sub(r"^00", "", digits).encode(), hashlib.sha256).digest()
     # Letters, and an x before the digits, so that a pseudonym is never taken for a number itself.

@@ -7,6 +7,7 @@ from math import exp
 from typing import Any
 
 from monitor.report.history import AlertRecord, number
+from monitor.types import UNKNOWN_FAMILY
 
 
 def share(p: float) -> str:
@@ -33,6 +34,8 @@ def family(families: Mapping[str, Any] | object) -> str:
     if not isinstance(families, Mapping) or not families:
         return "-"
     name, p = max(families.items(), key=lambda item: number(item[1]))
+    if name == UNKNOWN_FAMILY:
+        return f"none of the kinds it knows ({share(number(p))})"
     return f"{name} ({share(number(p))} among the kinds it knows)"
 
 

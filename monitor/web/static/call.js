@@ -2,7 +2,7 @@
 
 import { badge, make, say, tint } from "./make.js";
 import { draw } from "./timeline.js";
-import { clock, family, hears, likelihood, meaning, percent, speech } from "./words.js";
+import { clock, family, hears, likelihood, meaning, percent, speech, UNKNOWN_FAMILY } from "./words.js";
 
 const LOOKS_BACK_S = 120;
 const QUIETEST_DB = -60;
@@ -71,10 +71,11 @@ export class CallPanel {
     if (card.shown === text) return;
     card.shown = text;
     if (!shown.length) {
-      card.families.replaceChildren(make("li", { class: "dim" }, "no speech yet"));
+      card.families.replaceChildren(make("li", { class: "dim" }, "no verdict yet"));
       return;
     }
     card.families.replaceChildren(...shown.map(([name, p]) => {
+      if (name === UNKNOWN_FAMILY) return make("li", { class: "dim" }, family(name), "", make("span", {}, percent(p)));
       const bar = make("div", { class: "meter" }, make("i"));
       bar.firstChild.style.transform = `scaleX(${p})`;
       return make("li", {}, make("span", {}, family(name)), bar, make("span", {}, percent(p)));

@@ -2,6 +2,7 @@
 
 export const STATES = ["alert", "suspicious", "unknown", "clear", "listening"];
 export const DASH = "–";
+export const UNKNOWN_FAMILY = "unknown";
 
 /** A probability in whole percent that never claims 0 or 100. */
 export function percent(p) {
@@ -31,7 +32,7 @@ export function speech(channel) {
 export const hears = (channel) => channel.fault || channel.reason;
 
 /** "gan-vocoder" as "GAN vocoder". */
-export const family = (name) => (name ? name.replace(/-/g, " ").replace(/^gan /, "GAN ").replace("end to end tts", "end-to-end TTS") : DASH);
+export const family = (name) => (name === UNKNOWN_FAMILY ? "none that it knows" : name ? name.replace(/-/g, " ").replace(/^gan /, "GAN ").replace("end to end tts", "end-to-end TTS") : DASH);
 
 /** "0.43 s lost", or "". */
 export const lost = (seconds) => (seconds > 0 ? `${seconds.toFixed(seconds < 10 ? 2 : 0)} s lost` : "");

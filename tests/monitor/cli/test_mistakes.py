@@ -93,4 +93,5 @@ def test_a_pipe_gets_a_line_for_each_change_of_state_and_no_more() -> None:
         event = Event("score", "call", "left", seq * 640, {"state": state, "reason": "speech", "p_fake": 0.5}, seq, "e")
         lines.item(Message("score.call.left", event, 0, False, b"{}"))
     lines.close()
+    assert ["p_fake" in line for line in out.getvalue().splitlines()] == [False, True, True], "no verdict, no number"
     assert [line.split(": ")[1].split()[0] for line in out.getvalue().splitlines()] == ["listening", "clear", "alert"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from dashboard_views import EVENTS, FAULT, NAN, alert_event, broken, channel, cl
 from rich.cells import cell_len
 from rich.console import Console
 
-from monitor.dashboard import export_svg, line, plain_line, render, summary_lines, widgets, words
+from monitor.dashboard import export_svg, line, palette, plain_line, render, summary_lines, widgets, words
+from monitor.dashboard.alert_list import alert_rows
 from monitor.dashboard.canvas import cells, clean, cut, fit, piece, squeezed, wrapped
 from monitor.types import Event, Reason, State
 from monitor.views import View
@@ -139,6 +141,22 @@ def test_an_updated_alert_keeps_one_row() -> None:
     closed = (*EVENTS, alert_event("closed", 28.0, 6))
     assert "00:28.0 alert closed" in text(view(events=closed))
     assert "no alert so far" in text(view(events=()))
+
+
+@pytest.mark.parametrize("state", [State.ALERT, State.CLEAR])
+def test_an_alert_that_closes_has_the_colour_of_the_state_that_is_left(state: State) -> None:
+    closed = alert_event("closed", 28.0, 6)
+    closed = replace(closed, data={**closed.data, "state": state.value})
+    rows = alert_rows([closed], 80, 1)
+    assert next(style for text, style, _ in rows[0] if "alert closed" in text) == palette.TONE[state]
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+def test_unknown_is_no_bar_among_the_families(size: tuple[int, int]) -> None:
+    families = (("unknown", 0.61), ("gan-vocoder", 0.15), ("diffusion-vocoder", 0.1))
+    rows = drawn(view(channel(families=families)), *size)
+    assert any("61%" in row and "none" in row for row in rows)
+    assert not any("unknown" in row for row in rows)
 
 
 def test_alerts_are_not_pushed_out_by_other_events() -> None:

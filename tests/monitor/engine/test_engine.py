@@ -364,3 +364,26 @@ def test_vitals_name_a_sink_that_fails() -> None:
         ear.sink.recover()
         assert ear.bus.drain(10.0)
     assert ear.sink.events[-1].type == "call.ended"
+
+
+def test_a_call_shows_its_own_events_where_its_name_is_redacted() -> None:
+    ear = Ear(ScriptedSource(chunks(turning_call(3, 4, 4))), publish={"redact_numbers": True})
+    calls, traces = list(ear.engine.calls), Traces(1)
+    calls[0].name = number = "+493012345678"
+    events = ear.listen()
+    assert all(number not in f"{e.call}{e.data}" for e in events)
+    opened = of(view(ear.engine, traces, "", None, calls).events, "alert.opened")
+    assert [(e.call, e.data["alert"]) for e in opened] == [(number, f"{number}/mono/1")]
+    assert {e.seq for e in opened} == {e.seq for e in of(events, "alert.opened")}
+
+
+def test_no_number_is_shown_where_there_is_no_verdict() -> None:
+    ear = Ear(ScriptedSource(chunks(np.concatenate([voice(3.0), SILENCE]))))
+    calls, traces = list(ear.engine.calls), Traces(1)
+    assert states(ear.listen()) == ["clear", "unknown"]
+    shown = view(ear.engine, traces, "", 1.0, calls)
+    channel = shown.channels[0]
+    assert channel.net_speech_s > channel.needed_speech_s
+    assert np.isnan([channel.p_fake, channel.llr]).all()
+    assert channel.families == ()
+    assert shown.total_s == shown.elapsed_s == 8.0, "a header's length is no end of what is heard beyond it"

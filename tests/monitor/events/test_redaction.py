@@ -24,6 +24,8 @@ PSEUDONYM = re.compile(r"tel-[a-z]{6}-x([0-9]{2})")
         "030.1234.5678",
         "555-0123-45",
         "1234567",
+        "1.212.255.1234",
+        "030.12.34.567",
         "+1 (555) 123-4567",
     ],
 )
@@ -39,6 +41,12 @@ def test_a_number_becomes_a_pseudonym_that_keeps_its_last_two_digits(number: str
     [
         "call-20261125T023050",
         "192.168.10.20:5004",
+        "192.168.10.20-5004",
+        "192.168.10.20:5004-10.0.0.2:5006",
+        "192.168.10.20 10.0.0.2 10.0.0.3",
+        "from 192.168.10.20. to (10.20.30.40)",
+        "[2001:db8::1234:5678]:5004",
+        "c0ffee00-1234-4567-8901-a23456789012",
         "mic-1",
         "2026-11-25T02:30:50Z",
         "ssrc 3f9a1c0b77aa",
@@ -49,6 +57,11 @@ def test_a_number_becomes_a_pseudonym_that_keeps_its_last_two_digits(number: str
 )
 def test_what_is_no_number_stays(text: str) -> None:
     assert redact(text, KEY) == text
+
+
+def test_a_number_beside_an_address_or_padded_to_a_uuid_is_replaced() -> None:
+    assert re.fullmatch(rf"10\.0\.0\.1 {PSEUDONYM.pattern}@10\.0\.0\.2", redact("10.0.0.1 +493012345678@10.0.0.2", KEY))
+    assert "493012345678" not in redact("00000000-0000-0000-0000-493012345678", KEY)
 
 
 def test_one_number_has_one_name_in_a_run_and_another_one_in_the_next() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -164,3 +166,18 @@ def test_bootstrap_repeats_itself_and_needs_both_classes() -> None:
     assert first == metrics.bootstrap(metrics.eer, scores, labels, rounds=50, seed=4)
     assert first != metrics.bootstrap(metrics.eer, scores, labels, rounds=50, seed=5)
     assert np.isnan(metrics.bootstrap(metrics.eer, scores, np.ones_like(labels))).all()
+
+
+@pytest.mark.parametrize("figure", [metrics.eer, metrics.auc, metrics.min_dcf])
+@pytest.mark.parametrize("way", [1.0, -1.0])
+def test_no_error_in_so_many_clips_does_not_prove_that_there_are_none(
+    figure: Callable[[Scores, Labels], float], way: float
+) -> None:
+    scores = way * np.concatenate([np.linspace(-2, -1, 60), np.linspace(1, 2, 60)])
+    labels = np.repeat([0, 1], 60)
+    value = figure(scores, labels)
+    low, high = metrics.bootstrap(figure, scores, labels, rounds=20)
+    assert low <= value <= high
+    assert high - low > 0.02
+    if figure is metrics.eer:
+        assert high - low == pytest.approx(3 / 60)
