@@ -170,11 +170,12 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     evidence = EvidenceSection() if given.memory_s is None else EvidenceSection(memory_s=given.memory_s)
     config = Config(model=ModelSection(weights=given.weights), evidence=evidence)
     given.cache.mkdir(parents=True, exist_ok=True)
-    bank = build_bank(choose(given.corpus, given.split), given.cache, 2, lambda *_: None)
-    caller = Caller(bank, given.channel)
+    clips = [c for c in choose(given.corpus, given.split) if not given.part or c.part in given.part]
+    bank = build_bank(clips, given.cache, 2, lambda *_: None)
+    caller = Caller(bank, given.channel, seconds=given.seconds)
     calls = [caller.call(i) for i in range(given.calls)]
     say(f"{len(calls)} calls, {sum(len(c.audio) for c in calls) / 16_000 / 3600:.2f} hours")
-    trace = play(config, stack(calls), say)
+    trace = play(config, stack([c.audio for c in calls]), say)
     say("deciding for every threshold")
     points = [
         point(trace, calls, at_threshold(config.alerts, t))[0] for t in THRESHOLDS if t <= config.evidence.max_llr
@@ -199,7 +200,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--corpus", type=Path, nargs="+", default=[corpus])
     parser.add_argument("--memory-s", type=float, help="evidence.memory_s (default: as shipped)")
     parser.add_argument("--split", default="dev")
+    parser.add_argument("--part", nargs="*", default=[], help="parts of the corpus (default: all)")
     parser.add_argument("--calls", type=int, default=240)
+    parser.add_argument("--seconds", type=float, help="length of every call, genuine or fake throughout")
     parser.add_argument("--channel", nargs="+", default=list(CHANNELS))
     parser.add_argument("--weights", default="default", help="weights file")
     parser.add_argument("--cache", type=Path, default=Path("data/cache"))

@@ -17,6 +17,7 @@ from training.corpora.clips import Clip
 GENUINE, FAKE, TURNS = "genuine", "fake", "turns fake"
 KINDS = (GENUINE, FAKE, TURNS)
 GENUINE_S, BEFORE_S, FAKE_S = 90.0, (15.0, 40.0), 40.0
+SHORT_KINDS = (GENUINE, FAKE)
 PAUSE_S = (0.2, 1.2)
 Ints = NDArray[np.int64]
 
@@ -38,10 +39,15 @@ class Call:
 
 
 class Caller:
-    """Makes calls from a bank: a fake is by one system, its clips by the same speaker as far as there are any."""
+    """Makes calls from a bank: a fake is by one system, its clips by the same speaker as far as there are any.
 
-    def __init__(self, bank: AudioBank, channels: Sequence[str], seed: int = 0) -> None:
+    seconds: length of every call, each genuine or fake throughout; None: longer calls, a third of which turn fake.
+    """
+
+    def __init__(self, bank: AudioBank, channels: Sequence[str], seed: int = 0, seconds: float | None = None) -> None:
         self.bank, self.channels, self.rng = bank, channels, np.random.default_rng(seed)
+        self.kinds = KINDS if seconds is None else SHORT_KINDS
+        self.genuine_s, self.fake_s = (GENUINE_S, FAKE_S) if seconds is None else (seconds, seconds)
         self.real = [i for i, c in enumerate(bank.clips) if c.label == 0]
         fakes = [i for i, c in enumerate(bank.clips) if c.label == 1]
         self.systems: dict[tuple[str, str], list[int]] = {}
@@ -50,15 +56,16 @@ class Caller:
 
     def call(self, number: int) -> Call:
         """Call `number` of a series: kinds and channels take turns, systems are drawn."""
-        kind, channel = KINDS[number % 3], self.channels[number // 3 % len(self.channels)]
+        kind = self.kinds[number % len(self.kinds)]
+        channel = self.channels[number // len(self.kinds) % len(self.channels)]
         members = list(self.systems.values())[int(self.rng.integers(len(self.systems)))]
         lead = self.bank.clips[int(self.rng.choice(self.real if kind == GENUINE else members))]
         spans: list[tuple[list[int], float]] = []
         if kind != FAKE:
-            seconds = GENUINE_S if kind == GENUINE else float(self.rng.uniform(*BEFORE_S))
+            seconds = self.genuine_s if kind == GENUINE else float(self.rng.uniform(*BEFORE_S))
             spans.append((self._near(self.real, lead), seconds))
         if kind != GENUINE:
-            spans.append((self._near(members, lead), FAKE_S))
+            spans.append((self._near(members, lead), self.fake_s))
         used: list[int] = []
         stretches = [self._stretch(order, seconds, used) for order, seconds in spans]
         onset = {GENUINE: None, FAKE: 0, TURNS: len(stretches[0])}[kind]
@@ -89,11 +96,11 @@ class Caller:
         return treat(audio, self.rng)
 
 
-def stack(calls: Sequence[Call]) -> Audio:
-    """(N, longest); what is missing at the end of a call is lost audio."""
-    rows = np.full((len(calls), max(len(c.audio) for c in calls)), np.nan, dtype=np.float32)
+def stack(calls: Sequence[Audio]) -> Audio:
+    """float32 (n,) of each call as (N, longest); what is missing at the end of a call is lost audio."""
+    rows = np.full((len(calls), max(map(len, calls))), np.nan, dtype=np.float32)
     for row, call in zip(rows, calls, strict=True):
-        row[: len(call.audio)] = call.audio
+        row[: len(call)] = call
     return rows
 
 

@@ -11,7 +11,7 @@ import soundfile
 from helpers import Says, make_weights
 from tiny_corpus import RATE, make_corpus, voice
 
-from benchmarks import calls, drift, real_speech, synthetic_calls
+from benchmarks import calls, drift, false_alarms, real_speech, synthetic_calls
 from benchmarks.synthetic_calls import FAKE, GENUINE, TURNS, Call, Caller, onsets, stack
 from benchmarks.trace import play
 from model.config import BLOCK
@@ -56,7 +56,7 @@ def test_calls_have_their_kind_and_turn_where_they_say(nine: list[Call]) -> None
             assert call.onset is not None
             assert 5 * RATE <= call.onset <= 11 * RATE
             assert treble[call.onset :].mean() > 10 * treble[: call.onset].mean()
-    rows = stack(nine)
+    rows = stack([c.audio for c in nine])
     assert rows.shape == (9, max(len(c.audio) for c in nine))
     assert np.isnan(rows).sum() == sum(rows.shape[1] - len(c.audio) for c in nine)
     assert onsets(nine)[1] == 0
@@ -68,7 +68,7 @@ def _config(folder: Path, says: Says) -> Config:
 
 def test_a_good_detector_finds_every_fake_without_a_false_alarm(nine: list[Call], tmp_path: Path) -> None:
     config = _config(tmp_path, "hiss")
-    trace = play(config, stack(nine), _quiet)
+    trace = play(config, stack([c.audio for c in nine]), _quiet)
     opened, _ = calls.alerts_at(trace, config.alerts)
     np.testing.assert_array_equal(opened, trace.opened)
     found, net = calls.point(trace, nine, config.alerts)
@@ -87,7 +87,7 @@ def test_a_detector_that_calls_everything_fake_raises_false_alarms_and_detects_n
     nine: list[Call], tmp_path: Path
 ) -> None:
     config = _config(tmp_path, "synthetic")
-    trace = play(config, stack(nine), _quiet)
+    trace = play(config, stack([c.audio for c in nine]), _quiet)
     found, net = calls.point(trace, nine, config.alerts)
     assert found.false_alarms == 6
     assert found.fakes == 3
@@ -141,3 +141,23 @@ def test_no_speech_at_all_is_one_clear_error(monkeypatch: pytest.MonkeyPatch, tm
     weights = make_weights(tmp_path / "w.safetensors", "genuine")
     with pytest.raises(SystemExit, match="there is no speech"):
         drift.main(["--weights", str(weights), "--corpus", str(tmp_path / "none")])
+
+
+def test_short_calls_are_genuine_or_fake_throughout(corpus: Path, tmp_path: Path) -> None:
+    bank = build_bank(choose([corpus], "dev"), tmp_path, 1, lambda *_: None)
+    caller = Caller(bank, ["clean"], seconds=4.0)
+    short = [caller.call(i) for i in range(4)]
+    assert [(c.kind, c.onset) for c in short] == [(GENUINE, None), (FAKE, 0)] * 2
+    assert all(4 * RATE <= len(c.audio) < 10 * RATE for c in short)
+
+
+@pytest.mark.parametrize("says", ["genuine", "synthetic"])
+def test_false_alarms_are_counted_by_source_and_channel(says: Says, corpus: Path, tmp_path: Path) -> None:
+    out, weights = tmp_path / "out.json", make_weights(tmp_path / "w.safetensors", says)
+    arguments = ["--corpus", str(corpus), "--channel", "clean", "g711-mu", "--call-s", "8", "--out", str(out)]
+    false_alarms.main([*arguments, "--weights", str(weights)])
+    found = json.loads(out.read_text())
+    assert set(found["by_channel"]) == {"clean", "g711-mu"}
+    assert found["all"]["calls"] == sum(row["calls"] for row in found["by_source"].values()) > 0
+    assert found["all"]["hours"] == pytest.approx(sum(row["hours"] for row in found["by_channel"].values()), abs=0.01)
+    assert (found["all"]["false_alarms"] > 0) == (says == "synthetic") == bool(found["voices"])
