@@ -165,7 +165,16 @@ def find_channel(name: str) -> Channel | None:
     return partial(lossy, before=before, share=int(match[2]) / 100.0) if match and before else None
 
 
-WEIGHTS = {"g711-mu": 3.0, "g711-a": 2.0, "opus-wide": 3.0, "amr": 2.0, "opus-narrow": 1.5, "g722": 1.5, "g723.1": 0.5}
+WEIGHTS = {
+    "g711-mu": 3.0,
+    "g711-a": 2.0,
+    "opus-wide": 3.0,
+    "amr": 3.5,
+    "gsm": 2.0,
+    "opus-narrow": 1.5,
+    "g722": 1.5,
+    "g723.1": 0.5,
+}
 """How often random_channel draws a codec or band limit, relative to those not named."""
 
 
