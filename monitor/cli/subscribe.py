@@ -116,6 +116,14 @@ def _connect(address: str, wanted: Wanted) -> Subscriber:
     )
 
 
+def _unknown_host(address: str) -> str:
+    """The name service may come up later, so that this is no error."""
+    from monitor.config.addresses import is_known
+
+    host = address.removeprefix("tcp://").rpartition(":")[0].strip("[]")
+    return "" if not address.startswith("tcp://") or is_known(host) else f": the host {host} is not known"
+
+
 def _follow(subscriber: Subscriber | Named, output: Output, wanted: Wanted) -> int:
     from monitor.delivery.resume import remember
     from monitor.events.wire import Message
@@ -130,7 +138,9 @@ def _follow(subscriber: Subscriber | Named, output: Output, wanted: Wanted) -> i
         if now >= waiting_at:
             waiting_at = float("inf")
             if not subscriber.heard:
-                print(f"waiting for {subscriber.address}", file=sys.stderr, flush=True)
+                print(
+                    f"waiting for {subscriber.address}{_unknown_host(subscriber.address)}", file=sys.stderr, flush=True
+                )
         due = min(until, waiting_at)
         item = subscriber.receive(None if due == float("inf") else due - now)
         if item is None:

@@ -33,13 +33,15 @@ class Output(Protocol):
 
 class TextLines:
     """Writes to a terminal, where the newest scores are one line rewritten in place, or to a pipe, where a score is
-    a line if its state is another one than before.
+    a line if it is a channel's first, or its state is another one than before and no other event says so.
     """
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
         self._in_place = out.isatty()
         self._status: dict[tuple[str, str], Message] = {}
+        self._said: dict[tuple[str, str], object] = {}
+        """The state of each channel that stands on the last line about it."""
         self._drawn_at = 0.0
         self._drawn = False
 
@@ -51,6 +53,8 @@ class TextLines:
             self._score(item)
         else:
             self._line(describe(item))
+            if "state" in item.event.data:
+                self._said[item.event.call, item.event.channel] = item.event.data["state"]
             if item.event.type == "call.ended":
                 self._forget(item.event.call)
 
@@ -64,7 +68,10 @@ class TextLines:
         who = (message.event.call, message.event.channel)
         before, self._status[who] = self._status.get(who), message
         if not self._in_place:
-            if before is None or before.event.data.get("state") != message.event.data.get("state"):
+            state = message.event.data.get("state")
+            settled = before is None or before.event.data.get("state") == state
+            if settled and self._said.get(who) != state:  # the event of a change comes right after the first such score
+                self._said[who] = state
                 self._line(describe(message))
         elif time.monotonic() - self._drawn_at >= STATUS_S / 2:
             self._draw()
@@ -88,6 +95,8 @@ class TextLines:
     def _forget(self, call: str) -> None:
         for who in [who for who in self._status if who[0] == call]:
             del self._status[who]
+        for who in [who for who in self._said if who[0] == call]:
+            del self._said[who]
 
 
 def describe(message: Message) -> str:

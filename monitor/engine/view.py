@@ -80,7 +80,7 @@ def view(
         alert_p=alert_p,
         finished=engine.finished,
         alerts=engine.reporter.alerts_opened,
-        speed=elapsed / run_s if run_s >= MEASURED_S and not live else float("nan"),
+        speed=elapsed / run_s if run_s >= MEASURED_S and shown and not live else float("nan"),
     )
 
 

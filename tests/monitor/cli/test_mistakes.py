@@ -70,6 +70,11 @@ def test_a_host_that_is_not_known(run: Run) -> None:
     assert_one_error(ran, "the host nosuch.invalid is not known", "check the name")
 
 
+def test_a_publisher_whose_host_is_not_known_is_waited_for_with_the_reason(run: Run) -> None:
+    ran = run("subscribe", "tcp://nosuch.invalid:5556", "--timeout", "0.8")
+    assert "waiting for tcp://nosuch.invalid:5556: the host nosuch.invalid is not known" in ran.err
+
+
 @pytest.mark.parametrize("after_s", [0.4, 1.2])
 def test_ctrl_c_while_it_starts_prints_no_traceback(after_s: float, tmp_path: Path) -> None:
     write_wav(tmp_path / "call.wav", voice(60.0))
@@ -85,13 +90,23 @@ def test_ctrl_c_while_it_starts_prints_no_traceback(after_s: float, tmp_path: Pa
     assert process.returncode in (130, -signal.SIGINT)
 
 
-def test_a_pipe_gets_a_line_for_each_change_of_state_and_no_more() -> None:
+@pytest.mark.parametrize("with_changes", [False, True])
+def test_a_pipe_gets_a_line_for_each_change_of_state_and_no_more(with_changes: bool) -> None:
     out = io.StringIO()
     lines = TextLines(out)
-    states = ["listening"] * 50 + ["clear"] * 50 + ["alert"] * 50
-    for seq, state in enumerate(states, 1):
-        event = Event("score", "call", "left", seq * 640, {"state": state, "reason": "speech", "p_fake": 0.5}, seq, "e")
-        lines.item(Message("score.call.left", event, 0, False, b"{}"))
+    before = "listening"
+    for seq, state in enumerate(["listening"] * 50 + ["clear"] * 50 + ["alert"] * 50, 1):
+        lines.item(message("score", {"state": state, "reason": "speech", "p_fake": 0.5}, seq))
+        if with_changes and state != before:
+            lines.item(message("state.changed", {"state": state, "from": before, "why": "so", "p_fake": 0.5}, seq))
+        before = state
     lines.close()
-    assert ["p_fake" in line for line in out.getvalue().splitlines()] == [False, True, True], "no verdict, no number"
-    assert [line.split(": ")[1].split()[0] for line in out.getvalue().splitlines()] == ["listening", "clear", "alert"]
+    said = out.getvalue().splitlines()
+    assert len(said) == 3
+    assert ["p_fake" in line for line in said] == [False, True, True], "no verdict, no number"
+    for line, state in zip(said, ("listening", "clear", "alert"), strict=True):
+        assert state in line
+
+
+def message(kind: str, data: dict[str, object], seq: int) -> Message:
+    return Message(f"{kind}.call.left", Event(kind, "call", "left", seq * 640, data, seq, "e"), 0, False, b"{}")
