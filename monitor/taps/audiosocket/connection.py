@@ -17,7 +17,8 @@ import numpy as np
 from model.resample import StreamResampler
 from monitor.audio import Audio
 from monitor.captures.network import Endpoint
-from monitor.taps.audiosocket.frames import DTMF, ERROR, ERRORS, HANGUP, RATES, UUID, Frame, FrameParser
+from monitor.taps.audiosocket.frames import DTMF, ERROR, ERRORS, HANGUP, PLAIN, RATES, UUID, Frame, FrameParser
+from monitor.taps.audiosocket.pace import G711, PaceMeter
 from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallResumed, CallStarted, Happening
 from monitor.types import SAMPLE_RATE
 
@@ -56,6 +57,8 @@ class Conversation:
         self._slow_since: float | None = None
         self._credit_s = CREDIT_S
         self._kind, self._resampler = 0, StreamResampler(SAMPLE_RATE, 1)
+        self._rates = dict(RATES)
+        self._meter: PaceMeter | None = PaceMeter(sorted(RATES.values()))
         self._clock = self._unknown = self._changes = 0
         self._paused = False
 
@@ -71,6 +74,7 @@ class Conversation:
         """Do what is due by the clock; called a few times a second."""
         if self.over:
             return
+        yield from self._measured(now)
         if not self.call and now - self._begun > self._rules.hello_s:
             yield from self._fail(f"no UUID within {self._rules.hello_s:g} s")
         elif self._parser.held and now - self._moved > self._rules.idle_s:
@@ -94,6 +98,8 @@ class Conversation:
 
     def wait_s(self, now: float) -> float:
         """Return how many seconds to wait before reading on."""
+        if self._meter is not None and self._meter.frames:
+            return 0.0  # or the wait would be what is measured; the meter has a limit of its own
         self._earn(now)
         return max(0.0, -self._credit_s / CREDIT_RATE)
 
@@ -108,7 +114,12 @@ class Conversation:
             yield from self._hello(frame.payload, now)
         elif not self.call:
             yield from self._fail("no UUID first")
+        elif frame.kind == PLAIN and self._meter is not None:
+            self._newest = now
+            self._meter.add(frame.payload, now)
+            yield from self._measured(now)
         elif frame.kind in RATES:
+            yield from self._measured(now, last=True)
             yield from self._audio(frame, now)
         elif frame.kind == ERROR:
             code = frame.payload[0] if frame.payload else 0
@@ -135,7 +146,23 @@ class Conversation:
             return
         self.call, self._begun, self._newest = started.call, now, now
 
+    def _measured(self, now: float, *, last: bool = False) -> Iterator[Happening]:
+        """Hear the frames of PLAIN that were held, once their pace says their rate."""
+        meter = self._meter
+        if meter is None or (rate := meter.guess() if last else meter.rate(now)) is None:
+            return
+        self._meter = None
+        if rate == G711:
+            yield from self._fail("one byte a sample under the type 0x10: dial with /c(slin) or /c(slin16)")
+            return
+        if rate != RATES[PLAIN]:
+            self._rates[PLAIN] = rate
+            self._counts[f"{rate} Hz by its pace, under the type of 8 kHz"] += 1
+        for at, payload in meter.frames:
+            yield from self._audio(Frame(PLAIN, payload), at)
+
     def _audio(self, frame: Frame, now: float) -> Iterator[Happening]:
+        """now: when it came."""
         size, odd = divmod(len(frame.payload), 2)
         samples = np.frombuffer(frame.payload, "<i2", size).astype(np.float32) / np.float32(32768)
         if odd:
@@ -151,13 +178,13 @@ class Conversation:
                 return
             pieces.append(self._rate(frame.kind))
         pieces.append(self._resampler.push(samples[None])[0])
-        yield from self._spend(size / RATES[frame.kind], now)
+        yield from self._spend(size / self._rates[frame.kind], now)
         yield from self._heard(np.concatenate(pieces), now)
 
     def _rate(self, kind: int) -> Audio:
         """Go on at another rate. Returns what the resampler of the one before still held."""
         held: Audio = self._resampler.push(np.zeros((1, 0), np.float32), last=True)[0]
-        self._kind, self._resampler = kind, StreamResampler(RATES[kind], 1)
+        self._kind, self._resampler = kind, StreamResampler(self._rates[kind], 1)
         return held
 
     def _spend(self, audio_s: float, now: float) -> Iterator[Happening]:
@@ -194,6 +221,8 @@ class Conversation:
         yield from self._end(why)
 
     def _end(self, why: str) -> Iterator[Happening]:
+        if not self.over and self.call:
+            yield from self._measured(self._newest, last=True)
         if self.over:
             return
         self.over = why

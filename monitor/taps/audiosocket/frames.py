@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 HEADER = struct.Struct("!BH")
 HANGUP, UUID, DTMF, ERROR = 0x00, 0x01, 0x03, 0xFF
+PLAIN = 0x10
 RATES: Mapping[int, int] = {
-    0x10: 8000,
+    PLAIN: 8000,
     0x11: 12_000,
     0x12: 16_000,
     0x13: 24_000,

@@ -89,6 +89,58 @@ def test_a_call_is_heard_from_its_uuid_to_its_hangup_at_every_rate(kind: int) ->
         assert np.corrcoef(heard[:n], spoken[:n])[0, 1] > 0.99
 
 
+def as_8_khz(rate: int, frame_s: float = 0.02, spoken: Audio | None = None) -> list[bytes]:
+    """Frames of audio of any rate, all under the type of 8 kHz."""
+    spoken = voice(3.0) if spoken is None else spoken
+    coded, size = integers(resample_all(spoken, SAMPLE_RATE, rate)).astype("<i2"), round(rate * frame_s)
+    return [pack(0x10, coded[at : at + size].tobytes()) for at in range(0, len(coded) - size + 1, size)]
+
+
+@pytest.mark.parametrize(("rate", "frame_s"), [(16_000, 0.02), (16_000, 0.01), (24_000, 0.02), (48_000, 0.02)])
+@pytest.mark.parametrize("jitter_s", [0.0, 0.06])
+def test_the_rate_of_an_older_asterisk_is_known_by_its_pace(rate: int, frame_s: float, jitter_s: float) -> None:
+    spoken, late = voice(3.0), np.random.default_rng(1).uniform(0.0, jitter_s, 301)
+    peer, at = Peer().says(HELLO), 0.0
+    for i, frame in enumerate(as_8_khz(rate, frame_s, spoken)):
+        at = max(at, i * frame_s + late[i])
+        peer.says(frame, at)
+        assert peer.conversation.wait_s(at) == 0.0
+    peer.says(pack(HANGUP), at)
+    heard = peer.audio()
+    assert len(heard) == pytest.approx(len(spoken), abs=400)
+    n = min(len(heard), len(spoken))
+    assert np.corrcoef(heard[:n], spoken[:n])[0, 1] > 0.99
+    assert peer.counts == {f"{rate} Hz by its pace, under the type of 8 kHz": 1}
+
+
+@pytest.mark.parametrize("frame_s", [0.01, 0.02, 0.04, 0.1])
+@pytest.mark.parametrize("stall_s", [0.0, 0.3])
+def test_8_khz_is_8_khz_in_frames_of_any_length_and_after_a_stall(frame_s: float, stall_s: float) -> None:
+    peer = Peer().says(HELLO)
+    for i, frame in enumerate(as_8_khz(8000, frame_s)):
+        peer.says(frame, max(i * frame_s, stall_s))
+    peer.says(pack(HANGUP), 3.0)
+    assert len(peer.audio()) == pytest.approx(3 * SAMPLE_RATE, abs=400)
+    assert not peer.counts
+
+
+def test_the_pace_is_measured_where_a_pause_came_first_and_what_is_held_keeps_its_place() -> None:
+    peer = Peer().says(HELLO).waits(2.5)
+    for i, frame in enumerate(as_8_khz(16_000)):
+        peer.says(frame, 5.0 + 0.02 * i)
+    peer.says(pack(HANGUP), 8.0)
+    assert len(peer.audio()) == pytest.approx(8 * SAMPLE_RATE, abs=800)
+    assert next(h for h in peer.said if isinstance(h, CallAudio)).start == pytest.approx(5 * SAMPLE_RATE, abs=400)
+
+
+def test_one_byte_a_sample_is_not_scored_as_two() -> None:
+    peer = Peer().says(HELLO)
+    for i in range(100):
+        peer.says(pack(0x10, bytes(160)), 0.02 * i)
+    assert peer.ended == ["one byte a sample under the type 0x10: dial with /c(slin) or /c(slin16)"]
+    assert not any(isinstance(h, CallAudio) for h in peer.said)
+
+
 @given(st.lists(st.binary(max_size=400), max_size=20), st.booleans())
 def test_any_bytes_are_a_call_or_a_reason(pieces: list[bytes], greets: bool) -> None:
     peer = Peer()
@@ -136,7 +188,7 @@ def test_what_a_peer_must_not_do_ends_its_call_and_is_counted(data: bytes, why: 
 
 
 def test_an_odd_frame_is_lost_audio_and_key_presses_are_none() -> None:
-    peer = Peer().says(HELLO + pack(0x10, bytes(321)) + pack(DTMF, b"5"))
+    peer = Peer().says(HELLO + pack(0x10, bytes(321)) + pack(DTMF, b"5")).waits(2.1)
     (heard,) = [h for h in peer.said if isinstance(h, CallAudio)]
     assert np.isnan(heard.samples).all()
     assert peer.counts == {"a frame of an odd length": 1}
