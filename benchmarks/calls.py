@@ -25,7 +25,7 @@ from benchmarks.trace import Trace, fault, play, say
 from model.config import BLOCK, BLOCK_S
 from model.weights_file import weights_hash, weights_path
 from monitor.config.schema import AlertSection, Config, EvidenceSection, ModelSection
-from monitor.engine.decision import Heard, decide, undecided
+from monitor.engine.decision import DecisionInput, decide, init_decision
 from monitor.engine.operating_point import at_threshold
 from monitor.errors import MonitorError
 from training.channels.channels import CLEAN
@@ -58,11 +58,11 @@ class Point:
 
 def alerts_at(trace: Trace, config: AlertSection) -> tuple[Flags, Flags]:
     """Opened and open (B, N) for other thresholds, decided again from the recorded evidence."""
-    decision, opened, is_open = undecided(trace.llr.shape[1]), [], []
+    decision, opened, is_open = init_decision(trace.llr.shape[1]), [], []
     usable = np.ones(trace.llr.shape[1], dtype=np.bool_)
     for b in range(len(trace.llr)):
         end = np.full(len(usable), (b + 1) * BLOCK)
-        heard = Heard(trace.llr[b], trace.speech[b], trace.enough[b], end, usable, trace.whole[b])
+        heard = DecisionInput(trace.llr[b], trace.speech[b], trace.enough[b], end, usable, trace.whole[b])
         decision, changes = decide(config, decision, heard)
         opened.append(changes.opened)
         is_open.append(decision.open)

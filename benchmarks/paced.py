@@ -17,7 +17,7 @@ from benchmarks.common import configuration, voice
 from model.config import SAMPLE_RATE
 from monitor.audio import Audio, Chunk
 from monitor.config.schema import DashboardSection, JournalSection, ZeromqSection
-from monitor.session.watch import Watched, watch
+from monitor.session.watch import CallSources, watch
 
 CHUNK = SAMPLE_RATE // 100
 LOOP_S = 20.0
@@ -57,7 +57,7 @@ def main() -> int:
         dashboard=DashboardSection.model_validate({"mode": screen}),
         journal=JournalSection(path=journal),
     )
-    return watch([Watched("bench", [Paced(voice(LOOP_S), float(seconds), Path(begun_file))])], config)
+    return watch([CallSources("bench", [Paced(voice(LOOP_S), float(seconds), Path(begun_file))])], config)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ from benchmarks.common import (
 from model.config import BLOCK, BLOCK_S
 from monitor.audio import Audio, Blocks
 from monitor.config.schema import Config
-from monitor.delivery.publisher_sockets import Places
+from monitor.delivery.publisher_sockets import PublisherAddresses
 from monitor.engine.loop import Engine
 from monitor.engine.pool import Pool
 from monitor.engine.ring import RingBank
@@ -98,7 +98,7 @@ def published(config: Config, audio: Audio, rate: float) -> Run:
 
     def run(seconds: float) -> float:
         length = max(1.0, seconds * rate / streams)
-        sink = ZeromqSink(Places("tcp://127.0.0.1:*"), "benchmark")
+        sink = ZeromqSink(PublisherAddresses("tcp://127.0.0.1:*"), "benchmark")
         pool = Pool(scorer_of(config, streams), config, Traces(streams))
         with Bus([sink], config.publish.queue_events, "benchmark") as bus:
             engine = Engine(pool, RingBank(streams, config.input.ring_s), bus, config)

@@ -36,9 +36,9 @@ from monitor.errors import BadInputError
 from monitor.events import wire
 from monitor.rtp.codecs import open_decoder
 from monitor.rtp.encode import encode
-from monitor.rtp.payload import Format
+from monitor.rtp.payload import PayloadFormat
 from monitor.session.demo import make_call, read_mono
-from monitor.simulate.peer import Call, RefusedCallError, Tally
+from monitor.simulate.peer import RefusedCallError, SimulatedCall, SimulationCounts
 from monitor.simulate.plan import Impairments
 from monitor.simulate.play import parse_options
 from monitor.simulate.registry import PEERS, make_peer
@@ -53,7 +53,7 @@ INTERVAL_MS = 500
 AUDIOHOOK = ("benchmark", "YSBiZW5jaG1hcmsncyBzZWNyZXQga2V5LCBub3QgYSBzZWNyZXQ=")
 
 
-PCMU, LINEAR, WIDE = Format("PCMU", 8000), Format("L16", 8000), Format("L16", 16_000)
+PCMU, LINEAR, WIDE = PayloadFormat("PCMU", 8000), PayloadFormat("L16", 8000), PayloadFormat("L16", 16_000)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Arrangement:
     parties: the most that one connection carries.
     """
 
-    codec: Format = PCMU
+    codec: PayloadFormat = PCMU
     options: tuple[str, ...] = ()
     serve: tuple[str, ...] = ()
     parties: int = 2
@@ -121,14 +121,14 @@ class Ears:
         self._thread.join(5.0)
 
 
-def through(form: Format, audio: Audio) -> Audio:
+def through(form: PayloadFormat, audio: Audio) -> Audio:
     """Code and decode audio float32 (n,) at 16 kHz; returns it at the rate of the codec."""
     decoder = open_decoder(form)
     at_rate = resample_all(audio, SAMPLE_RATE, form.sample_rate)
     return np.concatenate([decoder.decode(payload) for payload in encode(form, at_rate, 20.0)])
 
 
-def replayed(form: Format, audio: Audio, weights: Sequence[str], folder: Path) -> dict[int, tuple[float, float]]:
+def replayed(form: PayloadFormat, audio: Audio, weights: Sequence[str], folder: Path) -> dict[int, tuple[float, float]]:
     """Scores of the file: {index after the newest sample: (p_fake, llr)}."""
     path = folder / f"{form.encoding}-{form.sample_rate}.wav"
     soundfile.write(path, through(form, audio), form.sample_rate, subtype="FLOAT")
@@ -152,9 +152,9 @@ async def play(tap: str, audio: Sequence[Audio], places: Mapping[str, str], ears
     found: list[Played] = []
     options = parse_options(ARRANGEMENTS.get(tap, Arrangement()).options)
 
-    async def one(played: Played, call: Call) -> None:
+    async def one(played: Played, call: SimulatedCall) -> None:
         try:
-            await peer.play(call, Tally())
+            await peer.play(call, SimulationCounts())
         except (RefusedCallError, BadInputError, OSError) as error:
             played.fault = str(error)
 
@@ -164,7 +164,7 @@ async def play(tap: str, audio: Sequence[Audio], places: Mapping[str, str], ears
             before = {event.call for event in ears.of("call.started")}
             played = Played(tap, network, parties)
             to = target(tap, peer.to, places, parties)
-            call = Call(len(found), spoken, to, impairments, options)
+            call = SimulatedCall(len(found), spoken, to, impairments, options)
             tasks.append(asyncio.create_task(one(played, call)))
             await asyncio.sleep(SETTLE_S)
             played.calls = {event.call for event in ears.of("call.started")} - before

@@ -10,7 +10,7 @@ from typing import Any
 
 from monitor.events import wire
 from monitor.journal import chain, files
-from monitor.journal.verify import Verifier
+from monitor.journal.verify import JournalVerifier
 
 Key = tuple[str, int]
 TAIL_BYTES = 1 << 16
@@ -36,7 +36,7 @@ def kept(raw: bytes) -> Kept:
 
 def journal(path: Path) -> tuple[list[Kept], str]:
     """Its events, and what is wrong with it, or ""."""
-    verifier = Verifier()
+    verifier = JournalVerifier()
     found: list[Kept] = []
     for file in files.all_files(path):
         lines = file.read_bytes().splitlines(keepends=True)

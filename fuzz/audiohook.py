@@ -9,8 +9,8 @@ from fuzz.harness import Harness
 from fuzz.streams import plain, talk
 from monitor.taps.audiohook.fields import FieldError, parse_dictionary, serialize
 from monitor.taps.audiohook.messages import NOBODY
-from monitor.taps.audiohook.session import Session
-from monitor.taps.audiohook.signature import COVERED, SignatureError, Signed, Verifier, signed_headers
+from monitor.taps.audiohook.session import AudiohookSession
+from monitor.taps.audiohook.signature import COVERED, SignatureError, SignatureVerifier, SignedSender, signed_headers
 
 SECRET = b"0123456789abcdef"
 SESSION, ORGANIZATION, CONVERSATION = (f"{n}2345678-9abc-4def-8123-456789abcdef" for n in (1, 2, 3))
@@ -24,7 +24,7 @@ def _signature(data: bytes) -> None:
     one, _, other = data.decode("latin-1").partition("\n")
     headers = IDENTITY | {"signature-input": one, "signature": other}
     try:
-        Verifier({"k": SECRET}).verify("/audiohook", headers, NOW + 1.0)
+        SignatureVerifier({"k": SECRET}).verify("/audiohook", headers, NOW + 1.0)
     except SignatureError:
         pass
     else:
@@ -58,7 +58,7 @@ class _Writer:
 
 
 def _session(data: bytes) -> None:
-    talk(Session(Signed(ORGANIZATION, SESSION, "c")), data, _Writer())
+    talk(AudiohookSession(SignedSender(ORGANIZATION, SESSION, "c")), data, _Writer())
 
 
 OPEN: Mapping[str, object] = {

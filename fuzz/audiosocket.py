@@ -10,9 +10,9 @@ import numpy as np
 
 from fuzz.harness import Harness
 from fuzz.streams import deliver
-from monitor.taps.audiosocket.connection import Conversation, Rules
+from monitor.taps.audiosocket.connection import AudioSocketCall, AudioSocketRules
 from monitor.taps.audiosocket.frames import DTMF, ERROR, HANGUP, HEADER, RATES, UUID, pack
-from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted, Happening
+from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted, TapEvent
 
 HELLO = pack(UUID, uuid.UUID(int=7).bytes)
 SPEECH = pack(0x10, np.arange(160, dtype="<i2").tobytes())
@@ -30,23 +30,23 @@ def _conversation(data: bytes) -> None:
         begun += 1
         return ""
 
-    def take(happening: Happening) -> None:
+    def take(tap_event: TapEvent) -> None:
         nonlocal ended, heard
-        deliver(happening)
-        ended += isinstance(happening, CallEnded)
-        heard += len(happening.samples) if isinstance(happening, CallAudio) else 0
+        deliver(tap_event)
+        ended += isinstance(tap_event, CallEnded)
+        heard += len(tap_event.samples) if isinstance(tap_event, CallAudio) else 0
 
-    rules = Rules(accept, allow=frozenset(), hello_s=5.0, idle_s=10.0)
-    conversation = Conversation(("192.0.2.1", 9), rules, Counter(), 0.0)
+    rules = AudioSocketRules(accept, allow=frozenset(), hello_s=5.0, idle_s=10.0)
+    conversation = AudioSocketCall(("192.0.2.1", 9), rules, Counter(), 0.0)
     at = 0
     while at < len(data) and not conversation.over:
         size, now = 1 + (data[at] & 0x7F), now + (1.0 if data[at] & 0x80 else 0.01)
-        for happening in [*conversation.feed(data[at + 1 : at + 1 + size], now), *conversation.tick(now)]:
-            take(happening)
+        for tap_event in [*conversation.feed(data[at + 1 : at + 1 + size], now), *conversation.tick(now)]:
+            take(tap_event)
         assert conversation.wait_s(now) >= 0.0
         at += 1 + size
-    for happening in conversation.gone("over"):
-        take(happening)
+    for tap_event in conversation.gone("over"):
+        take(tap_event)
     assert begun == ended <= 1
     assert heard <= MOST_SAMPLES
 

@@ -16,8 +16,8 @@ from monitor.captures.calls import find_calls
 from monitor.captures.explain import nothing_found, unscored
 from monitor.captures.frames import Frames
 from monitor.captures.leg_audio import LegAudio
-from monitor.captures.network import Segment, endpoints
-from monitor.captures.records import Record, is_capture
+from monitor.captures.network import TcpSegment, endpoints
+from monitor.captures.records import CapturedPacket, is_capture
 from monitor.captures.scan import scan
 from monitor.captures.sip import parse_sip
 from monitor.captures.sip_streams import SipStreams
@@ -77,7 +77,9 @@ def _tcp(data: bytes) -> None:
     streams, counts, at = SipStreams(Counter()), 0, 0
     while at + 4 <= len(data):
         end = at + 4 + data[at + 3]
-        segment = Segment(0.0, b"abcdefghijkl", int.from_bytes(data[at : at + 2]), data[at + 2] & 2, data[at + 4 : end])
+        segment = TcpSegment(
+            0.0, b"abcdefghijkl", int.from_bytes(data[at : at + 2]), data[at + 2] & 2, data[at + 4 : end]
+        )
         for message in streams.take(segment):
             counts += 1
             parse_sip(message)
@@ -106,7 +108,7 @@ def _frames(data: bytes) -> None:
     """A link type, and a frame; the same again, so that fragments meet."""
     frames = Frames(Counter())
     for at in (0.0, 1.0):
-        found = frames.read(Record(at, int.from_bytes(data[:2]), data[2:]))
+        found = frames.read(CapturedPacket(at, int.from_bytes(data[:2]), data[2:]))
         if found is not None:
             assert found.at == at
             assert found.missing >= 0

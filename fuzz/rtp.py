@@ -12,7 +12,7 @@ from fuzz.harness import Harness
 from monitor.rtp.codecs import DECODERS, open_decoder
 from monitor.rtp.jitter import MOST_HELD, JitterState, accept, expire, flush
 from monitor.rtp.packet import MalformedPacketError, RtpPacket, goodbyes, is_rtcp, parse_rtp
-from monitor.rtp.payload import STATIC, USUAL, Format, PayloadError, duration_s
+from monitor.rtp.payload import STATIC, USUAL, PayloadError, PayloadFormat, duration_s
 from monitor.rtp.stream import LONGEST_PAUSE_S, RtpStream
 from monitor.types import SAMPLE_RATE
 
@@ -23,7 +23,7 @@ BYE = struct.pack("!BBHI", 0x80, 201, 1, 9) + struct.pack("!BBHI", 0x81, 203, 1,
 STEP = struct.Struct("!hBiB")
 """One packet of a sequence: steps to its number, 10 ms steps to its arrival, to its timestamp, its type and size."""
 GIVE_UP_S = 0.1
-FORMATS = {**STATIC, **USUAL, 96: Format("L16", 16_000)}
+FORMATS = {**STATIC, **USUAL, 96: PayloadFormat("L16", 16_000)}
 MOST_PACKETS = 60
 
 
@@ -94,7 +94,7 @@ RESTART = SEQUENCE + STEP.pack(9000, 2, -160, 0) + STEP.pack(1, 200, 160, 13) + 
 
 RATES = {"OPUS": 48_000, "AMR-WB": 16_000}
 CODECS = tuple(
-    Format(name, RATES.get(name, 8000), fmtp=fmtp)
+    PayloadFormat(name, RATES.get(name, 8000), fmtp=fmtp)
     for name in DECODERS
     for fmtp in (("", "octet-align=1") if name.startswith("AMR") else ("",))
 )

@@ -15,11 +15,11 @@ import numpy as np
 
 from fuzz.harness import Harness
 from monitor.config.taps import TapsSection, WebsocketSection
-from monitor.taps.tap_events import CallAudio, CallStarted, Happening
+from monitor.taps.tap_events import CallAudio, CallStarted, TapEvent
 from monitor.taps.websocket.dialects import DIALECTS
-from monitor.taps.websocket.handler import Close, Handler, RefusedRequestError, Request, Send
+from monitor.taps.websocket.handler import Close, Handler, RefusedRequestError, Send, UpgradeRequest
 from monitor.taps.websocket.pbx import open_asterisk, open_freeswitch, open_vonage
-from monitor.taps.websocket.peer import Peer
+from monitor.taps.websocket.peer import WebsocketPeer
 from monitor.taps.websocket.registry import Make
 from monitor.taps.websocket.twilio_media_streams import open_stream
 
@@ -29,21 +29,21 @@ IDLE_S = 10.0
 FURTHEST = 1 << 53
 
 
-def deliver(happening: Happening) -> None:
+def deliver(tap_event: TapEvent) -> None:
     """Check that an event of a handler can be scored and written down."""
-    if isinstance(happening, CallStarted):
-        assert happening.parties
-        json.dumps([happening.call, *happening.parties, *happening.details.items()], ensure_ascii=False).encode()
-    elif isinstance(happening, CallAudio):
-        assert happening.samples.dtype == np.float32
-        assert happening.samples.ndim == 1
-        assert abs(happening.start) < FURTHEST
+    if isinstance(tap_event, CallStarted):
+        assert tap_event.parties
+        json.dumps([tap_event.call, *tap_event.parties, *tap_event.details.items()], ensure_ascii=False).encode()
+    elif isinstance(tap_event, CallAudio):
+        assert tap_event.samples.dtype == np.float32
+        assert tap_event.samples.ndim == 1
+        assert abs(tap_event.start) < FURTHEST
 
 
 def talk(handler: Handler, data: bytes, spell: Callable[[bytes], str]) -> None:
     """Give a handler some lines, until it ends the connection. spell: the text of a t line."""
     now = 0.0
-    peer = Peer(handler, LIMITS, deliver, IDLE_S, Counter(), now)
+    peer = WebsocketPeer(handler, LIMITS, deliver, IDLE_S, Counter(), now)
     for line in data.split(b"\n")[:MOST_LINES]:
         kind, rest = line[:1], line[1:]
         now += 0.1 * len(rest) if kind == b"w" else 0.02
@@ -66,7 +66,7 @@ def plain(line: bytes) -> str:
 def _open(makers: Mapping[str, Make], data: bytes) -> None:
     """The first line is the target of the request."""
     first, _, rest = data.partition(b"\n")
-    request = Request(first.decode("latin-1"), id="abc")
+    request = UpgradeRequest(first.decode("latin-1"), id="abc")
     make = makers.get(request.path[0]) if request.path else None
     if make is None:
         return

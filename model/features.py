@@ -21,7 +21,7 @@ TAIL = WINDOW - HOP
 
 
 @dataclass(frozen=True)
-class Layout:
+class FeatureLayout:
     """size: values a frame. ordered: neighbours are neighbours in frequency, so that a convolution makes sense."""
 
     size: int
@@ -67,8 +67,8 @@ class Features(nn.Module):
         self.register_buffer("std", torch.ones(self.size))
 
     @property
-    def layout(self) -> tuple[Layout, ...]:
-        return (Layout(self.size, self.ordered),)
+    def layout(self) -> tuple[FeatureLayout, ...]:
+        return (FeatureLayout(self.size, self.ordered),)
 
     def bank(self, x: Tensor, moved: int = 0) -> Tensor:
         """Sums (N, T, bands) of x (N, T, BINS - moved) under the filters; the first value is of the bin `moved`."""
@@ -199,7 +199,7 @@ class JoinedFeatures(nn.Module):
         return [part for part in self.parts if isinstance(part, Features)]
 
     @property
-    def layout(self) -> tuple[Layout, ...]:
+    def layout(self) -> tuple[FeatureLayout, ...]:
         return tuple(layout for part in self._parts() for layout in part.layout)
 
     def raw(self, spectrum: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from model.config import FRAMES_PER_BLOCK, NetworkConfig
-from model.features import Layout
+from model.features import FeatureLayout
 
 NetState = dict[str, Tensor]
 
@@ -184,7 +184,7 @@ class JoinedFrontend(nn.Module):
 
     def __init__(
         self,
-        layout: Sequence[Layout],
+        layout: Sequence[FeatureLayout],
         config: NetworkConfig,
         alone: type[ConvFrontend] | type[FactoredFrontend] | type[PairFrontend],
     ) -> None:

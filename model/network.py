@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from model.branches import BranchedFrontend, BranchedRecurrent
 from model.config import NetworkConfig
-from model.features import Layout
+from model.features import FeatureLayout
 from model.frontends import ConvFrontend, FactoredFrontend, JoinedFrontend, NetState, PairFrontend
 
 FEW_BLOCKS = 4
@@ -26,7 +26,7 @@ Frontend = ConvFrontend | FactoredFrontend | PairFrontend | JoinedFrontend | Bra
 
 
 @dataclass(frozen=True)
-class Output:
+class NetworkOutput:
     """Of T blocks: spoof (N, T) logit, > 0 = synthetic; family (N, T, K) logits; speech (N, T) logit.
 
     active (N, T) bool: the blocks that are speech, the only ones whose spoof and family mean anything.
@@ -116,7 +116,7 @@ def _gathered(x: Tensor, active: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return active.sum(1), order, torch.take_along_dim(x, order[..., None], dim=1)
 
 
-class NoMemory(nn.Module):
+class NoRecurrence(nn.Module):
     """Takes the place of the LSTM in a network that has only its convolutions' memory."""
 
     def __init__(self, size: int, config: NetworkConfig) -> None:  # noqa: ARG002
@@ -166,7 +166,7 @@ class Network(nn.Module):
     def __init__(
         self,
         frontend: Frontend,
-        recurrent: SpeechLstm | NoMemory | BranchedRecurrent,
+        recurrent: SpeechLstm | NoRecurrence | BranchedRecurrent,
         families: int,
         config: NetworkConfig,
     ) -> None:
@@ -182,14 +182,16 @@ class Network(nn.Module):
         device = self.speech.weight.device
         return self.frontend.init_state(batch, device) | self.recurrent.init_state(batch, device)
 
-    def forward(self, x: Tensor, ok: Tensor, state: NetState, speech: Tensor | None = None) -> tuple[Output, NetState]:
+    def forward(
+        self, x: Tensor, ok: Tensor, state: NetState, speech: Tensor | None = None
+    ) -> tuple[NetworkOutput, NetState]:
         """x (N, 2 T, F) features, ok (N, T) bool from the gate, speech (N, T) bool = the truth, in training."""
         z, front_state = self.frontend(x, state)
         speech_logit = self.speech(z).squeeze(-1)
         active = ok & (speech_logit > 0 if speech is None else speech)
         y, recurrent_state = self.recurrent(z, active, state)
         y = self.dropout(y)
-        output = Output(self.spoof(y).squeeze(-1), self.family(y), speech_logit, active, y)
+        output = NetworkOutput(self.spoof(y).squeeze(-1), self.family(y), speech_logit, active, y)
         return output, front_state | recurrent_state
 
     def fold(self) -> None:
@@ -199,9 +201,9 @@ class Network(nn.Module):
 
 def _build(
     alone: type[ConvFrontend] | type[FactoredFrontend] | type[PairFrontend],
-    recurrent: type[SpeechLstm] | type[NoMemory],
-) -> Callable[[NetworkConfig, Sequence[Layout], int], Network]:
-    def build(config: NetworkConfig, layout: Sequence[Layout], families: int) -> Network:
+    recurrent: type[SpeechLstm] | type[NoRecurrence],
+) -> Callable[[NetworkConfig, Sequence[FeatureLayout], int], Network]:
+    def build(config: NetworkConfig, layout: Sequence[FeatureLayout], families: int) -> Network:
         frontend = alone(layout[0].size, config) if len(layout) == 1 else JoinedFrontend(layout, config, alone)
         return Network(frontend, recurrent(frontend.size_out, config), families, config)
 
@@ -211,15 +213,15 @@ def _build(
 BRANCHES = "branches"
 """The kind of a network that is made of others: training average --side-by-side."""
 
-NETWORKS: dict[str, Callable[[NetworkConfig, Sequence[Layout], int], Network]] = {
+NETWORKS: dict[str, Callable[[NetworkConfig, Sequence[FeatureLayout], int], Network]] = {
     "cnn-lstm": _build(ConvFrontend, SpeechLstm),
     "factored-lstm": _build(FactoredFrontend, SpeechLstm),
     "lstm": _build(PairFrontend, SpeechLstm),
-    "cnn": _build(ConvFrontend, NoMemory),
+    "cnn": _build(ConvFrontend, NoRecurrence),
 }
 
 
-def _branches(config: NetworkConfig, layout: Sequence[Layout], families: int) -> Network:
+def _branches(config: NetworkConfig, layout: Sequence[FeatureLayout], families: int) -> Network:
     """The members of a configuration side by side."""
     parts = [build_network(member, layout, families) for member in config.members]
     size = sum(part.size for part in layout)
@@ -230,7 +232,7 @@ def _branches(config: NetworkConfig, layout: Sequence[Layout], families: int) ->
     return Network(frontend, BranchedRecurrent([part.recurrent for part in parts], frontend.sizes), families, config)
 
 
-def build_network(config: NetworkConfig, layout: Sequence[Layout], families: int) -> Network:
+def build_network(config: NetworkConfig, layout: Sequence[FeatureLayout], families: int) -> Network:
     """A network for features of this layout. Raises ValueError for a kind or a head that is not registered."""
     if config.kind == BRANCHES:
         return _branches(config, layout, families)

@@ -46,7 +46,7 @@ class Detector(nn.Module):
 
 
 @dataclass(frozen=True)
-class State:
+class StreamState:
     """All that a detector remembers of N streams.
 
     pending: (N, p) samples that wait for their block to fill, p < BLOCK. tail: (N, TAIL) samples that the
@@ -68,7 +68,7 @@ class State:
         return flat | {f"net.{k}": v for k, v in self.net.items()}
 
     @classmethod
-    def from_tensors(cls, flat: Mapping[str, Tensor]) -> State:
+    def from_tensors(cls, flat: Mapping[str, Tensor]) -> StreamState:
         def part(prefix: str) -> dict[str, Tensor]:
             return {k.removeprefix(prefix): v for k, v in flat.items() if k.startswith(prefix)}
 
@@ -97,10 +97,10 @@ class Scores:
     bandwidth: Tensor
 
 
-def init_state(detector: Detector, batch: int = 1) -> State:
+def init_state(detector: Detector, batch: int = 1) -> StreamState:
     """State of `batch` streams that have heard nothing."""
     device = detector.device
-    return State(
+    return StreamState(
         pending=torch.zeros(batch, 0, device=device),
         tail=torch.zeros(batch, TAIL, device=device),
         blocks=torch.zeros(batch, dtype=torch.int64, device=device),
@@ -110,23 +110,23 @@ def init_state(detector: Detector, batch: int = 1) -> State:
     )
 
 
-def stack(states: Sequence[State]) -> State:
+def stack(states: Sequence[StreamState]) -> StreamState:
     """Join streams along the first axis. Raises ValueError where they wait in the middle of different blocks."""
     if len({s.pending.shape[1] for s in states}) != 1:
         raise ValueError("only states that hold the same number of pending samples can be stacked")
     flats = [s.tensors() for s in states]
-    return State.from_tensors({k: torch.cat([f[k] for f in flats]) for k in flats[0]})
+    return StreamState.from_tensors({k: torch.cat([f[k] for f in flats]) for k in flats[0]})
 
 
-def select(state: State, rows: Tensor | slice) -> State:
+def select(state: StreamState, rows: Tensor | slice) -> StreamState:
     """The streams named by rows: int64 (M,); those of a slice are not copied."""
     held = state.tensors().items()
     if isinstance(rows, slice):
-        return State.from_tensors({k: v[rows] for k, v in held})
-    return State.from_tensors({k: v.index_select(0, rows) for k, v in held})
+        return StreamState.from_tensors({k: v[rows] for k, v in held})
+    return StreamState.from_tensors({k: v.index_select(0, rows) for k, v in held})
 
 
-def assign(state: State, rows: Tensor | slice, new: State) -> None:
+def assign(state: StreamState, rows: Tensor | slice, new: StreamState) -> None:
     """Write the streams of `new` into rows: int64 (M,) or a slice of state, in place."""
     fresh = new.tensors()
     with torch.inference_mode():  # The state may be one that step() made, which nothing else may change.
@@ -137,7 +137,7 @@ def assign(state: State, rows: Tensor | slice, new: State) -> None:
                 tensor.index_copy_(0, rows, fresh[name])
 
 
-def step(detector: Detector, state: State, samples: Tensor) -> tuple[State, Scores]:
+def step(detector: Detector, state: StreamState, samples: Tensor) -> tuple[StreamState, Scores]:
     """Hear samples: float32 (N, n) at 16 kHz, any n; NaN = lost, infinite = invalid. Scores whole blocks only."""
     if samples.ndim != 2 or samples.shape[0] != state.tail.shape[0]:
         raise ValueError(f"samples of shape {tuple(samples.shape)} for {state.tail.shape[0]} streams")
@@ -157,7 +157,7 @@ def step(detector: Detector, state: State, samples: Tensor) -> tuple[State, Scor
 SCORES = tuple(f.name for f in fields(Scores))
 
 
-def score_blocks(detector: Detector, state: State, samples: Tensor) -> tuple[State, Scores]:
+def score_blocks(detector: Detector, state: StreamState, samples: Tensor) -> tuple[StreamState, Scores]:
     """What step() does with a block, for several at once, which cost less each and score the same but for rounding:
     samples (N, B * BLOCK), B up to FEW_BLOCKS, and nothing that waits.
     """
@@ -191,7 +191,7 @@ def score_blocks(detector: Detector, state: State, samples: Tensor) -> tuple[Sta
         warm=heard >= config.warm_blocks,
         bandwidth=torch.stack(bands, dim=1),
     )
-    return State(state.pending, window[:, -TAIL:], heard[:, -1], gate_state, band_state, net), scores
+    return StreamState(state.pending, window[:, -TAIL:], heard[:, -1], gate_state, band_state, net), scores
 
 
 def _join(parts: list[Scores], detector: Detector, batch: int) -> Scores:

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from monitor.session.stream import Stream, open_stream
     from monitor.subscriber import (
         Item,
+        KeyPair,
         Message,
         Missed,
-        Pair,
         Position,
         Refused,
         Restarted,
@@ -50,10 +50,10 @@ __all__ = [
     "Event",
     "FileScore",
     "Item",
+    "KeyPair",
     "Message",
     "Missed",
     "MonitorError",
-    "Pair",
     "Position",
     "Refused",
     "Restarted",

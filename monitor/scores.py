@@ -10,7 +10,7 @@ from monitor.errors import MonitorError
 from monitor.types import SAMPLE_RATE, State
 
 LEAST_TO_GRAVEST = (State.UNKNOWN, State.LISTENING, State.CLEAR, State.SUSPICIOUS, State.ALERT)
-"""States, the gravest last."""
+"""States, the worst last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class ChannelScore:
 
     p_fake: probability that the voice is synthetic, 0 to 1. llr: the evidence for it, a log-likelihood ratio in nats.
     net_speech_s: seconds of speech that were evidence; without enough of it (evidence.min_speech_s) there is no
-    verdict, and p_fake and llr mean nothing. state: the gravest of the segments. families: the most likely families of
+    verdict, and p_fake and llr mean nothing. state: the worst of the segments. families: the most likely families of
     synthesis, were the voice synthetic, with their probabilities. call: its name, where the file is a capture.
     """
 
@@ -58,7 +58,7 @@ class FileScore:
 
 
 @dataclass
-class Timeline:
+class StateTimeline:
     """The states of one channel as they change: (sample index, state) of each change."""
 
     changes: list[tuple[int, State]] = field(default_factory=lambda: [(0, State.LISTENING)])
@@ -76,12 +76,12 @@ class Timeline:
             if stop > start
         )
 
-    def gravest(self, net_speech: int) -> State:
-        """The gravest state so far; unknown where there was no speech at all. net_speech: blocks."""
+    def worst(self, net_speech: int) -> State:
+        """The worst state so far; unknown where there was no speech at all. net_speech: blocks."""
         worst = max((state for _, state in self.changes), key=LEAST_TO_GRAVEST.index)
         return State.UNKNOWN if worst == State.LISTENING and not net_speech else worst
 
 
-def gravest(scores: Sequence[ChannelScore]) -> State:
-    """The gravest state of several channels; unknown of none."""
+def worst(scores: Sequence[ChannelScore]) -> State:
+    """The worst state of several channels; unknown of none."""
     return max((score.state for score in scores), key=LEAST_TO_GRAVEST.index, default=State.UNKNOWN)

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from monitor.delivery.catch_up import Catchup, Restarted
+from monitor.delivery.catch_up import CatchUp, Restarted
 from monitor.delivery.gaps import Missed, Position
-from monitor.delivery.keys import Pair
+from monitor.delivery.keys import KeyPair
 from monitor.delivery.requests import MAX_TOPICS
-from monitor.delivery.subscriber_sockets import Line, Links, replay_address
+from monitor.delivery.subscriber_sockets import Endpoint, SubscriberSockets, replay_address
 from monitor.delivery.topics import MAX_PREFIX_BYTES
 from monitor.errors import BadInputError
 from monitor.events import wire
@@ -30,9 +30,9 @@ from monitor.events.wire import Message
 
 __all__ = [
     "Item",
+    "KeyPair",
     "Message",
     "Missed",
-    "Pair",
     "Position",
     "Refused",
     "Restarted",
@@ -99,7 +99,7 @@ class Subscriber:
         replay: str | None = None,
         patience_s: float = 30.0,
         server_key: str = "",
-        keys: Pair | None = None,
+        keys: KeyPair | None = None,
     ) -> None:
         """silence_s: without a heartbeat for so long, Silent is reported. high_water_mark: messages held here.
 
@@ -128,10 +128,10 @@ class Subscriber:
         self._replay = replay
         self._source: str | None = None
         self._items: deque[Item] = deque()
-        self._catchup = Catchup(topics, since)
+        self._catchup = CatchUp(topics, since)
         self._heard_at = time.monotonic()
-        self._heard = self._silent = self._refused = False
-        self._links = Links(Line(address, server_key, keys), tuple(topics), high_water_mark)
+        self._connected = self._silent = self._refused = False
+        self._links = SubscriberSockets(Endpoint(address, server_key, keys), tuple(topics), high_water_mark)
         if replay is not None:
             self._links.replay_at(replay)
             self._catchup.can_ask = bool(replay)
@@ -139,7 +139,7 @@ class Subscriber:
     @property
     def heard(self) -> bool:
         """Whether anything has come yet."""
-        return self._heard
+        return self._connected
 
     @property
     def epoch(self) -> str:
@@ -210,28 +210,28 @@ class Subscriber:
         # While an answer is awaited the stream is read on: nothing else tells whether there is anybody who could
         # answer. What finds no room is a hole like any other, and is fetched.
         if topic != wire.HEALTH and self._catchup.held >= self._most_held:
-            self._hear()
+            self._message_came()
             return
         try:
             message = wire.decode(parts[-1], topic)
         except BadInputError as error:
             self._items.append(Unreadable(topic, error.message))
             return
-        self._hear()
+        self._message_came()
         if not message.event.seq and message.event.data.get("code") == "heartbeat":
             self._learn(message.event.data)
         if self._catchup.held < self._most_held:
             self._catchup.put(message)
 
-    def _hear(self) -> None:
+    def _message_came(self) -> None:
         """Somebody publishes: who does not answer now may be given up."""
-        self._heard, self._refused, self._heard_at = True, False, time.monotonic()
-        self._links.heard()
+        self._connected, self._refused, self._heard_at = True, False, time.monotonic()
+        self._links.message_came()
         if self._silent:
             self._silent = False
             self._items.append(Returned(self.address))
-            self._links.be_patient()
-        elif not self._links.has_patience(self._patience_s):
+            self._links.restart_timeout()
+        elif not self._links.is_waiting(self._patience_s):
             self._catchup.give_up()
 
     def _learn(self, beat: Mapping[str, object]) -> None:

@@ -71,12 +71,12 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class CallRow:
-    """What a table shows of one call. gravest: of its channels. channels: how many there are."""
+    """What a table shows of one call. worst: of its channels. channels: how many there are."""
 
     call: str
     origin: str
     elapsed_s: float
-    gravest: ChannelView
+    worst: ChannelView
     channels: int
 
 
@@ -84,7 +84,7 @@ class CallRow:
 class Board:
     """What a screen shows of a server.
 
-    rows: gravest first. whole: of all calls, without their channels. cursor: the call that enter opens, or "". started,
+    rows: worst first. whole: of all calls, without their channels. cursor: the call that enter opens, or "". started,
     ended, refused: calls so far. taps: what listens where, and what is wrong with it.
     """
 

@@ -10,7 +10,7 @@ from rtp_senders import sent
 
 from monitor.audio import Audio, Chunk
 from monitor.rtp.packet import RtpPacket
-from monitor.sources.capture_file import Capture, CaptureSource
+from monitor.sources.capture_file import CaptureFile, CaptureSource
 from monitor.types import Condition
 
 Sent = list[tuple[float, End, End, bytes]]
@@ -44,6 +44,6 @@ def heard(source: CaptureSource) -> tuple[Audio, list[Condition]]:
 
 def only(path: Path) -> CaptureSource:
     """The source of the one call in a capture."""
-    found = Capture(path)
+    found = CaptureFile(path)
     (call,) = found.calls
     return CaptureSource(found, call)

@@ -25,7 +25,7 @@ from model.config import FAMILIES, SAMPLE_RATE, DetectorConfig, FeatureConfig, N
 from model.export.step import export_weights, network_graph
 from model.stream import Detector
 from monitor.cli.main import run_cli
-from monitor.scoring.onnx_scorer import Networks, OnnxScorer
+from monitor.scoring.onnx_scorer import OnnxNetworks, OnnxScorer
 
 Audio = NDArray[np.float32]
 Says = Literal["synthetic", "genuine", "hiss"]
@@ -81,7 +81,7 @@ def make_weights(path: Path, says: Says = "hiss", hears_speech: bool = True) -> 
 def make_scorer(detector: Detector, rows: int) -> OnnxScorer:
     """The scorer of live use on a CPU, of a detector as it is."""
     single, segments = (network_graph(detector, single=single) for single in (True, False))
-    return OnnxScorer(Networks(single, segments, "a test's network"), rows)
+    return OnnxScorer(OnnxNetworks(single, segments, "a test's network"), rows)
 
 
 def voice(seconds: float, hiss: bool = False, seed: int = 1) -> Audio:

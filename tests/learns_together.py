@@ -19,7 +19,7 @@ from training.baseline.run import BaselinePlan
 from training.baseline.settings import BaselineSettings
 from training.learn import material, prepare
 from training.learn.distributed import processes
-from training.learn.prepare import Plan
+from training.learn.prepare import TrainingPlan
 from training.learn.settings import TrainConfig
 from training.learn.train import Trainer
 
@@ -58,7 +58,7 @@ def main(network: str, corpus: str, cache: str, out: str, steps: str) -> None:
             features=FeatureConfig(n_filters=24),
             network=NetworkConfig(network, channels=(4, 4), embedding=16, hidden=16, dropout=0.2),
         )
-        run_plan = Plan([Path(corpus)], Path(out), Path(cache), {}, versions=2, workers=1, device="cpu")
+        run_plan = TrainingPlan([Path(corpus)], Path(out), Path(cache), {}, versions=2, workers=1, device="cpu")
         prepare.run(model, TrainConfig(**every, learning_rate=0.01, warm_up=2), run_plan, said.append)
         states = [HELD[0].detector.state_dict(), HELD[0].average.state_dict()]
     rank = processes().rank

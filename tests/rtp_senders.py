@@ -12,10 +12,10 @@ from av import AudioCodecContext, AudioFrame, CodecContext
 from model.resample import resample_all
 from monitor.audio import Audio
 from monitor.rtp.packet import RtpPacket
-from monitor.rtp.payload import STATIC, USUAL, Format
+from monitor.rtp.payload import STATIC, USUAL, PayloadFormat
 
-OPUS = Format("OPUS", 48_000, 2)
-FORMATS = {**STATIC, **USUAL, 96: OPUS, 97: Format("L16", 16_000)}
+OPUS = PayloadFormat("OPUS", 48_000, 2)
+FORMATS = {**STATIC, **USUAL, 96: OPUS, 97: PayloadFormat("L16", 16_000)}
 
 
 def voice(rate: int, seconds: float = 2.0) -> Audio:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from model.branches import BranchedFrontend, BranchedRecurrent
 from model.export.graph import Graph
 from model.frontends import CausalConv2d, ConvFrontend, FactoredConv2d, FactoredFrontend, JoinedFrontend, PairFrontend
-from model.network import NoMemory, OneClassHead, SpeechLstm
+from model.network import NoRecurrence, OneClassHead, SpeechLstm
 
 FrontendGraph = Callable[[Graph, nn.Module, str, str], str]
 HeadGraph = Callable[[Graph, nn.Module, str], str]
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Order:
+class BlockOrder:
     """How the active blocks of each stream move together for the LSTM, and back; one block a call stays where it is.
 
     any: bool (N, 1), whether there are some. lengths: int32 (N,), how many. together: int64 (T, N), the places in
@@ -50,7 +50,7 @@ class Order:
         return flat if g.single else g.node("Gather", flat, self.back)
 
 
-RecurrentGraph = Callable[[Graph, nn.Module, str, Order, str], str]
+RecurrentGraph = Callable[[Graph, nn.Module, str, BlockOrder, str], str]
 
 
 def frontend(g: Graph, module: nn.Module, x: str, prefix: str = "") -> str:
@@ -58,7 +58,7 @@ def frontend(g: Graph, module: nn.Module, x: str, prefix: str = "") -> str:
     return _entry(FRONTENDS, module, "FRONTENDS")(g, module, x, prefix)
 
 
-def recurrent(g: Graph, module: nn.Module, x: str, order: Order, prefix: str = "") -> str:
+def recurrent(g: Graph, module: nn.Module, x: str, order: BlockOrder, prefix: str = "") -> str:
     """(N, T, D) -> (N, T, E), over the active blocks. Raises TypeError without an entry."""
     return _entry(RECURRENT, module, "RECURRENT")(g, module, x, order, prefix)
 
@@ -76,10 +76,10 @@ def memory(module: nn.Module) -> int:
     return max((memory(child) for child in module.children()), default=0)
 
 
-def order_of(g: Graph, active: str) -> Order:
+def order_of(g: Graph, active: str) -> BlockOrder:
     """The order for active: bool (N, T)."""
     if g.single:
-        return Order(any=active)
+        return BlockOrder(any=active)
     ones = g.node("Cast", active, to=7)
     counts = g.node("ReduceSum", ones, g.whole(1), keepdims=1)
     shape = g.node("Shape", active)
@@ -93,7 +93,7 @@ def order_of(g: Graph, active: str) -> Order:
     back = g.node("Add", g.node("Mul", turn, streams), rows)
     lengths = g.node("Cast", g.node("Squeeze", counts, g.whole(1)), to=6)
     together = g.node("Transpose", places, perm=[1, 0])
-    return Order(g.node("Greater", counts, zero), lengths, together, back)
+    return BlockOrder(g.node("Greater", counts, zero), lengths, together, back)
 
 
 def _entry(table: dict[type[nn.Module], T], module: nn.Module, name: str) -> T:
@@ -196,7 +196,7 @@ def _gates(weight: Tensor, hidden: int) -> Tensor:
     return torch.cat([i, o, f, c])
 
 
-def _speech_lstm(g: Graph, module: nn.Module, x: str, order: Order, prefix: str) -> str:
+def _speech_lstm(g: Graph, module: nn.Module, x: str, order: BlockOrder, prefix: str) -> str:
     assert isinstance(module, SpeechLstm)
     hidden, size = module.hidden, module.lstm.input_size
     y = order.turned(g, x, size)
@@ -213,11 +213,11 @@ def _speech_lstm(g: Graph, module: nn.Module, x: str, order: Order, prefix: str)
     return order.returned(g, y, hidden)
 
 
-def _no_memory(g: Graph, module: nn.Module, x: str, order: Order, prefix: str) -> str:  # noqa: ARG001
+def _no_memory(g: Graph, module: nn.Module, x: str, order: BlockOrder, prefix: str) -> str:  # noqa: ARG001
     return x
 
 
-def _branched_recurrent(g: Graph, module: nn.Module, x: str, order: Order, prefix: str) -> str:
+def _branched_recurrent(g: Graph, module: nn.Module, x: str, order: BlockOrder, prefix: str) -> str:
     assert isinstance(module, BranchedRecurrent)
     split = g.nodes("Split", x, g.whole(*module.sizes), count=len(module.sizes), axis=2)
     parts = [
@@ -229,7 +229,7 @@ def _branched_recurrent(g: Graph, module: nn.Module, x: str, order: Order, prefi
 
 RECURRENT: dict[type[nn.Module], RecurrentGraph] = {
     SpeechLstm: _speech_lstm,
-    NoMemory: _no_memory,
+    NoRecurrence: _no_memory,
     BranchedRecurrent: _branched_recurrent,
 }
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from monitor.captures.captured_call import CapturedCall, Leg, Part
-from monitor.captures.dialogues import CALLER, OTHER, Announced, Dialogue
-from monitor.captures.looks import OPUS, Look, look, refusal
+from monitor.captures.captured_call import CapturedCall, Leg, LegPart
+from monitor.captures.dialogues import CALLER, OTHER, AnnouncedMedia, Dialogue
+from monitor.captures.looks import OPUS, StreamLook, look, refusal
 from monitor.captures.network import Endpoint, endpoints
 from monitor.captures.scan import LEAST_PACKETS, Scan
 from monitor.captures.spool import SPLIT_S, Span, StreamLog
 from monitor.captures.srtp import fitting_key
-from monitor.rtp.payload import SILENT, STATIC, USUAL, Format
+from monitor.rtp.payload import SILENT, STATIC, USUAL, PayloadFormat
 
 EARLY_S, LATE_S = 2.0, 5.0
 """Packets may come so long before the INVITE of their call, and after its BYE."""
@@ -37,15 +37,15 @@ class FoundCalls:
 
     calls: tuple[CapturedCall, ...]
     silent: tuple[CapturedCall, ...]
-    strange: tuple[tuple[StreamLog, Look], ...]
+    strange: tuple[tuple[StreamLog, StreamLook], ...]
 
 
-def find_calls(found: Scan, formats: Mapping[int, Format] | None = None) -> FoundCalls:
+def find_calls(found: Scan, formats: Mapping[int, PayloadFormat] | None = None) -> FoundCalls:
     """The calls of a capture. formats: what payload types mean that nothing in the capture describes."""
     announced = found.dialogues.announced()
-    by_dialogue: dict[str, list[tuple[Part, Dialogue, str]]] = {}
-    others: list[Part] = []
-    strange: list[tuple[StreamLog, Look]] = []
+    by_dialogue: dict[str, list[tuple[LegPart, Dialogue, str]]] = {}
+    others: list[LegPart] = []
+    strange: list[tuple[StreamLog, StreamLook]] = []
     for log in found.logs:
         said, rest = _announced_parts(log, announced, found)
         for part, dialogue, speaker in said:
@@ -76,16 +76,16 @@ def _is_audio(call: CapturedCall) -> bool:
 
 
 def _announced_parts(
-    log: StreamLog, announced: Mapping[Endpoint, Sequence[Announced]], found: Scan
-) -> tuple[list[tuple[Part, Dialogue, str]], list[Part]]:
+    log: StreamLog, announced: Mapping[Endpoint, Sequence[AnnouncedMedia]], found: Scan
+) -> tuple[list[tuple[LegPart, Dialogue, str]], list[LegPart]]:
     """The parts of a stream that belong to dialogues, with who speaks; and what belongs to none."""
     source, target = endpoints(log.ends)
     here = [*announced.get(target, ()), *announced.get(source, ())]
-    whole = Part(log, float("-inf"), float("inf"), tuple(log.spans), {})
+    whole = LegPart(log, float("-inf"), float("inf"), tuple(log.spans), {})
     if not here:
         return [], [whole]
     dialogues = sorted({id(a.dialogue): a.dialogue for a in here}.values(), key=lambda d: d.begun)
-    said, rest, free_from = [], list[Part](), float("-inf")
+    said, rest, free_from = [], list[LegPart](), float("-inf")
     for i, dialogue in enumerate(dialogues):
         begin = max(free_from, dialogue.begun - EARLY_S) if dialogue.whole or i else float("-inf")
         following = dialogues[i + 1].begun if i + 1 < len(dialogues) else float("inf")
@@ -112,17 +112,17 @@ def _announced_parts(
     return said, rest + _cut(whole, free_from, float("inf"))
 
 
-def _keys(announced: Mapping[Endpoint, Sequence[Announced]], dialogue: Dialogue, speaker: str) -> list[str]:
+def _keys(announced: Mapping[Endpoint, Sequence[AnnouncedMedia]], dialogue: Dialogue, speaker: str) -> list[str]:
     """The keys of what a party sends, which stand in its own descriptions (RFC 4568, section 6.1)."""
     said = (a for some in announced.values() for a in some if a.dialogue is dialogue and a.by == speaker)
     return list(dict.fromkeys(key for a in said for key in a.media.keys))
 
 
-def _newest(announced: Sequence[Announced], dialogue: Dialogue) -> Announced | None:
+def _newest(announced: Sequence[AnnouncedMedia], dialogue: Dialogue) -> AnnouncedMedia | None:
     return next((a for a in reversed(announced) if a.dialogue is dialogue), None)
 
 
-def _cut(part: Part, begin: float, end: float) -> list[Part]:
+def _cut(part: LegPart, begin: float, end: float) -> list[LegPart]:
     """A part between two moments: none, or one."""
     spans = []
     for span in part.spans:
@@ -136,12 +136,12 @@ def _cut(part: Part, begin: float, end: float) -> list[Part]:
     return [replace(part, begin=begin, end=end, spans=tuple(spans))] if spans else []
 
 
-def _by_time(parts: Iterable[Part]) -> list[list[Part]]:
+def _by_time(parts: Iterable[LegPart]) -> list[list[LegPart]]:
     """Parts that nothing announces, by the call that they are of: those of two ends without a long pause between."""
-    pairs: dict[frozenset[Endpoint], list[Part]] = {}
+    pairs: dict[frozenset[Endpoint], list[LegPart]] = {}
     for part in parts:
         pairs.setdefault(frozenset(part.flow), []).append(part)
-    calls: list[list[Part]] = []
+    calls: list[list[LegPart]] = []
     for group in pairs.values():
         events = sorted(((span, part) for part in group for span in part.spans), key=lambda event: event[0].begin)
         begin, end, newest = float("-inf"), float("-inf"), dict[int, Span]()
@@ -163,13 +163,13 @@ def _by_time(parts: Iterable[Part]) -> list[list[Part]]:
     return calls
 
 
-def _pair(calls: list[list[Part]]) -> list[list[Part]]:
+def _pair(calls: list[list[LegPart]]) -> list[list[LegPart]]:
     """Put two one-way flows between the same hosts together: a party may send from another port than it receives at."""
-    alone: dict[frozenset[str], list[list[Part]]] = {}
+    alone: dict[frozenset[str], list[list[LegPart]]] = {}
     for parts in calls:
         if len({part.flow for part in parts}) == 1:
             alone.setdefault(frozenset(host for host, _ in parts[0].flow), []).append(parts)
-    joined: list[list[Part]] = []
+    joined: list[list[LegPart]] = []
     for hosts, some in alone.items():
         ways = {parts[0].flow[0][0] for parts in some}
         apart = max(p[0].spans[0].begin for p in some) > min(p[0].spans[-1].end for p in some)
@@ -179,7 +179,7 @@ def _pair(calls: list[list[Part]]) -> list[list[Part]]:
     return calls + joined
 
 
-def _dialogue_call(parts: list[tuple[Part, Dialogue, str]]) -> CapturedCall:
+def _dialogue_call(parts: list[tuple[LegPart, Dialogue, str]]) -> CapturedCall:
     legs = [
         leg
         for name in (CALLER, OTHER[CALLER])
@@ -188,8 +188,8 @@ def _dialogue_call(parts: list[tuple[Part, Dialogue, str]]) -> CapturedCall:
     return _call(legs, parts[0][1].parties)
 
 
-def _flow_call(parts: list[Part]) -> CapturedCall:
-    flows: dict[tuple[Endpoint, Endpoint], list[Part]] = {}
+def _flow_call(parts: list[LegPart]) -> CapturedCall:
+    flows: dict[tuple[Endpoint, Endpoint], list[LegPart]] = {}
     for part in sorted(parts, key=lambda part: part.spans[0].begin):
         flows.setdefault(part.flow, []).append(part)
     legs = [leg for flow, some in flows.items() for leg in _legs(f"{flow[0][0]}:{flow[0][1]}", some)]
@@ -201,10 +201,10 @@ def _call(legs: list[Leg], parties: tuple[str, str]) -> CapturedCall:
     return CapturedCall(tuple(legs), min(s.begin for s in spans), max(s.end for s in spans), parties)
 
 
-def _legs(name: str, parts: list[Part]) -> list[Leg]:
+def _legs(name: str, parts: list[LegPart]) -> list[Leg]:
     """One channel for a party; more where a flow carries several voices at once."""
     speech = [p for p in parts if not all(_is_silent(p.formats.get(kind)) for kind in p.log.kinds)]
-    lanes: list[list[Part]] = []
+    lanes: list[list[LegPart]] = []
     for part in sorted(speech or parts, key=lambda part: (part.spans[0].begin, part.flow)):
         lane = next((lane for lane in lanes if not any(_at_once(part, other) for other in lane)), None)
         if lane is None:
@@ -213,11 +213,11 @@ def _legs(name: str, parts: list[Part]) -> list[Leg]:
     return [Leg(name if i == 0 else f"{name}-{i + 1}", tuple(lane)) for i, lane in enumerate(lanes)]
 
 
-def _is_silent(form: Format | None) -> bool:
+def _is_silent(form: PayloadFormat | None) -> bool:
     return form is not None and form.encoding in SILENT
 
 
-def _at_once(part: Part, other: Part) -> bool:
+def _at_once(part: LegPart, other: LegPart) -> bool:
     """Whether two streams of the same flow are two voices."""
     if part.flow != other.flow or part.log is other.log:
         return False

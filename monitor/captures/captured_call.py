@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from monitor.captures.network import Endpoint, endpoints
 from monitor.captures.spool import Span, StreamLog
-from monitor.rtp.codecs import understood
-from monitor.rtp.payload import SILENT, Format
+from monitor.rtp.codecs import is_supported
+from monitor.rtp.payload import SILENT, PayloadFormat
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class LegPart:
     """Packets of a stream from begin to end, seconds since 1970. spans: when there were any. encrypted: SRTP whose key
     is not known. key: the line of a description with the key that decrypts it; "" = it is not encrypted. refused: why
     its payloads cannot be what they are said to be, or "".
@@ -22,7 +22,7 @@ class Part:
     begin: float
     end: float
     spans: tuple[Span, ...]
-    formats: Mapping[int, Format]
+    formats: Mapping[int, PayloadFormat]
     encrypted: bool = False
     key: str = ""
     refused: str = ""
@@ -41,7 +41,7 @@ class Part:
         """Whether any of its packets can be decoded."""
         formats = [self.formats.get(kind) for kind in self.log.kinds]
         return not (self.encrypted or self.refused) and any(
-            f and understood(f) and f.encoding not in SILENT for f in formats
+            f and is_supported(f) and f.encoding not in SILENT for f in formats
         )
 
 
@@ -50,7 +50,7 @@ class Leg:
     """One party of a call. name: caller or callee, or its address. parts: in order of time."""
 
     name: str
-    parts: tuple[Part, ...]
+    parts: tuple[LegPart, ...]
 
     @property
     def audible(self) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from monitor.captures.network import Endpoint
 from monitor.captures.sip import SipMessage
-from monitor.rtp.sdp import Media, parse_sdp
+from monitor.rtp.sdp import SdpMedia, parse_sdp
 
 CALLER, CALLEE = "caller", "callee"
 OTHER = {CALLER: CALLEE, CALLEE: CALLER}
@@ -31,12 +31,12 @@ class Dialogue:
 
 
 @dataclass(frozen=True, slots=True)
-class Announced:
+class AnnouncedMedia:
     """Audio that a message announces. by: caller or callee, who receives it. at: when, seconds since 1970."""
 
     dialogue: Dialogue
     by: str
-    media: Media
+    media: SdpMedia
     at: float
 
 
@@ -58,10 +58,10 @@ class Dialogues:
             return
         self._kept.append((at, self.messages, message, source))
 
-    def announced(self) -> dict[Endpoint, list[Announced]]:
+    def announced(self) -> dict[Endpoint, list[AnnouncedMedia]]:
         """The announcements of each end, oldest first."""
         dialogues: dict[str, Dialogue] = {}
-        found: dict[Endpoint, list[Announced]] = {}
+        found: dict[Endpoint, list[AnnouncedMedia]] = {}
         for at, _, message, source in sorted(self._kept, key=lambda kept: kept[:2]):
             dialogue = dialogues.get(message.call_id)
             if dialogue is None:
@@ -76,7 +76,7 @@ class Dialogues:
             by = _author(message, dialogue)
             for media in parse_sdp(message.body):
                 end = _end(media, source)
-                found.setdefault(end, []).append(Announced(dialogue, by, media, at))
+                found.setdefault(end, []).append(AnnouncedMedia(dialogue, by, media, at))
         return found
 
 
@@ -93,7 +93,7 @@ def _author(message: SipMessage, dialogue: Dialogue) -> str:
     return CALLER if tag and tag == dialogue.caller_tag else CALLEE
 
 
-def _end(media: Media, source: Endpoint) -> Endpoint:
+def _end(media: SdpMedia, source: Endpoint) -> Endpoint:
     """Where audio is received, in the spelling of endpoints(); on hold it is nowhere, and stays where it was sent."""
     try:
         address = ipaddress.ip_address(media.address)

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from monitor.captures.calls import FoundCalls
-from monitor.captures.captured_call import CapturedCall, Leg, Part
+from monitor.captures.captured_call import CapturedCall, Leg, LegPart
 from monitor.captures.network import endpoints
 from monitor.captures.scan import Scan
-from monitor.rtp.codecs import DECODERS, understood
+from monitor.rtp.codecs import DECODERS, is_supported
 from monitor.rtp.payload import REDUNDANT, SILENT
 
 CUT_SHORT = "capture whole packets, with tcpdump -s 0"
@@ -44,7 +44,7 @@ def unscored(leg: Leg) -> list[Unscored]:
     return [Unscored(what, packets, packets / total) for what, packets in found.most_common()]
 
 
-def _of_part(part: Part) -> Iterator[str]:
+def _of_part(part: LegPart) -> Iterator[str]:
     if part.encrypted:
         yield from [f"{ENCRYPTED}, not scored"] * part.log.packets
         return
@@ -55,7 +55,7 @@ def _of_part(part: Part) -> Iterator[str]:
         form = part.formats.get(kind)
         if form is None:
             yield from [f"payload type {kind} not scored: nothing says what it is"] * packets
-        elif not understood(form):
+        elif not is_supported(form):
             yield from [f"{form.encoding.lower()} not scored: there is no decoder"] * packets
     yield from [f"cut short by the capture's snap length; {CUT_SHORT}"] * part.log.cut
 
@@ -105,7 +105,7 @@ def _encodings(leg: Leg) -> Iterator[str]:
     for part in leg.parts:
         for kind in part.log.kinds:
             form = part.formats.get(kind)
-            if form is not None and form.encoding not in {*SILENT, REDUNDANT} and not understood(form):
+            if form is not None and form.encoding not in {*SILENT, REDUNDANT} and not is_supported(form):
                 yield form.encoding
 
 

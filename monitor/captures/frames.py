@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from monitor.captures.network import TCP, UDP, Datagram, Network, Segment, tcp, udp
-from monitor.captures.records import Record, records
+from monitor.captures.network import TCP, UDP, Datagram, IpReader, TcpSegment, tcp, udp
+from monitor.captures.records import CapturedPacket, records
 
 DEEPEST = 12
 """Layers of one frame that are looked into."""
@@ -24,7 +24,7 @@ _OTHER_PROTOCOLS = {1: "ICMP", 2: "IGMP", 50: "IPsec ESP (encrypted)", 58: "ICMP
 _PPP = {0x0021: IPV4, 0x0057: IPV6}
 _VXLAN, _VXLAN_GPE, _GENEVE, _TZSP, _GTP = frozenset({4789, 8472}), 4790, 6081, 37008, 2152
 
-Found = Datagram | Segment
+Found = Datagram | TcpSegment
 
 
 def packets(path: Path, counts: Counter[str]) -> Iterator[Found]:
@@ -44,10 +44,10 @@ class Frames:
     """Reads frames; remembers fragments. counts: packets that carry neither UDP nor TCP, tunnels, and what failed."""
 
     def __init__(self, counts: Counter[str]) -> None:
-        self._counts, self._network = counts, Network(counts)
+        self._counts, self._network = counts, IpReader(counts)
         self._at, self._depth = 0.0, 0
 
-    def read(self, record: Record) -> Found | None:
+    def read(self, record: CapturedPacket) -> Found | None:
         """The datagram or segment in a frame, or None."""
         at, link, data = record
         if link == 1 and data[12:15] == b"\x08\x00\x45" and len(data) > 42 and not (data[20] & 0x3F or data[21]):

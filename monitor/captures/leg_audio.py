@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.audio import Audio
-from monitor.captures.spool import PacketReader, Spool
+from monitor.captures.spool import PacketReader, PacketSpool
 from monitor.captures.srtp import Decryption
-from monitor.captures.timeline import Track, Window, windows
+from monitor.captures.timeline import PacketTrack, Window, windows
 from monitor.rtp.jitter import MAX_DROPOUT
-from monitor.rtp.sound import Sound
+from monitor.rtp.sound import DecodedAudio
 from monitor.rtp.stream import UNKNOWN_S, RtpStream
 from monitor.types import SAMPLE_RATE
 
@@ -27,11 +27,11 @@ class LegAudio:
     left_out: packets of streams that are not heard because another stream of the same party was there at that time.
     """
 
-    def __init__(self, tracks: Sequence[Track], spool: Spool) -> None:
+    def __init__(self, tracks: Sequence[PacketTrack], spool: PacketSpool) -> None:
         self._windows, self.left_out = windows(tracks)
         self._readers = {id(track): PacketReader(spool, _decryption(track)) for track in tracks}
         self._pieces = self._all()
-        self._held: deque[tuple[int, Sound]] = deque()
+        self._held: deque[tuple[int, DecodedAudio]] = deque()
         """Index of its first sample, and sound, in order; they do not overlap."""
         self._taken = 0
         self._end = 0
@@ -68,17 +68,17 @@ class LegAudio:
         self._end = begin + len(piece[1])
         return False
 
-    def _all(self) -> Iterator[tuple[int, Sound]]:
+    def _all(self) -> Iterator[tuple[int, DecodedAudio]]:
         before: Window | None = None
         for window in self._windows:
             begin = round(window.begin * SAMPLE_RATE)
             lost = _lost_between(before, window)
             if lost:
-                yield max(0, begin - lost), Sound(np.full(min(lost, begin), np.nan, np.float32))
+                yield max(0, begin - lost), DecodedAudio(np.full(min(lost, begin), np.nan, np.float32))
             yield from self._heard(window, begin)
             before = window
 
-    def _heard(self, window: Window, position: int) -> Iterator[tuple[int, Sound]]:
+    def _heard(self, window: Window, position: int) -> Iterator[tuple[int, DecodedAudio]]:
         track = window.track
         closed = track.part.encrypted or track.part.refused
         stream = RtpStream({} if closed else track.part.formats)
@@ -98,7 +98,7 @@ class LegAudio:
             yield position + stream.skipped - skipped, sound
 
 
-def _decryption(track: Track) -> Callable[[bytes], bytes | None] | None:
+def _decryption(track: PacketTrack) -> Callable[[bytes], bytes | None] | None:
     return Decryption(track.part.key).decrypt if track.part.key else None
 
 

@@ -8,16 +8,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 
-from monitor.captures.spool import Spool, StreamLog
+from monitor.captures.spool import PacketSpool, StreamLog
 from monitor.rtp.framing import g729_frames
 from monitor.rtp.packet import MalformedPacketError, RtpPacket, parse_rtp
-from monitor.rtp.payload import Format, opus_s
+from monitor.rtp.payload import PayloadFormat, opus_s
 
 LOOKED_AT = 200
 LEAST_IN_ORDER = 10
 """Packets with different numbers, each near the one before it, from which a stream is RTP."""
 NEAR = 8
-OPUS = Format("OPUS", 48_000, 2)
+OPUS = PayloadFormat("OPUS", 48_000, 2)
 _LEAST_PAIRS, _SHARE = 10, 0.95
 LEAST_FRAMES, MOST_WRONG, G729_BYTES = 50, 0.3, 10
 _TAGS = (4, 8, 10, 14, 16)
@@ -26,7 +26,7 @@ _G711 = (0, 8)
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class StreamLook:
     """rtp: numbers go on as those of RTP do. opus: payload types that are Opus. encrypted: SRTP around G.711. shapes:
     by payload type, "62 bytes, 320 units of the clock apart".
     """
@@ -37,7 +37,7 @@ class Look:
     shapes: Mapping[int, str]
 
 
-def look(log: StreamLog, spool: Spool) -> Look:
+def look(log: StreamLog, spool: PacketSpool) -> StreamLook:
     """Look at the first packets of a stream."""
     packets: dict[int, RtpPacket] = {}
     order: list[int] = []
@@ -59,10 +59,10 @@ def look(log: StreamLog, spool: Spool) -> Look:
     kinds = {a.payload_type for a, _ in pairs}
     opus = frozenset(kind for kind in kinds if kind >= 96 and _is_opus([p for p in pairs if p[0].payload_type == kind]))
     shapes = {kind: _shape([p for p in pairs if p[0].payload_type == kind]) for kind in kinds}
-    return Look(near + 1 >= LEAST_IN_ORDER, opus, _is_encrypted(pairs), shapes)
+    return StreamLook(near + 1 >= LEAST_IN_ORDER, opus, _is_encrypted(pairs), shapes)
 
 
-def refusal(log: StreamLog, spool: Spool, formats: Mapping[int, Format]) -> str:
+def refusal(log: StreamLog, spool: PacketSpool, formats: Mapping[int, PayloadFormat]) -> str:
     """Why a stream cannot be the G.729 that it is said to be, or "". Each frame has a bit of parity over the delay of
     the pitch (ITU-T G.729, section 3.7.2), which any other payload, such as an encrypted one, has right by chance.
     """

@@ -28,7 +28,7 @@ class Datagram(NamedTuple):
     missing: int = 0
 
 
-class Segment(NamedTuple):
+class TcpSegment(NamedTuple):
     """One TCP segment. flags: the lower byte. missing: bytes of data that the capture does not hold."""
 
     at: float
@@ -56,7 +56,7 @@ def endpoints(ends: bytes) -> tuple[Endpoint, Endpoint]:
     return (str(ipaddress.ip_address(source)), ports[0]), (str(ipaddress.ip_address(target)), ports[1])
 
 
-class Network:
+class IpReader:
     """Reads IP packets. counts: what could not be read, by the reason."""
 
     def __init__(self, counts: Counter[str]) -> None:
@@ -163,11 +163,11 @@ def udp(at: float, packet: IpPacket) -> Datagram | None:
     return Datagram(at, packet.addresses + data[:4], body, length - 8 - len(body))
 
 
-def tcp(at: float, packet: IpPacket) -> Segment | None:
+def tcp(at: float, packet: IpPacket) -> TcpSegment | None:
     """The segment in an IP packet; None where its header is not whole."""
     data = packet.data
     header = 4 * (data[12] >> 4) if len(data) >= 20 else 0
     if not 20 <= header <= len(data):
         return None
     ends = packet.addresses + data[:4]
-    return Segment(at, ends, int.from_bytes(data[4:8]), data[13], data[header:], packet.missing)
+    return TcpSegment(at, ends, int.from_bytes(data[4:8]), data[13], data[header:], packet.missing)

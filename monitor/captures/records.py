@@ -57,7 +57,7 @@ class CutOffError(Exception):
     """The file ends, or goes wrong, in the middle of a packet."""
 
 
-class Record(NamedTuple):
+class CapturedPacket(NamedTuple):
     """One captured packet. at: seconds since 1970, by the clock of the capture. link: the link type (LINKTYPE_...)."""
 
     at: float
@@ -85,7 +85,7 @@ def is_capture(path: Path) -> bool:
     return head[:4] in PCAP or head[:4] == PCAPNG or any(head.startswith(magic) for magic in FOREIGN)
 
 
-def records(path: Path) -> Iterator[Record]:
+def records(path: Path) -> Iterator[CapturedPacket]:
     """The packets of a file in its order.
 
     Raises BadInputError for what is no capture, and CutOffError behind the last whole packet of one that is cut off.
@@ -126,7 +126,7 @@ def _exactly(file: IO[bytes], size: int) -> bytes:
     return data
 
 
-def _pcap(file: IO[bytes], head: bytes) -> Iterator[Record]:
+def _pcap(file: IO[bytes], head: bytes) -> Iterator[CapturedPacket]:
     order, unit, size = PCAP[head[:4]]
     *_, link = struct.unpack(order + "4xIII", _exactly(file, 16))
     link &= 0xFFFF  # the upper bits say how long the frame check sequence is
@@ -140,10 +140,10 @@ def _pcap(file: IO[bytes], head: bytes) -> Iterator[Record]:
         data = read(length)
         if len(data) < length:
             raise CutOffError(f"{length - len(data)} bytes are missing")
-        yield Record(seconds + fraction * unit, link, data)
+        yield CapturedPacket(seconds + fraction * unit, link, data)
 
 
-def _pcapng(file: IO[bytes], head: bytes) -> Iterator[Record]:
+def _pcapng(file: IO[bytes], head: bytes) -> Iterator[CapturedPacket]:
     order, interfaces, newest = "<", list[_Interface](), 0.0
     while head:
         if len(head) < 8:
@@ -181,7 +181,7 @@ def _interface(body: bytes, order: str) -> _Interface:
     return _Interface(link, snap, unit, offset)
 
 
-def _packet(kind: int, body: bytes, order: str, interfaces: list[_Interface], newest: float) -> Record:
+def _packet(kind: int, body: bytes, order: str, interfaces: list[_Interface], newest: float) -> CapturedPacket:
     """A packet of any of the three blocks. One of the simplest kind has no time: it gets that of the one before."""
     if kind == _SIMPLE_PACKET:
         number, begin = 0, 4
@@ -197,7 +197,9 @@ def _packet(kind: int, body: bytes, order: str, interfaces: list[_Interface], ne
     if kind == _SIMPLE_PACKET:
         (length,) = struct.unpack_from(order + "I", body)
         length = min(length, interface.snap or length, len(body) - begin)
-        return Record(newest, interface.link, body[begin : begin + length])
+        return CapturedPacket(newest, interface.link, body[begin : begin + length])
     if begin + length > len(body):
         raise CutOffError(f"a packet of {length} bytes in a block of {len(body)}")
-    return Record((high << 32 | low) * interface.unit + interface.offset, interface.link, body[begin : begin + length])
+    return CapturedPacket(
+        (high << 32 | low) * interface.unit + interface.offset, interface.link, body[begin : begin + length]
+    )

@@ -12,7 +12,7 @@ from monitor.captures.network import Datagram, endpoints
 from monitor.captures.records import CutOffError
 from monitor.captures.sip import parse_sip
 from monitor.captures.sip_streams import SipStreams
-from monitor.captures.spool import ENTRY_BYTES, MOST_BUFFERED, PAGE, Spool, StreamLog
+from monitor.captures.spool import ENTRY_BYTES, MOST_BUFFERED, PAGE, PacketSpool, StreamLog
 
 LEAST_PACKETS = 10
 """A stream that nothing announces needs so many to count as RTP."""
@@ -29,7 +29,7 @@ class Scan:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.dialogues = Dialogues(self.counts)
-        self.spool = Spool()
+        self.spool = PacketSpool()
         self.keyed: set[bytes] = set()
         self.cut_off = ""
         self._logs: dict[bytes, StreamLog] = {}

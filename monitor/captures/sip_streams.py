@@ -10,7 +10,7 @@ import re
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
 
-from monitor.captures.network import Segment
+from monitor.captures.network import TcpSegment
 from monitor.captures.sip import START, read_headers
 
 MOST_STREAMS = 4096
@@ -34,7 +34,7 @@ class SipStreams:
         self._counts = counts
         self._streams: OrderedDict[bytes, _Stream] = OrderedDict()
 
-    def take(self, segment: Segment) -> Iterator[bytes]:
+    def take(self, segment: TcpSegment) -> Iterator[bytes]:
         """The messages that a segment makes whole."""
         stream = self._streams.get(segment.ends)
         if stream is None:
@@ -53,7 +53,7 @@ class SipStreams:
             del self._streams[segment.ends]
             self._pass_over(segment)
 
-    def _pass_over(self, segment: Segment) -> None:
+    def _pass_over(self, segment: TcpSegment) -> None:
         tls = int.from_bytes(segment.ends[-4:-2]) == _SIP_TLS or int.from_bytes(segment.ends[-2:]) == _SIP_TLS
         if segment.data and tls and _TLS.match(segment.data):
             self._counts["SIP over TLS (encrypted)"] += 1
@@ -71,13 +71,13 @@ class _Stream:
     def __init__(self, turn: int) -> None:
         self.other = False
         self._turn = turn
-        self._held: dict[int, Segment] = {}
+        self._held: dict[int, TcpSegment] = {}
         self._bytes = bytearray()
         self._begun = self._websocket = False
         self._message = bytearray()
         """The frames so far of a WebSocket message."""
 
-    def take(self, segment: Segment, counts: Counter[str]) -> Iterator[bytes]:
+    def take(self, segment: TcpSegment, counts: Counter[str]) -> Iterator[bytes]:
         ahead = (segment.sequence - self._turn + 0x8000_0000 & 0xFFFF_FFFF) - 0x8000_0000
         if ahead > 0:
             self._held.setdefault(segment.sequence, segment)
@@ -91,7 +91,7 @@ class _Stream:
             self._append(follows, 0, counts)
         yield from self._messages(counts)
 
-    def _append(self, segment: Segment, known: int, counts: Counter[str]) -> None:
+    def _append(self, segment: TcpSegment, known: int, counts: Counter[str]) -> None:
         self._bytes += segment.data[known:]
         self._turn = segment.sequence + len(segment.data) + segment.missing & 0xFFFF_FFFF
         if segment.missing:

@@ -28,7 +28,7 @@ _ENTRY = struct.Struct("<dQHH")
 ENTRY_BYTES = _ENTRY.size
 
 
-class Spool:
+class PacketSpool:
     """Bytes that are appended, and read at their place. For one thread at a time."""
 
     def __init__(self) -> None:
@@ -124,7 +124,7 @@ class StreamLog:
         if len(self.spans) < _MOST_SPANS:
             self.spans.append(Span(at, at, 1, sequence, sequence))
 
-    def write(self, spool: Spool) -> int:
+    def write(self, spool: PacketSpool) -> int:
         """Move what is buffered to the spool. Returns the number of bytes."""
         size = len(self.buffer)
         if size:
@@ -132,7 +132,7 @@ class StreamLog:
             self.buffer = bytearray()
         return size
 
-    def read(self, spool: Spool, most: int | None = None) -> Iterator[tuple[float, int, int, bytes, int]]:
+    def read(self, spool: PacketSpool, most: int | None = None) -> Iterator[tuple[float, int, int, bytes, int]]:
         """Time, number, place, bytes and bytes cut off of each packet, in the order of the file."""
         given = 0
         for i in range(0, len(self.pages), 2):
@@ -170,7 +170,7 @@ class PacketIndex:
         return PacketIndex(*(getattr(self, name)[which] for name in self.__dataclass_fields__))
 
 
-def index(log: StreamLog, spool: Spool) -> PacketIndex:
+def index(log: StreamLog, spool: PacketSpool) -> PacketIndex:
     """Where the packets of a stream are, in the order of the file."""
     times, rows = array("d"), array("q")
     for at, number, place, data, missing in log.read(spool):
@@ -185,7 +185,7 @@ class PacketReader:
     first; it gives None for a packet that cannot be decrypted, whose audio is then missing.
     """
 
-    def __init__(self, spool: Spool, decrypt: Callable[[bytes], bytes | None] | None = None) -> None:
+    def __init__(self, spool: PacketSpool, decrypt: Callable[[bytes], bytes | None] | None = None) -> None:
         self._spool, self._decrypt = spool, decrypt
         self._begin, self._held = 0, b""
 

@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Sequence
 from itertools import islice
 
-from monitor.captures.spool import Spool, StreamLog
+from monitor.captures.spool import PacketSpool, StreamLog
 
 TRIED = 20
 """Packets of which one must be decrypted for a key to be the right one."""
@@ -54,7 +54,7 @@ class Decryption:
             return None
 
 
-def fitting_key(log: StreamLog, spool: Spool, lines: Sequence[str]) -> str:
+def fitting_key(log: StreamLog, spool: PacketSpool, lines: Sequence[str]) -> str:
     """The first of the lines whose key decrypts the stream; "" where none does, or pylibsrtp is not installed."""
     for line in lines:
         try:

@@ -13,8 +13,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.captures.captured_call import Part
-from monitor.captures.spool import SPLIT_S, PacketIndex, Spool, index
+from monitor.captures.captured_call import LegPart
+from monitor.captures.spool import SPLIT_S, PacketIndex, PacketSpool, index
 
 LONGEST_GAP_S = 120.0
 """A longer stretch without any packet of a call is shortened to this: the clock jumped, or the call was on hold."""
@@ -26,10 +26,10 @@ Times = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Track:
+class PacketTrack:
     """The packets of a part in their order. at: seconds since the call began, by a clock that does not jump."""
 
-    part: Part
+    part: LegPart
     packets: PacketIndex
     at: Times
 
@@ -38,7 +38,7 @@ class Track:
 class Window:
     """The packets first to last (exclusive) of a track, which are heard then. covered: others were heard before it."""
 
-    track: Track
+    track: PacketTrack
     first: int
     last: int
     covered: bool = False
@@ -49,16 +49,16 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Timeline:
+class CallTimeline:
     """tracks: of each leg. jumped_s: seconds that were left out of stretches without packets, or that the clock went
     back.
     """
 
-    tracks: tuple[tuple[Track, ...], ...]
+    tracks: tuple[tuple[PacketTrack, ...], ...]
     jumped_s: float
 
 
-def settle(legs: Sequence[Sequence[Part]], spool: Spool) -> Timeline:
+def settle(legs: Sequence[Sequence[LegPart]], spool: PacketSpool) -> CallTimeline:
     """Put the packets of a call in order and on one clock."""
     parts = [part for leg in legs for part in leg]
     indices = [_within(index(part.log, spool), part) for part in parts]
@@ -68,11 +68,11 @@ def settle(legs: Sequence[Sequence[Part]], spool: Spool) -> Timeline:
     else:
         key = "number"
     times, jumped = _clock(indices, [_rate(part) for part in parts], [getattr(i, key) for i in indices])
-    tracks = iter([Track(*found) for found in zip(parts, indices, times, strict=True)])
-    return Timeline(tuple(tuple(next(tracks) for _ in leg) for leg in legs), jumped)
+    tracks = iter([PacketTrack(*found) for found in zip(parts, indices, times, strict=True)])
+    return CallTimeline(tuple(tuple(next(tracks) for _ in leg) for leg in legs), jumped)
 
 
-def _within(packets: PacketIndex, part: Part) -> PacketIndex:
+def _within(packets: PacketIndex, part: LegPart) -> PacketIndex:
     return packets.take((packets.at >= part.begin) & (packets.at < part.end))
 
 
@@ -100,7 +100,7 @@ def _clock(
     return np.split(merged, ends[:-1]), float(np.abs(steps - allowed).sum())
 
 
-def _rate(part: Part) -> int:
+def _rate(part: LegPart) -> int:
     """The clock rate of a stream's timestamps, Hz."""
     rates = (form.clock_rate for kind in part.log.kinds if (form := part.formats.get(kind)) is not None)
     return max(rates, default=8000)
@@ -120,11 +120,11 @@ def _told(indices: Sequence[PacketIndex], clocks: Sequence[int], before: float, 
     return max(told, default=LONGEST_GAP_S)
 
 
-def windows(tracks: Sequence[Track]) -> tuple[list[Window], int]:
+def windows(tracks: Sequence[PacketTrack]) -> tuple[list[Window], int]:
     """Which packets of the streams of a leg are heard, by their time: of several at once those of the stream that began
     last. Returns them, and how many packets of other streams were not heard meanwhile.
     """
-    items: list[tuple[float, float, int, int, Track]] = []
+    items: list[tuple[float, float, int, int, PacketTrack]] = []
     for track in sorted(tracks, key=lambda track: track.part.audible):
         bounds = [0, *_pauses(track), len(track.at)]
         for first, last in pairwise(bounds):
@@ -147,7 +147,7 @@ def windows(tracks: Sequence[Track]) -> tuple[list[Window], int]:
     return sorted(found, key=lambda window: window.begin), left_out
 
 
-def _pauses(track: Track) -> list[int]:
+def _pauses(track: PacketTrack) -> list[int]:
     """The packets before which a stream paused for long, or for longer than its timestamps say. After a network that
     stood still the packets come in a burst, and the stream catches up; after a pause it does not.
     """
@@ -164,6 +164,6 @@ def _pauses(track: Track) -> list[int]:
     return found
 
 
-def _same(track: Track, other: Track) -> bool:
+def _same(track: PacketTrack, other: PacketTrack) -> bool:
     """Whether two streams are one, seen at two places."""
     return track.part.log.ssrc == other.part.log.ssrc

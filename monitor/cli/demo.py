@@ -27,7 +27,7 @@ def demo(
     """Make a call in which a human voice turns into a synthetic one half-way, and watch it."""
     settings = options.settings()
     from monitor.session.demo import demo as run
-    from monitor.session.replay import Replay
+    from monitor.session.replay import ReplayOptions
 
-    wanted = Replay(keep, speed, None, 20, json_lines, False, svg)
+    wanted = ReplayOptions(keep, speed, None, 20, json_lines, False, svg)
     raise typer.Exit(run(file, wanted, settings.config))

@@ -22,7 +22,7 @@ RECORD_S = 0.6
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """One thing that was checked. mend: the line that mends it, or ""."""
 
     what: str
@@ -31,24 +31,24 @@ class Finding:
     mend: str = ""
 
 
-def _sound(config: Config) -> Iterator[Finding]:
+def _sound(config: Config) -> Iterator[CheckResult]:
     """PortAudio, the inputs of both kinds, and what their defaults give."""
     from monitor.sources.inventory import survey
 
     found = survey()
     if found.no_inputs is not None:
-        yield Finding("sound", "fault", found.no_inputs.message, found.no_inputs.hint)
+        yield CheckResult("sound", "fault", found.no_inputs.message, found.no_inputs.hint)
     else:
         names = ", ".join(f"{d.index} {d.name}" for d in found.microphones)
-        yield Finding("inputs", "ok", f"{len(found.microphones)}: {names}")
+        yield CheckResult("inputs", "ok", f"{len(found.microphones)}: {names}")
         yield _recording("default input", "mic", config, _permission_hint())
     if found.no_system is not None:
-        yield Finding("system audio", "note", f"cannot be watched: {found.no_system.message}", found.no_system.hint)
+        yield CheckResult("system audio", "note", f"cannot be watched: {found.no_system.message}", found.no_system.hint)
     else:
         yield _recording("system audio", "system", config, "")
 
 
-def _recording(what: str, device: str, config: Config, hint: str) -> Finding:
+def _recording(what: str, device: str, config: Config, hint: str) -> CheckResult:
     """Record for a moment. Exact zeros of a microphone mean that the system withholds it, or that it is muted."""
     from monitor.sources.call_sides import open_sides
     from monitor.types import SAMPLE_RATE, Condition
@@ -56,14 +56,14 @@ def _recording(what: str, device: str, config: Config, hint: str) -> Finding:
     try:
         [source] = open_sides([device], config.input)
     except MonitorError as error:
-        return Finding(what, "fault", error.message, error.hint)
+        return CheckResult(what, "fault", error.message, error.hint)
     heard, loud = 0, False
     try:
         for item in source.chunks():
             if isinstance(item, Condition):
                 if item.usable:
                     continue
-                return Finding(what, "fault", f"{item.code}: {item.detail}", "check the cable and the mixer")
+                return CheckResult(what, "fault", f"{item.code}: {item.detail}", "check the cable and the mixer")
             heard += item.samples.shape[1]
             loud |= bool((item.samples != 0).any())
             if heard > RECORD_S * SAMPLE_RATE:
@@ -72,12 +72,12 @@ def _recording(what: str, device: str, config: Config, hint: str) -> Finding:
         source.close()
     if device == "mic" and source.origin.endswith(".monitor"):
         text = f"{source.name} is no microphone: the sound server gives what is played, {source.origin}"
-        return Finding(what, "note", text, "plug in a microphone, or choose another input from 'monitor devices'")
+        return CheckResult(what, "note", text, "plug in a microphone, or choose another input from 'monitor devices'")
     if loud:
-        return Finding(what, "ok", f"{source.name} gives sound")
+        return CheckResult(what, "ok", f"{source.name} gives sound")
     if not hint:
-        return Finding(what, "ok", f"{source.name} can be heard; nothing is played at the moment")
-    return Finding(what, "note", f"{source.name} gives exact zeros", hint)
+        return CheckResult(what, "ok", f"{source.name} can be heard; nothing is played at the moment")
+    return CheckResult(what, "note", f"{source.name} gives exact zeros", hint)
 
 
 def _permission_hint() -> str:
@@ -86,7 +86,7 @@ def _permission_hint() -> str:
     return "unmute it (pavucontrol, alsamixer), or choose another one from 'monitor devices'"
 
 
-def _device(config: Config) -> Iterator[Finding]:
+def _device(config: Config) -> Iterator[CheckResult]:
     """Where the network would run."""
     from model.weights_file import DeviceError
     from monitor.scoring.opening import choose_device, describe_device, unused_gpu
@@ -94,29 +94,31 @@ def _device(config: Config) -> Iterator[Finding]:
     try:
         device = choose_device(config.model.device)
     except DeviceError as error:
-        yield Finding("processor", "fault", str(error), "set model.device to auto, in the settings file or with --set")
+        yield CheckResult(
+            "processor", "fault", str(error), "set model.device to auto, in the settings file or with --set"
+        )
     else:
-        yield Finding("processor", "ok", describe_device(device))
+        yield CheckResult("processor", "ok", describe_device(device))
         if device == "cpu" and (line := unused_gpu(config.model.device)):
-            yield Finding("graphics", "note", "there is a GPU that is not used", line)
+            yield CheckResult("graphics", "note", "there is a GPU that is not used", line)
 
 
-def _weights(config: Config) -> Iterator[Finding]:
+def _weights(config: Config) -> Iterator[CheckResult]:
     from monitor.scoring.opening import open_scorer
 
     try:
         scorer = open_scorer(config.model.model_copy(update={"device": "cpu"}), 1)
     except MonitorError as error:
-        yield Finding("weights", "fault", error.message, error.hint)
+        yield CheckResult("weights", "fault", error.message, error.hint)
         return
     kind = scorer.config.network.kind
-    yield Finding("weights", "ok", f"{scorer.weights_hash[:12]}, {scorer.parameters:,} parameters ({kind})")
+    yield CheckResult("weights", "ok", f"{scorer.weights_hash[:12]}, {scorer.parameters:,} parameters ({kind})")
 
 
-def _port(config: Config) -> Iterator[Finding]:
+def _port(config: Config) -> Iterator[CheckResult]:
     """Whether the address for events is free."""
     if not config.zeromq.enabled:
-        yield Finding("events", "note", "are not published")
+        yield CheckResult("events", "note", "are not published")
         return
     from monitor.sinks.registry import SINKS
 
@@ -125,9 +127,9 @@ def _port(config: Config) -> Iterator[Finding]:
             sink.close()
     except MonitorError as error:
         mend = f"end the other program, or choose another address: --publish tcp://127.0.0.1:{_free_port()}"
-        yield Finding("events", "fault", error.message, mend)
+        yield CheckResult("events", "fault", error.message, mend)
     else:
-        yield Finding("events", "ok", f"{config.zeromq.address} is free")
+        yield CheckResult("events", "ok", f"{config.zeromq.address} is free")
 
 
 def _free_port() -> int:
@@ -136,13 +138,13 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _formats(config: Config) -> Iterator[Finding]:  # noqa: ARG001
+def _formats(config: Config) -> Iterator[CheckResult]:  # noqa: ARG001
     found = importlib.util.find_spec("av") is not None
     text = "soundfile and PyAV" if found else "soundfile alone: no m4a, webm, amr, video"
-    yield Finding("files", "ok" if found else "note", text, "" if found else "install the package av")
+    yield CheckResult("files", "ok" if found else "note", text, "" if found else "install the package av")
 
 
-CHECKS: tuple[Callable[[Config], Iterator[Finding]], ...] = (_sound, _device, _weights, _port, _formats)
+CHECKS: tuple[Callable[[Config], Iterator[CheckResult]], ...] = (_sound, _device, _weights, _port, _formats)
 
 
 def run_checks(config: Config) -> int:

@@ -89,8 +89,8 @@ def _watch(devices: Sequence[str], config: Config, *, json_lines: bool, fail_on_
         for source in sources:
             stack.callback(source.close)
         # torch takes seconds to load: a device that is not there is told before that.
-        from monitor.session.watch import Watched, call_name, watch
+        from monitor.session.watch import CallSources, call_name, watch
 
         stem = "call" if len(sources) > 1 else sources[0].channels[0].partition("-")[0]
-        watched = Watched(call_name(stem, live=True), sources)
+        watched = CallSources(call_name(stem, live=True), sources)
         return watch([watched], config, json_lines=json_lines, fail_on_alert=fail_on_alert)

@@ -39,8 +39,8 @@ def replay(
     call in a capture is watched, one after the other, its parties as channels.
     """
     settings = options.settings()
-    from monitor.session.replay import Replay
+    from monitor.session.replay import ReplayOptions
     from monitor.session.replay import replay as run
 
-    wanted = Replay(file, speed, channels, read_ms, json_lines, fail_on_alert, svg, track, raw_format)
+    wanted = ReplayOptions(file, speed, channels, read_ms, json_lines, fail_on_alert, svg, track, raw_format)
     raise typer.Exit(run(wanted, settings.config))

@@ -30,7 +30,7 @@ def score(
     """Score whole recordings, and the calls in captures: one line for each file and channel, in the order given.
 
     p_fake is the probability that the voice is synthetic, llr the evidence for it (log-likelihood ratio, in nats), both
-    of all speech in the file; the state is the gravest on the way. A file that cannot be read is named, the others are
+    of all speech in the file; the state is the worst on the way. A file that cannot be read is named, the others are
     scored all the same, and the exit status is 2.
     """
     settings = options.settings()
@@ -44,11 +44,11 @@ def print_scores(
 
     A file that cannot be scored is named on standard error; the others are scored all the same, and 2 is returned.
     """
-    from monitor.session.score import Scorer
+    from monitor.session.score import FileScorer
     from monitor.session.warnings import print_problems
     from monitor.sources.raw_formats import read_raw_format
 
-    scorer = Scorer(config, track=track, raw=read_raw_format(raw) if raw is not None else None)
+    scorer = FileScorer(config, track=track, raw=read_raw_format(raw) if raw is not None else None)
     order, printed, failed = list(files), 0, 0
     waiting: dict[Path, FileScore] = {}
     for scored in scorer.run(order):

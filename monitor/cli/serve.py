@@ -38,7 +38,7 @@ def serve(
     options: WatchOptions,
     json_lines: Json = False,
 ) -> None:
-    """Watch many live calls at once: a table of them, the gravest first; arrow keys and enter open one.
+    """Watch many live calls at once: a table of them, the worst first; arrow keys and enter open one.
 
     Calls come from taps, which are switched on here or in config.toml ([taps.rtp] listen = ["127.0.0.1:5004"]), and end
     when their peer says so, or when nothing comes for serve.idle_s seconds. --web shows them in a browser, too, which

@@ -25,8 +25,8 @@ def simulate(
 ) -> None:
     """Play a recorded call into a running monitor, as the real peer of a tap would, in real time."""
     from monitor.simulate.plan import Impairments
-    from monitor.simulate.play import Simulation, parse_options
+    from monitor.simulate.play import SimulationOptions, parse_options
     from monitor.simulate.play import simulate as run
 
     network = Impairments(loss, jitter_ms, reorder)
-    raise typer.Exit(run(Simulation(tap, file, to, network, calls, parse_options(options or []))))
+    raise typer.Exit(run(SimulationOptions(tap, file, to, network, calls, parse_options(options or []))))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from monitor.cli.subscribe_output import Named, Output
+    from monitor.cli.subscribe_output import NamedSubscriber, SubscriberOutput
     from monitor.subscriber import Subscriber
 
 WAITING_AFTER_S = 0.5
@@ -61,12 +61,12 @@ def subscribe(
     ] = None,
 ) -> None:
     """Print what a running monitor finds, until Ctrl-C. What is lost on the way is fetched again."""
-    wanted = Wanted(tuple(topic or [""]), count, timeout, since, state, server_key, key, replay)
+    wanted = SubscribeOptions(tuple(topic or [""]), count, timeout, since, state, server_key, key, replay)
     raise typer.Exit(follow(address, json_lines, wanted, cloudevents))
 
 
 @dataclass(frozen=True)
-class Wanted:
+class SubscribeOptions:
     """The options of the command. since: "SEQ" or "EPOCH:SEQ". state: a file that remembers how far it came."""
 
     topics: Sequence[str] = ("",)
@@ -79,18 +79,18 @@ class Wanted:
     replay: str | None = None
 
 
-def follow(address: str, as_json: bool, wanted: Wanted, cloudevents: bool) -> int:
+def follow(address: str, as_json: bool, wanted: SubscribeOptions, cloudevents: bool) -> int:
     """Print the stream until Ctrl-C, `count` events or `timeout_s`. Returns the exit status.
 
     0: enough was seen or the reader of the output has gone; 1: fewer than count events within timeout_s; 130: Ctrl-C.
     Raises BadInputError for an impossible address, key, number or state file.
     """
-    from monitor.cli.subscribe_output import CloudEventLines, JsonLines, Named, TextLines
+    from monitor.cli.subscribe_output import CloudEventLines, JsonLines, NamedSubscriber, TextLines
 
     try:
         with _connect(address, wanted) as subscriber:
             if cloudevents:
-                return _follow(Named(subscriber), CloudEventLines(subscriber), wanted)
+                return _follow(NamedSubscriber(subscriber), CloudEventLines(subscriber), wanted)
             with closing(JsonLines() if as_json else TextLines(sys.stdout)) as output:
                 return _follow(subscriber, output, wanted)
     except KeyboardInterrupt:
@@ -101,7 +101,7 @@ def follow(address: str, as_json: bool, wanted: Wanted, cloudevents: bool) -> in
         return 0
 
 
-def _connect(address: str, wanted: Wanted) -> Subscriber:
+def _connect(address: str, wanted: SubscribeOptions) -> Subscriber:
     from monitor.delivery import keys
     from monitor.delivery.resume import starting_point
     from monitor.subscriber import Subscriber
@@ -124,7 +124,7 @@ def _unknown_host(address: str) -> str:
     return "" if not address.startswith("tcp://") or is_known(host) else f": the host {host} is not known"
 
 
-def _follow(subscriber: Subscriber | Named, output: Output, wanted: Wanted) -> int:
+def _follow(subscriber: Subscriber | NamedSubscriber, output: SubscriberOutput, wanted: SubscribeOptions) -> int:
     from monitor.delivery.resume import remember
     from monitor.events.wire import Message
 

@@ -25,7 +25,7 @@ NO_VERDICT = (State.LISTENING, State.UNKNOWN)
 CLEAR_LINE = "\r\x1b[2K"
 
 
-class Output(Protocol):
+class SubscriberOutput(Protocol):
     """A way to print what a subscriber receives."""
 
     def item(self, item: Item) -> None: ...
@@ -197,7 +197,7 @@ class CloudEventLines:
             print(notice(item), file=sys.stderr, flush=True)
 
 
-class Named:
+class NamedSubscriber:
     """A subscriber whose messages wait until the publisher has told its name, which is with its first heartbeat."""
 
     def __init__(self, subscriber: Subscriber) -> None:

@@ -12,8 +12,8 @@ from monitor.cli.options import JsonOnly, KeyFile
 from monitor.errors import BadInputError
 
 if TYPE_CHECKING:
-    from monitor.journal.verify import Findings
-    from monitor.store.verify import Verdict
+    from monitor.journal.verify import JournalFindings
+    from monitor.store.verify import FolderCheck
 
 WHOLE, BROKEN = 0, 2
 LOOKED_AT, LONGEST_LINE = 100, 1 << 20
@@ -69,7 +69,7 @@ def _holds_records(part: tuple[Path, BinaryIO]) -> bool:
     return any(chain.number(line) is not None for line in lines)
 
 
-def _say_journal(found: Findings, broken: Path | None, count: int, as_json: bool) -> None:
+def _say_journal(found: JournalFindings, broken: Path | None, count: int, as_json: bool) -> None:
     if as_json:
         place = {"file": str(broken), "line": found.line, "fault": found.fault} if broken else {}
         notes = {"notes": found.notes, "chain": found.last}
@@ -106,12 +106,12 @@ def _verify_evidence(path: Path, key: Path | None, *, as_json: bool) -> int:
     return WHOLE if broken is None else BROKEN
 
 
-def _answer(verdicts: list[Verdict], broken: Verdict | None, checked: bool) -> dict[str, object]:
+def _answer(verdicts: list[FolderCheck], broken: FolderCheck | None, checked: bool) -> dict[str, object]:
     place = {"folder": str(broken.folder), "fault": broken.difference} if broken else {}
     return {"whole": broken is None, "folders": len(verdicts), **place, "seal_checked": checked}
 
 
-def _say_evidence(verdicts: list[Verdict], broken: Verdict | None, checked: bool) -> None:
+def _say_evidence(verdicts: list[FolderCheck], broken: FolderCheck | None, checked: bool) -> None:
     for verdict in verdicts:
         if verdict.difference:
             print(f"{verdict.folder}: {verdict.difference}")

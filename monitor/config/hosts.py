@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Iterable
 
 
-def may_be_host(host: str, names: Iterable[str]) -> bool:
+def is_allowed_host(host: str, names: Iterable[str]) -> bool:
     """Whether a Host header names this server: an address, localhost, or one of the names."""
     bare = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() and not host.endswith("]") else host
     if bare.lower() in ("localhost", *(name.lower() for name in names)):

@@ -40,7 +40,7 @@ class InputSection(Section):
     max_channels: int = Field(8, ge=1, le=64, description="channels of one call that are scored")
 
     @model_validator(mode="after")
-    def _waits_grow(self) -> Self:
+    def _check_retry_order(self) -> Self:
         if self.reconnect_first_s > self.reconnect_longest_s:
             raise ValueError("reconnect_first_s must not exceed reconnect_longest_s")
         return self

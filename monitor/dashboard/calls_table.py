@@ -1,4 +1,4 @@
-"""The table of a server: a row a call, the gravest first."""
+"""The table of a server: a row a call, the worst first."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from monitor.audio import Audio
 from monitor.dashboard import palette, widgets, words
-from monitor.dashboard.canvas import Block, Frame, Row, cells, clean, cut, fit, piece, sized, spread, squeezed
+from monitor.dashboard.canvas import Block, Row, ScreenFrame, cells, clean, cut, fit, piece, sized, spread, squeezed
 from monitor.dashboard.plain import board_words
-from monitor.dashboard.render import PROGRAM, Keys, below_rows, footer, rows_below
+from monitor.dashboard.render import PROGRAM, KeyState, below_rows, footer, rows_below
 from monitor.views import Board, CallRow
 
 WIDE = 100
@@ -17,21 +17,21 @@ WIDE = 100
 LOOKS_BACK_S = 60.0
 
 
-def render_board(board: Board, width: int, height: int, keys: Keys) -> Frame:
+def render_board(board: Board, width: int, height: int, keys: KeyState) -> ScreenFrame:
     """The screen in exactly width x height cells; pure."""
     below = rows_below(height)
     room = height - 3 - below
     rows = [_header(board, width), _titles(width), *_table(board, width, max(0, room))]
     rows += [*below_rows(board.whole, width, below), _footer(board, width, keys)]
-    return Frame(sized(rows, width, height))
+    return ScreenFrame(sized(rows, width, height))
 
 
 def board_line(board: Board, width: int) -> Row:
     """The whole server in one row."""
     parts: Row = [piece(board_words(board) + "  ", palette.DIM)]
     for row in board.rows[:3]:
-        style = palette.STRONG[row.gravest.state]
-        parts.append(piece(f"{squeezed(clean(row.call), 20)} {words.percent(row.gravest.p_fake)}  ", style))
+        style = palette.STRONG[row.worst.state]
+        parts.append(piece(f"{squeezed(clean(row.call), 20)} {words.percent(row.worst.p_fake)}  ", style))
     return fit(parts, width)
 
 
@@ -85,7 +85,7 @@ def _table(board: Board, width: int, rows: int) -> Block:
 
 
 def _row(board: Board, row: CallRow, width: int) -> Row:
-    channel = row.gravest
+    channel = row.worst
     chosen = row.call == board.cursor
     mark = piece("▸ " if chosen else "  ", palette.KEY)
     badge = piece(f" {channel.state.value.upper():<10} ", palette.BADGE[channel.state])
@@ -104,11 +104,11 @@ def _row(board: Board, row: CallRow, width: int) -> Row:
 
 def _binned(row: CallRow, width: int) -> Audio:
     """The likelihood over the last minute and more."""
-    step_s = row.gravest.timeline_step_s
+    step_s = row.worst.timeline_step_s
     step = max(1, math.ceil(LOOKS_BACK_S / step_s / width))
-    return widgets.binned(row.gravest.timeline, math.ceil(row.elapsed_s / step_s - 1e-6), step, width)
+    return widgets.binned(row.worst.timeline, math.ceil(row.elapsed_s / step_s - 1e-6), step, width)
 
 
-def _footer(board: Board, width: int, keys: Keys) -> Row:
+def _footer(board: Board, width: int, keys: KeyState) -> Row:
     left = [piece("↑↓ enter", palette.KEY), piece(" open a call   ", palette.DIM)] if board.rows else []
     return [*left, *footer(width - cells(left), keys)]

@@ -20,7 +20,7 @@ Block = list[Row]
 ELLIPSIS = "…"
 
 
-class Frame:
+class ScreenFrame:
     """A whole screen as a renderable: rows that already have the width of the screen."""
 
     def __init__(self, rows: Block) -> None:

@@ -14,10 +14,10 @@ from rich.live import Live
 
 from monitor.config.schema import DashboardSection
 from monitor.dashboard.calls_table import board_line, board_summary, render_board
-from monitor.dashboard.canvas import Block, Frame
+from monitor.dashboard.canvas import Block, ScreenFrame
 from monitor.dashboard.keys import KeyReader
 from monitor.dashboard.plain import News, PlainScreen, summary_lines
-from monitor.dashboard.render import Keys, line, render
+from monitor.dashboard.render import KeyState, line, render
 from monitor.views import Board, View
 
 Mode = Literal["full", "line", "plain", "off"]
@@ -27,7 +27,7 @@ Shown = View | Board
 class _Screen(Protocol):
     def open(self) -> None: ...
 
-    def show(self, view: Shown, keys: Keys) -> None: ...
+    def show(self, view: Shown, keys: KeyState) -> None: ...
 
     def close(self) -> None:
         """Leave the terminal as it was. May be called twice."""
@@ -49,7 +49,7 @@ class _Full:
         self._console.set_alt_screen(True)
         self._console.show_cursor(False)
 
-    def show(self, view: Shown, keys: Keys) -> None:
+    def show(self, view: Shown, keys: KeyState) -> None:
         width, height = self._console.size
         if isinstance(view, Board):
             frame = render_board(view, width, height, keys)
@@ -70,7 +70,7 @@ class _Full:
             self._console.set_alt_screen(False)
 
 
-class _Line:
+class _OneLine:
     """One line that stays at the bottom, with the news above it."""
 
     def __init__(self, console: Console) -> None:
@@ -81,14 +81,14 @@ class _Line:
     def open(self) -> None:
         self._live.start()
 
-    def show(self, view: Shown, keys: Keys) -> None:
+    def show(self, view: Shown, keys: KeyState) -> None:
         if not keys.paused:
             for text in self._news.lines(view):
                 self._console.print(text, markup=False, highlight=False, emoji=False)
         # The last column stays empty: some terminals wrap when it is written.
         width = self._console.width - 1
         row = board_line(view, width) if isinstance(view, Board) else line(view, width, keys.paused)
-        self._live.update(Frame([row]), refresh=True)
+        self._live.update(ScreenFrame([row]), refresh=True)
 
     def close(self) -> None:
         self._live.stop()
@@ -101,7 +101,7 @@ class _Plain:
     def open(self) -> None:
         """Nothing to prepare."""
 
-    def show(self, view: Shown, keys: Keys) -> None:
+    def show(self, view: Shown, keys: KeyState) -> None:
         del keys
         self._screen.show(view, time.monotonic())
 
@@ -109,7 +109,7 @@ class _Plain:
         """Nothing to restore."""
 
 
-_SCREENS: dict[Mode, Callable[[Console], _Screen]] = {"full": _Full, "line": _Line, "plain": _Plain}
+_SCREENS: dict[Mode, Callable[[Console], _Screen]] = {"full": _Full, "line": _OneLine, "plain": _Plain}
 
 
 def resolve_mode(config: DashboardSection, console: Console) -> Mode:
@@ -145,7 +145,7 @@ class Dashboard:
         self.mode: Mode = resolve_mode(config, self._console)
         self.fault = ""
         self._period = 1.0 / config.redraws_per_second
-        self._state = Keys(muted=not config.bell)
+        self._state = KeyState(muted=not config.bell)
         self._alerts = 0
         self._shown: Shown | None = None
         self._stop = threading.Event()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from monitor.dashboard import digits, palette, widgets, words
 from monitor.dashboard.canvas import Block, Row, beside, boxed, cells, clean, cut, fit, piece, rule, sized
 from monitor.dashboard.parts import FACTS_WIDTH, LARGE_WIDTH, SMALL_WIDTH, Parts
-from monitor.dashboard.row_layout import Section, stack
+from monitor.dashboard.row_layout import ColumnSection, stack
 from monitor.views import ChannelView, View
 
 LABEL = "likelihood synthetic"
@@ -53,13 +53,17 @@ def _one_column(parts: Parts, width: int, rows: int) -> Block:
     fault_rows = parts.fault_rows(width) if rows >= LOW_ROWS else bool(parts.channel.fault)
     families = len(parts.channel.families)
     sections = [
-        Section(0, number_rows, number_rows, lambda n: _head(parts, width, n, low, wide)),
-        Section(1, 1, 2, lambda n: parts.gauge(width, n, not large)),
-        *([Section(2, fault_rows, fault_rows, lambda n: parts.fault(width, n))] if fault_rows else ()),
-        Section(3, 2, 12, lambda n: parts.timeline(width, n)),
-        *([] if low else [Section(4, 2, 13, lambda n: parts.spectrogram(width, n))]),
-        Section(5, 1, 1, lambda _: [parts.level(width)]),
-        *([Section(6, 1, min(4, 1 + families), lambda n: parts.families(width, n))] if families and not wide else ()),
+        ColumnSection(0, number_rows, number_rows, lambda n: _head(parts, width, n, low, wide)),
+        ColumnSection(1, 1, 2, lambda n: parts.gauge(width, n, not large)),
+        *([ColumnSection(2, fault_rows, fault_rows, lambda n: parts.fault(width, n))] if fault_rows else ()),
+        ColumnSection(3, 2, 12, lambda n: parts.timeline(width, n)),
+        *([] if low else [ColumnSection(4, 2, 13, lambda n: parts.spectrogram(width, n))]),
+        ColumnSection(5, 1, 1, lambda _: [parts.level(width)]),
+        *(
+            [ColumnSection(6, 1, min(4, 1 + families), lambda n: parts.families(width, n))]
+            if families and not wide
+            else ()
+        ),
     ]
     return stack(sections, width, rows)
 
@@ -81,8 +85,8 @@ def _two_columns(parts: Parts, width: int, rows: int) -> Block:
     left_width = LEFT_WIDTH if width < WIDE_WIDTH else LEFT_WIDTH + 4
     right_width = width - left_width - 2
     charts = [
-        Section(0, 2, 60, lambda n: parts.timeline(right_width, n)),
-        Section(1, 2, 13, lambda n: parts.spectrogram(right_width, n)),
+        ColumnSection(0, 2, 60, lambda n: parts.timeline(right_width, n)),
+        ColumnSection(1, 2, 13, lambda n: parts.spectrogram(right_width, n)),
     ]
     room = rows - fault_rows
     block = beside(_left(parts, left_width, room), stack(charts, right_width, room), 2)
@@ -94,11 +98,11 @@ def _left(parts: Parts, width: int, rows: int) -> Block:
     number_rows = digits.LARGE_ROWS if large else digits.SMALL_ROWS
     families = len(parts.channel.families)
     sections = [
-        Section(0, number_rows, number_rows, lambda n: _left_head(parts, width, n)),
-        Section(1, 1, 2, lambda n: parts.gauge(width, n)),
-        *([Section(2, 3, 5, lambda n: parts.facts(width, n))] if large else ()),
-        Section(3, 1, 1, lambda _: [parts.level(width)]),
-        *([Section(4, 1, 1 + families, lambda n: parts.families(width, n))] if families else ()),
+        ColumnSection(0, number_rows, number_rows, lambda n: _left_head(parts, width, n)),
+        ColumnSection(1, 1, 2, lambda n: parts.gauge(width, n)),
+        *([ColumnSection(2, 3, 5, lambda n: parts.facts(width, n))] if large else ()),
+        ColumnSection(3, 1, 1, lambda _: [parts.level(width)]),
+        *([ColumnSection(4, 1, 1 + families, lambda n: parts.families(width, n))] if families else ()),
     ]
     return stack(sections, width, rows)
 

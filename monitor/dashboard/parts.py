@@ -60,7 +60,7 @@ class Parts:
         lost = piece(f"{channel.lost_s:.2f} s", palette.WARN if channel.lost_s else None)
         lines = [
             [piece(words.speech(channel), palette.BOLD if channel.state is State.LISTENING else None)],
-            self._hears(width),
+            self._newest_block(width),
             evidence,
             [piece("alerts ", palette.DIM), piece(str(channel.alerts))],
             [piece("lost ", palette.DIM), lost],
@@ -70,7 +70,7 @@ class Parts:
             lines[2:4] = [opened, evidence]
         return sized([fit(line, width) for line in lines], width, rows)
 
-    def _hears(self, width: int) -> Row:
+    def _newest_block(self, width: int) -> Row:
         """Name the kind of the newest block, and the bandwidth of the speech once it is known."""
         channel, start = self.channel, piece("hears ", palette.DIM)
         heard = [[start, piece(channel.reason.value)]]

@@ -33,7 +33,7 @@ def summary_lines(view: View) -> list[str]:
 
 def board_words(board: Board) -> str:
     """Summarise a server in one line."""
-    count = {state: sum(row.gravest.state is state for row in board.rows) for state in (State.ALERT, State.SUSPICIOUS)}
+    count = {state: sum(row.worst.state is state for row in board.rows) for state in (State.ALERT, State.SUSPICIOUS)}
     lost = f", lost {board.whole.lost_s:.2f} s" if board.whole.lost_s > 0 else ""
     refused = f", {board.refused} refused" if board.refused else ""
     return (

@@ -14,8 +14,8 @@ from monitor.dashboard import palette, words
 from monitor.dashboard.alert_list import alert_rows
 from monitor.dashboard.canvas import (
     Block,
-    Frame,
     Row,
+    ScreenFrame,
     beside,
     blank,
     cells,
@@ -43,7 +43,7 @@ SEVERITY = (State.ALERT, State.SUSPICIOUS, State.UNKNOWN, State.LISTENING, State
 
 
 @dataclass(slots=True)
-class Keys:
+class KeyState:
     """State set by keys. missed: alerts that opened while the screen was paused."""
 
     paused: bool = False
@@ -60,17 +60,17 @@ def render(
     muted: bool = False,
     missed: int = 0,
     colour: bool = True,
-) -> Frame:
+) -> ScreenFrame:
     """The screen in exactly width x height cells; pure.
 
     missed: alerts that opened while the screen was paused. colour: False draws the spectrogram in shades of a block
     instead of colours; all else reads the same without.
     """
     width, height = max(width, 1), max(height, 1)
-    keys = Keys(paused, muted, missed)
+    keys = KeyState(paused, muted, missed)
     small = height < SMALL_ROWS
     rows = _small(view, width, height, keys) if small else _full(view, width, height, keys, colour)
-    return Frame(sized(rows, width, height))
+    return ScreenFrame(sized(rows, width, height))
 
 
 def line(view: View, width: int, paused: bool = False) -> Row:
@@ -97,7 +97,7 @@ def export_svg(view: View, path: str | Path, width: int = 120, height: int = 40)
     console = Console(
         record=True, width=width, height=height, file=io.StringIO(), force_terminal=True, color_system="truecolor"
     )
-    console.print(Frame([_filled(row) for row in render(view, width, height).rows]))
+    console.print(ScreenFrame([_filled(row) for row in render(view, width, height).rows]))
     svg = console.export_svg(title=f"{PROGRAM.capitalize()}: {clean(view.call)}", unique_id="dashboard")
     write_private(Path(path), svg.encode())
 
@@ -112,14 +112,14 @@ def _filled(row: Row) -> Row:
     return out
 
 
-def _full(view: View, width: int, height: int, keys: Keys, colour: bool) -> Block:
+def _full(view: View, width: int, height: int, keys: KeyState, colour: bool) -> Block:
     below = rows_below(height)
     room = height - 2 - below
     grid = _grid(view, width, room, colour)
     return [_header(view, width), *grid, *below_rows(view, width, below), footer(width, keys, view.back)]
 
 
-def _small(view: View, width: int, height: int, keys: Keys) -> Block:
+def _small(view: View, width: int, height: int, keys: KeyState) -> Block:
     """One line a channel, and what else there is room for."""
     if height == 1:
         return [line(view, width)]
@@ -168,11 +168,11 @@ def _line_of_panels(
 
 
 def _compact(view: View, width: int, rows: int, most: int) -> Block:
-    """One or two rows a channel; where not all have room the gravest are shown, and the others counted."""
+    """One or two rows a channel; where not all have room the worst are shown, and the others counted."""
     shown = view.channels
     if len(shown) > rows:
-        gravest = sorted(shown, key=lambda channel: SEVERITY.index(channel.state))[: max(1, rows - 1)]
-        shown = tuple(channel for channel in shown if any(channel is other for other in gravest))
+        worst = sorted(shown, key=lambda channel: SEVERITY.index(channel.state))[: max(1, rows - 1)]
+        shown = tuple(channel for channel in shown if any(channel is other for other in worst))
     each = min(most, max(1, rows // max(1, len(shown))))
     out: Block = []
     for channel in shown:
@@ -208,7 +208,7 @@ def below_rows(view: View, width: int, rows: int) -> Block:
     return beside(left, right, width - left_width - right_width)
 
 
-def footer(width: int, keys: Keys, back: bool = False) -> Row:
+def footer(width: int, keys: KeyState, back: bool = False) -> Row:
     """The keys, and what they have done. back: whether there is a table to go back to."""
     left: Row = [piece("esc", palette.KEY), piece(" all calls   ", palette.DIM)] if back else []
     for key, what in (

@@ -9,7 +9,7 @@ from monitor.dashboard.canvas import Block, blank, sized
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class ColumnSection:
     """A part of a column. rank: 0 is shown first when room is short. least, most: rows. build: rows to block."""
 
     rank: int
@@ -18,7 +18,7 @@ class Section:
     build: Callable[[int], Block]
 
 
-def stack(sections: Sequence[Section], width: int, rows: int) -> Block:
+def stack(sections: Sequence[ColumnSection], width: int, rows: int) -> Block:
     """The sections, in their order, in exactly `rows`: the least of each by rank, then growth in turn, then gaps."""
     given = _share(sections, rows)
     blocks = [sections[number].build(given[number]) for number in sorted(given)]
@@ -33,7 +33,7 @@ def stack(sections: Sequence[Section], width: int, rows: int) -> Block:
     return sized(out, width, rows)
 
 
-def _share(sections: Sequence[Section], rows: int) -> dict[int, int]:
+def _share(sections: Sequence[ColumnSection], rows: int) -> dict[int, int]:
     by_rank = sorted(range(len(sections)), key=lambda number: sections[number].rank)
     given: dict[int, int] = {}
     for number in by_rank:

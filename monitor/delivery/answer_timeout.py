@@ -13,7 +13,7 @@ GONE_S = 3.0
 ANSWER_S, LONGEST_ANSWER_S = 1.0, 8.0
 
 
-class Patience:
+class AnswerTimeout:
     """attempt: for the request as it was last made; total: since the first of them."""
 
     def __init__(self, now: float) -> None:
@@ -21,7 +21,7 @@ class Patience:
         self._within = ANSWER_S
         self._unheard = self.attempt = self.total = 0.0
 
-    def look(self, now: float) -> None:
+    def advance(self, now: float) -> None:
         """Some time has passed."""
         passed = min(now - self._looked, LOOK_S)
         self._looked = now
@@ -30,7 +30,7 @@ class Patience:
             self.total += passed
         self._unheard += passed
 
-    def heard(self) -> None:
+    def message_came(self) -> None:
         """The publisher is."""
         self._unheard = 0.0
 
@@ -39,11 +39,11 @@ class Patience:
         """Whether the request is to be made again."""
         return self.attempt >= self._within
 
-    def again(self) -> None:
+    def retried(self) -> None:
         """It is made again, and given twice the time: an answer that is slow in coming must be able to come."""
         self.attempt, self._within = 0.0, min(2 * self._within, LONGEST_ANSWER_S)
 
-    def go_on(self, now: float) -> None:
+    def answer_came(self, now: float) -> None:
         """An answer came, or who answers was away: wait as if anew. What was slow is likely to be so again."""
         self._looked = now
         self._within = max(self._within / 2, ANSWER_S)

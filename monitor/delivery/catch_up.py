@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from monitor.delivery.gaps import Continuity, Missed, Position, Sent
-from monitor.delivery.requests import Request
+from monitor.delivery.gaps import GapDetector, Missed, Position, Sent
+from monitor.delivery.requests import SubscriberRequest
 from monitor.errors import BadInputError
 from monitor.events import wire
 from monitor.events.wire import Message
@@ -31,7 +31,7 @@ class Restarted:
 
 
 @dataclass(frozen=True, slots=True)
-class _Until:
+class _AnsweredUpTo:
     """An answer accounts for all up to here."""
 
     seq: int
@@ -40,18 +40,18 @@ class _Until:
 Found = Message | Missed | Restarted
 
 
-class Catchup:
+class CatchUp:
     """epoch: of what is delivered now. can_ask: whether there is anybody to be asked for what was missed."""
 
     def __init__(self, topics: Sequence[str], since: Position | None = None) -> None:
         self._topics = tuple(topics)
         self.epoch = since.epoch if since else ""
         self.can_ask: bool | None = None
-        self._continuity = Continuity(self._topics, since.seq, since.seen) if since else Continuity(self._topics)
+        self._continuity = GapDetector(self._topics, since.seq, since.seen) if since else GapDetector(self._topics)
         self._held: deque[Message] = deque()
-        self._replayed: deque[Message | Missed | _Until] = deque()
+        self._replayed: deque[Message | Missed | _AnsweredUpTo] = deque()
         self._aside: dict[str, Message] = {}
-        self.request: Request | None = None
+        self.request: SubscriberRequest | None = None
         self._asked = 0
         self._restart = False
         self._whole = False
@@ -105,7 +105,7 @@ class Catchup:
             return False
         self._replayed.extend(_in_order(bodies, head.get("missing"), self._continuity.everything))
         if until >= request.first:
-            self._replayed.append(_Until(until))
+            self._replayed.append(_AnsweredUpTo(until))
         if head.get("end") is True or (request.last is not None and until >= request.last):
             # A publisher that was killed may have sent more than its journal had.
             self._lose(max(request.first, until + 1), request.last)
@@ -125,7 +125,7 @@ class Catchup:
     def _lose(self, first: int, last: int | None) -> None:
         """These cannot be had."""
         if last is not None and first <= last:
-            self._replayed.extend((Missed(first, last, "", self._continuity.everything), _Until(last)))
+            self._replayed.extend((Missed(first, last, "", self._continuity.everything), _AnsweredUpTo(last)))
 
     def _end_fetch(self, *, whole: bool, following: str) -> None:
         self.request = None
@@ -134,7 +134,7 @@ class Catchup:
 
     def _ask(self, epoch: str, first: int, last: int | None) -> None:
         self._asked += 1
-        self.request = Request("replay", str(self._asked), epoch, first, last, self._topics)
+        self.request = SubscriberRequest("replay", str(self._asked), epoch, first, last, self._topics)
 
     def _other_epoch(self, epoch: str) -> list[Found]:
         if not self.epoch:
@@ -150,7 +150,7 @@ class Catchup:
             following = epoch  # a run of which the journal has nothing lies between
         self._restart = False
         # The subscription is older than the new run, or goes on from one before it: all of it is ours.
-        self.epoch, self._continuity = following, Continuity(self._topics, 0)
+        self.epoch, self._continuity = following, GapDetector(self._topics, 0)
         self._aside.clear()
         return [Restarted(following, whole)]
 
@@ -193,8 +193,8 @@ class Catchup:
             self._continuity.completed(until)
         return list(missed)
 
-    def _from_answer(self, found: Message | Missed | _Until) -> list[Found]:
-        if isinstance(found, _Until):
+    def _from_answer(self, found: Message | Missed | _AnsweredUpTo) -> list[Found]:
+        if isinstance(found, _AnsweredUpTo):
             self._continuity.completed(found.seq)
             return []
         if isinstance(found, Missed):

@@ -9,7 +9,7 @@ from collections import Counter
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from monitor.delivery.connections import Connections, Limits
+from monitor.delivery.connections import ConnectionLimits, Connections
 from monitor.limits.descriptors import DESCRIPTORS
 
 CHECK_MS = 50
@@ -23,7 +23,7 @@ Socket = zmq.Socket[bytes]
 class ConnectionGuard:
     """Watches one socket from its binding to close()."""
 
-    def __init__(self, socket: Socket, limits: Limits) -> None:
+    def __init__(self, socket: Socket, limits: ConnectionLimits) -> None:
         self._socket = socket
         self._monitor = socket.get_monitor_socket(EVENTS)
         self._connections = Connections(limits, DESCRIPTORS.have_room)

@@ -22,7 +22,7 @@ _AT = 128
 
 
 @dataclass(frozen=True)
-class Limits:
+class ConnectionLimits:
     """connections: in all; of_host: of one address. burst, per_s: bytes that one connection may send at once, and in
     the long run. in_all: bytes that the connections there are may have sent together.
     """
@@ -45,7 +45,7 @@ class _Peer:
 class Connections:
     """Those of one listening socket. cut: how many were ended, by why. One thread may use it."""
 
-    def __init__(self, limits: Limits, have_room: Callable[[], bool]) -> None:
+    def __init__(self, limits: ConnectionLimits, have_room: Callable[[], bool]) -> None:
         """have_room: whether the process can afford one more descriptor."""
         self._limits, self._have_room = limits, have_room
         self._peers: dict[int, _Peer] = {}

@@ -47,7 +47,7 @@ class Position:
     seen: Mapping[str, int] = field(default_factory=dict)
 
 
-class Continuity:
+class GapDetector:
     """One subscriber's memory of one epoch.
 
     complete: every message of ours up to this number is accounted for; None: not known yet from which on they are ours.

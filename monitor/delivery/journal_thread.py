@@ -7,28 +7,28 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from monitor.delivery.requests import Request
-from monitor.journal.reader import Found, JournalReader
+from monitor.delivery.requests import SubscriberRequest
+from monitor.journal.reader import JournalRange, JournalReader
 
 MAX_QUEUED = 64
 
 Peer = Sequence[bytes]
-Answered = tuple[Peer, Request, Found | None]
+Answered = tuple[Peer, SubscriberRequest, JournalRange | None]
 """Found None: the journal could not be read."""
 
 
-class Archive:
+class JournalThread:
     """ask() and answers() belong to one thread."""
 
     def __init__(self, path: Path, most_events: int, most_bytes: int) -> None:
         self._reader = JournalReader(path)
         self._most = most_events, most_bytes
-        self._asked: queue.Queue[tuple[Peer, Request] | None] = queue.Queue(MAX_QUEUED)
+        self._asked: queue.Queue[tuple[Peer, SubscriberRequest] | None] = queue.Queue(MAX_QUEUED)
         self._answered: queue.Queue[Answered] = queue.Queue()
         self._thread = threading.Thread(target=self._run, name="archive", daemon=True)
         self._thread.start()
 
-    def ask(self, peer: Peer, request: Request) -> bool:
+    def ask(self, peer: Peer, request: SubscriberRequest) -> bool:
         """Returns False when too many wait already."""
         try:
             self._asked.put_nowait((peer, request))

@@ -28,7 +28,7 @@ _Z85 = re.compile(r"[0-9A-Za-z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}")
 
 
 @dataclass(frozen=True)
-class Pair:
+class KeyPair:
     """Keys in Z85, 40 characters each. secret: "" where only the public one is known."""
 
     public: str
@@ -90,7 +90,7 @@ def readable(folder: Path) -> dict[str, str]:
     return found
 
 
-def server(folder: Path) -> Pair:
+def server(folder: Path) -> KeyPair:
     """The publisher's own. Raises BadInputError."""
     path = folder / f"{SERVER}.key_secret"
     if not path.exists():
@@ -101,7 +101,7 @@ def server(folder: Path) -> Pair:
     return pair
 
 
-def secret_pair(path: Path) -> Pair:
+def secret_pair(path: Path) -> KeyPair:
     """A subscriber's own. Raises BadInputError."""
     pair = read(path)
     if not pair.secret:
@@ -114,7 +114,7 @@ def public_key(key: str) -> str:
     return key if _Z85.fullmatch(key) and not Path(key).exists() else read(Path(key)).public
 
 
-def read(path: Path) -> Pair:
+def read(path: Path) -> KeyPair:
     """A key file. Raises BadInputError: not there, no keys, or a secret that others can read."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -127,7 +127,7 @@ def read(path: Path) -> Pair:
         raise BadInputError(f"key {path}: holds no CURVE key", "name a file that 'monitor keys new' made")
     if "secret" in found and sys.platform != "win32" and mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise BadInputError(f"key {path}: others can read the secret", f"run: chmod 600 {path}")
-    return Pair(found["public"], found.get("secret", ""))
+    return KeyPair(found["public"], found.get("secret", ""))
 
 
 def _check_name(name: str) -> None:

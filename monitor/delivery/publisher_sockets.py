@@ -15,7 +15,7 @@ import zmq
 
 from monitor.delivery import keys, zap
 from monitor.delivery.connection_guard import ConnectionGuard
-from monitor.delivery.connections import Limits
+from monitor.delivery.connections import ConnectionLimits
 from monitor.delivery.requests import MAX_BYTES
 from monitor.errors import BadInputError, SinkError
 from monitor.events import wire
@@ -32,10 +32,10 @@ MAX_SUBSCRIPTION_BYTES = 1024
 """Likewise of a subscription: the longest prefix that is followed, encrypted, and the frames of a handshake."""
 BACKLOG = 100
 """Messages of one peer that libzmq reads ahead."""
-OF_EVENTS = Limits(connections=2000, of_host=1000, burst=16 << 10, per_s=64.0, in_all=4 << 20)
+OF_EVENTS = ConnectionLimits(connections=2000, of_host=1000, burst=16 << 10, per_s=64.0, in_all=4 << 20)
 """A subscriber sends its handshake, its prefixes and at most a ping a second. libzmq needs some 40 bytes of memory for
 each byte of a prefix."""
-OF_REQUESTS = Limits(connections=2000, of_host=1000, burst=256 << 10, per_s=32768.0, in_all=64 << 20)
+OF_REQUESTS = ConnectionLimits(connections=2000, of_host=1000, burst=256 << 10, per_s=32768.0, in_all=64 << 20)
 HANDSHAKE_MS = 5_000
 KEYS_CHECK_S = 1.0
 AUTO = "auto"
@@ -44,7 +44,7 @@ Socket = zmq.Socket[bytes]
 
 
 @dataclass(frozen=True)
-class Places:
+class PublisherAddresses:
     """Where to bind and how. replay: an address, "auto" (the port after, or any free one), or "" for none.
 
     keys: the folder of them, None for no encryption. high_water_mark: messages held for one slow subscriber.
@@ -56,10 +56,10 @@ class Places:
     keys: Path | None = None
 
 
-class Sockets:
+class PublisherSockets:
     """Binds at once. Used by one thread."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: PublisherAddresses) -> None:
         """Raises BadInputError when an address is taken or cannot be bound, or there are no keys."""
         wire.check_address(places.address)
         if places.replay not in ("", AUTO):
@@ -95,7 +95,7 @@ class Sockets:
 
     def check(self) -> bool:
         """Answer who wants to connect, and look at the keys. Returns whether all connections were closed for that."""
-        self.revive()
+        self.rebind()
         self._authenticate()
         now = time.monotonic()
         if self._places.keys is None or now < self._next_check:
@@ -108,7 +108,7 @@ class Sockets:
         self._reset()
         return True
 
-    def revive(self) -> None:
+    def rebind(self) -> None:
         """Bind anew where that failed after keys were revoked. Raises SinkError while it fails."""
         if not self._down:
             return
@@ -122,7 +122,7 @@ class Sockets:
         """Close all connections and bind anew."""
         self._close(0)
         self._down = True
-        self.revive()
+        self.rebind()
 
     def may_ask(self, user: str) -> bool:
         """Whether the key of a connection, as ZAP named it, is still allowed."""

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 
 
-class History:
+class RecentEvents:
     """Bounded in events and bytes; the oldest go first. Numbers grow, and some may be left out."""
 
     def __init__(self, most_events: int, most_bytes: int) -> None:

@@ -13,13 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from monitor.delivery import requests
-from monitor.delivery.journal_thread import Archive
-from monitor.delivery.recent_events import History
-from monitor.delivery.requests import Request
-from monitor.delivery.topics import Ledger
+from monitor.delivery.journal_thread import JournalThread
+from monitor.delivery.recent_events import RecentEvents
+from monitor.delivery.requests import SubscriberRequest
+from monitor.delivery.topics import TopicIndex
 from monitor.errors import BadInputError
 from monitor.events import wire
-from monitor.journal.reader import Found
+from monitor.journal.reader import JournalRange
 from monitor.limits.rate_limit import RateLimit
 
 ANSWER_EVENTS = 1000
@@ -34,12 +34,12 @@ Peer = Sequence[bytes]
 Answer = tuple[Peer, list[bytes]]
 
 
-class Desk:
+class ReplayServer:
     """One thread may use it. counts: requests by what became of them."""
 
-    def __init__(self, epoch: str, ledger: Ledger, history: History, journal: Path | None) -> None:
+    def __init__(self, epoch: str, ledger: TopicIndex, history: RecentEvents, journal: Path | None) -> None:
         self._epoch, self._ledger, self._history = epoch, ledger, history
-        self._archive = Archive(journal, ANSWER_EVENTS, ANSWER_BYTES) if journal else None
+        self._archive = JournalThread(journal, ANSWER_EVENTS, ANSWER_BYTES) if journal else None
         self._limit = RateLimit(PER_S, BURST)
         self.counts: Counter[str] = Counter()
 
@@ -71,7 +71,7 @@ class Desk:
         if self._archive:
             self._archive.close()
 
-    def _replay(self, peer: Peer, request: Request) -> list[bytes] | None:
+    def _replay(self, peer: Peer, request: SubscriberRequest) -> list[bytes] | None:
         request = replace(request, epoch=request.epoch or self._epoch)
         if request.epoch == self._epoch:
             newest = self._ledger.last_seq
@@ -82,7 +82,7 @@ class Desk:
             return self._unknown(request)
         return None if self._archive.ask(peer, request) else self._error("busy", request.id, "too many requests: wait")
 
-    def _from_memory(self, request: Request) -> list[bytes]:
+    def _from_memory(self, request: SubscriberRequest) -> list[bytes]:
         last = request.last or 0
         lost = [(request.first, min(last, self._history.first - 1))] if request.first < self._history.first else []
         first = max(request.first, self._history.first)
@@ -90,7 +90,7 @@ class Desk:
         missing = [gap for gap in (*lost, *gaps) if gap[0] <= gap[1]]
         return self._answer(request, bodies, missing, max(until, request.first - 1), end=False, following="")
 
-    def _from_journal(self, request: Request, found: Found) -> list[bytes]:
+    def _from_journal(self, request: SubscriberRequest, found: JournalRange) -> list[bytes]:
         current = request.epoch == self._epoch
         if not found.known and not current:
             return self._unknown(request)
@@ -106,7 +106,7 @@ class Desk:
 
     def _answer(
         self,
-        request: Request,
+        request: SubscriberRequest,
         bodies: Sequence[bytes],
         missing: Sequence[tuple[int, int]],
         until: int,
@@ -128,7 +128,7 @@ class Desk:
         self.counts["events"] += len(bodies)
         return [head, *bodies]
 
-    def _snapshot(self, request: Request) -> list[bytes]:
+    def _snapshot(self, request: SubscriberRequest) -> list[bytes]:
         """What holds now, in the order of the numbers, from the first asked for on."""
         holds = sorted(self._ledger.holding(request.topics), key=lambda pair: pair[0].seq)
         chosen = [pair for pair in holds if pair[0].seq >= request.first]
@@ -138,7 +138,7 @@ class Desk:
         head = requests.answer("snapshot", request.id, epoch=self._epoch, last_seq=last_seq, until=until)
         return [head, *(wire.encode(event, prev, snapshot=True) for event, prev in sent)]
 
-    def _unknown(self, request: Request) -> list[bytes]:
+    def _unknown(self, request: SubscriberRequest) -> list[bytes]:
         self.counts["unknown"] += 1
         return [requests.answer("unknown", request.id, epoch=request.epoch, current=self._epoch)]
 

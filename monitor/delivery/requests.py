@@ -22,7 +22,7 @@ KINDS = ("replay", "snapshot")
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class SubscriberRequest:
     """kind: replay or snapshot. id: given back as it is. epoch: "" = the current one. first, last: numbers asked for;
     last None: to the end. topics: prefixes.
     """
@@ -42,7 +42,7 @@ class Request:
         return _dumps(fields | {"topics": list(self.topics)})
 
 
-def parse(raw: bytes) -> Request:
+def parse(raw: bytes) -> SubscriberRequest:
     """Raises BadInputError for anything that is not exactly a request."""
     if len(raw) > MAX_BYTES:
         raise BadInputError(f"a request has at most {MAX_BYTES} bytes")
@@ -55,7 +55,9 @@ def parse(raw: bytes) -> Request:
     first, last = _number(fields, "from", 1), _number(fields, "to", None)
     if first is None or (last is not None and last < first):
         raise BadInputError("from and to must be whole numbers, 1 <= from <= to")
-    return Request(fields["request"], _text(fields, "id"), _text(fields, "epoch"), first, last, _topics(fields))
+    return SubscriberRequest(
+        fields["request"], _text(fields, "id"), _text(fields, "epoch"), first, last, _topics(fields)
+    )
 
 
 def head(raw: bytes) -> Mapping[str, Any]:

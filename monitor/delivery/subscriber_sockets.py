@@ -16,9 +16,9 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from monitor.delivery import requests
-from monitor.delivery.answer_timeout import LOOK_S, Patience
-from monitor.delivery.keys import Pair
-from monitor.delivery.requests import Request
+from monitor.delivery.answer_timeout import LOOK_S, AnswerTimeout
+from monitor.delivery.keys import KeyPair
+from monitor.delivery.requests import SubscriberRequest
 from monitor.errors import BadInputError
 from monitor.events import wire
 
@@ -37,12 +37,12 @@ Socket = zmq.Socket[bytes]
 
 
 @dataclass(frozen=True)
-class Line:
+class Endpoint:
     """Where to, and with which keys: the server's public one, and one's own."""
 
     address: str
     server_key: str = ""
-    keys: Pair | None = None
+    keys: KeyPair | None = None
 
     def __post_init__(self) -> None:
         if bool(self.server_key) != bool(self.keys and self.keys.secret):
@@ -52,18 +52,18 @@ class Line:
             )
 
 
-class Links:
+class SubscriberSockets:
     """Connects at once. Used by one thread."""
 
-    def __init__(self, line: Line, topics: Sequence[str], high_water_mark: int) -> None:
+    def __init__(self, line: Endpoint, topics: Sequence[str], high_water_mark: int) -> None:
         """Raises BadInputError for an address or a key that libzmq refuses."""
         self._line, self._topics, self._high_water_mark = line, topics, high_water_mark
         self._context: zmq.Context[Socket] = zmq.Context()
         self._replay = ""
         self._dealer: Socket | None = None
-        self._asked: Request | None = None
+        self._asked: SubscriberRequest | None = None
         self._waits = False
-        self._patience = Patience(time.monotonic())
+        self._timeout = AnswerTimeout(time.monotonic())
         self._ask_at = self._reconnect_at = NEVER
         try:
             self._connect()
@@ -91,14 +91,14 @@ class Links:
         now = time.monotonic()
         due = min(self._ask_at, self._reconnect_at)
         within_s = max(0.0, min(within_s, due - now, LOOK_S if self._waits else NEVER))
-        self._patience.look(now)
+        self._timeout.advance(now)
         poller = zmq.Poller()
         for socket in (self._monitor, self._dealer, self._sub):
             if socket is not None:
                 poller.register(socket, zmq.POLLIN)
         arrived = poller.poll(None if within_s == NEVER else int(within_s * 1000) + 1)
         now = time.monotonic()
-        self._patience.look(now)
+        self._timeout.advance(now)
         return bool(arrived) or now >= due
 
     def message(self) -> list[bytes] | None:
@@ -122,36 +122,36 @@ class Links:
             if head.get("wait"):
                 self._ask_at = time.monotonic() + BUSY_S
             if head.get("code") in BUSY:
-                self.be_patient()
+                self.restart_timeout()
             return None
         return head, frames[1:]
 
-    def ask(self, request: Request | None, waits: bool) -> None:
+    def ask(self, request: SubscriberRequest | None, waits: bool) -> None:
         """See to it that the request, if any, is made, and made again where no answer comes. waits: whether there is
         something else that only the publisher can tell.
         """
         if request != self._asked or not (self._waits or waits):
-            self.be_patient()
+            self.restart_timeout()
         again, self._asked, self._waits = request == self._asked, request, waits or request is not None
         if request is None:
             self._ask_at = NEVER
-        elif not again or self._patience.is_due or time.monotonic() >= self._ask_at:
-            if again and self._patience.is_due:
+        elif not again or self._timeout.is_due or time.monotonic() >= self._ask_at:
+            if again and self._timeout.is_due:
                 self._hang_up()
-                self._patience.again()
+                self._timeout.retried()
             self._send(request.encode())
 
-    def has_patience(self, seconds: float) -> bool:
+    def is_waiting(self, seconds: float) -> bool:
         """False when what was asked for has been waited for longer than that."""
-        return not self._waits or self._patience.total < seconds
+        return not self._waits or self._timeout.total < seconds
 
-    def heard(self) -> None:
+    def message_came(self) -> None:
         """The stream is: time in which it is not heard does not count as waited for long."""
-        self._patience.heard()
+        self._timeout.message_came()
 
-    def be_patient(self) -> None:
+    def restart_timeout(self) -> None:
         """An answer came, or whoever answers may have been gone: start waiting anew."""
-        self._patience.go_on(time.monotonic())
+        self._timeout.answer_came(time.monotonic())
 
     def refusal(self) -> str:
         """Why the publisher does not let us in, when it has just said so; else ""."""
@@ -227,7 +227,7 @@ def replay_address(stream: str, said: str) -> str:
     return f"{stream.rpartition(':')[0]}:{said.rpartition(':')[2]}"
 
 
-def _mismatch(line: Line) -> str:
+def _mismatch(line: Endpoint) -> str:
     if line.keys is None:
         return "the stream is encrypted: give --server-key and --key"
     return "the stream is not encrypted, or something else listens there"

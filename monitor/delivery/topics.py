@@ -46,7 +46,7 @@ class _Prefix:
     count: int = 0
 
 
-class Ledger:
+class TopicIndex:
     """Feed it every numbered event in the order of sending."""
 
     def __init__(self) -> None:
@@ -114,7 +114,7 @@ class Ledger:
         if self._prefixes.pop(prefix, None) is not None:
             self._prefix_bytes -= len(prefix)
 
-    def nobody(self) -> None:
+    def all_closed(self) -> None:
         """All connections were closed."""
         self._prefixes.clear()
         self._prefix_bytes = 0

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
+class CallChannel:
     """A channel of a call, and its row in the pool."""
 
     call: str
@@ -121,9 +121,9 @@ class Call:
         """The feed that a row belongs to."""
         return next(feed for feed in self.feeds if row < feed.ring.rows.stop)
 
-    def where(self, row: int) -> Where:
+    def where(self, row: int) -> CallChannel:
         """A row as a channel of the call."""
-        return Where(self.name, self.channels[row - self.rows.start], row)
+        return CallChannel(self.name, self.channels[row - self.rows.start], row)
 
     def finish(self, why: str = "") -> None:
         """No more audio comes; what is held is still scored. The first reason given stays."""

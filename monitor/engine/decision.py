@@ -51,7 +51,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Heard:
+class DecisionInput:
     """What decide() sees of one block. llr: recent, nats. speech: the block carries evidence. enough: net speech has
     reached the least for a verdict, from a warm state. end: sample index. usable: the input can be trusted. whole: llr
     of all speech, -inf where there is too little of it to count; None counts nowhere.
@@ -76,7 +76,7 @@ class Changes:
     by_whole: Flags
 
 
-def undecided(streams: int) -> Decision:
+def init_decision(streams: int) -> Decision:
     """Of streams that have heard nothing."""
 
     def zeros() -> Ints:
@@ -105,25 +105,25 @@ def _run(old: Ints, speech: Flags, condition: Flags) -> Ints:
     return np.where(speech, np.where(condition, old + 1, 0), old)
 
 
-def decide(config: AlertSection, old: Decision, heard: Heard) -> tuple[Decision, Changes]:
+def decide(config: AlertSection, old: Decision, outputs: DecisionInput) -> tuple[Decision, Changes]:
     """Judge one block."""
-    votes = heard.speech & heard.enough
-    above_suspicious = _run(old.above_suspicious, votes, heard.llr >= config.suspicious_llr)
-    above_alert = _run(old.above_alert, votes, heard.llr >= config.alert_llr)
-    steady = np.zeros_like(votes) if heard.whole is None else heard.whole >= config.whole_llr
-    below_close = _run(old.below_close, votes, (heard.llr < config.close_llr) & ~steady)
-    quiet = np.where(heard.speech, 0, old.quiet + 1)
+    votes = outputs.speech & outputs.enough
+    above_suspicious = _run(old.above_suspicious, votes, outputs.llr >= config.suspicious_llr)
+    above_alert = _run(old.above_alert, votes, outputs.llr >= config.alert_llr)
+    steady = np.zeros_like(votes) if outputs.whole is None else outputs.whole >= config.whole_llr
+    below_close = _run(old.below_close, votes, (outputs.llr < config.close_llr) & ~steady)
+    quiet = np.where(outputs.speech, 0, old.quiet + 1)
 
     held = above_alert >= hold_blocks(config.alert_hold_s)
     opened = ~old.open & votes & (held | steady)
     closed = old.open & votes & (below_close >= hold_blocks(config.close_hold_s))
     is_open = (old.open | opened) & ~closed
-    due = heard.end - old.updated >= round(config.update_every_s * SAMPLE_RATE)
-    updated = old.open & is_open & heard.speech & due
+    due = outputs.end - old.updated >= round(config.update_every_s * SAMPLE_RATE)
+    updated = old.open & is_open & outputs.speech & due
 
-    lost = ~heard.usable | (quiet >= hold_blocks(config.unknown_after_s))
-    state = np.where(votes, _verdict(config, old, above_suspicious, heard.llr), old.state)
-    resumed = (old.state == UNKNOWN) & heard.speech & ~votes
+    lost = ~outputs.usable | (quiet >= hold_blocks(config.unknown_after_s))
+    state = np.where(votes, _verdict(config, old, above_suspicious, outputs.llr), old.state)
+    resumed = (old.state == UNKNOWN) & outputs.speech & ~votes
     state = np.where(resumed, LISTENING, state)
     state = np.where(is_open & (state != UNKNOWN), ALERT, np.where(closed, CLEAR, state))
     state = np.where(lost, UNKNOWN, state)
@@ -136,9 +136,9 @@ def decide(config: AlertSection, old: Decision, heard: Heard) -> tuple[Decision,
         below_close=below_close,
         quiet=quiet,
         open=is_open,
-        opened=np.where(opened, heard.end, old.opened),
-        updated=np.where(opened | updated, heard.end, old.updated),
-        peak=np.where(opened, heard.llr, np.where(is_open, np.maximum(old.peak, heard.llr), old.peak)),
+        opened=np.where(opened, outputs.end, old.opened),
+        updated=np.where(opened | updated, outputs.end, old.updated),
+        peak=np.where(opened, outputs.llr, np.where(is_open, np.maximum(old.peak, outputs.llr), old.peak)),
     )
     return new, Changes(state != old.state, opened, updated, closed, opened & ~held)
 
@@ -151,5 +151,5 @@ def _verdict(config: AlertSection, old: Decision, above_suspicious: Ints, llr: F
     """
     suspicious = above_suspicious >= hold_blocks(config.suspicious_hold_s)
     stays = (old.state == SUSPICIOUS) & (llr > (config.suspicious_llr + config.close_llr) / 2)
-    undecided = ((old.state == LISTENING) | (old.state == UNKNOWN)) & (llr >= config.suspicious_llr)
-    return np.where(suspicious | stays, SUSPICIOUS, np.where(undecided, LISTENING, CLEAR))
+    init_decision = ((old.state == LISTENING) | (old.state == UNKNOWN)) & (llr >= config.suspicious_llr)
+    return np.where(suspicious | stays, SUSPICIOUS, np.where(init_decision, LISTENING, CLEAR))

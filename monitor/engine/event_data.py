@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from model.config import BLOCK_S, SAMPLE_RATE
-from monitor.engine.calls import Where
+from monitor.engine.calls import CallChannel
 from monitor.engine.decision import STATES
 from monitor.engine.results import BANDS, REASONS, Ints, Results, Verdicts
 from monitor.types import Event
@@ -36,7 +36,7 @@ def figures(verdicts: Verdicts, i: int, model: str) -> Data:
     }
 
 
-def scores(results: Results, due: Ints, channels: Sequence[Where], model: str) -> list[Event]:
+def scores(results: Results, due: Ints, channels: Sequence[CallChannel], model: str) -> list[Event]:
     """Score events of the rows at the places `due` of the results, whose channels are given: all in one pass."""
     columns = zip(
         channels,
@@ -73,12 +73,14 @@ def scores(results: Results, due: Ints, channels: Sequence[Where], model: str) -
     ]
 
 
-def state_changed(at: Where, end: int, data: Data, before: int, why: str) -> Event:
+def state_changed(at: CallChannel, end: int, data: Data, before: int, why: str) -> Event:
     """The verdict is another one now. data: of figures(). why: in words."""
     return Event("state.changed", at.call, at.channel, end, data | {"from": STATES[before].value, "why": why})
 
 
-def alert(at: Where, end: int, verdicts: Verdicts, i: int, model: str, *, what: str, number: int, why: str) -> Event:
+def alert(
+    at: CallChannel, end: int, verdicts: Verdicts, i: int, model: str, *, what: str, number: int, why: str
+) -> Event:
     """An alert of the i-th row. what: opened, updated or closed. number: 1 for the channel's first alert."""
     opened = int(verdicts.opened[i])
     data = figures(verdicts, i, model) | {

@@ -34,7 +34,7 @@ microphone, and a recording, is scored block by block: what is said of it must n
 """
 MANY = 0.5
 """Share of the streams that wait from which the server itself is behind, not a few senders ahead of their time."""
-STRAINED_S, STRAINED_FOR_S = 0.25, 1.0
+OVERLOADED_S, OVERLOADED_FOR_S = 0.25, 1.0
 """While so much audio has waited in so many streams for so long, no further call should be taken."""
 
 
@@ -54,7 +54,7 @@ class Engine:
         """Each takes the latency of every step of live audio, in s, in the scoring thread."""
         self.finished = False
         self.interrupted = False
-        self.strained = False
+        self.overloaded = False
         self._waiting_since: float | None = None
         self._took = 0.0
         """Of the turn now, for scoring."""
@@ -105,20 +105,20 @@ class Engine:
                 self.turn()
                 self._check_pace()
                 if self.serving:
-                    self.look_back(time.monotonic())
+                    self.check_overload(time.monotonic())
                     time.sleep(max(0.0, begun + self.pause_s(self._took) - time.monotonic()))
         finally:
             self.interrupted = not all(c.ended for c in self.calls)
             self._ended = time.monotonic()
             self.end()
 
-    def look_back(self, now: float) -> None:
-        """Find out whether scoring is behind with the streams that there are already: strained says so."""
-        if self.bank.share_waiting(round(STRAINED_S * SAMPLE_RATE)) < MANY:
+    def check_overload(self, now: float) -> None:
+        """Find out whether scoring is behind with the streams that there are already: overloaded says so."""
+        if self.bank.share_waiting(round(OVERLOADED_S * SAMPLE_RATE)) < MANY:
             self._waiting_since = None
         elif self._waiting_since is None:
             self._waiting_since = now
-        self.strained = self._waiting_since is not None and now - self._waiting_since >= STRAINED_FOR_S
+        self.overloaded = self._waiting_since is not None and now - self._waiting_since >= OVERLOADED_FOR_S
 
     def pause_s(self, took: float) -> float:
         """From turn to turn, of which the last one scored for so long. Without any when most streams wait. A few that
@@ -145,7 +145,7 @@ class Engine:
 
     def faults(self) -> list[str]:
         """What does not work now, in words: scoring that is too slow, and sinks that fail."""
-        sinks = [status.trouble for status in self.bus.status() if not status.ok]
+        sinks = [status.fault_words for status in self.bus.status() if not status.ok]
         return [self.pace.fault, *sinks] if self.pace.fault else sinks
 
     def run_s(self) -> float:
@@ -205,7 +205,7 @@ class Engine:
 
     def _score(self, several: Sequence[Blocks]) -> None:
         try:
-            heard = self.pool.hear(several)
+            heard = self.pool.run_scorer(several)
         except RuntimeError as error:
             for blocks in several:
                 self.reporter.add_blocks(blocks)
@@ -214,7 +214,7 @@ class Engine:
         for blocks, outputs in zip(several, heard, strict=True):
             self.reporter.add_blocks(blocks)
             self.reporter.report_model(self.calls, "")
-            self.reporter.report(self.pool.judge(blocks, outputs))
+            self.reporter.report(self.pool.decide_states(blocks, outputs))
         if (captured_at := several[-1].captured_at).any():
             self._late(time.monotonic() - float(captured_at.max()))
 

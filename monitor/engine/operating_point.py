@@ -30,7 +30,7 @@ FEWEST_PEAKS = 5
 
 
 @dataclass(frozen=True)
-class Point:
+class OperatingPoint:
     """alarms: counted at the threshold, in all the speech. per_hour: expected, of net speech. seen: it was counted,
     not continued from the tail.
     """
@@ -94,7 +94,9 @@ def peaks(llr: Sequence[Floats], config: AlertSection) -> Floats:
     return np.array(found)
 
 
-def find_threshold(llr: Sequence[Floats], config: AlertSection, per_hour: float, highest: float) -> Point | None:
+def find_threshold(
+    llr: Sequence[Floats], config: AlertSection, per_hour: float, highest: float
+) -> OperatingPoint | None:
     """The lowest threshold with at most so many alarms an hour; None where none up to `highest` has.
 
     Raises ValueError where there is too little speech to say anything.
@@ -112,12 +114,12 @@ def find_threshold(llr: Sequence[Floats], config: AlertSection, per_hour: float,
         else:
             low = middle + 1
     count = alarms(llr, at_threshold(config, high * STEP))
-    return Point(round(high * STEP, 2), count, count / heard, seen=True)
+    return OperatingPoint(round(high * STEP, 2), count, count / heard, seen=True)
 
 
 def _continued(
     llr: Sequence[Floats], config: AlertSection, per_hour: float, highest: float, heard: float
-) -> Point | None:
+) -> OperatingPoint | None:
     """From the peaks above a level that a quarter of the minutes reach."""
     of_minutes = peaks(llr, config)
     level = float(np.quantile(of_minutes, 1 - TAIL)) if len(of_minutes) else 0.0
@@ -131,4 +133,4 @@ def _continued(
     if threshold > highest:
         return None
     expected = rate * float(np.exp(-(threshold - level) / above.mean()))
-    return Point(threshold, alarms(llr, at_threshold(config, threshold)), expected, seen=False)
+    return OperatingPoint(threshold, alarms(llr, at_threshold(config, threshold)), expected, seen=False)

@@ -15,7 +15,7 @@ from model.config import BLOCK_S
 from model.figures import FIGURES, Bandwidth, Kind
 from monitor.audio import Blocks
 from monitor.config.schema import Config
-from monitor.engine.decision import UNKNOWN, Decision, Heard, decide, undecided
+from monitor.engine.decision import UNKNOWN, Decision, DecisionInput, decide, init_decision
 from monitor.engine.evidence import Evidence, Scaling, accumulate, no_evidence, posterior, recent_llr, whole_llr
 from monitor.engine.results import FamilyNames, Results, Verdicts
 from monitor.engine.traces import Traces
@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Outputs:
+class ScorerOutputs:
     """Of the network, over M rows. sound: bool, all of it is finite. Others as in model.figures.FIGURES."""
 
     sound: NDArray[np.bool_]
@@ -48,7 +48,7 @@ class Pool:
         rows = scorer.rows
         self.traces = traces
         self.evidence = no_evidence(rows, len(scorer.config.families))
-        self.decision: Decision = undecided(rows)
+        self.decision: Decision = init_decision(rows)
         self.usable = np.ones(rows, dtype=np.bool_)
         self.kind = np.full(rows, int(Kind.SILENCE), dtype=np.int64)
         self.level = np.full(rows, -120.0)
@@ -63,7 +63,7 @@ class Pool:
         index = np.arange(rows.start, rows.stop)
         self.scorer.reset(index)
         self.evidence.put(index, no_evidence(len(index), len(self.scorer.config.families)))
-        self.decision.put(index, undecided(len(index)))
+        self.decision.put(index, init_decision(len(index)))
         self.usable[rows], self.kind[rows], self.level[rows], self.peak_level[rows] = True, Kind.SILENCE, -120.0, -120.0
         self.bandwidth[rows] = Bandwidth.UNKNOWN
         if self.traces:
@@ -74,10 +74,10 @@ class Pool:
         return Scaling(*self._scales[:, self.bandwidth[rows]])
 
     def step(self, blocks: Blocks) -> Results:
-        """Hear and judge one block of some rows. Raises as hear() does."""
-        return self.judge(blocks, self.hear([blocks])[0])
+        """Score one block of some rows. Raises as run_scorer() does."""
+        return self.decide_states(blocks, self.run_scorer([blocks])[0])
 
-    def hear(self, several: Sequence[Blocks]) -> list[Outputs]:
+    def run_scorer(self, several: Sequence[Blocks]) -> list[ScorerOutputs]:
         """What the scorer says of blocks of the same rows, which follow each other; it goes on with them.
 
         Raises RuntimeError where the device fails; the scorer's states are then unchanged.
@@ -91,27 +91,27 @@ class Pool:
             self.scorer.reset(rows[~sound])
         return outputs
 
-    def judge(self, blocks: Blocks, heard: Outputs) -> Results:
-        """Evidence and decision of each block that was heard, in its turn."""
+    def decide_states(self, blocks: Blocks, outputs: ScorerOutputs) -> Results:
+        """Evidence and decision of each scored block, in its turn."""
         rows = blocks.rows
-        active = heard.active & (heard.speech >= self.config.evidence.min_speech_probability)
-        self.kind[rows] = np.where((heard.kind == Kind.SPEECH) & ~active, Kind.NOT_SPEECH, heard.kind)
+        active = outputs.active & (outputs.speech >= self.config.evidence.min_speech_probability)
+        self.kind[rows] = np.where((outputs.kind == Kind.SPEECH) & ~active, Kind.NOT_SPEECH, outputs.kind)
         active &= self.usable[rows]  # what cannot be trusted is no evidence
-        if blocks.concealed is not None:  # heard, for the sake of what follows, but made up
+        if blocks.concealed is not None:  # scored, for the sake of what follows, but made up
             made_up = blocks.concealed.any(axis=1)
             active &= ~made_up
             self.kind[rows[made_up]] = Kind.GAP
-        self._levels(rows, heard.level)
-        self.bandwidth[rows] = heard.bandwidth
+        self._levels(rows, outputs.level)
+        self.bandwidth[rows] = outputs.bandwidth
         old = self.evidence.take(rows)
-        evidence = accumulate(self.config.evidence, old, heard.logit, active, heard.family)
+        evidence = accumulate(self.config.evidence, old, outputs.logit, active, outputs.family)
         self.evidence.put(rows, evidence)
         llr = recent_llr(self.config.evidence, self._scaling(rows), evidence)
         p_fake = posterior(llr, self.config.evidence.prior)
-        enough = heard.warm & (evidence.blocks * BLOCK_S >= self.config.evidence.min_speech_s)
+        enough = outputs.warm & (evidence.blocks * BLOCK_S >= self.config.evidence.min_speech_s)
         before = self.decision.take(rows)
-        usable = self.usable[rows] & heard.sound
-        said = Heard(llr, active, enough, blocks.end, usable, self.whole(rows, evidence))
+        usable = self.usable[rows] & outputs.sound
+        said = DecisionInput(llr, active, enough, blocks.end, usable, self.whole(rows, evidence))
         after, changes = decide(self.config.alerts, before, said)
         self.decision.put(rows, after)
         if self.traces:
@@ -123,7 +123,7 @@ class Pool:
             net_speech=evidence.blocks,
             state=after.state,
             kind=self.kind[rows],
-            bandwidth=heard.bandwidth,
+            bandwidth=outputs.bandwidth,
             families=evidence.families,
             family_names=self._family_names,
             open=after.open,
@@ -132,7 +132,7 @@ class Pool:
             quiet=after.quiet,
             end=blocks.end,
             captured_at=blocks.captured_at,
-            warm=heard.warm,
+            warm=outputs.warm,
             votes=active & enough,
             before=before.state,
             changes=changes,
@@ -179,14 +179,14 @@ class Pool:
         )
 
 
-def _outputs(figures: Floats) -> Outputs:
+def _outputs(figures: Floats) -> ScorerOutputs:
     """The figures of one block, (M, 7 + K). What is not finite counts as not heard."""
     said = figures[:, FIGURES.index("active") :]
     sound = np.asarray(np.isfinite(said).all(axis=1))
     if not sound.all():
         said[~sound] = 0.0
     level, kind, warm, band, active, logit, speech = figures.T[:7]
-    return Outputs(
+    return ScorerOutputs(
         sound=sound,
         level=level,
         kind=kind.astype(np.int64),

@@ -19,7 +19,7 @@ MARKS = frozenset(("call.started", "alert.opened", "call.ended"))
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class RecordedEvent:
     """An event that begins or ends something, behind the audio that led to it; not yet numbered. rows: of its call."""
 
     event: Event
@@ -35,7 +35,7 @@ class Recorder:
         self.dropped = 0
         """Blocks left out, of all rows."""
         self._capacity = capacity_bytes
-        self._items: deque[Blocks | Mark] = deque()
+        self._items: deque[Blocks | RecordedEvent] = deque()
         self._bytes = 0
         self._closed = False
         self._changed = threading.Condition()
@@ -58,9 +58,9 @@ class Recorder:
         """Take an event of the call in these rows, before it is published and numbered."""
         if event.type in MARKS:
             with self._changed:
-                self._items.append(Mark(event, rows))
+                self._items.append(RecordedEvent(event, rows))
 
-    def take(self) -> list[Blocks | Mark]:
+    def take(self) -> list[Blocks | RecordedEvent]:
         """All that has come since the last time, in order."""
         with self._changed:
             items, self._items, self._bytes = list(self._items), deque(), 0

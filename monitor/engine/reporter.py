@@ -12,7 +12,7 @@ from model.config import BLOCK, BLOCK_S, SAMPLE_RATE
 from monitor.audio import Blocks
 from monitor.config.schema import Config
 from monitor.engine import event_data
-from monitor.engine.calls import Call, Feed, Where
+from monitor.engine.calls import Call, CallChannel, Feed
 from monitor.engine.decision import ALERT, CLEAR, LISTENING, SUSPICIOUS, UNKNOWN
 from monitor.engine.pool import Pool
 from monitor.engine.results import Results, Verdicts
@@ -56,7 +56,7 @@ class Reporter:
         self._model = pool.scorer.weights_hash[:12]
         self._model_fault = ""
         self._interval = config.publish.score_interval_ms * SAMPLE_RATE // 1000
-        self._channel_of_row: dict[int, tuple[Call, Where]] = {}
+        self._channel_of_row: dict[int, tuple[Call, CallChannel]] = {}
 
     def begin(self, call: Call) -> None:
         """Report that a call has started; its rows are cold."""
@@ -157,7 +157,7 @@ class Reporter:
         """Scores begin and end nothing, so that no recorder needs them."""
         self.bus.publish_all([(self._clean(event), not call.live) for call, event in zip(calls, scores, strict=True)])
 
-    def _report_changes(self, call: Call, at: Where, results: Results, i: int) -> None:
+    def _report_changes(self, call: Call, at: CallChannel, results: Results, i: int) -> None:
         row, end, changes = int(results.rows[i]), int(results.end[i]), results.changes
         if changes.state[i]:
             self._publish_state(call, at, end, results, i, int(results.before[i]))
@@ -169,12 +169,14 @@ class Reporter:
                 why = WHY_BY_WHOLE if what == "opened" and changes.by_whole[i] else WHY_ALERT[what]
                 self._publish_alert(call, at, end, results, i, what, why)
 
-    def _publish_alert(self, call: Call, at: Where, end: int, verdicts: Verdicts, i: int, what: str, why: str) -> None:
+    def _publish_alert(
+        self, call: Call, at: CallChannel, end: int, verdicts: Verdicts, i: int, what: str, why: str
+    ) -> None:
         number = int(self.alerts[at.row])
         event = event_data.alert(at, end, verdicts, i, self._model, what=what, number=number, why=why)
         self._publish(call, event)
 
-    def _publish_state(self, call: Call, at: Where, end: int, verdicts: Verdicts, i: int, before: int) -> None:
+    def _publish_state(self, call: Call, at: CallChannel, end: int, verdicts: Verdicts, i: int, before: int) -> None:
         why = self._why(call.feed_of(at.row), verdicts, i)
         data = event_data.figures(verdicts, i, self._model)
         self._publish(call, event_data.state_changed(at, end, data, before, why))

@@ -28,7 +28,7 @@ class SinkStatus:
     kept: int = 0
 
     @property
-    def trouble(self) -> str:
+    def fault_words(self) -> str:
         """The fault and how many events wait for the sink, in words; "" while it works."""
         if self.ok:
             return ""

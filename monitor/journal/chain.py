@@ -21,7 +21,7 @@ _NUMBER = re.compile(rb'"seq":([0-9]+),"epoch":"([^"\\]*)"')
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class JournalLine:
     """A line taken apart. event: the bytes that were sealed. after: "" unless the file goes on from another.
 
     links: the bytes that the chain value covers.
@@ -49,13 +49,13 @@ def link(before: str, links: bytes) -> str:
     return sha256(before.encode() + links).hexdigest()
 
 
-def parse(line: bytes) -> Line | None:
+def parse(line: bytes) -> JournalLine | None:
     """Take a line apart; None where it is not sealed. Says nothing of whether it is whole."""
     found = _SEAL.search(line)
     if found is None:
         return None
     after, crc, chain = (part.decode() if part else "" for part in found.groups())
-    return Line(line[: found.start()] + b"}", after, crc, chain, line[: found.start(3) - len(b',"chain":"')])
+    return JournalLine(line[: found.start()] + b"}", after, crc, chain, line[: found.start(3) - len(b',"chain":"')])
 
 
 def number(line: bytes) -> tuple[str, int] | None:
@@ -64,6 +64,6 @@ def number(line: bytes) -> tuple[str, int] | None:
     return (found[2].decode("utf-8", "replace"), int(found[1])) if found else None
 
 
-def crc_holds(line: Line) -> bool:
+def crc_holds(line: JournalLine) -> bool:
     """Whether the event's bytes are those that were sealed."""
     return f"{zlib.crc32(line.event):08x}" == line.crc

@@ -12,7 +12,7 @@ from typing import BinaryIO
 _NUMBERED = re.compile(r"\.([0-9]{6})\Z")
 
 
-def older(path: Path) -> list[Path]:
+def rotated_files(path: Path) -> list[Path]:
     """Those that were rotated away, the oldest first."""
     try:
         names = os.listdir(path.parent)
@@ -26,10 +26,10 @@ def older(path: Path) -> list[Path]:
 
 
 def all_files(path: Path) -> list[Path]:
-    """The older ones and the one being written, as far as they are there. Of a journal that nobody is writing: where
+    """The rotated files and the one being written, as far as they are there. Of a journal that nobody is writing: where
     somebody is, a name may be that of another file a moment later, so that opened() is to be used.
     """
-    return [*older(path), *([path] if path.exists() else [])]
+    return [*rotated_files(path), *([path] if path.exists() else [])]
 
 
 @contextmanager
@@ -41,7 +41,7 @@ def opened(path: Path) -> Iterator[list[tuple[Path, BinaryIO]]]:
     """
     with ExitStack() as stack:
         newest = _open(path, stack)
-        found = [(name, file) for name in older(path) if (file := _open(name, stack))]
+        found = [(name, file) for name in rotated_files(path) if (file := _open(name, stack))]
         if newest and not any(_same(newest, file) for _, file in found):
             found.append((path, newest))
         yield found
@@ -60,7 +60,7 @@ def _same(one: BinaryIO, other: BinaryIO) -> bool:
 
 def next_name(path: Path) -> Path:
     """What the file being written is to be called from now on."""
-    taken = older(path)
+    taken = rotated_files(path)
     last = int(taken[-1].name[-6:]) if taken else 0
     return path.with_name(f"{path.name}.{last + 1:06d}")
 

@@ -21,7 +21,7 @@ READ_BYTES = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class SeekMark:
     """A line at `offset` has this number."""
 
     offset: int
@@ -29,12 +29,12 @@ class Mark:
     seq: int
 
 
-Marked = tuple[tuple[int, int] | None, list[Mark]]
+Marked = tuple[tuple[int, int] | None, list[SeekMark]]
 """Size and time of the last change of a file when its marks were made, and they."""
 
 
 @dataclass
-class Found:
+class JournalRange:
     """Part of an epoch. lines: events under the topics, as they stand in the journal. missing: (first, last) of those
     that it does not have. until: the newest number that this accounts for. end: the epoch has nothing after it.
     next: the epoch that follows, "" while there is none. known: whether the journal has the epoch at all.
@@ -49,7 +49,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class _Most:
+class _AnswerLimit:
     """What an answer holds: events under topics, at most so many, and so many bytes."""
 
     topics: Sequence[str]
@@ -66,17 +66,19 @@ class JournalReader:
 
     def read(
         self, epoch: str, first: int, last: int | None, topics: Sequence[str], most: int, most_bytes: int
-    ) -> Found:
+    ) -> JournalRange:
         """At most so many events and bytes of the numbers first to last (None: to the end). Raises OSError."""
-        most_of = _Most(topics, most, most_bytes)
+        most_of = _AnswerLimit(topics, most, most_bytes)
         found = self._read(epoch, first, last, most_of, pass_over=False)
         if found is None:  # a line that the writer took back while it was read, for want of room, or one for good
             found = self._read(epoch, first, last, most_of, pass_over=True)
-        return found or Found(until=first - 1)
+        return found or JournalRange(until=first - 1)
 
-    def _read(self, epoch: str, first: int, last: int | None, most: _Most, *, pass_over: bool) -> Found | None:
+    def _read(
+        self, epoch: str, first: int, last: int | None, most: _AnswerLimit, *, pass_over: bool
+    ) -> JournalRange | None:
         """None where a line is none of the journal's, unless such lines are passed over."""
-        found = Found(until=first - 1)
+        found = JournalRange(until=first - 1)
         looked = size = 0
         for line in self._lines_from(epoch, first):
             looked += len(line)
@@ -117,7 +119,7 @@ class JournalReader:
             for fd in descriptors[begin + 1 :]:
                 yield from _lines(fd, 0)
 
-    def _refresh(self, descriptors: Sequence[int]) -> list[list[Mark]]:
+    def _refresh(self, descriptors: Sequence[int]) -> list[list[SeekMark]]:
         """The marks of every file, brought up to date."""
         seen: dict[tuple[int, int], Marked] = {}
         for fd in descriptors:
@@ -140,14 +142,14 @@ def under(line: bytes, topics: Sequence[str]) -> bool:
         return False
 
 
-def _account(found: Found, until: int) -> None:
+def _account(found: JournalRange, until: int) -> None:
     """Numbers that the journal passes over are missing."""
     if until > found.until:
         found.missing.append((found.until + 1, until))
         found.until = until
 
 
-def _extended(fd: int, size: int, marks: list[Mark]) -> list[Mark]:
+def _extended(fd: int, size: int, marks: list[SeekMark]) -> list[SeekMark]:
     """Marks of a file that may have grown; the part behind the last of them is looked through again."""
     marks = list(marks)
     if marks and size < marks[-1].offset:  # cut back or written anew
@@ -171,10 +173,10 @@ def _extended(fd: int, size: int, marks: list[Mark]) -> list[Mark]:
         start = beyond.offset
 
 
-def _marked(fd: int, offset: int) -> Iterator[Mark]:
+def _marked(fd: int, offset: int) -> Iterator[SeekMark]:
     for at, line in _numbered(fd, offset):
         if found := chain.number(line):
-            yield Mark(at, *found)
+            yield SeekMark(at, *found)
 
 
 def _line_after(fd: int, offset: int) -> int:

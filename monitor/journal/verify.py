@@ -9,7 +9,7 @@ from monitor.journal import chain
 
 
 @dataclass
-class Findings:
+class JournalFindings:
     """What was seen so far. fault: "" while all is whole; line: where it is, from 1 within its file.
 
     notes: what is no fault, such as numbers that were never written. last: the newest chain value.
@@ -22,11 +22,11 @@ class Findings:
     notes: list[str] = field(default_factory=list)
 
 
-class Verifier:
+class JournalVerifier:
     """Feed it the files of a journal, the oldest first."""
 
     def __init__(self) -> None:
-        self.found = Findings()
+        self.found = JournalFindings()
         self._at = ("", 0)
 
     def file(self, lines: Iterable[bytes]) -> bool:
@@ -54,7 +54,7 @@ class Verifier:
         self._at, self.found.last = at, line.chain
         return ""
 
-    def _before(self, line: chain.Line, first: bool) -> str:
+    def _before(self, line: chain.JournalLine, first: bool) -> str:
         known = self.found.last
         if not first or not line.after:
             return known or chain.GENESIS

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from monitor.journal.verify import Findings, Verifier
+from monitor.journal.verify import JournalFindings, JournalVerifier
 
 
-def check(parts: Sequence[tuple[Path, BinaryIO]]) -> tuple[Findings, Path | None]:
+def check(parts: Sequence[tuple[Path, BinaryIO]]) -> tuple[JournalFindings, Path | None]:
     """What was found in the files of a journal (files.opened), and the file with the fault, if any. Raises OSError."""
-    verifier = Verifier()
+    verifier = JournalVerifier()
     for path, file in parts:
         if not verifier.file(file):
             return verifier.found, path

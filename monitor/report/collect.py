@@ -13,7 +13,7 @@ from monitor.errors import BadInputError
 from monitor.events import wire
 from monitor.journal import files
 from monitor.journal.verify_files import check
-from monitor.report.history import EvidenceFolder, History, Picture, number
+from monitor.report.history import CallHistory, EvidenceFolder, Picture, number
 from monitor.store.folder import SETTINGS, TIMELINE
 from monitor.store.seal import read_manifest
 from monitor.store.verify import folders, verify_folder
@@ -35,12 +35,12 @@ class VerifiedSource:
     skipped: int = 0
 
 
-def read(paths: Sequence[Path], only: str | None, key: bytes | None) -> tuple[History, list[VerifiedSource]]:
+def read(paths: Sequence[Path], only: str | None, key: bytes | None) -> tuple[CallHistory, list[VerifiedSource]]:
     """Read journals and evidence. only: the name of the only call wanted. key: checks the seals.
 
     Raises BadInputError for what cannot be read, and where there is no call in it.
     """
-    history, sources = History(only), []
+    history, sources = CallHistory(only), []
     several = len(paths) > 1 or any(path.is_dir() for path in paths)
     for path in sorted(paths, key=lambda p: p.is_dir()):  # journals first: they tell the whole
         try:
@@ -54,7 +54,7 @@ def read(paths: Sequence[Path], only: str | None, key: bytes | None) -> tuple[Hi
     return history, sources
 
 
-def _journal(path: Path, history: History, several: bool) -> VerifiedSource:
+def _journal(path: Path, history: CallHistory, several: bool) -> VerifiedSource:
     """Read a journal and the files that it has rotated to."""
     with files.opened(path) as parts:
         if not parts:
@@ -70,7 +70,7 @@ def _journal(path: Path, history: History, several: bool) -> VerifiedSource:
     return VerifiedSource(str(path), "journal", result, broken is None, skipped)
 
 
-def _add_line(line: bytes, history: History, may_repeat: bool) -> bool:
+def _add_line(line: bytes, history: CallHistory, may_repeat: bool) -> bool:
     try:
         history.add_event(wire.decode(line).event, may_repeat=may_repeat)
     except (BadInputError, TypeError, AttributeError, OverflowError):
@@ -78,7 +78,7 @@ def _add_line(line: bytes, history: History, may_repeat: bool) -> bool:
     return True
 
 
-def _evidence(path: Path, history: History, key: bytes | None) -> list[VerifiedSource]:
+def _evidence(path: Path, history: CallHistory, key: bytes | None) -> list[VerifiedSource]:
     sources = []
     for folder in folders(path):
         verdict = verify_folder(folder, key)
@@ -97,7 +97,7 @@ def _evidence(path: Path, history: History, key: bytes | None) -> list[VerifiedS
     return sources
 
 
-def _timeline(folder: Path, history: History) -> Iterator[tuple[str, float, float, str]]:
+def _timeline(folder: Path, history: CallHistory) -> Iterator[tuple[str, float, float, str]]:
     """Add the events, and yield the holes: channel, start and length in seconds, why."""
     try:
         text = (folder / TIMELINE).read_bytes()

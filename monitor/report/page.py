@@ -14,7 +14,7 @@ from model.config import SAMPLE_RATE
 from monitor.engine.evidence import posterior
 from monitor.report.charts import spectrogram, timeline
 from monitor.report.collect import VerifiedSource
-from monitor.report.history import AlertRecord, CallRecord, ChannelRecord, History, number
+from monitor.report.history import AlertRecord, CallHistory, CallRecord, ChannelRecord, number
 from monitor.report.words import clock, family, moment, odds, share, span
 
 MOST_CALLS = 50
@@ -23,7 +23,7 @@ MOST_HEALTH = 200
 MOST_HOLES = 100
 
 
-def page(history: History, sources: Sequence[VerifiedSource], made: str) -> str:
+def page(history: CallHistory, sources: Sequence[VerifiedSource], made: str) -> str:
     """Render the page. made: when and by what it was made."""
     calls = sorted(history.calls.values(), key=lambda call: (-len(call.alerts), -call.highest_p, call.name))
     first = min((call.first_time for call in calls if call.first_time), default="")

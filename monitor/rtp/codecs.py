@@ -12,7 +12,7 @@ import numpy as np
 from monitor.audio import Audio
 from monitor.rtp.amr import amr_frames
 from monitor.rtp.framing import g723_frames, g729_frames, ilbc_frame_bytes
-from monitor.rtp.payload import COMFORT_NOISE, EVENTS, G726, REDUNDANT, Format, PayloadError
+from monitor.rtp.payload import COMFORT_NOISE, EVENTS, G726, REDUNDANT, PayloadError, PayloadFormat
 
 if TYPE_CHECKING:
     from av import AudioCodecContext
@@ -26,14 +26,14 @@ class Decoder(Protocol):
         ...
 
 
-def open_decoder(form: Format) -> Decoder:
+def open_decoder(form: PayloadFormat) -> Decoder:
     """The decoder of a format. Raises PayloadError for an encoding that is none of DECODERS."""
     if form.encoding not in DECODERS:
         raise PayloadError(f"no decoder for {form.encoding}; there are {', '.join(DECODERS)}")
     return DECODERS[form.encoding](form)
 
 
-def understood(form: Format) -> bool:
+def is_supported(form: PayloadFormat) -> bool:
     """Whether something is made of a format, be it a pause."""
     return form.encoding in _UNDERSTOOD
 
@@ -91,7 +91,7 @@ class Linear:
 class Libav:
     """A codec of libavcodec, whose state goes on from payload to payload. Opus decodes to mono whatever was sent."""
 
-    def __init__(self, codec: str, form: Format, *, bit_rate: int = 0, extradata: bytes = b"") -> None:
+    def __init__(self, codec: str, form: PayloadFormat, *, bit_rate: int = 0, extradata: bytes = b"") -> None:
         from av import CodecContext
         from av.codec.codec import UnknownCodecError
 
@@ -123,7 +123,7 @@ class Libav:
 class _G726(Libav):
     """G.726 at its four rates. libavcodec takes the bits of a sample from a file's header, so one is opened."""
 
-    def __init__(self, form: Format) -> None:
+    def __init__(self, form: PayloadFormat) -> None:
         import av
 
         codec = "g726" if form.encoding.startswith("AAL2-") else "g726le"
@@ -164,7 +164,7 @@ def _equal(payload: bytes, size: int) -> list[bytes] | None:
 class _Ilbc:
     """iLBC in frames of 20 or 30 ms, told by the size of the payloads, which may change."""
 
-    def __init__(self, form: Format) -> None:
+    def __init__(self, form: PayloadFormat) -> None:
         self._form, self._size = form, 0
         self._codec: Libav | None = None
 
@@ -179,7 +179,7 @@ class _Ilbc:
         return np.concatenate([self._codec.decode(frame) for frame in _equal(payload, size) or ()])
 
 
-def _amr(form: Format) -> Decoder:
+def _amr(form: PayloadFormat) -> Decoder:
     wide, aligned = form.encoding == "AMR-WB", form.parameter("octet-align") == "1"
     for option in ("crc", "robust-sorting", "interleaving"):
         if form.parameter(option) not in ("", "0"):
@@ -188,14 +188,14 @@ def _amr(form: Format) -> Decoder:
     return _Framed(codec, lambda payload: amr_frames(payload, wide, aligned), 320 if wide else 160)
 
 
-def _speex(form: Format) -> Decoder:
+def _speex(form: PayloadFormat) -> Decoder:
     """With the header that files have: without it libavcodec takes a payload for 64 frames."""
     mode = {8000: 0, 16_000: 1, 32_000: 2}.get(form.clock_rate, 0)
     fields = (1, 80, form.clock_rate, mode, 4, 1, -1, 160 << mode, 0, 1, 0, 0, 0)
     return Libav("speex", form, extradata=b"Speex   " + b"1.2".ljust(20, b"\0") + struct.pack("<13i", *fields))
 
 
-DECODERS: Mapping[str, Callable[[Format], Decoder]] = {
+DECODERS: Mapping[str, Callable[[PayloadFormat], Decoder]] = {
     "PCMU": lambda _: Companded(_mu_law()),
     "PCMA": lambda _: Companded(_a_law()),
     "G722": lambda form: Libav("g722", form),

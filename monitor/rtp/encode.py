@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from monitor.audio import Audio
 from monitor.rtp.codecs import open_decoder
-from monitor.rtp.payload import Format, PayloadError
+from monitor.rtp.payload import PayloadError, PayloadFormat
 
 if TYPE_CHECKING:
     from av import AudioCodecContext
@@ -20,7 +20,7 @@ LIBAV = {"G722": "g722", "OPUS": "libopus"}
 """Encoding to the encoder of libavcodec."""
 
 
-def encode(form: Format, samples: Audio, frame_ms: float) -> list[bytes]:
+def encode(form: PayloadFormat, samples: Audio, frame_ms: float) -> list[bytes]:
     """Payloads of frame_ms each. samples: float32 (n,) at the format's sample rate, full scale 1.0; a rest that fills
     no frame is left out. Raises PayloadError for an encoding or a length that there is no encoder for.
     """
@@ -45,13 +45,13 @@ def integers(samples: Audio) -> NDArray[np.int16]:
 
 def companded(encoding: str) -> Callable[[Audio], bytes]:
     """G.711: the code whose sample is nearest, by the decoder's own table."""
-    values = open_decoder(Format(encoding, 8000)).decode(bytes(range(256)))
+    values = open_decoder(PayloadFormat(encoding, 8000)).decode(bytes(range(256)))
     order = np.argsort(values, kind="stable").astype(np.uint8)
     middles = (values[order][1:] + values[order][:-1]) / 2
     return lambda samples: bytes(order[np.searchsorted(middles, samples)])
 
 
-def _libav(form: Format, samples: Audio, size: int, frame_ms: float) -> list[bytes]:
+def _libav(form: PayloadFormat, samples: Audio, size: int, frame_ms: float) -> list[bytes]:
     from av import AudioFrame, CodecContext, FFmpegError
 
     codec = cast("AudioCodecContext", CodecContext.create(LIBAV[form.encoding], "w"))

@@ -24,7 +24,7 @@ MOST_HELD = 250
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldPacket:
     """A packet behind a hole. number: its sequence number, without wrap. arrival: seconds."""
 
     number: int
@@ -33,7 +33,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Ordered:
+class OrderedPacket:
     """A packet in its turn. lost: packets missing just before it. restarted: numbering began anew with it."""
 
     packet: RtpPacket
@@ -43,7 +43,7 @@ class Ordered:
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class PacketCounts:
     """Packets since the start. late: came after they were given up. rejected: outside any window that can be."""
 
     received: int = 0
@@ -64,13 +64,13 @@ class JitterState:
     """
 
     turn: int | None = None
-    held: tuple[Held, ...] = ()
+    held: tuple[HeldPacket, ...] = ()
     missing: frozenset[int] = frozenset()
     suspect: int | None = None
-    counts: Counts = Counts()
+    counts: PacketCounts = PacketCounts()
 
 
-Result = tuple[JitterState, tuple[Ordered, ...]]
+Result = tuple[JitterState, tuple[OrderedPacket, ...]]
 
 
 def accept(state: JitterState, packet: RtpPacket, arrival: float, give_up_s: float) -> Result:
@@ -85,7 +85,7 @@ def accept(state: JitterState, packet: RtpPacket, arrival: float, give_up_s: flo
     if not -MAX_MISORDER <= ahead < MAX_DROPOUT:
         return _suspicious(state, packet, arrival, expired)
     state = replace(state, suspect=None)
-    new = Held(turn + ahead, packet, arrival)
+    new = HeldPacket(turn + ahead, packet, arrival)
     if ahead < 0 and begun:
         return _past(state, new.number), expired
     if ahead == 0 and begun:
@@ -112,13 +112,13 @@ def _reference(state: JitterState, packet: RtpPacket) -> int:
 def _in_turn(state: JitterState, turn: int, packet: RtpPacket, arrival: float) -> Result:
     """Take a packet that is in its turn. Nearly all are; the general way costs three times as much."""
     n = state.counts
-    counts = Counts(n.received + 1, n.lost, n.late, n.duplicate, n.reordered, n.rejected)
-    return JitterState(turn + 1, (), state.missing, None, counts), (Ordered(packet, arrival),)
+    counts = PacketCounts(n.received + 1, n.lost, n.late, n.duplicate, n.reordered, n.rejected)
+    return JitterState(turn + 1, (), state.missing, None, counts), (OrderedPacket(packet, arrival),)
 
 
 def expire(state: JitterState, now: float, give_up_s: float) -> Result:
     """Give up what has been missing for so long. To be called now and then while no packets come."""
-    ready: tuple[Ordered, ...] = ()
+    ready: tuple[OrderedPacket, ...] = ()
     while state.held and now - min(h.arrival for h in state.held) >= give_up_s:
         state, more = _give_up(state)
         ready += more
@@ -130,11 +130,11 @@ def flush(state: JitterState) -> Result:
     return expire(state, float("inf"), 0.0)
 
 
-def _next(state: JitterState, held: Held, before: tuple[Ordered, ...], lost: int = 0) -> Result:
-    return replace(state, turn=held.number + 1), (*before, Ordered(held.packet, held.arrival, lost))
+def _next(state: JitterState, held: HeldPacket, before: tuple[OrderedPacket, ...], lost: int = 0) -> Result:
+    return replace(state, turn=held.number + 1), (*before, OrderedPacket(held.packet, held.arrival, lost))
 
 
-def _run(state: JitterState, ready: tuple[Ordered, ...]) -> Result:
+def _run(state: JitterState, ready: tuple[OrderedPacket, ...]) -> Result:
     """Add what follows without a hole."""
     while state.held and state.held[0].number == state.turn:
         first, rest = state.held[0], state.held[1:]
@@ -158,13 +158,13 @@ def _past(state: JitterState, number: int) -> JitterState:
     return _count(state, duplicate=1)
 
 
-def _suspicious(state: JitterState, packet: RtpPacket, arrival: float, ready: tuple[Ordered, ...]) -> Result:
+def _suspicious(state: JitterState, packet: RtpPacket, arrival: float, ready: tuple[OrderedPacket, ...]) -> Result:
     """A sequence number that cannot be, unless the sender has started again: then a second packet follows it."""
     if packet.sequence != state.suspect:
         return _count(replace(state, suspect=packet.sequence + 1 & 0xFFFF), rejected=1), ready
     state, left = flush(state)
     fresh = JitterState(turn=packet.sequence + 1, counts=state.counts)
-    return fresh, (*ready, *left, Ordered(packet, arrival, restarted=True))
+    return fresh, (*ready, *left, OrderedPacket(packet, arrival, restarted=True))
 
 
 def _count(state: JitterState, **more: int) -> JitterState:

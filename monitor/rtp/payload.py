@@ -25,7 +25,7 @@ class PayloadError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class PayloadFormat:
     """Encoding, in capitals, as SDP names it. clock_rate: Hz, of the timestamps. sample_rate: Hz, of the audio. fmtp:
     parameters, such as "octet-align=1; mode-set=0,7".
     """
@@ -52,41 +52,41 @@ class Format:
         return f"{self.encoding}/{self.clock_rate}" + (f"/{self.channels}" if self.channels > 1 else "")
 
 
-STATIC: Mapping[int, Format] = {
-    0: Format("PCMU", 8000),
-    2: Format("G726-32", 8000),
-    3: Format("GSM", 8000),
-    4: Format("G723", 8000),
-    5: Format("DVI4", 8000),
-    6: Format("DVI4", 16_000),
-    7: Format("LPC", 8000),
-    8: Format("PCMA", 8000),
-    9: Format("G722", 8000),
-    10: Format("L16", 44_100, 2),
-    11: Format("L16", 44_100),
-    12: Format("QCELP", 8000),
-    13: Format(COMFORT_NOISE, 8000),
-    14: Format("MPA", 90_000),
-    15: Format("G728", 8000),
-    16: Format("DVI4", 11_025),
-    17: Format("DVI4", 22_050),
-    18: Format("G729", 8000),
-    19: Format(COMFORT_NOISE, 8000),
+STATIC: Mapping[int, PayloadFormat] = {
+    0: PayloadFormat("PCMU", 8000),
+    2: PayloadFormat("G726-32", 8000),
+    3: PayloadFormat("GSM", 8000),
+    4: PayloadFormat("G723", 8000),
+    5: PayloadFormat("DVI4", 8000),
+    6: PayloadFormat("DVI4", 16_000),
+    7: PayloadFormat("LPC", 8000),
+    8: PayloadFormat("PCMA", 8000),
+    9: PayloadFormat("G722", 8000),
+    10: PayloadFormat("L16", 44_100, 2),
+    11: PayloadFormat("L16", 44_100),
+    12: PayloadFormat("QCELP", 8000),
+    13: PayloadFormat(COMFORT_NOISE, 8000),
+    14: PayloadFormat("MPA", 90_000),
+    15: PayloadFormat("G728", 8000),
+    16: PayloadFormat("DVI4", 11_025),
+    17: PayloadFormat("DVI4", 22_050),
+    18: PayloadFormat("G729", 8000),
+    19: PayloadFormat(COMFORT_NOISE, 8000),
 }
 """Payload types that need no description (RFC 3551, table 4); 19 is what old senders use for comfort noise."""
-USUAL: Mapping[int, Format] = {101: Format(EVENTS, 8000)}
+USUAL: Mapping[int, PayloadFormat] = {101: PayloadFormat(EVENTS, 8000)}
 """Dynamic payload types that mean the same nearly everywhere; a description overrules them."""
 
 
-def read_format(text: str) -> Format | None:
+def read_format(text: str) -> PayloadFormat | None:
     """From NAME/RATE, NAME/RATE/CHANNELS, and perhaps "; PARAMETERS"; None where it makes no sense."""
     match = _TEXT.fullmatch(text.strip())
     if match is None or not 4000 <= int(match[2]) <= 192_000:
         return None
-    return Format(match[1].upper(), int(match[2]), int(match[3] or 1), match[4] or "")
+    return PayloadFormat(match[1].upper(), int(match[2]), int(match[3] or 1), match[4] or "")
 
 
-def duration_s(form: Format, payload: bytes) -> float:
+def duration_s(form: PayloadFormat, payload: bytes) -> float:
     """How long the audio of a payload is, seconds, told without decoding it; 0.0 where it holds none."""
     known = _DURATIONS.get(form.encoding)
     if known is not None:
@@ -108,17 +108,17 @@ def opus_s(payload: bytes) -> float:
     return frames * (frame_ms or (2.5, 5, 10, 20)[config % 4]) / 1000
 
 
-def _amr_s(form: Format, payload: bytes) -> float:
+def _amr_s(form: PayloadFormat, payload: bytes) -> float:
     frames = amr_frames(payload, form.encoding == "AMR-WB", form.parameter("octet-align") == "1")
     return 0.02 * len(frames) if frames is not None else 0.0
 
 
-def _ilbc_s(form: Format, payload: bytes) -> float:
+def _ilbc_s(form: PayloadFormat, payload: bytes) -> float:
     size = ilbc_frame_bytes(len(payload), form.parameter("mode"))
     return len(payload) / size * (0.02 if size == 38 else 0.03) if size else 0.0
 
 
-_DURATIONS: Mapping[str, Callable[[Format, bytes], float]] = {
+_DURATIONS: Mapping[str, Callable[[PayloadFormat, bytes], float]] = {
     "OPUS": lambda _, payload: opus_s(payload),
     "G729": lambda _, payload: 0.01 * len(g729_frames(payload) or ()),
     "GSM": lambda _, payload: len(payload) // 33 * 0.02,

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from monitor.rtp.codecs import understood
-from monitor.rtp.payload import STATIC, Format
+from monitor.rtp.codecs import is_supported
+from monitor.rtp.payload import STATIC, PayloadFormat
 
 _RTPMAP = re.compile(r"rtpmap:(\d{1,3})\s+([\w.+-]{1,32})/(\d{1,6})(?:/(\d{1,2}))?", re.ASCII)
 _FMTP = re.compile(r"fmtp:(\d{1,3})\s+(.{1,200})", re.ASCII)
@@ -15,24 +15,24 @@ _LONGEST = 65_536
 
 
 @dataclass(frozen=True, slots=True)
-class Media:
+class SdpMedia:
     """One audio description. address: where it is received, "" if not said. encrypted: SRTP. keys: what a=crypto lines
     say (RFC 4568); without encrypted, they are an offer that the other side may take up.
     """
 
     address: str
     port: int
-    formats: Mapping[int, Format] = field(default_factory=dict)
+    formats: Mapping[int, PayloadFormat] = field(default_factory=dict)
     encrypted: bool = False
     keys: tuple[str, ...] = ()
 
     @property
     def unknown(self) -> tuple[str, ...]:
         """Names of encodings that no decoder knows."""
-        return tuple(form.encoding for form in self.formats.values() if not understood(form))
+        return tuple(form.encoding for form in self.formats.values() if not is_supported(form))
 
 
-def parse_sdp(text: str) -> tuple[Media, ...]:
+def parse_sdp(text: str) -> tuple[SdpMedia, ...]:
     """The audio media of a description. Lines that make no sense are passed over: any text gives a result."""
     session_address, sections = "", []
     for line in text[:_LONGEST].splitlines():
@@ -49,7 +49,7 @@ def parse_sdp(text: str) -> tuple[Media, ...]:
     return tuple(media for media in found if media is not None)
 
 
-def _media(lines: list[tuple[str, str]], address: str) -> Media | None:
+def _media(lines: list[tuple[str, str]], address: str) -> SdpMedia | None:
     words = lines[0][1].split()
     if len(words) < 4 or words[0] != "audio" or not words[1].partition("/")[0].isascii():
         return None
@@ -66,7 +66,7 @@ def _media(lines: list[tuple[str, str]], address: str) -> Media | None:
         elif key == "a" and (match := _RTPMAP.match(value)) and int(match[1]) in listed:
             rate = int(match[3])
             if 4000 <= rate <= 192_000:
-                formats[int(match[1])] = Format(match[2].upper(), rate, min(2, max(1, int(match[4] or 1))))
+                formats[int(match[1])] = PayloadFormat(match[2].upper(), rate, min(2, max(1, int(match[4] or 1))))
             else:
                 formats.pop(int(match[1]), None)
         elif key == "a" and (match := _FMTP.match(value)):
@@ -74,7 +74,7 @@ def _media(lines: list[tuple[str, str]], address: str) -> Media | None:
         elif key == "a" and value.startswith("crypto:"):
             keys.append(value.removeprefix("crypto:"))
     formats = {kind: replace(form, fmtp=parameters.get(kind, "")) for kind, form in formats.items()}
-    return Media(address, int(port), formats, "SAVP" in words[2].upper(), tuple(keys))
+    return SdpMedia(address, int(port), formats, "SAVP" in words[2].upper(), tuple(keys))
 
 
 def _address(value: str) -> str:

@@ -12,7 +12,7 @@ from monitor.audio import Audio
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
+class DecodedAudio:
     """samples: float32 (n,), NaN = lost. concealed: bool (n,), samples that stand in for lost ones; None = none."""
 
     samples: Audio
@@ -21,9 +21,9 @@ class Sound:
     def __len__(self) -> int:
         return len(self.samples)
 
-    def after(self, n: int) -> Sound:
+    def after(self, n: int) -> DecodedAudio:
         """The sound without its first n samples."""
-        return Sound(self.samples[n:], None if self.concealed is None else self.concealed[n:])
+        return DecodedAudio(self.samples[n:], None if self.concealed is None else self.concealed[n:])
 
     @property
     def lost(self) -> NDArray[np.bool_]:
@@ -32,16 +32,16 @@ class Sound:
         return missing if self.concealed is None else missing | self.concealed
 
 
-NOTHING = Sound(np.zeros(0, np.float32))
+NOTHING = DecodedAudio(np.zeros(0, np.float32))
 
 
-def join(sounds: Sequence[Sound]) -> Sound:
+def join(sounds: Sequence[DecodedAudio]) -> DecodedAudio:
     """One after the other."""
     some = [sound for sound in sounds if len(sound)]
     if len(some) <= 1:
         return some[0] if some else NOTHING
     samples = np.concatenate([sound.samples for sound in some])
     if all(sound.concealed is None for sound in some):
-        return Sound(samples)
+        return DecodedAudio(samples)
     masks = (np.zeros(len(s), np.bool_) if s.concealed is None else s.concealed for s in some)
-    return Sound(samples, np.concatenate(list(masks)))
+    return DecodedAudio(samples, np.concatenate(list(masks)))

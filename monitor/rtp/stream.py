@@ -15,13 +15,13 @@ import numpy as np
 
 from model.resample import StreamResampler
 from monitor.audio import Audio
-from monitor.rtp.codecs import Decoder, open_decoder, understood
+from monitor.rtp.codecs import Decoder, is_supported, open_decoder
 from monitor.rtp.conceal import LONGEST_S, conceal
-from monitor.rtp.jitter import MAX_DROPOUT, JitterState, Ordered, Result, accept, expire, flush
+from monitor.rtp.jitter import MAX_DROPOUT, JitterState, OrderedPacket, Result, accept, expire, flush
 from monitor.rtp.packet import RtpPacket
-from monitor.rtp.payload import EVENTS, REDUNDANT, SILENT, Format, PayloadError, duration_s
+from monitor.rtp.payload import EVENTS, REDUNDANT, SILENT, PayloadError, PayloadFormat, duration_s
 from monitor.rtp.red import earlier, unpack_red
-from monitor.rtp.sound import NOTHING, Sound, join
+from monitor.rtp.sound import NOTHING, DecodedAudio, join
 from monitor.types import SAMPLE_RATE
 
 GIVE_UP_S = 0.1
@@ -45,7 +45,7 @@ class RtpStream:
 
     def __init__(
         self,
-        formats: Mapping[int, Format],
+        formats: Mapping[int, PayloadFormat],
         give_up_s: float = GIVE_UP_S,
         longest_pause_s: float = LONGEST_PAUSE_S,
     ) -> None:
@@ -54,16 +54,16 @@ class RtpStream:
         self.unscored: Counter[str] = Counter()
         self.skipped = 0
         self._longest_pause_s = longest_pause_s
-        self.format: Format | None = None
+        self.format: PayloadFormat | None = None
         self._formats, self._give_up_s = formats, give_up_s
         self._decoder: Decoder | None = None
         self._resampler = StreamResampler(SAMPLE_RATE, 1)
-        self._last: Ordered | None = None
+        self._last: OrderedPacket | None = None
         self._length = 0
         """Samples of the last packet, at the rate of its format."""
         self._missing = 0
         """Packets lost since the last one that had audio."""
-        self._unheard: tuple[Ordered, Ordered] | None = None
+        self._unheard: tuple[OrderedPacket, OrderedPacket] | None = None
         """The first and the newest packet that nothing was made of since the last one that had audio."""
         self._step = 0
         """Units of the clock from the newest redundant packet's predecessor to it, where none was lost between."""
@@ -73,7 +73,7 @@ class RtpStream:
         """Samples of this format put in their place; samples at 16 kHz given, and those of them before this format."""
         self._made_up: deque[tuple[int, int]] = deque()
         """Begin and end, at 16 kHz, of what is concealed and was not given yet."""
-        self.ready: list[Ordered] = []
+        self.ready: list[OrderedPacket] = []
         """Packets in their turn that give() has not given yet."""
 
     @property
@@ -84,7 +84,7 @@ class RtpStream:
         known = ((self._formats.get(h.packet.payload_type), h.packet.payload) for h in self.jitter.held)
         return sum(duration_s(form, payload) for form, payload in known if form is not None)
 
-    def push(self, packet: RtpPacket, arrival: float) -> Sound:
+    def push(self, packet: RtpPacket, arrival: float) -> DecodedAudio:
         """Take a packet that arrived at that time, seconds, and give what is in its turn."""
         self.hold(packet, arrival)
         return self.give()
@@ -114,20 +114,20 @@ class RtpStream:
                     self._order(accept(self.jitter, old, arrival, self._give_up_s))
         self._order(accept(self.jitter, primary, arrival, self._give_up_s))
 
-    def advance(self, now: float) -> Sound:
+    def advance(self, now: float) -> DecodedAudio:
         """Give up what has been missing for too long."""
         self._order(expire(self.jitter, now, self._give_up_s))
         return self.give()
 
-    def finish(self) -> Sound:
+    def finish(self) -> DecodedAudio:
         """The stream has ended: everything that is held."""
         self._order(flush(self.jitter))
         return join([self.give(), self._resampled([], last=True), self._unheard_end()])
 
-    def give(self) -> Sound:
+    def give(self) -> DecodedAudio:
         """Everything that is in its turn."""
         ready, self.ready = self.ready, []
-        pieces: list[Sound] = []
+        pieces: list[DecodedAudio] = []
         raw: list[Audio] = []
         for ordered in ready:
             form = self._format_of(ordered.packet)
@@ -143,26 +143,26 @@ class RtpStream:
         pieces += [self._resampled(raw)] if raw else []
         return join(pieces)
 
-    def _format_of(self, packet: RtpPacket) -> Format | None:
+    def _format_of(self, packet: RtpPacket) -> PayloadFormat | None:
         """The format of a packet; None where nothing can be made of it, which is counted by its name."""
         form = self._formats.get(packet.payload_type)
         if form is None and packet.payload_type >= 96 and len(packet.payload) == 4 and packet.payload[0] <= 16:
-            return Format(EVENTS, 8000)  # by its look: a key is pressed (RFC 4733, section 2.3)
-        if form is None or not understood(form) or form.encoding == REDUNDANT:
+            return PayloadFormat(EVENTS, 8000)  # by its look: a key is pressed (RFC 4733, section 2.3)
+        if form is None or not is_supported(form) or form.encoding == REDUNDANT:
             self.unscored[str(form) if form else f"payload type {packet.payload_type}"] += 1
             return None
         if packet.missing:
             self.unscored["packets that were cut short"] += 1
         return form
 
-    def _unheard_end(self) -> Sound:
+    def _unheard_end(self) -> DecodedAudio:
         """Lost audio in place of packets at the end that could not be decoded."""
         if self._unheard is None:
             return NOTHING
         first, newest = self._unheard
         begin = first.arrival if self._last is None else self._last.arrival + self._length / self._rate
         seconds = min(LONGEST_PAUSE_S, max(0.0, newest.arrival - begin) + UNKNOWN_S)
-        return Sound(np.full(round(seconds * SAMPLE_RATE), np.nan, np.float32))
+        return DecodedAudio(np.full(round(seconds * SAMPLE_RATE), np.nan, np.float32))
 
     @property
     def _rate(self) -> int:
@@ -172,7 +172,7 @@ class RtpStream:
         self.jitter, ready = result
         self.ready += ready
 
-    def _placed(self, ordered: Ordered, form: Format) -> list[Audio]:
+    def _placed(self, ordered: OrderedPacket, form: PayloadFormat) -> list[Audio]:
         """The audio since the packet before, and that of this one, at the rate of the format."""
         between, lost = self._between(ordered, form)
         try:
@@ -193,7 +193,7 @@ class RtpStream:
         return pieces
 
     @staticmethod
-    def _length_of(packet: RtpPacket, form: Format) -> int:
+    def _length_of(packet: RtpPacket, form: PayloadFormat) -> int:
         """Samples of a packet that cannot be decoded."""
         seconds = duration_s(form, packet.payload + bytes(packet.missing))
         return round((seconds or UNKNOWN_S) * form.sample_rate)
@@ -206,7 +206,7 @@ class RtpStream:
         begin, end = (self._base + at * SAMPLE_RATE // rate for at in (self._placed_so_far, self._placed_so_far + n))
         self._made_up.append((begin, end))
 
-    def _change(self, form: Format) -> Sound:
+    def _change(self, form: PayloadFormat) -> DecodedAudio:
         """Go on in another format. Returns what the resampler of the one before still held."""
         held = NOTHING
         if self.format is not None:
@@ -223,7 +223,7 @@ class RtpStream:
         self._resampler = StreamResampler(form.sample_rate, 1)
         return held
 
-    def _between(self, ordered: Ordered, form: Format) -> tuple[Audio, int]:
+    def _between(self, ordered: OrderedPacket, form: PayloadFormat) -> tuple[Audio, int]:
         """NaN of lost packets, and how many samples of it, then silence of a pause: (n,) at the rate of the format."""
         if self._last is None:
             if self._unheard is None:
@@ -246,15 +246,15 @@ class RtpStream:
         between[:lost] = np.nan
         return between, lost
 
-    def _resampled(self, pieces: list[Audio], last: bool = False) -> Sound:
+    def _resampled(self, pieces: list[Audio], last: bool = False) -> DecodedAudio:
         joined = pieces[0] if len(pieces) == 1 else np.concatenate([np.zeros(0, np.float32), *pieces])
         out: Audio = self._resampler.push(joined[None], last)[0]
         first, self._given = self._given, self._given + len(out)
         if not self._made_up or self._made_up[0][0] >= self._given:
-            return Sound(out)
+            return DecodedAudio(out)
         concealed = np.zeros(len(out), np.bool_)
         for begin, end in self._made_up:
             concealed[max(0, begin - first) : max(0, end - first)] = True
         while self._made_up and self._made_up[0][1] <= self._given:
             self._made_up.popleft()
-        return Sound(out, concealed & ~np.isnan(out))
+        return DecodedAudio(out, concealed & ~np.isnan(out))

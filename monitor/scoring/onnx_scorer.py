@@ -29,7 +29,7 @@ AT_ONCE = 256
 _ACTIVE, _SPOOF = FIGURES.index("active"), FIGURES.index("spoof")
 
 
-class Network:
+class OnnxNetwork:
     """A network for onnxruntime, and what its file says of it. Raises CheckpointError where it cannot be used."""
 
     def __init__(self, data: bytes, name: str, threads: int = 1) -> None:
@@ -72,16 +72,16 @@ class Network:
         return figures, states
 
 
-class Networks:
-    """The two graphs of a network: for one block a call, and for any number. Raises CheckpointError as Network does."""
+class OnnxNetworks:
+    """Hold the two graphs of a network: for one block a call, and for any number. Raises CheckpointError."""
 
     def __init__(self, single: bytes, segments: bytes, name: str, threads: int = 1) -> None:
-        self.single, self.segments = (Network(data, name, threads) for data in (single, segments))
+        self.single, self.segments = (OnnxNetwork(data, name, threads) for data in (single, segments))
         if self.single.facts.weights_hash != self.segments.facts.weights_hash:
             raise CheckpointError(f"the two networks of {name} are not of the same weights")
 
     @classmethod
-    def read(cls, weights: Path, threads: int = 1) -> Networks:
+    def read(cls, weights: Path, threads: int = 1) -> OnnxNetworks:
         """Those beside a weights file. Raises CheckpointError."""
         try:
             single, segments = (runtime_path(weights, single=single).read_bytes() for single in (True, False))
@@ -95,7 +95,7 @@ class OnnxScorer:
 
     device = "cpu"
 
-    def __init__(self, networks: Networks, rows: int) -> None:
+    def __init__(self, networks: OnnxNetworks, rows: int) -> None:
         self.rows, self._networks = rows, networks
         facts = networks.single.facts
         self.config, self.weights_hash, self.parameters = facts.config, facts.weights_hash, facts.parameters

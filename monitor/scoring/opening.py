@@ -18,7 +18,7 @@ from monitor.errors import BadInputError, WeightsError
 from monitor.scoring.scorer import Scorer
 
 if TYPE_CHECKING:
-    from monitor.scoring.onnx_scorer import Networks
+    from monitor.scoring.onnx_scorer import OnnxNetworks
 
 GPU_EXTRA = "pip install 'deepfake-speech-monitor[gpu]', or in a checkout: uv sync --extra gpu"
 
@@ -113,16 +113,16 @@ def _open(path: Path, device: str, threads: int, rows: int) -> Scorer:
     return TorchScorer(load_detector(weights, device), rows)
 
 
-def _networks(path: Path, threads: int) -> Networks:
+def _networks(path: Path, threads: int) -> OnnxNetworks:
     """The networks beside a weights file, else those that torch makes of it. Raises CheckpointError."""
-    from monitor.scoring.onnx_scorer import Networks
+    from monitor.scoring.onnx_scorer import OnnxNetworks
 
     if path.suffix == ".onnx":
-        return Networks.read(path, threads)
+        return OnnxNetworks.read(path, threads)
     wanted = weights_hash(path)
     there = all(runtime_path(path, single=single).is_file() for single in (True, False))
     if there:
-        found = Networks.read(path, threads)
+        found = OnnxNetworks.read(path, threads)
         if found.single.facts.weights_hash == wanted:
             return found
     if not is_installed("torch") or not is_installed("onnx"):
@@ -133,4 +133,4 @@ def _networks(path: Path, threads: int) -> Networks:
 
     detector = load_detector(path)
     single, segments = (network_graph(detector, single=single) for single in (True, False))
-    return Networks(single, segments, str(path), threads)
+    return OnnxNetworks(single, segments, str(path), threads)

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from model.figures import FIGURES, Kind
-from model.stream import Detector, Scores, State, assign, init_state, score_blocks, select
+from model.stream import Detector, Scores, StreamState, assign, init_state, score_blocks, select
 from monitor.scoring.scorer import Figures, Ints, States
 
 
@@ -39,7 +39,7 @@ class TorchScorer:
 
     def reset(self, rows: Ints) -> None:
         cold = {name: value.expand(len(rows), *value.shape[1:]) for name, value in self._cold.tensors().items()}
-        assign(self._state, self._index(rows), State.from_tensors(cold))
+        assign(self._state, self._index(rows), StreamState.from_tensors(cold))
 
     def save(self, rows: Ints) -> dict[str, NDArray[Any]]:
         return {name: value.cpu().numpy() for name, value in select(self._state, self._index(rows)).tensors().items()}
@@ -50,7 +50,7 @@ class TorchScorer:
             raise ValueError("these states are of another network")
         device = self._detector.device
         held = {name: torch.from_numpy(np.array(value)).to(device) for name, value in states.items()}
-        assign(self._state, self._index(rows), State.from_tensors(held))
+        assign(self._state, self._index(rows), StreamState.from_tensors(held))
 
     def _index(self, rows: Ints) -> torch.Tensor:
         return torch.from_numpy(rows).to(self._detector.device)

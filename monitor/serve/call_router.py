@@ -21,8 +21,8 @@ from monitor.taps.tap_events import (
     CallPaused,
     CallResumed,
     CallStarted,
-    Happening,
     RefusedError,
+    TapEvent,
 )
 from monitor.types import SAMPLE_RATE, Condition
 
@@ -50,7 +50,7 @@ class _Channel:
 
 
 @dataclass
-class _Line:
+class _RoutedCall:
     call: Call
     rate: int
     channels: list[_Channel]
@@ -61,7 +61,7 @@ class _Line:
 
 
 @dataclass
-class Tally:
+class CallCounts:
     """Since the start. refused: by the reason."""
 
     started: int = 0
@@ -69,44 +69,44 @@ class Tally:
     refused: Counter[str] = field(default_factory=Counter)
 
 
-class Switchboard:
+class CallRouter:
     """deliver() belongs to one thread, that of the taps. idle_s: a call from which nothing comes for so long ends.
 
     max_calls_per_peer: of one host; 0 = no limit of its own.
     """
 
     def __init__(self, engine: Engine, max_calls: int, idle_s: float, max_calls_per_peer: int = 0) -> None:
-        self.tally = Tally()
+        self.tally = CallCounts()
         self._of_peer: Counter[str] = Counter()
         self._empties = RateLimit(EMPTY_PER_S, EMPTY_AT_ONCE)
         self._paused_hosts: dict[str, float] = {}
         self._max_calls_per_peer = max_calls_per_peer
         self._engine, self._max_calls, self._idle_s = engine, max_calls, idle_s
-        self._lines: dict[str, _Line] = {}
+        self._lines: dict[str, _RoutedCall] = {}
         self._said: dict[str, float] = {}
         self._names: OrderedDict[str, int] = OrderedDict()
         """How often a name was wanted, and every name that was given."""
 
-    def deliver(self, happening: Happening) -> None:
+    def deliver(self, tap_event: TapEvent) -> None:
         """Take what a tap says. Raises RefusedError for a call that cannot be taken.
 
         What belongs to no running call is passed over: its call has ended here, and the tap does not know yet.
         """
-        if isinstance(happening, CallStarted):
-            self._start(happening)
+        if isinstance(tap_event, CallStarted):
+            self._start(tap_event)
             return
-        line = self._lines.get(happening.call)
+        line = self._lines.get(tap_event.call)
         if line is None:
             return
         line.heard = time.monotonic()
-        if isinstance(happening, CallAudio):
-            _hear(line, happening, line.heard)
-        elif isinstance(happening, CallEnded):
-            self._finish(happening.call, happening.reason)
-        elif isinstance(happening, CallPaused):
+        if isinstance(tap_event, CallAudio):
+            _add_audio(line, tap_event, line.heard)
+        elif isinstance(tap_event, CallEnded):
+            self._finish(tap_event.call, tap_event.reason)
+        elif isinstance(tap_event, CallPaused):
             line.paused = True
-            _say(line, Condition("paused", happening.reason, usable=True))
-        elif isinstance(happening, CallResumed) and line.paused:
+            _say(line, Condition("paused", tap_event.reason, usable=True))
+        elif isinstance(tap_event, CallResumed) and line.paused:
             line.paused = False
             _say(line, Condition("recovered", "the audio goes on", usable=True))
 
@@ -116,7 +116,7 @@ class Switchboard:
             if now - line.heard > self._idle_s * (10 if line.paused else 1):
                 self._finish(name, f"nothing came for {now - line.heard:.0f} s")
 
-    def forgive(self, seconds: float) -> None:
+    def extend_deadlines(self, seconds: float) -> None:
         """For so long the taps had no turn: what came meanwhile is still to be heard."""
         for line in self._lines.values():
             line.heard += seconds
@@ -133,7 +133,7 @@ class Switchboard:
             self._refuse(f"a call of {len(started.parties)} parties")
         if len(self._lines) >= self._max_calls:
             self._refuse(f"serve.max_calls = {self._max_calls} are there already")
-        if self._engine.strained:
+        if self._engine.overloaded:
             self._refuse("scoring is behind with the calls that there are")
         if started.peer and 0 < self._max_calls_per_peer <= self._of_peer[started.peer]:
             self._refuse(f"serve.max_calls_per_peer = {self._max_calls_per_peer} of one host are there already")
@@ -152,7 +152,7 @@ class Switchboard:
             self._refuse("all rows are taken; calls that have just ended free theirs soon")
         self._remember(wanted, name)
         now = time.monotonic()
-        self._lines[started.call] = _Line(call, started.rate, channels, now, now, started.peer)
+        self._lines[started.call] = _RoutedCall(call, started.rate, channels, now, now, started.peer)
         self._of_peer[started.peer] += 1
         self.tally.started += 1
 
@@ -209,7 +209,7 @@ def _resampler(rate: int) -> StreamResampler | None:
     return None if rate == SAMPLE_RATE else StreamResampler(rate, 1)
 
 
-def _hear(line: _Line, audio: CallAudio, now: float) -> None:
+def _add_audio(line: _RoutedCall, audio: CallAudio, now: float) -> None:
     """Audio of one channel, behind what is missing before it."""
     channel = line.channels[audio.channel]
     if channel.next is None:
@@ -231,7 +231,7 @@ def _behind(marks: NDArray[np.bool_], n: int) -> NDArray[np.bool_]:
     return np.concatenate([np.zeros(max(0, n - len(marks)), np.bool_), marks[max(0, len(marks) - n) :]])
 
 
-def _bridged(line: _Line, audio: CallAudio, hole: int, samples: Audio) -> Audio:
+def _bridged(line: _RoutedCall, audio: CallAudio, hole: int, samples: Audio) -> Audio:
     """The samples behind a hole: silence of a pause, or what was lost; of a long one the clock alone moves on."""
     fill = min(hole, round(LONGEST_HOLE_S * line.rate))
     rest = round((hole - fill) * SAMPLE_RATE / line.rate)
@@ -242,7 +242,7 @@ def _bridged(line: _Line, audio: CallAudio, hole: int, samples: Audio) -> Audio:
     return np.concatenate([np.full(fill, value, np.float32), samples])
 
 
-def _push(line: _Line, channel: int, rows: Audio, now: float, concealed: NDArray[np.bool_] | None = None) -> None:
+def _push(line: _RoutedCall, channel: int, rows: Audio, now: float, concealed: NDArray[np.bool_] | None = None) -> None:
     """To the ring; NaN is what was lost."""
     if rows.shape[1]:
         part, feed = line.channels[channel], line.call.feeds[channel]
@@ -251,6 +251,6 @@ def _push(line: _Line, channel: int, rows: Audio, now: float, concealed: NDArray
         part.clock += rows.shape[1]
 
 
-def _say(line: _Line, condition: Condition) -> None:
+def _say(line: _RoutedCall, condition: Condition) -> None:
     for feed in line.call.feeds[:1]:
         feed.say(condition)

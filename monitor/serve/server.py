@@ -17,19 +17,19 @@ from monitor.errors import BadInputError
 from monitor.events import wire
 from monitor.events.bus import Bus
 from monitor.scoring.opening import open_scorer
-from monitor.serve.call_router import MOST_PARTIES, Switchboard
-from monitor.serve.server_view import BoardKeeper
+from monitor.serve.call_router import MOST_PARTIES, CallRouter
+from monitor.serve.server_view import ServerView
 from monitor.serve.tap_listeners import Listener, Listeners, make_listeners
 from monitor.session.setup import (
     STOP_S,
-    Ending,
+    StopRequest,
     json_sink,
     screen,
     signals,
     start_sinks,
     supervise,
 )
-from monitor.session.warnings import Notices
+from monitor.session.warnings import SinkWarnings
 from monitor.sinks.registry import open_sinks
 
 DONE, INTERRUPTED = 0, 130
@@ -47,31 +47,31 @@ def serve(config: Config, *, json_lines: bool = False) -> int:
     publish = config.publish.model_copy(update={"score_interval_ms": section.score_interval_ms})
     config = config.model_copy(update={"publish": publish})
     rows = MOST_PARTIES * section.max_calls
-    epoch, ending, traces = wire.new_epoch(), Ending(), Traces(rows)
+    epoch, ending, traces = wire.new_epoch(), StopRequest(), Traces(rows)
     pool = Pool(open_scorer(config.model, rows), config, traces)
     sinks = [*open_sinks(config, epoch), *([json_sink(ending)] if json_lines else [])]
     with Bus(sinks, config.publish.queue_events, epoch) as bus:
         engine = Engine(pool, RingBank(rows, section.ring_s), bus, config, serving=True)
-        switchboard = Switchboard(engine, section.max_calls, section.idle_s, section.max_calls_per_peer)
+        router = CallRouter(engine, section.max_calls, section.idle_s, section.max_calls_per_peer)
         publisher = config.zeromq.address if config.zeromq.enabled else ""
 
         def taps() -> tuple[str, ...]:
             return listeners.lines()
 
-        keeper = BoardKeeper(engine, traces, switchboard, publisher, taps)
-        found = [*make_listeners(config, switchboard.deliver), *_page(config, switchboard, engine, keeper)]
+        keeper = ServerView(engine, traces, router, publisher, taps)
+        found = [*make_listeners(config, router.deliver), *_page(config, router, engine, keeper)]
         if not found:
             raise BadInputError(
                 "no tap is switched on",
                 "give --rtp 127.0.0.1:5004, --websocket 127.0.0.1:8765 or --web, or set listen of a tap in config.toml",
             )
-        listeners = Listeners(found, switchboard, engine.notice)
+        listeners = Listeners(found, router, engine.notice)
         start_sinks(sinks, engine)
         listeners.start()
         engine.notice("listening", "; ".join(listeners.lines()))
         try:
             with _fair_turns(), signals(ending), screen(keeper.pull, config, json_lines, ending, keeper.press) as shown:
-                notices = Notices(bus, shown, ending.wanted.set)
+                notices = SinkWarnings(bus, shown, ending.wanted.set)
 
                 def close() -> None:
                     listeners.close()
@@ -100,13 +100,13 @@ def _fair_turns() -> Iterator[None]:
         sys.setswitchinterval(before)
 
 
-def _page(config: Config, switchboard: Switchboard, engine: Engine, keeper: BoardKeeper) -> list[Listener]:
+def _page(config: Config, router: CallRouter, engine: Engine, keeper: ServerView) -> list[Listener]:
     """The page is a tap too: browsers offer their microphones there. Raises BadInputError."""
     if not config.web.listen:
         return []
     from monitor.web.listener import WebListener
 
-    return [WebListener(config, switchboard.deliver, engine, keeper)]
+    return [WebListener(config, router.deliver, engine, keeper)]
 
 
 def _settle(engine: Engine) -> None:

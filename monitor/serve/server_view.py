@@ -10,25 +10,25 @@ from monitor.engine.calls import Call
 from monitor.engine.loop import Engine
 from monitor.engine.traces import Traces
 from monitor.engine.view import channel_view, elapsed_s, view
-from monitor.serve.call_router import Switchboard
+from monitor.serve.call_router import CallRouter
 from monitor.types import State
 from monitor.views import Board, CallRow, ChannelView, View
 
 GRAVITY = {State.ALERT: 0, State.SUSPICIOUS: 1, State.UNKNOWN: 2, State.CLEAR: 3, State.LISTENING: 4}
 
 
-class BoardKeeper:
+class ServerView:
     """pull() gives the table, or the call that is open; press() takes the keys that move about in it."""
 
     def __init__(
         self,
         engine: Engine,
         traces: Traces,
-        switchboard: Switchboard,
+        router: CallRouter,
         publisher: str,
         taps: Callable[[], tuple[str, ...]],
     ) -> None:
-        self._engine, self._traces, self._switchboard = engine, traces, switchboard
+        self._engine, self._traces, self._switchboard = engine, traces, router
         self._publisher, self._taps = publisher, taps
         self._order: tuple[str, ...] = ()
         self._cursor = self._open = ""
@@ -54,14 +54,14 @@ class BoardKeeper:
     def board(self) -> Board:
         """The table, without a cursor."""
         calls = tuple(call for call in self._engine.calls if call.begun)
-        rows = tuple(sorted((self._row(call) for call in calls), key=_gravity))
+        rows = tuple(sorted((self._row(call) for call in calls), key=_row_order))
         tally, config = self._switchboard.tally, self._engine.config
         whole = view(self._engine, self._traces, self._publisher, None, [])
         refused = sum(tally.refused.values())
         return Board(rows, whole, "", config.serve.max_calls, tally.started, tally.ended, refused, self._taps())
 
     def press(self, key: str) -> None:
-        """up, down: move the cursor. enter: open the call under it, or the gravest. escape: back to the table."""
+        """up, down: move the cursor. enter: open the call under it, or the worst. escape: back to the table."""
         with self._lock:
             if key == "escape":
                 self._open = ""
@@ -75,13 +75,15 @@ class BoardKeeper:
     def _row(self, call: Call) -> CallRow:
         rows = range(call.rows.start, call.rows.stop)
         views = [channel_view(self._engine, self._traces, call, row) for row in rows]
-        return CallRow(call.name, call.origin, elapsed_s(self._engine, call), min(views, key=_grave), len(views))
+        return CallRow(
+            call.name, call.origin, elapsed_s(self._engine, call), min(views, key=_channel_order), len(views)
+        )
 
 
-def _grave(channel: ChannelView) -> tuple[int, float]:
-    """Sorts the gravest first; without evidence last among equals."""
+def _channel_order(channel: ChannelView) -> tuple[int, float]:
+    """Sorts the worst first; without evidence last among equals."""
     return GRAVITY[channel.state], -channel.p_fake if channel.p_fake == channel.p_fake else 1.0
 
 
-def _gravity(row: CallRow) -> tuple[int, float, str]:
-    return *_grave(row.gravest), row.call
+def _row_order(row: CallRow) -> tuple[int, float, str]:
+    return *_channel_order(row.worst), row.call

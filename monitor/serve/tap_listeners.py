@@ -12,7 +12,7 @@ from monitor.config.schema import Config
 from monitor.errors import MonitorError
 from monitor.limits.rate_limit import RateLimit
 from monitor.limits.reasons import Reasons
-from monitor.serve.call_router import Switchboard
+from monitor.serve.call_router import CallRouter
 from monitor.taps.tap_events import Deliver
 
 SWEEP_S = 1.0
@@ -79,11 +79,9 @@ def make_listeners(config: Config, deliver: Deliver) -> list[Listener]:
 class Listeners:
     """Runs listeners from start() to close(); one that fails begins again after AGAIN_S, and says so."""
 
-    def __init__(
-        self, listeners: Sequence[Listener], switchboard: Switchboard, notice: Callable[[str, str], None]
-    ) -> None:
+    def __init__(self, listeners: Sequence[Listener], router: CallRouter, notice: Callable[[str, str], None]) -> None:
         """notice: takes a code and a detail, of what a tap could not hear, the first time for each reason."""
-        self._listeners, self._switchboard, self._notice = listeners, switchboard, notice
+        self._listeners, self._switchboard, self._notice = listeners, router, notice
         self._noticed: set[tuple[str, str]] = set()
         self._withheld: set[str] = set()
         """Taps that have said that there is more than their budget lets them name."""
@@ -175,7 +173,7 @@ class Listeners:
             since = time.monotonic()
             await asyncio.sleep(SWEEP_S)
             now = time.monotonic()
-            self._switchboard.forgive(max(0.0, now - since - SWEEP_S))
+            self._switchboard.extend_deadlines(max(0.0, now - since - SWEEP_S))
             self._switchboard.sweep(now)
             for listener in self._listeners:
                 self._say_reasons(listener, now)

@@ -11,9 +11,9 @@ import numpy as np
 from monitor.config.load import Settings
 from monitor.config.schema import Config
 from monitor.config.section import is_masked
-from monitor.engine.operating_point import Floats, Point, alarms, find_threshold, hours
+from monitor.engine.operating_point import Floats, OperatingPoint, alarms, find_threshold, hours
 from monitor.errors import BadInputError
-from monitor.session.score import Scorer
+from monitor.session.score import FileScorer
 from monitor.session.warnings import print_problems
 
 KEY = "alerts.alert_llr"
@@ -67,7 +67,7 @@ def _score(files: Sequence[Path], config: Config) -> tuple[list[Floats], int]:
             print(f"{path}, {loudest[1]}: up to {loudest[0]:+.1f} nats", file=sys.stderr)
 
     unread = 0
-    for done, scored in enumerate(Scorer(config, keep).run(files), 1):
+    for done, scored in enumerate(FileScorer(config, keep).run(files), 1):
         print_problems(scored)
         unread += scored.error is not None
         if done % 20 == 0:
@@ -75,7 +75,7 @@ def _score(files: Sequence[Path], config: Config) -> tuple[list[Floats], int]:
     return llr, unread
 
 
-def _findings(llr: Sequence[Floats], config: Config, found: Point) -> Iterator[str]:
+def _findings(llr: Sequence[Floats], config: Config, found: OperatingPoint) -> Iterator[str]:
     """Describe what was measured, a line each."""
     heard, before = hours(llr), alarms(llr, config.alerts)
     yield f"{heard:.2f} hours of genuine speech on {len(llr)} channels"
@@ -87,7 +87,7 @@ def _findings(llr: Sequence[Floats], config: Config, found: Point) -> Iterator[s
         yield f"none was seen, which proves no more than at most {NEVER_SAW / heard:.2f} an hour (95 %)"
 
 
-def _write(out: Path, settings: Settings, findings: Iterator[str], found: Point) -> None:
+def _write(out: Path, settings: Settings, findings: Iterator[str], found: OperatingPoint) -> None:
     """All settings that are not the defaults and not secret, and the threshold. Lower thresholds give way to it."""
     given = {key: value for key, value, origin in settings.rows() if origin != "default"}
     changed = {key: value for key, value in given.items() if not is_masked(value)}

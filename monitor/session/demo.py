@@ -12,7 +12,7 @@ import numpy as np
 from monitor.audio import Audio, Chunk, Source
 from monitor.config.schema import Config
 from monitor.errors import BadInputError
-from monitor.session.replay import Replay, replay
+from monitor.session.replay import ReplayOptions, replay
 from monitor.sources.recording import FileSource
 from monitor.types import SAMPLE_RATE
 
@@ -140,7 +140,7 @@ def make_call(file: Path | None, target: Path, announce: Callable[[str], None] =
     return turn
 
 
-def demo(file: Path | None, wanted: Replay, config: Config) -> int:
+def demo(file: Path | None, wanted: ReplayOptions, config: Config) -> int:
     """Make the call and watch it. Returns the exit status."""
     if file is None:
         interactive = sys.stdin.isatty() and not wanted.json_lines

@@ -19,7 +19,7 @@ INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
-class Replay:
+class ReplayOptions:
     """The options of a replay.
 
     speed: "max" or a factor. channels: "caller=left,agent=right", "left", or None for all. track: which of several
@@ -75,7 +75,7 @@ def _rename(source: FileSource, names: dict[str, str]) -> None:
     source.channels = tuple(names[name if name in names else str(number)] for name, number in places)
 
 
-def replay(wanted: Replay, config: Config, name: str | None = None) -> int:
+def replay(wanted: ReplayOptions, config: Config, name: str | None = None) -> int:
     """Watch a recording, or each call of a network capture, to its end. Returns the exit status; raises BadInputError
     for a file that cannot be played.
     """
@@ -96,16 +96,16 @@ def replay(wanted: Replay, config: Config, name: str | None = None) -> int:
         source.close()
 
 
-def _replay_capture(wanted: Replay, config: Config) -> int:
-    """One call after the other, so that the journal is the same each time. The status is the gravest of them."""
-    from monitor.sources.capture_file import Capture, CaptureSource
+def _replay_capture(wanted: ReplayOptions, config: Config) -> int:
+    """One call after the other, so that the journal is the same each time. The status is the worst of them."""
+    from monitor.sources.capture_file import CaptureFile, CaptureSource
     from monitor.taps.rtp.listener import read_formats
 
     if wanted.channels is not None or wanted.track is not None:
         option = "--channels" if wanted.channels is not None else "--track"
         raise BadInputError(f"{option} does not go with a capture", "its channels are caller and callee by themselves")
     speed, worst = parse_speed(wanted.speed), 0
-    with closing(Capture(wanted.file, read_formats(config.taps.rtp.payload_types))) as capture:
+    with closing(CaptureFile(wanted.file, read_formats(config.taps.rtp.payload_types))) as capture:
         for number, call in enumerate(capture.calls, 1):
             name = wanted.file.stem if len(capture.calls) == 1 else f"{wanted.file.stem}-{number}"
             source = CaptureSource(capture, call, speed)
@@ -118,12 +118,12 @@ def _replay_capture(wanted: Replay, config: Config) -> int:
     return worst
 
 
-def _watch(name: str, source: Source, total_s: float | None, wanted: Replay, config: Config) -> int:
+def _watch(name: str, source: Source, total_s: float | None, wanted: ReplayOptions, config: Config) -> int:
     # torch takes seconds to load: a file that cannot be played is told before that.
-    from monitor.session.watch import Watched, watch
+    from monitor.session.watch import CallSources, watch
 
     return watch(
-        [Watched(name, [source], total_s)],
+        [CallSources(name, [source], total_s)],
         config,
         json_lines=wanted.json_lines,
         fail_on_alert=wanted.fail_on_alert,

@@ -23,9 +23,9 @@ from monitor.engine.pool import Pool
 from monitor.engine.results import Results
 from monitor.engine.ring import Ring, RingBank
 from monitor.errors import BadInputError
-from monitor.scores import ChannelScore, FileScore, Timeline
+from monitor.scores import ChannelScore, FileScore, StateTimeline
 from monitor.scoring.opening import open_scorer
-from monitor.sources.capture_file import Capture, CaptureSource
+from monitor.sources.capture_file import CaptureFile, CaptureSource
 from monitor.sources.pcm_reader import PcmFormat
 from monitor.sources.raw_formats import CodecFormat
 from monitor.sources.recording import FileSource
@@ -78,7 +78,7 @@ def score_files(
 
     The other parameters are those of score_file(). Raises WeightsError and ConfigError.
     """
-    yield from Scorer(read_config(config, settings, weights)).run([Path(path) for path in paths])
+    yield from FileScorer(read_config(config, settings, weights)).run([Path(path) for path in paths])
 
 
 @dataclass
@@ -90,7 +90,7 @@ class _File:
     scores: dict[int, tuple[ChannelScore, ...]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     error: BadInputError | None = None
-    capture: Capture | None = None
+    capture: CaptureFile | None = None
 
     def finished(self) -> FileScore:
         """All that is known, after the last part has ended."""
@@ -102,7 +102,7 @@ class _File:
 
 
 @dataclass(frozen=True)
-class _Waiting:
+class _PendingCall:
     """A recording, or a call of a capture, that is to be scored. call: its name, "" for a recording. part: its number
     in the file, from 0.
     """
@@ -117,11 +117,11 @@ class _Waiting:
 class _Playing:
     """One that is being scored, on its rows."""
 
-    waiting: _Waiting
+    waiting: _PendingCall
     source: Source
     ring: Ring
     items: Iterator[Chunk | Condition]
-    timelines: list[Timeline]
+    timelines: list[StateTimeline]
     votes: list[list[float]]
     """The llr of every block that counted towards a verdict, of each channel, where they are kept."""
 
@@ -136,7 +136,7 @@ class _Playing:
         file.warnings.append(f"{place}: {condition.code}: {condition.detail}")
 
 
-class Scorer:
+class FileScorer:
     """Scores files side by side: what they share is the stacked step, nothing else.
 
     on_done: takes the path of each file that has ended, the names of its channels, and the llr of all their blocks that
@@ -159,7 +159,7 @@ class Scorer:
 
     def run(self, files: Sequence[Path]) -> Iterator[FileScore]:
         """Yield the scores of each file, or its error, in the order in which they end."""
-        paths, ready = deque(files), deque[_Waiting]()
+        paths, ready = deque(files), deque[_PendingCall]()
         while paths or ready or self.playing:
             while (paths or ready) and self._free(self.config.input.max_channels) is not None:
                 if not ready:
@@ -177,30 +177,30 @@ class Scorer:
                 self.bank.release(playing.ring)
                 yield from self._ended(playing.waiting, scores)
 
-    def _ended(self, waiting: _Waiting, scores: tuple[ChannelScore, ...]) -> Iterator[FileScore]:
+    def _ended(self, waiting: _PendingCall, scores: tuple[ChannelScore, ...]) -> Iterator[FileScore]:
         """Note that a part of a file has ended; yields the file after the last part of it."""
         file = waiting.file
         file.scores[waiting.part] = scores
         if len(file.scores) == file.parts:
             yield file.finished()
 
-    def _parts(self, path: Path) -> list[_Waiting]:
+    def _parts(self, path: Path) -> list[_PendingCall]:
         """A recording, or each call of a capture. What is wrong with either is found when it is opened."""
         file = _File(path)
         if self._raw is not None or not is_capture(path):
             most = self.config.input.max_channels
             opened = partial(FileSource, path, read_ms=READ_MS, max_channels=most, track=self._track, raw=self._raw)
-            return [_Waiting(file, opened)]
+            return [_PendingCall(file, opened)]
         try:
-            file.capture = Capture(path, read_formats(self.config.taps.rtp.payload_types))
+            file.capture = CaptureFile(path, read_formats(self.config.taps.rtp.payload_types))
         except BadInputError as error:
-            return [_Waiting(file, partial(_raise, error))]
+            return [_PendingCall(file, partial(_raise, error))]
         calls, stem = file.capture.calls, path.stem
         file.parts = len(calls)
         names = [stem] if len(calls) == 1 else [f"{stem}-{i}" for i in range(1, len(calls) + 1)]
         step = READ_MS * SAMPLE_RATE // 1000
         return [
-            _Waiting(file, partial(CaptureSource, file.capture, call, step=step), names[i], i)
+            _PendingCall(file, partial(CaptureSource, file.capture, call, step=step), names[i], i)
             for i, call in enumerate(calls)
         ]
 
@@ -212,7 +212,7 @@ class Scorer:
                 return first
         return None
 
-    def _start(self, waiting: _Waiting) -> None:
+    def _start(self, waiting: _PendingCall) -> None:
         """Open one. Raises BadInputError where it cannot be played."""
         source = waiting.open()
         channels = len(source.channels)
@@ -223,7 +223,7 @@ class Scorer:
             raise BadInputError(message, f"at most {self.pool.rows} are scored; watch it with replay")
         ring = self.bank.open(first, channels)
         self.pool.open(ring.rows)
-        timelines = [Timeline() for _ in range(channels)]
+        timelines = [StateTimeline() for _ in range(channels)]
         self.playing.append(_Playing(waiting, source, ring, source.chunks(), timelines, [[] for _ in range(channels)]))
 
     def _advance(self) -> None:
@@ -271,7 +271,7 @@ class Scorer:
 
 
 def channel_scores(
-    pool: Pool, rows: slice, names: Sequence[str], timelines: Sequence[Timeline], samples: int, call: str = ""
+    pool: Pool, rows: slice, names: Sequence[str], timelines: Sequence[StateTimeline], samples: int, call: str = ""
 ) -> tuple[ChannelScore, ...]:
     """The scores of the channels in rows that follow each other, of all their speech. samples: length of each."""
     verdicts = pool.verdicts(rows, whole=True)
@@ -281,7 +281,7 @@ def channel_scores(
             p_fake=round(float(verdicts.p_fake[i]), 6),
             llr=round(float(verdicts.llr[i]), 5),
             net_speech_s=round(verdicts.net_speech_s(i), 2),
-            state=timelines[i].gravest(int(verdicts.net_speech[i])),
+            state=timelines[i].worst(int(verdicts.net_speech[i])),
             families=families(verdicts.families_of(i)),
             duration_s=round(samples / SAMPLE_RATE, 3),
             segments=timelines[i].segments(samples),

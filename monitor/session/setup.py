@@ -26,7 +26,7 @@ LAST_EVENTS_S = 0.3
 """That much of it is left to the sinks, however long scoring took to stop."""
 
 
-class Ending:
+class StopRequest:
     """Whether to end before the audio does. interrupted: by a signal, not by q or a reader that has gone."""
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Ending:
 
 
 def supervise(
-    engine: Engine, ending: Ending, look: Callable[[], None], before_stop: Callable[[], None] = lambda: None
+    engine: Engine, ending: StopRequest, look: Callable[[], None], before_stop: Callable[[], None] = lambda: None
 ) -> None:
     """Score in a thread of its own, so that this one can end it even while it waits for a full queue.
 
@@ -70,7 +70,7 @@ def supervise(
 
 
 @contextmanager
-def signals(ending: Ending) -> Iterator[None]:
+def signals(ending: StopRequest) -> Iterator[None]:
     """Ctrl-C, SIGTERM and a terminal that is closed end the watch in good order."""
     numbers = [signal.SIGINT, signal.SIGTERM]
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as under nohup
@@ -88,7 +88,7 @@ def screen(
     pull: Callable[[], View | Board],
     config: Config,
     json_lines: bool,
-    ending: Ending,
+    ending: StopRequest,
     on_key: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Dashboard | None]:
     """The dashboard, unless standard output is for JSON lines or it is off. on_key: of keys that it has no use for."""
@@ -105,7 +105,7 @@ def screen(
         dashboard.close()
 
 
-def json_sink(ending: Ending) -> Sink:
+def json_sink(ending: StopRequest) -> Sink:
     """Events on standard output; ends the program when nobody reads them any more."""
     from monitor.sinks.jsonlines import JsonLinesSink
 

@@ -20,7 +20,7 @@ from monitor.engine.ring import RingBank
 from monitor.errors import BadInputError
 from monitor.events.bus import Bus
 from monitor.events.sink import Sink
-from monitor.scores import ChannelScore, Timeline
+from monitor.scores import ChannelScore, StateTimeline
 from monitor.scoring.opening import open_scorer
 from monitor.session.score import channel_scores, read_config
 from monitor.session.setup import start_sinks
@@ -96,7 +96,7 @@ class Stream:
         self._bus = _CollectingBus(sinks, config.publish.queue_events)
         self._engine = Engine(pool, bank, self._bus, config)
         self._call = self._engine.admit(call, "pushed by a program", self.channels, {})
-        self._timelines = {name: Timeline() for name in self.channels}
+        self._timelines = {name: StateTimeline() for name in self.channels}
         start_sinks(sinks, self._engine)
         self._engine.begin()
         self._rings = [feed.ring for feed in self._call.feeds]

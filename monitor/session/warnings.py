@@ -26,7 +26,7 @@ def print_problems(scored: FileScore) -> None:
         print(f"error: {scored.error.message}\n  {scored.error.hint}", file=sys.stderr, flush=True)
 
 
-class Notices:
+class SinkWarnings:
     """Looks at the sinks and the screen from the main thread.
 
     on_gone: called when nobody reads the plain lines any more.

@@ -22,14 +22,14 @@ from monitor.scoring.opening import open_scorer
 from monitor.session.setup import (
     POLL_S,
     STOP_S,
-    Ending,
+    StopRequest,
     json_sink,
     screen,
     signals,
     start_sinks,
     supervise,
 )
-from monitor.session.warnings import Notices
+from monitor.session.warnings import SinkWarnings
 from monitor.sinks.registry import open_sinks
 from monitor.views import View
 
@@ -39,7 +39,7 @@ FAULT_WAIT_S = 15.0
 
 
 @dataclass(frozen=True)
-class Watched:
+class CallSources:
     """The sources of a call, what it is named, and its length where it is known."""
 
     name: str
@@ -48,7 +48,7 @@ class Watched:
 
 
 def watch(
-    watched: Sequence[Watched],
+    watched: Sequence[CallSources],
     config: Config,
     *,
     json_lines: bool = False,
@@ -61,7 +61,7 @@ def watch(
     """
     _check_picture(svg)
     rows = sum(len(source.channels) for w in watched for source in w.sources)
-    epoch, ending, traces = wire.new_epoch(), Ending(), Traces(rows)
+    epoch, ending, traces = wire.new_epoch(), StopRequest(), Traces(rows)
     pool = Pool(open_scorer(config.model, rows), config, traces)
     sinks = [*open_sinks(config, epoch), *([json_sink(ending)] if json_lines else [])]
     with Bus(sinks, config.publish.queue_events, epoch) as bus:
@@ -76,7 +76,7 @@ def watch(
             return view(engine, traces, publisher, total)
 
         with signals(ending), screen(pull, config, json_lines, ending) as shown:
-            notices = Notices(bus, shown, ending.wanted.set)
+            notices = SinkWarnings(bus, shown, ending.wanted.set)
             supervise(engine, ending, notices.look)
             if not any(source.live for w in watched for source in w.sources):
                 _drain(bus, ending, notices.look)
@@ -87,7 +87,7 @@ def watch(
     return _status(engine, ending, fail_on_alert)
 
 
-def _drain(bus: Bus, ending: Ending, look: Callable[[], None]) -> None:
+def _drain(bus: Bus, ending: StopRequest, look: Callable[[], None]) -> None:
     """Let the sinks take all of a recording: as long as it takes while they work, FAULT_WAIT_S while one fails."""
     works_at = time.monotonic()
     while not bus.drain(POLL_S) and not ending.wanted.is_set():
@@ -99,7 +99,7 @@ def _drain(bus: Bus, ending: Ending, look: Callable[[], None]) -> None:
             return
 
 
-def _status(engine: Engine, ending: Ending, fail_on_alert: bool) -> int:
+def _status(engine: Engine, ending: StopRequest, fail_on_alert: bool) -> int:
     if ending.interrupted:
         return INTERRUPTED
     for call in engine.calls:

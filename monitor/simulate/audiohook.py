@@ -25,9 +25,9 @@ from model.resample import resample_all
 from monitor.audio import Audio
 from monitor.errors import BadInputError
 from monitor.rtp.encode import companded
-from monitor.simulate.peer import Call, RefusedCallError, Tally, paced
-from monitor.simulate.websocket import OPTIONS, USUAL, Dial, dialled
-from monitor.taps.audiohook.messages import EXTERNAL, INTERNAL, NOBODY, RATE, VERSION, Media, write_duration
+from monitor.simulate.peer import RefusedCallError, SimulatedCall, SimulationCounts, paced
+from monitor.simulate.websocket import OPTIONS, USUAL, ConnectRequest, dialled
+from monitor.taps.audiohook.messages import EXTERNAL, INTERNAL, NOBODY, RATE, VERSION, AudiohookMedia, write_duration
 from monitor.taps.audiohook.signature import signed_headers
 from monitor.types import SAMPLE_RATE
 
@@ -40,7 +40,7 @@ FRAME = round(FRAME_S * RATE)
 PING_FRAMES = 5
 ANSWER_S = 10.0
 """The reference client waits so long for closed, and half of it for opened."""
-OFFERS = (Media((EXTERNAL, INTERNAL)), Media((EXTERNAL,)), Media((INTERNAL,)))
+OFFERS = (AudiohookMedia((EXTERNAL, INTERNAL)), AudiohookMedia((EXTERNAL,)), AudiohookMedia((INTERNAL,)))
 PARTICIPANT = {"ani": "+15550100", "aniName": "Simulated Caller", "dnis": "+15550199"}
 PORTS = {"ws": 80, "wss": 443}
 
@@ -50,7 +50,7 @@ class WrongAnswerError(Exception):
 
 
 @dataclass(frozen=True)
-class Hole:
+class FrameGap:
     """Frames that are not sent; count may be 0."""
 
     first: int
@@ -61,17 +61,17 @@ class Hole:
 
 
 @dataclass(frozen=True)
-class Options:
+class AudiohookOptions:
     """Options of one run."""
 
     key: str
     secret: bytes
-    pause: Hole
-    discard: Hole
+    pause: FrameGap
+    discard: FrameGap
     probe: bool
 
 
-def read_options(options: Mapping[str, str]) -> Options:
+def read_options(options: Mapping[str, str]) -> AudiohookOptions:
     """Raises BadInputError."""
     if not options.get("key") or not options.get("secret"):
         raise BadInputError("audiohook signs its requests", "give --with key=API-KEY --with secret=CLIENT-SECRET")
@@ -82,25 +82,25 @@ def read_options(options: Mapping[str, str]) -> Options:
     if (probe := options.get("probe", "no")) not in ("yes", "no"):
         raise BadInputError(f"probe={probe} makes no sense", "write probe=yes")
     pause, discard = (_hole(options.get(name, ""), name) for name in ("pause", "discard"))
-    return Options(options["key"], secret, pause, discard, probe == "yes")
+    return AudiohookOptions(options["key"], secret, pause, discard, probe == "yes")
 
 
-def _hole(text: str, name: str) -> Hole:
+def _hole(text: str, name: str) -> FrameGap:
     """Parse AT+FOR, both in seconds."""
     begin, plus, length = text.partition("+")
     if not text:
-        return Hole(0, 0)
+        return FrameGap(0, 0)
     try:
-        hole = Hole(round(float(begin) / FRAME_S), round(float(length) / FRAME_S))
+        hole = FrameGap(round(float(begin) / FRAME_S), round(float(length) / FRAME_S))
     except (ValueError, OverflowError):
-        hole = Hole(-1, 0)
+        hole = FrameGap(-1, 0)
     if not plus or hole.first < 0 or hole.count < 1:
         raise BadInputError(f"{name}={text} makes no sense", f"write for instance {name}=2+3: at 2 s, for 3 s")
     return hole
 
 
 @dataclass
-class Dialogue:
+class SessionMessages:
     """The messages of one session: numbers them, and holds the answers against what was asked. Pure."""
 
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -117,7 +117,7 @@ class Dialogue:
         envelope = {"version": VERSION, "type": kind, "id": self.id, "seq": self.seq, "serverseq": self.serverseq}
         return json.dumps({**envelope, "position": write_duration(position), "parameters": parameters})
 
-    def hear(self, text: str | bytes) -> tuple[str, Mapping[str, Any]]:
+    def receive(self, text: str | bytes) -> tuple[str, Mapping[str, Any]]:
         """Type and parameters of an answer. Raises WrongAnswerError, and RefusedCallError for a disconnect."""
         self.serverseq += 1
         right = {"version": VERSION, "id": self.id, "seq": self.serverseq}
@@ -154,14 +154,16 @@ class AudiohookPeer:
         self._coded: list[NDArray[np.uint8]] = []
         """Of each party; once for all calls."""
 
-    async def play(self, call: Call, tally: Tally) -> None:
+    async def play(self, call: SimulatedCall, tally: SimulationCounts) -> None:
         """Play one call. Raises BadInputError, RefusedCallError and OSError."""
         options = read_options(call.options)
         self._coded = self._coded or [coded(party) for party in call.audio]
         if call.network.reorder:
             raise BadInputError("a WebSocket keeps the order of its messages", "leave --reorder out")
-        talk, organization = Dialogue(), str(uuid.uuid4())
-        dial = Dial("audiohook", "/audiohook", sign=lambda url: request_headers(options, url, talk.id, organization))
+        talk, organization = SessionMessages(), str(uuid.uuid4())
+        dial = ConnectRequest(
+            "audiohook", "/audiohook", sign=lambda url: request_headers(options, url, talk.id, organization)
+        )
         try:
             async with dialled(call, dial) as socket:
                 await _Session(socket, talk, tally, self._coded).run(call, options, organization)
@@ -169,7 +171,7 @@ class AudiohookPeer:
             tally.faults[f"wrong answer: {error}"] += 1
 
 
-def request_headers(options: Options, to: str, session: str, organization: str) -> dict[str, str]:
+def request_headers(options: AudiohookOptions, to: str, session: str, organization: str) -> dict[str, str]:
     """Return the headers of a request: identity and signature."""
     url = urlsplit(to)
     headers = {
@@ -189,11 +191,11 @@ def request_headers(options: Options, to: str, session: str, organization: str) 
 @dataclass
 class _Session:
     socket: ClientConnection
-    talk: Dialogue
-    tally: Tally
+    talk: SessionMessages
+    tally: SimulationCounts
     coded: list[NDArray[np.uint8]]
 
-    async def run(self, call: Call, options: Options, organization: str) -> None:
+    async def run(self, call: SimulatedCall, options: AudiohookOptions, organization: str) -> None:
         """Run a session from open to closed."""
         offers = OFFERS[0 if len(self.coded) > 1 else 1 :]
         parameters: dict[str, object] = {
@@ -214,7 +216,7 @@ class _Session:
         while (await self._answer())[0] != "closed":
             pass
 
-    async def _stream(self, call: Call, options: Options, frames: list[bytes]) -> None:
+    async def _stream(self, call: SimulatedCall, options: AudiohookOptions, frames: list[bytes]) -> None:
         """Frames that the simulated network loses are discarded: over TCP that is where a client loses audio."""
         plan = call.departures(len(frames), FRAME_S)
         arriving = {frame for _, frame in plan}
@@ -250,7 +252,7 @@ class _Session:
                 text = await self.socket.recv()
         except TimeoutError as error:
             raise WrongAnswerError(f"none within {ANSWER_S:g} s, where {list(self.talk.asked)} are due") from error
-        return self.talk.hear(text)
+        return self.talk.receive(text)
 
 
 def _gap(first: int, count: int) -> dict[str, str]:

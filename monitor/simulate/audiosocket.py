@@ -15,7 +15,7 @@ from model.resample import resample_all
 from monitor.audio import Audio
 from monitor.errors import BadInputError
 from monitor.rtp.encode import integers
-from monitor.simulate.peer import Call, RefusedCallError, Tally, number, paced
+from monitor.simulate.peer import RefusedCallError, SimulatedCall, SimulationCounts, number, paced
 from monitor.simulate.plan import in_order
 from monitor.taps.audiosocket.frames import DTMF, HANGUP, RATES, UUID, FrameParser, pack
 from monitor.types import SAMPLE_RATE
@@ -26,7 +26,7 @@ PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True)
-class Sending:
+class AudioSocketOptions:
     """Options of one run. *_at: seconds of the call, inf = never."""
 
     rate: int
@@ -37,7 +37,7 @@ class Sending:
     hangup: bool
 
 
-def read_options(options: Mapping[str, str]) -> Sending:
+def read_options(options: Mapping[str, str]) -> AudioSocketOptions:
     """Raises BadInputError."""
     rate = int(number(options, "rate", 8000))
     if rate not in KINDS:
@@ -52,10 +52,10 @@ def read_options(options: Mapping[str, str]) -> Sending:
     if (end := options.get("end", "hangup")) not in ("hangup", "close"):
         raise BadInputError(f"end={end} makes no sense", "write end=hangup or end=close")
     rate_change_at, dtmf_at = (number(options, key, math.inf) for key in ("rate-change-at", "dtmf-at"))
-    return Sending(rate, frame_ms, first, rate_change_at, dtmf_at, end == "hangup")
+    return AudioSocketOptions(rate, frame_ms, first, rate_change_at, dtmf_at, end == "hangup")
 
 
-def frames_of(sending: Sending, audio: Audio) -> list[bytes]:
+def frames_of(sending: AudioSocketOptions, audio: Audio) -> list[bytes]:
     """Encode one party, float32 (n,) at SAMPLE_RATE; from rate_change_at on at another rate."""
     turn = len(audio) if math.isinf(sending.rate_change_at) else round(sending.rate_change_at * SAMPLE_RATE)
     other = 16_000 if sending.rate != 16_000 else 8000
@@ -83,12 +83,14 @@ class AudioSocketPeer:
     def __init__(self) -> None:
         self._frames: dict[tuple[int, int], list[bytes]] = {}
 
-    async def play(self, call: Call, tally: Tally) -> None:
+    async def play(self, call: SimulatedCall, tally: SimulationCounts) -> None:
         """Play one call. Raises RefusedCallError, OSError and BadInputError."""
         sending = read_options(call.options)
         await asyncio.gather(*(self._party(call, sending, party, tally) for party in range(len(call.audio))))
 
-    async def _party(self, call: Call, sending: Sending, party: int, tally: Tally) -> None:
+    async def _party(
+        self, call: SimulatedCall, sending: AudioSocketOptions, party: int, tally: SimulationCounts
+    ) -> None:
         host, _, port = call.to.rpartition(":")
         if not port.isascii() or not port.isdigit():
             raise BadInputError(f"{call.to!r} is no address", "write HOST:PORT")
@@ -123,7 +125,7 @@ class AudioSocketPeer:
                 await writer.wait_closed()
 
 
-def _name(sending: Sending, call: int, party: int) -> uuid.UUID:
+def _name(sending: AudioSocketOptions, call: int, party: int) -> uuid.UUID:
     if sending.first is not None:
         return uuid.UUID(int=sending.first.int + 2 * call + party)
     return uuid.UUID(bytes=np.random.default_rng([call, party, 9092]).bytes(16), version=4)

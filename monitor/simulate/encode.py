@@ -37,7 +37,7 @@ def encoder(codec: str) -> Callable[[Audio], bytes]:
 Parties = Literal["apart", "interleaved", "mixed"]
 
 
-class Prepared:
+class EncodedFrames:
     """The frames of a recording. The calls of one run play the same one, so it is encoded once."""
 
     def __init__(self) -> None:

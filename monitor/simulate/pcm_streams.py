@@ -9,15 +9,15 @@ from functools import partial
 from urllib.parse import urlencode
 
 from monitor.errors import BadInputError
-from monitor.simulate.encode import Parties, Prepared, read_rate
-from monitor.simulate.peer import Call, Tally, paced
-from monitor.simulate.websocket import OPTIONS, USUAL, Dial, dialled
+from monitor.simulate.encode import EncodedFrames, Parties, read_rate
+from monitor.simulate.peer import SimulatedCall, SimulationCounts, paced
+from monitor.simulate.websocket import OPTIONS, USUAL, ConnectRequest, dialled
 
 FRAME_S = 0.02
 
 
 @dataclass(frozen=True)
-class Shape:
+class PcmVariant:
     """Differences between peers. first: makes the first message from the call's id, rate and codec. stereo: two parties
     of a recording are interleaved, else mixed. rate: the default. codecs: those besides L16.
     """
@@ -47,11 +47,11 @@ def _media_start(id: str, rate: int, codec: str) -> str:
     )
 
 
-SHAPES: Mapping[str, Shape] = {
-    "audiofork": Shape(_metadata, 16_000, stereo=True, subprotocols=("audio.drachtio.org",)),
-    "audiostream": Shape(_metadata, 8000, stereo=True, deflate=True),
-    "vonage": Shape(_connected, 16_000),
-    "asterisk": Shape(_media_start, 8000, subprotocols=("media",), codecs={"PCMU": "ulaw", "PCMA": "alaw"}),
+SHAPES: Mapping[str, PcmVariant] = {
+    "audiofork": PcmVariant(_metadata, 16_000, stereo=True, subprotocols=("audio.drachtio.org",)),
+    "audiostream": PcmVariant(_metadata, 8000, stereo=True, deflate=True),
+    "vonage": PcmVariant(_connected, 16_000),
+    "asterisk": PcmVariant(_media_start, 8000, subprotocols=("media",), codecs={"PCMU": "ulaw", "PCMA": "alaw"}),
 }
 
 
@@ -59,7 +59,7 @@ class PcmPeer:
     """A recording of two parties is sent as two channels where the peer has them, else mixed."""
 
     def __init__(self, name: str) -> None:
-        self._name, self._shape, self._prepared = name, SHAPES[name], Prepared()
+        self._name, self._shape, self._prepared = name, SHAPES[name], EncodedFrames()
         self.to = f"{USUAL}/{name}"
         codec = {"codec": f"{', '.join(self._shape.codecs)} or L16 (default: L16)"} if self._shape.codecs else {}
         self.options: Mapping[str, str] = {
@@ -70,7 +70,7 @@ class PcmPeer:
             **OPTIONS,
         }
 
-    async def play(self, call: Call, tally: Tally) -> None:
+    async def play(self, call: SimulatedCall, tally: SimulationCounts) -> None:
         """Play one call. Raises RefusedCallError, OSError, and BadInputError for options that make no sense."""
         if call.network.loss or call.network.reorder:
             raise BadInputError(
@@ -85,7 +85,7 @@ class PcmPeer:
         if shape.stereo:
             query |= {"rate": str(rate), "channels": str(len(call.audio))}
         path = f"/{self._name}" + (f"?{urlencode(query)}" if query else "")
-        async with dialled(call, Dial(self._name, path, shape.subprotocols, shape.deflate)) as connection:
+        async with dialled(call, ConnectRequest(self._name, path, shape.subprotocols, shape.deflate)) as connection:
             await connection.send(shape.first(id, rate, codec))
             async for number in paced(call.departures(len(frames), FRAME_S)):
                 await connection.send(frames[number])

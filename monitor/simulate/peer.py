@@ -20,7 +20,7 @@ class RefusedCallError(Exception):
 
 
 @dataclass(frozen=True)
-class Call:
+class SimulatedCall:
     """One call to play. audio: float32 (parties, n) at 16 kHz, full scale 1.0. number: 0, 1, 2 ... of the calls of
     this run. options: of the tap, such as codec or secret.
     """
@@ -37,7 +37,7 @@ class Call:
 
 
 @dataclass
-class Tally:
+class SimulationCounts:
     """Counts over all calls of a run. sent: frames. lost: frames that the network lost. faults: by their text."""
 
     sent: int = 0
@@ -45,13 +45,13 @@ class Tally:
     faults: Counter[str] = field(default_factory=Counter)
 
 
-class Peer(Protocol):
+class SimulatedPeer(Protocol):
     """A simulator. to: its usual address. options: name to what it means; any other is refused."""
 
     to: str
     options: Mapping[str, str]
 
-    async def play(self, call: Call, tally: Tally) -> None:
+    async def play(self, call: SimulatedCall, tally: SimulationCounts) -> None:
         """Play one call from its first to its last message. Raises RefusedCallError and OSError."""
         ...
 

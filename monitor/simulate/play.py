@@ -12,7 +12,7 @@ import numpy as np
 
 from monitor.audio import Audio, Chunk
 from monitor.errors import BadInputError
-from monitor.simulate.peer import Call, Peer, RefusedCallError, Tally
+from monitor.simulate.peer import RefusedCallError, SimulatedCall, SimulatedPeer, SimulationCounts
 from monitor.simulate.plan import Impairments
 from monitor.simulate.registry import PEERS, make_peer
 from monitor.sources.recording import FileSource
@@ -23,7 +23,7 @@ MOST_PARTIES = 2
 
 
 @dataclass(frozen=True)
-class Simulation:
+class SimulationOptions:
     """Options of one run. to: "" = the tap's usual address."""
 
     tap: str
@@ -34,12 +34,12 @@ class Simulation:
     options: Mapping[str, str]
 
 
-def simulate(wanted: Simulation) -> int:
+def simulate(wanted: SimulationOptions) -> int:
     """Play the calls. Returns the exit status: 0, or 2 where a call could not be played. Raises BadInputError."""
     peer = _peer(wanted)
     audio = read_call(wanted.file)
     to = wanted.to or peer.to
-    calls = [Call(i, audio, to, wanted.network, wanted.options) for i in range(wanted.calls)]
+    calls = [SimulatedCall(i, audio, to, wanted.network, wanted.options) for i in range(wanted.calls)]
     tally = asyncio.run(_play(peer, calls))
     print(f"{wanted.calls - sum(tally.faults.values())} of {wanted.calls} calls played to {to}, ", end="")
     print(f"{tally.sent} frames sent, {tally.lost} lost on the way")
@@ -67,7 +67,7 @@ def parse_options(assignments: Sequence[str]) -> dict[str, str]:
     return {key: value for key, _, value in pairs}
 
 
-def _peer(wanted: Simulation) -> Peer:
+def _peer(wanted: SimulationOptions) -> SimulatedPeer:
     if wanted.tap not in PEERS:
         raise BadInputError(f"there is no simulator for {wanted.tap!r}", f"choose from {', '.join(PEERS)}")
     peer = make_peer(wanted.tap)
@@ -78,10 +78,10 @@ def _peer(wanted: Simulation) -> Peer:
     return peer
 
 
-async def _play(peer: Peer, calls: Sequence[Call]) -> Tally:
-    tally = Tally()
+async def _play(peer: SimulatedPeer, calls: Sequence[SimulatedCall]) -> SimulationCounts:
+    tally = SimulationCounts()
 
-    async def one(call: Call) -> None:
+    async def one(call: SimulatedCall) -> None:
         await asyncio.sleep(call.number * SPREAD_S)
         try:
             await peer.play(call, tally)

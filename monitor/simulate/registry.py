@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import cast
 
-from monitor.simulate.peer import Peer
+from monitor.simulate.peer import SimulatedPeer
 
 MEDIA_STREAMS, PCM = "monitor.simulate.twilio_media_streams", "monitor.simulate.pcm_streams"
 
@@ -20,7 +20,7 @@ PEERS: Mapping[str, str] = {
 """Name of the tap to "module:class" of its far end; loaded when it is asked for."""
 
 
-def make_peer(name: str) -> Peer:
+def make_peer(name: str) -> SimulatedPeer:
     """Raises KeyError for a name that PEERS lacks."""
     module, _, kind = PEERS[name].partition(":")
-    return cast(Callable[[], Peer], getattr(import_module(module), kind))()
+    return cast(Callable[[], SimulatedPeer], getattr(import_module(module), kind))()

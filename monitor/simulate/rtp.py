@@ -16,16 +16,16 @@ from monitor.audio import Audio
 from monitor.errors import BadInputError
 from monitor.rtp.encode import encode
 from monitor.rtp.packet import GOODBYE, HEADER, VERSION
-from monitor.rtp.payload import STATIC, Format, PayloadError
-from monitor.simulate.peer import Call, Tally, number, paced
+from monitor.rtp.payload import STATIC, PayloadError, PayloadFormat
+from monitor.simulate.peer import SimulatedCall, SimulationCounts, number, paced
 from monitor.types import SAMPLE_RATE
 
-FORMATS: Mapping[str, tuple[int, Format]] = {
+FORMATS: Mapping[str, tuple[int, PayloadFormat]] = {
     "PCMU": (0, STATIC[0]),
     "PCMA": (8, STATIC[8]),
     "G722": (9, STATIC[9]),
-    "OPUS": (96, Format("OPUS", 48_000, 2)),
-    "L16": (97, Format("L16", 16_000)),
+    "OPUS": (96, PayloadFormat("OPUS", 48_000, 2)),
+    "L16": (97, PayloadFormat("L16", 16_000)),
 }
 """Codec to its usual payload type and format; taps.rtp.payload_types has to tell the monitor what 96 and 97 are."""
 TIMESTAMP_JUMP_S = 3600.0
@@ -33,10 +33,10 @@ FRAME_MS = (2.5, 5.0, 10.0, 20.0, 30.0, 40.0, 60.0)
 
 
 @dataclass(frozen=True)
-class Sending:
+class RtpOptions:
     """Options of one run. ppm: how fast the sender's clock runs. *_at: seconds of the call, inf = never."""
 
-    form: Format
+    form: PayloadFormat
     payload_type: int
     frame_ms: float
     ppm: float
@@ -45,7 +45,7 @@ class Sending:
     bye: bool
 
 
-def read_options(options: Mapping[str, str]) -> Sending:
+def read_options(options: Mapping[str, str]) -> RtpOptions:
     """Raises BadInputError."""
     codec = options.get("codec", "PCMU").upper()
     if codec not in FORMATS:
@@ -61,7 +61,7 @@ def read_options(options: Mapping[str, str]) -> Sending:
     kind = number(options, "payload_type", usual)
     if not 0 <= kind < 128 or kind % 1:
         raise BadInputError(f"payload_type={kind:g} is none", "write a number from 0 to 127")
-    return Sending(
+    return RtpOptions(
         form,
         int(kind),
         frame_ms,
@@ -82,16 +82,16 @@ def read_target(to: str) -> tuple[str, tuple[int, ...]]:
 
 
 @dataclass
-class Stream:
+class PacketStream:
     """Turns frames into packets of one sender. Each change of SSRC begins a stream of its own, as after a transfer."""
 
-    sending: Sending
+    sending: RtpOptions
     ssrc: int
     first_sequence: int
     first_timestamp: int
 
     @classmethod
-    def of(cls, sending: Sending, number: int, party: int) -> Stream:
+    def of(cls, sending: RtpOptions, number: int, party: int) -> PacketStream:
         """Make the sender of one party of a call; the same in every run."""
         random = np.random.default_rng([number, party, 3550])
         return cls(sending, *(int(n) for n in random.integers(0, (1 << 32, 1 << 16, 1 << 32))))
@@ -148,7 +148,7 @@ class RtpPeer:
     def __init__(self) -> None:
         self._encoded: dict[tuple[int, int], list[bytes]] = {}
 
-    async def play(self, call: Call, tally: Tally) -> None:
+    async def play(self, call: SimulatedCall, tally: SimulationCounts) -> None:
         """Play one call. Raises OSError and BadInputError."""
         sending = read_options(call.options)
         host, ports = read_target(call.to)
@@ -162,10 +162,16 @@ class RtpPeer:
                 out.close()
 
     async def _party(
-        self, call: Call, sending: Sending, audio: Audio, party: int, out: socket.socket, tally: Tally
+        self,
+        call: SimulatedCall,
+        sending: RtpOptions,
+        audio: Audio,
+        party: int,
+        out: socket.socket,
+        tally: SimulationCounts,
     ) -> None:
         payloads = self._payloads(sending, audio, party)
-        stream = Stream.of(sending, call.number, party)
+        stream = PacketStream.of(sending, call.number, party)
         plan = call.departures(len(payloads), sending.frame_ms / 1000 / (1 + sending.ppm * 1e-6), party)
         tally.lost += len(payloads) - len(plan)
         async for frame in paced(plan):
@@ -174,7 +180,7 @@ class RtpPeer:
         if sending.bye:
             out.send(stream.goodbye(len(payloads)))
 
-    def _payloads(self, sending: Sending, audio: Audio, party: int) -> list[bytes]:
+    def _payloads(self, sending: RtpOptions, audio: Audio, party: int) -> list[bytes]:
         """Encoded once for all calls. Raises BadInputError."""
         key = (len(audio), party)
         if key not in self._encoded:

@@ -9,9 +9,9 @@ from functools import partial
 from typing import Any
 
 from monitor.errors import BadInputError
-from monitor.simulate.encode import Parties, Prepared, read_rate
-from monitor.simulate.peer import Call, Tally, paced
-from monitor.simulate.websocket import OPTIONS, USUAL, Dial, dialled
+from monitor.simulate.encode import EncodedFrames, Parties, read_rate
+from monitor.simulate.peer import SimulatedCall, SimulationCounts, paced
+from monitor.simulate.websocket import OPTIONS, USUAL, ConnectRequest, dialled
 from monitor.taps.websocket.dialects import DIALECTS, INBOUND, OUTBOUND, Dialect
 
 ENCODINGS: Mapping[str, str] = {"PCMU": "audio/x-mulaw", "PCMA": "audio/x-alaw", "L16": "audio/x-l16"}
@@ -24,7 +24,7 @@ class MediaStreamPeer:
         self._name, self._dialect = name, DIALECTS[name]
         linear = "mulaw" not in self._dialect.encoding and self._dialect.encoding != "PCMU"
         self._codec = "L16" if linear else "PCMU"
-        self._prepared = Prepared()
+        self._prepared = EncodedFrames()
         self.to = f"{USUAL}/{name}"
         self.options: Mapping[str, str] = {
             "codec": f"PCMU, PCMA or L16 (default: {self._codec})",
@@ -35,18 +35,18 @@ class MediaStreamPeer:
             **OPTIONS,
         }
 
-    async def play(self, call: Call, tally: Tally) -> None:
+    async def play(self, call: SimulatedCall, tally: SimulationCounts) -> None:
         """Play one call. Raises RefusedCallError, OSError, and BadInputError for options that make no sense."""
         if call.network.reorder and self._dialect.ordered:
             raise BadInputError(f"--reorder: {self._name} keeps the order", "only telnyx mixes it up")
-        stream = Stream(self._name, self._dialect, call, call.options.get("codec", self._codec), self._prepared)
+        stream = CallMessages(self._name, self._dialect, call, call.options.get("codec", self._codec), self._prepared)
         plan = [
             (at, 2 * frame + party)
             for party in range(len(stream.tracks))
             for at, frame in call.departures(stream.frames, stream.dialect.chunk_ms / 1000, party)
         ]
         query = "?tracks=both" if len(stream.tracks) == 2 and self._name == "telnyx" else ""
-        async with dialled(call, Dial(self._name, f"/{self._name}{query}")) as connection:
+        async with dialled(call, ConnectRequest(self._name, f"/{self._name}{query}")) as connection:
             for message in stream.begins():
                 await connection.send(json.dumps(message))
             async for number in paced(sorted(plan)):
@@ -57,10 +57,10 @@ class MediaStreamPeer:
         tally.lost += stream.frames * len(stream.tracks) - len(plan)
 
 
-class Stream:
+class CallMessages:
     """The messages of one call."""
 
-    def __init__(self, name: str, dialect: Dialect, call: Call, codec: str, prepared: Prepared) -> None:
+    def __init__(self, name: str, dialect: Dialect, call: SimulatedCall, codec: str, prepared: EncodedFrames) -> None:
         self.dialect, self._codec, self._options = dialect, codec, call.options
         self._rate = read_rate(call.options.get("rate", "8000")) if codec == "L16" else 8000
         parties: Parties = "apart" if dialect.both else "mixed"

@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMes
 from websockets.typing import Subprotocol
 
 from monitor.errors import BadInputError
-from monitor.simulate.peer import Call, RefusedCallError
+from monitor.simulate.peer import RefusedCallError, SimulatedCall
 from monitor.taps.websocket.access import TELNYX_HEADER, basic
 from monitor.taps.websocket.signatures import (
     FONOSTER_HEADER,
@@ -38,7 +38,7 @@ OPTIONS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class Dial:
+class ConnectRequest:
     """The request of a peer. path: with its query. subprotocols: those offered. deflate: the default. sign: makes the
     headers that authenticate the URL, where the usual ones do not.
     """
@@ -51,7 +51,7 @@ class Dial:
 
 
 @asynccontextmanager
-async def dialled(call: Call, dial: Dial) -> AsyncIterator[ClientConnection]:
+async def dialled(call: SimulatedCall, dial: ConnectRequest) -> AsyncIterator[ClientConnection]:
     """An open connection. Raises RefusedCallError for one that is refused, at the beginning or later; and OSError."""
     url = address(call.to, dial.path)
     deflate = {"on": True, "off": False}.get(call.options.get("deflate", ""), dial.deflate)

@@ -16,7 +16,7 @@ from monitor.events import wire
 from monitor.events.cloudevents import JSON
 from monitor.events.sink import Sink
 from monitor.sinks.bodies import prometheus_alert
-from monitor.sinks.webhook import Sender
+from monitor.sinks.webhook import WebhookSender
 from monitor.types import Event
 
 PATH = "/api/v2/alerts"
@@ -29,7 +29,7 @@ class AlertmanagerSink(Sink):
 
     def __init__(self, section: AlertmanagerSection, source: str) -> None:
         """source: a label of every alert. Raises BadInputError for a file or a secret that cannot be read."""
-        self._sender = Sender(section, section.address.rstrip("/") + PATH)
+        self._sender = WebhookSender(section, section.address.rstrip("/") + PATH)
         self._source, self._resend_s = source, section.resend_s
         self._open: dict[str, tuple[str, Event]] = {}
         """By id: since when, and the newest event."""

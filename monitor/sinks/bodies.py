@@ -21,7 +21,7 @@ SECRET_PREFIX = "whsec_"
 
 
 @dataclass(frozen=True)
-class Format:
+class BodyFormat:
     """write(event, source) makes the body. alerts_only: it has no words for other events."""
 
     write: Callable[[Event, str], Body]
@@ -73,10 +73,10 @@ def prometheus_alert(event: Event, source: str, started: str, now: str) -> dict[
 
 
 FORMATS = {
-    "cloudevents": Format(_structured, alerts_only=False),
-    "cloudevents-binary": Format(cloudevents.binary, alerts_only=False),
-    "ocsf": Format(_ocsf, alerts_only=True),
-    "alertmanager": Format(_alertmanager, alerts_only=True),
+    "cloudevents": BodyFormat(_structured, alerts_only=False),
+    "cloudevents-binary": BodyFormat(cloudevents.binary, alerts_only=False),
+    "ocsf": BodyFormat(_ocsf, alerts_only=True),
+    "alertmanager": BodyFormat(_alertmanager, alerts_only=True),
 }
 
 

@@ -37,23 +37,23 @@ $id = '{1AC14E77-02E7-4E5D-B744-2EB1AE5198B7}\\WindowsPowerShell\\v1.0\\powershe
 
 
 @dataclass(frozen=True)
-class Command:
+class NotifyCommand:
     """A program with its arguments, and variables for it."""
 
     words: Sequence[str]
     environment: Mapping[str, str]
 
 
-def command(platform: str, body: str) -> Command:
+def command(platform: str, body: str) -> NotifyCommand:
     """What shows a notification. platform: as sys.platform names it."""
     if platform == "darwin":
         lines = [word for line in _APPLE for word in ("-e", line)]
-        return Command(["osascript", *lines, TITLE, body], {})
+        return NotifyCommand(["osascript", *lines, TITLE, body], {})
     if platform == "win32":
         words = ["powershell", "-NoProfile", "-NonInteractive", "-Command", _TOAST]
-        return Command(words, {"MONITOR_TOAST_TITLE": TITLE, "MONITOR_TOAST_BODY": body})
+        return NotifyCommand(words, {"MONITOR_TOAST_TITLE": TITLE, "MONITOR_TOAST_BODY": body})
     options = ["--app-name=monitor", "--urgency=critical", "--icon=dialog-warning"]
-    return Command(["notify-send", *options, "--", TITLE, html.escape(body, quote=False)], {})
+    return NotifyCommand(["notify-send", *options, "--", TITLE, html.escape(body, quote=False)], {})
 
 
 def text_of(event: Event, more: int) -> str:

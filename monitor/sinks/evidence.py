@@ -14,16 +14,16 @@ from model.config import BLOCK_S, SAMPLE_RATE
 from monitor.audio import Blocks
 from monitor.config.schema import Config
 from monitor.disk.private import append_private, make_folder
-from monitor.engine.recorder import Mark, Recorder
+from monitor.engine.recorder import RecordedEvent, Recorder
 from monitor.errors import BadInputError, SinkError
 from monitor.events import wire
 from monitor.events.sink import RunContext, Sink
 from monitor.sinks.bodies import dead_letter
 from monitor.store import retention
-from monitor.store.audio_history import History, Piece
-from monitor.store.clip import Clip
-from monitor.store.event_collector import LATE_S, Log, Waiting
-from monitor.store.folder import Draft, folder_name, versions, write_alert
+from monitor.store.audio_history import AudioBlock, AudioHistory
+from monitor.store.clip import EvidenceClip
+from monitor.store.event_collector import LATE_S, CallLog, PendingAlert
+from monitor.store.folder import DraftFolder, folder_name, versions, write_alert
 from monitor.store.seal import read_key
 from monitor.store.whole_call import WholeCall
 from monitor.types import Event
@@ -58,10 +58,10 @@ class EvidenceSink(Sink):
         self._keeps_all = section.retain == "all"
         self._key = read_key(Path(section.key)) if section.key else None
         self._before, self._after = round(section.before_s * SAMPLE_RATE), round(section.after_s * SAMPLE_RATE)
-        self._history = History(section.before_s + SLACK / SAMPLE_RATE, PARTIES * config.serve.max_calls)
-        self._logs: dict[str, Log] = {}
-        self._over: list[Log] = []
-        self._waiting: list[Waiting] = []
+        self._history = AudioHistory(section.before_s + SLACK / SAMPLE_RATE, PARTIES * config.serve.max_calls)
+        self._logs: dict[str, CallLog] = {}
+        self._over: list[CallLog] = []
+        self._waiting: list[PendingAlert] = []
         self._last: Event | None = None
         self._fault, self._told, self._tell_at = "", 0, 0.0
         self.set_aside = 0
@@ -107,7 +107,7 @@ class EvidenceSink(Sink):
     def _prepare(self) -> None:
         try:
             make_folder(self.root)
-            probe = Draft(self.root, "probe", self._epoch)
+            probe = DraftFolder(self.root, "probe", self._epoch)
             probe.discard()
             retention.sweep(self.root)
             self._retain()
@@ -120,17 +120,17 @@ class EvidenceSink(Sink):
 
     def _pump(self) -> None:
         for item in self.recorder.take():
-            if isinstance(item, Mark):
+            if isinstance(item, RecordedEvent):
                 self._mark(item)
             else:
-                self._hear(item)
+                self._add_audio(item)
 
-    def _mark(self, mark: Mark) -> None:
+    def _mark(self, mark: RecordedEvent) -> None:
         event = mark.event
         if event.type == "call.started":
             names = event.data["channels"]
             assert isinstance(names, list)
-            log = self._logs[event.call] = Log(mark.rows, tuple(names))
+            log = self._logs[event.call] = CallLog(mark.rows, tuple(names))
             self._history.open(mark.rows)
             if self._keeps_all:
                 self._begin_whole(event, log)
@@ -139,26 +139,28 @@ class EvidenceSink(Sink):
         else:
             self._end(self._logs[event.call])
 
-    def _begin_whole(self, event: Event, log: Log) -> None:
+    def _begin_whole(self, event: Event, log: CallLog) -> None:
         try:
-            draft = Draft(self.root, folder_name(wire.utc_now(), event.call), self._epoch)
+            draft = DraftFolder(self.root, folder_name(wire.utc_now(), event.call), self._epoch)
             log.whole = WholeCall(draft, event.call, log.channels)
         except (OSError, RuntimeError) as error:
             self._fault = f"the audio of {event.call} cannot be kept: {_reason(error)}"
 
-    def _open_clip(self, event: Event, log: Log) -> None:
-        clip = Clip(event, log.channels, log.rows, max(0, event.sample - self._before), event.sample + self._after)
+    def _open_clip(self, event: Event, log: CallLog) -> None:
+        clip = EvidenceClip(
+            event, log.channels, log.rows, max(0, event.sample - self._before), event.sample + self._after
+        )
         for row in range(log.rows.start, log.rows.stop):
             for piece in self._history.since(row, clip.first):
-                clip.hear(row, piece)
-        self._waiting.append(Waiting(clip, log))
+                clip.add(row, piece)
+        self._waiting.append(PendingAlert(clip, log))
         if len(self._waiting) > MOST_WAITING:
             self._set_aside(self._waiting[0], "too many alerts wait to be written")
 
-    def _hear(self, blocks: Blocks) -> None:
+    def _add_audio(self, blocks: Blocks) -> None:
         samples, lost = self._history.add(blocks)
         # A call that is over gets nothing more: its rows may be another's by now.
-        gathering = [w.clip for w in self._waiting if not w.clip.heard and not w.log.over]
+        gathering = [w.clip for w in self._waiting if not w.clip.complete and not w.log.over]
         recording = [x for x in self._logs.values() if x.whole and not x.over] if self._keeps_all else []
         if not gathering and not recording:
             return
@@ -167,21 +169,21 @@ class EvidenceSink(Sink):
         for rows in {(rows.start, rows.stop) for rows in wanted}:
             for row in range(*rows):
                 if (i := of_row.get(row)) is not None:
-                    piece = Piece(samples[i].copy(), int(blocks.end[i]), int(lost[i]))
+                    piece = AudioBlock(samples[i].copy(), int(blocks.end[i]), int(lost[i]))
                     self._hand_out(row, piece, gathering, recording)
 
-    def _hand_out(self, row: int, piece: Piece, gathering: list[Clip], recording: list[Log]) -> None:
+    def _hand_out(self, row: int, piece: AudioBlock, gathering: list[EvidenceClip], recording: list[CallLog]) -> None:
         for clip in gathering:
             if clip.rows.start <= row < clip.rows.stop:
-                clip.hear(row, piece)
+                clip.add(row, piece)
         for log in recording:
             if log.whole is not None and log.rows.start <= row < log.rows.stop:
                 try:
-                    log.whole.hear(row - log.rows.start, piece)
+                    log.whole.add(row - log.rows.start, piece)
                 except (OSError, RuntimeError) as error:
                     self._give_up(log, error)
 
-    def _give_up(self, log: Log, error: OSError | RuntimeError) -> None:
+    def _give_up(self, log: CallLog, error: OSError | RuntimeError) -> None:
         assert log.whole is not None
         self._fault = f"the audio of {log.whole.call} is not kept: {_reason(error)}"
         log.whole.close()
@@ -215,21 +217,21 @@ class EvidenceSink(Sink):
         except (OSError, RuntimeError) as error:
             raise SinkError(f"{self.root}: {_reason(error)}") from error
 
-    def _is_written(self, waiting: Waiting) -> bool:
+    def _is_written(self, waiting: PendingAlert) -> bool:
         """Write one alert. Raises OSError for a fault of the disk; one of this alert alone must not stop the next."""
         try:
             self._write_alert(waiting)
         except (OSError, RuntimeError, ValueError) as error:
             if getattr(error, "errno", None) in OF_THE_DISK:
                 raise
-            Draft(self.root, "probe", self._epoch).discard()
+            DraftFolder(self.root, "probe", self._epoch).discard()
             waiting.tries += 1
             if waiting.tries >= TRIES:
                 self._set_aside(waiting, _reason(error))
             return False
         return True
 
-    def _set_aside(self, waiting: Waiting, reason: str) -> None:
+    def _set_aside(self, waiting: PendingAlert, reason: str) -> None:
         """Give the evidence of one alert up: its event and the reason are kept in a file, counted and said."""
         self._waiting.remove(waiting)
         self.set_aside += 1
@@ -242,11 +244,11 @@ class EvidenceSink(Sink):
             said = f"the evidence of {opened.data['alert']} is lost, {where}: {_reason(error)}"
         self._fault = f"{said} ({self.set_aside} so far): {reason}"
 
-    def _write_alert(self, waiting: Waiting) -> None:
+    def _write_alert(self, waiting: PendingAlert) -> None:
         clip, events = waiting.clip, waiting.events()
         moment = next((e.time for e in events if e.type == "alert.opened" and e.sample == clip.opened.sample), "")
         moment = moment or wire.utc_now()
-        draft = Draft(self.root, folder_name(moment, "alert", str(clip.opened.data["alert"])), self._epoch)
+        draft = DraftFolder(self.root, folder_name(moment, "alert", str(clip.opened.data["alert"])), self._epoch)
         try:
             lines = [(event.sample, wire.encode(event)) for event in events]
             facts = write_alert(draft, clip, lines, self._facts(moment), self._config)
@@ -255,7 +257,7 @@ class EvidenceSink(Sink):
             draft.discard()
             raise
 
-    def _finish(self, log: Log) -> None:
+    def _finish(self, log: CallLog) -> None:
         if log.whole is None:
             return
         moment = log.started.time if log.started is not None else wire.utc_now()
@@ -266,11 +268,11 @@ class EvidenceSink(Sink):
         log.whole = None
         self._retain()
 
-    def _end(self, log: Log) -> None:
+    def _end(self, log: CallLog) -> None:
         log.over, log.due_at = True, time.monotonic() + LATE_S
         self._over.append(log)
 
-    def _forget(self, log: Log) -> None:
+    def _forget(self, log: CallLog) -> None:
         self._over.remove(log)
         for name in [name for name, other in self._logs.items() if other is log]:
             del self._logs[name]

@@ -18,7 +18,7 @@ SAME_METHOD = (307, 308)
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpResponse:
     """status: of HTTP. retry_after: the header, or None. said: the beginning of the body, for people."""
 
     status: int
@@ -36,7 +36,7 @@ def tls_context(ca_file: str) -> ssl.SSLContext:
         ) from error
 
 
-class Poster:
+class HttpPoster:
     """Posts to one URL. One thread may use it."""
 
     def __init__(self, url: str, ca_file: str = "", timeout_s: float = 10.0) -> None:
@@ -47,7 +47,7 @@ class Poster:
         self._context = tls_context(ca_file) if self._parts.scheme == "https" else None
         self._connection: http.client.HTTPConnection | None = None
 
-    def post(self, headers: Mapping[str, str], body: bytes) -> Answer:
+    def post(self, headers: Mapping[str, str], body: bytes) -> HttpResponse:
         """Raises SinkError where no answer came, or one that leads to another host."""
         parts = self._parts
         for _ in range(MOST_REDIRECTS + 1):
@@ -69,7 +69,7 @@ class Poster:
             raise SinkError(f"{self.shown}: redirects to {there.scheme}://{there.netloc}, which is not followed")
         return there
 
-    def _request(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[Answer, str | None]:
+    def _request(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[HttpResponse, str | None]:
         """Once more at once where a connection that was kept had been closed by the other side meanwhile."""
         kept = self._connection is not None
         try:
@@ -84,7 +84,7 @@ class Poster:
             self.close()
             raise SinkError(f"{self.shown}: {reason(error)}") from error
 
-    def _attempt(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[Answer, str | None]:
+    def _attempt(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[HttpResponse, str | None]:
         connection = self._connection or self._connect()
         connection.request("POST", path, body, dict(headers))
         response = connection.getresponse()
@@ -92,7 +92,7 @@ class Poster:
         if response.will_close or not response.isclosed():
             self.close()
         text = " ".join(said[:200].decode("utf-8", "replace").split())
-        return Answer(response.status, response.getheader("Retry-After"), text), response.getheader("Location")
+        return HttpResponse(response.status, response.getheader("Retry-After"), text), response.getheader("Location")
 
     def _connect(self) -> http.client.HTTPConnection:
         host, port = self._parts.hostname or "", self._parts.port

@@ -138,7 +138,7 @@ class JournalSink(Sink):
         """Delete the oldest files beyond keep_mib and keep_days; never the one being written."""
         if not self._keep_bytes and not self._keep_s:
             return
-        rotated = [(path, path.stat()) for path in files.older(self.path)]
+        rotated = [(path, path.stat()) for path in files.rotated_files(self.path)]
         total = os.fstat(self._fd).st_size + sum(status.st_size for _, status in rotated)
         for path, status in rotated:
             too_much = self._keep_bytes and total > self._keep_bytes
@@ -174,7 +174,7 @@ class JournalSink(Sink):
         """The chain value from which to go on: that of the newest line there is."""
         if last := chain.parse(_last_line(self._fd)):
             return last.chain
-        for path in reversed(files.older(self.path)):
+        for path in reversed(files.rotated_files(self.path)):
             fd = os.open(path, os.O_RDONLY)
             try:
                 if last := chain.parse(_last_line(fd)):

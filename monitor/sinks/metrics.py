@@ -24,7 +24,7 @@ PREFIX = "speech_monitor_"
 LATENCY_BUCKETS_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
-class _Pulled:
+class _PulledMetrics:
     """Figures of the engine and the bus, read when somebody asks for them."""
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class MetricsSink(Sink):
         host, port = split_address("metrics.listen", listen)
         check_reach("metrics.listen", host, secured=False, insecure=insecure, secure_by="listen on 127.0.0.1")
         registry = CollectorRegistry()
-        self._pulled = _Pulled()
+        self._pulled = _PulledMetrics()
         registry.register(self._pulled)
         self._figures(registry)
         self._channels = ChannelStates()

@@ -21,7 +21,7 @@ from monitor.errors import BadInputError, SinkError
 from monitor.events.cloudevents import STRUCTURED, structured
 from monitor.events.sink import Sink
 from monitor.sinks.http import reason, tls_context
-from monitor.sinks.mqtt_state import Retained, concerns
+from monitor.sinks.mqtt_state import RetainedTopics, concerns
 from monitor.sinks.selection import selector
 from monitor.sinks.syslog import split_address
 from monitor.types import Event
@@ -44,7 +44,7 @@ class MqttSink(Sink):
         self._password = section.password.reveal()
         self._context = tls_context(section.ca_file) if section.tls else None
         self._chosen = selector(section.events)
-        self._retained = Retained()
+        self._retained = RetainedTopics()
         self._client: Any = None
         self._refusal = ""
         _paho()

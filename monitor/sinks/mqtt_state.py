@@ -13,31 +13,31 @@ KINDS = frozenset(("alert", "call", "state"))
 
 
 @dataclass(frozen=True)
-class Retained:
+class RetainedTopics:
     """states: topic to JSON, one for each channel of a running call. opened: the ids of the alerts that are open."""
 
     states: Mapping[str, str] = field(default_factory=dict)
     opened: frozenset[str] = frozenset()
 
-    def after(self, event: Event) -> Retained:
+    def after(self, event: Event) -> RetainedTopics:
         """Once this has happened."""
         if event.type == "call.started":
             new = {_topic(event.call, c): _state(event, c, State.LISTENING) for c in _channels(event)}
-            return Retained({**self.states, **new}, self.opened)
+            return RetainedTopics({**self.states, **new}, self.opened)
         if event.type == "call.ended":
             gone = {_topic(event.call, c) for c in _channels(event)}
-            return Retained({t: text for t, text in self.states.items() if t not in gone}, self.opened)
+            return RetainedTopics({t: text for t, text in self.states.items() if t not in gone}, self.opened)
         if wire.kind(event) not in KINDS:
             return self
         topic = _topic(event.call, event.channel)
         state = _state(event, event.channel, str(event.data["state"]), self.states.get(topic))
-        return Retained({**self.states, topic: state}, self._opened_after(event))
+        return RetainedTopics({**self.states, topic: state}, self._opened_after(event))
 
     def messages(self) -> dict[str, str]:
         """Topic to payload."""
         return {**self.states, "open_alerts": str(len(self.opened))}
 
-    def since(self, before: Retained) -> Iterator[tuple[str, str]]:
+    def since(self, before: RetainedTopics) -> Iterator[tuple[str, str]]:
         """Topics and payloads that make a broker which has `before` have this; an empty payload removes one."""
         then, now = before.messages(), self.messages()
         yield from ((topic, payload) for topic, payload in now.items() if then.get(topic) != payload)

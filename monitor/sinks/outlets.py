@@ -13,13 +13,13 @@ def _webhook(config: Config, epoch: str) -> list[Sink]:  # noqa: ARG001
     section = config.webhook
     if not section.url:
         return []
-    from monitor.sinks.spool import Spool, SpooledSink, SpoolSink
+    from monitor.sinks.spool import EventSpool, SpooledSink, SpoolSink
     from monitor.sinks.webhook import WebhookSink
 
     sink = WebhookSink(section, config.publish.source)
     if not section.spool:
         return [sink]
-    spool = Spool(Path(section.spool))
+    spool = EventSpool(Path(section.spool))
     return [SpooledSink(sink, spool), SpoolSink(sink, spool)]
 
 

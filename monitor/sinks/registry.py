@@ -18,14 +18,14 @@ def _zeromq(config: Config, epoch: str) -> list[Sink]:
     section = config.zeromq
     if not section.enabled:
         return []
-    from monitor.delivery.publisher_sockets import Places
-    from monitor.delivery.recent_events import History
+    from monitor.delivery.publisher_sockets import PublisherAddresses
+    from monitor.delivery.recent_events import RecentEvents
     from monitor.sinks.zeromq import ZeromqSink
 
     _check_reach(section)
     keys = Path(section.keys) if section.keys else None
-    places = Places(section.address, section.replay_address, section.high_water_mark, keys)
-    history = History(section.replay_events, section.replay_mib << 20)
+    places = PublisherAddresses(section.address, section.replay_address, section.high_water_mark, keys)
+    history = RecentEvents(section.replay_events, section.replay_mib << 20)
     journal = Path(config.journal.path) if config.journal.path else None
     return [ZeromqSink(places, epoch, section.heartbeat_s, history, journal, source=config.publish.source)]
 

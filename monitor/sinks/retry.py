@@ -13,7 +13,7 @@ UNAVAILABLE = frozenset((408, 425, 429, 502, 503, 504))
 HOPELESS = frozenset((400, 410, 413, 414, 415, 422))
 
 
-class Verdict(Enum):
+class DeliveryOutcome(Enum):
     """TAKEN. LATER: the receiver is not there or busy, which says nothing of the event. REFUSED: it may be the event,
     or the receiver. HOPELESS: it is the event, which will never be taken.
     """
@@ -24,13 +24,13 @@ class Verdict(Enum):
     HOPELESS = "hopeless"
 
 
-def verdict(status: int) -> Verdict:
+def verdict(status: int) -> DeliveryOutcome:
     """Of a status of HTTP (RFC 9110)."""
     if 200 <= status < 300:
-        return Verdict.TAKEN
+        return DeliveryOutcome.TAKEN
     if status in UNAVAILABLE:
-        return Verdict.LATER
-    return Verdict.HOPELESS if status in HOPELESS else Verdict.REFUSED
+        return DeliveryOutcome.LATER
+    return DeliveryOutcome.HOPELESS if status in HOPELESS else DeliveryOutcome.REFUSED
 
 
 def backoff_s(failures: int, first_s: float, longest_s: float, dice: float) -> float:

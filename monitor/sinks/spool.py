@@ -24,7 +24,7 @@ MOST_BYTES = 64 << 20
 FLAGS = os.O_RDWR | os.O_APPEND
 
 
-class Spool:
+class EventSpool:
     """Events in a file, oldest first, and how far they have been delivered. Two sinks use it, each in its thread.
 
     undelivered: those of former runs.
@@ -118,7 +118,7 @@ def _read_undelivered(path: Path, epoch: str, seq: int) -> Sequence[Event]:
 class SpoolSink(Sink):
     """Writes down what the outlet is to deliver."""
 
-    def __init__(self, outlet: Sink, spool: Spool) -> None:
+    def __init__(self, outlet: Sink, spool: EventSpool) -> None:
         self.name = f"{outlet.name} spool"
         self._outlet, self._spool = outlet, spool
 
@@ -140,7 +140,7 @@ class SpooledSink(Sink):
 
     keeps_events = True
 
-    def __init__(self, outlet: Sink, spool: Spool) -> None:
+    def __init__(self, outlet: Sink, spool: EventSpool) -> None:
         self.name = outlet.name
         self._outlet, self._spool = outlet, spool
 

@@ -19,22 +19,22 @@ from monitor.errors import BadInputError, SinkError
 from monitor.events.cloudevents import event_id
 from monitor.events.sink import Sink
 from monitor.sinks.bodies import FORMATS, dead_letter, signature
-from monitor.sinks.http import Answer, Poster
+from monitor.sinks.http import HttpPoster, HttpResponse
 from monitor.sinks.ocsf import PRODUCT, installed_version
-from monitor.sinks.retry import Verdict, backoff_s, retry_after_s, verdict
+from monitor.sinks.retry import DeliveryOutcome, backoff_s, retry_after_s, verdict
 from monitor.sinks.selection import selector
 from monitor.types import Event
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
-class Sender:
+class WebhookSender:
     """Posts bodies, one after the other, and says with SinkError when to try again or that there is no use."""
 
     def __init__(self, section: HttpSection, url: str) -> None:
         """Raises BadInputError for a ca_file or a secret that cannot be read."""
         self._section = section
-        self._poster = Poster(url, section.ca_file, section.timeout_s)
+        self._poster = HttpPoster(url, section.ca_file, section.timeout_s)
         self._headers = {"User-Agent": f"{PRODUCT}/{installed_version()}"}
         self._headers |= {name: _header(name, secret.reveal()) for name, secret in section.headers.items()}
         self._failures = 0
@@ -47,20 +47,20 @@ class Sender:
         except SinkError as error:
             raise self._failed(error.message, 0.0) from error
         meaning = verdict(answer.status)
-        if meaning is Verdict.TAKEN:
+        if meaning is DeliveryOutcome.TAKEN:
             self._failures = self._refusals = 0
             return
-        self._refusals += meaning is not Verdict.LATER
-        if meaning is Verdict.HOPELESS or self._refusals >= self._section.attempts:
+        self._refusals += meaning is not DeliveryOutcome.LATER
+        if meaning is DeliveryOutcome.HOPELESS or self._refusals >= self._section.attempts:
             self._failures = self._refusals = 0
-            raise SinkError(self._told(answer), final=True)
-        raise self._failed(self._told(answer), retry_after_s(answer.retry_after, datetime.now(UTC)))
+            raise SinkError(self._failure(answer), final=True)
+        raise self._failed(self._failure(answer), retry_after_s(answer.retry_after, datetime.now(UTC)))
 
     def close(self) -> None:
         """Let the connection go."""
         self._poster.close()
 
-    def _told(self, answer: Answer) -> str:
+    def _failure(self, answer: HttpResponse) -> str:
         return f"{self._poster.shown}: status {answer.status}" + (f": {answer.said}" if answer.said else "")
 
     def _failed(self, message: str, asked_s: float) -> SinkError:
@@ -86,7 +86,7 @@ class WebhookSink(Sink):
 
     def __init__(self, section: WebhookSection, source: str) -> None:
         """source: of the CloudEvents. Raises BadInputError for a file or a secret that cannot be used."""
-        self._sender = Sender(section, section.address)
+        self._sender = WebhookSender(section, section.address)
         self._format, self._source = FORMATS[section.body], source
         self._secret = _signing(section.secret)
         self._dead_letters = Path(section.dead_letters) if section.dead_letters else None

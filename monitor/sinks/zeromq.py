@@ -14,10 +14,10 @@ from pathlib import Path
 
 import zmq
 
-from monitor.delivery.publisher_sockets import Places, Sockets
-from monitor.delivery.recent_events import History
-from monitor.delivery.replay_server import Desk
-from monitor.delivery.topics import Ledger
+from monitor.delivery.publisher_sockets import PublisherAddresses, PublisherSockets
+from monitor.delivery.recent_events import RecentEvents
+from monitor.delivery.replay_server import ReplayServer
+from monitor.delivery.topics import TopicIndex
 from monitor.errors import SinkError
 from monitor.events import wire
 from monitor.events.schema.files import SOURCE
@@ -46,10 +46,10 @@ class ZeromqSink(Sink):
 
     def __init__(
         self,
-        places: Places,
+        places: PublisherAddresses,
         epoch: str,
         heartbeat_s: float = 1.0,
-        history: History | None = None,
+        history: RecentEvents | None = None,
         journal: Path | None = None,
         source: str = SOURCE,
     ) -> None:
@@ -59,14 +59,14 @@ class ZeromqSink(Sink):
         self._run = RunContext("", dict, list)
         self._epoch, self._source = epoch, source
         self._heartbeat_s = heartbeat_s
-        self._ledger = Ledger()
-        self._history = history or History(0, 0)
+        self._ledger = TopicIndex()
+        self._history = history or RecentEvents(0, 0)
         self._due: dict[bytes, None] = {}
         self._next_heartbeat = self._next_greeting = 0.0
         self._greet = False
-        self._sockets = Sockets(places)
+        self._sockets = PublisherSockets(places)
         self.address, self.replay = self._sockets.address, self._sockets.replay
-        self._desk = Desk(epoch, self._ledger, self._history, journal if self.replay else None)
+        self._desk = ReplayServer(epoch, self._ledger, self._history, journal if self.replay else None)
 
     def start(self, run: RunContext) -> None:
         """Send the figures of the engine with every heartbeat."""
@@ -74,7 +74,7 @@ class ZeromqSink(Sink):
 
     def emit(self, event: Event) -> None:
         """Send to all whose subscription matches. Raises SinkError when libzmq refuses."""
-        self._sockets.revive()
+        self._sockets.rebind()
         name = wire.topic(event)
         topic = name.encode()
         prev = self._ledger.record(topic, event) if event.seq else None
@@ -86,7 +86,7 @@ class ZeromqSink(Sink):
     def tick(self) -> None:
         """Answer who is new and who asks, and send the heartbeat when it is due."""
         if self._sockets.check():
-            self._ledger.nobody()
+            self._ledger.all_closed()
         self._read_subscriptions()
         self._send_snapshot()
         self._answer_requests()
@@ -118,7 +118,7 @@ class ZeromqSink(Sink):
             prefix = message[1:]
             if message[:1] == SUBSCRIBE:
                 if not self._ledger.subscribe(prefix) and self._sockets.crowded():
-                    self._ledger.nobody()
+                    self._ledger.all_closed()
                     return
                 # In order of their first mention, each topic once: whoever else waits for it gets this one too.
                 self._due.update(dict.fromkeys(self._ledger.current(prefix)))

@@ -29,35 +29,35 @@ YOU, FAR_END = "you", "far-end"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RequestedInput:
     """An input that the user named. target: index, name or part of one, "" is the default of its kind."""
 
     kind: Kind
     target: str
 
 
-def parse(text: str) -> Wanted:
+def parse(text: str) -> RequestedInput:
     """mic, system, system=NAME, or the name of an input; PulseAudio's monitor sources are known by their ending."""
     word, equals, name = text.strip().partition("=")
     if word.strip().casefold() == SYSTEM:
         if equals and not name.strip():
             raise BadInputError(f"--device {text} names nothing", "say system, or system=NAME")
-        return Wanted("system audio", name.strip())
+        return RequestedInput("system audio", name.strip())
     played = sys.platform == "linux" and text.strip().endswith(".monitor")
-    return Wanted("system audio" if played else "microphone", text.strip())
+    return RequestedInput("system audio" if played else "microphone", text.strip())
 
 
 def open_sides(texts: Sequence[str], config: InputSection) -> list[DeviceSource]:
     """A source for each input that was named, in that order. Raises BadInputError; none is open then."""
     wanted = [parse(text) for text in texts]
-    if twins := _twins([text.strip().casefold() for text in texts]):
+    if twins := _same_names([text.strip().casefold() for text in texts]):
         raise BadInputError(f"--device {twins} stands there twice", "name each input once")
     with ExitStack() as stack:
         found = []
         for side, name in zip(wanted, side_names([w.kind for w in wanted]), strict=True):
             found.append(_open(side, name, config, alone=len(wanted) == 1))
             stack.callback(found[-1].close)
-        if twins := _twins([source.origin for source in found]):
+        if twins := _same_names([source.origin for source in found]):
             hint = "name each input once; without a microphone the sound server may give what is played in its place"
             raise BadInputError(f"two of these are one input, {twins}", hint)
         stack.pop_all()
@@ -76,11 +76,11 @@ def side_names(kinds: Sequence[Kind]) -> list[str]:
     return names
 
 
-def _twins(names: Sequence[str]) -> str:
+def _same_names(names: Sequence[str]) -> str:
     return next((name for name, count in Counter(names).items() if count > 1), "")
 
 
-def _open(wanted: Wanted, name: str, config: InputSection, alone: bool) -> DeviceSource:
+def _open(wanted: RequestedInput, name: str, config: InputSection, alone: bool) -> DeviceSource:
     if wanted.kind == "system audio":
         return _open_system(wanted.target, name, config)
     if wanted.target.casefold() not in DEFAULT_NAMES:
@@ -94,10 +94,10 @@ def _open(wanted: Wanted, name: str, config: InputSection, alone: bool) -> Devic
 
 def _open_system(target: str, name: str, config: InputSection) -> DeviceSource:
     if sys.platform == "linux":
-        from monitor.sources.system_audio import Played
+        from monitor.sources.system_audio import LoopbackBackend
 
         how = replace(device_kind.PLAYED, channel=name)
-        return DeviceSource(target or DEFAULT_NAMES[0], config, manner=how, channels=1, backend=Played())
+        return DeviceSource(target or DEFAULT_NAMES[0], config, manner=how, channels=1, backend=LoopbackBackend())
     inputs = list_inputs()
     device = find_input(target, inputs) if target else choose_system(inputs, default_output())
     if device is None:

@@ -17,7 +17,7 @@ from monitor.captures.leg_audio import LegAudio
 from monitor.captures.scan import scan
 from monitor.captures.timeline import settle
 from monitor.errors import BadInputError
-from monitor.rtp.payload import Format
+from monitor.rtp.payload import PayloadFormat
 from monitor.types import SAMPLE_RATE, Condition
 
 STEP = SAMPLE_RATE // 50
@@ -27,14 +27,14 @@ UNTRUSTED = 0.5
 NOTED_JUMP_S = 1.0
 
 
-class Capture:
+class CaptureFile:
     """A capture that was read once. calls: those that can be scored. left_out: what is not, in words.
 
     formats: what payload types mean that nothing in the capture describes. Raises BadInputError where there is no call
     to score, and says why.
     """
 
-    def __init__(self, path: Path, formats: Mapping[int, Format] | None = None) -> None:
+    def __init__(self, path: Path, formats: Mapping[int, PayloadFormat] | None = None) -> None:
         self.path = path
         self._scan = scan(path)
         self.spool, self.cut_off = self._scan.spool, self._scan.cut_off
@@ -60,7 +60,9 @@ class CaptureSource:
 
     live = False
 
-    def __init__(self, capture: Capture, call: CapturedCall, speed: float | None = None, *, step: int = STEP) -> None:
+    def __init__(
+        self, capture: CaptureFile, call: CapturedCall, speed: float | None = None, *, step: int = STEP
+    ) -> None:
         said = [f"({call.parties[0]} to {call.parties[1]})"] if all(call.parties) else []
         self.name = " ".join([capture.path.name, *said])
         self.channels = tuple(leg.name for leg in call.legs)

@@ -8,12 +8,12 @@ import numpy as np
 
 from model.resample import StreamResampler
 from monitor.audio import Chunk
-from monitor.sources.device_stream import Block
+from monitor.sources.device_stream import CapturedBlock
 from monitor.sources.stall_detection import ArrivalClock
 from monitor.types import SAMPLE_RATE
 
 
-class Track:
+class ClockedResampler:
     """Resamples, and moves its position over what was lost. position: index of the next sample, at SAMPLE_RATE.
 
     mix: the channels of the device become their mean.
@@ -27,7 +27,7 @@ class Track:
         self._resampler = StreamResampler(rate, channels)
         self._clock = ArrivalClock(rate)
         self._frames: int | None = None
-        self._held: list[Block] = []
+        self._held: list[CapturedBlock] = []
         self._holding = False
         self._resting = False
 
@@ -41,7 +41,7 @@ class Track:
     def holding(self) -> bool:
         return self._holding
 
-    def add(self, block: Block) -> Iterator[Chunk]:
+    def add(self, block: CapturedBlock) -> Iterator[Chunk]:
         frames = len(block.samples)
         if self._resting:
             yield from self.rest(block.arrived - frames / self._rate)
@@ -71,7 +71,7 @@ class Track:
         elif frames > 0:
             self.end_time = until
             self._clock.add(frames, until)
-            yield from self._convert(Block(np.zeros((frames, self._channels), np.float32), 0, until, 0.0))
+            yield from self._convert(CapturedBlock(np.zeros((frames, self._channels), np.float32), 0, until, 0.0))
 
     def finish(self) -> Iterator[Chunk]:
         """The audio that is still held, here and in the resampler."""
@@ -91,7 +91,7 @@ class Track:
         self.position += round(seconds * SAMPLE_RATE)
         self._resampler = StreamResampler(self._rate, self._channels)
 
-    def _convert(self, block: Block) -> Iterator[Chunk]:
+    def _convert(self, block: CapturedBlock) -> Iterator[Chunk]:
         rows = block.samples.T
         if self._mix:
             rows = rows.mean(axis=0, keepdims=True)

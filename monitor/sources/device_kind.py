@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class DeviceKind:
     """How an input behaves when all is well.
 
     channel: what its channel is called. zeros: what exact zeros for long mean, "" where they are plain silence.
@@ -28,14 +28,14 @@ class Manner:
         return tuple(f"{self.channel}-{side}" for side in sides)
 
 
-MICROPHONE = Manner(
+MICROPHONE = DeviceKind(
     "mic",
     zeros="exact zeros instead of sound: muted, moved to a dead device, or (macOS) no permission in "
     "System Settings > Privacy & Security > Microphone",
 )
-PLAYED = Manner("system", mix=True, follows=True)
+PLAYED = DeviceKind("system", mix=True, follows=True)
 """A monitor source of PulseAudio or PipeWire: it runs on through silence."""
-PLAYED_THROUGH = Manner("system", mix=True)
+PLAYED_THROUGH = DeviceKind("system", mix=True)
 """A virtual cable (BlackHole, VB-CABLE, Stereo Mix): its default is named by the user, who plays into it."""
-LOOPBACK = Manner("system", mix=True, rests=True)
+LOOPBACK = DeviceKind("system", mix=True, rests=True)
 """WASAPI loopback."""

@@ -21,7 +21,7 @@ LONGEST_AGE_S = 0.5
 """PortAudio's word on how old a block is counts up to here; some hosts report nonsense."""
 
 
-class Block(NamedTuple):
+class CapturedBlock(NamedTuple):
     """samples: float32 (frames, channels). position: frames before it, dropped ones included. arrived: monotonic
     seconds. age_s: of its last sample when it arrived."""
 
@@ -32,7 +32,7 @@ class Block(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class StreamRequest:
     """A device stream to open. rate in Hz and channels: None is as the device has it."""
 
     target: str
@@ -42,12 +42,12 @@ class Wish:
     channels: int | None = None
 
 
-class Capture:
+class DeviceCapture:
     """The callback copies, counts and returns; capacity blocks are held, newer ones are dropped and counted."""
 
     def __init__(self, device: InputDevice, rate: int, channels: int, capacity: int) -> None:
         self.device, self.rate, self.channels = device, rate, channels
-        self.blocks: SimpleQueue[Block] = SimpleQueue()
+        self.blocks: SimpleQueue[CapturedBlock] = SimpleQueue()
         self.overflows = 0
         self.dropped = 0
         self.finished = False
@@ -74,7 +74,7 @@ class Capture:
         if self.blocks.qsize() < self._capacity:
             age = time_info.currentTime - time_info.inputBufferAdcTime - frames / self.rate
             age = age if 0.0 < age < LONGEST_AGE_S else 0.0
-            self.blocks.put(Block(samples.copy(), self._position, now, age))
+            self.blocks.put(CapturedBlock(samples.copy(), self._position, now, age))
         else:
             self.dropped += frames
         self._position += frames
@@ -102,7 +102,7 @@ class Capture:
             self._stream.close()
 
 
-def open_capture(backend: Backend, wish: Wish) -> Capture:
+def open_capture(backend: Backend, wish: StreamRequest) -> DeviceCapture:
     """Find and open what is wished for. Raises BadInputError (no such device) or SourceError (it cannot be opened).
 
     Where PulseAudio tells the true rate and channels of the source, the stream is opened again with those: a capture
@@ -112,7 +112,7 @@ def open_capture(backend: Backend, wish: Wish) -> Capture:
     # Virtual devices offer dozens of channels that they make from one or two.
     channels = min(wish.channels or (device.channels if device.channels <= 2 else 1), device.channels)
     before = set(backend.captures())
-    capture = Capture(device, wish.rate or device.rate, channels, wish.capacity)
+    capture = DeviceCapture(device, wish.rate or device.rate, channels, wish.capacity)
     capture.open(backend, wish.block_ms)
     _find_route(capture, backend, before)
     if capture.source is None:
@@ -121,13 +121,13 @@ def open_capture(backend: Backend, wish: Wish) -> Capture:
     if own == (capture.rate, capture.channels):
         return capture
     capture.close()
-    capture = Capture(device, *own, wish.capacity)
+    capture = DeviceCapture(device, *own, wish.capacity)
     capture.open(backend, wish.block_ms)
     _find_route(capture, backend, before)
     return capture
 
 
-def open_first(backend: Backend, wish: Wish) -> Capture:
+def open_first(backend: Backend, wish: StreamRequest) -> DeviceCapture:
     """open_capture() for the first time: every fault is a BadInputError, one that takes too long is given up."""
     opening = in_thread(lambda: open_capture(backend, wish))
     try:
@@ -140,13 +140,13 @@ def open_first(backend: Backend, wish: Wish) -> Capture:
         raise BadInputError(error.message, error.hint) from error
 
 
-def close_late(opening: Future[Capture]) -> None:
+def close_late(opening: Future[DeviceCapture]) -> None:
     """For an opening that nobody waits for any more."""
     if opening.exception() is None:
         opening.result().close()
 
 
-def reopen(backend: Backend, wish: Wish, old: Capture | None) -> Capture:
+def reopen(backend: Backend, wish: StreamRequest, old: DeviceCapture | None) -> DeviceCapture:
     """Close the old stream and open a new one, with a fresh look at the devices if the first try fails."""
     if old is not None:
         old.close()
@@ -157,7 +157,7 @@ def reopen(backend: Backend, wish: Wish, old: Capture | None) -> Capture:
         return open_capture(backend, wish)
 
 
-def _find_route(capture: Capture, backend: Backend, before: set[int]) -> None:
+def _find_route(capture: DeviceCapture, backend: Backend, before: set[int]) -> None:
     new = {index: source for index, source in backend.captures().items() if index not in before}
     if len(new) == 1:
         capture.route = next(iter(new.items()))
@@ -175,7 +175,7 @@ class RouteWatch:
         self._next = time.monotonic() + ROUTE_EVERY_S
         self._answer: Future[PulseSource | None] | None = None
 
-    def moved(self, capture: Capture) -> PulseSource | None:
+    def moved(self, capture: DeviceCapture) -> PulseSource | None:
         """The source that the capture was moved to, or should move to, told once; None otherwise."""
         if self._answer is not None and self._answer.done():
             answer, self._answer = self._answer, None
@@ -186,7 +186,7 @@ class RouteWatch:
             self._answer = in_thread(lambda: self._ask(capture))
         return None
 
-    def _ask(self, capture: Capture) -> PulseSource | None:
+    def _ask(self, capture: DeviceCapture) -> PulseSource | None:
         default = self._backend.default_source() if self._follow else None
         if default is not None and default.name != capture.device.name:
             return default

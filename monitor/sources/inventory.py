@@ -12,7 +12,7 @@ from monitor.sources.setup_help import SEE
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class DeviceInventory:
     """no_inputs: why PortAudio lists none. no_system: why nothing carries what is played. None = there are some."""
 
     inputs: tuple[InputDevice, ...]
@@ -30,7 +30,7 @@ class Survey:
         return [d for d in self.inputs if d.kind == "microphone"]
 
 
-def survey() -> Survey:
+def survey() -> DeviceInventory:
     """Look at the sound system. Whatever is missing is in what is returned."""
     found: Sequence[InputDevice] = ()
     no_inputs = no_system = None
@@ -42,7 +42,7 @@ def survey() -> Survey:
         found = with_system(found)
     except MonitorError as error:
         no_system = error
-    return Survey(tuple(found), no_inputs, no_system)
+    return DeviceInventory(tuple(found), no_inputs, no_system)
 
 
 def with_system(inputs: Sequence[InputDevice]) -> list[InputDevice]:

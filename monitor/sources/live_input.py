@@ -17,12 +17,20 @@ from typing import Any
 from monitor.audio import Chunk
 from monitor.config.schema import InputSection
 from monitor.errors import BadInputError, MonitorError
-from monitor.sources.device_clock import Track
-from monitor.sources.device_kind import MICROPHONE, Manner
-from monitor.sources.device_stream import Block, Capture, RouteWatch, Wish, close_late, open_first, reopen
+from monitor.sources.device_clock import ClockedResampler
+from monitor.sources.device_kind import MICROPHONE, DeviceKind
+from monitor.sources.device_stream import (
+    CapturedBlock,
+    DeviceCapture,
+    RouteWatch,
+    StreamRequest,
+    close_late,
+    open_first,
+    reopen,
+)
 from monitor.sources.portaudio import Backend, PortAudio, in_thread, quiet_stderr
 from monitor.sources.portaudio_devices import DEFAULT_NAMES
-from monitor.sources.stall_detection import Health, ZeroRun
+from monitor.sources.stall_detection import SourceHealth, ZeroDetector
 from monitor.types import SAMPLE_RATE, Condition
 
 POLL_S = 0.05
@@ -56,7 +64,7 @@ class DeviceSource:
         device: str,
         config: InputSection,
         *,
-        manner: Manner = MICROPHONE,
+        manner: DeviceKind = MICROPHONE,
         rate: int | None = None,
         channels: int | None = None,
         backend: Backend | None = None,
@@ -67,10 +75,10 @@ class DeviceSource:
         self._backend: Backend = backend or PortAudio()
         self._closed = threading.Event()
         self._lock = threading.Lock()
-        self._opening: Future[Capture] | None = None
-        wish = Wish(device, config.block_ms, int(config.ring_s * 1000 / config.block_ms), rate, channels)
+        self._opening: Future[DeviceCapture] | None = None
+        wish = StreamRequest(device, config.block_ms, int(config.ring_s * 1000 / config.block_ms), rate, channels)
         capture = open_first(self._backend, wish)
-        self._capture: Capture | None = capture
+        self._capture: DeviceCapture | None = capture
         self.name = capture.device.name
         self.origin = capture.source.name if capture.source is not None else capture.device.name
         """The source behind the device: two devices may be two names of one source."""
@@ -79,12 +87,12 @@ class DeviceSource:
         # Numbers change when devices come and go.
         self._wish = replace(wish, channels=capture.channels, target=device if self._default else self.name)
         self._generic = self._wish.target.strip().casefold() in GENERIC_NAMES
-        self._health = Health()
-        self._zeros = ZeroRun(config.zeros_s)
+        self._health = SourceHealth()
+        self._zeros = ZeroDetector(config.zeros_s)
         self._zeros_retried = False
         self._routes = self._watch()
-        self._track: Track | None = self._new_track(capture, 0)
-        self._lost: Capture | None = None
+        self._track: ClockedResampler | None = self._new_track(capture, 0)
+        self._lost: DeviceCapture | None = None
         """The stream to close before the next one is opened."""
         self._closings: list[Future[None]] = []
         self._position, self._end_time = 0, 0.0
@@ -94,8 +102,8 @@ class DeviceSource:
     def _watch(self) -> RouteWatch:
         return RouteWatch(self._backend, self._manner.follows and self._default)
 
-    def _new_track(self, capture: Capture, position: int) -> Track:
-        return Track(capture.rate, len(self.channels), position, mix=self._manner.mix)
+    def _new_track(self, capture: DeviceCapture, position: int) -> ClockedResampler:
+        return ClockedResampler(capture.rate, len(self.channels), position, mix=self._manner.mix)
 
     def chunks(self) -> Items:
         """Yield audio until close(). Faults are conditions; the device is opened again until it is back.
@@ -125,7 +133,7 @@ class DeviceSource:
             self._capture = self._lost = self._opening = None
         wait(pending, CLOSE_WAIT_S)
 
-    def _listen(self, capture: Capture) -> Items:
+    def _listen(self, capture: DeviceCapture) -> Items:
         try:
             block = capture.blocks.get(timeout=POLL_S)
         except Empty:
@@ -143,7 +151,7 @@ class DeviceSource:
             self._next_overflow = now + OVERFLOW_EVERY_S
             yield self._overflow(capture)
 
-    def _heard(self, capture: Capture, block: Block) -> Items:
+    def _heard(self, capture: DeviceCapture, block: CapturedBlock) -> Items:
         seconds = len(block.samples) / capture.rate
         if self._track is None:
             lost_s = max(0.0, block.arrived - seconds - self._end_time) if self._end_time else 0.0
@@ -164,7 +172,7 @@ class DeviceSource:
             self._zeros_retried = True
             yield from self._lose(capture)
 
-    def _check_stream(self, capture: Capture) -> Items:
+    def _check_stream(self, capture: DeviceCapture) -> Items:
         now = time.monotonic()
         silent_s = now - capture.last_callback
         stall_s = self._config.stall_ms / 1000 if capture.heard else FIRST_BLOCK_S
@@ -182,7 +190,7 @@ class DeviceSource:
             if silent_s > stall_s + self._config.reconnect_longest_s:
                 yield from self._lose(capture)
 
-    def _check_route(self, capture: Capture) -> Items:
+    def _check_route(self, capture: DeviceCapture) -> Items:
         found = self._routes.moved(capture)
         if found is None:
             return
@@ -197,13 +205,13 @@ class DeviceSource:
             yield from self._health.fault("moved", f"{detail}, away from {self.name}")
             yield from self._lose(capture)
 
-    def _overflow(self, capture: Capture) -> Condition:
+    def _overflow(self, capture: DeviceCapture) -> Condition:
         self._told = capture.overflows, capture.dropped
         said = [f"{capture.overflows} times the sound card dropped audio"] * (capture.overflows > 0)
         said += [f"{capture.dropped / capture.rate:.2f} s came faster than they were taken"] * (capture.dropped > 0)
         return Condition("overflow", ", ".join(said), usable=True)
 
-    def _lose(self, capture: Capture) -> Items:
+    def _lose(self, capture: DeviceCapture) -> Items:
         """Give the stream up; _reconnect() closes it and opens another."""
         if self._track is not None:
             yield from self._track.finish()
@@ -234,7 +242,7 @@ class DeviceSource:
             with self._lock:
                 self._opening, self._capture = None, capture
 
-    def _start_opening(self) -> Future[Capture] | None:
+    def _start_opening(self) -> Future[DeviceCapture] | None:
         now = time.monotonic()
         with self._lock:
             if now < self._next_try or self._closed.is_set():

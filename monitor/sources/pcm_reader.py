@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from monitor.audio import Audio
 from monitor.errors import BadInputError
 from monitor.rtp.codecs import open_decoder
-from monitor.rtp.payload import Format
+from monitor.rtp.payload import PayloadFormat
 from monitor.sources.reader import FRAMES, channel_names, ended_early
-from monitor.sources.riff import A_LAW, FLOAT, MU_LAW, PCM, Wave
+from monitor.sources.riff import A_LAW, FLOAT, MU_LAW, PCM, WaveHeader
 from monitor.types import Condition
 
 Bytes = NDArray[np.uint8]
@@ -36,7 +36,7 @@ def _three(order: str) -> Callable[[Bytes], Audio]:
 
 
 def _companded(encoding: str) -> Callable[[Bytes], Audio]:
-    return lambda data: open_decoder(Format(encoding, 8000)).decode(data.tobytes())
+    return lambda data: open_decoder(PayloadFormat(encoding, 8000)).decode(data.tobytes())
 
 
 SAMPLES: Mapping[str, tuple[int, Callable[[Bytes], Audio]]] = {
@@ -76,7 +76,7 @@ class PcmFormat:
     channels: int = 1
 
 
-def wave_format(wave: Wave) -> PcmFormat | None:
+def wave_format(wave: WaveHeader) -> PcmFormat | None:
     """The samples of a WAV file; None for a codec that is not of this file."""
     sample = _WAVE.get((wave.tag, 8 * wave.align // wave.channels)) if wave.channels else None
     return PcmFormat(sample, wave.rate, wave.channels) if sample is not None and wave.rate else None

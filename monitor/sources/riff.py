@@ -16,7 +16,7 @@ _HEADS = (b"RIFF", b"RF64", b"BW64")
 
 
 @dataclass(frozen=True, slots=True)
-class Wave:
+class WaveHeader:
     """tag: WAVE_FORMAT_... align: bytes of a frame. begin, end: bytes of the file between which its samples are.
     announced: bytes of samples by the header, None where it does not say. ignored: the header says less than there is.
     """
@@ -32,7 +32,7 @@ class Wave:
     ignored: bool = False
 
 
-def read_wave(file: IO[bytes], size: int) -> Wave | None:
+def read_wave(file: IO[bytes], size: int) -> WaveHeader | None:
     """Read the header of a file of that size in bytes; None for what is no WAV, or has no samples at all."""
     file.seek(0)
     head = file.read(12)
@@ -55,7 +55,7 @@ def read_wave(file: IO[bytes], size: int) -> Wave | None:
     return None
 
 
-def _wave(form: bytes, begin: int, length: int, file: IO[bytes], size: int) -> Wave | None:
+def _wave(form: bytes, begin: int, length: int, file: IO[bytes], size: int) -> WaveHeader | None:
     if len(form) < 16:
         return None
     tag, channels, rate, _, align, bits = struct.unpack_from("<HHIIHH", form)
@@ -66,10 +66,10 @@ def _wave(form: bytes, begin: int, length: int, file: IO[bytes], size: int) -> W
     if unknown or length == 0:
         end, announced = _last_chunk(file, begin, size), None
     elif length < there and not _chunk_follows(file, begin + length + (length & 1), size):
-        return Wave(tag, channels, rate, bits, align, begin, size, None, ignored=True)
+        return WaveHeader(tag, channels, rate, bits, align, begin, size, None, ignored=True)
     else:
         end, announced = min(size, begin + length), length
-    return Wave(tag, channels, rate, bits, align, begin, end, announced, ignored=length == 0 and there > 0)
+    return WaveHeader(tag, channels, rate, bits, align, begin, end, announced, ignored=length == 0 and there > 0)
 
 
 def _last_chunk(file: IO[bytes], begin: int, size: int) -> int:

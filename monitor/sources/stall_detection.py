@@ -60,7 +60,7 @@ class ArrivalClock:
         return 0.0
 
 
-class ZeroRun:
+class ZeroDetector:
     """Counts exact zeros: a microphone that works always has noise."""
 
     def __init__(self, longest_s: float) -> None:
@@ -74,16 +74,16 @@ class ZeroRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class InputFault:
     code: str
     detail: str
 
 
-class Health:
+class SourceHealth:
     """The faults of a source. Each method returns the conditions to report, none if nothing changed."""
 
     def __init__(self) -> None:
-        self._faults: dict[str, Fault] = {}
+        self._faults: dict[str, InputFault] = {}
 
     def __contains__(self, code: str) -> bool:
         return code in self._faults
@@ -92,7 +92,7 @@ class Health:
         """A fault that makes the audio unusable until mended() names it."""
         if code in self._faults:
             return []
-        self._faults[code] = Fault(code, detail)
+        self._faults[code] = InputFault(code, detail)
         return [Condition(code, detail, usable=False)]
 
     def mended(self, *codes: str) -> list[Condition]:

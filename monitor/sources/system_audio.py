@@ -54,11 +54,11 @@ def _pipewire_runs() -> bool:
     return (Path(folder) / os.environ.get("PIPEWIRE_REMOTE", "pipewire-0")).is_socket()
 
 
-class Played:
+class LoopbackBackend:
     """The backend of a source: its devices are the outputs, its streams are child processes."""
 
     def __init__(self) -> None:
-        self._child: Recorder | None = None
+        self._child: RecordingProcess | None = None
         self._sink = ""
         self._default: PulseSource | None = None
 
@@ -70,8 +70,8 @@ class Played:
 
     def open(
         self, device: InputDevice, rate: int, channels: int, block: int, callback: Callback, ended: Callable[[], None]
-    ) -> Recorder:
-        self._child = Recorder(_command(device, rate, channels), block, channels, callback, ended)
+    ) -> RecordingProcess:
+        self._child = RecordingProcess(_command(device, rate, channels), block, channels, callback, ended)
         self._child.wait(device.name)
         return self._child
 
@@ -107,7 +107,7 @@ def _raw() -> Sequence[str]:
     return ["--raw"] if b"--raw" in said.stdout + said.stderr else []
 
 
-class Recorder:
+class RecordingProcess:
     """A child process that records, and the thread that reads from it."""
 
     def __init__(

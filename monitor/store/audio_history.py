@@ -19,7 +19,7 @@ FULL_SCALE = 32768.0
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class AudioBlock:
     """One block of a channel. samples: int16 (BLOCK,). end: index after its last sample. lost: samples in it that were
     lost or invalid, which are zeros here, or what stands in for them.
     """
@@ -37,7 +37,7 @@ def quantised(blocks: Blocks) -> tuple[Samples, NDArray[np.int64]]:
     return np.clip(np.rint(samples * FULL_SCALE), -32768, 32767).astype(np.int16), lost
 
 
-class History:
+class AudioHistory:
     """rows: so many take memory as they are used; more are made when they are asked for."""
 
     def __init__(self, seconds: float, rows: int = 0) -> None:
@@ -68,11 +68,11 @@ class History:
         self._count[blocks.rows] += 1
         return samples, lost
 
-    def since(self, row: int, sample: int) -> Iterator[Piece]:
+    def since(self, row: int, sample: int) -> Iterator[AudioBlock]:
         """Pieces of a row that end after a sample, oldest first; copies."""
         count = int(self._count[row])
         for number in range(max(0, count - self._slots), count):
             slot = number % self._slots
             end = int(self._ends[row, slot])
             if end > sample:
-                yield Piece(self._audio[row, slot].copy(), end, int(self._lost[row, slot]))
+                yield AudioBlock(self._audio[row, slot].copy(), end, int(self._lost[row, slot]))

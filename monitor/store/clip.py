@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from model.config import BLOCK
-from monitor.store.audio_history import Piece, Samples
+from monitor.store.audio_history import AudioBlock, Samples
 from monitor.types import Event
 
 
 @dataclass(frozen=True, slots=True)
-class Hole:
+class AudioGap:
     """Samples that are silence in the file, or made up: they were lost, or nothing came. start: on the call's clock."""
 
     start: int
@@ -22,21 +22,21 @@ class Hole:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class AudioStretch:
     """Audio of a channel without a break. start: of samples[0] on the call's clock."""
 
     start: int
     samples: Samples
-    holes: tuple[Hole, ...]
+    holes: tuple[AudioGap, ...]
 
 
-def join(pieces: Iterable[Piece], first: int, last: int, *, goes_on: bool = False) -> Stretch:
+def join(pieces: Iterable[AudioBlock], first: int, last: int, *, goes_on: bool = False) -> AudioStretch:
     """The samples from first up to last of pieces in order; silence where there are none between two of them.
 
     Nothing is made up after the last piece, and before the first one only where this goes on from earlier audio.
     """
     parts: list[Samples] = []
-    holes: list[Hole] = []
+    holes: list[AudioGap] = []
     start = first if goes_on else None
     at = first
     for piece in pieces:
@@ -48,22 +48,22 @@ def join(pieces: Iterable[Piece], first: int, last: int, *, goes_on: bool = Fals
         if start is None:
             start = at = begin
         if begin > at:
-            holes.append(Hole(at, begin - at, "absent"))
+            holes.append(AudioGap(at, begin - at, "absent"))
             parts.append(np.zeros(begin - at, np.int16))
         if piece.lost:
-            holes.append(Hole(begin, len(samples), "lost"))
+            holes.append(AudioGap(begin, len(samples), "lost"))
         parts.append(samples)
         at = begin + len(samples)
     joined = np.concatenate(parts) if parts else np.zeros(0, np.int16)
-    return Stretch(first if start is None else start, joined, tuple(_merged(holes)))
+    return AudioStretch(first if start is None else start, joined, tuple(_merged(holes)))
 
 
-def _merged(holes: Iterable[Hole]) -> Iterable[Hole]:
+def _merged(holes: Iterable[AudioGap]) -> Iterable[AudioGap]:
     """Holes of a kind that touch, as one."""
-    last: Hole | None = None
+    last: AudioGap | None = None
     for hole in holes:
         if last is not None and last.why == hole.why and last.start + last.samples == hole.start:
-            last = Hole(last.start, last.samples + hole.samples, last.why)
+            last = AudioGap(last.start, last.samples + hole.samples, last.why)
             continue
         if last is not None:
             yield last
@@ -73,7 +73,7 @@ def _merged(holes: Iterable[Hole]) -> Iterable[Hole]:
 
 
 @dataclass
-class Clip:
+class EvidenceClip:
     """What is gathered of one alert. first, last: the span wanted, on the call's clock. pieces: of each row.
 
     heard: the alert's channel has been heard up to `last`.
@@ -84,22 +84,22 @@ class Clip:
     rows: slice
     first: int
     last: int
-    pieces: dict[int, list[Piece]] = field(default_factory=dict)
-    heard: bool = False
+    pieces: dict[int, list[AudioBlock]] = field(default_factory=dict)
+    complete: bool = False
 
     @property
     def row(self) -> int:
         """Of the channel that the alert is about."""
         return int(self.rows.start) + self.channels.index(self.opened.channel)
 
-    def hear(self, row: int, piece: Piece) -> None:
+    def add(self, row: int, piece: AudioBlock) -> None:
         """Take a piece of a row of the call."""
         if piece.end - BLOCK < self.last:
             self.pieces.setdefault(row, []).append(piece)
         if row == self.row and piece.end >= self.last:
-            self.heard = True
+            self.complete = True
 
-    def stretches(self) -> dict[str, Stretch]:
+    def stretches(self) -> dict[str, AudioStretch]:
         """By channel."""
         return {
             name: join(self.pieces.get(row, ()), self.first, self.last)

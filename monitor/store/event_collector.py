@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from monitor.store.clip import Clip
+from monitor.store.clip import EvidenceClip
 from monitor.store.whole_call import WholeCall
 from monitor.types import Event
 
@@ -14,7 +14,7 @@ LATE_S = 15.0
 
 
 @dataclass(eq=False)
-class Log:
+class CallLog:
     """What was said of a call. rows: where its audio is. started: its first event. latest: newest sample by channel.
 
     over: call.ended has been heard of, by the audio's way; ended: by the events' way.
@@ -52,20 +52,20 @@ class Log:
 
 
 @dataclass(eq=False)
-class Waiting:
+class PendingAlert:
     """An alert that is not written yet, and what was said of its call. due_at: it then waits no longer for events.
 
     tries: how often it could not be written.
     """
 
-    clip: Clip
-    log: Log
+    clip: EvidenceClip
+    log: CallLog
     due_at: float = float("inf")
     tries: int = 0
 
     def is_due(self, audio: bool, now: float) -> bool:
         """Whether audio and events have both reached the end; audio: whether there is any."""
-        if audio and not self.clip.heard and not self.log.over:
+        if audio and not self.clip.complete and not self.log.over:
             return False
         if self.due_at == float("inf") and (audio or self.log.over):
             self.due_at = now + LATE_S

@@ -16,7 +16,7 @@ from monitor.config.schema import Config
 from monitor.config.section import shown
 from monitor.disk.names import file_part
 from monitor.disk.private import make_folder, open_private
-from monitor.store.clip import Clip, Stretch
+from monitor.store.clip import AudioStretch, EvidenceClip
 from monitor.store.seal import MANIFEST, SEAL, manifest, seal
 from monitor.store.spectrogram import png, spectrogram
 from monitor.store.verify import UNFINISHED
@@ -42,7 +42,7 @@ p_fake is the detector's estimate, not a proof: real voices are taken for synthe
 """
 
 
-class Draft:
+class DraftFolder:
     """A folder that nobody sees under its name until publish()."""
 
     def __init__(self, root: Path, name: str, epoch: str) -> None:
@@ -109,7 +109,7 @@ def file_of(kind: str, number: int, channel: str, ending: str) -> str:
     return f"{kind}-{number}-{file_part(channel)}.{ending}"
 
 
-def flac(stretch: Stretch) -> bytes:
+def flac(stretch: AudioStretch) -> bytes:
     """FLAC, 16 bits, one channel. In memory, because libsndfile does not tell of a full disk."""
     import soundfile
 
@@ -118,7 +118,7 @@ def flac(stretch: Stretch) -> bytes:
     return file.getvalue()
 
 
-def hole_lines(channel: str, stretch: Stretch) -> Iterable[tuple[int, bytes]]:
+def hole_lines(channel: str, stretch: AudioStretch) -> Iterable[tuple[int, bytes]]:
     """(sample, JSON line) of what is missing in a channel's audio."""
     for hole in stretch.holes:
         facts = {"type": "hole", "channel": channel, "sample": hole.start, "samples": hole.samples, "why": hole.why}
@@ -129,7 +129,7 @@ def hole_lines(channel: str, stretch: Stretch) -> Iterable[tuple[int, bytes]]:
 
 
 def write_alert(
-    draft: Draft, clip: Clip, lines: Iterable[tuple[int, bytes]], facts: Mapping[str, Any], config: Config
+    draft: DraftFolder, clip: EvidenceClip, lines: Iterable[tuple[int, bytes]], facts: Mapping[str, Any], config: Config
 ) -> dict[str, object]:
     """All files of an alert but the manifest, whose facts are returned. lines: (sample, JSON line) of the events."""
     lines, audio = list(lines), []
@@ -155,7 +155,7 @@ def audio_facts(channel: str, file: str, start: int, samples: int, missing: int)
     return {"channel": channel, "file": file, "start_sample": start, "samples": samples, "missing_samples": missing}
 
 
-def write_common(draft: Draft, config: Config) -> None:
+def write_common(draft: DraftFolder, config: Config) -> None:
     """The settings, and how to read it all."""
     draft.write(SETTINGS, (json.dumps(public_settings(config), indent=1, default=str) + "\n").encode())
     draft.write(README, HOW_TO_READ.encode())

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from monitor.store.seal import MANIFEST, is_ours
+from monitor.store.seal import MANIFEST, is_evidence_folder
 from monitor.store.verify import UNFINISHED
 
 DAY_S = 86_400.0
@@ -19,7 +19,7 @@ ABANDONED_S = DAY_S
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredFolder:
     """A folder of evidence. made_at: Unix time."""
 
     path: Path
@@ -27,7 +27,7 @@ class Kept:
     size: int
 
 
-def to_delete(kept: Sequence[Kept], now: float, keep_days: float, keep_gb: float) -> list[Kept]:
+def to_delete(kept: Sequence[StoredFolder], now: float, keep_days: float, keep_gb: float) -> list[StoredFolder]:
     """The oldest first. 0 = no limit. The newest stays: it has just been written. Pure."""
     oldest_first = sorted(kept, key=lambda k: k.made_at)
     total = sum(k.size for k in oldest_first)
@@ -41,21 +41,21 @@ def to_delete(kept: Sequence[Kept], now: float, keep_days: float, keep_gb: float
     return going
 
 
-def kept_in(root: Path) -> Iterator[Kept]:
+def stored_folders(root: Path) -> Iterator[StoredFolder]:
     """The evidence in a folder. Raises OSError."""
     for path in root.iterdir():
-        if path.name.startswith(UNFINISHED) or not path.is_dir() or path.is_symlink() or not is_ours(path):
+        if path.name.startswith(UNFINISHED) or not path.is_dir() or path.is_symlink() or not is_evidence_folder(path):
             continue
         with contextlib.suppress(OSError):  # somebody is deleting it
             sizes = [file.lstat().st_size for file in path.iterdir()]
-            yield Kept(path, (path / MANIFEST).stat().st_mtime, sum(sizes))
+            yield StoredFolder(path, (path / MANIFEST).stat().st_mtime, sum(sizes))
 
 
 def apply(root: Path, keep_days: float, keep_gb: float) -> list[Path]:
     """Delete what is too old or too much. Returns what went; raises OSError."""
     if not keep_days and not keep_gb:
         return []
-    going = [k.path for k in to_delete(list(kept_in(root)), time.time(), keep_days, keep_gb)]
+    going = [k.path for k in to_delete(list(stored_folders(root)), time.time(), keep_days, keep_gb)]
     for path in going:
         # Out of sight first: a folder is there as a whole, or not at all.
         hidden = path.rename(path.with_name(f"{UNFINISHED}deleted-{path.name}"))

@@ -45,7 +45,7 @@ def manifest(folder: Path, facts: Mapping[str, object]) -> bytes:
     )
 
 
-def is_ours(folder: Path) -> bool:
+def is_evidence_folder(folder: Path) -> bool:
     """Whether the program made this folder: its manifest says so."""
     try:
         return read_manifest(folder)["format"] == FORMAT

@@ -15,7 +15,7 @@ UNFINISHED = ".writing-"
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class FolderCheck:
     """Of one folder. difference: the first one found, or "". files: how many were checked. sealed: there is a seal."""
 
     folder: Path
@@ -31,7 +31,7 @@ def folders(path: Path) -> list[Path]:
     return sorted(f for f in path.iterdir() if f.is_dir() and not f.name.startswith(UNFINISHED))
 
 
-def verify_folder(folder: Path, key: bytes | None = None) -> Verdict:
+def verify_folder(folder: Path, key: bytes | None = None) -> FolderCheck:
     """Compare what is there with the manifest; with a key the manifest with its seal."""
     files = 0
     difference = ""
@@ -39,7 +39,7 @@ def verify_folder(folder: Path, key: bytes | None = None) -> Verdict:
         if difference:
             break
         files += 1
-    return Verdict(folder, difference, files, (folder / SEAL).exists())
+    return FolderCheck(folder, difference, files, (folder / SEAL).exists())
 
 
 def _differences(folder: Path, key: bytes | None) -> Iterator[str]:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from model.config import BLOCK, SAMPLE_RATE
 from monitor.config.schema import Config
 from monitor.disk.private import append_private
-from monitor.store.audio_history import Piece
-from monitor.store.clip import Hole, join
-from monitor.store.folder import TIMELINE, Draft, audio_facts, file_of, hole_lines, write_common
+from monitor.store.audio_history import AudioBlock
+from monitor.store.clip import AudioGap, join
+from monitor.store.folder import TIMELINE, DraftFolder, audio_facts, file_of, hole_lines, write_common
 
 if TYPE_CHECKING:
     from soundfile import SoundFile
@@ -34,13 +34,13 @@ class _Track:
     next: int = 0
     samples: int = 0
     missing: int = 0
-    pieces: list[Piece] = field(default_factory=list)
+    pieces: list[AudioBlock] = field(default_factory=list)
 
 
 class WholeCall:
     """The draft of a call's folder. Any method but close() raises OSError or RuntimeError where the disk is full."""
 
-    def __init__(self, draft: Draft, call: str, channels: tuple[str, ...]) -> None:
+    def __init__(self, draft: DraftFolder, call: str, channels: tuple[str, ...]) -> None:
         import soundfile
 
         self.draft, self.call, self.channels = draft, call, channels
@@ -50,7 +50,7 @@ class WholeCall:
             for name in (file_of("audio", number, channel, "flac") for number, channel in enumerate(channels, 1))
         ]
 
-    def hear(self, channel: int, piece: Piece) -> None:
+    def add(self, channel: int, piece: AudioBlock) -> None:
         """Take a piece of a channel, numbered from 0."""
         track = self._tracks[channel]
         if track.pieces and piece.end - track.pieces[-1].end > LONGEST_SILENCE:
@@ -96,7 +96,7 @@ class WholeCall:
         first = max(track.next, begin - LONGEST_SILENCE)
         stretch = join(track.pieces, first, track.pieces[-1].end, goes_on=goes_on)
         if first > track.next:
-            stretch = replace(stretch, holes=(Hole(track.next, first - track.next, "left out"), *stretch.holes))
+            stretch = replace(stretch, holes=(AudioGap(track.next, first - track.next, "left out"), *stretch.holes))
         try:
             track.sound.write(stretch.samples)
         except AssertionError as error:  # how soundfile says that libsndfile wrote less than it was given
@@ -112,7 +112,7 @@ class WholeCall:
         self._lines.clear()
 
 
-def _must_hold(track: _Track, draft: Draft) -> None:
+def _must_hold(track: _Track, draft: DraftFolder) -> None:
     """libsndfile does not tell of a full disk; the file does."""
     import soundfile
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from monitor.rtp.sound import Sound
+from monitor.rtp.sound import DecodedAudio
 from monitor.rtp.stream import RtpStream
 from monitor.taps.tap_events import CallAudio
 
@@ -19,7 +19,7 @@ class PartyAudio:
     clock: int = 0
     skipped: int = 0
 
-    def heard(self, call: str, sound: Sound) -> Iterator[CallAudio]:
+    def audio_events(self, call: str, sound: DecodedAudio) -> Iterator[CallAudio]:
         """Return the new audio of the stream, placed after the pause that the stream left out."""
         if not len(sound):
             return

@@ -71,6 +71,6 @@ class CallEnded:
     reason: str = ""
 
 
-Happening = CallStarted | CallAudio | CallPaused | CallResumed | CallEnded
-Deliver = Callable[[Happening], None]
-"""Takes a happening at once; raises RefusedError for a CallStarted that cannot be taken."""
+TapEvent = CallStarted | CallAudio | CallPaused | CallResumed | CallEnded
+Deliver = Callable[[TapEvent], None]
+"""Process a tap event at once. Raises RefusedError for a CallStarted that cannot be taken."""

@@ -17,10 +17,10 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from monitor.config.web import WebSection
-from monitor.web.broadcast import Hub, read_want
-from monitor.web.browser_calls import REFUSED, TRY_LATER, Intake
-from monitor.web.guard import COOKIE, GUESS_S, Doorkeeper, Guard
-from monitor.web.listen_in import Ears
+from monitor.web.broadcast import SnapshotBroadcaster, read_want
+from monitor.web.browser_calls import REFUSED, TRY_LATER, BrowserCalls
+from monitor.web.guard import COOKIE, GUESS_S, PageAccess, RequestGuard
+from monitor.web.listen_in import ListenIn
 
 STATIC = Path(__file__).parent / "static"
 ASKS_AGAIN_S = 30.0
@@ -31,9 +31,11 @@ LONGEST_TOKEN = 1024
 class Page:
     """The page and its WebSockets. counts: what was refused, by the reason."""
 
-    def __init__(self, config: WebSection, hub: Hub, ears: Ears, intake: Intake, counts: Counter[str]) -> None:
+    def __init__(
+        self, config: WebSection, hub: SnapshotBroadcaster, ears: ListenIn, intake: BrowserCalls, counts: Counter[str]
+    ) -> None:
         self._config, self._hub, self._ears, self._intake, self._counts = config, hub, ears, intake, counts
-        self._door = Doorkeeper(config.token.reveal())
+        self._door = PageAccess(config.token.reveal())
         self._clients = 0
 
     def app(self) -> ASGIApp:
@@ -47,7 +49,7 @@ class Page:
             WebSocketRoute("/microphone", self._microphone),
             WebSocketRoute("/listen", self._listen),
         ]
-        return Guard(Starlette(routes=routes), self._door, self._config.hosts, self._counts)
+        return RequestGuard(Starlette(routes=routes), self._door, self._config.hosts, self._counts)
 
     async def _session(self, request: Request) -> Response:
         """Return the rights of this browser."""
@@ -88,7 +90,7 @@ class Page:
         call, channel = (socket.query_params.get(key, "") for key in ("call", "channel"))
         async with self._client(socket) as taken:
             if taken:
-                await _until_gone(socket, self._ears.play(socket, call, channel, _peer(socket)))
+                await _play_until_closed(socket, self._ears.play(socket, call, channel, _peer(socket)))
 
     async def _microphone(self, socket: WebSocket) -> None:
         if not self._config.microphone:
@@ -125,7 +127,7 @@ async def _index(_: Request) -> Response:
     return FileResponse(STATIC / "index.html")
 
 
-async def _until_gone(socket: WebSocket, playing: AsyncIterator[None]) -> None:
+async def _play_until_closed(socket: WebSocket, playing: AsyncIterator[None]) -> None:
     """Play until there is nothing more or the browser leaves; what it says is passed over."""
 
     async def play() -> None:

@@ -18,7 +18,7 @@ PERIOD_S = 0.25
 MOST_SEEN = 100
 
 
-class Keeper(Protocol):
+class SnapshotSource(Protocol):
     """The source of the snapshots."""
 
     def board(self) -> Board: ...
@@ -27,14 +27,14 @@ class Keeper(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Want:
+class SnapshotRequest:
     """The part of the snapshot that a page shows. open: the open call, or "". seen: calls with a visible timeline."""
 
     open: str = ""
     seen: frozenset[str] = frozenset()
 
 
-def read_want(text: str) -> Want:
+def read_want(text: str) -> SnapshotRequest:
     """{"open": "call", "seen": ["call", ...]}. Raises ValueError for anything else."""
     said = read_json(text)
     if not isinstance(said, dict):
@@ -42,7 +42,7 @@ def read_want(text: str) -> Want:
     opened, seen = said.get("open", ""), said.get("seen", [])
     if not isinstance(opened, str) or not isinstance(seen, list) or len(seen) > MOST_SEEN:
         raise ValueError("no such wish")
-    return Want(opened, frozenset(name for name in seen if isinstance(name, str)))
+    return SnapshotRequest(opened, frozenset(name for name in seen if isinstance(name, str)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +51,15 @@ class _Picture:
     text: str
 
 
-class Hub:
+class SnapshotBroadcaster:
     """Belongs to one event loop; the work is done in a thread beside it."""
 
-    def __init__(self, keeper: Keeper) -> None:
+    def __init__(self, keeper: SnapshotSource) -> None:
         self._keeper = keeper
         self._due = 0.0
         self._coming: asyncio.Task[_Picture] | None = None
 
-    async def next(self, want: Want) -> str:
+    async def next(self, want: SnapshotRequest) -> str:
         """The next picture as JSON, at most one every PERIOD_S."""
         if self._coming is None:
             self._coming = asyncio.create_task(self._make())
@@ -85,7 +85,7 @@ class Hub:
         board = self._keeper.board()
         return _Picture(board, _json(snapshot.table(board)))
 
-    def _compose(self, picture: _Picture, want: Want) -> str:
+    def _compose(self, picture: _Picture, want: SnapshotRequest) -> str:
         opened = self._keeper.call(want.open) if want.open else None
         seen = _json(snapshot.lines(picture.board, want.seen))
         call = _json(snapshot.details(opened)) if opened is not None else "null"

@@ -10,8 +10,8 @@ import time
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from monitor.limits.reasons import Reasons
-from monitor.taps.tap_events import CallEnded, CallPaused, CallResumed, Deliver, Happening, RefusedError
-from monitor.web.browser_microphone import BadMessageError, BrowserCall
+from monitor.taps.tap_events import CallEnded, CallPaused, CallResumed, Deliver, RefusedError, TapEvent
+from monitor.web.browser_microphone import BadBrowserMessageError, BrowserCall
 
 PAUSED_WAITS = 10
 """A microphone that is paused may be silent so many times longer."""
@@ -21,7 +21,7 @@ LONGEST_REASON = 120
 """Bytes that a closing frame has for words (RFC 6455, section 5.5), less two for its code."""
 
 
-class Intake:
+class BrowserCalls:
     """most: calls at once. counts: what was refused, by the reason."""
 
     def __init__(self, deliver: Deliver, idle_s: float, most: int, counts: Reasons) -> None:
@@ -46,7 +46,7 @@ class Intake:
     async def _started(self, socket: WebSocket, call: BrowserCall) -> bool:
         try:
             self._deliver(call.hello(await asyncio.wait_for(socket.receive_text(), self._idle_s)))
-        except (BadMessageError, KeyError) as error:
+        except (BadBrowserMessageError, KeyError) as error:
             self._counts.note(f"refused: a microphone with {_reason(error)}", getattr(error, "value", ""))
             await _close(socket, REFUSED, f"refused: {error}")
         except TimeoutError:
@@ -61,13 +61,13 @@ class Intake:
         why = "the monitor stops"
         try:
             await socket.send_text(json.dumps({"call": call.name}))
-            why = await self._heard(socket, call)
+            why = await self._receive(socket, call)
         except WebSocketDisconnect:
             why = "the connection was lost"
         finally:
             self._deliver(CallEnded(call.name, why))
 
-    async def _heard(self, socket: WebSocket, call: BrowserCall) -> str:
+    async def _receive(self, socket: WebSocket, call: BrowserCall) -> str:
         """Take audio until there is no more. Returns why."""
         patience_s = self._idle_s
         while True:
@@ -75,24 +75,24 @@ class Intake:
                 message = await asyncio.wait_for(socket.receive(), patience_s)
                 if message["type"] == "websocket.disconnect":
                     return "the browser ended it" if message.get("code") == GONE else "the connection was lost"
-                happening = _read(call, message.get("bytes"), message.get("text"))
-            except BadMessageError as error:
+                tap_event = _read(call, message.get("bytes"), message.get("text"))
+            except BadBrowserMessageError as error:
                 self._counts.note(f"from a browser's microphone: {error.reason}", error.value)
                 await _close(socket, REFUSED, str(error))
                 return f"the browser sent {error}"
             except TimeoutError:
                 await _close(socket, REFUSED, f"nothing came for {patience_s:g} s")
                 return f"nothing came for {patience_s:g} s"
-            if isinstance(happening, CallPaused | CallResumed):
-                patience_s = self._idle_s * (PAUSED_WAITS if isinstance(happening, CallPaused) else 1)
-            self._deliver(happening)
+            if isinstance(tap_event, CallPaused | CallResumed):
+                patience_s = self._idle_s * (PAUSED_WAITS if isinstance(tap_event, CallPaused) else 1)
+            self._deliver(tap_event)
 
 
 def _reason(error: Exception) -> str:
-    return error.reason if isinstance(error, BadMessageError) else "a message that is not text"
+    return error.reason if isinstance(error, BadBrowserMessageError) else "a message that is not text"
 
 
-def _read(call: BrowserCall, data: bytes | None, text: str | None) -> Happening:
+def _read(call: BrowserCall, data: bytes | None, text: str | None) -> TapEvent:
     return call.frame(data, time.monotonic()) if data is not None else call.note(text or "")
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from monitor.limits.json_text import read_json
 from monitor.taps.names import named
-from monitor.taps.tap_events import CallAudio, CallPaused, CallResumed, CallStarted, Happening
+from monitor.taps.tap_events import CallAudio, CallPaused, CallResumed, CallStarted, TapEvent
 
 RATES = range(8000, 192_001)
 """Hz; what the Web Audio API has to support is 8 to 96 kHz, and some sound cards have more."""
@@ -25,7 +25,7 @@ PLACE = struct.Struct("<I")
 PARTY = "microphone"
 
 
-class BadMessageError(Exception):
+class BadBrowserMessageError(Exception):
     """A message of the browser that cannot be read; the text says why. value: what the browser sent there."""
 
     def __init__(self, reason: str, value: object = "") -> None:
@@ -46,34 +46,34 @@ class BrowserCall:
         return self._name
 
     def hello(self, text: str) -> CallStarted:
-        """The first message. Raises BadMessageError."""
+        """The first message. Raises BadBrowserMessageError."""
         said = _object(text)
         rate = said.get("rate")
         if not isinstance(rate, int) or isinstance(rate, bool) or rate not in RATES:
-            raise BadMessageError("a rate that no microphone has", named(rate)[:20])
+            raise BadBrowserMessageError("a rate that no microphone has", named(rate)[:20])
         self._rate = rate
         details = {"from": self._peer, "rate": str(rate), "label": named(said.get("label"))[:LONGEST_TEXT]}
         return CallStarted(self._name, "browser", (PARTY,), rate, "", details)
 
-    def note(self, text: str) -> Happening:
-        """A later message of text. Raises BadMessageError."""
+    def note(self, text: str) -> TapEvent:
+        """A later message of text. Raises BadBrowserMessageError."""
         said = _object(text)
         if "paused" in said:
             return CallPaused(self._name, (named(said["paused"]) or "paused")[:LONGEST_TEXT])
         if "resumed" in said:
             return CallResumed(self._name)
-        raise BadMessageError("text of an unknown kind")
+        raise BadBrowserMessageError("text of an unknown kind")
 
     def frame(self, data: bytes, now: float) -> CallAudio:
-        """A message of audio. Raises BadMessageError."""
+        """A message of audio. Raises BadBrowserMessageError."""
         count, odd = divmod(len(data) - PLACE.size, 2)
         if odd or not 1 <= count <= MOST_SAMPLES:
-            raise BadMessageError("a frame of an odd or impossible length", len(data))
+            raise BadBrowserMessageError("a frame of an odd or impossible length", len(data))
         start = self._unwrapped(PLACE.unpack_from(data)[0])
         if self._next is not None and start < self._next:
-            raise BadMessageError("a frame out of its turn")
+            raise BadBrowserMessageError("a frame out of its turn")
         if start + count > (now - self._begun + AHEAD_S) * self._rate:
-            raise BadMessageError("audio that comes faster than it can be spoken")
+            raise BadBrowserMessageError("audio that comes faster than it can be spoken")
         self._next = start + count
         samples = np.frombuffer(data, "<i2", offset=PLACE.size).astype(np.float32) / np.float32(32_768)
         return CallAudio(self._name, 0, start, samples)
@@ -90,7 +90,7 @@ def _object(text: str) -> dict[str, object]:
     try:
         said = read_json(text)
     except ValueError as error:
-        raise BadMessageError("text that is no JSON") from error
+        raise BadBrowserMessageError("text that is no JSON") from error
     if not isinstance(said, dict):
-        raise BadMessageError("text that is no JSON object")
+        raise BadBrowserMessageError("text that is no JSON object")
     return said

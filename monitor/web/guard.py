@@ -19,7 +19,7 @@ from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from monitor.config.hosts import may_be_host
+from monitor.config.hosts import is_allowed_host
 
 COOKIE = "monitor_session"
 GUESS_S = 1.0
@@ -53,7 +53,7 @@ def from_here(headers: Mapping[str, str], *, navigates: bool) -> bool:
 
 
 @dataclass(frozen=True)
-class Doorkeeper:
+class PageAccess:
     """Knows the secret. session: what a browser holds once it has said it; a new one in every run."""
 
     token: str
@@ -75,10 +75,10 @@ class Doorkeeper:
         return hmac.compare_digest(held.encode(), self.session.encode())
 
 
-class Guard:
+class RequestGuard:
     """Lets through what is allowed. counts: what was not, by the reason."""
 
-    def __init__(self, app: ASGIApp, door: Doorkeeper, hosts: Iterable[str], counts: Counter[str]) -> None:
+    def __init__(self, app: ASGIApp, door: PageAccess, hosts: Iterable[str], counts: Counter[str]) -> None:
         self._app, self._door, self._hosts, self._counts = app, door, tuple(hosts), counts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -101,7 +101,7 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         headers, path = Headers(scope=scope), str(scope["path"])
-        if not may_be_host(headers.get("host", ""), self._hosts):
+        if not is_allowed_host(headers.get("host", ""), self._hosts):
             return 421, "refused: a name that is not in web.hosts"
         navigates = scope["type"] == "http" and scope["method"] == "GET" and path == "/"
         if not from_here(headers, navigates=navigates):

@@ -20,7 +20,7 @@ def impatient(counts: Counter[str]) -> type[H11Protocol]:
     """The protocol of a server. counts: connections that were closed, by why."""
     waiting: Counter[str] = Counter()
 
-    class Impatient(H11Protocol):
+    class IdleTimeout(H11Protocol):
         _host = ""
         _timer: asyncio.TimerHandle | None = None
 
@@ -62,4 +62,4 @@ def impatient(counts: Counter[str]) -> type[H11Protocol]:
                 self._came()
                 self.transport.abort()
 
-    return Impatient
+    return IdleTimeout

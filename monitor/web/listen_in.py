@@ -22,7 +22,7 @@ LEAD_S = 0.2
 """So much of what was already heard comes first, so that a late packet makes no hole."""
 
 
-class Socket(Protocol):
+class ListenerSocket(Protocol):
     """The browser that listens."""
 
     async def send_text(self, data: str) -> None: ...
@@ -38,13 +38,13 @@ def pcm16(samples: Audio) -> bytes:
     return np.asarray(np.clip(np.rint(sound * 32_768), -32_768, 32_767), "<i2").tobytes()
 
 
-class Ears:
+class ListenIn:
     """calls: those that run. notice: says a code and a detail."""
 
     def __init__(self, calls: Callable[[], Sequence[Call]], notice: Callable[[str, str], None]) -> None:
         self._calls, self._notice = calls, notice
 
-    async def play(self, socket: Socket, call: str, channel: str, peer: str) -> AsyncIterator[None]:
+    async def play(self, socket: ListenerSocket, call: str, channel: str, peer: str) -> AsyncIterator[None]:
         """Send {"rate": Hz} and then PCM of 16 bits, until the call ends."""
         found = next((c for c in self._calls() if c.name == call and channel in c.channels), None)
         if found is None:

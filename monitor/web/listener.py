@@ -16,10 +16,10 @@ from monitor.errors import BadInputError
 from monitor.limits.reasons import Reasons
 from monitor.taps.tap_events import Deliver
 from monitor.web.app import Page
-from monitor.web.broadcast import Hub, Keeper
-from monitor.web.browser_calls import Intake
+from monitor.web.broadcast import SnapshotBroadcaster, SnapshotSource
+from monitor.web.browser_calls import BrowserCalls
 from monitor.web.idle import impatient
-from monitor.web.listen_in import Ears
+from monitor.web.listen_in import ListenIn
 
 LARGEST_MESSAGE = 128 << 10
 """Bytes; a second of a microphone at 48 kHz is 96 000."""
@@ -34,7 +34,7 @@ class WebListener:
 
     name = "web"
 
-    def __init__(self, config: Config, deliver: Deliver, engine: Engine, keeper: Keeper) -> None:
+    def __init__(self, config: Config, deliver: Deliver, engine: Engine, keeper: SnapshotSource) -> None:
         web = self._config = config.web
         self._host, self._port = read_address(web.listen)
         if web.token and len(web.token.reveal()) < SHORTEST_TOKEN:
@@ -47,12 +47,12 @@ class WebListener:
             secure_by="set web.token and web.certificate",
         )
         self._secrets = read_certificate("web", web.certificate, web.key)
-        self._hub = Hub(keeper)
+        self._hub = SnapshotBroadcaster(keeper)
         self.counts = Reasons()
         self.bound: list[tuple[str, int]] = []
         self.ready = asyncio.Event()
-        ears = Ears(lambda: engine.calls, engine.notice)
-        intake = Intake(deliver, config.serve.idle_s, web.max_microphones, self.counts)
+        ears = ListenIn(lambda: engine.calls, engine.notice)
+        intake = BrowserCalls(deliver, config.serve.idle_s, web.max_microphones, self.counts)
         self._page = Page(web, self._hub, ears, intake, self.counts)
 
     async def run(self) -> None:

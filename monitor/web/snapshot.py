@@ -23,12 +23,12 @@ Json = dict[str, object]
 
 
 def table(board: Board) -> Json:
-    """All calls, the gravest MOST_ROWS of them in full."""
+    """All calls, the worst MOST_ROWS of them in full."""
     whole = board.whole
     return {
         "calls": [_row(row) for row in board.rows[:MOST_ROWS]],
         "count": len(board.rows),
-        "states": Counter(row.gravest.state.value for row in board.rows),
+        "states": Counter(row.worst.state.value for row in board.rows),
         "max_calls": board.max_calls,
         "started": board.started,
         "ended": board.ended,
@@ -44,7 +44,7 @@ def table(board: Board) -> Json:
 
 def lines(board: Board, calls: frozenset[str]) -> dict[str, Json]:
     """The recent likelihood of those calls that are wanted, by their names."""
-    return {row.call: _line(row.gravest, ROW_LOOKS_BACK_S) for row in board.rows[:MOST_ROWS] if row.call in calls}
+    return {row.call: _line(row.worst, ROW_LOOKS_BACK_S) for row in board.rows[:MOST_ROWS] if row.call in calls}
 
 
 def details(view: View) -> Json:
@@ -62,7 +62,7 @@ def details(view: View) -> Json:
 
 
 def _row(row: CallRow) -> Json:
-    channel = row.gravest
+    channel = row.worst
     family, share = channel.families[0] if channel.families else ("", math.nan)
     return {
         "call": row.call,

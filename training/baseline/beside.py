@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.checkpoint import best_device
-from training.baseline.clips import class_numbers, hear
+from training.baseline.clips import class_numbers, logits_of_clips
 from training.baseline.network import Bilstm, load_bilstm, log_odds
 from training.corpora.bank import AudioBank
-from training.evaluate.comparison import BASELINE, STREAMED, Beside, Compared, compared
+from training.evaluate.comparison import BASELINE, STREAMED, Comparison, OfflineComparison, compared
 from training.evaluate.evaluate import Compare
 from training.evaluate.figures import ALL, Trials, part_names
 from training.learn.loop import Say
@@ -30,7 +30,7 @@ def heard(network: Bilstm, bank: AudioBank, name: str, say: Say) -> tuple[NDArra
         done += count
         say(f"{name}, whole files: {done} of {len(bank.clips)} clips scored")
 
-    logits = hear(network, bank, progress=progress)
+    logits = logits_of_clips(network, bank, progress=progress)
     target = class_numbers(bank.clips, network.config.classes)
     right = np.where(target >= 0, logits.argmax(1).numpy() == target, np.nan)
     return log_odds(logits).double().numpy(), right
@@ -39,11 +39,11 @@ def heard(network: Bilstm, bank: AudioBank, name: str, say: Say) -> tuple[NDArra
 def comparison(weights: Path, device: str) -> Compare:
     """The comparison that an evaluation can make with a baseline network. Raises CheckpointError."""
     network, metadata = load_bilstm(weights, best_device() if device == "auto" else device)
-    return partial(side_by_side, Offline(weights, network, metadata))
+    return partial(side_by_side, OfflineNetwork(weights, network, metadata))
 
 
 @dataclass(frozen=True)
-class Offline:
+class OfflineNetwork:
     """An offline network and where it came from."""
 
     path: Path
@@ -52,10 +52,10 @@ class Offline:
 
 
 def side_by_side(
-    offline: Offline, banks: Mapping[str, AudioBank], trials: Mapping[str, Trials], rounds: int, say: Say
-) -> Beside:
+    offline: OfflineNetwork, banks: Mapping[str, AudioBank], trials: Mapping[str, Trials], rounds: int, say: Say
+) -> OfflineComparison:
     """Score every bank, by channel, of which the trials tell what the streamed network says."""
-    figures: dict[str, dict[str, dict[str, Compared]]] = {}
+    figures: dict[str, dict[str, dict[str, Comparison]]] = {}
     for channel, bank in banks.items():
         score, right = heard(offline.network, bank, channel, say)
         label, ours = trials[channel].label, trials[channel]
@@ -70,4 +70,4 @@ def side_by_side(
                 ),
             }
     learned = json.loads(offline.metadata["training"])
-    return Beside(offline.path, offline.metadata["sha256"], learned, offline.network.config.classes, figures)
+    return OfflineComparison(offline.path, offline.metadata["sha256"], learned, offline.network.config.classes, figures)

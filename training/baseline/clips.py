@@ -54,7 +54,9 @@ class ClipStore:
         return found * inside / 32768.0, counts
 
 
-def hear(network: Bilstm, bank: AudioBank, size: int = 32, progress: Callable[[int], None] | None = None) -> Tensor:
+def logits_of_clips(
+    network: Bilstm, bank: AudioBank, size: int = 32, progress: Callable[[int], None] | None = None
+) -> Tensor:
     """Logits (n, K), on the CPU, of all clips of a bank, each heard from its first sample to its last."""
     store = ClipStore(bank, network.window.device)
     order = np.argsort(store.length, kind="stable")

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from model.config import SAMPLE_RATE, WINDOW
 from model.features import spectra
-from training.baseline.clips import ClipStore, class_numbers, hear
+from training.baseline.clips import ClipStore, class_numbers, logits_of_clips
 from training.baseline.network import BaselineConfig, Bilstm, log_odds
 from training.baseline.settings import BaselineSettings
 from training.corpora.bank import AudioBank
@@ -88,7 +88,7 @@ class BaselineLearner:
 
     def validated(self) -> dict[str, float]:
         """Error rate and area of each part of the dev split that has both labels; accuracies of all of it."""
-        logits = hear(self.network, self.dev)
+        logits = logits_of_clips(self.network, self.dev)
         score, said = log_odds(logits).double().numpy(), logits.argmax(1).numpy()
         label = np.array([c.label for c in self.dev.clips], dtype=np.int64)
         part = np.array([c.part for c in self.dev.clips])

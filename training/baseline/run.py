@@ -20,7 +20,7 @@ from training.corpora.bank import AudioBank, build_bank
 from training.corpora.clips import Clip
 from training.corpora.splits import gather, learned_from
 from training.evaluate.comparison import BASELINE
-from training.learn.distributed import first_goes_ahead, heard_once, joined, own_device, share_weights
+from training.learn.distributed import first_goes_ahead, first_process_only, joined, own_device, share_weights
 from training.learn.loop import Say, run_loop
 
 
@@ -57,7 +57,7 @@ def run(settings: BaselineSettings, plan: BaselinePlan, say: Say) -> Path:
     """
     device = own_device(plan.device)
     with joined(device):
-        say = heard_once(say)
+        say = first_process_only(say)
         with first_goes_ahead():
             training, dev_clips = gather(plan.corpora, plan.shared_speakers)
             bank, dev = _speech(training, plan, say, "decoding"), _speech([dev_clips], plan, say, "decoding dev")

@@ -13,7 +13,7 @@ from training.cli.options import Cache, Corpora, Device, Workers
 from training.learn.settings import TrainConfig
 
 if TYPE_CHECKING:
-    from training.learn.prepare import Plan
+    from training.learn.prepare import TrainingPlan
 
 T = TypeVar("T")
 
@@ -158,12 +158,12 @@ class TrainOptions(RunOptions):
             TrainConfig, self, rows=rows, full_strength=self.augment, loss=loss, augment=AugmentConfig()
         )
 
-    def plan(self) -> Plan:
+    def plan(self) -> TrainingPlan:
         """The material that the network learns from. Raises typer.BadParameter."""
-        from training.learn.prepare import Plan
+        from training.learn.prepare import TrainingPlan
 
         weights, teachers = _weights(self.part_weights), tuple(self.teacher or ())
-        return from_options(Plan, self, corpora=self.corpus, part_weights=weights, teachers=teachers)
+        return from_options(TrainingPlan, self, corpora=self.corpus, part_weights=weights, teachers=teachers)
 
 
 def from_options(kind: type[T], options: RunOptions, **others: Any) -> T:

@@ -34,10 +34,10 @@ def vocoder(
     """Train a small neural vocoder from scratch on the bona fide clips of the train split, for vocode to make copies
     with: --weights neural-istft=OUT/weights.safetensors.
     """
-    from training.vocoding.neural_vocoder.config import TrainConfig, VocoderConfig
+    from training.vocoding.neural_vocoder.config import VocoderConfig, VocoderTrainConfig
     from training.vocoding.neural_vocoder.prepare import VocoderPlan, run
 
-    config = TrainConfig(
+    config = VocoderTrainConfig(
         steps=steps,
         minutes=minutes,
         rows=rows,

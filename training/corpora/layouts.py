@@ -17,7 +17,7 @@ Lines = Iterator[tuple[int, list[str]]]
 
 
 @dataclass(frozen=True)
-class Layout:
+class CorpusLayout:
     """fits: whether a folder holds this corpus. load: its clips; raises CorpusError."""
 
     fits: Callable[[Path], bool]
@@ -25,7 +25,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Columns:
+class ProtocolColumns:
     """Where a protocol says what, counted from 0. subset: of the split, -1 = the file's name says it."""
 
     speaker: int
@@ -36,11 +36,11 @@ class Columns:
     subset: int = -1
 
 
-PROTOCOLS: Mapping[str, Columns] = {
-    "ASVspoof2019.LA.cm.*.txt": Columns(speaker=0, name=1, system=3, key=4, count=5),
-    "trial_metadata.txt": Columns(speaker=0, name=1, system=4, key=5, count=8, subset=7),
-    "ASVspoof5.*.tsv": Columns(speaker=0, name=1, system=7, key=8, count=9),
-    "ASVspoof5.*.txt": Columns(speaker=0, name=1, system=7, key=8, count=9),
+PROTOCOLS: Mapping[str, ProtocolColumns] = {
+    "ASVspoof2019.LA.cm.*.txt": ProtocolColumns(speaker=0, name=1, system=3, key=4, count=5),
+    "trial_metadata.txt": ProtocolColumns(speaker=0, name=1, system=4, key=5, count=8, subset=7),
+    "ASVspoof5.*.tsv": ProtocolColumns(speaker=0, name=1, system=7, key=8, count=9),
+    "ASVspoof5.*.txt": ProtocolColumns(speaker=0, name=1, system=7, key=8, count=9),
 }
 """By the names of their files: ASVspoof 2019 LA (Wang et al., 2020), ASVspoof 2021 LA and DF (the keys of Liu et al.,
 2023, whose lines for DF go on behind the eighth column), ASVspoof 5 (Wang et al., 2024)."""
@@ -75,7 +75,7 @@ WAVEFAKE = {
 """WaveFake (Frank and Schönherr, 2021): its folders are named CORPUS_SYSTEM."""
 
 
-def _protocols(root: Path) -> list[tuple[Path, Columns]]:
+def _protocols(root: Path) -> list[tuple[Path, ProtocolColumns]]:
     found = ((path, columns) for pattern, columns in PROTOCOLS.items() for path in sorted(root.rglob(pattern)))
     # The keys of 2021 have a second file of that name, for speaker verification.
     return [(path, columns) for path, columns in found if path.parent.name != "ASV"]
@@ -100,7 +100,7 @@ def _lines(path: Path) -> Lines:
             yield number, line.split()
 
 
-def _listed(path: Path, columns: Columns, audio: Mapping[str, Path]) -> Iterator[Clip]:
+def _listed(path: Path, columns: ProtocolColumns, audio: Mapping[str, Path]) -> Iterator[Clip]:
     """The clips of one protocol whose audio is there."""
     of_file = next((SPLITS[word] for word in path.stem.split(".") if word in SPLITS), "test")
     for number, words in _lines(path):
@@ -208,12 +208,12 @@ def _is_in_the_wild(root: Path) -> bool:
     return _meta(root).is_file() and text_of(_meta(root)).startswith("file,speaker,label")
 
 
-LAYOUTS: Mapping[str, Layout] = {
-    "ASVspoof": Layout(lambda root: bool(_protocols(root)), _asvspoof),
-    "In-the-Wild": Layout(_is_in_the_wild, _in_the_wild),
-    "FoR": Layout(_has_folders("training/fake", "training/real"), _fake_or_real),
-    "WaveFake": Layout(_is_wavefake, _wavefake),
-    "classes": Layout(lambda _: True, _classes),
+LAYOUTS: Mapping[str, CorpusLayout] = {
+    "ASVspoof": CorpusLayout(lambda root: bool(_protocols(root)), _asvspoof),
+    "In-the-Wild": CorpusLayout(_is_in_the_wild, _in_the_wild),
+    "FoR": CorpusLayout(_has_folders("training/fake", "training/real"), _fake_or_real),
+    "WaveFake": CorpusLayout(_is_wavefake, _wavefake),
+    "classes": CorpusLayout(lambda _: True, _classes),
 }
 """In the order in which they are tried. LibriSeVoc (Sun et al., 2023) is a folder of classes."""
 

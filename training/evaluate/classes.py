@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from model.checkpoint import read_tensors, write_tensors
 from model.weights_file import CheckpointError
 from training.corpora.clips import Clip, CorpusError
-from training.evaluate.embedding import Embedded
+from training.evaluate.embedding import Embeddings
 
 Floats = NDArray[Any]
 Names = NDArray[np.str_]
@@ -32,7 +32,7 @@ VIEWS: Mapping[str, tuple[str, ...]] = {
     "spectrum": ("spectrum",),
     "hidden+conv+spectrum": ("hidden", "conv", "spectrum"),
 }
-"""The inputs that a classifier may have: fields of an Embedded clip."""
+"""The inputs that a classifier may have: fields of an Embeddings clip."""
 
 INVERSE_PENALTY = 0.03
 FOLDS = 5
@@ -56,27 +56,27 @@ class Classifier:
     unknown_below: float = 0.0
     detector: str = ""
 
-    def probabilities(self, clips: Embedded) -> Floats:
+    def probabilities(self, clips: Embeddings) -> Floats:
         """(n, K), each row sums to 1."""
         z = (see(clips, self.view) - self.mean) / self.scale @ self.weight.T + self.bias
         odds = np.exp(z - z.max(1, keepdims=True))
         return np.asarray(odds / odds.sum(1, keepdims=True))
 
-    def names(self, clips: Embedded) -> Names:
+    def names(self, clips: Embeddings) -> Names:
         """(n,) the likeliest class of each clip."""
         named: Names = np.array(self.classes)[self.probabilities(clips).argmax(1)]
         return named
 
 
-def see(clips: Embedded, view: str) -> Floats:
+def see(clips: Embeddings, view: str) -> Floats:
     """(n, S) what a view shows of clips."""
     return np.concatenate([getattr(clips, field) for field in VIEWS[view]], axis=1).astype(np.float64)
 
 
-def take(clips: Embedded, rows: NDArray[Any]) -> Embedded:
+def take(clips: Embeddings, rows: NDArray[Any]) -> Embeddings:
     """Some of the clips, by number."""
     scores = tuple(clips.scores[i] for i in np.asarray(rows).tolist())
-    return Embedded(clips.hidden[rows], clips.conv[rows], clips.spectrum[rows], scores)
+    return Embeddings(clips.hidden[rows], clips.conv[rows], clips.spectrum[rows], scores)
 
 
 def class_of(clip: Clip) -> str:
@@ -84,7 +84,7 @@ def class_of(clip: Clip) -> str:
     return (clip.system or clip.family) if clip.label else "bonafide"
 
 
-def fit(clips: Embedded, names: Names, view: str, detector: str = "") -> Classifier:
+def fit(clips: Embeddings, names: Names, view: str, detector: str = "") -> Classifier:
     """Multinomial logistic regression, classes weighed alike, input scaled to unit variance."""
     from sklearn.linear_model import LogisticRegression
 
@@ -97,7 +97,7 @@ def fit(clips: Embedded, names: Names, view: str, detector: str = "") -> Classif
     return Classifier(tuple(map(str, model.classes_)), view, mean, scale, weight, bias, detector=detector)
 
 
-def held_out(clips: Embedded, names: Names, speakers: Names, view: str) -> tuple[Names, Floats]:
+def held_out(clips: Embeddings, names: Names, speakers: Names, view: str) -> tuple[Names, Floats]:
     """Classify clips whose speakers they never heard: names (n,) and their probabilities (n,)."""
     from sklearn.model_selection import GroupKFold
 
@@ -120,7 +120,7 @@ def accuracy(said: Names, true: Names) -> dict[str, float]:
 
 
 def choose(
-    clips: Embedded, names: Names, speakers: Names, detector: str, say: Callable[[str], None]
+    clips: Embeddings, names: Names, speakers: Names, detector: str, say: Callable[[str], None]
 ) -> tuple[Classifier, dict[str, Any]]:
     """The classifier of the view that names most held-out training clips right, and the figures of all views."""
     figures: dict[str, dict[str, float]] = {}

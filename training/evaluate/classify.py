@@ -17,8 +17,8 @@ from training.corpora.bank import AudioBank, build_bank
 from training.corpora.clips import BONA_FIDE, Clip, CorpusError
 from training.evaluate.classes import Classifier, Names, choose, class_of, counts, report, save_classifier
 from training.evaluate.drawing import save_all
-from training.evaluate.embedding import Embedded, embed, tsne
-from training.evaluate.open_set import LeftOut, leave_systems_out
+from training.evaluate.embedding import Embeddings, embed, tsne
+from training.evaluate.open_set import LeftOutKind, leave_systems_out
 from training.evaluate.plots_classes import confusion, scatter
 from training.evaluate.report import plain
 from training.evaluate.trials import Say, choose_both
@@ -45,7 +45,7 @@ class _Side:
     """One split: its clips and what the network makes of them."""
 
     clips: list[Clip]
-    seen: Embedded
+    seen: Embeddings
     names: Names
 
 
@@ -164,7 +164,7 @@ def lines(found: dict[str, Any], title: str) -> list[str]:
     return text
 
 
-def open_set_lines(found: Sequence[LeftOut]) -> list[str]:
+def open_set_lines(found: Sequence[LeftOutKind]) -> list[str]:
     if not found:
         return []
     head = f"  {'left out of the fit':24s}{'clips':>6}{'AUROC':>8}{'unknown':>9}{'known ones unknown':>20}"

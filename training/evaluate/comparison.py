@@ -19,7 +19,7 @@ BASELINE = "seed-bilstm"
 
 
 @dataclass(frozen=True)
-class Compared:
+class Comparison:
     """accuracy: share of the clips on the right side of 0 nats; balanced: the mean of both labels' shares. named: share
     of the clips of known systems whose system is named; None for a network that names none.
     """
@@ -32,19 +32,21 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class Beside:
+class OfflineComparison:
     """An offline network in a report. figures: by channel, part, and network."""
 
     weights: Path
     weights_hash: str
     training: Mapping[str, Any]
     classes: tuple[str, ...]
-    figures: Mapping[str, Mapping[str, Mapping[str, Compared]]]
+    figures: Mapping[str, Mapping[str, Mapping[str, Comparison]]]
 
 
-def compared(score: NDArray[np.float64], label: NDArray[np.int64], rounds: int, named: float | None = None) -> Compared:
+def compared(
+    score: NDArray[np.float64], label: NDArray[np.int64], rounds: int, named: float | None = None
+) -> Comparison:
     """Figures of scores (n,) in nats, > 0 = synthetic."""
     right = (score > 0) == (label == 1)
     each = [float(right[label == k].mean()) for k in sorted(set(label.tolist()))]
     figures = estimate(eer, score, label, rounds), estimate(auc, score, label, rounds)
-    return Compared(*figures, float(right.mean()), float(np.mean(each)), named)
+    return Comparison(*figures, float(right.mean()), float(np.mean(each)), named)

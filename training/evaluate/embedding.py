@@ -27,7 +27,7 @@ RANGE_DB = 32.0
 
 
 @dataclass(frozen=True)
-class Embedded:
+class Embeddings:
     """n clips. hidden (n, 2 D): mean and standard deviation over speech of what the heads see. conv (n, 2 E): of what
     the recurrent part hears. spectrum (n, S): statistics of the log power spectrum itself. scores: n.
     """
@@ -91,7 +91,7 @@ def spectrum_statistics(x: Audio) -> Floats:
 
 def embed(
     detector: Detector, clips: Sequence[Audio], size: int = 128, progress: Callable[[int], None] | None = None
-) -> Embedded:
+) -> Embeddings:
     """Stream clips float32 (n,) from a cold state; progress(clips done)."""
     hidden: dict[int, Floats] = {}
     conv: dict[int, Floats] = {}
@@ -116,7 +116,7 @@ def embed(
     order = range(len(clips))
     spectra = np.stack([spectrum_statistics(x) for x in clips])
     hidden_all, conv_all = (np.stack([held[i] for i in order]) for held in (hidden, conv))
-    return Embedded(hidden_all, conv_all, spectra, tuple(scores[i] for i in order))
+    return Embeddings(hidden_all, conv_all, spectra, tuple(scores[i] for i in order))
 
 
 def tsne(vectors: Floats, seed: int = 0) -> NDArray[np.float32]:

@@ -20,7 +20,7 @@ from model.figures import Bandwidth
 from model.stream import Detector, Scores
 from training.corpora.bank import AudioBank, build_bank
 from training.corpora.clips import Clip
-from training.evaluate.comparison import Beside
+from training.evaluate.comparison import OfflineComparison
 from training.evaluate.conditions import (
     Conditions,
     channels_of,
@@ -30,9 +30,9 @@ from training.evaluate.conditions import (
     stratified,
 )
 from training.evaluate.embedding import embed, tsne
-from training.evaluate.figures import SECONDS, Part, Trials, measure, of_part, part_names
-from training.evaluate.report import Map, Report, table, write_report
-from training.evaluate.results import Results, read_result
+from training.evaluate.figures import SECONDS, PartFigures, Trials, measure, of_part, part_names
+from training.evaluate.report import EmbeddingMap, Report, table, write_report
+from training.evaluate.results import BenchmarkResults, read_result
 from training.evaluate.scoring import pool, stream_clips
 from training.evaluate.trials import Say, check_channels, choose, through_channel
 
@@ -43,7 +43,7 @@ MAPPED, FEWEST_MAPPED = 800, 12
 """Clips of the picture of the hidden state, at most and at least."""
 
 
-Compare = Callable[[Mapping[str, AudioBank], Mapping[str, Trials], int, Say], Beside]
+Compare = Callable[[Mapping[str, AudioBank], Mapping[str, Trials], int, Say], OfflineComparison]
 
 
 @dataclass(frozen=True)
@@ -119,19 +119,19 @@ def _conditions(plan: EvaluationPlan, detector: Detector, bank: AudioBank, say: 
         return measure_conditions(detector, banks, names, partial(score, size=plan.size), say)
 
 
-def _map(detector: Detector, bank: AudioBank, say: Say) -> Map:
+def _map(detector: Detector, bank: AudioBank, say: Say) -> EmbeddingMap:
     """Places of some of the clips by what the network makes of them."""
     some = part_of_bank(bank, stratified(bank.clips, MAPPED))
     say(f"t-SNE of the hidden state of {len(some.clips)} clips")
     found = embed(detector, [some.clip(i) for i in range(len(some.clips))])
     names = np.array([c.family if c.label else "bonafide" for c in some.clips])
-    return Map(tsne(found.hidden), names)
+    return EmbeddingMap(tsne(found.hidden), names)
 
 
 def evaluate(plan: EvaluationPlan, say: Say) -> Report:
     """Measure, write the report into plan.out, and return it. Raises CorpusError and CheckpointError."""
     check_channels(plan.channels)
-    results = Results(read_result(plan.calls, "sweep"), read_result(plan.drift, "slope_per_hour"))
+    results = BenchmarkResults(read_result(plan.calls, "sweep"), read_result(plan.drift, "slope_per_hour"))
     detector = load_detector(plan.weights, best_device() if plan.device == "auto" else plan.device)
     learned = json.loads(describe(plan.weights).get("training", "{}"))
     clips = choose(plan.corpora, plan.split, plan.manifest)
@@ -172,8 +172,8 @@ def evaluate(plan: EvaluationPlan, say: Say) -> Report:
 
 def _figures(
     trials: Mapping[str, Trials], clips: Sequence[Clip], detector: Detector, rounds: int, say: Say
-) -> dict[str, dict[str, Part]]:
-    figures: dict[str, dict[str, Part]] = {}
+) -> dict[str, dict[str, PartFigures]]:
+    figures: dict[str, dict[str, PartFigures]] = {}
     for name, scored in trials.items():
         say(f"{name}: computing figures and intervals")
         figures[name] = {

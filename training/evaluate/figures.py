@@ -65,7 +65,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Group:
+class SpoofGroup:
     """Spoofs of one kind against bona fide clips. missed, false_alarms: shares of each at the threshold llr = 0."""
 
     name: str
@@ -77,7 +77,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Moment:
+class ErrorAfter:
     """The error rate after `seconds` of net speech; share of clips that have so much."""
 
     seconds: float
@@ -97,7 +97,7 @@ class FamilyHead:
 
 
 @dataclass(frozen=True)
-class Reliability:
+class ReliabilityBin:
     """A bin of clips: mean p_fake for an even prior, the share of fakes with both classes weighed alike, clips."""
 
     said: float
@@ -106,16 +106,16 @@ class Reliability:
 
 
 @dataclass(frozen=True)
-class Part:
+class PartFigures:
     """All figures of one part of a corpus through one channel."""
 
-    whole: Group
-    families: tuple[Group, ...]
-    systems: tuple[Group, ...]
-    languages: tuple[Group, ...]
-    over_time: tuple[Moment, ...]
+    whole: SpoofGroup
+    families: tuple[SpoofGroup, ...]
+    systems: tuple[SpoofGroup, ...]
+    languages: tuple[SpoofGroup, ...]
+    over_time: tuple[ErrorAfter, ...]
     family_head: FamilyHead | None
-    reliability: tuple[Reliability, ...]
+    reliability: tuple[ReliabilityBin, ...]
     without_speech: int
 
 
@@ -137,10 +137,10 @@ def estimate(figure: Figure, scores: Floats, labels: NDArray[np.int64], rounds: 
     return Estimate(figure(scores, labels), *metrics.bootstrap(figure, scores, labels, rounds))
 
 
-def group(name: str, trials: Trials, rounds: int, figures: Sequence[str] = ("eer",)) -> Group:
+def group(name: str, trials: Trials, rounds: int, figures: Sequence[str] = ("eer",)) -> SpoofGroup:
     """Figures of some trials."""
     spoof, real = trials.label == 1, trials.label == 0
-    return Group(
+    return SpoofGroup(
         name=name,
         bonafide=int(real.sum()),
         spoof=int(spoof.sum()),
@@ -150,7 +150,7 @@ def group(name: str, trials: Trials, rounds: int, figures: Sequence[str] = ("eer
     )
 
 
-def by_kind(trials: Trials, column: str, rounds: int) -> tuple[Group, ...]:
+def by_kind(trials: Trials, column: str, rounds: int) -> tuple[SpoofGroup, ...]:
     """The spoofs of each family or system against all bona fide clips, hardest first."""
     names, real = trials.names(column), trials.label == 0
     kinds = sorted(set(names[~real].tolist()))
@@ -158,16 +158,16 @@ def by_kind(trials: Trials, column: str, rounds: int) -> tuple[Group, ...]:
     return tuple(sorted(groups, key=lambda g: -g.figures["eer"].value))
 
 
-def by_language(trials: Trials, rounds: int) -> tuple[Group, ...]:
+def by_language(trials: Trials, rounds: int) -> tuple[SpoofGroup, ...]:
     """The spoofs of each language against the bona fide clips of that language."""
     names = trials.names("language")
     return tuple(group(name, trials.where(names == name), rounds) for name in sorted(set(names.tolist())))
 
 
-def over_time(trials: Trials, rounds: int) -> tuple[Moment, ...]:
+def over_time(trials: Trials, rounds: int) -> tuple[ErrorAfter, ...]:
     """The error rate after so many seconds of net speech."""
     return tuple(
-        Moment(
+        ErrorAfter(
             seconds,
             estimate(metrics.eer, trials.by_time[:, i], trials.label, rounds),
             float(np.mean(trials.net_speech_s >= seconds - 1e-6)),
@@ -194,12 +194,12 @@ def family_head(trials: Trials, families: Sequence[str]) -> FamilyHead | None:
     return FamilyHead(len(true), float(np.mean(true == named)), float(recall.mean()), tuple(families), counts)
 
 
-def reliability(trials: Trials, bins: int = BINS) -> tuple[Reliability, ...]:
+def reliability(trials: Trials, bins: int = BINS) -> tuple[ReliabilityBin, ...]:
     """Bins of equally many clips, from the lowest p_fake to the highest (DeGroot and Fienberg, 1983)."""
     p = 1.0 / (1.0 + np.exp(-trials.llr))
     weight = np.where(trials.label == 1, 0.5 / trials.label.sum(), 0.5 / (1 - trials.label).sum())
     return tuple(
-        Reliability(
+        ReliabilityBin(
             float(np.average(p[rows], weights=weight[rows])),
             float(weight[rows][trials.label[rows] == 1].sum() / weight[rows].sum()),
             len(rows),
@@ -209,9 +209,9 @@ def reliability(trials: Trials, bins: int = BINS) -> tuple[Reliability, ...]:
     )
 
 
-def measure(trials: Trials, name: str, families: Sequence[str], rounds: int) -> Part:
+def measure(trials: Trials, name: str, families: Sequence[str], rounds: int) -> PartFigures:
     """All figures of trials of one part."""
-    return Part(
+    return PartFigures(
         whole=group(name, trials, rounds, tuple(FIGURES)),
         families=by_kind(trials, "family", rounds),
         systems=by_kind(trials, "system", rounds),

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.evaluate.classes import Names, fit, take
-from training.evaluate.embedding import Embedded
+from training.evaluate.embedding import Embeddings
 from training.evaluate.metrics import auc
 
 Floats = NDArray[Any]
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class LeftOutKind:
     """auroc: probability that a clip of a known kind is named more surely than one of the kind left out. unknown: share
     of the left-out clips below the threshold, known_unknown: share of the known ones. clips: left out.
     """
@@ -28,17 +28,17 @@ class LeftOut:
     known_unknown: float
 
 
-def left_out(name: str, known: Floats, foreign: Floats, threshold: float) -> LeftOut:
+def left_out(name: str, known: Floats, foreign: Floats, threshold: float) -> LeftOutKind:
     """known, foreign (n,): probability of the likeliest class of known and of left-out clips."""
     sure = np.concatenate([known, foreign]).astype(np.float64)
     label = np.repeat([0, 1], [len(known), len(foreign)])
     below, kept = float(np.mean(foreign < threshold)), float(np.mean(known < threshold))
-    return LeftOut(name, len(foreign), auc(-sure, label), below, kept)
+    return LeftOutKind(name, len(foreign), auc(-sure, label), below, kept)
 
 
 def leave_systems_out(
-    train: Embedded, names: Names, dev: Embedded, dev_names: Names, view: str, threshold: float
-) -> list[LeftOut]:
+    train: Embeddings, names: Names, dev: Embeddings, dev_names: Names, view: str, threshold: float
+) -> list[LeftOutKind]:
     """For each system a classifier that never met it; the known clips are the dev split's fakes of the others."""
     found = []
     for name in sorted(set(names.tolist()) - {"bonafide"}):

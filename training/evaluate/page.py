@@ -15,7 +15,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from training.evaluate.comparison import BASELINE
-from training.evaluate.figures import ALL, Group
+from training.evaluate.figures import ALL, SpoofGroup
 from training.evaluate.results import headline
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _base64(path: Path) -> str:
     return base64.b64encode(path.read_bytes()).decode()
 
 
-def _by_name(groups: Sequence[Group]) -> dict[str, Group]:
+def _by_name(groups: Sequence[SpoofGroup]) -> dict[str, SpoofGroup]:
     return {group.name: group for group in groups}
 
 

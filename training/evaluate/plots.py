@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from training.evaluate.drawing import BONA_FIDE, COLOURS, SPOOF, panels, save_all
-from training.evaluate.figures import ALL, Group, Part, Trials, of_part
+from training.evaluate.figures import ALL, PartFigures, SpoofGroup, Trials, of_part
 from training.evaluate.metrics import error_rates
 from training.evaluate.plots_classes import counts_matrix
 
-Figures = Mapping[str, Mapping[str, Part]]
+Figures = Mapping[str, Mapping[str, PartFigures]]
 Scored = Mapping[str, Trials]
 Picture = Callable[[Scored, Figures], Any]
 
@@ -137,7 +137,7 @@ def reliability(trials: Scored, figures: Figures) -> Any:
     return figure
 
 
-def _whiskers(axis: Any, groups: Sequence[Group], colour: str, shift: float = 0.0, label: str = "") -> None:
+def _whiskers(axis: Any, groups: Sequence[SpoofGroup], colour: str, shift: float = 0.0, label: str = "") -> None:
     """EER and interval of each group on a line of its own, the first at the top."""
     values = 100 * np.array([[g.figures["eer"].value, g.figures["eer"].low, g.figures["eer"].high] for g in groups])
     places = np.arange(len(groups)) + shift

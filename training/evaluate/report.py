@@ -14,18 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.evaluate import plots_conditions
-from training.evaluate.comparison import Beside
+from training.evaluate.comparison import OfflineComparison
 from training.evaluate.conditions import Conditions
 from training.evaluate.drawing import save_all
-from training.evaluate.figures import Estimate, Part, Trials
+from training.evaluate.figures import Estimate, PartFigures, Trials
 from training.evaluate.page import page
 from training.evaluate.plots import draw
 from training.evaluate.plots_classes import scatter
-from training.evaluate.results import Results, draw_calls
+from training.evaluate.results import BenchmarkResults, draw_calls
 
 
 @dataclass(frozen=True)
-class Map:
+class EmbeddingMap:
     """places (n, 2) of clips by the network's hidden state; names (n,) of their families."""
 
     places: NDArray[np.float32]
@@ -44,11 +44,11 @@ class Report:
     split: str
     corpora: Sequence[Path]
     trials: Mapping[str, Trials]
-    figures: Mapping[str, Mapping[str, Part]]
+    figures: Mapping[str, Mapping[str, PartFigures]]
     conditions: Conditions | None = None
-    map: Map | None = None
-    results: Results = field(default_factory=Results)
-    beside: Beside | None = None
+    map: EmbeddingMap | None = None
+    results: BenchmarkResults = field(default_factory=BenchmarkResults)
+    beside: OfflineComparison | None = None
 
 
 def plain(value: Any) -> Any:
@@ -88,7 +88,7 @@ def table(report: Report) -> list[str]:
     return [*lines, *_beside(report.beside)] if report.beside else lines
 
 
-def _beside(found: Beside) -> list[str]:
+def _beside(found: OfflineComparison) -> list[str]:
     lines = [f"{'channel':<16}{'part':<10}{'network':<13}{'EER % (95 %)':<22}{'AUC':>6}{'right %':>9}{'named %':>9}"]
     for channel, parts in found.figures.items():
         for part, networks in parts.items():

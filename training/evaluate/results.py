@@ -17,7 +17,7 @@ Result = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Results:
+class BenchmarkResults:
     """calls: of python -m benchmarks.calls. drift: of python -m benchmarks.drift. None where there is none."""
 
     calls: Result | None = None

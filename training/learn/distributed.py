@@ -133,6 +133,6 @@ def seed_of(seed: int) -> int:
     return seed + 1_000_003 * processes().rank
 
 
-def heard_once(say: Say) -> Say:
+def first_process_only(say: Say) -> Say:
     """Only the first process speaks."""
     return say if processes().first else lambda _: None

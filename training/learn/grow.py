@@ -38,7 +38,7 @@ def _former(name: str, *, joined: bool) -> str:
     return name if joined else name.replace("frontend.parts.0.", "frontend.").replace("features.parts.0.", "features.")
 
 
-def never_scaled(detector: Detector) -> list[Features]:
+def unfitted_features(detector: Detector) -> list[Features]:
     """Those of joined features whose scaling was never fitted: the mean of what is heard is nowhere exactly zero."""
     features = detector.features
     parts = features.parts if isinstance(features, JoinedFeatures) else ()
@@ -47,5 +47,5 @@ def never_scaled(detector: Detector) -> list[Features]:
 
 def fit_new_scaling(detector: Detector, spectrum: torch.Tensor) -> None:
     """Fit the scaling of those features that never had one, from spectra (N, T, BINS)."""
-    for part in never_scaled(detector):
+    for part in unfitted_features(detector):
         part.fit_scaling(spectrum)

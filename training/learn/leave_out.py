@@ -24,13 +24,13 @@ from training.corpora.clips import Clip, CorpusError
 from training.evaluate.conditions import part_of_bank, stratified
 from training.evaluate.figures import Estimate, estimate
 from training.evaluate.metrics import eer
-from training.evaluate.open_set import LeftOut, left_out
+from training.evaluate.open_set import LeftOutKind, left_out
 from training.evaluate.report import percent, plain
 from training.evaluate.scoring import ClipScore, score_clips
 from training.evaluate.trials import Say
 from training.learn.distributed import processes
 from training.learn.material import Material
-from training.learn.prepare import Plan, learn, prepare
+from training.learn.prepare import TrainingPlan, learn, prepare
 from training.learn.settings import TrainConfig
 
 ROUNDS = 500
@@ -42,7 +42,7 @@ SAMPLED = 400
 
 
 @dataclass(frozen=True)
-class Result:
+class LeaveOutResult:
     """Of a training without a family. dev: error rate of its clips of the dev split against the bona fide ones there,
     NaN without any; every: of all its clips, the training split's too, against the same. known: of the dev clips of the
     other families. open_set: by the confidence of the family head; None where there is nothing to compare.
@@ -55,11 +55,11 @@ class Result:
     dev: Estimate
     every: Estimate
     known: Estimate
-    open_set: LeftOut | None
+    open_set: LeftOutKind | None
 
 
 def run(
-    model: DetectorConfig, config: TrainConfig, plan: Plan, say: Say, *, families: Sequence[str], fewest: int
+    model: DetectorConfig, config: TrainConfig, plan: TrainingPlan, say: Say, *, families: Sequence[str], fewest: int
 ) -> dict[str, Any]:
     """Train and measure family by family; writes plan.out/leave-out.json after each. Returns what it holds.
 
@@ -109,7 +109,9 @@ def without(material: Material, family: str) -> Material:
     return replace(material, bank=part_of_bank(bank, rows), dev=dev, versions=versions)
 
 
-def one(model: DetectorConfig, config: TrainConfig, plan: Plan, material: Material, family: str, say: Say) -> Result:
+def one(
+    model: DetectorConfig, config: TrainConfig, plan: TrainingPlan, material: Material, family: str, say: Say
+) -> LeaveOutResult:
     """Train without a family, and measure."""
     rest = without(material, family)
     if {c.label for c in rest.bank.clips} != {0, 1} or {c.label for c in rest.dev.clips} != {0, 1}:
@@ -121,7 +123,7 @@ def one(model: DetectorConfig, config: TrainConfig, plan: Plan, material: Materi
     return result
 
 
-def measure(detector: Detector, material: Material, family: str) -> Result:
+def measure(detector: Detector, material: Material, family: str) -> LeaveOutResult:
     """Score the clips of a family that the detector never met, and those that it might know."""
     dev = _scored(detector, material.dev, range(len(material.dev.clips)))
     away = [i for i, c in enumerate(material.bank.clips) if _is(c, family)]
@@ -132,7 +134,7 @@ def measure(detector: Detector, material: Material, family: str) -> Result:
     real, known = llr[label == 0], llr[(label == 1) & ~foreign]
     sure = _sure(dev)[(label == 1) & ~foreign]
     unsure = np.concatenate([_sure(dev)[foreign], _sure(trained)])
-    return Result(
+    return LeaveOutResult(
         family=family,
         dev_clips=int(foreign.sum()),
         clips=int(foreign.sum()) + len(away),

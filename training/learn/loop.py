@@ -17,7 +17,7 @@ Say = Callable[[str], None]
 Row = Mapping[str, Any]
 
 
-class Looks(Protocol):
+class ValidationSchedule(Protocol):
     """validate_every: steps between two looks. patience: looks without a better one that end the training, 0 = never;
     the weights of the best look are kept then, else the last ones.
     """
@@ -69,11 +69,11 @@ def best_look(history: Sequence[Row]) -> int:
     return int(np.argmax([watched(row) for row in history])) if history else -1
 
 
-def out_of_patience(history: Sequence[Row], patience: int) -> bool:
+def is_plateau(history: Sequence[Row], patience: int) -> bool:
     return bool(patience and history) and len(history) - 1 - best_look(history) >= patience
 
 
-def run_loop(learner: Learner, looks: Looks, out: Path, say: Say) -> Row | None:
+def run_loop(learner: Learner, looks: ValidationSchedule, out: Path, say: Say) -> Row | None:
     """Train until the learner has finished, or patience ends; writes out/checkpoint.pt, history.json and curves.png at
     each look. Returns the row of the history that tells of the weights that are kept; None in a process that is not the
     first of several. Raises ValueError.
@@ -81,7 +81,7 @@ def run_loop(learner: Learner, looks: Looks, out: Path, say: Say) -> Row | None:
     sums: dict[str, float] = {}
     since, started = time.monotonic(), 0
     first = processes().first
-    enough = out_of_patience(learner.history, looks.patience)
+    enough = is_plateau(learner.history, looks.patience)
     with RunLog(out, tensorboard=looks.tensorboard and first, done=learner.done) as log:
         while not learner.finished() and not enough:
             parts = learner.step()
@@ -100,7 +100,7 @@ def run_loop(learner: Learner, looks: Looks, out: Path, say: Say) -> Row | None:
                 if first:
                     learner.save(out / "checkpoint.pt")
                     log.look(learner.history)
-                enough = bool(agreed(out_of_patience(learner.history, looks.patience)))
+                enough = bool(agreed(is_plateau(learner.history, looks.patience)))
     if looks.patience:
         learner.restore()
     return _chosen(learner, looks.patience, say) if first else None
@@ -111,7 +111,7 @@ def _chosen(learner: Learner, patience: int, say: Say) -> Row:
     if not patience:
         return learner.history[-1]
     best = learner.history[best_look(learner.history)]
-    if out_of_patience(learner.history, patience):
+    if is_plateau(learner.history, patience):
         say(f"stopped at step {learner.done}: nothing better in {patience} looks")
     say(f"keeps the weights of step {best['step']}")
     return best

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from model.network import Output
+from model.network import NetworkOutput
 from training.learn.penalties import LOSSES, check_loss, contrastive, margins_of_pairs
 from training.learn.sampler import NO_LABEL, Batch
 
@@ -62,7 +62,9 @@ def _pool(values: Tensor, piece: Tensor, active: Tensor, pieces: int) -> tuple[T
     return total / count.clamp(min=1.0).reshape(shape), count
 
 
-def _frame_loss(out: Output, batch: Batch, active: Tensor, target: Tensor, weights: LossWeights, pieces: int) -> Tensor:
+def _frame_loss(
+    out: NetworkOutput, batch: Batch, active: Tensor, target: Tensor, weights: LossWeights, pieces: int
+) -> Tensor:
     slot = torch.where(active, batch.piece, torch.full_like(batch.piece, pieces))
     in_piece = F.one_hot(slot, pieces + 1)[..., :pieces]
     heard = (in_piece.cumsum(1) * in_piece).sum(-1).float()
@@ -70,7 +72,7 @@ def _frame_loss(out: Output, batch: Batch, active: Tensor, target: Tensor, weigh
     return (LOSSES[weights.kind](out.spoof, target) * ramp).sum() / ramp.sum().clamp(min=1)
 
 
-def _family_loss(out: Output, batch: Batch, active: Tensor, held: _Pieces) -> Tensor:
+def _family_loss(out: NetworkOutput, batch: Batch, active: Tensor, held: _Pieces) -> Tensor:
     """Cross entropy over the pieces of known families; 0 where there are none, still a function of the head."""
     pieces = held.count.shape[1]
     logits, _ = _pool(out.family, batch.piece, active, pieces)
@@ -81,7 +83,7 @@ def _family_loss(out: Output, batch: Batch, active: Tensor, held: _Pieces) -> Te
     return F.cross_entropy(logits[known], target[known]) if bool(known.any()) else logits.sum() * 0
 
 
-def _twins(batch: Batch, held: _Pieces) -> tuple[Tensor, Tensor]:
+def _pair_logits(batch: Batch, held: _Pieces) -> tuple[Tensor, Tensor]:
     """Logits of the fake over those of the recording (M,), of pieces where twin rows have one sentence; which count."""
     pieces = held.count.shape[1]
     same = torch.stack([(batch.aligned & (batch.piece == p)).any(1) for p in range(pieces)], dim=1)
@@ -92,7 +94,7 @@ def _twins(batch: Batch, held: _Pieces) -> tuple[Tensor, Tensor]:
 
 
 def training_loss(
-    out: Output, batch: Batch, weights: LossWeights, taught: Tensor | None = None
+    out: NetworkOutput, batch: Batch, weights: LossWeights, taught: Tensor | None = None
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The weighted sum, and its parts for the log (detached), the share of right blocks among them.
 
@@ -124,7 +126,7 @@ def training_loss(
     if weights.contrastive:
         parts["contrastive"] = contrastive(embedding[long_enough], held.label[long_enough])
     if weights.pairs:
-        parts["pairs"] = margins_of_pairs(*_twins(batch, held))
+        parts["pairs"] = margins_of_pairs(*_pair_logits(batch, held))
     total = sum((getattr(weights, k) * v for k, v in parts.items()), torch.zeros((), device=label.device))
     right = (((out.spoof > 0) == (label > 0)) & active).sum() / active.sum().clamp(min=1)
     return total, {k: v.detach() for k, v in parts.items()} | {"accuracy": right}

@@ -17,18 +17,18 @@ from training.corpora.bank import AudioBank
 from training.corpora.clips import Clip
 from training.corpora.splits import learned_from
 from training.learn import material
-from training.learn.distributed import first_goes_ahead, heard_once, joined, own_device, seed_of
+from training.learn.distributed import first_goes_ahead, first_process_only, joined, own_device, seed_of
 from training.learn.grow import grown
 from training.learn.loop import Say
 from training.learn.material import Material
-from training.learn.sampler import CallSampler, Weights
+from training.learn.sampler import CallSampler, SamplingWeights
 from training.learn.settings import TrainConfig
 from training.learn.train import train
 from training.learn.validation import DevSet
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """What a run learns from and where it works."""
 
     corpora: Sequence[Path]
@@ -54,31 +54,31 @@ def dev_set(bank: AudioBank) -> DevSet:
     return DevSet(parts)
 
 
-def _provenance(plan: Plan, clips: Sequence[Clip], seconds: float) -> dict[str, Any]:
+def _provenance(plan: TrainingPlan, clips: Sequence[Clip], seconds: float) -> dict[str, Any]:
     earlier: dict[str, Any] = {"started from": describe(plan.start)} if plan.start else {}
     if plan.teachers:
         earlier["taught by"] = [describe(path) for path in plan.teachers]
     return earlier | learned_from(plan.corpora, clips, seconds)
 
 
-def prepare(plan: Plan, say: Say) -> Material:
+def prepare(plan: TrainingPlan, say: Say) -> Material:
     """The material of a plan. Raises CorpusError."""
     return material.prepare(
         plan.corpora, plan.versions, plan.cache, plan.workers, say, shared_speakers=plan.shared_speakers
     )
 
 
-def run(model: DetectorConfig, config: TrainConfig, plan: Plan, say: Say) -> Path:
+def run(model: DetectorConfig, config: TrainConfig, plan: TrainingPlan, say: Say) -> Path:
     """Prepare the speech and train; returns the weights file. Raises CorpusError, CheckpointError and ValueError."""
     device = own_device(plan.device)
     with joined(device):
-        say = heard_once(say)
+        say = first_process_only(say)
         with first_goes_ahead():
             held = prepare(plan, say)
         return learn(model, config, replace(plan, device=device), held, say)
 
 
-def learn(model: DetectorConfig, config: TrainConfig, plan: Plan, held: Material, say: Say) -> Path:
+def learn(model: DetectorConfig, config: TrainConfig, plan: TrainingPlan, held: Material, say: Say) -> Path:
     """Train on what was prepared; returns the weights file. With plan.start, a weights file, its features and network
     take the place of model's, but for the dropout, and for features that model adds to them with a +.
 
@@ -95,7 +95,7 @@ def learn(model: DetectorConfig, config: TrainConfig, plan: Plan, held: Material
     if device.type == "cpu":
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1)
     torch.set_float32_matmul_precision("high")
-    weights = Weights(plan.part_weights)
+    weights = SamplingWeights(plan.part_weights)
     sampler = CallSampler(bank, held.versions, held.others, model.families, weights, device, seed_of(config.seed))
     provenance = _provenance(plan, bank.clips, len(bank.audio) / SAMPLE_RATE)
     teachers = [read_detector(path) for path in plan.teachers]

@@ -56,7 +56,7 @@ def speech_cells(
 
 
 @dataclass(frozen=True)
-class Weights:
+class SamplingWeights:
     """parts: how often each part of the corpus is drawn from, relative to the others; those not named weigh 1.
     through_channel: share of pieces that have gone through a channel; the others are as they were recorded.
     """
@@ -80,7 +80,7 @@ class CallSampler:
         versions: np.ndarray[Any, Any],
         others: np.ndarray[Any, Any],
         families: Sequence[str],
-        weights: Weights,
+        weights: SamplingWeights,
         device: torch.device,
         seed: int,
     ) -> None:
@@ -115,7 +115,7 @@ class CallSampler:
         real = [i for i in range(len(self.clips)) if self.label_of[i] == 0]
         self.real_ids, self.real_cdf = _balanced([self.clips[i] for i in real], real, self.weights.parts, _voice)
 
-    def _twins(self) -> tuple[int, int, bool]:
+    def _same_sentence_pair(self) -> tuple[int, int, bool]:
         """A bona fide clip and a spoof, two times in three of the same sentence where there is one; and if they are."""
         spoof = self._drawn(self.spoof_ids, self.spoof_cdf)
         own = self.genuine.get(self.clips[spoof].pair or "")
@@ -152,7 +152,7 @@ class CallSampler:
             if rng.random() < self.weights.other_sounds:
                 at += self._other_sound(table[0, :, at:])
                 continue
-            *twins, aligned = self._twins()
+            *twins, aligned = self._same_sentence_pair()
             shortest = min(int(self.bounds[i + 1] - self.bounds[i]) for i in twins)
             length = min(shortest // BLOCK, int(rng.uniform(50, 300)), blocks - at)
             if length == 0:

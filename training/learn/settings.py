@@ -30,7 +30,7 @@ class TrainConfig:
     to be learned (loss at chance after 300 steps, where clean speech takes 50). full_strength: scales all its chances.
     taught_every: steps from one in which the teachers are heard to the next; they may cost more than the network.
     precision: of the network's products, float32 or bfloat16; losses, features and weights are float32 with either.
-    optimiser: of training.learn.optimisers.OPTIMISERS. patience, tensorboard: of training.learn.loop.Looks.
+    optimiser: a name of training.learn.optimisers.OPTIMISERS. patience, tensorboard: see ValidationSchedule.
     """
 
     steps: int = 100_000

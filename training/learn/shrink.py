@@ -25,7 +25,7 @@ from model.stream import Detector
 from training.channels.augment import AugmentConfig, augment
 from training.evaluate.cost import total
 from training.learn.material import prepare
-from training.learn.sampler import CallSampler, Weights
+from training.learn.sampler import CallSampler, SamplingWeights
 
 SPOOF_COUNTS = 3.0
 """So many times as much as a family, when units of the LSTM are chosen."""
@@ -170,7 +170,7 @@ def run(plan: ShrinkPlan, say: Callable[[str], None]) -> Path:
     )
     held = prepare(plan.corpora, 1, plan.cache, plan.workers, say, shared_speakers=True)
     cpu = torch.device("cpu")
-    sampler = CallSampler(held.bank, held.versions, held.others, old.config.families, Weights({}), cpu, seed=1)
+    sampler = CallSampler(held.bank, held.versions, held.others, old.config.families, SamplingWeights({}), cpu, seed=1)
     batch = sampler.draw(plan.rows, 6.0)
     torch.manual_seed(1)
     audio = augment(batch.audio, batch.pair, AugmentConfig())

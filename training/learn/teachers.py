@@ -23,7 +23,7 @@ class Teachers:
         self.detectors = [folded_copy(detector).to(device) for detector in detectors]
         self.states: list[NetState] = []
 
-    def hear(self, spectrum: Tensor, speech: Tensor, keep: Tensor) -> Tensor:
+    def mean_logits(self, spectrum: Tensor, speech: Tensor, keep: Tensor) -> Tensor:
         """The mean logit (N, T) of spectra (N, 2 T, BINS). speech: bool (N, T). keep: bool (N,), rows that go on."""
         ok = torch.ones_like(speech)
         logits, after = [], []

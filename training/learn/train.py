@@ -16,11 +16,11 @@ from model.checkpoint import best_device, save_detector
 from model.config import DetectorConfig
 from model.features import TAIL, spectra
 from model.frontends import NetState
-from model.network import Output
+from model.network import NetworkOutput
 from model.stream import Detector
 from training.channels.augment import augment, mask_features
 from training.learn.distributed import processes, seed_of, share_buffers, share_weights, wrapped
-from training.learn.grow import fit_new_scaling, never_scaled
+from training.learn.grow import fit_new_scaling, unfitted_features
 from training.learn.loop import run_loop
 from training.learn.losses import training_loss
 from training.learn.optimisers import build_optimiser
@@ -61,7 +61,7 @@ class Trainer:
         """Take over the weights and the feature scaling of a detector of the same configuration."""
         for mine in (self.detector, self.average):
             mine.load_state_dict(detector.state_dict())
-        if never_scaled(self.detector):
+        if unfitted_features(self.detector):
             spectrum = self._augmented()
             for mine in (self.detector, self.average):
                 fit_new_scaling(mine, spectrum)
@@ -78,7 +78,7 @@ class Trainer:
         audio = augment(batch.audio, batch.pair, self.config.augment)
         return spectra(torch.nn.functional.pad(audio, (TAIL, 0)), self.detector.window)
 
-    def forward(self, batch: Batch) -> tuple[Output, Tensor | None]:
+    def forward(self, batch: Batch) -> tuple[NetworkOutput, Tensor | None]:
         """One batch through the network from the carried state, and the logits (N, T) of the teachers."""
         treatment = self.config.augment.scaled(self.strength())
         audio = augment(batch.audio, batch.pair, treatment)
@@ -95,7 +95,7 @@ class Trainer:
         ok = torch.ones_like(batch.speech)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
             taught = self._taught(spectrum, batch.speech, keep)
-            answer: tuple[Output, NetState] = self.network(features, ok, state, batch.speech)
+            answer: tuple[NetworkOutput, NetState] = self.network(features, ok, state, batch.speech)
         out, new = answer
         self.state = {k: v.detach().float() for k, v in new.items()}
         out = replace(out, spoof=out.spoof.float(), family=out.family.float(), speech=out.speech.float())
@@ -108,7 +108,7 @@ class Trainer:
         every = self.config.taught_every
         if self.teachers is None or self.done % every:
             return None
-        return self.teachers.hear(spectrum, speech, keep if every == 1 else torch.zeros_like(keep))
+        return self.teachers.mean_logits(spectrum, speech, keep if every == 1 else torch.zeros_like(keep))
 
     def part(self) -> float:
         """How far the training is, 0 to 1: by steps or by minutes, whichever ends first."""

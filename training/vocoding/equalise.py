@@ -80,7 +80,7 @@ def find_traits(x: Audio, origin: str) -> Traits:
     return Traits(edge, floor, len(x), lossy)
 
 
-def brought_to(x: Audio, own: Traits, common: Traits, rng: np.random.Generator) -> Audio:
+def matched_to(x: Audio, own: Traits, common: Traits, rng: np.random.Generator) -> Audio:
     """x (n,) of trimmed() cut to the common length, with the common noise, coding and band, in this order.
 
     Every clip gets noise, as much as its own floor lacks of 3 dB above the common one.
@@ -166,7 +166,7 @@ def equalise(
         common = traits[i].common(traits[partner])
         if not target.is_file():
             rng = np.random.default_rng(int(name[:12], 16))
-            write_flac(target, brought_to(trimmed(read_audio(path)), traits[i], common, rng), rng)
+            write_flac(target, matched_to(trimmed(read_audio(path)), traits[i], common, rng), rng)
         written.append(_row(row, f"{row['label']}/{name}.flac", common.samples / SAMPLE_RATE))
         progress(len(rows) + i + 1, 2 * len(rows))
     return write_manifest(out / "manifest.csv", written)

@@ -31,7 +31,7 @@ SHORTEST_S = 1.0
 
 
 @dataclass(frozen=True)
-class Source:
+class CollectionSource:
     """Recordings of one collection.
 
     folder: below the folder of all collections. files: glob within it. speaker: regular expression searched in a
@@ -48,7 +48,7 @@ class Source:
     seconds: float = 30.0
 
 
-def read_recipe(path: Path) -> list[Source]:
+def read_recipe(path: Path) -> list[CollectionSource]:
     """The [[source]] tables of a recipe. Raises CorpusError."""
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8")).get("source", [])
@@ -61,8 +61,8 @@ def read_recipe(path: Path) -> list[Source]:
     return [_source(table, path, number) for number, table in enumerate(tables, 1)]
 
 
-def _source(table: Any, path: Path, number: int) -> Source:
-    known = [f.name for f in fields(Source)]
+def _source(table: Any, path: Path, number: int) -> CollectionSource:
+    known = [f.name for f in fields(CollectionSource)]
     if not isinstance(table, dict) or not {"folder", "files", "speaker", "name"} <= set(table) <= set(known):
         raise CorpusError(f"{path}, source {number}: needs folder, files, speaker, name; may have {', '.join(known)}")
     try:
@@ -71,31 +71,31 @@ def _source(table: Any, path: Path, number: int) -> Source:
         raise CorpusError(f"{path}, source {number}: speaker is no regular expression: {error}") from error
     if groups != 1:
         raise CorpusError(f"{path}, source {number}: speaker needs one group, such as ([0-9]+)-")
-    return Source(**table)
+    return CollectionSource(**table)
 
 
 @dataclass(frozen=True)
-class Kept:
+class HeldOut:
     """Who and what is kept out: speakers, and stems of file names."""
 
     speakers: frozenset[str]
     stems: frozenset[str]
 
 
-def keep_dev_out(manifests: Sequence[Path]) -> Kept:
+def keep_dev_out(manifests: Sequence[Path]) -> HeldOut:
     """Speakers and recordings of the dev splits of manifests with the columns split, speaker, origin.
 
     Raises CorpusError.
     """
     rows = [row for path in manifests for row in read_rows(path) if row.get("split") == "dev"]
     names = ((row.get("origin") or "").replace("\\", "/").rsplit("/", 1)[-1] for row in rows)
-    return Kept(
+    return HeldOut(
         frozenset(row.get("speaker") or "" for row in rows) - {""},
         frozenset(name.rsplit(".", 1)[0] for name in names) - {""},
     )
 
 
-def recordings(source: Source, root: Path, kept: Kept) -> dict[str, list[Path]]:
+def recordings(source: CollectionSource, root: Path, kept: HeldOut) -> dict[str, list[Path]]:
     """Files of each speaker, in an order that depends on their names alone. Raises CorpusError."""
     folder = root / source.folder
     paths = [p for p in sorted(folder.glob(source.files)) if p.suffix.lower() in AUDIO_SUFFIXES]
@@ -125,10 +125,10 @@ def pieces(x: Audio, longest_s: float) -> Iterator[Audio]:
 
 
 def gather(
-    sources: Sequence[Source],
+    sources: Sequence[CollectionSource],
     root: Path,
     out: Path,
-    kept: Kept,
+    kept: HeldOut,
     progress: Callable[[int, int], None],
     *,
     longest_s: float = 6.0,
@@ -151,7 +151,7 @@ def gather(
 
 
 def _speaker(
-    root: Path, out: Path, longest_s: float, job: tuple[Source, str, list[Path]]
+    root: Path, out: Path, longest_s: float, job: tuple[CollectionSource, str, list[Path]]
 ) -> tuple[list[dict[str, str]], list[str]]:
     """Pieces of one speaker, from as many recordings as it takes, and why some could not be read."""
     source, who, files = job

@@ -19,7 +19,7 @@ from model.config import SAMPLE_RATE
 from model.resample import resample_all
 from training.corpora.clips import CorpusError, read_rows
 from training.vocoding.gather import SHORTEST_S, pieces
-from training.vocoding.synthesisers import ENGINES, Manner, UnspokenError
+from training.vocoding.synthesisers import ENGINES, SpeakingStyle, SynthesisError
 from training.vocoding.texts import Phrases
 from training.vocoding.vocode import write_flac, write_manifest
 
@@ -53,14 +53,14 @@ class Speaker:
 
 
 @dataclass(frozen=True)
-class Spoken:
+class SpeechJob:
     """One clip to be made."""
 
     speaker: Speaker
     voice: str
     text: str
     split: str
-    manner: Manner
+    manner: SpeakingStyle
 
     @property
     def who(self) -> str:
@@ -124,7 +124,7 @@ def chosen(speakers: Sequence[Speaker], systems: Sequence[str]) -> list[Speaker]
     return [s for s in speakers if not systems or s.system in systems]
 
 
-def plan(speakers: Sequence[Speaker], texts: Mapping[str, Phrases], seed: int) -> Iterator[Spoken]:
+def plan(speakers: Sequence[Speaker], texts: Mapping[str, Phrases], seed: int) -> Iterator[SpeechJob]:
     """Every clip, voices in turn; a clip depends on its table and the seed alone."""
     for speaker in speakers:
         key = int(sha256(f"{speaker.system}/{speaker.language}".encode()).hexdigest()[:8], 16)
@@ -133,8 +133,8 @@ def plan(speakers: Sequence[Speaker], texts: Mapping[str, Phrases], seed: int) -
             for i in range(count if voices else 0):
                 rng = np.random.default_rng([seed, key, share, i])
                 text = _sentence(texts[speaker.text], split, rng)
-                manner = Manner(float(rng.uniform(*RATES)), float(rng.random()), int(rng.integers(2**31)))
-                yield Spoken(speaker, voices[i % len(voices)], text, split, manner)
+                manner = SpeakingStyle(float(rng.uniform(*RATES)), float(rng.random()), int(rng.integers(2**31)))
+                yield SpeechJob(speaker, voices[i % len(voices)], text, split, manner)
 
 
 def _sentence(phrases: Phrases, split: str, rng: np.random.Generator) -> str:
@@ -152,12 +152,12 @@ def _share(text: str) -> float:
 
 
 def synthesise(
-    clips: Sequence[Spoken], out: Path, progress: Callable[[int, int], None], *, part: str, longest_s: float = 6.0
+    clips: Sequence[SpeechJob], out: Path, progress: Callable[[int, int], None], *, part: str, longest_s: float = 6.0
 ) -> tuple[Path, list[str]]:
     """Write clips as FLAC, 16 kHz, mono, to out, and their manifest. Returns its path, and why clips were passed over.
 
     Where it is stopped, the manifest lists what is there; what an earlier run made stays listed. Raises CorpusError
-    where a program or package is missing, UnspokenError where a voice speaks none of its first sentences.
+    where a program or package is missing, SynthesisError where a voice speaks none of its first sentences.
     """
     rows: list[dict[str, str]] = []
     unsaid: list[str] = []
@@ -166,7 +166,7 @@ def synthesise(
         for done, clip in enumerate(clips, 1):
             try:
                 rows.append(_speak(clip, out, longest_s) | {"part": part})
-            except UnspokenError as error:
+            except SynthesisError as error:
                 unsaid.append(f"{clip.who}: {error}")
                 mute = sum(why.startswith(f"{clip.who}: ") for why in unsaid)
                 if mute == MOST_MUTE and not any(row["speaker"] == clip.who for row in rows):
@@ -184,8 +184,8 @@ def _with_earlier(manifest: Path, rows: list[dict[str, str]]) -> list[dict[str, 
     return [r for r in listed if r["path"] not in made and (manifest.parent / r["path"]).is_file()] + rows
 
 
-def _speak(clip: Spoken, out: Path, longest_s: float) -> dict[str, str]:
-    """The row of one clip. Raises UnspokenError where there is less than a second of speech."""
+def _speak(clip: SpeechJob, out: Path, longest_s: float) -> dict[str, str]:
+    """The row of one clip. Raises SynthesisError where there is less than a second of speech."""
     import soundfile
 
     relative = f"{clip.speaker.system}/{clip.name}.flac"
@@ -194,7 +194,7 @@ def _speak(clip: Spoken, out: Path, longest_s: float) -> dict[str, str]:
         samples, rate = ENGINES[clip.speaker.engine](clip.text, clip.voice, clip.manner)
         piece = next(pieces(np.asarray(resample_all(samples, rate), dtype=np.float32), longest_s), None)
         if piece is None or len(piece) < SHORTEST_S * SAMPLE_RATE:
-            raise UnspokenError(f"less than a second of speech: {clip.text}")
+            raise SynthesisError(f"less than a second of speech: {clip.text}")
         write_flac(path, piece, np.random.default_rng(clip.manner.seed))
     speaker = clip.speaker
     return {

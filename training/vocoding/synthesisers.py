@@ -21,12 +21,12 @@ LONGEST_S = 120.0
 """A program that takes longer for one sentence is given up."""
 
 
-class UnspokenError(CorpusError):
+class SynthesisError(CorpusError):
     """A program that is there did not speak a sentence."""
 
 
 @dataclass(frozen=True)
-class Manner:
+class SpeakingStyle:
     """How a sentence is spoken. rate: 1 is the voice's own speed, 2 twice as fast. pitch: 0 to 1, low to high, where
     the synthesiser can change it. seed: for synthesisers that draw.
     """
@@ -36,10 +36,10 @@ class Manner:
     seed: int = 0
 
 
-Engine = Callable[[str, str, Manner], tuple[Audio, int]]
+Engine = Callable[[str, str, SpeakingStyle], tuple[Audio, int]]
 """f(text, voice, manner) gives samples float32 (n,), full scale = 1, and their rate in Hz.
 
-Raises CorpusError for what is not installed, UnspokenError for a sentence that is not spoken."""
+Raises CorpusError for what is not installed, SynthesisError for a sentence that is not spoken."""
 
 
 def _read(path: Path) -> tuple[Audio, int]:
@@ -50,20 +50,20 @@ def _read(path: Path) -> tuple[Audio, int]:
 
 
 def _run(package: str, command: list[str], path: Path) -> tuple[Audio, int]:
-    """What a program writes to path. Raises CorpusError where it is missing, UnspokenError where it fails."""
+    """What a program writes to path. Raises CorpusError where it is missing, SynthesisError where it fails."""
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=LONGEST_S, check=False)
     except FileNotFoundError as error:
         raise CorpusError(f"there is no program {command[0]}: install the package {package}") from error
     except subprocess.TimeoutExpired as error:
-        raise UnspokenError(f"{command[0]} did not end within {LONGEST_S:.0f} s: {' '.join(command)}") from error
+        raise SynthesisError(f"{command[0]} did not end within {LONGEST_S:.0f} s: {' '.join(command)}") from error
     said = done.stderr.decode(errors="replace").strip()
     if done.returncode or not path.is_file():
-        raise UnspokenError(f"{' '.join(command)} failed: {said or f'exit code {done.returncode}'}")
+        raise SynthesisError(f"{' '.join(command)} failed: {said or f'exit code {done.returncode}'}")
     return _read(path)
 
 
-def espeak_ng(text: str, voice: str, manner: Manner) -> tuple[Audio, int]:
+def espeak_ng(text: str, voice: str, manner: SpeakingStyle) -> tuple[Audio, int]:
     """Formant synthesis (after Klatt, 1980); a voice is a language and, after +, a variant, such as en-us+f3."""
     speed, pitch = round(165 * manner.rate), round(15 + 70 * manner.pitch)
     with TemporaryDirectory() as folder:
@@ -72,7 +72,7 @@ def espeak_ng(text: str, voice: str, manner: Manner) -> tuple[Audio, int]:
         return _run("espeak-ng", ["espeak-ng", *settings, "--", text], path)
 
 
-def flite(text: str, voice: str, manner: Manner) -> tuple[Audio, int]:
+def flite(text: str, voice: str, manner: SpeakingStyle) -> tuple[Audio, int]:
     """Diphones (kal, kal16) and statistical parametric voices (slt, rms, awb; Black, 2006)."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "speech.wav"
@@ -81,7 +81,7 @@ def flite(text: str, voice: str, manner: Manner) -> tuple[Audio, int]:
         return _run("flite", ["flite", *settings, "-t", text, "-o", str(path)], path)
 
 
-def festival(text: str, voice: str, manner: Manner, encoding: str = "utf-8") -> tuple[Audio, int]:
+def festival(text: str, voice: str, manner: SpeakingStyle, encoding: str = "utf-8") -> tuple[Audio, int]:
     """Diphone, unit selection and HTS voices, each a package of its own. A voice may name the encoding that it reads
     its text in after a colon, such as czech_ph:iso-8859-2.
     """
@@ -111,7 +111,7 @@ def _piper_voice(package: str) -> Any:
     return engine.PiperVoice.load(str(held.model_path()), config_path=str(held.config_path()))
 
 
-def piper(text: str, voice: str, manner: Manner) -> tuple[Audio, int]:
+def piper(text: str, voice: str, manner: SpeakingStyle) -> tuple[Audio, int]:
     """VITS (Kim, 2021) as Piper runs it; voice: a package that holds one. Loudness of its noise is drawn."""
     speaker, engine = _piper_voice(voice), _package("piper", "piper-tts")
     rng = np.random.default_rng(manner.seed)
@@ -119,7 +119,7 @@ def piper(text: str, voice: str, manner: Manner) -> tuple[Audio, int]:
     settings = engine.SynthesisConfig(length_scale=1 / manner.rate, **noise)
     chunks = list(speaker.synthesize(text, settings))
     if not chunks:
-        raise UnspokenError(f"piper said nothing to {text!r}")
+        raise SynthesisError(f"piper said nothing to {text!r}")
     return np.concatenate([c.audio_float_array for c in chunks]).astype(np.float32), int(chunks[0].sample_rate)
 
 
@@ -129,7 +129,7 @@ def _hibari_voice(voice: str) -> Any:
     return engine.Hibari(voice=voice, threads=1)
 
 
-def hibari(text: str, voice: str, manner: Manner) -> tuple[Audio, int]:
+def hibari(text: str, voice: str, manner: SpeakingStyle) -> tuple[Audio, int]:
     """A small network of 2026 that learned one voice of a larger one; 24 kHz."""
     samples = _hibari_voice(voice)(text, speed=manner.rate, seed=manner.seed)
     return np.asarray(samples, dtype=np.float32), 24_000

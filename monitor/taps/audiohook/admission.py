@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from monitor.config.taps import TapsSection
 from monitor.taps.audiohook.keys import read_keys
-from monitor.taps.audiohook.session import Session
-from monitor.taps.audiohook.signature import SignatureError, Verifier
-from monitor.taps.websocket.handler import RefusedRequestError, Request
+from monitor.taps.audiohook.session import AudiohookSession
+from monitor.taps.audiohook.signature import SignatureError, SignatureVerifier
+from monitor.taps.websocket.handler import RefusedRequestError, UpgradeRequest
 from monitor.taps.websocket.registry import Make
 
 UNAUTHORIZED = 401
@@ -16,20 +16,20 @@ UNAUTHORIZED = 401
 
 def prepare(config: TapsSection) -> Make:
     """Make the checks of one listener; a signature is valid for one request alone. Raises BadInputError."""
-    verifier = Verifier(read_keys(config.audiohook))
+    verifier = SignatureVerifier(read_keys(config.audiohook))
 
-    def make(request: Request, _: TapsSection) -> Session:
+    def make(request: UpgradeRequest, _: TapsSection) -> AudiohookSession:
         try:
             signed = verifier.verify(*as_dialled(request, config.websocket.public_url), request.time)
         except SignatureError as error:
             # What is wrong is for the operator; to the peer it would tell which API keys there are.
             raise RefusedRequestError(f"audiohook: {error}", UNAUTHORIZED, told="unauthorized") from error
-        return Session(signed)
+        return AudiohookSession(signed)
 
     return make
 
 
-def as_dialled(request: Request, public_url: str) -> tuple[str, Mapping[str, str]]:
+def as_dialled(request: UpgradeRequest, public_url: str) -> tuple[str, Mapping[str, str]]:
     """The target and the headers that the client signed, where a proxy at that URL (or "") may have changed them."""
     if not public_url:
         return request.target, request.headers

@@ -32,7 +32,7 @@ class ProtocolError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class AudiohookMessage:
     """position: samples at RATE, on the clock of the client's audio."""
 
     type: str
@@ -44,7 +44,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Media:
+class AudiohookMedia:
     """Audio in PCMU at RATE; its channels in the order in which they are interleaved."""
 
     channels: tuple[str, ...]
@@ -54,7 +54,7 @@ class Media:
         return {"type": "audio", "format": "PCMU", "channels": list(self.channels), "rate": RATE}
 
 
-def parse_message(text: str) -> Message:
+def parse_message(text: str) -> AudiohookMessage:
     """Raises ProtocolError, and nothing else."""
     try:
         fields = read_json(text, _no_number)
@@ -65,7 +65,7 @@ def parse_message(text: str) -> Message:
     kind, parameters = fields.get("type"), fields.get("parameters")
     if not isinstance(kind, str) or not isinstance(parameters, dict):
         raise ProtocolError("a message without a type or parameters")
-    return Message(
+    return AudiohookMessage(
         kind,
         read_uuid(fields.get("id"), "id"),
         _number(fields.get("seq"), "seq"),
@@ -105,7 +105,7 @@ def write_duration(samples: int) -> str:
     return f"PT{samples / RATE:.6f}".rstrip("0").rstrip(".") + "S"
 
 
-def choose(offers: object) -> Media:
+def choose(offers: object) -> AudiohookMedia:
     """Both channels where they are offered, else the first one that is. Raises ProtocolError."""
     if not isinstance(offers, Sequence) or isinstance(offers, str):
         raise ProtocolError("an open without media")
@@ -115,11 +115,11 @@ def choose(offers: object) -> Media:
     return max(usable, key=lambda media: len(media.channels))
 
 
-def _read_offer(offer: object) -> Media | None:
+def _read_offer(offer: object) -> AudiohookMedia | None:
     """None for what this monitor does not hear."""
     if not isinstance(offer, dict) or not isinstance(offer.get("channels"), list):
         return None
     channels = tuple(name for name in offer["channels"] if name in (EXTERNAL, INTERNAL))
-    media = Media(channels)
+    media = AudiohookMedia(channels)
     distinct = len(set(channels)) == len(channels) > 0
     return media if distinct and all(offer.get(k) == v for k, v in media.offer().items()) else None

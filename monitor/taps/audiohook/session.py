@@ -20,18 +20,18 @@ from monitor.taps.audiohook.messages import (
     NOBODY,
     RATE,
     VERSION,
-    Media,
-    Message,
+    AudiohookMedia,
+    AudiohookMessage,
     ProtocolError,
     choose,
     parse_message,
     read_duration,
     read_uuid,
 )
-from monitor.taps.audiohook.signature import Signed
+from monitor.taps.audiohook.signature import SignedSender
 from monitor.taps.names import named
-from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallResumed, CallStarted, Happening
-from monitor.taps.websocket.handler import BadMessageError, Close, Send, Step, Unheard
+from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallResumed, CallStarted, TapEvent
+from monitor.taps.websocket.handler import BadMessageError, Close, Send, SkippedMessage, Step
 
 NAME = "audiohook"
 NEVER_CAME = RATE // 4
@@ -48,7 +48,7 @@ CLOSE_REASONS: Mapping[str, str] = {
 NOTHING: Audio = np.zeros(0, np.float32)
 
 
-class Stage(StrEnum):
+class SessionStage(StrEnum):
     """Stages of a session."""
 
     WAITING = "before open"
@@ -57,14 +57,14 @@ class Stage(StrEnum):
     CLOSED = "closed"
 
 
-class Session:
+class AudiohookSession:
     """A handler (monitor/taps/websocket/handler.py). signed: whom the signature of the request names."""
 
-    def __init__(self, signed: Signed) -> None:
+    def __init__(self, signed: SignedSender) -> None:
         self._signed = signed
-        self._stage = Stage.WAITING
+        self._stage = SessionStage.WAITING
         self._seq = self._clientseq = 0
-        self._media = Media(())
+        self._media = AudiohookMedia(())
         self._call = ""
         """Its name; "" before it began, after it has ended, and in a probe."""
         self._origin = 0
@@ -78,7 +78,7 @@ class Session:
         del now
         try:
             message = self._envelope(parse_message(text))
-            yield from self._hear(message)
+            yield from self._handle(message)
         except ProtocolError as error:
             yield from self._fail(error)
 
@@ -100,7 +100,7 @@ class Session:
         self._call = ""
         yield self._say("disconnect", reason="error", info=f"refused: {reason}")
 
-    def closed(self, why: str) -> Iterator[Happening]:
+    def closed(self, why: str) -> Iterator[TapEvent]:
         """The connection has ended."""
         yield from self._end(why)
 
@@ -115,7 +115,7 @@ class Session:
         envelope = {"version": VERSION, "type": kind, "seq": self._seq, "clientseq": self._clientseq}
         return Send(json.dumps({**envelope, "id": self._signed.session, "parameters": parameters}))
 
-    def _envelope(self, message: Message) -> Message:
+    def _envelope(self, message: AudiohookMessage) -> AudiohookMessage:
         """A message in its turn. Raises ProtocolError."""
         if message.id != self._signed.session.lower():
             raise ProtocolError("a message of another session than the request's", unauthorized=True)
@@ -126,18 +126,18 @@ class Session:
         self._clientseq = message.seq
         return message
 
-    def _hear(self, message: Message) -> Iterator[Step]:
-        hear = self._HEARERS.get(message.type)
+    def _handle(self, message: AudiohookMessage) -> Iterator[Step]:
+        hear = self._HANDLERS.get(message.type)
         if hear is None:
             raise ProtocolError("a message of a type that version 2 does not have")
-        if self._stage is Stage.CLOSED:
+        if self._stage is SessionStage.CLOSED:
             return
-        if self._stage is Stage.OPEN and message.type not in ("resumed", "discarded"):
+        if self._stage is SessionStage.OPEN and message.type not in ("resumed", "discarded"):
             yield from self._catch_up(message.position - self._origin)
         yield from hear(self, message)
 
-    def _open(self, message: Message) -> Iterator[Step]:
-        if self._stage is not Stage.WAITING:
+    def _open(self, message: AudiohookMessage) -> Iterator[Step]:
+        if self._stage is not SessionStage.WAITING:
             raise ProtocolError("a second open")
         parameters = message.parameters
         if read_uuid(parameters.get("organizationId"), "organizationId") != self._signed.organization.lower():
@@ -150,7 +150,7 @@ class Session:
             yield CallStarted(self._call, NAME, self._media.channels, RATE, "", self._details(parameters))
             # The client's clock begins here, whenever the first of its audio comes.
             yield from self._nothing_until(0)
-        self._stage = Stage.OPEN
+        self._stage = SessionStage.OPEN
         yield self._say("opened", startPaused=False, media=[self._media.offer()])
 
     def _details(self, parameters: Mapping[str, Any]) -> dict[str, str]:
@@ -166,10 +166,10 @@ class Session:
         return {name: text for name, value in found.items() if (text := named(value))}
 
     def _audio(self, data: bytes) -> Iterator[Step]:
-        if self._stage is Stage.CLOSED:
+        if self._stage is SessionStage.CLOSED:
             return
-        if self._stage is not Stage.OPEN:
-            raise ProtocolError(f"audio {'while paused' if self._stage is Stage.PAUSED else 'before open'}")
+        if self._stage is not SessionStage.OPEN:
+            raise ProtocolError(f"audio {'while paused' if self._stage is SessionStage.PAUSED else 'before open'}")
         if len(data) % len(self._media.channels):
             raise ProtocolError("audio that is not as long on every channel")
         if not self._call:
@@ -179,36 +179,36 @@ class Session:
             yield CallAudio(self._call, channel, self._clock, np.ascontiguousarray(samples[:, channel]))
         self._clock += len(samples)
 
-    def _ping(self, message: Message) -> Iterator[Step]:
+    def _ping(self, message: AudiohookMessage) -> Iterator[Step]:
         """Answer a ping. In a pause, which may be as long as the call, pings show that the client is there."""
         del message
-        if self._stage is Stage.PAUSED:
+        if self._stage is SessionStage.PAUSED:
             yield from self._nothing_until(self._clock)
         yield self._say("pong")
 
-    def _pause(self, message: Message) -> Iterator[Step]:
+    def _pause(self, message: AudiohookMessage) -> Iterator[Step]:
         del message
-        if self._stage is Stage.OPEN:
-            self._stage = Stage.PAUSED
+        if self._stage is SessionStage.OPEN:
+            self._stage = SessionStage.PAUSED
             if self._call:
                 yield CallPaused(self._call, "the client holds its audio back")
 
-    def _resume(self, message: Message) -> Iterator[Step]:
+    def _resume(self, message: AudiohookMessage) -> Iterator[Step]:
         """start, discarded: where the pause began, and how long it was."""
         until = self._until(message)
-        if self._stage is Stage.PAUSED:
-            self._stage = Stage.OPEN
+        if self._stage is SessionStage.PAUSED:
+            self._stage = SessionStage.OPEN
             if self._call:
                 yield CallResumed(self._call)
             yield from self._advance(until, quiet=True)
 
-    def _discard(self, message: Message) -> Iterator[Step]:
+    def _discard(self, message: AudiohookMessage) -> Iterator[Step]:
         """start, discarded: of audio that the client has and does not send."""
         until = self._until(message)
-        if self._stage is Stage.OPEN:
+        if self._stage is SessionStage.OPEN:
             yield from self._advance(until)
 
-    def _until(self, message: Message) -> int:
+    def _until(self, message: AudiohookMessage) -> int:
         """The end of what a message says was discarded, on our clock."""
         start = read_duration(message.parameters.get("start"), "start") - self._origin
         return start + read_duration(message.parameters.get("discarded"), "discarded")
@@ -216,7 +216,7 @@ class Session:
     def _catch_up(self, position: int) -> Iterator[Step]:
         """The client has gone further than what came of its audio."""
         if position - self._clock > NEVER_CAME:
-            yield Unheard(f"{NAME}: audio that never came, by the client's position")
+            yield SkippedMessage(f"{NAME}: audio that never came, by the client's position")
             yield from self._advance(position)
 
     def _advance(self, until: int, *, quiet: bool = False) -> Iterator[Step]:
@@ -229,30 +229,30 @@ class Session:
         for channel in range(len(self._media.channels) if self._call else 0):
             yield CallAudio(self._call, channel, clock, NOTHING, quiet)
 
-    def _update(self, message: Message) -> Iterator[Step]:
+    def _update(self, message: AudiohookMessage) -> Iterator[Step]:
         """The conversation's language has changed, which means nothing here."""
         del message
         return iter(())
 
-    def _error(self, message: Message) -> Iterator[Step]:
+    def _error(self, message: AudiohookMessage) -> Iterator[Step]:
         """The client did not like something of ours; if it cannot go on, it closes."""
         code = message.parameters.get("code")
         known = str(code) if code in ERROR_CODES else "of a code that version 2 does not have"
-        yield Unheard(f"{NAME}: the client says error {known}" + ", too many messages" * (code == RATE_LIMITED))
+        yield SkippedMessage(f"{NAME}: the client says error {known}" + ", too many messages" * (code == RATE_LIMITED))
 
-    def _close(self, message: Message) -> Iterator[Step]:
+    def _close(self, message: AudiohookMessage) -> Iterator[Step]:
         reason = message.parameters.get("reason")
         yield from self._end(CLOSE_REASONS.get(reason, "closed") if isinstance(reason, str) else "closed")
-        self._stage = Stage.CLOSED
+        self._stage = SessionStage.CLOSED
         yield self._say("closed")
         yield Close()
 
-    def _end(self, why: str) -> Iterator[Happening]:
+    def _end(self, why: str) -> Iterator[TapEvent]:
         if self._call:
             call, self._call = self._call, ""
             yield CallEnded(call, why)
 
-    _HEARERS: ClassVar[Mapping[str, Callable[[Session, Message], Iterator[Step]]]] = {
+    _HANDLERS: ClassVar[Mapping[str, Callable[[AudiohookSession, AudiohookMessage], Iterator[Step]]]] = {
         "open": _open,
         "ping": _ping,
         "paused": _pause,

@@ -44,7 +44,7 @@ class SignatureError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
+class SignedSender:
     """The authenticated sender of a request."""
 
     organization: str
@@ -73,7 +73,7 @@ class Nonces:
         self._spent[key, nonce] = now + OLDEST_S + SKEW_S
 
 
-class Verifier:
+class SignatureVerifier:
     """keys: API key to client secret."""
 
     def __init__(self, keys: Mapping[str, bytes]) -> None:
@@ -81,7 +81,7 @@ class Verifier:
         self._nonces = Nonces()
         self._no_key = secrets.token_bytes(32)
 
-    def verify(self, target: str, headers: Mapping[str, str], now: float) -> Signed:
+    def verify(self, target: str, headers: Mapping[str, str], now: float) -> SignedSender:
         """target: path and query. headers: by names in lower case. Raises SignatureError."""
         inner, signature = _read(headers)
         parameters = _parameters(inner)
@@ -100,7 +100,7 @@ class Verifier:
         if not right:
             raise SignatureError("a signature under another secret, or of another request")
         self._nonces.spend(key, nonce, now)
-        return Signed(*(headers[name].strip() for name in COVERED[2:5]))
+        return SignedSender(*(headers[name].strip() for name in COVERED[2:5]))
 
 
 def _read(headers: Mapping[str, str]) -> tuple[InnerList, bytes]:

@@ -17,9 +17,9 @@ import numpy as np
 from model.resample import StreamResampler
 from monitor.audio import Audio
 from monitor.captures.network import Endpoint
-from monitor.taps.audiosocket.frames import DTMF, ERROR, ERRORS, HANGUP, PLAIN, RATES, UUID, Frame, FrameParser
+from monitor.taps.audiosocket.frames import DTMF, ERROR, ERRORS, HANGUP, PLAIN, RATES, UUID, AudioSocketFrame, FrameParser
 from monitor.taps.audiosocket.pace import G711, PaceMeter
-from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallResumed, CallStarted, Happening
+from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallResumed, CallStarted, TapEvent
 from monitor.types import SAMPLE_RATE
 
 CREDIT_S, CREDIT_RATE = 0.5, 1.5
@@ -35,7 +35,7 @@ MOST_UNKNOWN, MOST_CHANGES = 50, 20
 
 
 @dataclass(frozen=True)
-class Rules:
+class AudioSocketRules:
     """accept: why a call is not taken, or "". allow: the UUIDs that are; empty = all. hello_s: until the UUID comes.
     idle_s: how long a frame may take, and a tenth of how long a peer may be silent.
     """
@@ -46,10 +46,10 @@ class Rules:
     idle_s: float
 
 
-class Conversation:
+class AudioSocketCall:
     """over: why it has ended, "" while it goes on. counts: of the tap, by the reason."""
 
-    def __init__(self, source: Endpoint, rules: Rules, counts: Counter[str], now: float) -> None:
+    def __init__(self, source: Endpoint, rules: AudioSocketRules, counts: Counter[str], now: float) -> None:
         self.call = self.over = ""
         self._source, self._rules, self._counts = source, rules, counts
         self._parser = FrameParser()
@@ -62,7 +62,7 @@ class Conversation:
         self._clock = self._unknown = self._changes = 0
         self._paused = False
 
-    def feed(self, data: bytes, now: float) -> Iterator[Happening]:
+    def feed(self, data: bytes, now: float) -> Iterator[TapEvent]:
         """Process received bytes."""
         self._moved = now
         for frame in self._parser.feed(data):
@@ -70,7 +70,7 @@ class Conversation:
                 return
             yield from self._frame(frame, now)
 
-    def tick(self, now: float) -> Iterator[Happening]:
+    def tick(self, now: float) -> Iterator[TapEvent]:
         """Do what is due by the clock; called a few times a second."""
         if self.over:
             return
@@ -85,7 +85,7 @@ class Conversation:
             self._paused = True
             yield CallPaused(self.call, "the peer sends no audio")
 
-    def gone(self, why: str) -> Iterator[Happening]:
+    def gone(self, why: str) -> Iterator[TapEvent]:
         """The connection is no more."""
         if not self.call and not self.over:
             self._counts["a connection that went without a UUID"] += 1
@@ -107,7 +107,7 @@ class Conversation:
         """Whether Asterisk needs a sign of life: it hangs up after 2 s in which neither side said anything."""
         return bool(self.call) and not self.over and now - self._newest > LIFE_S
 
-    def _frame(self, frame: Frame, now: float) -> Iterator[Happening]:
+    def _frame(self, frame: AudioSocketFrame, now: float) -> Iterator[TapEvent]:
         if frame.kind == HANGUP:
             yield from self._end("the peer hung up")
         elif frame.kind == UUID:
@@ -130,7 +130,7 @@ class Conversation:
             if self._unknown > MOST_UNKNOWN:
                 yield from self._fail("frames of unknown types only: no AudioSocket, or a wrong length")
 
-    def _hello(self, payload: bytes, now: float) -> Iterator[Happening]:
+    def _hello(self, payload: bytes, now: float) -> Iterator[TapEvent]:
         if self.call or len(payload) != 16:
             yield from self._fail("a second UUID" if self.call else f"a UUID of {len(payload)} bytes")
             return
@@ -146,7 +146,7 @@ class Conversation:
             return
         self.call, self._begun, self._newest = started.call, now, now
 
-    def _measured(self, now: float, *, last: bool = False) -> Iterator[Happening]:
+    def _measured(self, now: float, *, last: bool = False) -> Iterator[TapEvent]:
         """Hear the frames of PLAIN that were held, once their pace says their rate."""
         meter = self._meter
         if meter is None or (rate := meter.guess() if last else meter.rate(now)) is None:
@@ -159,9 +159,9 @@ class Conversation:
             self._rates[PLAIN] = rate
             self._counts[f"{rate} Hz by its pace, under the type of 8 kHz"] += 1
         for at, payload in meter.frames:
-            yield from self._audio(Frame(PLAIN, payload), at)
+            yield from self._audio(AudioSocketFrame(PLAIN, payload), at)
 
-    def _audio(self, frame: Frame, now: float) -> Iterator[Happening]:
+    def _audio(self, frame: AudioSocketFrame, now: float) -> Iterator[TapEvent]:
         """now: when it came."""
         size, odd = divmod(len(frame.payload), 2)
         samples = np.frombuffer(frame.payload, "<i2", size).astype(np.float32) / np.float32(32768)
@@ -187,7 +187,7 @@ class Conversation:
         self._kind, self._resampler = kind, StreamResampler(self._rates[kind], 1)
         return held
 
-    def _spend(self, audio_s: float, now: float) -> Iterator[Happening]:
+    def _spend(self, audio_s: float, now: float) -> Iterator[TapEvent]:
         self._earn(now)
         self._credit_s -= audio_s
         if self._credit_s >= 0:
@@ -202,7 +202,7 @@ class Conversation:
         self._credit_s = min(CREDIT_S, self._credit_s + CREDIT_RATE * (now - self._credited))
         self._credited = now
 
-    def _heard(self, samples: Audio, now: float) -> Iterator[Happening]:
+    def _heard(self, samples: Audio, now: float) -> Iterator[TapEvent]:
         if self.over:
             return
         behind = round((now - self._begun) * SAMPLE_RATE) - len(samples) - self._clock
@@ -216,11 +216,11 @@ class Conversation:
             yield CallAudio(self.call, 0, self._clock, samples, quiet=quiet)
             self._clock += len(samples)
 
-    def _fail(self, why: str) -> Iterator[Happening]:
+    def _fail(self, why: str) -> Iterator[TapEvent]:
         self._counts[why] += 1
         yield from self._end(why)
 
-    def _end(self, why: str) -> Iterator[Happening]:
+    def _end(self, why: str) -> Iterator[TapEvent]:
         if not self.over and self.call:
             yield from self._measured(self._newest, last=True)
         if self.over:

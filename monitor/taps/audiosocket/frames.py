@@ -29,7 +29,7 @@ ERRORS: Mapping[int, str] = {1: "the calling party hung up", 2: "a frame could n
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class AudioSocketFrame:
     """kind: type byte. payload: up to 65 535 bytes."""
 
     kind: int
@@ -47,7 +47,7 @@ class FrameParser:
         """Bytes of a frame whose rest has not come."""
         return len(self._held)
 
-    def feed(self, data: bytes) -> list[Frame]:
+    def feed(self, data: bytes) -> list[AudioSocketFrame]:
         """The frames that are complete now."""
         self._held += data
         frames, at = [], 0
@@ -56,7 +56,7 @@ class FrameParser:
             end = at + HEADER.size + length
             if end > len(self._held):
                 break
-            frames.append(Frame(kind, bytes(self._held[at + HEADER.size : end])))
+            frames.append(AudioSocketFrame(kind, bytes(self._held[at + HEADER.size : end])))
             at = end
         del self._held[:at]
         return frames

@@ -15,7 +15,7 @@ from monitor.config.taps import AudioSocketSection
 from monitor.errors import BadInputError
 from monitor.limits.descriptors import DESCRIPTORS
 from monitor.limits.reasons import Reasons
-from monitor.taps.audiosocket.connection import Conversation, Rules
+from monitor.taps.audiosocket.connection import AudioSocketCall, AudioSocketRules
 from monitor.taps.audiosocket.frames import HANGUP, pack
 from monitor.taps.tap_events import CallStarted, Deliver, RefusedError
 
@@ -47,7 +47,7 @@ class AudioSocketListener:
         self.counts = Reasons()
         self.bound: list[tuple[str, int]] = []
         self.ready = asyncio.Event()
-        self.rules = Rules(self._accept, read_uuids(config.allow), config.hello_s, idle_s)
+        self.rules = AudioSocketRules(self._accept, read_uuids(config.allow), config.hello_s, idle_s)
         self._deliver, self._most = deliver, config.max_connections
         self._peers: set[_Peer] = set()
         self._arrivals: Counter[str] = Counter()
@@ -122,7 +122,7 @@ class AudioSocketListener:
 class _Peer(asyncio.BufferedProtocol):
     """One connection. It is read in small pieces, and not at all while its conversation wants to wait."""
 
-    conversation: Conversation
+    conversation: AudioSocketCall
     host = ""
 
     def __init__(self, listener: AudioSocketListener) -> None:
@@ -136,7 +136,7 @@ class _Peer(asyncio.BufferedProtocol):
         self._transport, now = transport, time.monotonic()
         self.host, port = (transport.get_extra_info("peername") or ("", 0))[:2]
         _probe(transport.get_extra_info("socket"))
-        self.conversation = Conversation((self.host, port), self._listener.rules, self._listener.counts, now)
+        self.conversation = AudioSocketCall((self.host, port), self._listener.rules, self._listener.counts, now)
         if why := self._listener.enter(self, self.host, now):
             self._listener.counts[why] += 1
             self.leave(why)
@@ -148,8 +148,8 @@ class _Peer(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Hear it, and perhaps wait."""
         now = time.monotonic()
-        for happening in self.conversation.feed(bytes(self._buffer[:nbytes]), now):
-            self._listener.deliver(happening)
+        for tap_event in self.conversation.feed(bytes(self._buffer[:nbytes]), now):
+            self._listener.deliver(tap_event)
         if self.conversation.over:
             self.leave(self.conversation.over)
         elif (wait_s := self.conversation.wait_s(now)) > 0:
@@ -170,8 +170,8 @@ class _Peer(asyncio.BufferedProtocol):
 
     def tick(self, now: float) -> None:
         """End what stalls; keep alive what is only silent."""
-        for happening in self.conversation.tick(now):
-            self._listener.deliver(happening)
+        for tap_event in self.conversation.tick(now):
+            self._listener.deliver(tap_event)
         if self.conversation.over:
             self.leave(self.conversation.over)
         elif self.conversation.silent(now) and now - self._signed > 1.0 and not self._transport.get_write_buffer_size():
@@ -181,8 +181,8 @@ class _Peer(asyncio.BufferedProtocol):
     def leave(self, why: str) -> None:
         """End the call, and hang up in a way after which a dialplan goes on."""
         self._listener.leave(self)
-        for happening in self.conversation.gone(why):
-            self._listener.deliver(happening)
+        for tap_event in self.conversation.gone(why):
+            self._listener.deliver(tap_event)
         if self._transport.is_closing():
             return
         if self._transport.get_write_buffer_size():

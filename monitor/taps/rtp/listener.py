@@ -15,10 +15,10 @@ from monitor.config.addresses import check_reach
 from monitor.config.taps import RtpSection
 from monitor.errors import BadInputError
 from monitor.limits.reasons import Reasons
-from monitor.rtp.codecs import DECODERS, understood
-from monitor.rtp.payload import STATIC, USUAL, Format, read_format
-from monitor.rtp.sdp import Media, parse_sdp
-from monitor.taps.rtp.sessions import Line, RtpSessions
+from monitor.rtp.codecs import DECODERS, is_supported
+from monitor.rtp.payload import STATIC, USUAL, PayloadFormat, read_format
+from monitor.rtp.sdp import SdpMedia, parse_sdp
+from monitor.taps.rtp.sessions import CallPorts, RtpSessions
 from monitor.taps.tap_events import CallStarted, Deliver, RefusedError
 
 LOOK_S = 0.01
@@ -41,14 +41,14 @@ CALLER, CALLEE = "caller", "callee"
 
 
 @dataclass(frozen=True)
-class Bound:
+class BoundPorts:
     """A line and the host that it listens on."""
 
     host: str
-    line: Line
+    line: CallPorts
 
 
-def read_line(text: str, formats: Mapping[int, Format], media: tuple[Media, ...]) -> Bound:
+def read_line(text: str, formats: Mapping[int, PayloadFormat], media: tuple[SdpMedia, ...]) -> BoundPorts:
     """HOST:PORT for calls of one party, HOST:PORT+PORT for caller and callee. Raises BadInputError."""
     host, _, numbers = text.rpartition(":")
     ports = [int(p) if p.isascii() and p.isdigit() else -1 for p in numbers.split("+")]
@@ -59,22 +59,22 @@ def read_line(text: str, formats: Mapping[int, Format], media: tuple[Media, ...]
         )
     names = (CALLER, CALLEE) if len(ports) == 2 else ("party",)
     each = tuple({**STATIC, **USUAL, **formats, **_announced(media, port)} for port in ports)
-    return Bound(host.strip("[]"), Line(tuple(ports), names, each))
+    return BoundPorts(host.strip("[]"), CallPorts(tuple(ports), names, each))
 
 
-def _announced(media: tuple[Media, ...], port: int) -> dict[int, Format]:
+def _announced(media: tuple[SdpMedia, ...], port: int) -> dict[int, PayloadFormat]:
     """Return the formats announced for a port; those of all ports where none names this one."""
     here = [m for m in media if m.port == port] or list(media)
     return {kind: form for m in here for kind, form in m.formats.items()}
 
 
-def read_formats(types: Mapping[str, str]) -> dict[int, Format]:
+def read_formats(types: Mapping[str, str]) -> dict[int, PayloadFormat]:
     """Parse payload types such as "96" = "opus/48000/2". Raises BadInputError."""
     formats = {}
     for kind, text in types.items():
         form = read_format(text)
         number = int(kind) if kind.isascii() and kind.isdigit() else -1
-        if form is None or not understood(form) or not 0 <= number < 128:
+        if form is None or not is_supported(form) or not 0 <= number < 128:
             raise BadInputError(
                 f'taps.rtp.payload_types: {kind} = "{text}" makes no sense',
                 f'write 96 = "opus/48000/2" or 97 = "AMR/8000; octet-align=1"; known are {", ".join(DECODERS)}',
@@ -83,7 +83,7 @@ def read_formats(types: Mapping[str, str]) -> dict[int, Format]:
     return formats
 
 
-def read_description(path: str) -> tuple[Media, ...]:
+def read_description(path: str) -> tuple[SdpMedia, ...]:
     """The audio of an SDP file; () where there is no path. Raises BadInputError."""
     if not path:
         return ()
@@ -106,7 +106,7 @@ class _BoundSocket:
     """A bound socket, and whose audio comes in there."""
 
     socket: socket.socket
-    line: Line
+    line: CallPorts
     party: int
 
 
@@ -155,10 +155,10 @@ class RtpListener:
             for bound_socket in self._sockets:
                 bound_socket.socket.close()
             self._sockets, self.bound = [], []
-            for happening in self._sessions.close():
-                self._deliver(happening)
+            for tap_event in self._sessions.close():
+                self._deliver(tap_event)
 
-    def _bind(self, bound: Bound, party: int, port: int) -> None:
+    def _bind(self, bound: BoundPorts, party: int, port: int) -> None:
         """The port of a party, and the one above it for RTCP where that is free (RFC 3550, section 11)."""
         opened = open_socket(bound.host, port)
         if opened is None:
@@ -175,8 +175,8 @@ class RtpListener:
             self._sockets.append(_BoundSocket(control, bound.line, party))
 
     def _tick(self) -> None:
-        for happening in self._sessions.tick(time.monotonic()):
-            self._deliver(happening)
+        for tap_event in self._sessions.tick(time.monotonic()):
+            self._deliver(tap_event)
 
     def _drain(self, bound_socket: _BoundSocket) -> None:
         """Hear what has come in: all at once costs a third of what asyncio's own way does, datagram by datagram."""
@@ -191,8 +191,8 @@ class RtpListener:
             if len(data) > LONGEST_DATAGRAM:
                 self._sessions.counts[f"a datagram of more than {LONGEST_DATAGRAM} bytes"] += 1
                 continue
-            for happening in self._sessions.datagram(bound_socket.line, bound_socket.party, data, (host, port), now):
-                self._deliver(happening)
+            for tap_event in self._sessions.datagram(bound_socket.line, bound_socket.party, data, (host, port), now):
+                self._deliver(tap_event)
 
     def _accept(self, started: CallStarted) -> bool:
         try:

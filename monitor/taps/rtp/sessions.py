@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 
 from monitor.captures.network import Endpoint
 from monitor.limits.reasons import Reasons
-from monitor.rtp.codecs import understood
+from monitor.rtp.codecs import is_supported
 from monitor.rtp.packet import MalformedPacketError, RtpPacket, goodbyes, is_rtcp, parse_rtp
-from monitor.rtp.payload import SILENT, Format
+from monitor.rtp.payload import SILENT, PayloadFormat
 from monitor.rtp.stream import RtpStream
 from monitor.taps.rtp.flood_guard import FloodGuard, Key
 from monitor.taps.rtp.stream_audio import StreamAudio
-from monitor.taps.tap_events import CallEnded, CallStarted, Happening
+from monitor.taps.tap_events import CallEnded, CallStarted, TapEvent
 from monitor.types import SAMPLE_RATE
 
 MOST_CANDIDATES = 2048
@@ -42,12 +42,12 @@ SUCCEEDS_AFTER_S = 0.05
 
 
 @dataclass(frozen=True)
-class Line:
+class CallPorts:
     """Ports on which the streams of a call arrive. ports: one a party, each with its formats. names: of the parties."""
 
     ports: tuple[int, ...]
     names: tuple[str, ...]
-    formats: tuple[Mapping[int, Format], ...]
+    formats: tuple[Mapping[int, PayloadFormat], ...]
 
 
 @dataclass
@@ -91,7 +91,7 @@ class RtpSessions:
         """Calls so far: an SSRC in a name that everybody reads would let others end the call with it."""
         self._guard = FloodGuard(self.counts)
 
-    def datagram(self, line: Line, party: int, data: bytes, source: Endpoint, now: float) -> Iterator[Happening]:
+    def datagram(self, line: CallPorts, party: int, data: bytes, source: Endpoint, now: float) -> Iterator[TapEvent]:
         """Process a datagram from a sender on the port of a party."""
         sender = source, int.from_bytes(data[8:12])
         if sender not in self._of and self._guard.muted(sender, now):
@@ -113,28 +113,28 @@ class RtpSessions:
         elif self._guard.within_limit(source, now):
             yield from self._unassigned(line, party, key, packet, now)
 
-    def _packet(self, call: _Call, talk: StreamAudio, packet: RtpPacket, now: float) -> Iterator[Happening]:
+    def _packet(self, call: _Call, talk: StreamAudio, packet: RtpPacket, now: float) -> Iterator[TapEvent]:
         """One more packet of a stream, if it has not given more audio than there is time. Heard at the next tick."""
         talk.newest = now
         talk.packets += 1
-        if talk.earns(now):
+        if talk.take_credit(now):
             talk.stream.hold(packet, now)
             if len(talk.stream.ready) > MOST_WAITING:
-                yield from talk.heard(call.id, talk.stream.give())
+                yield from talk.audio_events(call.id, talk.stream.give())
             return
         self.counts["of a stream that gives more audio than time passes"] += 1
         if talk.floods(now):
             self._guard.mute(talk.key, now)
             yield from self._end(call, "a sender gave more audio than time passed")
 
-    def _unassigned(self, line: Line, party: int, key: Key, packet: RtpPacket, now: float) -> Iterator[Happening]:
+    def _unassigned(self, line: CallPorts, party: int, key: Key, packet: RtpPacket, now: float) -> Iterator[TapEvent]:
         """A packet of a stream that is in no call: perhaps it is in one now."""
         waiting = self._proven(line, party, key, packet, now)
         if not waiting:
             return
         call, last = self._call_for(line, party, key, now)
         if last is not None and call is not None:
-            yield from last.heard(call.id, last.stream.finish())
+            yield from last.audio_events(call.id, last.stream.finish())
         call = call or self._start(line, party, key, now)
         if call is None:
             return
@@ -142,12 +142,12 @@ class RtpSessions:
         for packet, arrival in waiting:
             yield from self._packet(call, call.talks[key], packet, arrival)
 
-    def tick(self, now: float) -> Iterator[Happening]:
+    def tick(self, now: float) -> Iterator[TapEvent]:
         """Hear what has come, give up lost packets, end what is idle. To be called every 20 to 60 ms."""
         for call in list(self._calls.values()):
             for talk in call.talks.values():
                 if talk.stream.ready or talk.stream.jitter.held:
-                    yield from talk.heard(call.id, talk.stream.advance(now))
+                    yield from talk.audio_events(call.id, talk.stream.advance(now))
                 if talk.stream.unscored:
                     self.counts.update({f"not scored: {what}": n for what, n in talk.stream.unscored.items()})
                     talk.stream.unscored.clear()
@@ -162,19 +162,21 @@ class RtpSessions:
             for talk in call.talks.values():
                 talk.newest += seconds
 
-    def close(self) -> Iterator[Happening]:
+    def close(self) -> Iterator[TapEvent]:
         """End every call."""
         for call in list(self._calls.values()):
             yield from self._end(call, "the monitor stops")
 
-    def _proven(self, line: Line, party: int, key: Key, packet: RtpPacket, now: float) -> list[tuple[RtpPacket, float]]:
+    def _proven(
+        self, line: CallPorts, party: int, key: Key, packet: RtpPacket, now: float
+    ) -> list[tuple[RtpPacket, float]]:
         """The packets of a stream so far, with their arrivals, where they prove that its sender sends audio."""
         form = line.formats[party].get(packet.payload_type)
         if form is None:
             self.counts.note("a payload type that taps.rtp.payload_types does not name", packet.payload_type)
-        elif not understood(form):
+        elif not is_supported(form):
             self.counts.note("a format for which there is no decoder", form)
-        if form is None or form.encoding in SILENT or not understood(form):
+        if form is None or form.encoding in SILENT or not is_supported(form):
             return []
         if now - self._refused.get(key, float("-inf")) < self._idle_s:
             self.counts["of a refused call"] += 1
@@ -194,7 +196,7 @@ class RtpSessions:
         talks = (talk for call in self._calls.values() for talk in call.talks.values())
         return any(t.key[0] == source and t.channel == party and now - t.newest <= SUCCEEDS_AFTER_S for t in talks)
 
-    def _call_for(self, line: Line, party: int, key: Key, now: float) -> tuple[_Call | None, StreamAudio | None]:
+    def _call_for(self, line: CallPorts, party: int, key: Key, now: float) -> tuple[_Call | None, StreamAudio | None]:
         """A running call whose sender has changed its SSRC, with its last stream; or one that lacks this party: that
         of the same host whose other party sends from the nearest port. A gateway takes the ports of a call one after
         the other, so that calls that begin together are not mixed up.
@@ -213,7 +215,7 @@ class RtpSessions:
                 lacking.append((apart, len(lacking), call))
         return (min(lacking)[2] if lacking else None), None
 
-    def _start(self, line: Line, party: int, key: Key, now: float) -> _Call | None:
+    def _start(self, line: CallPorts, party: int, key: Key, now: float) -> _Call | None:
         """A call of its own, if it is taken."""
         host, port = key[0]
         self._begun += 1
@@ -228,14 +230,16 @@ class RtpSessions:
             self._refused.popitem(last=False)
         return None
 
-    def _join(self, call: _Call, key: Key, party: int, formats: Mapping[int, Format], now: float, clock: int) -> None:
+    def _join(
+        self, call: _Call, key: Key, party: int, formats: Mapping[int, PayloadFormat], now: float, clock: int
+    ) -> None:
         """clock: at which the party's audio goes on, at the earliest."""
         elapsed = round((now - call.begun) * SAMPLE_RATE)
         stream = RtpStream(formats, longest_pause_s=FILLED_PAUSE_S)
         call.talks[key] = StreamAudio(party, stream, max(elapsed, clock), key=key, newest=now, credited=now, judged=now)
         self._of[key] = call
 
-    def _leave(self, source: Endpoint, ssrc: int) -> Iterator[Happening]:
+    def _leave(self, source: Endpoint, ssrc: int) -> Iterator[TapEvent]:
         """A BYE counts when it comes from the port of the stream, or from the one above it, which is that of its RTCP
         (RFC 3550, section 11): behind one address there may be many senders.
         """
@@ -246,13 +250,13 @@ class RtpSessions:
             if call is not None:
                 talk = call.talks.pop(key)
                 del self._of[key]
-                yield from talk.heard(call.id, talk.stream.finish())
+                yield from talk.audio_events(call.id, talk.stream.finish())
                 if not call.talks:
                     yield from self._end(call, "the sender said BYE")
 
-    def _end(self, call: _Call, reason: str) -> Iterator[Happening]:
+    def _end(self, call: _Call, reason: str) -> Iterator[TapEvent]:
         for key, talk in call.talks.items():
-            yield from talk.heard(call.id, talk.stream.finish())
+            yield from talk.audio_events(call.id, talk.stream.finish())
             self._of.pop(key, None)
         self._calls.pop(call.id, None)
         yield CallEnded(call.id, reason)
@@ -263,5 +267,5 @@ def _apart(packet: RtpPacket, other: RtpPacket) -> int:
     return (packet.sequence - other.sequence + 0x8000 & 0xFFFF) - 0x8000
 
 
-def _prefix(line: Line, host: str) -> str:
+def _prefix(line: CallPorts, host: str) -> str:
     return f"rtp-{line.ports[0]}-{host}-"

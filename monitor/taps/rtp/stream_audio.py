@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from monitor.rtp.sound import Sound
+from monitor.rtp.sound import DecodedAudio
 from monitor.taps.party import PartyAudio
 from monitor.taps.rtp.flood_guard import Key
 from monitor.taps.tap_events import CallAudio
@@ -32,7 +32,7 @@ class StreamAudio(PartyAudio):
     refused: int = 0
     judged: float = 0.0
 
-    def earns(self, now: float) -> bool:
+    def take_credit(self, now: float) -> bool:
         """Whether it may give one more packet, which it then pays for: for its audio when that is heard."""
         self.credit_s = min(CREDIT_S, self.credit_s + CREDIT_RATE * (now - self.credited))
         self.credited = now
@@ -50,7 +50,7 @@ class StreamAudio(PartyAudio):
         flooded, self.judged, self.taken, self.refused = self.refused > self.taken, now, 0, 0
         return flooded
 
-    def heard(self, call: str, sound: Sound) -> Iterator[CallAudio]:
+    def audio_events(self, call: str, sound: DecodedAudio) -> Iterator[CallAudio]:
         """Return the new audio of the stream and charge it to the stream's allowance."""
         self.credit_s -= len(sound) / SAMPLE_RATE
-        return super().heard(call, sound)
+        return super().audio_events(call, sound)

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from monitor.config.addresses import check_reach
-from monitor.config.hosts import may_be_host
+from monitor.config.hosts import is_allowed_host
 from monitor.config.taps import TapsSection, WebsocketSection
 from monitor.errors import BadInputError
-from monitor.taps.websocket.handler import RefusedRequestError, Request
+from monitor.taps.websocket.handler import RefusedRequestError, UpgradeRequest
 from monitor.taps.websocket.registry import PROTOCOLS
 
 SECRETS = "set taps.websocket.token (or basic), or name in taps.websocket.protocols those alone that have a secret"
@@ -51,7 +51,7 @@ def check_secured(config: TapsSection, hosts: list[str], *, insecure: bool) -> N
         )
 
 
-def check_origin(request: Request, names: Iterable[str] = ()) -> None:
+def check_origin(request: UpgradeRequest, names: Iterable[str] = ()) -> None:
     """Raises RefusedRequestError for a page of another site: a browser lets any page dial this machine. Vendors send no
     Origin, and libwebsockets the host that it dials.
 
@@ -62,13 +62,13 @@ def check_origin(request: Request, names: Iterable[str] = ()) -> None:
     if origin is None:
         return
     host = _host(origin)
-    if not may_be_host(f"[{host}]" if ":" in host else host, names):
+    if not is_allowed_host(f"[{host}]" if ":" in host else host, names):
         raise RefusedRequestError("dialled by a web page under a name that is not in web.hosts")
     if host not in {_host(request.url), _host(request.headers.get("host", ""))} - {""}:
         raise RefusedRequestError("dialled by a web page of another site")
 
 
-def own_names(section: WebsocketSection, hosts: Iterable[str]) -> tuple[str, ...]:
+def allowed_names(section: WebsocketSection, hosts: Iterable[str]) -> tuple[str, ...]:
     """The names under which pages may dial: those of the page, and that of the proxy."""
     return (*hosts, *([name] if (name := _host(section.public_url)) else []))
 
@@ -81,7 +81,7 @@ def _host(url: str) -> str:
         return ""
 
 
-def check_peer(name: str, request: Request, config: TapsSection) -> None:
+def check_peer(name: str, request: UpgradeRequest, config: TapsSection) -> None:
     """Raises RefusedRequestError for a peer that lacks the secret of all protocols.
 
     One that has its own asks for it when its handler is made.

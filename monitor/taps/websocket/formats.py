@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from monitor.audio import Audio
-from monitor.rtp.payload import Format
+from monitor.rtp.payload import PayloadFormat
 from monitor.taps.websocket.handler import UNSUPPORTED, BadMessageError
 
 LITTLE = "L16LE"
@@ -22,7 +22,7 @@ NAMES: Mapping[str, str] = {
 LOWEST_RATE, HIGHEST_RATE = 8000, 48_000
 
 
-def read_format(encoding: str, rate: int | None, channels: int | None = 1) -> Format:
+def read_format(encoding: str, rate: int | None, channels: int | None = 1) -> PayloadFormat:
     """Parse a format: a name such as audio/x-mulaw, raw/slin or PCMU, and a rate in Hz. Raises BadMessageError."""
     name = NAMES.get(encoding.lower().rpartition("/")[2].strip())
     rate = LOWEST_RATE if rate is None else rate
@@ -33,7 +33,7 @@ def read_format(encoding: str, rate: int | None, channels: int | None = 1) -> Fo
     if channels not in (None, 1):
         raise BadMessageError("several channels in one track", UNSUPPORTED)
     # RFC 3551, section 4.5.2, and RFC 7587, section 4.1: these two have clocks of their own.
-    return Format(name, {"G722": 8000, "OPUS": 48_000}.get(name, rate))
+    return PayloadFormat(name, {"G722": 8000, "OPUS": 48_000}.get(name, rate))
 
 
 def decode_little(payload: bytes, channels: int) -> Audio:
@@ -44,12 +44,12 @@ def decode_little(payload: bytes, channels: int) -> Audio:
     return np.ascontiguousarray(samples.reshape(-1, channels).T)
 
 
-def as_rtp(form: Format) -> Format:
+def as_rtp(form: PayloadFormat) -> PayloadFormat:
     """The format that RTP has for the same audio."""
-    return Format("L16", form.clock_rate) if form.encoding == LITTLE else form
+    return PayloadFormat("L16", form.clock_rate) if form.encoding == LITTLE else form
 
 
-def as_rtp_payload(form: Format, payload: bytes) -> bytes:
+def as_rtp_payload(form: PayloadFormat, payload: bytes) -> bytes:
     """The payload as RTP would carry it. A lone byte at the end is kept: the decoder refuses it."""
     if form.encoding != LITTLE:
         return payload

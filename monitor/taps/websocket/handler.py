@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from monitor.taps.tap_events import Happening
+from monitor.taps.tap_events import TapEvent
 
 NORMAL, GOING_AWAY, PROTOCOL_ERROR, UNSUPPORTED, INVALID, POLICY, TOO_BIG, FAULT, TRY_LATER = (
     *(1000, 1001, 1002, 1003, 1007, 1008, 1009, 1011),
@@ -21,7 +21,7 @@ NORMAL, GOING_AWAY, PROTOCOL_ERROR, UNSUPPORTED, INVALID, POLICY, TOO_BIG, FAULT
 
 
 @dataclass(frozen=True)
-class Request:
+class UpgradeRequest:
     """The request that opens a connection. target: path and query as they came. headers: by their names in lower
     case; several of one name joined by ", ". url: where the peer dialled, as it wrote it. peer: its address.
     time: of arrival, seconds since 1970. id: of this connection, no other has it.
@@ -65,13 +65,13 @@ class Close:
 
 
 @dataclass(frozen=True, slots=True)
-class Unheard:
+class SkippedMessage:
     """Something could not be heard, and the connection goes on. reason: in words, with nothing that the peer wrote."""
 
     reason: str
 
 
-Step = Happening | Send | Close | Unheard
+Step = TapEvent | Send | Close | SkippedMessage
 
 
 class RefusedRequestError(Exception):
@@ -113,6 +113,6 @@ class Handler(Protocol):
         """The CallStarted that it gave is not taken: what to answer. The connection is closed in any case."""
         ...
 
-    def closed(self, why: str, /) -> Iterable[Happening]:
+    def closed(self, why: str, /) -> Iterable[TapEvent]:
         """The connection has ended: what is held back still, and that the call has ended. Called once, at the end."""
         ...

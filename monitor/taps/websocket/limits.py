@@ -12,7 +12,7 @@ BURST_S = 10.0
 
 
 @dataclass
-class Meter:
+class PeerBudget:
     """Budgets that fill with time, up to BURST_S of it; the audio's by what is heard."""
 
     limits: WebsocketSection

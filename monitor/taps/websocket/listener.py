@@ -22,7 +22,7 @@ from monitor.errors import BadInputError
 from monitor.limits.descriptors import DESCRIPTORS
 from monitor.limits.reasons import Reasons
 from monitor.taps.tap_events import Deliver
-from monitor.taps.websocket.access import check_origin, check_peer, check_secured, dialled, own_names, served
+from monitor.taps.websocket.access import allowed_names, check_origin, check_peer, check_secured, dialled, served
 from monitor.taps.websocket.handler import (
     FAULT,
     GOING_AWAY,
@@ -32,9 +32,9 @@ from monitor.taps.websocket.handler import (
     TOO_BIG,
     Close,
     RefusedRequestError,
-    Request,
+    UpgradeRequest,
 )
-from monitor.taps.websocket.peer import Answer, Peer
+from monitor.taps.websocket.peer import Answer, WebsocketPeer
 from monitor.taps.websocket.registry import PROTOCOLS, load_makers
 
 TICK_S = 0.1
@@ -64,7 +64,7 @@ class _Connection(ServerConnection):
     listener: WebsocketListener
     protocol_name = ""
     host = ""
-    peer: Peer | None = None
+    peer: WebsocketPeer | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A flood of sockets that ask for nothing is cut off here."""
@@ -98,7 +98,7 @@ class WebsocketListener:
     ) -> None:
         """hosts: names under which pages may dial, beside addresses."""
         section = config.websocket
-        self._names = own_names(section, hosts)
+        self._names = allowed_names(section, hosts)
         self.config = config
         self._addresses = [read_address("taps.websocket.listen", text) for text in section.listen]
         self._served = served(section)
@@ -196,16 +196,18 @@ class WebsocketListener:
             return response
         return None
 
-    def _read(self, connection: ServerConnection, http: HttpRequest) -> Request:
+    def _read(self, connection: ServerConnection, http: HttpRequest) -> UpgradeRequest:
         headers: dict[str, str] = {}
         for name, value in http.headers.raw_items():
             before = headers.get(name.lower())
             headers[name.lower()] = value if before is None else f"{before}, {value}"
         url = dialled(self.config.websocket, http.path, headers.get("host", ""))
         address = connection.remote_address
-        return Request(http.path, headers, url, str(address[0]) if address else "", time.time(), uuid.uuid4().hex[:12])
+        return UpgradeRequest(
+            http.path, headers, url, str(address[0]) if address else "", time.time(), uuid.uuid4().hex[:12]
+        )
 
-    def _admit(self, connection: _Connection, request: Request) -> None:
+    def _admit(self, connection: _Connection, request: UpgradeRequest) -> None:
         """Give a connection the handler of its path. Raises RefusedRequestError."""
         name = request.path[0] if request.path else ""
         if name not in self._served:
@@ -216,7 +218,7 @@ class WebsocketListener:
         limits, now = self.config.websocket, time.monotonic()
         connection.protocol_name = name
         shared = self._deliver, self._idle_s, self.counts
-        connection.peer = Peer(handler, limits, *shared, now, request.peer, self._running)
+        connection.peer = WebsocketPeer(handler, limits, *shared, now, request.peer, self._running)
 
     async def _talk(self, connection: ServerConnection) -> None:
         """Hear a connection to its end."""
@@ -225,7 +227,7 @@ class WebsocketListener:
         assert peer is not None
         self._open += 1
         try:
-            why = await self._hear(connection, peer)
+            why = await self._receive(connection, peer)
         except ConnectionClosed as closed:
             why = self._reason(closed)
         except Exception as error:
@@ -237,7 +239,7 @@ class WebsocketListener:
             self._open -= 1
             peer.end(why, time.monotonic())
 
-    async def _hear(self, connection: ServerConnection, peer: Peer) -> str:
+    async def _receive(self, connection: ServerConnection, peer: WebsocketPeer) -> str:
         """Returns why this side ends the connection. Raises ConnectionClosed when the other side does."""
         for turn in itertools.count(1):
             if turn % MOST_AT_ONCE == 0:
@@ -248,7 +250,7 @@ class WebsocketListener:
                     data = await connection.recv()
             except TimeoutError:
                 now = time.monotonic()
-                peer.forgive(max(0.0, now - since - TICK_S))
+                peer.extend_deadlines(max(0.0, now - since - TICK_S))
                 answers = peer.tick(now)
             else:
                 answers = peer.message(data, time.monotonic())

@@ -8,9 +8,9 @@ from dataclasses import replace
 from monitor.config.taps import TapsSection
 from monitor.taps.names import named
 from monitor.taps.websocket.formats import read_format
-from monitor.taps.websocket.handler import POLICY, BadMessageError, RefusedRequestError, Request
+from monitor.taps.websocket.handler import POLICY, BadMessageError, RefusedRequestError, UpgradeRequest
 from monitor.taps.websocket.messages import details, number, read_object
-from monitor.taps.websocket.pcm import Described, Pcm
+from monitor.taps.websocket.pcm import Pcm, PcmDescription
 
 IDS = ("call_id", "callId", "callid", "call-id", "call_uuid", "callSid", "uuid", "conversation_uuid")
 """Where people put the id of the call when they write the metadata themselves."""
@@ -19,7 +19,7 @@ SLIN = "slin"
 MOST_WORDS = 32
 
 
-def open_freeswitch(request: Request, _config: TapsSection) -> Pcm:
+def open_freeswitch(request: UpgradeRequest, _config: TapsSection) -> Pcm:
     """mod_audio_fork and mod_audio_stream: audio in messages of bytes; before it the metadata, if there is any.
 
     Neither says what the audio is, so the URL has to: ?rate=16000&channels=2. Raises RefusedRequestError.
@@ -28,40 +28,40 @@ def open_freeswitch(request: Request, _config: TapsSection) -> Pcm:
     if rate is None or channels not in (1, 2):
         raise RefusedRequestError("rate is in Hz, and channels is 1 or 2, in the URL", 400)
     try:
-        plain = Described(read_format("l16", rate), channels)
+        plain = PcmDescription(read_format("l16", rate), channels)
     except BadMessageError as error:
         raise RefusedRequestError(error.reason, 400) from error
 
-    def first(text: str) -> Described:
+    def first(text: str) -> PcmDescription:
         known = _metadata(text)
         return replace(plain, id=_id(known), known=known)
 
     return Pcm(request.path[0], request, first, plain)
 
 
-def open_vonage(request: Request, _config: TapsSection) -> Pcm:
+def open_vonage(request: UpgradeRequest, _config: TapsSection) -> Pcm:
     """First {"event": "websocket:connected", "content-type": "audio/l16;rate=16000", ...} with the headers of the
     NCCO beside (developer.vonage.com/en/voice/voice-api/concepts/websockets).
     """
 
-    def first(text: str) -> Described | None:
+    def first(text: str) -> PcmDescription | None:
         message = read_object(text)
         if message.get("event") != "websocket:connected":
             return None
         encoding, _, rest = str(message.get("content-type", "audio/l16;rate=16000")).partition(";")
         _, _, rate = rest.partition("rate=")
         known = {key: value for key, value in details(message).items() if key not in ("event", "content-type")}
-        return Described(read_format(encoding, number(rate.strip()) or 16_000), id=_id(known), known=known)
+        return PcmDescription(read_format(encoding, number(rate.strip()) or 16_000), id=_id(known), known=known)
 
     return Pcm("vonage", request, first)
 
 
-def open_asterisk(request: Request, _config: TapsSection) -> Pcm:
+def open_asterisk(request: UpgradeRequest, _config: TapsSection) -> Pcm:
     """chan_websocket: MEDIA_START in plain text, or as JSON where control_message_format says so (Asterisk 20.18, 22.8,
     23.2; docs.asterisk.org/Configuration/Channel-Drivers/WebSocket, channels/chan_websocket.c).
     """
 
-    def first(text: str) -> Described | None:
+    def first(text: str) -> PcmDescription | None:
         said = _control(text)
         if said.get("event") != "MEDIA_START":
             return None
@@ -69,7 +69,7 @@ def open_asterisk(request: Request, _config: TapsSection) -> Pcm:
         encoding, rate = (SLIN, _slin_rate(name)) if name.startswith(SLIN) else (name, None)
         known = details({key: said.get(key) for key in ("channel", "channel_id", "connection_id")})
         id = named(request.query.get("call")) or known.get("channel_id", "")
-        return Described(read_format(encoding, rate), id=id, known=known)
+        return PcmDescription(read_format(encoding, rate), id=id, known=known)
 
     return Pcm("asterisk", request, first)
 

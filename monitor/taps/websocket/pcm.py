@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from monitor.audio import Audio
 from monitor.rtp.codecs import open_decoder
-from monitor.rtp.payload import Format, PayloadError
+from monitor.rtp.payload import PayloadError, PayloadFormat
 from monitor.taps.names import named
-from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted, Happening
+from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted, TapEvent
 from monitor.taps.websocket.formats import LITTLE, decode_little
-from monitor.taps.websocket.handler import POLICY, BadMessageError, Request, Step, Unheard
+from monitor.taps.websocket.handler import POLICY, BadMessageError, SkippedMessage, Step, UpgradeRequest
 
 PAUSE_S = 0.5
 """Bytes carry no time: where so much more of it has passed than audio came, the sender paused."""
@@ -20,16 +20,16 @@ USUAL_PARTIES = {1: ("party",), 2: ("caller", "callee")}
 
 
 @dataclass(frozen=True)
-class Described:
+class PcmDescription:
     """Description of the audio. channels: interleaved 16-bit samples. id: of the call, or "". known: its details."""
 
-    form: Format
+    form: PayloadFormat
     channels: int = 1
     id: str = ""
     known: Mapping[str, str] = field(default_factory=dict)
 
 
-First = Callable[[str], Described | None]
+First = Callable[[str], PcmDescription | None]
 """Reads a message of text before any audio; None where it describes nothing. Raises BadMessageError."""
 
 
@@ -39,9 +39,11 @@ class Pcm:
     Names of the parties stand in the URL, or among the details, as parties=NAME,NAME.
     """
 
-    def __init__(self, name: str, request: Request, first: First, unannounced: Described | None = None) -> None:
+    def __init__(
+        self, name: str, request: UpgradeRequest, first: First, unannounced: PcmDescription | None = None
+    ) -> None:
         self._name, self._request, self._first, self._unannounced = name, request, first, unannounced
-        self._described: Described | None = None
+        self._described: PcmDescription | None = None
         self._call = ""
         self._begun, self._next = 0.0, 0
 
@@ -60,7 +62,7 @@ class Pcm:
         try:
             rows = self._decode(data)
         except PayloadError:
-            yield Unheard(REFUSED)
+            yield SkippedMessage(REFUSED)
             return
         passed = round((now - self._begun) * self._rate)
         paused = passed - self._next - rows.shape[1] > PAUSE_S * self._rate
@@ -79,13 +81,13 @@ class Pcm:
         self._call = ""
         return ()
 
-    def closed(self, why: str) -> Iterator[Happening]:
+    def closed(self, why: str) -> Iterator[TapEvent]:
         """The end of the call."""
         if self._call:
             yield CallEnded(self._call, why)
         self._call = ""
 
-    def _start(self, described: Described, now: float) -> CallStarted:
+    def _start(self, described: PcmDescription, now: float) -> CallStarted:
         self._described, self._begun, self._rate = described, now, described.form.sample_rate
         self._decode = _rows(described)
         self._call = f"{self._name}-{described.id or self._request.id}"
@@ -101,7 +103,7 @@ class Pcm:
         )
 
 
-def _rows(described: Described) -> Callable[[bytes], Audio]:
+def _rows(described: PcmDescription) -> Callable[[bytes], Audio]:
     """A decoder of messages to (channels, n)."""
     if described.form.encoding == LITTLE:
         return lambda data: decode_little(data, described.channels)

@@ -18,11 +18,20 @@ from monitor.taps.tap_events import (
     CallResumed,
     CallStarted,
     Deliver,
-    Happening,
     RefusedError,
+    TapEvent,
 )
-from monitor.taps.websocket.handler import POLICY, TRY_LATER, BadMessageError, Close, Handler, Send, Step, Unheard
-from monitor.taps.websocket.limits import Meter
+from monitor.taps.websocket.handler import (
+    POLICY,
+    TRY_LATER,
+    BadMessageError,
+    Close,
+    Handler,
+    Send,
+    SkippedMessage,
+    Step,
+)
+from monitor.taps.websocket.limits import PeerBudget
 
 PAUSE_FACTOR = 10
 """A call on hold may be silent for so many times as long; the switchboard has it so, too."""
@@ -30,7 +39,7 @@ PAUSE_FACTOR = 10
 Answer = Send | Close
 
 
-class Peer:
+class WebsocketPeer:
     """counts: what was refused, by the reason. running: ids of the calls that there are. Both are shared by all peers.
     host: where the connection comes from. A Close is the last answer.
 
@@ -52,7 +61,7 @@ class Peer:
     ) -> None:
         self._handler, self._deliver, self._idle_s, self._counts = handler, deliver, idle_s, counts
         self._limits, self._host = limits, host
-        self._meter = Meter(limits, now)
+        self._meter = PeerBudget(limits, now)
         self._running = set() if running is None else running
         self._call: CallStarted | None = None
         self._id = ""
@@ -75,16 +84,16 @@ class Peer:
         """Nothing came for a while."""
         return self._answered(lambda: self._handler.tick(now), now)
 
-    def forgive(self, seconds: float) -> None:
+    def extend_deadlines(self, seconds: float) -> None:
         """Extend all deadlines by a time in which nothing was read; what arrived meanwhile is still processed."""
         self._heard += seconds
 
     def end(self, why: str, now: float) -> None:
         """The connection is gone."""
-        for happening in self._handler.closed(why):
-            self._happen(happening, now)
+        for tap_event in self._handler.closed(why):
+            self._deliver_own(tap_event, now)
         if self._call is not None:
-            self._happen(CallEnded(self._call.call, why), now)
+            self._deliver_own(CallEnded(self._call.call, why), now)
 
     def _answered(self, take: Callable[[], Iterable[Step]], now: float) -> list[Answer]:
         """Run steps and return the messages to send; a step that breaks a rule ends the connection."""
@@ -93,10 +102,10 @@ class Peer:
             for step in take():
                 if isinstance(step, Send | Close):
                     out.append(step)
-                elif isinstance(step, Unheard):
+                elif isinstance(step, SkippedMessage):
                     self._counts[step.reason] += 1
                 else:
-                    self._happen(step, now)
+                    self._deliver_own(step, now)
                 if isinstance(step, Close):
                     return out
         except BadMessageError as error:
@@ -108,24 +117,24 @@ class Peer:
             return [*out, *answers, Close(TRY_LATER, str(error))]
         return out + self._idle(now)
 
-    def _happen(self, happening: Happening, now: float) -> None:
+    def _deliver_own(self, tap_event: TapEvent, now: float) -> None:
         """Deliver what belongs to this connection: it cannot speak for the call of another."""
-        if isinstance(happening, CallStarted):
+        if isinstance(tap_event, CallStarted):
             if self._call is not None:
                 raise BadMessageError("a second call on one connection", POLICY)
-            self._begin(happening)
-            self._first, self._meter = None, Meter(self._limits, now)
-        elif self._call is None or happening.call != self._call.call:
+            self._begin(tap_event)
+            self._first, self._meter = None, PeerBudget(self._limits, now)
+        elif self._call is None or tap_event.call != self._call.call:
             return
-        elif isinstance(happening, CallAudio):
-            self._first = happening.start if self._first is None else min(self._first, happening.start)
-            until = happening.start + len(happening.samples) - self._first
+        elif isinstance(tap_event, CallAudio):
+            self._first = tap_event.start if self._first is None else min(self._first, tap_event.start)
+            until = tap_event.start + len(tap_event.samples) - self._first
             self._meter.audio(until / self._call.rate, now)
-            self._deliver(replace(happening, call=self._id))
+            self._deliver(replace(tap_event, call=self._id))
         else:
-            self._deliver(replace(happening, call=self._id))
-        self._paused = isinstance(happening, CallPaused) or (self._paused and not isinstance(happening, CallResumed))
-        if isinstance(happening, CallEnded):
+            self._deliver(replace(tap_event, call=self._id))
+        self._paused = isinstance(tap_event, CallPaused) or (self._paused and not isinstance(tap_event, CallResumed))
+        if isinstance(tap_event, CallEnded):
             self._running.discard(self._id)
             self._call, self._paused = None, False
         self._heard = now
@@ -149,5 +158,5 @@ class Peer:
             self._counts["no call began"] += 1
             return [Close(POLICY, "no call began")]
         why = f"nothing came for {now - self._heard:.0f} s"
-        self._happen(CallEnded(self._call.call, why), now)
+        self._deliver_own(CallEnded(self._call.call, why), now)
         return [Close(POLICY, why)]

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from monitor.config.taps import TapsSection
-from monitor.taps.websocket.handler import Handler, Request
+from monitor.taps.websocket.handler import Handler, UpgradeRequest
 
-Make = Callable[[Request, TapsSection], Handler]
+Make = Callable[[UpgradeRequest, TapsSection], Handler]
 """Opens a connection. Raises RefusedRequestError, such as for a signature that is wrong."""
 
 
 @dataclass(frozen=True)
-class Served:
+class ServedProtocol:
     """make: "module:function", a Make. prepared: it is none, but makes one of the settings, once for a listener, and
     may raise BadInputError. subprotocols: of these, the one that a peer offers first is chosen. own_secret: whether the
     settings hold a secret of its own, which make() then asks for; without one the peer has to show
@@ -30,18 +30,18 @@ class Served:
 MEDIA_STREAMS = "monitor.taps.websocket.twilio_media_streams:open_stream"
 PBX = "monitor.taps.websocket.pbx"
 
-PROTOCOLS: Mapping[str, Served] = {
-    "twilio": Served(MEDIA_STREAMS, own_secret=lambda taps: bool(taps.websocket.twilio_auth_token)),
-    "telnyx": Served(MEDIA_STREAMS),
-    "plivo": Served(MEDIA_STREAMS),
-    "exotel": Served(MEDIA_STREAMS),
-    "signalwire": Served(MEDIA_STREAMS),
-    "fonoster": Served(MEDIA_STREAMS, own_secret=lambda taps: bool(taps.websocket.fonoster_secret)),
-    "audiofork": Served(f"{PBX}:open_freeswitch", subprotocols=("audio.drachtio.org",)),
-    "audiostream": Served(f"{PBX}:open_freeswitch"),
-    "vonage": Served(f"{PBX}:open_vonage"),
-    "asterisk": Served(f"{PBX}:open_asterisk", subprotocols=("media",)),
-    "audiohook": Served("monitor.taps.audiohook.admission:prepare", prepared=True, own_secret=lambda _: True),
+PROTOCOLS: Mapping[str, ServedProtocol] = {
+    "twilio": ServedProtocol(MEDIA_STREAMS, own_secret=lambda taps: bool(taps.websocket.twilio_auth_token)),
+    "telnyx": ServedProtocol(MEDIA_STREAMS),
+    "plivo": ServedProtocol(MEDIA_STREAMS),
+    "exotel": ServedProtocol(MEDIA_STREAMS),
+    "signalwire": ServedProtocol(MEDIA_STREAMS),
+    "fonoster": ServedProtocol(MEDIA_STREAMS, own_secret=lambda taps: bool(taps.websocket.fonoster_secret)),
+    "audiofork": ServedProtocol(f"{PBX}:open_freeswitch", subprotocols=("audio.drachtio.org",)),
+    "audiostream": ServedProtocol(f"{PBX}:open_freeswitch"),
+    "vonage": ServedProtocol(f"{PBX}:open_vonage"),
+    "asterisk": ServedProtocol(f"{PBX}:open_asterisk", subprotocols=("media",)),
+    "audiohook": ServedProtocol("monitor.taps.audiohook.admission:prepare", prepared=True, own_secret=lambda _: True),
 }
 """By name: /NAME, or /NAME/TOKEN."""
 

@@ -8,7 +8,7 @@ import hmac
 from collections.abc import Mapping
 
 from monitor.taps.websocket.access import same
-from monitor.taps.websocket.handler import RefusedRequestError, Request
+from monitor.taps.websocket.handler import RefusedRequestError, UpgradeRequest
 
 TWILIO_HEADER = "x-twilio-signature"
 FONOSTER_HEADER, FONOSTER_TIME_HEADER = "x-fonoster-signature", "x-fonoster-timestamp"
@@ -24,7 +24,7 @@ def twilio_signature(url: str, token: str, parameters: Mapping[str, str] | None 
     return base64.b64encode(hmac.new(token.encode(), text.encode(), hashlib.sha1).digest()).decode()
 
 
-def check_twilio(request: Request, token: str) -> None:
+def check_twilio(request: UpgradeRequest, token: str) -> None:
     """Raises RefusedRequestError. As Twilio's own library does, the URL is tried with its port and without, and with
     the slash at its end that the host's root gets.
     """
@@ -51,7 +51,7 @@ def fonoster_signature(url: str, secret: str, timestamp: str) -> str:
     return hmac.new(secret.encode(), f"{timestamp}.{url}".encode(), hashlib.sha256).hexdigest()
 
 
-def check_fonoster(request: Request, secret: str) -> None:
+def check_fonoster(request: UpgradeRequest, secret: str) -> None:
     """Raises RefusedRequestError."""
     shown, at = (request.headers.get(name, "") for name in (FONOSTER_HEADER, FONOSTER_TIME_HEADER))
     if not shown:

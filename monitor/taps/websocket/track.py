@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from monitor.rtp.packet import RtpPacket
-from monitor.rtp.payload import Format
+from monitor.rtp.payload import PayloadFormat
 from monitor.rtp.stream import RtpStream
 from monitor.taps.party import PartyAudio
 from monitor.taps.tap_events import CallAudio
@@ -34,7 +34,7 @@ class _Placed:
 class Track:
     """Chunks in, audio of one channel at SAMPLE_RATE out; lost chunks are NaN."""
 
-    def __init__(self, call: str, channel: int, form: Format, *, ordered: bool) -> None:
+    def __init__(self, call: str, channel: int, form: PayloadFormat, *, ordered: bool) -> None:
         self._call, self._form = call, form
         self._talk = PartyAudio(channel, RtpStream({0: as_rtp(form)}, 0.0 if ordered else GIVE_UP_S, FILLED_PAUSE_S))
         self._newest: _Placed | None = None
@@ -54,17 +54,17 @@ class Track:
             self._newest = _Placed(number, clock, self._length(payload))
         data = as_rtp_payload(self._form, payload)
         packet = RtpPacket(0, False, number & 0xFFFF, clock & 0xFFFF_FFFF, 0, data)
-        yield from self._talk.heard(self._call, self._talk.stream.push(packet, now))
+        yield from self._talk.audio_events(self._call, self._talk.stream.push(packet, now))
         yield from self.tick(now)
 
     def tick(self, now: float) -> Iterator[CallAudio]:
         """Give up what was waited for too long."""
         if self._talk.stream.jitter.held:
-            yield from self._talk.heard(self._call, self._talk.stream.advance(now))
+            yield from self._talk.audio_events(self._call, self._talk.stream.advance(now))
 
     def finish(self) -> Iterator[CallAudio]:
         """Return the audio still held."""
-        yield from self._talk.heard(self._call, self._talk.stream.finish())
+        yield from self._talk.audio_events(self._call, self._talk.stream.finish())
 
     def _clock(self, number: int, timestamp_ms: int | None) -> int:
         """Return the position of a chunk by its number. The timestamp decides whether skipped numbers were lost or

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from monitor.config.taps import TapsSection
-from monitor.rtp.payload import Format
+from monitor.rtp.payload import PayloadFormat
 from monitor.taps.names import named
-from monitor.taps.tap_events import CallEnded, CallStarted, Happening
+from monitor.taps.tap_events import CallEnded, CallStarted, TapEvent
 from monitor.taps.websocket.dialects import DIALECTS, INBOUND, OUTBOUND, Dialect
 from monitor.taps.websocket.formats import read_format
 from monitor.taps.websocket.handler import (
@@ -16,9 +16,9 @@ from monitor.taps.websocket.handler import (
     UNSUPPORTED,
     BadMessageError,
     Close,
-    Request,
+    SkippedMessage,
     Step,
-    Unheard,
+    UpgradeRequest,
 )
 from monitor.taps.websocket.messages import details, number, parameters, payload, read_object, within
 from monitor.taps.websocket.signatures import check_fonoster, check_twilio
@@ -30,7 +30,7 @@ REFUSED = "media that its codec can make nothing of"
 CALLER, CALLEE = "caller", "callee"
 
 
-def open_stream(request: Request, config: TapsSection) -> MediaStreams:
+def open_stream(request: UpgradeRequest, config: TapsSection) -> MediaStreams:
     """A connection, in the dialect that its path names. Raises RefusedRequestError for a signature that is wrong."""
     name, section = request.path[0], config.websocket
     if name == "twilio" and section.twilio_auth_token:
@@ -43,7 +43,7 @@ def open_stream(request: Request, config: TapsSection) -> MediaStreams:
 class MediaStreams:
     """One stream: the tracks of one call. name: of the dialect."""
 
-    def __init__(self, name: str, dialect: Dialect, request: Request) -> None:
+    def __init__(self, name: str, dialect: Dialect, request: UpgradeRequest) -> None:
         self._name, self._dialect, self._request = name, dialect, request
         self._call = ""
         self._tracks: dict[str, Track] = {}
@@ -74,7 +74,7 @@ class MediaStreams:
         self._call = ""
         return ()
 
-    def closed(self, why: str) -> Iterator[Happening]:
+    def closed(self, why: str) -> Iterator[TapEvent]:
         """The end of the stream."""
         if self._call:
             for track in self._tracks.values():
@@ -99,7 +99,7 @@ class MediaStreams:
         known = self._known(message, start, custom)
         yield CallStarted(self._call, self._name, parties, SAMPLE_RATE, direction, known)
 
-    def _format(self, form: Mapping[str, Any]) -> Format:
+    def _format(self, form: Mapping[str, Any]) -> PayloadFormat:
         """Return the format in the start message, or the dialect's default."""
         encoding = form.get("encoding")
         said = isinstance(encoding, str) and encoding not in ("", "base64")
@@ -139,14 +139,14 @@ class MediaStreams:
         media = within(message, "media")
         track = self._tracks.get(_track(media.get("track", next(iter(self._tracks)))))
         if track is None:
-            yield Unheard(UNANNOUNCED)
+            yield SkippedMessage(UNANNOUNCED)
             return
         chunk = number(media.get("chunk"))
         chunk = number(message.get(self._dialect.sequence)) if chunk is None else chunk
         before = track.refused
         yield from track.chunk(chunk, number(media.get("timestamp")), payload(media.get("payload")), now)
         if track.refused > before:
-            yield Unheard(REFUSED)
+            yield SkippedMessage(REFUSED)
 
 
 def _track(name: object) -> str:

@@ -19,7 +19,7 @@ from monitor.captures.sip import parse_sip
 from monitor.errors import BadInputError
 from monitor.rtp.packet import RtpPacket
 from monitor.rtp.sdp import parse_sdp
-from monitor.sources.capture_file import Capture
+from monitor.sources.capture_file import CaptureFile
 
 
 @pytest.mark.parametrize("form", ["pcap", "pcapng", "gzip"])
@@ -57,7 +57,7 @@ def test_sip_names_the_sides_and_the_codecs(tmp_path: Path) -> None:
 def test_several_calls_in_a_file(tmp_path: Path) -> None:
     third, fourth = ("192.0.2.3", 6000), ("192.0.2.4", 7000)
     path = capture(tmp_path / "calls.pcap", sorted([*two_way(), *flow(third, fourth, 1.0)], key=lambda s: s[0]))
-    calls = Capture(path).calls
+    calls = CaptureFile(path).calls
     assert [len(c.legs) for c in calls] == [2, 1]
     assert [round(c.begun - BEGUN, 3) for c in calls] == [0.0, 1.0]
 
@@ -102,7 +102,7 @@ def test_a_capture_that_is_cut_off_is_heard_as_far_as_it_goes(tmp_path: Path, ke
 )
 def test_what_cannot_be_heard_is_named(tmp_path: Path, datagrams_sent: Sent, says: str) -> None:
     with pytest.raises(BadInputError, match=says):
-        Capture(capture(tmp_path / "call.pcap", datagrams_sent))
+        CaptureFile(capture(tmp_path / "call.pcap", datagrams_sent))
 
 
 def test_audio_in_an_unknown_codec_is_named(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_audio_in_an_unknown_codec_is_named(tmp_path: Path) -> None:
         tmp_path / "c.pcap", [(0.0, A, B, invite(A, B, rtpmap=evs)), (0.1, B, A, answer(B, rtpmap=evs)), *talk]
     )
     with pytest.raises(BadInputError, match="the audio is EVS"):
-        Capture(path)
+        CaptureFile(path)
 
 
 def test_what_is_no_capture(tmp_path: Path) -> None:

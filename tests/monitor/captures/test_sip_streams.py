@@ -14,7 +14,7 @@ from capture_calls import flow, heard, only
 from capture_files import Frame, ethernet, wrapped, write_pcap
 from captured import A, B, End, answer, invite
 
-from monitor.captures.network import Segment
+from monitor.captures.network import TcpSegment
 from monitor.captures.sip import parse_sip
 from monitor.captures.sip_streams import MOST_BYTES, SipStreams
 
@@ -34,14 +34,14 @@ MESSAGES = [
 ]
 
 
-def segments(data: bytes, size: int, first: int = 2**32 - 300, syn: bool = True) -> list[Segment]:
+def segments(data: bytes, size: int, first: int = 2**32 - 300, syn: bool = True) -> list[TcpSegment]:
     """Bytes in segments of that size, whose numbers run over the end of 32 bits."""
-    opening = [Segment(0.0, ENDS, first - 1 & 0xFFFFFFFF, SYN, b"")] if syn else []
+    opening = [TcpSegment(0.0, ENDS, first - 1 & 0xFFFFFFFF, SYN, b"")] if syn else []
     pieces = range(0, len(data), size)
-    return opening + [Segment(0.0, ENDS, first + at & 0xFFFFFFFF, 0x18, data[at : at + size]) for at in pieces]
+    return opening + [TcpSegment(0.0, ENDS, first + at & 0xFFFFFFFF, 0x18, data[at : at + size]) for at in pieces]
 
 
-def taken(some: Sequence[Segment], counts: Counter[str] | None = None) -> list[bytes]:
+def taken(some: Sequence[TcpSegment], counts: Counter[str] | None = None) -> list[bytes]:
     streams = SipStreams(counts if counts is not None else Counter())
     return [message for segment in some for message in streams.take(segment)]
 
@@ -66,8 +66,8 @@ def test_segments_in_any_order_and_twice() -> None:
 
 def test_segments_that_overlap() -> None:
     whole = b"".join(MESSAGES)
-    first = [Segment(0.0, ENDS, 1 + at, 0x18, whole[at : at + 120]) for at in range(0, len(whole), 80)]
-    assert taken([Segment(0.0, ENDS, 0, SYN, b""), *first]) == MESSAGES
+    first = [TcpSegment(0.0, ENDS, 1 + at, 0x18, whole[at : at + 120]) for at in range(0, len(whole), 80)]
+    assert taken([TcpSegment(0.0, ENDS, 0, SYN, b""), *first]) == MESSAGES
 
 
 def test_a_hole_costs_the_message_that_it_is_in() -> None:
@@ -119,7 +119,7 @@ def test_other_connections_are_counted_and_not_kept(data: bytes) -> None:
 def test_sip_over_tls_is_named() -> None:
     counts: Counter[str] = Counter()
     ends = bytes(8) + (40_000).to_bytes(2) + (5061).to_bytes(2)
-    taken([Segment(0.0, ends, 5, 0x18, b"\x17\x03\x03\x00\x40" + bytes(64))], counts)
+    taken([TcpSegment(0.0, ends, 5, 0x18, b"\x17\x03\x03\x00\x40" + bytes(64))], counts)
     assert counts == {"SIP over TLS (encrypted)": 1}
 
 

@@ -17,8 +17,8 @@ from monitor.audio import Audio
 from monitor.captures import spool
 from monitor.errors import BadInputError
 from monitor.rtp.packet import RtpPacket
-from monitor.rtp.payload import Format
-from monitor.sources.capture_file import Capture, CaptureSource
+from monitor.rtp.payload import PayloadFormat
+from monitor.sources.capture_file import CaptureFile, CaptureSource
 
 C, D = ("198.51.100.7", 7000), ("198.51.100.9", 9000)
 Damage = Callable[[Sent], Sent]
@@ -163,7 +163,7 @@ def dialogue(a: End, b: End, call: str, begin: float, seconds: float = 2.0, ssrc
 def test_two_calls_on_the_same_ports_are_two_calls(tmp_path: Path, other_ssrc: int) -> None:
     later = dialogue(A, B, "c2", 5.0, ssrc=1 + other_ssrc)
     path = capture(tmp_path / "a.pcap", [*dialogue(A, B, "c1", 0.0), *later])
-    found = Capture(path)
+    found = CaptureFile(path)
     assert [call.begun - found.calls[0].begun for call in found.calls] == [0.0, pytest.approx(5.0, abs=0.3)]
     assert all(
         heard(CaptureSource(found, call))[0].shape == (2, pytest.approx(32_000, abs=500)) for call in found.calls
@@ -173,7 +173,7 @@ def test_two_calls_on_the_same_ports_are_two_calls(tmp_path: Path, other_ssrc: i
 @pytest.mark.parametrize("apart_s", [15.0, 400.0])
 def test_two_calls_on_the_same_ports_without_sip(tmp_path: Path, apart_s: float) -> None:
     later = [*flow(A, B, apart_s, ssrc=7), *flow(B, A, apart_s, ssrc=8)]
-    calls = Capture(capture(tmp_path / "a.pcap", in_time([*two_way(), *later]))).calls
+    calls = CaptureFile(capture(tmp_path / "a.pcap", in_time([*two_way(), *later]))).calls
     assert [len(call.legs) for call in calls] == [2, 2]
 
 
@@ -281,14 +281,14 @@ def srtp(sent: Sent, tag: int = 10) -> Sent:
 
 def test_encrypted_audio_is_named_by_its_look(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match=r"encrypted \(SRTP\)") as caught:
-        Capture(capture(tmp_path / "a.pcap", srtp(two_way())))
+        CaptureFile(capture(tmp_path / "a.pcap", srtp(two_way())))
     assert "without its keys" in caught.value.hint
 
 
 def test_keys_agreed_by_dtls_mean_encrypted(tmp_path: Path) -> None:
     hello = (0.0, A, B, b"\x16\xfe\xff" + bytes(60))
     with pytest.raises(BadInputError, match=r"encrypted \(SRTP\)"):
-        Capture(capture(tmp_path / "a.pcap", [hello, *flow(A, B, 0.1, kind=8)]))
+        CaptureFile(capture(tmp_path / "a.pcap", [hello, *flow(A, B, 0.1, kind=8)]))
 
 
 SUITES = {"AES_CM_128_HMAC_SHA1_80": 30, "AES_CM_128_HMAC_SHA1_32": 30, "AEAD_AES_256_GCM": 44}
@@ -334,7 +334,9 @@ def test_keys_that_do_not_fit_leave_it_encrypted(tmp_path: Path) -> None:
         (0.1, B, A, with_key(answer(B), suite, bytes(30))),
     ]
     with pytest.raises(BadInputError, match=r"encrypted \(SRTP\)"):
-        Capture(capture(tmp_path / "a.pcap", in_time([*said, *srtp(flow(A, B, 0.2)), *srtp(flow(B, A, 0.2, ssrc=2))])))
+        CaptureFile(
+            capture(tmp_path / "a.pcap", in_time([*said, *srtp(flow(A, B, 0.2)), *srtp(flow(B, A, 0.2, ssrc=2))]))
+        )
 
 
 def opus(kind: int) -> Sent:
@@ -351,15 +353,15 @@ def test_payload_types_that_nothing_describes_are_named_with_what_to_do(tmp_path
     talk = [(i * 0.02, A, B, packed(RtpPacket(97, False, i, i * 160, 1, bytes([i]) * 33))) for i in range(100)]
     path = capture(tmp_path / "a.pcap", talk)
     with pytest.raises(BadInputError) as caught:
-        Capture(path)
+        CaptureFile(path)
     assert "payload type 97 (33 bytes, 160 units of the clock apart), 192.0.2.1:4000 to" in caught.value.message
     assert 'taps.rtp.payload_types = { 97 = "opus/48000/2" }' in caught.value.hint
-    assert len(Capture(path, {97: Format("GSM", 8000)}).calls) == 1
+    assert len(CaptureFile(path, {97: PayloadFormat("GSM", 8000)}).calls) == 1
 
 
 def test_what_is_left_out_beside_calls_is_named(tmp_path: Path) -> None:
     strange = [(i * 0.02, C, D, packed(RtpPacket(97, False, i, i * 160, 1, bytes(33)))) for i in range(50)]
-    (line,) = Capture(capture(tmp_path / "a.pcap", in_time([*two_way(), *strange]))).left_out
+    (line,) = CaptureFile(capture(tmp_path / "a.pcap", in_time([*two_way(), *strange]))).left_out
     assert line.startswith(
         "payload type 97 (33 bytes, 160 units of the clock apart), 198.51.100.7:7000 to 198.51.100.9:9000"
     )
@@ -369,7 +371,7 @@ def test_where_nothing_is_found_all_packets_are_named(tmp_path: Path) -> None:
     stun = b"\x00\x01\x00\x00\x21\x12\xa4\x42" + bytes(12)
     sent: Sent = [(0.0, A, B, stun), (0.1, A, B, b"\x00hello"), (0.2, A, ("192.0.2.9", 53), bytes(20))]
     with pytest.raises(BadInputError, match="no RTP audio was found; seen: ") as caught:
-        Capture(write_pcap(tmp_path / "a.pcap", wrapped("vxlan", sent)))
+        CaptureFile(write_pcap(tmp_path / "a.pcap", wrapped("vxlan", sent)))
     assert all(words in caught.value.message for words in ("3 in VXLAN", "1 STUN", "1 DNS", "1 other UDP"))
 
 

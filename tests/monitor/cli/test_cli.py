@@ -33,7 +33,7 @@ from helpers import (
 from monitor.audio import Chunk
 from monitor.config.schema import Config
 from monitor.errors import SourceError
-from monitor.session.watch import Watched, watch
+from monitor.session.watch import CallSources, watch
 from monitor.sources.scripted import ScriptedSource
 from training.evaluate.scoring import score_clips
 
@@ -293,7 +293,7 @@ def test_a_source_that_fails_ends_the_program_with_its_error(capfd: pytest.Captu
     chunk = Chunk(voice(1.0)[None], 0, 0.0)
     source = ScriptedSource([chunk, SourceError("the cable is cut", "mend it")])
     with pytest.raises(SourceError, match="the cable is cut"):
-        watch([Watched("call", [source])], config, json_lines=True)
+        watch([CallSources("call", [source])], config, json_lines=True)
     events = events_of(capfd.readouterr().out)
     assert [e["type"] for e in events][-3:] == ["health", "state.changed", "call.ended"]
     assert json.loads(json.dumps(events[-1]))["why"] == "failed"

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from monitor.dashboard.calls_table import board_line, board_summary, render_board
 from monitor.dashboard.plain import News, board_words
-from monitor.dashboard.render import Keys
+from monitor.dashboard.render import KeyState
 from monitor.views import Board, CallRow
 
 
@@ -26,10 +26,10 @@ def some(count: int) -> Board:
     return board(*(CallRow(f"call-{n}", "rtp", 30.0 + n, kinds[n % 4]("caller"), 1 + n % 2) for n in range(count)))
 
 
-def drawn(shown: Board, width: int = 120, height: int = 40, keys: Keys | None = None) -> list[str]:
+def drawn(shown: Board, width: int = 120, height: int = 40, keys: KeyState | None = None) -> list[str]:
     file = io.StringIO()
     console = Console(file=file, width=width, height=height, color_system=None)
-    console.print(render_board(shown, width, height, keys or Keys()), end="", crop=False)
+    console.print(render_board(shown, width, height, keys or KeyState()), end="", crop=False)
     return file.getvalue().split("\n")
 
 

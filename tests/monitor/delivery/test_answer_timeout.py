@@ -17,10 +17,10 @@ from helpers import environment
 from publishing import LIMIT_S, Publisher, numbers, take
 
 from chaos.proxy import Proxy
-from monitor.delivery.answer_timeout import GONE_S, LONGEST_ANSWER_S, LOOK_S, Patience
+from monitor.delivery.answer_timeout import GONE_S, LONGEST_ANSWER_S, LOOK_S, AnswerTimeout
 from monitor.delivery.gaps import Position
 from monitor.events import wire
-from monitor.journal.reader import Found, JournalReader
+from monitor.journal.reader import JournalRange, JournalReader
 from monitor.subscriber import Item, Missed, Restarted, Silent, Subscriber
 from monitor.types import Event
 
@@ -121,7 +121,7 @@ def test_answers_slower_than_the_first_attempt_arrive(publisher: Publisher, monk
     """A slow disk: an answer to a request that was given up is lost, and work done again for the next one."""
     read = JournalReader.read
 
-    def slowly(self: JournalReader, *wanted: object) -> Found:
+    def slowly(self: JournalReader, *wanted: object) -> JournalRange:
         time.sleep(1.5)
         return read(self, *wanted)  # type: ignore[arg-type]
 
@@ -195,34 +195,34 @@ def test_more_than_is_held_before_the_first_heartbeat_is_no_reason_to_give_up(pu
 
 
 def test_patience_is_time_that_was_had() -> None:
-    patience = Patience(0.0)
-    patience.look(3600.0)  # stopped for an hour
+    patience = AnswerTimeout(0.0)
+    patience.advance(3600.0)  # stopped for an hour
     assert patience.total == LOOK_S
     for tenths in range(1, 50):
-        patience.heard()
-        patience.look(3600.0 + tenths / 10)
+        patience.message_came()
+        patience.advance(3600.0 + tenths / 10)
     assert patience.total == pytest.approx(LOOK_S + 4.9)
     assert patience.is_due
     for tenths in range(50, 5000):  # the publisher is away
-        patience.look(3600.0 + tenths / 10)
+        patience.advance(3600.0 + tenths / 10)
     assert patience.total == pytest.approx(LOOK_S + 4.9 + GONE_S, abs=0.11)
 
 
 def test_each_attempt_has_twice_the_time_of_the_one_before() -> None:
-    patience, now, waits = Patience(0.0), 0.0, []
+    patience, now, waits = AnswerTimeout(0.0), 0.0, []
     for _ in range(6):
         begun = now
         while not patience.is_due:
             now += 0.25
-            patience.look(now)
+            patience.advance(now)
         waits.append(now - begun)
-        patience.again()
+        patience.retried()
     assert waits == [1.0, 2.0, 4.0, 8.0, LONGEST_ANSWER_S, LONGEST_ANSWER_S]
-    patience.go_on(now)
+    patience.answer_came(now)
     assert (patience.total, patience.attempt) == (0.0, 0.0)
     while not patience.is_due:
         now += 0.25
-        patience.look(now)
+        patience.advance(now)
     assert patience.attempt == LONGEST_ANSWER_S / 2
 
 

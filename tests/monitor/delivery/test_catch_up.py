@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from monitor.delivery.catch_up import Catchup, Restarted
+from monitor.delivery.catch_up import CatchUp, Restarted
 from monitor.delivery.gaps import Missed, Position
 from monitor.events import wire
 from monitor.events.wire import Message
@@ -21,13 +21,13 @@ def heartbeat(last_seq: int, epoch: str = "one", **sent: tuple[int, int]) -> Mes
     return wire.decode(wire.encode(Event("health", "", "", 0, data, 0, epoch, "now")))
 
 
-def subscriber(*topics: str, since: Position | None = None) -> Catchup:
-    made = Catchup(topics or ("",), since)
+def subscriber(*topics: str, since: Position | None = None) -> CatchUp:
+    made = CatchUp(topics or ("",), since)
     made.can_ask = True
     return made
 
 
-def deliver(catchup: Catchup, *arrived: Message) -> list[Any]:
+def deliver(catchup: CatchUp, *arrived: Message) -> list[Any]:
     """All that comes of it until an answer is needed, numbers in place of messages; heartbeats left out."""
     for one in arrived:
         catchup.put(one)
@@ -41,7 +41,7 @@ def deliver(catchup: Catchup, *arrived: Message) -> list[Any]:
     return out
 
 
-def answer(catchup: Catchup, *messages: Message, **head: object) -> list[Any]:
+def answer(catchup: CatchUp, *messages: Message, **head: object) -> list[Any]:
     assert catchup.request is not None
     fields = {"reply": "replay", "id": catchup.request.id, "end": False, "missing": [], **head}
     assert catchup.reply(fields, [one.raw for one in messages])

@@ -19,9 +19,9 @@ from publishing import LIMIT_S, Publisher, numbers, settle, take
 from monitor.delivery import requests
 from monitor.delivery.gaps import Position
 from monitor.delivery.publisher_sockets import MAX_MESSAGE_BYTES
-from monitor.delivery.recent_events import History
+from monitor.delivery.recent_events import RecentEvents
 from monitor.delivery.replay_server import ANSWER_EVENTS, BURST
-from monitor.delivery.requests import MAX_BYTES, Request
+from monitor.delivery.requests import MAX_BYTES, SubscriberRequest
 from monitor.delivery.resume import recall, remember, starting_point
 from monitor.delivery.subscriber_sockets import replay_address
 from monitor.errors import BadInputError
@@ -175,7 +175,7 @@ def ask(publisher: Publisher) -> Iterator[Callable[..., list[Any]]]:
 def test_a_plain_socket_can_ask_for_a_replay_and_a_snapshot(
     publisher: Publisher, ask: Callable[..., list[Any]]
 ) -> None:
-    head, *events = ask(Request("replay", "mine", "", 2, 4, ("score.",)).encode())
+    head, *events = ask(SubscriberRequest("replay", "mine", "", 2, 4, ("score.",)).encode())
     assert [event["seq"] for event in events] == [2, 3]
     assert head | {"missing": []} == {
         "reply": "replay",
@@ -191,9 +191,9 @@ def test_a_plain_socket_can_ask_for_a_replay_and_a_snapshot(
     head, *events = ask(b'{"request":"snapshot"}')
     assert (head["last_seq"], head["until"]) == (4, 4)
     assert [(event["seq"], event["snapshot"]) for event in events] == [(3, True), (4, True)]
-    assert ask(Request("replay", epoch="another").encode())[0]["reply"] == "unknown"
+    assert ask(SubscriberRequest("replay", epoch="another").encode())[0]["reply"] == "unknown"
     publisher.say(ANSWER_EVENTS + 100)
-    head, *events = ask(Request("replay").encode())
+    head, *events = ask(SubscriberRequest("replay").encode())
     assert (len(events), head["until"]) == (ANSWER_EVENTS, ANSWER_EVENTS)
 
 
@@ -273,7 +273,7 @@ def test_the_address_of_requests_follows_that_of_the_stream() -> None:
 
 
 def test_memory_is_bounded_and_says_where_it_begins() -> None:
-    history = History(10, 500)
+    history = RecentEvents(10, 500)
     for seq in (*range(1, 8), *range(9, 21)):
         history.add(seq, "score.a.b", bytes(40))
     assert history.first == 11
@@ -292,5 +292,5 @@ def test_a_bucket_fills_again() -> None:
 
 
 def test_a_request_comes_back_as_it_was() -> None:
-    request = Request("replay", "7", "one", 3, 9, ("alert.", "state."))
+    request = SubscriberRequest("replay", "7", "one", 3, 9, ("alert.", "state."))
     assert requests.parse(request.encode()) == request

@@ -11,8 +11,8 @@ from publishing import Publisher, numbers, settle, take
 from zmtp import Peer, frame
 
 from monitor.delivery import connection_guard, publisher_sockets
-from monitor.delivery.connections import Limits
-from monitor.delivery.topics import MAX_HEARTBEAT_BYTES, MAX_PREFIX_BYTES, Ledger
+from monitor.delivery.connections import ConnectionLimits
+from monitor.delivery.topics import MAX_HEARTBEAT_BYTES, MAX_PREFIX_BYTES, TopicIndex
 from monitor.errors import BadInputError
 from monitor.subscriber import Message, Subscriber
 
@@ -104,7 +104,7 @@ def test_a_peer_that_says_nothing_is_let_go() -> None:
 
 
 def test_connections_are_counted_and_those_too_many_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    few = Limits(connections=50, of_host=5, burst=16 << 10, per_s=64.0, in_all=4 << 20)
+    few = ConnectionLimits(connections=50, of_host=5, burst=16 << 10, per_s=64.0, in_all=4 << 20)
     monkeypatch.setattr(publisher_sockets, "OF_EVENTS", few)
     with Publisher() as publisher:
         peers = [Peer(publisher.address) for _ in range(4)]
@@ -143,7 +143,7 @@ def test_a_subscription_that_finds_no_room_costs_the_connection_that_sent_most(
 
 
 def test_the_shortest_prefixes_have_room_in_a_heartbeat() -> None:
-    ledger = Ledger()
+    ledger = TopicIndex()
     for n in range(500):
         assert ledger.subscribe(b"%0400d" % n)
         assert ledger.subscribe(b"\x01" * 60 + b"%d" % n)
@@ -152,7 +152,7 @@ def test_the_shortest_prefixes_have_room_in_a_heartbeat() -> None:
     assert "alert." in newest
     assert len(str(newest)) + len(str(sent)) < 3 * MAX_HEARTBEAT_BYTES
     assert not all(ledger.subscribe(b"%0400d" % n) for n in range(500, 1000)), "256 KiB are there already"
-    ledger.nobody()
+    ledger.all_closed()
     assert ledger.subscribe(b"%0400d" % 1000)
 
 

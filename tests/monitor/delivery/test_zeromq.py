@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 import zmq
 
-from monitor.delivery.gaps import Continuity
-from monitor.delivery.publisher_sockets import Places
-from monitor.delivery.topics import Ledger
+from monitor.delivery.gaps import GapDetector
+from monitor.delivery.publisher_sockets import PublisherAddresses
+from monitor.delivery.topics import TopicIndex
 from monitor.errors import BadInputError
 from monitor.events import wire
 from monitor.events.bus import Bus
@@ -37,7 +37,7 @@ class Publisher:
 
     def __init__(self, address: str = ANYWHERE, high_water_mark: int = 10_000, **vitals: object) -> None:
         epoch = wire.new_epoch()
-        self.sink = ZeromqSink(Places(address, high_water_mark=high_water_mark), epoch, 0.1)
+        self.sink = ZeromqSink(PublisherAddresses(address, high_water_mark=high_water_mark), epoch, 0.1)
         self.address = self.sink.address
         self.bus = Bus([self.sink], 1000, epoch)
         sinks = self.bus.status
@@ -211,7 +211,7 @@ def test_a_subscriber_that_does_not_read_learns_what_it_missed(
 
 
 def test_events_lost_before_the_socket_are_seen_by_every_subscriber(subscribe: Callable[..., Subscriber]) -> None:
-    sink = ZeromqSink(Places(ANYWHERE), "epoch", 0.1)
+    sink = ZeromqSink(PublisherAddresses(ANYWHERE), "epoch", 0.1)
     everything, part = subscribe(sink.address), subscribe(sink.address, "alert.")
     until = time.monotonic() + 10.0
     while not (everything.heard and part.heard):
@@ -278,7 +278,7 @@ def test_strangers_on_the_port_are_reported(subscribe: Callable[..., Subscriber]
 
 def test_a_busy_port_names_the_way_out(publisher: Publisher) -> None:
     with pytest.raises(BadInputError, match="is taken") as caught:
-        ZeromqSink(Places(publisher.address), "epoch")
+        ZeromqSink(PublisherAddresses(publisher.address), "epoch")
     assert publisher.address in caught.value.message
     assert "--publish" in caught.value.hint
     assert "--no-publish" in caught.value.hint
@@ -287,7 +287,7 @@ def test_a_busy_port_names_the_way_out(publisher: Publisher) -> None:
 @pytest.mark.parametrize("address", ["5556", "tcp://127.0.0.1:99999", "tcp://192.0.2.1:5556", "ipc:///nowhere/x"])
 def test_an_address_that_cannot_be_bound(address: str) -> None:
     with pytest.raises(BadInputError, match=address):
-        ZeromqSink(Places(address), "epoch")
+        ZeromqSink(PublisherAddresses(address), "epoch")
 
 
 @pytest.mark.parametrize("address", ["5556", "tcp://127.0.0.1:0", "tcp://*:5556"])
@@ -307,7 +307,7 @@ def test_closing_does_not_wait_for_a_subscriber_that_does_not_read(subscribe: Ca
 
 
 def test_the_ledger_forgets_calls_that_ended() -> None:
-    ledger = Ledger()
+    ledger = TopicIndex()
     for n in range(1000):
         for at, kind in enumerate(("call.started", "score", "alert.opened", "call.ended")):
             event = Event(kind, f"call{n}", "a", 0, {}, 4 * n + at + 1)
@@ -317,13 +317,13 @@ def test_the_ledger_forgets_calls_that_ended() -> None:
 
 
 def test_an_event_offered_again_keeps_its_prev() -> None:
-    ledger = Ledger()
+    ledger = TopicIndex()
     first, second = (Event("score", "c", "a", 0, {}, seq) for seq in (1, 2))
     assert [ledger.record(b"score.c.a", event) for event in (first, first, second, second)] == [0, 0, 1, 1]
 
 
 def test_the_ledger_follows_prefixes_from_their_first_subscriber_on() -> None:
-    ledger = Ledger()
+    ledger = TopicIndex()
     events = [Event("score", call, "a", 0, {}, seq) for seq, call in enumerate(("one", "two", "one", "ten"), 1)]
     for event in events[:3]:
         ledger.record(wire.topic(event).encode(), event)
@@ -335,7 +335,7 @@ def test_the_ledger_follows_prefixes_from_their_first_subscriber_on() -> None:
     assert ledger.followed()[0] == {"score.t": 4, "score.one.": 3, "alert.": 0}
 
 
-def heard(memory: Continuity, topic: str, seq: int, prev: int, snapshot: bool) -> Missed | None:
+def heard(memory: GapDetector, topic: str, seq: int, prev: int, snapshot: bool) -> Missed | None:
     missed = memory.gap(topic, seq, prev)
     if missed:
         memory.told(missed)
@@ -343,14 +343,14 @@ def heard(memory: Continuity, topic: str, seq: int, prev: int, snapshot: bool) -
     return missed
 
 
-def beat(memory: Continuity, last_seq: int, newest: dict[str, int], **sent: tuple[int, int]) -> list[Missed]:
+def beat(memory: GapDetector, last_seq: int, newest: dict[str, int], **sent: tuple[int, int]) -> list[Missed]:
     missed = memory.gaps_at(last_seq, newest, {f"{prefix}.": pair for prefix, pair in sent.items()})
     memory.beat(last_seq, {f"{prefix}.": pair for prefix, pair in sent.items()})
     return missed
 
 
 def test_a_hole_on_one_topic_is_not_hidden_by_another() -> None:
-    part = Continuity(["score."])
+    part = GapDetector(["score."])
     assert beat(part, 10, {"score.": 9}) == []
     assert heard(part, "score.a", 11, 5, False) is None
     assert heard(part, "score.b", 13, 6, False) is None
@@ -358,7 +358,7 @@ def test_a_hole_on_one_topic_is_not_hidden_by_another() -> None:
 
 
 def test_a_heartbeat_shows_what_no_later_message_on_the_same_topic_would() -> None:
-    part = Continuity(["score."])
+    part = GapDetector(["score."])
     assert beat(part, 10, {"score.": 9}, score=(0, 7)) == []
     assert heard(part, "score.a", 11, 5, False) is None
     assert heard(part, "score.b", 13, 6, False) is None
@@ -367,7 +367,7 @@ def test_a_heartbeat_shows_what_no_later_message_on_the_same_topic_would() -> No
 
 
 def test_a_hole_at_the_end_is_told_once() -> None:
-    part = Continuity(["score."])
+    part = GapDetector(["score."])
     beat(part, 10, {"score.": 9})
     assert beat(part, 15, {"score.": 12}) == [Missed(11, 12, "score.", False)]
     assert beat(part, 15, {"score.": 12}) == []
@@ -376,11 +376,11 @@ def test_a_hole_at_the_end_is_told_once() -> None:
 
 
 def test_old_numbers_of_a_topic_are_no_hole_for_a_newcomer() -> None:
-    part = Continuity(["score."])
+    part = GapDetector(["score."])
     assert heard(part, "score.a", 7, 3, True) is None
     assert beat(part, 9, {"score.": 8}) == []
     assert heard(part, "score.b", 10, 8, False) is None
-    everything = Continuity([""])
+    everything = GapDetector([""])
     assert heard(everything, "score.a", 7, 3, True) is None
     assert heard(everything, "score.b", 10, 8, False) is None
     assert heard(everything, "score.b", 12, 10, False) == Missed(11, 11, "", True)

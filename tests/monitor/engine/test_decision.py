@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from model.config import BLOCK, BLOCK_S
 from monitor.config.schema import AlertSection
-from monitor.engine.decision import STATES, Changes, Decision, Heard, decide, hold_blocks, undecided
+from monitor.engine.decision import STATES, Changes, Decision, DecisionInput, decide, hold_blocks, init_decision
 
 CONFIG = AlertSection()
 
@@ -19,7 +19,7 @@ CONFIG = AlertSection()
 class Channel:
     """One stream, fed second by second."""
 
-    decision: Decision = field(default_factory=lambda: undecided(1))
+    decision: Decision = field(default_factory=lambda: init_decision(1))
     log: list[tuple[str, float]] = field(default_factory=list)
     end: int = 0
     llr: float = 0.0
@@ -31,7 +31,7 @@ class Channel:
     def hear(self, seconds: float, llr: float, speech: bool = True, enough: bool = True, usable: bool = True) -> None:
         for _ in range(round(seconds / BLOCK_S)):
             self.end += BLOCK
-            heard = Heard(
+            heard = DecisionInput(
                 np.array([llr]), np.array([speech]), np.array([enough]), np.array([self.end]), np.array([usable])
             )
             self.decision, changes = decide(CONFIG, self.decision, heard)
@@ -172,26 +172,28 @@ def test_alerts_are_opened_updated_and_closed_in_order(script: list[tuple[float,
 def test_stacked_streams_decide_as_each_alone() -> None:
     rng = np.random.default_rng(0)
     llr, speech = rng.normal(0, 4, (400, 3)).cumsum(0) * 0.2, rng.random((400, 3)) < 0.8
-    together = undecided(3)
-    alone = [undecided(1) for _ in range(3)]
+    together = init_decision(3)
+    alone = [init_decision(1) for _ in range(3)]
     for t in range(400):
         end = np.full(3, (t + 1) * BLOCK)
         yes = np.ones(3, bool)
-        together, _ = decide(CONFIG, together, Heard(llr[t], speech[t], yes, end, yes))
+        together, _ = decide(CONFIG, together, DecisionInput(llr[t], speech[t], yes, end, yes))
         for i in range(3):
             one = slice(i, i + 1)
-            alone[i], _ = decide(CONFIG, alone[i], Heard(llr[t, one], speech[t, one], yes[one], end[one], yes[one]))
+            alone[i], _ = decide(
+                CONFIG, alone[i], DecisionInput(llr[t, one], speech[t, one], yes[one], end[one], yes[one])
+            )
     for name in Decision.__dataclass_fields__:
         expected = np.concatenate([getattr(a, name) for a in alone])
         assert np.array_equal(getattr(together, name), expected), name
 
 
 def test_a_steady_excess_over_the_whole_call_alerts_and_keeps_the_alert_open() -> None:
-    yes, decision, opened, closed = np.ones(1, bool), undecided(1), [], []
+    yes, decision, opened, closed = np.ones(1, bool), init_decision(1), [], []
     for b in range(1500):
         whole = -np.inf if b < 300 else CONFIG.whole_llr if b < 900 else CONFIG.whole_llr - 0.1
         llr = np.array([CONFIG.close_llr - 1.0 if b > 400 else 0.9 * CONFIG.alert_llr])
-        heard = Heard(llr, yes, yes, np.array([(b + 1) * BLOCK]), yes, np.array([whole]))
+        heard = DecisionInput(llr, yes, yes, np.array([(b + 1) * BLOCK]), yes, np.array([whole]))
         decision, changes = decide(CONFIG, decision, heard)
         opened += [b] if changes.opened[0] else []
         closed += [b] if changes.closed[0] else []
@@ -203,9 +205,9 @@ def test_a_steady_excess_over_the_whole_call_alerts_and_keeps_the_alert_open() -
 
 
 def test_an_alert_on_recent_speech_is_not_laid_to_the_whole_call() -> None:
-    yes, decision, opened = np.ones(1, bool), undecided(1), 0
+    yes, decision, opened = np.ones(1, bool), init_decision(1), 0
     for b in range(hold_blocks(CONFIG.alert_hold_s) + 5):
-        heard = Heard(np.array([CONFIG.alert_llr]), yes, yes, np.array([(b + 1) * BLOCK]), yes)
+        heard = DecisionInput(np.array([CONFIG.alert_llr]), yes, yes, np.array([(b + 1) * BLOCK]), yes)
         decision, changes = decide(CONFIG, decision, heard)
         opened += int(changes.opened[0])
         assert not changes.by_whole[0]

@@ -100,8 +100,8 @@ def test_a_server_that_catches_up_says_what_is_said_block_by_block(monkeypatch: 
     ear = Ear(ScriptedSource(chunks(call)))
     ear.engine.serving = True
     together: list[int] = []
-    hear = ear.pool.hear
-    monkeypatch.setattr(ear.pool, "hear", lambda several: together.append(len(several)) or hear(several))
+    hear = ear.pool.run_scorer
+    monkeypatch.setattr(ear.pool, "run_scorer", lambda several: together.append(len(several)) or hear(several))
     scoring = threading.Thread(target=ear.engine.run)
     with ear.bus:
         scoring.start()
@@ -342,8 +342,8 @@ def test_a_recording_loses_nothing_however_slow_scoring_is_and_says_how_fast_it_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ear = Ear(ScriptedSource(chunks(voice(2.0))), input={"ring_s": 1.0})
-    hear, traces = ear.pool.hear, Traces(1)
-    monkeypatch.setattr(ear.pool, "hear", lambda several: time.sleep(0.03) or hear(several))
+    hear, traces = ear.pool.run_scorer, Traces(1)
+    monkeypatch.setattr(ear.pool, "run_scorer", lambda several: time.sleep(0.03) or hear(several))
     events = ear.listen()
     assert events[-1].data["lost_s"] == 0.0
     assert "scoring too slow" not in [event.data["code"] for event in of(events, "health")]

@@ -67,15 +67,15 @@ def test_a_chain_goes_on_over_restarts_and_files(
 ) -> None:
     path = small_files(tmp_path / "journal", 30, monkeypatch)
     write(path, event(1, "two"), event(2, "two"))
-    assert len(files.older(path)) > 3
+    assert len(files.rotated_files(path)) > 3
     ran = run_here(capfd, "verify", path)
     assert (ran.status, ran.err) == (0, "")
     assert ran.out.startswith(f"whole: 32 records in {len(files.all_files(path))} files\nchain: ")
-    files.older(path)[0].unlink()
+    files.rotated_files(path)[0].unlink()
     ran = run_here(capfd, "verify", path)
     assert ran.status == 0
     assert ran.out.startswith("note: begins after an older file, which is not here\n")
-    files.older(path)[1].unlink()
+    files.rotated_files(path)[1].unlink()
     ran = run_here(capfd, "verify", path)
     assert (ran.status, "line 1: missing: seq" in ran.out) == (2, True)
 
@@ -149,10 +149,10 @@ def test_no_journal_to_verify(tmp_path: Path, capfd: pytest.CaptureFixture[str])
 
 def test_the_oldest_files_are_deleted_beyond_what_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = small_files(tmp_path / "journal", 60, monkeypatch)
-    before = files.older(path)
+    before = files.rotated_files(path)
     journal = JournalSink(path, JournalSection(rotate_mib=1, keep_mib=4))
     journal.tick()
-    left = files.older(path)
+    left = files.rotated_files(path)
     assert 0 < len(left) < len(before)
     assert left == before[-len(left) :]
     assert sum(file.stat().st_size for file in files.all_files(path)) <= 4 << 10
@@ -161,7 +161,7 @@ def test_the_oldest_files_are_deleted_beyond_what_is_kept(tmp_path: Path, monkey
     journal.close()
     journal = JournalSink(path, old)
     journal.tick()
-    assert files.older(path) == left[1:]
+    assert files.rotated_files(path) == left[1:]
     journal.close()
 
 
@@ -169,7 +169,7 @@ def test_a_file_that_is_old_enough_is_rotated(tmp_path: Path) -> None:
     path = write(tmp_path / "journal", event(1))
     os.utime(path, (0, time.time() - 7200))
     write(path, event(2), rotate_hours=1)
-    assert [json.loads(line)["seq"] for line in files.older(path)[0].read_text().splitlines()] == [1]
+    assert [json.loads(line)["seq"] for line in files.rotated_files(path)[0].read_text().splitlines()] == [1]
     assert '"after":' in path.read_text()
     assert json.loads(journaled(path))["seq"] == 2
 
@@ -261,17 +261,17 @@ def test_no_file_is_passed_over_when_it_is_rotated_while_it_is_read(
 ) -> None:
     """Once the names of the files have been read, or just before: the writer moves its file away and goes on."""
     path = small_files(tmp_path / "journal", 20, monkeypatch)
-    names = files.older
+    names = files.rotated_files
     seqs = iter(range(21, 200))
 
     def rotating(journal: Path) -> list[Path]:
         found = names(journal) if moment == "after" else []
-        monkeypatch.setattr(files, "older", names)
+        monkeypatch.setattr(files, "rotated_files", names)
         write(path, *(event(next(seqs)) for _ in range(12)), rotate_mib=1)
-        monkeypatch.setattr(files, "older", rotating)
+        monkeypatch.setattr(files, "rotated_files", rotating)
         return found or names(journal)
 
-    monkeypatch.setattr(files, "older", rotating)
+    monkeypatch.setattr(files, "rotated_files", rotating)
     read = JournalReader(path).read("one", 1, None, [""], 1000, 1 << 20)
     assert read.missing == []
     assert [json.loads(line)["seq"] for line in read.lines] == list(range(1, read.until + 1))

@@ -16,7 +16,7 @@ from monitor.events import wire
 from monitor.report.charts import ticks
 from monitor.report.collect import VerifiedSource
 from monitor.report.curve import MOST_STEPS, Curve
-from monitor.report.history import History
+from monitor.report.history import CallHistory
 from monitor.report.page import MOST_CALLS, page
 from monitor.report.words import clock, odds, share
 from monitor.types import Event
@@ -91,8 +91,8 @@ def call_events(name: str, *, alert: bool = True, channel: str = "caller", **det
     return events
 
 
-def history(*calls: Sequence[Event]) -> History:
-    records = History()
+def history(*calls: Sequence[Event]) -> CallHistory:
+    records = CallHistory()
     for events in calls:
         for event in events:
             records.add_event(event, may_repeat=False)
@@ -192,7 +192,7 @@ def test_a_record_that_begins_or_ends_within_a_call_says_so() -> None:
 
 
 def test_an_event_that_two_files_tell_is_told_once() -> None:
-    records = History()
+    records = CallHistory()
     event = Event("health", "call", "", 0, {"code": "x", "detail": ""}, seq=3, epoch="e")
     records.add_event(event, may_repeat=True)
     records.add_event(event, may_repeat=True)

@@ -18,10 +18,10 @@ from rtp_senders import voice
 
 from monitor.audio import Audio
 from monitor.rtp.amr import amr_frames
-from monitor.rtp.codecs import DECODERS, open_decoder, understood
+from monitor.rtp.codecs import DECODERS, is_supported, open_decoder
 from monitor.rtp.framing import g723_frames, g729_frames, ilbc_frame_bytes
 from monitor.rtp.packet import RtpPacket
-from monitor.rtp.payload import G726, STATIC, Format, PayloadError, duration_s, read_format
+from monitor.rtp.payload import G726, STATIC, PayloadError, PayloadFormat, duration_s, read_format
 from monitor.rtp.sdp import parse_sdp
 from monitor.rtp.stream import RtpStream
 
@@ -99,7 +99,7 @@ def amr_wb(_: Path) -> list[bytes]:
     return out
 
 
-def likeness(form: Format, payloads: list[bytes]) -> tuple[float, float]:
+def likeness(form: PayloadFormat, payloads: list[bytes]) -> tuple[float, float]:
     """Seconds that came out, and how alike they are to the voice."""
     decoder = open_decoder(form)
     samples = np.concatenate([decoder.decode(payload) for payload in payloads])
@@ -126,19 +126,19 @@ def ffmpeg_amr(_: Path) -> list[bytes]:
     return encoded("libopencore_amrnb", 8000, 160, {"b": "12200"})
 
 
-MADE: Mapping[str, tuple[Format, Callable[[Path], list[bytes]], float]] = {
-    "g729": (Format("G729", 8000), g729, 0.7),
-    "gsm": (Format("GSM", 8000), lambda t: stored(t, ["-c:a", "libgsm", "-f", "gsm"], "a.gsm", 8000), 0.8),
-    "g723": (Format("G723", 8000), lambda _: encoded("g723_1", 8000, 240, {"b": "6300"}), 0.7),
-    "speex 8": (Format("SPEEX", 8000), lambda t: stored(t, ["-c:a", "libspeex"], "a.ogg", 8000)[2:], 0.7),
-    "speex 16": (Format("SPEEX", 16_000), lambda t: stored(t, ["-c:a", "libspeex"], "a.ogg", 16_000)[2:], 0.7),
+MADE: Mapping[str, tuple[PayloadFormat, Callable[[Path], list[bytes]], float]] = {
+    "g729": (PayloadFormat("G729", 8000), g729, 0.7),
+    "gsm": (PayloadFormat("GSM", 8000), lambda t: stored(t, ["-c:a", "libgsm", "-f", "gsm"], "a.gsm", 8000), 0.8),
+    "g723": (PayloadFormat("G723", 8000), lambda _: encoded("g723_1", 8000, 240, {"b": "6300"}), 0.7),
+    "speex 8": (PayloadFormat("SPEEX", 8000), lambda t: stored(t, ["-c:a", "libspeex"], "a.ogg", 8000)[2:], 0.7),
+    "speex 16": (PayloadFormat("SPEEX", 16_000), lambda t: stored(t, ["-c:a", "libspeex"], "a.ogg", 16_000)[2:], 0.7),
     "opus stereo": (
-        Format("OPUS", 48_000, 2),
+        PayloadFormat("OPUS", 48_000, 2),
         lambda _: encoded("libopus", 48_000, 960, {"b": "48000"}, channels=2),
         0.95,
     ),
     "opus fec": (
-        Format("OPUS", 48_000, 2),
+        PayloadFormat("OPUS", 48_000, 2),
         lambda _: encoded(
             "libopus", 48_000, 960, {"b": "24000", "fec": "1", "packet_loss": "20", "application": "voip"}
         ),
@@ -164,12 +164,12 @@ def test_g726_at_each_rate_and_in_both_bit_orders(encoding: str) -> None:
     whole = b"".join(encoded(codec, 8000, 160, {"code_size": str(bits)}))
     size = 20 * bits  # 160 samples
     payloads = [whole[at : at + size] for at in range(0, len(whole) // size * size, size)]
-    seconds, correlation = likeness(Format(encoding, 8000), payloads)
+    seconds, correlation = likeness(PayloadFormat(encoding, 8000), payloads)
     assert seconds == pytest.approx(SECONDS, abs=0.25)
     assert correlation > 0.8
     wrong = encoding.removeprefix("AAL2-") if encoding.startswith("AAL2-") else f"AAL2-{encoding}"
-    assert likeness(Format(wrong, 8000), payloads)[1] < correlation - 0.1
-    assert duration_s(Format(encoding, 8000), payloads[0]) == 0.02
+    assert likeness(PayloadFormat(wrong, 8000), payloads)[1] < correlation - 0.1
+    assert duration_s(PayloadFormat(encoding, 8000), payloads[0]) == 0.02
 
 
 def on_the_wire(frames: list[bytes], bits: int, octet_aligned: bool, several: int = 1) -> list[bytes]:
@@ -194,30 +194,32 @@ def on_the_wire(frames: list[bytes], bits: int, octet_aligned: bool, several: in
 def test_amr_in_both_shapes(tmp_path: Path, wide: bool, octet_aligned: bool, several: int) -> None:
     frames = amr_wb(tmp_path) if wide else ffmpeg_amr(tmp_path)
     payloads = on_the_wire(frames, 477 if wide else 244, octet_aligned, several)
-    form = Format("AMR-WB" if wide else "AMR", 16_000 if wide else 8000, fmtp=f"octet-align={int(octet_aligned)}")
+    form = PayloadFormat(
+        "AMR-WB" if wide else "AMR", 16_000 if wide else 8000, fmtp=f"octet-align={int(octet_aligned)}"
+    )
     assert [f for p in payloads for f in amr_frames(p, wide, octet_aligned) or []] == frames
     seconds, correlation = likeness(form, payloads)
     assert seconds == pytest.approx(SECONDS, abs=0.05)
     assert correlation > 0.8
     assert duration_s(form, payloads[0]) == pytest.approx(0.02 * several)
-    other = Format(form.encoding, form.clock_rate, fmtp=f"octet-align={int(not octet_aligned)}")
+    other = PayloadFormat(form.encoding, form.clock_rate, fmtp=f"octet-align={int(not octet_aligned)}")
     assert likeness(other, payloads)[1] > 0.8, "a description that is wrong about the shape"
 
 
 def test_amr_pauses_and_what_is_not_amr() -> None:
-    decoder = open_decoder(Format("AMR", 8000))
+    decoder = open_decoder(PayloadFormat("AMR", 8000))
     assert len(decoder.decode(bytes([0xF7, 0xC0]))) in (160, 0)
     assert amr_frames(bytes(3), False, True) is None
     assert amr_frames(b"", True, False) is None
     for refused in ("crc=1", "interleaving=4", "robust-sorting=1"):
         with pytest.raises(PayloadError, match="is not decoded"):
-            open_decoder(Format("AMR", 8000, fmtp=f"octet-align=1; {refused}"))
+            open_decoder(PayloadFormat("AMR", 8000, fmtp=f"octet-align=1; {refused}"))
 
 
 @pytest.mark.parametrize(("size", "frames", "milliseconds"), [(38, 1, 20), (50, 1, 30), (76, 2, 20), (100, 2, 30)])
 def test_ilbc_in_both_modes_told_by_the_size(size: int, frames: int, milliseconds: int) -> None:
     for fmtp in ("", "mode=20", "mode=30"):
-        form = Format("ILBC", 8000, fmtp=fmtp)
+        form = PayloadFormat("ILBC", 8000, fmtp=fmtp)
         assert len(open_decoder(form).decode(bytes(size))) == frames * milliseconds * 8
         assert duration_s(form, bytes(size)) == pytest.approx(frames * milliseconds / 1000)
     assert ilbc_frame_bytes(1900, "20") == 38
@@ -230,8 +232,8 @@ def test_g729_with_comfort_noise(tmp_path: Path) -> None:
     assert {len(frame) for frame in frames} == {10, 2, 0}
     payloads = [a + b for a, b in zip(frames[::2], frames[1::2], strict=True)]
     heard = [p for p in payloads if p and g729_frames(p) is not None]
-    assert 1.0 <= sum(duration_s(Format("G729", 8000), p) for p in heard) < 1.4
-    decoder = open_decoder(Format("G729", 8000))
+    assert 1.0 <= sum(duration_s(PayloadFormat("G729", 8000), p) for p in heard) < 1.4
+    decoder = open_decoder(PayloadFormat("G729", 8000))
     assert np.abs(decoder.decode(heard[40])).max() > 0.01
     assert np.abs(decoder.decode(bytes(2))).max() == 0
 
@@ -248,32 +250,32 @@ def test_linear_samples_of_every_width(width: int) -> None:
     top = 1 << 8 * width - 1
     whole = [0, top // 2, -top // 2, top - 1, -top]
     data = b"".join((n + top).to_bytes(1) if width == 1 else n.to_bytes(width, "big", signed=True) for n in whole)
-    assert open_decoder(Format(f"L{8 * width}", 16_000)).decode(data) == pytest.approx(
+    assert open_decoder(PayloadFormat(f"L{8 * width}", 16_000)).decode(data) == pytest.approx(
         [n / top for n in whole], abs=1e-6
     )
-    assert duration_s(Format(f"L{8 * width}", 16_000), data) == pytest.approx(5 / 16_000)
+    assert duration_s(PayloadFormat(f"L{8 * width}", 16_000), data) == pytest.approx(5 / 16_000)
 
 
 def test_formats_as_users_and_descriptions_write_them() -> None:
-    assert read_format("opus/48000/2") == Format("OPUS", 48_000, 2)
-    assert read_format("AMR/8000; octet-align=1") == Format("AMR", 8000, 1, "octet-align=1")
+    assert read_format("opus/48000/2") == PayloadFormat("OPUS", 48_000, 2)
+    assert read_format("AMR/8000; octet-align=1") == PayloadFormat("AMR", 8000, 1, "octet-align=1")
     assert read_format("AMR/8000; octet-align=1; mode-set=7").parameter("mode-set") == "7"
     assert [read_format(text) for text in ("opus", "opus/", "opus/1", "opus/48000/9", "")] == [None] * 5
     (media,) = parse_sdp(
         "v=0\nc=IN IP4 192.0.2.1\nm=audio 4000 RTP/AVP 18 97 98\na=rtpmap:97 AMR-WB/16000\n"
         "a=fmtp:97 octet-align=1;mode-set=2\na=rtpmap:98 SILK/24000\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:x\n"
     )
-    assert media.formats[97] == Format("AMR-WB", 16_000, 1, "octet-align=1;mode-set=2")
+    assert media.formats[97] == PayloadFormat("AMR-WB", 16_000, 1, "octet-align=1;mode-set=2")
     assert media.formats[18].encoding == "G729"
     assert media.unknown == ("SILK",)
     assert media.keys == ("1 AES_CM_128_HMAC_SHA1_80 inline:x",)
     assert {
-        name for name in ("DVI4", "LPC", "G728") if understood(STATIC[{"DVI4": 5, "LPC": 7, "G728": 15}[name]])
+        name for name in ("DVI4", "LPC", "G728") if is_supported(STATIC[{"DVI4": 5, "LPC": 7, "G728": 15}[name]])
     } == set()
-    assert all(understood(Format(name, 8000)) for name in DECODERS)
+    assert all(is_supported(PayloadFormat(name, 8000)) for name in DECODERS)
 
 
-RED = {63: Format("RED", 48_000, 2, "111/111"), 111: Format("OPUS", 48_000, 2)}
+RED = {63: PayloadFormat("RED", 48_000, 2, "111/111"), 111: PayloadFormat("OPUS", 48_000, 2)}
 
 
 def redundant(payloads: list[bytes], behind: int = 1) -> list[RtpPacket]:
@@ -287,7 +289,7 @@ def redundant(payloads: list[bytes], behind: int = 1) -> list[RtpPacket]:
     return out
 
 
-def heard(packets: list[RtpPacket], formats: Mapping[int, Format]) -> tuple[Audio, RtpStream]:
+def heard(packets: list[RtpPacket], formats: Mapping[int, PayloadFormat]) -> tuple[Audio, RtpStream]:
     stream = RtpStream(formats)
     sounds = [stream.push(p, p.sequence * 0.02) for p in packets] + [stream.finish()]
     lost = [np.where(s.lost, np.float32(np.nan), s.samples) for s in sounds]
@@ -316,7 +318,7 @@ def test_without_redundancy_it_is_lost() -> None:
 
 
 def test_packets_of_a_codec_without_decoder_are_lost_audio_and_named() -> None:
-    formats = {0: STATIC[0], 98: Format("EVS", 16_000)}
+    formats = {0: STATIC[0], 98: PayloadFormat("EVS", 16_000)}
     packets = [RtpPacket(0 if not 30 <= i < 60 else 98, False, i, i * 160, 5, bytes(160)) for i in range(100)]
     samples, stream = heard(packets, formats)
     assert stream.unscored == {"EVS/16000": 30}

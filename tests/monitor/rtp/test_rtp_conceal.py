@@ -10,7 +10,7 @@ from rtp_senders import voice
 
 from monitor.audio import Audio
 from monitor.rtp.conceal import LONGEST_S, conceal
-from monitor.rtp.sound import NOTHING, Sound, join
+from monitor.rtp.sound import NOTHING, DecodedAudio, join
 
 
 def between(audio: Audio, at: int, n: int, rate: int) -> Audio:
@@ -69,8 +69,8 @@ def test_silence_stays_silent() -> None:
 
 
 def test_sounds_are_joined_with_their_marks() -> None:
-    plain, nan = Sound(np.ones(3, np.float32)), Sound(np.array([np.nan, 1], np.float32))
-    made_up = Sound(np.ones(2, np.float32), np.array([False, True]))
+    plain, nan = DecodedAudio(np.ones(3, np.float32)), DecodedAudio(np.array([np.nan, 1], np.float32))
+    made_up = DecodedAudio(np.ones(2, np.float32), np.array([False, True]))
     assert join([]) is NOTHING
     assert join([NOTHING, plain]) is plain
     assert join([plain, nan]).concealed is None

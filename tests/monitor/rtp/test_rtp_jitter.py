@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.rtp.jitter import MAX_DROPOUT, MOST_HELD, JitterState, Ordered, accept, expire, flush
+from monitor.rtp.jitter import MAX_DROPOUT, MOST_HELD, JitterState, OrderedPacket, accept, expire, flush
 from monitor.rtp.packet import RtpPacket
 
 GIVE_UP_S = 0.1
@@ -18,7 +18,7 @@ def packet(number: int) -> RtpPacket:
     return RtpPacket(0, False, number & 0xFFFF, number * 160 & 0xFFFF_FFFF, 7, number.to_bytes(4, "big"))
 
 
-def play(arrivals: list[tuple[int, float]]) -> tuple[JitterState, list[Ordered]]:
+def play(arrivals: list[tuple[int, float]]) -> tuple[JitterState, list[OrderedPacket]]:
     state, out = JitterState(), []
     for number, at in arrivals:
         state, ready = accept(state, packet(number), at, GIVE_UP_S)
@@ -27,7 +27,7 @@ def play(arrivals: list[tuple[int, float]]) -> tuple[JitterState, list[Ordered]]
     return state, [*out, *rest]
 
 
-def numbers(ordered: list[Ordered]) -> list[int]:
+def numbers(ordered: list[OrderedPacket]) -> list[int]:
     return [int.from_bytes(o.packet.payload, "big") for o in ordered]
 
 

@@ -18,8 +18,8 @@ from rtp_senders import FORMATS, sent
 from monitor.audio import Audio
 from monitor.rtp.codecs import open_decoder
 from monitor.rtp.packet import RtpPacket
-from monitor.rtp.payload import STATIC, Format, PayloadError, duration_s
-from monitor.rtp.sound import Sound, join
+from monitor.rtp.payload import STATIC, PayloadError, PayloadFormat, duration_s
+from monitor.rtp.sound import DecodedAudio, join
 from monitor.rtp.stream import LONGEST_PAUSE_S, RtpStream
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ CASES = [  # payload type, encoder, correlation with what was sent
 ]
 
 
-def sound_of(stream: RtpStream, arrivals: Iterable[tuple[RtpPacket, float]]) -> Sound:
+def sound_of(stream: RtpStream, arrivals: Iterable[tuple[RtpPacket, float]]) -> DecodedAudio:
     return join([*(stream.push(p, at) for p, at in arrivals), stream.finish()])
 
 
@@ -214,7 +214,7 @@ def test_payloads_that_nothing_can_be_made_of_are_counted() -> None:
     heard(stream, paced([RtpPacket(77, False, i, i * 160, 1, b"?") for i in range(5)]))
     assert stream.bad == 5
     with pytest.raises(PayloadError, match="no decoder for SILK"):
-        open_decoder(Format("SILK", 8000))
+        open_decoder(PayloadFormat("SILK", 8000))
 
 
 @pytest.mark.parametrize("kind", [0, 8, 9, 96, 97])

@@ -21,7 +21,7 @@ from model.network import HEADS, NETWORKS
 from model.runtime_file import runtime_path
 from model.stream import Detector
 from model.weights_file import SHIPPED, CheckpointError, weights_hash
-from monitor.scoring.onnx_scorer import Network, Networks, OnnxScorer
+from monitor.scoring.onnx_scorer import OnnxNetwork, OnnxNetworks, OnnxScorer
 from monitor.scoring.scorer import Figures, Scorer
 from monitor.scoring.torch_scorer import TorchScorer
 
@@ -36,8 +36,8 @@ def column(figures: Figures, name: str) -> Figures:
 
 
 @cache
-def shipped(name: str) -> tuple[Detector, Networks]:
-    return load_detector(SHIPPED[name]), Networks.read(SHIPPED[name])
+def shipped(name: str) -> tuple[Detector, OnnxNetworks]:
+    return load_detector(SHIPPED[name]), OnnxNetworks.read(SHIPPED[name])
 
 
 @cache
@@ -217,10 +217,10 @@ def test_states_of_another_network_are_refused(which: int) -> None:
 )
 def test_a_damaged_network_is_refused(damage: object) -> None:
     data = network_graph(trained("mel"), single=True)
-    assert Network(data, "whole").facts.single
+    assert OnnxNetwork(data, "whole").facts.single
     assert callable(damage)
     with pytest.raises(CheckpointError, match=r"x\.onnx"):
-        Network(damage(data), "x.onnx")
+        OnnxNetwork(damage(data), "x.onnx")
 
 
 def test_networks_stand_beside_their_weights() -> None:

@@ -15,13 +15,13 @@ from helpers import make_detector, make_scorer, turning_call, voice
 
 from monitor.audio import Audio
 from monitor.config.schema import Config
-from monitor.engine.loop import LONGEST_TURN_S, STRAINED_FOR_S, TURN_S, Engine
+from monitor.engine.loop import LONGEST_TURN_S, OVERLOADED_FOR_S, TURN_S, Engine
 from monitor.engine.pool import Pool
 from monitor.engine.ring import RingBank
 from monitor.engine.traces import Traces
 from monitor.events.bus import Bus
-from monitor.serve.call_router import Switchboard
-from monitor.serve.server_view import BoardKeeper
+from monitor.serve.call_router import CallRouter
+from monitor.serve.server_view import ServerView
 from monitor.serve.tap_listeners import Listeners
 from monitor.sinks.memory import MemorySink
 from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallResumed, CallStarted, RefusedError
@@ -34,7 +34,7 @@ LIMIT_S = 30.0
 
 
 class Server:
-    """An engine that serves, and its switchboard."""
+    """An engine that serves, and its router."""
 
     def __init__(self) -> None:
         self.config = Config.model_validate(QUICK)
@@ -43,7 +43,7 @@ class Server:
         rows = 2 * MAX_CALLS
         pool = Pool(make_scorer(make_detector(), rows), self.config)
         self.engine = Engine(pool, RingBank(rows, 30.0), self.bus, self.config, serving=True)
-        self.board = Switchboard(self.engine, MAX_CALLS, idle_s=5.0)
+        self.board = CallRouter(self.engine, MAX_CALLS, idle_s=5.0)
         self.thread = threading.Thread(target=self.engine.run, daemon=True)
 
     def call(self, name: str, *parties: str, rate: int = SAMPLE_RATE, **more: Any) -> None:
@@ -171,10 +171,10 @@ def test_more_calls_than_are_allowed_are_refused_and_counted(server: Server) -> 
 def test_while_scoring_is_behind_no_call_is_taken_and_those_that_there_are_go_on(stopped: Server) -> None:
     stopped.call("first")
     stopped.say("first", voice(2.0))
-    stopped.engine.look_back(10.0)
+    stopped.engine.check_overload(10.0)
     stopped.call("burst")  # a moment is not enough
     stopped.say("burst", voice(2.0))
-    stopped.engine.look_back(10.0 + STRAINED_FOR_S)
+    stopped.engine.check_overload(10.0 + OVERLOADED_FOR_S)
     with pytest.raises(RefusedError, match="scoring is behind"):
         stopped.call("more")
     stopped.thread.start()
@@ -271,7 +271,7 @@ def test_the_end_of_the_program_ends_every_call(server: Server) -> None:
 def test_a_time_in_which_nobody_listened_ends_no_call(server: Server) -> None:
     server.call("one")
     now = time.monotonic()
-    server.board.forgive(10.0)
+    server.board.extend_deadlines(10.0)
     server.board.sweep(now + 14.0)
     server.say("one", voice(0.1))
     assert server.of("one", "call.ended") == []
@@ -354,7 +354,7 @@ def test_what_is_concealed_is_counted_as_lost_and_heard(server: Server) -> None:
 
 
 def test_enter_opens_the_gravest_call_or_the_one_under_the_cursor(server: Server) -> None:
-    keeper = BoardKeeper(server.engine, Traces(2 * MAX_CALLS), server.board, "off", lambda: ())
+    keeper = ServerView(server.engine, Traces(2 * MAX_CALLS), server.board, "off", lambda: ())
     keeper.press("enter")
     assert isinstance(keeper.pull(), Board), "there is none to open"
     for name in ("a", "b"):

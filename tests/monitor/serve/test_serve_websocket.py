@@ -27,7 +27,7 @@ from test_serve import of, serving
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from monitor.simulate.peer import Call, Tally
+from monitor.simulate.peer import SimulatedCall, SimulationCounts
 from monitor.simulate.plan import Impairments
 from monitor.simulate.play import read_call
 from monitor.simulate.registry import make_peer
@@ -58,10 +58,12 @@ def stereo(path: Path, seconds: float = 9.0) -> Path:
 
 async def play(call: Path, to: str, peers: Mapping[str, tuple[Mapping[str, str], Impairments]]) -> None:
     """Calls of several peers at once, each with its options and over its network; the id of each is the peer's name."""
-    audio, tally = read_call(call), Tally()
+    audio, tally = read_call(call), SimulationCounts()
     await asyncio.gather(
         *(
-            make_peer(name).play(Call(0, audio, f"ws://{to}/{name}", network, {"call": name, **options}), tally)
+            make_peer(name).play(
+                SimulatedCall(0, audio, f"ws://{to}/{name}", network, {"call": name, **options}), tally
+            )
             for name, (options, network) in peers.items()
         )
     )

@@ -13,7 +13,7 @@ from hypothesis.strategies import floats, lists
 
 from model.config import BLOCK, BLOCK_S
 from monitor.config.schema import AlertSection
-from monitor.engine.decision import Heard, decide, undecided
+from monitor.engine.decision import DecisionInput, decide, init_decision
 from monitor.engine.operating_point import alarms, at_threshold, find_threshold, hours, peaks
 
 CONFIG = AlertSection(alert_hold_s=0.1, close_hold_s=0.2)
@@ -30,9 +30,9 @@ def speech(*bumps: float, every: int = 5000) -> np.ndarray:  # type: ignore[type
 
 def decided(x: np.ndarray, config: AlertSection) -> int:  # type: ignore[type-arg]
     """Alerts as the live program opens them, block by block."""
-    decision, count, yes = undecided(1), 0, np.ones(1, dtype=np.bool_)
+    decision, count, yes = init_decision(1), 0, np.ones(1, dtype=np.bool_)
     for b, llr in enumerate(x):
-        heard = Heard(np.array([llr]), yes, yes, np.array([(b + 1) * BLOCK]), yes)
+        heard = DecisionInput(np.array([llr]), yes, yes, np.array([(b + 1) * BLOCK]), yes)
         decision, changes = decide(config, decision, heard)
         count += int(changes.opened[0])
     return count

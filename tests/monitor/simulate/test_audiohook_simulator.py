@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from websockets.asyncio.client import ClientConnection
 
-from monitor.simulate.audiohook import FRAME, Dialogue, WrongAnswerError, _Session, coded, read_options
-from monitor.simulate.peer import Call, RefusedCallError, Tally
+from monitor.simulate.audiohook import FRAME, SessionMessages, WrongAnswerError, _Session, coded, read_options
+from monitor.simulate.peer import RefusedCallError, SimulatedCall, SimulationCounts
 from monitor.simulate.plan import Impairments
-from monitor.taps.audiohook.session import Session
-from monitor.taps.audiohook.signature import Signed
-from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallResumed, Happening
+from monitor.taps.audiohook.session import AudiohookSession
+from monitor.taps.audiohook.signature import SignedSender
+from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallResumed, TapEvent
 from monitor.taps.websocket.handler import Close, Send
 from monitor.types import SAMPLE_RATE
 
@@ -32,8 +32,8 @@ class Wire:
     """The connection of a client whose other end is a session. heard: what that told of the call."""
 
     def __init__(self, session: str, tamper: Tamper = lambda _: None) -> None:
-        self.heard: list[Happening] = []
-        self._server = Session(Signed(ORGANIZATION, session, "c"))
+        self.heard: list[TapEvent] = []
+        self._server = AudiohookSession(SignedSender(ORGANIZATION, session, "c"))
         self._tamper = tamper
         self._answers: deque[str] = deque()
 
@@ -45,16 +45,18 @@ class Wire:
                 self._tamper(message)
                 self._answers.append(json.dumps(message))
             elif not isinstance(step, Close):
-                self.heard.append(cast(Happening, step))
+                self.heard.append(cast(TapEvent, step))
 
     async def recv(self) -> str:
         return self._answers.popleft()
 
 
-def play(seconds: float, tamper: Tamper = lambda _: None, loss: float = 0.0, **options: str) -> tuple[Wire, Tally]:
+def play(
+    seconds: float, tamper: Tamper = lambda _: None, loss: float = 0.0, **options: str
+) -> tuple[Wire, SimulationCounts]:
     audio = np.full((2, round(seconds * SAMPLE_RATE)), 0.1, np.float32)
-    call = Call(0, audio, "ws://127.0.0.1:1", Impairments(loss), OPTIONS | options)
-    talk, tally = Dialogue(), Tally()
+    call = SimulatedCall(0, audio, "ws://127.0.0.1:1", Impairments(loss), OPTIONS | options)
+    talk, tally = SessionMessages(), SimulationCounts()
     wire = Wire(talk.id, tamper)
     session = _Session(cast(ClientConnection, wire), talk, tally, [coded(party) for party in audio])
     asyncio.run(session.run(call, read_options(call.options), ORGANIZATION))
@@ -116,4 +118,4 @@ def test_a_disconnect_is_a_refusal() -> None:
 
 def test_bytes_are_no_answer() -> None:
     with pytest.raises(WrongAnswerError, match="no message"):
-        Dialogue().hear(b"\x00")
+        SessionMessages().receive(b"\x00")

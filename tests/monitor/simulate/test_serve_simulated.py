@@ -143,7 +143,7 @@ def test_peers_that_misbehave_cost_their_own_calls_and_are_counted_in_words(tmp_
             for why in ("no UUID within 1 s", "no UUID first", "a second UUID", "refused: a call of that name"):
                 monitor.wait_for(lambda line, why=why: '"not heard"' in line and why in line)
             monitor.wait_for(lambda line: "read more slowly" in line)
-            # The tap and the switchboard both notice; which is first depends on the machine.
+            # The tap and the router both notice; which is first depends on the machine.
             half, ends = str(uuid.UUID(int=1)), ("stopped in the middle of a frame", "nothing came for")
             monitor.wait_for(lambda line: '"call.ended"' in line and half in line and any(why in line for why in ends))
             assert honest.end() == 0, honest.stderr

@@ -12,16 +12,16 @@ from model.resample import resample_all
 from monitor.errors import BadInputError
 from monitor.rtp.codecs import open_decoder
 from monitor.rtp.encode import companded
-from monitor.rtp.payload import Format
-from monitor.simulate.encode import Prepared, linear
-from monitor.simulate.peer import Call
+from monitor.rtp.payload import PayloadFormat
+from monitor.simulate.encode import EncodedFrames, linear
+from monitor.simulate.peer import SimulatedCall
 from monitor.simulate.plan import Impairments
 from monitor.simulate.registry import PEERS, make_peer
-from monitor.simulate.twilio_media_streams import MediaStreamPeer, Stream
+from monitor.simulate.twilio_media_streams import CallMessages, MediaStreamPeer
 from monitor.simulate.websocket import address, credentials
 from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted
 from monitor.taps.websocket.dialects import DIALECTS
-from monitor.taps.websocket.handler import Request, Step
+from monitor.taps.websocket.handler import Step, UpgradeRequest
 from monitor.taps.websocket.registry import PROTOCOLS
 from monitor.taps.websocket.twilio_media_streams import MediaStreams
 
@@ -30,10 +30,10 @@ pytestmark = pytest.mark.realtime
 
 @pytest.mark.parametrize("encoding", ["PCMU", "PCMA"])
 def test_each_code_of_g711_is_encoded_as_itself_and_loud_samples_are_clipped(encoding: str) -> None:
-    levels = open_decoder(Format(encoding, 8000)).decode(bytes(range(256)))
-    decoded = open_decoder(Format(encoding, 8000)).decode(companded(encoding)(levels))
+    levels = open_decoder(PayloadFormat(encoding, 8000)).decode(bytes(range(256)))
+    decoded = open_decoder(PayloadFormat(encoding, 8000)).decode(companded(encoding)(levels))
     assert decoded == pytest.approx(levels)
-    loud = open_decoder(Format(encoding, 8000)).decode(companded(encoding)(np.array([-2.0, 2.0], np.float32)))
+    loud = open_decoder(PayloadFormat(encoding, 8000)).decode(companded(encoding)(np.array([-2.0, 2.0], np.float32)))
     assert loud == pytest.approx([levels.min(), levels.max()])
 
 
@@ -43,13 +43,13 @@ def test_linear_samples_are_little_endian_and_clipped() -> None:
 
 
 def test_the_calls_of_a_run_share_what_they_play() -> None:
-    prepared, audio = Prepared(), np.stack([voice(0.5), voice(0.5, seed=2)])
+    prepared, audio = EncodedFrames(), np.stack([voice(0.5), voice(0.5, seed=2)])
     frames = prepared.frames(audio, "PCMU", 8000, 0.02, "apart")
     assert [len(party) for party in frames] == [25, 25]
     assert prepared.frames(audio, "PCMU", 8000, 0.02, "apart") is frames
     (mixed,) = prepared.frames(audio, "L16", 16_000, 0.02, "mixed")
     assert {len(frame) for frame in mixed} == {640}
-    (both,) = Prepared().frames(audio, "L16", 8000, 0.02, "interleaved")
+    (both,) = EncodedFrames().frames(audio, "L16", 8000, 0.02, "interleaved")
     assert {len(frame) for frame in both} == {640}
 
 
@@ -64,8 +64,12 @@ def test_every_protocol_has_its_simulator() -> None:
 def test_a_handler_hears_what_a_simulator_of_its_dialect_plays(name: str, codec: str) -> None:
     audio = np.stack([voice(1.0), voice(1.0, seed=5)])
     options = {"direction": "outbound", "call": "ab", "rate": "16000"}
-    stream = Stream(name, DIALECTS[name], Call(3, audio, "", Impairments(), options), codec, Prepared())
-    handler = MediaStreams(name, DIALECTS[name], Request(f"/{name}?tracks=both" if name == "telnyx" else f"/{name}"))
+    stream = CallMessages(
+        name, DIALECTS[name], SimulatedCall(3, audio, "", Impairments(), options), codec, EncodedFrames()
+    )
+    handler = MediaStreams(
+        name, DIALECTS[name], UpgradeRequest(f"/{name}?tracks=both" if name == "telnyx" else f"/{name}")
+    )
     messages = [
         *stream.begins(),
         *(stream.media(n, p) for n in range(stream.frames) for p in range(len(stream.tracks))),

@@ -14,9 +14,9 @@ from monitor.events.wire import alert_started
 from monitor.sinks.bodies import FORMATS, dead_letter, prometheus_alert, signature
 from monitor.sinks.channels import ChannelStates
 from monitor.sinks.desktop import command, text_of
-from monitor.sinks.mqtt_state import Retained
+from monitor.sinks.mqtt_state import RetainedTopics
 from monitor.sinks.ocsf import finding
-from monitor.sinks.retry import Verdict, backoff_s, retry_after_s, verdict
+from monitor.sinks.retry import DeliveryOutcome, backoff_s, retry_after_s, verdict
 from monitor.sinks.selection import selector
 from monitor.sinks.syslog_message import frame, message
 from monitor.types import Event, State
@@ -212,20 +212,20 @@ def test_a_dead_letter_is_a_line_that_tells_why() -> None:
 @pytest.mark.parametrize(
     ("status", "meaning"),
     [
-        (200, Verdict.TAKEN),
-        (202, Verdict.TAKEN),
-        (204, Verdict.TAKEN),
-        (302, Verdict.REFUSED),
-        (401, Verdict.REFUSED),
-        (404, Verdict.REFUSED),
-        (500, Verdict.REFUSED),
-        (400, Verdict.HOPELESS),
-        (413, Verdict.HOPELESS),
-        (429, Verdict.LATER),
-        (503, Verdict.LATER),
+        (200, DeliveryOutcome.TAKEN),
+        (202, DeliveryOutcome.TAKEN),
+        (204, DeliveryOutcome.TAKEN),
+        (302, DeliveryOutcome.REFUSED),
+        (401, DeliveryOutcome.REFUSED),
+        (404, DeliveryOutcome.REFUSED),
+        (500, DeliveryOutcome.REFUSED),
+        (400, DeliveryOutcome.HOPELESS),
+        (413, DeliveryOutcome.HOPELESS),
+        (429, DeliveryOutcome.LATER),
+        (503, DeliveryOutcome.LATER),
     ],
 )
-def test_what_an_answer_means(status: int, meaning: Verdict) -> None:
+def test_what_an_answer_means(status: int, meaning: DeliveryOutcome) -> None:
     assert verdict(status) is meaning
 
 
@@ -280,7 +280,7 @@ ENDED = Event("call.ended", "call1", "", 0, {"channels": {"caller": {}, "agent":
 
 
 def test_what_a_broker_retains_follows_the_call() -> None:
-    before, seen = Retained(), []
+    before, seen = RetainedTopics(), []
     for event in (STARTED, CHANGED, OPENED, UPDATED, CLOSED, ENDED):
         after = before.after(event)
         seen.append(dict(after.since(before)))
@@ -298,7 +298,7 @@ def test_what_a_broker_retains_follows_the_call() -> None:
 
 
 def test_a_broker_retains_since_when_a_state_holds() -> None:
-    retained, since = Retained(), []
+    retained, since = RetainedTopics(), []
     for event in (STARTED, OPENED, UPDATED, CLOSED):
         retained = retained.after(event)
         state = json.loads(retained.messages()["state/call1/caller"])
@@ -313,7 +313,7 @@ def test_a_broker_retains_since_when_a_state_holds() -> None:
 
 def test_names_cannot_reach_other_topics() -> None:
     event = Event("call.started", "#/../+", "", 0, {"channels": ["a/b"]}, time=TIME)
-    assert set(Retained().after(event).states) == {"state/%23%2F%2E%2E%2F%2B/a%2Fb"}
+    assert set(RetainedTopics().after(event).states) == {"state/%23%2F%2E%2E%2F%2B/a%2Fb"}
 
 
 def test_channels_are_counted_by_state() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from monitor.errors import BadInputError
-from monitor.sources.call_sides import Wanted, parse, side_names
+from monitor.sources.call_sides import RequestedInput, parse, side_names
 from monitor.sources.device_kind import LOOPBACK, MICROPHONE, PLAYED
 from monitor.sources.portaudio_devices import Kind, choose_system, inputs_of, kind_of
 from monitor.sources.setup_help import STEPS, steps
@@ -112,16 +112,16 @@ def test_outputs_are_no_inputs_and_the_default_is_the_first_that_an_api_names() 
 @pytest.mark.parametrize(
     ("text", "platform", "wanted"),
     [
-        ("mic", "linux", Wanted("microphone", "mic")),
-        ("System", "linux", Wanted("system audio", "")),
-        ("system=My Aggregate", "darwin", Wanted("system audio", "My Aggregate")),
-        ("system = 3", "win32", Wanted("system audio", "3")),
-        ("a=b", "linux", Wanted("microphone", "a=b")),
-        ("alsa_output.usb.monitor", "linux", Wanted("system audio", "alsa_output.usb.monitor")),
-        ("alsa_output.usb.monitor", "darwin", Wanted("microphone", "alsa_output.usb.monitor")),
+        ("mic", "linux", RequestedInput("microphone", "mic")),
+        ("System", "linux", RequestedInput("system audio", "")),
+        ("system=My Aggregate", "darwin", RequestedInput("system audio", "My Aggregate")),
+        ("system = 3", "win32", RequestedInput("system audio", "3")),
+        ("a=b", "linux", RequestedInput("microphone", "a=b")),
+        ("alsa_output.usb.monitor", "linux", RequestedInput("system audio", "alsa_output.usb.monitor")),
+        ("alsa_output.usb.monitor", "darwin", RequestedInput("microphone", "alsa_output.usb.monitor")),
     ],
 )
-def test_what_device_means(monkeypatch: pytest.MonkeyPatch, text: str, platform: str, wanted: Wanted) -> None:
+def test_what_device_means(monkeypatch: pytest.MonkeyPatch, text: str, platform: str, wanted: RequestedInput) -> None:
     monkeypatch.setattr("monitor.sources.call_sides.sys.platform", platform)
     assert parse(text) == wanted
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from monitor.audio import Chunk
-from monitor.sources.device_clock import Track
-from monitor.sources.device_stream import Block
-from monitor.sources.stall_detection import ArrivalClock, Health, ZeroRun
+from monitor.sources.device_clock import ClockedResampler
+from monitor.sources.device_stream import CapturedBlock
+from monitor.sources.stall_detection import ArrivalClock, SourceHealth, ZeroDetector
 from monitor.types import Condition
 
 RATE = 16_000
@@ -113,14 +113,14 @@ def test_the_first_burst_is_no_measure():
 
 
 def test_zeros_are_dead_only_after_their_time():
-    run = ZeroRun(0.1)
+    run = ZeroDetector(0.1)
     assert [run.add(True, 0.04) for _ in range(3)] == [False, False, True]
     assert not run.add(False, 0.04)
     assert not run.add(True, 0.04)
 
 
 def test_faults_are_told_once_and_recovery_last():
-    health = Health()
+    health = SourceHealth()
     assert health.fault("stalled", "no audio") == [Condition("stalled", "no audio", usable=False)]
     assert health.fault("stalled", "still none") == []
     assert [c.code for c in health.fault("device lost", "gone")] == ["device lost"]
@@ -149,12 +149,12 @@ def test_the_scripted_source_follows_its_script():
     assert list(source.chunks()) == []
 
 
-def block(value: float, position: int, arrived: float, channels: int = 1) -> Block:
-    return Block(np.full((BLOCK, channels), value, np.float32), position, arrived, 0.0)
+def block(value: float, position: int, arrived: float, channels: int = 1) -> CapturedBlock:
+    return CapturedBlock(np.full((BLOCK, channels), value, np.float32), position, arrived, 0.0)
 
 
 def test_an_input_that_rests_is_silent_meanwhile_and_loses_nothing():
-    track = Track(RATE, 1, 0)
+    track = ClockedResampler(RATE, 1, 0)
     chunks = list(track.add(block(0.5, 0, 10.0)))
     for now in (10.2, 10.25, 11.0):
         chunks += track.rest(now - 0.1)
@@ -170,7 +170,7 @@ def test_an_input_that_rests_is_silent_meanwhile_and_loses_nothing():
 
 
 def test_an_input_that_begins_with_rest_counts_from_there():
-    track = Track(RATE, 1, 0)
+    track = ClockedResampler(RATE, 1, 0)
     assert list(track.rest(50.0)) == []
     silence = list(track.rest(52.0))
     assert [(c.start, c.samples.shape[1], c.captured_at) for c in silence] == [(0, 2 * RATE, 52.0)]
@@ -179,7 +179,7 @@ def test_an_input_that_begins_with_rest_counts_from_there():
 
 
 def test_system_audio_is_the_mean_of_its_channels():
-    track = Track(RATE, 1, 0, mix=True)
+    track = ClockedResampler(RATE, 1, 0, mix=True)
     samples = np.tile(np.array([0.5, -0.25], np.float32), (BLOCK, 1))
-    [chunk] = track.add(Block(samples, 0, 1.0, 0.0))
+    [chunk] = track.add(CapturedBlock(samples, 0, 1.0, 0.0))
     assert np.array_equal(chunk.samples, np.full((1, BLOCK), 0.125, np.float32))

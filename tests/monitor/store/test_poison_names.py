@@ -20,7 +20,7 @@ from monitor.engine.ring import RingBank
 from monitor.errors import SinkError
 from monitor.sinks import evidence
 from monitor.sinks.evidence import SET_ASIDE, EvidenceSink
-from monitor.store.folder import Draft
+from monitor.store.folder import DraftFolder
 from monitor.store.verify import verify_folder
 from monitor.types import Event
 
@@ -81,7 +81,7 @@ def test_an_alert_that_cannot_be_written_is_set_aside_and_the_next_go_on(
 ) -> None:
     write = evidence.write_alert
 
-    def refuse(draft: Draft, clip: Any, *rest: Any) -> Any:
+    def refuse(draft: DraftFolder, clip: Any, *rest: Any) -> Any:
         if clip.opened.call == "poison":
             raise OSError(36, os.strerror(36))
         return write(draft, clip, *rest)

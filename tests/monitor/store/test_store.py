@@ -20,10 +20,10 @@ from monitor.config.schema import Config
 from monitor.engine.recorder import Recorder
 from monitor.errors import BadInputError
 from monitor.store import retention
-from monitor.store.audio_history import History, Piece, quantised
-from monitor.store.clip import Hole, join
-from monitor.store.folder import Draft, folder_name, public_settings
-from monitor.store.retention import DAY_S, GB, Kept, to_delete
+from monitor.store.audio_history import AudioBlock, AudioHistory, quantised
+from monitor.store.clip import AudioGap, join
+from monitor.store.folder import DraftFolder, folder_name, public_settings
+from monitor.store.retention import DAY_S, GB, StoredFolder, to_delete
 from monitor.store.seal import MANIFEST, SEAL, manifest, read_key, seal
 from monitor.store.spectrogram import HEIGHT, WIDEST, png, spectrogram
 from monitor.store.verify import UNFINISHED, folders, verify_folder
@@ -40,8 +40,8 @@ def blocks(*values: float, end: int = BLOCK, rows: Sequence[int] | None = None, 
     return Blocks(index, samples, np.full(len(values), end), captured)
 
 
-def piece(value: int, end: int, lost: int = 0) -> Piece:
-    return Piece(np.full(BLOCK, value, np.int16), end, lost)
+def piece(value: int, end: int, lost: int = 0) -> AudioBlock:
+    return AudioBlock(np.full(BLOCK, value, np.int16), end, lost)
 
 
 # Samples
@@ -65,7 +65,7 @@ def test_lost_and_invalid_samples_are_zeros_and_counted_and_what_is_too_loud_is_
 
 
 def test_the_history_holds_what_was_asked_for_and_forgets_the_rest() -> None:
-    history = History(1.0)
+    history = AudioHistory(1.0)
     history.open(slice(0, 2))
     for number in range(1, 101):
         history.add(blocks(number / 32768, 0.0, end=number * BLOCK))
@@ -85,12 +85,12 @@ def test_a_stretch_is_cut_to_the_sample_and_holes_are_silence_that_is_told() -> 
     found = join(pieces, 100, 1500)
     assert found.start == 100
     assert found.samples.tolist() == [1] * 220 + [2] * 320 + [0] * 640 + [3] * 220
-    assert found.holes == (Hole(320, 320, "lost"), Hole(640, 640, "absent"))
+    assert found.holes == (AudioGap(320, 320, "lost"), AudioGap(640, 640, "absent"))
 
 
 def test_holes_of_a_kind_that_touch_are_one() -> None:
     found = join([piece(0, 320, 1), piece(0, 640, 320), piece(1, 960)], 0, 960)
-    assert found.holes == (Hole(0, 640, "lost"),)
+    assert found.holes == (AudioGap(0, 640, "lost"),)
 
 
 def test_nothing_is_made_up_at_the_ends_unless_it_goes_on() -> None:
@@ -98,7 +98,7 @@ def test_nothing_is_made_up_at_the_ends_unless_it_goes_on() -> None:
     assert (found.start, len(found.samples)) == (640, 320)
     assert join([], 0, 2000).samples.tolist() == []
     found = join([piece(1, 960)], 0, 960, goes_on=True)
-    assert (found.start, found.holes) == (0, (Hole(0, 640, "absent"),))
+    assert (found.start, found.holes) == (0, (AudioGap(0, 640, "absent"),))
 
 
 def test_a_clock_that_jumps_far_makes_no_silence_beyond_the_end() -> None:
@@ -145,7 +145,7 @@ def evidence(tmp_path: Path) -> Path:
 
 def make(root: Path, name: str, size: int = 10, key: bytes | None = KEY) -> Path:
     root.mkdir(exist_ok=True)
-    draft = Draft(root, name, "epoch")
+    draft = DraftFolder(root, name, "epoch")
     draft.write("audio.flac", b"x" * size)
     draft.write("timeline.jsonl", b"{}\n")
     return draft.publish({"kind": "alert"}, key)
@@ -236,13 +236,13 @@ def test_settings_are_kept_without_secrets() -> None:
 
 
 def test_a_whole_call_on_a_full_disk_is_an_error_and_leaves_nothing(small_disk: Path) -> None:
-    whole = WholeCall(Draft(small_disk, "one", "epoch"), "one", ("caller", "agent"))
+    whole = WholeCall(DraftFolder(small_disk, "one", "epoch"), "one", ("caller", "agent"))
     noise = np.random.default_rng(0).integers(-20000, 20000, (100, BLOCK)).astype(np.int16)
 
     def keep() -> None:
         for number, samples in enumerate(noise, 1):
             for channel in (0, 1):
-                whole.hear(channel, Piece(samples, number * BLOCK, 0))
+                whole.add(channel, AudioBlock(samples, number * BLOCK, 0))
         whole.finish({}, Config(), None)
 
     with pytest.raises((OSError, RuntimeError)):
@@ -255,7 +255,7 @@ def test_a_whole_call_on_a_full_disk_is_an_error_and_leaves_nothing(small_disk: 
 
 
 def test_the_oldest_go_until_age_and_size_are_kept_and_the_newest_stays() -> None:
-    kept = [Kept(Path(str(age)), 1e9 - age * DAY_S, int(0.4 * GB)) for age in (0.5, 3, 2, 1)]
+    kept = [StoredFolder(Path(str(age)), 1e9 - age * DAY_S, int(0.4 * GB)) for age in (0.5, 3, 2, 1)]
 
     def gone(**limits: float) -> list[str]:
         return [str(k.path) for k in to_delete(kept, 1e9, limits.get("days", 0), limits.get("gb", 0))]

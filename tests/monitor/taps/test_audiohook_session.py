@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.taps.audiohook.messages import NOBODY, RATE, read_duration, write_duration
-from monitor.taps.audiohook.session import NEVER_CAME, Session
-from monitor.taps.audiohook.signature import Signed
+from monitor.taps.audiohook.session import NEVER_CAME, AudiohookSession
+from monitor.taps.audiohook.signature import SignedSender
 from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallResumed, CallStarted
-from monitor.taps.websocket.handler import BadMessageError, Close, Send, Step, Unheard
+from monitor.taps.websocket.handler import BadMessageError, Close, Send, SkippedMessage, Step
 
 ORGANIZATION, SESSION, CONVERSATION = (f"{n}2345678-9abc-4def-8123-456789abcdef" for n in (1, 2, 3))
 PARTICIPANT = {"id": ORGANIZATION, "ani": "+15550100", "aniName": "Ann\x1b[2J \ud800", "dnis": "+15550199"}
@@ -45,7 +45,7 @@ class Client:
     """Numbers its messages as a client does. told: every answer, as JSON."""
 
     def __init__(self) -> None:
-        self.session = Session(Signed(ORGANIZATION, SESSION, "correlation"))
+        self.session = AudiohookSession(SignedSender(ORGANIZATION, SESSION, "correlation"))
         self.seq = self.serverseq = 0
         self.at = 0.0
         self.told: list[dict[str, Any]] = []
@@ -187,7 +187,7 @@ def test_a_position_beyond_the_audio_is_loss_and_one_behind_it_is_not() -> None:
     assert [type(step) for step in client.say("ping")] == [Send]
     client.at = 3.0
     unheard, *lost, _ = client.say("ping")
-    assert unheard == Unheard("audiohook: audio that never came, by the client's position")
+    assert unheard == SkippedMessage("audiohook: audio that never came, by the client's position")
     assert [step.start for step in lost if isinstance(step, CallAudio)] == [3 * RATE] * 2
     client.at = 0.5
     assert [type(step) for step in client.say("ping")] == [Send]
@@ -255,7 +255,9 @@ def test_a_call_that_is_not_taken_is_disconnected() -> None:
 )
 def test_an_error_of_the_client_is_counted_and_the_call_goes_on(code: object, says: str) -> None:
     client = Client().opened()
-    assert client.say("error", {"code": code, "message": "m", "retryAfter": "PT1S"}) == [Unheard(f"audiohook: {says}")]
+    assert client.say("error", {"code": code, "message": "m", "retryAfter": "PT1S"}) == [
+        SkippedMessage(f"audiohook: {says}")
+    ]
     assert len(client.send(0.2)) == 2
 
 

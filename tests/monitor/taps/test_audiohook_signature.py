@@ -17,13 +17,13 @@ from monitor.taps.audiohook.signature import (
     SKEW_S,
     Nonces,
     SignatureError,
-    Signed,
-    Verifier,
+    SignatureVerifier,
+    SignedSender,
     sign,
     signature_base,
     signed_headers,
 )
-from monitor.taps.websocket.handler import RefusedRequestError, Request
+from monitor.taps.websocket.handler import RefusedRequestError, UpgradeRequest
 
 KEY, SECRET = "SGVsbG8sIEkgYW0gdGhlIEFQSSBrZXkh", base64.b64decode("TXlTdXBlclNlY3JldEtleVRlbGxOby0xITJAMyM0JDU=")
 TARGET = "/api/v1/voicebiometrics/ws"
@@ -48,8 +48,8 @@ DOCUMENTED = {
 """The example of the protocol's documentation; a test of the reference implementation, too."""
 
 
-def verify(headers: dict[str, str], now: float = CREATED + 1.0, target: str = TARGET) -> Signed:
-    return Verifier({KEY: SECRET}).verify(target, headers, now)
+def verify(headers: dict[str, str], now: float = CREATED + 1.0, target: str = TARGET) -> SignedSender:
+    return SignatureVerifier({KEY: SECRET}).verify(target, headers, now)
 
 
 def signed(key: str = KEY, secret: bytes = SECRET, nonce: str = NONCE, created: int = CREATED) -> dict[str, str]:
@@ -65,7 +65,7 @@ def resigned(signature_input: str) -> dict[str, str]:
 
 
 def test_the_example_of_the_documentation() -> None:
-    assert verify(DOCUMENTED) == Signed(
+    assert verify(DOCUMENTED) == SignedSender(
         IDENTITY["audiohook-organization-id"],
         IDENTITY["audiohook-session-id"],
         IDENTITY["audiohook-correlation-id"],
@@ -179,13 +179,13 @@ def test_another_secret_and_a_key_that_nobody_knows_are_refused() -> None:
     with pytest.raises(SignatureError, match="another secret"):
         verify(signed(secret=SECRET[::-1]))
     with pytest.raises(SignatureError, match="does not name"):
-        Verifier({}).verify(TARGET, signed(), CREATED)
+        SignatureVerifier({}).verify(TARGET, signed(), CREATED)
     with pytest.raises(SignatureError, match="another secret, or of another request"):
         verify(signed(), target="/elsewhere")
 
 
 def test_a_request_is_good_once() -> None:
-    verifier = Verifier({KEY: SECRET})
+    verifier = SignatureVerifier({KEY: SECRET})
     assert verifier.verify(TARGET, signed(), CREATED)
     for later in (0.0, 5.0, float(OLDEST_S)):
         with pytest.raises(SignatureError, match="used before"):
@@ -196,7 +196,7 @@ def test_a_request_is_good_once() -> None:
 
 
 def test_a_nonce_that_was_sent_under_a_wrong_secret_is_not_spent() -> None:
-    verifier = Verifier({KEY: SECRET})
+    verifier = SignatureVerifier({KEY: SECRET})
     with pytest.raises(SignatureError, match="another secret"):
         verifier.verify(TARGET, signed(secret=b"wrong"), CREATED)
     assert verifier.verify(TARGET, signed(), CREATED)
@@ -222,12 +222,14 @@ def test_a_proxy_may_change_the_host_and_the_path() -> None:
     )
     make = prepare(config)
     inside = signed() | {"host": "10.0.0.1:8765"}
-    assert make(Request("/voicebiometrics/ws", inside, time=CREATED), config)
+    assert make(UpgradeRequest("/voicebiometrics/ws", inside, time=CREATED), config)
     with pytest.raises(RefusedRequestError, match="used before") as refused:
-        make(Request("/voicebiometrics/ws", inside, time=CREATED), config)
+        make(UpgradeRequest("/voicebiometrics/ws", inside, time=CREATED), config)
     assert (refused.value.status, refused.value.told) == (401, "unauthorized")
     with pytest.raises(RefusedRequestError, match="of another request"):
-        prepare(TapsSection.model_validate({"audiohook": audiohook}))(Request(TARGET, inside, time=CREATED), config)
+        prepare(TapsSection.model_validate({"audiohook": audiohook}))(
+            UpgradeRequest(TARGET, inside, time=CREATED), config
+        )
 
 
 @pytest.mark.parametrize(

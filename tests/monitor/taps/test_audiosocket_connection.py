@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from model.resample import resample_all
 from monitor.audio import Audio
 from monitor.rtp.encode import integers
-from monitor.taps.audiosocket.connection import FLOOD_S, MOST_CHANGES, MOST_UNKNOWN, Conversation, Rules
+from monitor.taps.audiosocket.connection import FLOOD_S, MOST_CHANGES, MOST_UNKNOWN, AudioSocketCall, AudioSocketRules
 from monitor.taps.audiosocket.frames import DTMF, ERROR, HANGUP, RATES, UUID, pack
-from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallResumed, CallStarted, Happening
+from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallResumed, CallStarted, TapEvent
 from monitor.types import SAMPLE_RATE
 
 NAME = uuid.UUID("7e8c9f2a-0b1c-4d2e-8f3a-4b5c6d7e8f90")
@@ -29,10 +29,12 @@ class Peer:
 
     def __init__(self, refuses: str = "", allow: frozenset[uuid.UUID] = frozenset()) -> None:
         self.asked: list[CallStarted] = []
-        self.said: list[Happening] = []
+        self.said: list[TapEvent] = []
         self.counts: Counter[str] = Counter()
         self.refuses = refuses
-        self.conversation = Conversation(("192.0.2.1", 1), Rules(self._accept, allow, 5.0, 10.0), self.counts, 0.0)
+        self.conversation = AudioSocketCall(
+            ("192.0.2.1", 1), AudioSocketRules(self._accept, allow, 5.0, 10.0), self.counts, 0.0
+        )
 
     def _accept(self, started: CallStarted) -> str:
         self.asked.append(started)

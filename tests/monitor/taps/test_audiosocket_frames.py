@@ -5,13 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.taps.audiosocket.frames import HEADER, RATES, Frame, FrameParser, pack
+from monitor.taps.audiosocket.frames import HEADER, RATES, AudioSocketFrame, FrameParser, pack
 
-FRAMES = st.lists(st.builds(Frame, st.integers(0, 255), st.binary(max_size=400)), max_size=20)
+FRAMES = st.lists(st.builds(AudioSocketFrame, st.integers(0, 255), st.binary(max_size=400)), max_size=20)
 MOST_HELD = HEADER.size + 65_535
 
 
-def fed(pieces: list[bytes]) -> list[Frame]:
+def fed(pieces: list[bytes]) -> list[AudioSocketFrame]:
     parser = FrameParser()
     return [frame for piece in pieces for frame in parser.feed(piece)]
 
@@ -27,7 +27,7 @@ def test_any_bytes_give_frames_and_never_raise(pieces: list[bytes]) -> None:
 
 
 @given(FRAMES, st.data())
-def test_any_split_gives_the_same_frames(frames: list[Frame], data: st.DataObject) -> None:
+def test_any_split_gives_the_same_frames(frames: list[AudioSocketFrame], data: st.DataObject) -> None:
     stream = b"".join(pack(frame.kind, frame.payload) for frame in frames)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=30)))
     pieces = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]

@@ -15,9 +15,9 @@ from helpers import turning_call, write_wav
 from model.resample import resample_all
 from monitor.audio import Audio
 from monitor.config.taps import RtpSection
-from monitor.rtp.sound import Sound
+from monitor.rtp.sound import DecodedAudio
 from monitor.taps.rtp.listener import RtpListener
-from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted, Happening
+from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted, TapEvent
 from monitor.types import SAMPLE_RATE
 
 LIMIT_S = 40.0
@@ -28,9 +28,9 @@ needs_gstreamer = pytest.mark.skipif(bool(peers.missing("gst-launch-1.0")), reas
 needs_ffmpeg = pytest.mark.skipif(bool(peers.missing("ffmpeg")), reason="ffmpeg is not installed")
 
 
-async def _heard(address: str, command: Sequence[str]) -> list[Happening]:
+async def _heard(address: str, command: Sequence[str]) -> list[TapEvent]:
     """Run a sender into a listener until its call has ended, by BYE or by silence."""
-    said: list[Happening] = []
+    said: list[TapEvent] = []
     listener = RtpListener(RtpSection(listen=[address], payload_types=TYPES), said.append, 1.0)
     listening = asyncio.create_task(listener.run())
     await asyncio.wait_for(listener.ready.wait(), LIMIT_S)
@@ -49,18 +49,18 @@ async def _heard(address: str, command: Sequence[str]) -> list[Happening]:
     return said
 
 
-def heard(command: Callable[[int], Sequence[str]], host: str = "127.0.0.1") -> list[Happening]:
+def heard(command: Callable[[int], Sequence[str]], host: str = "127.0.0.1") -> list[TapEvent]:
     """What the listener says of a sender, whose command line is made of the port."""
     port = peers.free_port(host.strip("[]"))
     return asyncio.run(_heard(f"{host}:{port}", command(port)))
 
 
-def audio_of(said: Sequence[Happening], channel: int = 0) -> Audio:
+def audio_of(said: Sequence[TapEvent], channel: int = 0) -> Audio:
     """What came of a channel; what was lost is NaN, though something may stand in for it."""
     pieces = [h for h in said if isinstance(h, CallAudio) and h.channel == channel]
     out = np.zeros(max(p.start + len(p.samples) for p in pieces), np.float32)
     for p in pieces:
-        lost = Sound(p.samples, p.concealed).lost
+        lost = DecodedAudio(p.samples, p.concealed).lost
         out[p.start : p.start + len(p.samples)] = np.where(lost, np.float32(np.nan), p.samples)
     return out
 

@@ -15,15 +15,15 @@ from rtp_senders import FORMATS, packets, sent
 from monitor.audio import Audio
 from monitor.rtp.packet import RtpPacket
 from monitor.rtp.payload import STATIC, USUAL
-from monitor.rtp.sound import Sound
+from monitor.rtp.sound import DecodedAudio
 from monitor.taps.rtp.flood_guard import CALLS_AT_ONCE, CALLS_PER_S, MOST_UNASSIGNED, MUTE_S, FloodGuard
-from monitor.taps.rtp.sessions import KEPT, MOST_CANDIDATES, YOUNG_S, Line, RtpSessions
+from monitor.taps.rtp.sessions import KEPT, MOST_CANDIDATES, YOUNG_S, CallPorts, RtpSessions
 from monitor.taps.rtp.stream_audio import CREDIT_RATE, CREDIT_S, FLOOD_S
-from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted, Happening
+from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted, TapEvent
 from monitor.types import SAMPLE_RATE
 
-ONE = Line((5004,), ("party",), ({**STATIC, **USUAL},))
-TWO = Line((5004, 5006), ("caller", "callee"), (FORMATS, FORMATS))
+ONE = CallPorts((5004,), ("party",), ({**STATIC, **USUAL},))
+TWO = CallPorts((5004, 5006), ("caller", "callee"), (FORMATS, FORMATS))
 PHONE, OTHER = ("192.0.2.1", 40_000), ("192.0.2.2", 50_000)
 IDLE_S = 5.0
 
@@ -31,9 +31,9 @@ IDLE_S = 5.0
 class Sessions:
     """A rtp, what it was asked to take, and what it said."""
 
-    def __init__(self, takes: bool = True, line: Line = ONE) -> None:
+    def __init__(self, takes: bool = True, line: CallPorts = ONE) -> None:
         self.started: list[CallStarted] = []
-        self.said: list[Happening] = []
+        self.said: list[TapEvent] = []
         self.takes, self.line = takes, line
         self.sessions = RtpSessions(self._accept, IDLE_S)
 
@@ -66,7 +66,9 @@ class Sessions:
 
     def lost(self) -> NDArray[np.bool_]:
         """Of each sample that was heard, whether it was lost."""
-        return np.concatenate([Sound(a.samples, a.concealed).lost for a in self.said if isinstance(a, CallAudio)])
+        return np.concatenate(
+            [DecodedAudio(a.samples, a.concealed).lost for a in self.said if isinstance(a, CallAudio)]
+        )
 
     @property
     def ended(self) -> list[str]:

@@ -16,12 +16,12 @@ from model.resample import resample_all
 from monitor.audio import Audio
 from monitor.config.taps import TapsSection
 from monitor.rtp.codecs import open_decoder
-from monitor.rtp.payload import Format
-from monitor.rtp.sound import Sound
-from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted, Happening
+from monitor.rtp.payload import PayloadFormat
+from monitor.rtp.sound import DecodedAudio
+from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted, TapEvent
 from monitor.taps.websocket.dialects import DIALECTS
-from monitor.taps.websocket.handler import BadMessageError, Close, Request, Step, Unheard
-from monitor.taps.websocket.peer import Peer
+from monitor.taps.websocket.handler import BadMessageError, Close, SkippedMessage, Step, UpgradeRequest
+from monitor.taps.websocket.peer import WebsocketPeer
 from monitor.taps.websocket.twilio_media_streams import UNANNOUNCED, MediaStreams, open_stream
 from monitor.types import SAMPLE_RATE
 
@@ -67,7 +67,7 @@ EXOTEL_START = """{
 
 
 def handler(name: str = "twilio", query: str = "") -> MediaStreams:
-    return MediaStreams(name, DIALECTS[name], Request(f"/{name}{query}", id="c0ffee", peer="192.0.2.1"))
+    return MediaStreams(name, DIALECTS[name], UpgradeRequest(f"/{name}{query}", id="c0ffee", peer="192.0.2.1"))
 
 
 def said(stream: MediaStreams, messages: Iterable[str | dict[str, Any]], at: float = 0.0) -> list[Step]:
@@ -84,7 +84,7 @@ def started(steps: list[Step]) -> CallStarted:
     return found
 
 
-def encoded(form: Format, samples: Audio) -> bytes:
+def encoded(form: PayloadFormat, samples: Audio) -> bytes:
     """By the table of the decoder itself; its own tests hold it against libavcodec."""
     if form.encoding == "L16":
         return (np.clip(samples, -1, 0.9999) * 32768).astype("<i2").tobytes()
@@ -93,7 +93,7 @@ def encoded(form: Format, samples: Audio) -> bytes:
 
 
 SPOKEN = resample_all(voice(1.0), SAMPLE_RATE, 8000)
-CHUNKS = [encoded(Format("PCMU", 8000), SPOKEN[at : at + 160]) for at in range(0, 8000, 160)]
+CHUNKS = [encoded(PayloadFormat("PCMU", 8000), SPOKEN[at : at + 160]) for at in range(0, 8000, 160)]
 
 
 def media(number: int, payload: bytes | None = None, **more: Any) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def heard(steps: list[Step], channel: int = 0) -> Audio:
     pieces = [step for step in steps if isinstance(step, CallAudio) and step.channel == channel]
     out = np.zeros(max((a.start + len(a.samples) for a in pieces), default=0), np.float32)
     for piece in pieces:
-        sound = Sound(piece.samples, piece.concealed)
+        sound = DecodedAudio(piece.samples, piece.concealed)
         out[piece.start : piece.start + len(piece.samples)] = np.where(sound.lost, np.float32(np.nan), sound.samples)
     return out
 
@@ -209,7 +209,7 @@ def test_telnyx_has_two_tracks_where_the_url_says_so() -> None:
     assert {step.channel for step in steps if isinstance(step, CallAudio)} == {0, 1}
     steps = said(handler("telnyx"), [TELNYX_START, media(0), outbound])
     assert started(steps).parties == ("caller",)
-    assert steps[-1] == Unheard(UNANNOUNCED)
+    assert steps[-1] == SkippedMessage(UNANNOUNCED)
 
 
 def test_plivo_sends_linear_audio_of_16_khz_and_numbers_as_numbers() -> None:
@@ -223,7 +223,7 @@ def test_plivo_sends_linear_audio_of_16_khz_and_numbers_as_numbers() -> None:
                 "track": "inbound",
                 "timestamp": str(1_700_000_000_000 + n * 20 + n % 7),
                 "chunk": n + 1,
-                "payload": base64.b64encode(encoded(Format("L16", 16_000), spoken[n * 320 :][:320])).decode(),
+                "payload": base64.b64encode(encoded(PayloadFormat("L16", 16_000), spoken[n * 320 :][:320])).decode(),
             },
             "extra_headers": "userId=12345;sessionId=abc-xyz",
         }
@@ -245,7 +245,7 @@ def test_exotel_sends_linear_audio_in_long_chunks_of_one_track_without_a_name() 
             "media": {
                 "chunk": str(n + 1),
                 "timestamp": str(n * 100),
-                "payload": base64.b64encode(encoded(Format("L16", 8000), samples[n * 800 :][:800])).decode(),
+                "payload": base64.b64encode(encoded(PayloadFormat("L16", 8000), samples[n * 800 :][:800])).decode(),
             },
         }
         for n in range(10)
@@ -386,11 +386,11 @@ def test_names_from_outside_are_short_and_printable() -> None:
 
 def test_a_signed_dialect_is_opened_only_where_the_signature_is_right() -> None:
     config = TapsSection.model_validate({"websocket": {"listen": []}})
-    assert isinstance(open_stream(Request("/telnyx"), config), MediaStreams)
+    assert isinstance(open_stream(UpgradeRequest("/telnyx"), config), MediaStreams)
 
 
 def test_a_call_is_of_the_host_that_connected() -> None:
-    told: list[Happening] = []
-    peer = Peer(handler(), TapsSection().websocket, told.append, 10.0, Counter(), 0.0, "192.0.2.1")
+    told: list[TapEvent] = []
+    peer = WebsocketPeer(handler(), TapsSection().websocket, told.append, 10.0, Counter(), 0.0, "192.0.2.1")
     peer.message(TWILIO_START, 0.0)
     assert [h.peer for h in told if isinstance(h, CallStarted)] == ["192.0.2.1"]

@@ -12,9 +12,9 @@ from monitor.config.load import load_settings
 from monitor.config.taps import TapsSection, WebsocketSection
 from monitor.errors import BadInputError, ConfigError
 from monitor.taps.names import named
-from monitor.taps.websocket.access import check_origin, check_peer, check_secured, dialled, own_names, served
-from monitor.taps.websocket.handler import BadMessageError, RefusedRequestError, Request
-from monitor.taps.websocket.limits import BURST_S, Meter
+from monitor.taps.websocket.access import allowed_names, check_origin, check_peer, check_secured, dialled, served
+from monitor.taps.websocket.handler import BadMessageError, RefusedRequestError, UpgradeRequest
+from monitor.taps.websocket.limits import BURST_S, PeerBudget
 from monitor.taps.websocket.signatures import fonoster_signature, twilio_signature
 from monitor.taps.websocket.twilio_media_streams import open_stream
 
@@ -26,7 +26,7 @@ def taps(**settings: Any) -> TapsSection:
     return TapsSection.model_validate({"websocket": settings})
 
 
-def refusal(name: str, request: Request, config: TapsSection) -> RefusedRequestError | None:
+def refusal(name: str, request: UpgradeRequest, config: TapsSection) -> RefusedRequestError | None:
     """What check_peer() or the handler of the protocol say."""
     try:
         check_peer(name, request, config)
@@ -108,7 +108,7 @@ def test_settings_that_make_no_sense(key: str, value: object, says: str) -> None
 )
 def test_no_web_page_of_another_site_may_dial(origin: str | None, taken: bool) -> None:
     headers = {"host": "127.0.0.1:8765", **({} if origin is None else {"origin": origin})}
-    request = Request("/telnyx", headers, "wss://calls.example.com/telnyx")
+    request = UpgradeRequest("/telnyx", headers, "wss://calls.example.com/telnyx")
     if taken:
         check_origin(request, ["calls.example.com"])
         return
@@ -119,13 +119,13 @@ def test_no_web_page_of_another_site_may_dial(origin: str | None, taken: bool) -
 def test_a_name_that_was_made_to_lead_here_opens_no_tap() -> None:
     """DNS rebinding: Origin and Host are the attacker's name, and equal."""
     headers = {"host": "evil.example:8765", "origin": "http://evil.example:8765"}
-    request = Request("/pcm", headers, "ws://evil.example:8765/pcm")
+    request = UpgradeRequest("/pcm", headers, "ws://evil.example:8765/pcm")
     with pytest.raises(RefusedRequestError, match=r"not in web\.hosts"):
         check_origin(request)
     check_origin(request, ["evil.example"])
-    check_origin(Request("/pcm", {"host": "[::1]:8765", "origin": "http://[::1]:8765"}, "ws://[::1]:8765/pcm"))
+    check_origin(UpgradeRequest("/pcm", {"host": "[::1]:8765", "origin": "http://[::1]:8765"}, "ws://[::1]:8765/pcm"))
     section = WebsocketSection(public_url="wss://calls.example.com/taps")
-    assert own_names(section, ["monitor.example"]) == ("monitor.example", "calls.example.com")
+    assert allowed_names(section, ["monitor.example"]) == ("monitor.example", "calls.example.com")
 
 
 def basic(text: str) -> str:
@@ -135,32 +135,32 @@ def basic(text: str) -> str:
 @pytest.mark.parametrize(
     "request_",
     [
-        Request("/telnyx", {"authorization": "Bearer s3cret"}),
-        Request("/telnyx", {"authorization": basic("user:pass:word")}),
-        Request("/telnyx", {"x-telnyx-streaming-auth-token": "s3cret"}),
-        Request("/telnyx?token=s3cret"),
-        Request("/telnyx/s3cret"),
-        Request("/telnyx/s3cret?tracks=both"),
+        UpgradeRequest("/telnyx", {"authorization": "Bearer s3cret"}),
+        UpgradeRequest("/telnyx", {"authorization": basic("user:pass:word")}),
+        UpgradeRequest("/telnyx", {"x-telnyx-streaming-auth-token": "s3cret"}),
+        UpgradeRequest("/telnyx?token=s3cret"),
+        UpgradeRequest("/telnyx/s3cret"),
+        UpgradeRequest("/telnyx/s3cret?tracks=both"),
     ],
 )
-def test_a_peer_shows_its_secret_in_the_way_that_its_vendor_has(request_: Request) -> None:
+def test_a_peer_shows_its_secret_in_the_way_that_its_vendor_has(request_: UpgradeRequest) -> None:
     assert refusal("telnyx", request_, taps(token="s3cret", basic="user:pass:word")) is None
 
 
 @pytest.mark.parametrize(
     ("request_", "says"),
     [
-        (Request("/telnyx"), "no token"),
-        (Request("/telnyx", {"authorization": "Bearer wrong"}), "wrong token"),
-        (Request("/telnyx", {"authorization": "s3cret"}), "wrong token"),
-        (Request("/telnyx", {"authorization": basic("user:wrong")}), "wrong token"),
-        (Request("/telnyx", {"authorization": "Basic \xff"}), "wrong token"),
-        (Request("/telnyx/S3CRET"), "wrong token"),
-        (Request("/telnyx?token="), "no token"),
-        (Request("/telnyx/a/s3cret"), "wrong token"),
+        (UpgradeRequest("/telnyx"), "no token"),
+        (UpgradeRequest("/telnyx", {"authorization": "Bearer wrong"}), "wrong token"),
+        (UpgradeRequest("/telnyx", {"authorization": "s3cret"}), "wrong token"),
+        (UpgradeRequest("/telnyx", {"authorization": basic("user:wrong")}), "wrong token"),
+        (UpgradeRequest("/telnyx", {"authorization": "Basic \xff"}), "wrong token"),
+        (UpgradeRequest("/telnyx/S3CRET"), "wrong token"),
+        (UpgradeRequest("/telnyx?token="), "no token"),
+        (UpgradeRequest("/telnyx/a/s3cret"), "wrong token"),
     ],
 )
-def test_a_peer_without_the_secret(request_: Request, says: str) -> None:
+def test_a_peer_without_the_secret(request_: UpgradeRequest, says: str) -> None:
     error = refusal("telnyx", request_, taps(token="s3cret", basic="user:password"))
     assert error is not None
     assert error.status == 401
@@ -169,7 +169,7 @@ def test_a_peer_without_the_secret(request_: Request, says: str) -> None:
 
 
 def test_without_a_secret_everybody_is_let_in() -> None:
-    assert refusal("telnyx", Request("/telnyx"), taps()) is None
+    assert refusal("telnyx", UpgradeRequest("/telnyx"), taps()) is None
 
 
 def test_the_signature_of_the_example_in_the_documentation_of_twilio() -> None:
@@ -203,7 +203,7 @@ SIGNED = "wss://calls.example.com/twilio"
 )
 def test_the_signature_of_twilio_is_over_the_url_that_it_dialled(signed: str, url: str, right: bool) -> None:
     headers = {"x-twilio-signature": twilio_signature(signed, "token")}
-    error = refusal("twilio", Request("/twilio", headers, url), taps(twilio_auth_token="token"))
+    error = refusal("twilio", UpgradeRequest("/twilio", headers, url), taps(twilio_auth_token="token"))
     assert (error is None) == right
     if error is not None:
         assert (error.status, error.reason) == (403, "wrong X-Twilio-Signature")
@@ -212,7 +212,9 @@ def test_the_signature_of_twilio_is_over_the_url_that_it_dialled(signed: str, ur
 @pytest.mark.parametrize("shown", ["", "x", "\xff\xfe", twilio_signature(SIGNED, "another token")])
 def test_a_signature_that_is_missing_or_of_another_account(shown: str) -> None:
     headers = {"x-twilio-signature": shown} if shown else {}
-    error = refusal("twilio", Request("/twilio", headers, SIGNED), taps(twilio_auth_token="token", token="general"))
+    error = refusal(
+        "twilio", UpgradeRequest("/twilio", headers, SIGNED), taps(twilio_auth_token="token", token="general")
+    )
     assert error is not None
     assert error.reason == ("wrong X-Twilio-Signature" if shown else "no X-Twilio-Signature")
 
@@ -238,13 +240,13 @@ def test_what_a_peer_dialled_is_the_proxy_where_there_is_one() -> None:
 )
 def test_the_signature_of_fonoster_grows_old(at: str, url: str, secret: str, reason: str) -> None:
     headers = {"x-fonoster-signature": fonoster_signature(url, secret, at), "x-fonoster-timestamp": at}
-    request = Request("/fonoster", headers, "wss://a/fonoster", time=1000.0)
+    request = UpgradeRequest("/fonoster", headers, "wss://a/fonoster", time=1000.0)
     error = refusal("fonoster", request, taps(fonoster_secret="key"))
     assert (error.reason if error else "") == reason
 
 
 def test_fonoster_without_a_signature() -> None:
-    error = refusal("fonoster", Request("/fonoster"), taps(fonoster_secret="key"))
+    error = refusal("fonoster", UpgradeRequest("/fonoster"), taps(fonoster_secret="key"))
     assert error is not None
     assert error.reason == "no x-fonoster-signature"
 
@@ -276,7 +278,7 @@ LIMITS = WebsocketSection(max_messages_per_s=50, max_bytes_per_s=10_000, max_ahe
 
 
 def test_a_steady_peer_may_go_on_for_ever_and_one_that_stood_still_may_catch_up() -> None:
-    meter = Meter(LIMITS, 0.0)
+    meter = PeerBudget(LIMITS, 0.0)
     for n in range(20_000):
         meter.message(200, n * 0.02)
     for _ in range(400):
@@ -284,17 +286,17 @@ def test_a_steady_peer_may_go_on_for_ever_and_one_that_stood_still_may_catch_up(
 
 
 def test_too_many_messages_and_too_many_bytes_are_refused() -> None:
-    meter = Meter(LIMITS, 0.0)
+    meter = PeerBudget(LIMITS, 0.0)
     for _ in range(round(50 * BURST_S)):
         meter.message(1, 0.0)
     with pytest.raises(BadMessageError, match="max_messages_per_s"):
         meter.message(1, 0.0)
     with pytest.raises(BadMessageError, match="max_bytes_per_s"):
-        Meter(LIMITS, 0.0).message(round(10_000 * BURST_S) + 1, 0.0)
+        PeerBudget(LIMITS, 0.0).message(round(10_000 * BURST_S) + 1, 0.0)
 
 
 def test_audio_may_run_a_little_ahead_of_the_clock() -> None:
-    meter = Meter(LIMITS, 100.0)
+    meter = PeerBudget(LIMITS, 100.0)
     meter.audio(2.0, 100.0)
     meter.audio(12.0, 110.0)
     with pytest.raises(BadMessageError, match="max_ahead_s"):

@@ -1,4 +1,4 @@
-"""Whatever comes in: no handler raises but BadMessageError, and none gives what the switchboard cannot take."""
+"""Whatever comes in: no handler raises but BadMessageError, and none gives what the router cannot take."""
 
 from __future__ import annotations
 
@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 
 from monitor.config.taps import TapsSection
 from monitor.taps.tap_events import CallAudio, CallStarted
-from monitor.taps.websocket.handler import BadMessageError, Close, RefusedRequestError, Request, Send, Step, Unheard
+from monitor.taps.websocket.handler import (
+    BadMessageError,
+    Close,
+    RefusedRequestError,
+    Send,
+    SkippedMessage,
+    Step,
+    UpgradeRequest,
+)
 from monitor.taps.websocket.registry import PROTOCOLS, load_makers
 
 pytestmark = pytest.mark.realtime
@@ -66,7 +74,7 @@ START = json.dumps({"event": "start", "start": {"tracks": ["inbound", "outbound"
 
 
 def check(step: Step, started: list[CallStarted]) -> None:
-    """What the switchboard and the screen rely on."""
+    """What the router and the screen rely on."""
     if isinstance(step, CallStarted):
         started.append(step)
         assert len(started) == 1
@@ -85,7 +93,7 @@ def check(step: Step, started: list[CallStarted]) -> None:
     elif isinstance(step, Close):
         assert 1000 <= step.code < 1100
         assert step.reason.isprintable()
-    elif isinstance(step, Unheard):
+    elif isinstance(step, SkippedMessage):
         assert step.reason.isprintable()
     elif isinstance(step, Send):
         assert isinstance(step.data, str)
@@ -93,7 +101,9 @@ def check(step: Step, started: list[CallStarted]) -> None:
 
 def feed(name: str, target: str, messages: list[str | bytes]) -> None:
     try:
-        handler = load_makers([name], TapsSection())[name](Request(f"/{name}{target}", id="c0ffee"), TapsSection())
+        handler = load_makers([name], TapsSection())[name](
+            UpgradeRequest(f"/{name}{target}", id="c0ffee"), TapsSection()
+        )
     except RefusedRequestError:
         return
     started: list[CallStarted] = []

@@ -19,14 +19,14 @@ from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatu
 from monitor.config.addresses import read_certificate
 from monitor.config.taps import TapsSection
 from monitor.errors import BadInputError
-from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallStarted, Happening, RefusedError
-from monitor.taps.websocket.handler import BadMessageError, Close, Request, Send, Step
+from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallStarted, RefusedError, TapEvent
+from monitor.taps.websocket.handler import BadMessageError, Close, Send, Step, UpgradeRequest
 from monitor.taps.websocket.listener import UNOPENED_OF_HOST, WebsocketListener
-from monitor.taps.websocket.registry import PROTOCOLS, Served
+from monitor.taps.websocket.registry import PROTOCOLS, ServedProtocol
 
 pytestmark = pytest.mark.realtime
 
-requests: list[Request] = []
+requests: list[UpgradeRequest] = []
 TOO_LONG = "a message longer than taps.websocket.max_message_bytes"
 
 
@@ -66,38 +66,38 @@ class Scripted:
     def refused(self, reason: str) -> Iterable[Step]:
         yield Send(f"not taken: {reason}")
 
-    def closed(self, why: str) -> Iterable[Happening]:
+    def closed(self, why: str) -> Iterable[TapEvent]:
         if self.call:
             yield CallEnded(self.call, why)
 
 
-def make(request: Request, _config: TapsSection) -> Scripted:
+def make(request: UpgradeRequest, _config: TapsSection) -> Scripted:
     requests.append(request)
     return Scripted()
 
 
-class Heard(list[Happening]):
+class Heard(list[TapEvent]):
     """What was delivered. refuses: names of calls that are not taken."""
 
     refuses: tuple[str, ...] = ()
 
-    def __call__(self, happening: Happening) -> None:
-        if isinstance(happening, CallStarted) and happening.call in self.refuses:
+    def __call__(self, tap_event: TapEvent) -> None:
+        if isinstance(tap_event, CallStarted) and tap_event.call in self.refuses:
             raise RefusedError("full")
-        self.append(happening)
+        self.append(tap_event)
 
-    async def until(self, found: Callable[[Happening], bool]) -> Happening:
+    async def until(self, found: Callable[[TapEvent], bool]) -> TapEvent:
         async with asyncio.timeout(30):
             while True:
-                for happening in self:
-                    if found(happening):
-                        return happening
+                for tap_event in self:
+                    if found(tap_event):
+                        return tap_event
                 await asyncio.sleep(0.01)
 
 
 @pytest.fixture(autouse=True)
 def _scripted(monkeypatch: pytest.MonkeyPatch) -> None:
-    served = Served(f"{__name__}:make", subprotocols=("one.example", "two.example"))
+    served = ServedProtocol(f"{__name__}:make", subprotocols=("one.example", "two.example"))
     monkeypatch.setitem(PROTOCOLS, "scripted", served)
     requests.clear()
 

@@ -14,7 +14,14 @@ from helpers import voice
 from monitor.audio import Audio
 from monitor.config.taps import TapsSection
 from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted
-from monitor.taps.websocket.handler import BadMessageError, Handler, RefusedRequestError, Request, Step, Unheard
+from monitor.taps.websocket.handler import (
+    BadMessageError,
+    Handler,
+    RefusedRequestError,
+    SkippedMessage,
+    Step,
+    UpgradeRequest,
+)
 from monitor.taps.websocket.pbx import open_asterisk, open_freeswitch, open_vonage
 from monitor.taps.websocket.registry import PROTOCOLS, load_makers
 
@@ -25,8 +32,8 @@ MEDIA_START = (
 )
 
 
-def request(target: str) -> Request:
-    return Request(target, id="c0ffee", peer="192.0.2.1")
+def request(target: str) -> UpgradeRequest:
+    return UpgradeRequest(target, id="c0ffee", peer="192.0.2.1")
 
 
 def linear(samples: Audio) -> bytes:
@@ -193,7 +200,7 @@ def test_a_codec_that_cannot_be_heard(form: str) -> None:
 def test_frames_that_a_codec_refuses_are_counted_and_the_call_goes_on() -> None:
     stream = open_asterisk(request("/asterisk"), NOTHING)
     steps = said(stream, [MEDIA_START.format("opus"), b"\xff" * 50, b"\xff" * 50])
-    assert [type(step) for step in steps] == [CallStarted, Unheard, Unheard]
+    assert [type(step) for step in steps] == [CallStarted, SkippedMessage, SkippedMessage]
 
 
 def test_every_protocol_makes_its_handler() -> None:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.taps.tap_events import CallAudio, CallPaused, CallResumed, CallStarted, Happening
-from monitor.web.browser_microphone import MOST_SAMPLES, BadMessageError, BrowserCall
+from monitor.taps.tap_events import CallAudio, CallPaused, CallResumed, CallStarted, TapEvent
+from monitor.web.browser_microphone import MOST_SAMPLES, BadBrowserMessageError, BrowserCall
 
 RATE = 48_000
 
@@ -54,7 +54,7 @@ def test_a_label_may_be_long_or_absent() -> None:
     ],
 )
 def test_what_is_no_first_message(text: str) -> None:
-    with pytest.raises(BadMessageError):
+    with pytest.raises(BadBrowserMessageError):
         BrowserCall("browser-1", "127.0.0.1", 0.0).hello(text)
 
 
@@ -82,14 +82,14 @@ def test_places_wrap() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"\0\0\0\0", b"\0\0\0\0\0", frame(0, [0] * (MOST_SAMPLES + 1))])
 def test_frames_of_a_wrong_size(data: bytes) -> None:
-    with pytest.raises(BadMessageError, match="a frame of"):
+    with pytest.raises(BadBrowserMessageError, match="a frame of"):
         started().frame(data, 200.0)
 
 
 def test_a_frame_that_goes_back() -> None:
     call = started()
     call.frame(frame(960, [0] * 960), 101.0)
-    with pytest.raises(BadMessageError, match="out of its turn"):
+    with pytest.raises(BadBrowserMessageError, match="out of its turn"):
         call.frame(frame(960, [0] * 960), 101.0)
 
 
@@ -98,7 +98,7 @@ def test_nobody_speaks_faster_than_time_passes() -> None:
     second = [0] * (RATE // 2)
     for at in range(6):
         call.frame(frame(at * len(second), second), 101.0)
-    with pytest.raises(BadMessageError, match="faster than it can be spoken"):
+    with pytest.raises(BadBrowserMessageError, match="faster than it can be spoken"):
         call.frame(frame(6 * len(second), second), 101.0)
 
 
@@ -108,7 +108,7 @@ def test_pauses() -> None:
         "browser-1", "the browser suspended the audio"
     )
     assert call.note('{"resumed": true}') == CallResumed("browser-1")
-    with pytest.raises(BadMessageError):
+    with pytest.raises(BadBrowserMessageError):
         call.note('{"other": 1}')
 
 
@@ -118,8 +118,8 @@ def test_no_message_does_harm(messages: list[bytes | str]) -> None:
     at = 0
     for message in messages:
         try:
-            said: Happening = call.note(message) if isinstance(message, str) else call.frame(message, 1e9)
-        except BadMessageError:
+            said: TapEvent = call.note(message) if isinstance(message, str) else call.frame(message, 1e9)
+        except BadBrowserMessageError:
             continue
         assert isinstance(said, CallAudio | CallPaused | CallResumed)
         if isinstance(said, CallAudio):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.config.hosts import may_be_host
-from monitor.web.guard import COOKIE, Doorkeeper, from_here
+from monitor.config.hosts import is_allowed_host
+from monitor.web.guard import COOKIE, PageAccess, from_here
 
 TOKEN = "correct horse battery"
 
@@ -14,14 +14,14 @@ TOKEN = "correct horse battery"
     "host", ["localhost", "localhost:8000", "127.0.0.1:8000", "[::1]:8000", "[::1]", "192.0.2.7", "Monitor.Example:443"]
 )
 def test_names_of_this_server(host: str) -> None:
-    assert may_be_host(host, ["monitor.example"])
+    assert is_allowed_host(host, ["monitor.example"])
 
 
 @pytest.mark.parametrize(
     "host", ["", "evil.example", "evil.example:8000", "localhost.evil.example", "127.0.0.1.evil.example:80", "monitor"]
 )
 def test_names_that_an_attacker_may_have_led_here(host: str) -> None:
-    assert not may_be_host(host, ["monitor.example"])
+    assert not is_allowed_host(host, ["monitor.example"])
 
 
 HOST = {"host": "127.0.0.1:8000"}
@@ -63,11 +63,11 @@ def test_a_link_may_lead_to_the_page() -> None:
 
 
 def test_without_a_token_everybody_is_let_in() -> None:
-    assert Doorkeeper("").admits({})
+    assert PageAccess("").admits({})
 
 
 def test_the_token_or_the_session_lets_in() -> None:
-    door = Doorkeeper(TOKEN)
+    door = PageAccess(TOKEN)
     assert door.admits({"authorization": f"Bearer {TOKEN}"})
     assert door.admits({"cookie": f"other=1; {COOKIE}={door.session}"})
 
@@ -87,8 +87,8 @@ def test_the_token_or_the_session_lets_in() -> None:
     ],
 )
 def test_nothing_else_does(headers: dict[str, str]) -> None:
-    assert not Doorkeeper(TOKEN).admits(headers)
+    assert not PageAccess(TOKEN).admits(headers)
 
 
 def test_sessions_end_with_the_run() -> None:
-    assert Doorkeeper(TOKEN).session != Doorkeeper(TOKEN).session
+    assert PageAccess(TOKEN).session != PageAccess(TOKEN).session

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from monitor.views import Board, CallRow, ChannelView
-from monitor.web.broadcast import MOST_SEEN, Want, read_want
+from monitor.web.broadcast import MOST_SEEN, SnapshotRequest, read_want
 from monitor.web.snapshot import MOST_EVENTS, MOST_ROWS, details, lines, table
 
 
@@ -88,8 +88,8 @@ def test_events_come_newest_first_and_not_without_end() -> None:
 
 
 def test_a_wish() -> None:
-    assert read_want('{"open": "a", "seen": ["b", "c", 7]}') == Want("a", frozenset({"b", "c"}))
-    assert read_want("{}") == Want()
+    assert read_want('{"open": "a", "seen": ["b", "c", 7]}') == SnapshotRequest("a", frozenset({"b", "c"}))
+    assert read_want("{}") == SnapshotRequest()
 
 
 @pytest.mark.parametrize(

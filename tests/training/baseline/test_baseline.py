@@ -20,7 +20,7 @@ from model.checkpoint import describe, load_detector
 from model.config import HOP, WINDOW
 from model.weights_file import CheckpointError
 from training.baseline.beside import compared
-from training.baseline.clips import ClipStore, class_names, class_numbers, hear
+from training.baseline.clips import ClipStore, class_names, class_numbers, logits_of_clips
 from training.baseline.learner import BaselineLearner
 from training.baseline.network import BaselineConfig, Bilstm, load_bilstm, log_odds
 from training.baseline.run import BaselinePlan, run
@@ -88,7 +88,7 @@ def test_it_has_two_bidirectional_layers_of_256_and_1024_units_over_40_coefficie
 
 def test_a_clip_is_heard_alike_alone_and_among_longer_ones() -> None:
     bank, network = _bank([9000, 24_000, 400, 16_001, 100]), _network()
-    together = hear(network, bank, size=5)
+    together = logits_of_clips(network, bank, size=5)
     for i in range(5):
         samples = torch.from_numpy(bank.clip(i))[None]
         alone = network(torch.nn.functional.pad(samples, (0, max(0, WINDOW - samples.shape[1]))), torch.tensor([400]))
@@ -190,7 +190,7 @@ def test_the_report_shows_it_beside_the_streamed_network(corpus: Path, trained: 
     scores = []
     for clip in clips:  # file by file, whole
         bank = build_bank([clip], tmp_path / "cache", 1, lambda *_: None)
-        scores.append(float(log_odds(hear(network, bank))[0]))
+        scores.append(float(log_odds(logits_of_clips(network, bank))[0]))
     score, label = np.array(scores), np.array([c.label for c in clips])
     theirs, ours = (beside["figures"]["clean"]["all"][name] for name in ("seed-bilstm", "streamed"))
     assert theirs["eer"]["value"] == pytest.approx(eer(score, label), abs=1e-4)

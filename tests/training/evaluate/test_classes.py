@@ -17,7 +17,7 @@ from model.stream import Detector
 from training.cli import main
 from training.corpora.clips import CorpusError
 from training.evaluate.classes import VIEWS, choose, fit, held_out, load_classifier, report, save_classifier, take
-from training.evaluate.embedding import Embedded, embed, spectrum_statistics, tsne
+from training.evaluate.embedding import Embeddings, embed, spectrum_statistics, tsne
 from training.evaluate.open_set import leave_systems_out, left_out
 from training.evaluate.scoring import ClipScore, score_clips
 
@@ -34,14 +34,14 @@ def detector(tmp_path_factory: pytest.TempPathFactory) -> Detector:
     return load_detector(make_weights(tmp_path_factory.mktemp("weights") / "hiss.safetensors"))
 
 
-def clouds(kinds: int, each: int, seed: int = 0, spread: float = 0.4) -> tuple[Embedded, np.ndarray]:
+def clouds(kinds: int, each: int, seed: int = 0, spread: float = 0.4) -> tuple[Embeddings, np.ndarray]:
     """Clips of `kinds` systems whose conv vectors lie around corners of their own; the other views say nothing."""
     rng = np.random.default_rng(seed)
     names = np.repeat([f"system-{k:02d}" for k in range(kinds)], each)
     place = np.repeat(np.eye(kinds), each, axis=0) * 4.0
     noise = [rng.standard_normal((len(names), kinds)).astype(np.float32) for _ in range(3)]
     score = ClipScore(0.0, 0.0, np.zeros(3, dtype=np.float32), 1.0)
-    seen = Embedded(noise[0], (place + spread * noise[1]).astype(np.float32), noise[2], (score,) * len(names))
+    seen = Embeddings(noise[0], (place + spread * noise[1]).astype(np.float32), noise[2], (score,) * len(names))
     return seen, names
 
 

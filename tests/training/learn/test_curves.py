@@ -17,7 +17,7 @@ from training.corpora.bank import build_bank
 from training.corpora.splits import gather
 from training.learn import prepare
 from training.learn.curves import RunLog, draw_curves
-from training.learn.loop import best_look, out_of_patience
+from training.learn.loop import best_look, is_plateau
 from training.learn.validation import validate
 
 pytestmark = pytest.mark.usefixtures("small_training")
@@ -38,9 +38,9 @@ def test_patience_counts_the_looks_since_the_best(areas: list[float], best: int,
     history = _rows(*areas)
     assert best_look(history) == best
     for patience in (1, 2, 3):
-        assert out_of_patience(history, patience) == (waited >= patience)
-    assert not out_of_patience(history, 0)
-    assert not out_of_patience([], 2)
+        assert is_plateau(history, patience) == (waited >= patience)
+    assert not is_plateau(history, 0)
+    assert not is_plateau([], 2)
 
 
 def test_what_counts_is_the_mean_over_the_parts() -> None:

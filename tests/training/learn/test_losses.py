@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from model.checkpoint import describe, load_detector
 from model.config import BLOCK, DetectorConfig, NetworkConfig
-from model.network import OneClassHead, Output
+from model.network import NetworkOutput, OneClassHead
 from model.stream import Detector, init_state, step
 from training.cli.main import app
 from training.learn.losses import LossWeights, training_loss
@@ -88,9 +88,9 @@ def _batch(aligned: bool) -> Batch:
     return Batch(torch.zeros(2, 60 * BLOCK), label, family, label >= 0, piece, pair, same)
 
 
-def _said(spoof: Tensor) -> Output:
+def _said(spoof: Tensor) -> NetworkOutput:
     shape = spoof.shape
-    return Output(
+    return NetworkOutput(
         spoof, torch.zeros(*shape, 3), torch.zeros(shape), torch.ones(shape, dtype=torch.bool), spoof[..., None]
     )
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from model.checkpoint import describe, load_detector, read_detector, save_detector
 from model.config import BLOCK, FAMILIES, DetectorConfig, FeatureConfig, NetworkConfig
-from model.network import Output
+from model.network import NetworkOutput
 from training.channels import codecs
 from training.channels.augment import AugmentConfig, a_law, augment, mask_features, mu_law, telephone
 from training.cli.main import app
@@ -25,8 +25,8 @@ from training.corpora.clips import Clip
 from training.evaluate.scoring import score_clips
 from training.learn import material, prepare
 from training.learn.losses import LossWeights, training_loss
-from training.learn.prepare import Plan
-from training.learn.sampler import NO_LABEL, Batch, CallSampler, Weights, speech_cells
+from training.learn.prepare import TrainingPlan
+from training.learn.sampler import NO_LABEL, Batch, CallSampler, SamplingWeights, speech_cells
 from training.learn.settings import TrainConfig
 
 CPU = torch.device("cpu")
@@ -44,7 +44,7 @@ def _clips() -> list[Clip]:
     return clips
 
 
-def _sampler(marks: str, seed: int = 0, weights: Weights = Weights({})) -> CallSampler:  # noqa: B008
+def _sampler(marks: str, seed: int = 0, weights: SamplingWeights = SamplingWeights({})) -> CallSampler:  # noqa: B008
     """A sampler whose samples tell where they come from. marks "clip": STEP * (clip + 1) + version. marks "place":
     place within the clip, counted in blocks, plus 1000 * version. Other sounds are OTHER.
     """
@@ -80,7 +80,7 @@ def test_labels_families_and_speech_line_up_with_the_audio() -> None:
 
 
 def test_pauses_and_other_sounds_carry_no_label() -> None:
-    batch = _sampler("clip", weights=Weights({}, other_sounds=0.4)).draw(16, 12.0)
+    batch = _sampler("clip", weights=SamplingWeights({}, other_sounds=0.4)).draw(16, 12.0)
     marks = _marks(batch)
     for outside in (marks == 0, marks == OTHER):
         assert outside.any()
@@ -117,7 +117,7 @@ def test_twins_are_called_aligned_where_they_are_of_one_sentence() -> None:
 
 
 def test_twins_are_at_the_same_place_of_their_sentences_which_goes_on_steadily() -> None:
-    batch = _sampler("place", weights=Weights({}, other_sounds=0.0)).draw(8, 12.0)
+    batch = _sampler("place", weights=SamplingWeights({}, other_sounds=0.0)).draw(8, 12.0)
     marks, piece = _marks(batch), batch.piece.numpy()
     for top in range(0, 8, 2):
         np.testing.assert_array_equal(marks[top], marks[top + 1])
@@ -129,7 +129,7 @@ def test_twins_are_at_the_same_place_of_their_sentences_which_goes_on_steadily()
 def test_every_channel_version_is_used_or_none() -> None:
     drawn = _marks(_sampler("clip").draw(16, 12.0))
     assert {0, 1} <= set((drawn[(drawn != 0) & (drawn != OTHER)] % STEP).tolist())
-    clean = _marks(_sampler("clip", weights=Weights({}, through_channel=0.0)).draw(16, 12.0))
+    clean = _marks(_sampler("clip", weights=SamplingWeights({}, through_channel=0.0)).draw(16, 12.0))
     assert set((clean[(clean != 0) & (clean != OTHER)] % STEP).tolist()) == {0}
 
 
@@ -204,7 +204,7 @@ def test_what_was_rendered_is_rendered_once(corpus: Path, tmp_path: Path) -> Non
 def test_speech_is_laid_together_once_for_all_processes(corpus: Path, tmp_path: Path) -> None:
     """Every process maps the file: memory holds it once, and none of it is of the process alone."""
     held = material.prepare([corpus], 2, tmp_path, 1, lambda _: None)
-    sampler = CallSampler(held.bank, held.versions, held.others, FAMILIES, Weights({}), CPU, 0)
+    sampler = CallSampler(held.bank, held.versions, held.others, FAMILIES, SamplingWeights({}), CPU, 0)
     sampler.draw(4, 4.0)
     (path,) = tmp_path.glob("speech-*")
     spans = Path("/proc/self/smaps").read_text(encoding="utf-8").split(str(path))[1:]
@@ -247,12 +247,12 @@ def test_masks_hide_stretches_and_bands_and_nothing_else() -> None:
     assert torch.equal(mask_features(x, AugmentConfig(time_masks=0, band_masks=0)), x)
 
 
-def _output(batch: Batch, sure: float) -> Output:
+def _output(batch: Batch, sure: float) -> NetworkOutput:
     """What a network would say that is right, `sure` nats strong."""
     truth = (2.0 * batch.label.clamp(min=0) - 1.0) * sure
     family = sure * torch.nn.functional.one_hot(batch.family.clamp(min=0), len(FAMILIES)).float()
     speech = (2.0 * batch.speech.float() - 1.0) * sure
-    return Output(truth, family, speech, batch.speech, torch.zeros(*truth.shape, 1))
+    return NetworkOutput(truth, family, speech, batch.speech, torch.zeros(*truth.shape, 1))
 
 
 def test_loss_rewards_the_truth() -> None:
@@ -268,7 +268,7 @@ def test_loss_does_not_hear_what_has_no_label() -> None:
     batch = _sampler("clip").draw(8, 8.0)
     out = _output(batch, 1.0)
     outside = batch.label == NO_LABEL
-    other = Output(
+    other = NetworkOutput(
         out.spoof + 9.0 * outside, out.family + 5.0 * outside[..., None], out.speech, out.active, out.embedding
     )
     assert torch.equal(training_loss(other, batch, LossWeights())[0], training_loss(out, batch, LossWeights())[0])
@@ -300,7 +300,7 @@ def _train(
         precision=precision, loss=loss or LossWeights(),
     )  # fmt: skip
     said: list[str] = []
-    plan = Plan([corpus], out, corpus.parent / "cache", {}, versions=2, workers=1, device="cpu", start=start)
+    plan = TrainingPlan([corpus], out, corpus.parent / "cache", {}, versions=2, workers=1, device="cpu", start=start)
     plan = replace(plan, teachers=teachers)
     return prepare.run(model, config, plan, said.append), said
 

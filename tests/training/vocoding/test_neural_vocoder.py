@@ -22,10 +22,10 @@ from training.cli.main import app
 from training.corpora.bank import build_bank
 from training.corpora.clips import Clip, CorpusError, load_manifest
 from training.vocoding.neural_vocoder import pitch, spectra
-from training.vocoding.neural_vocoder.config import MEL, TrainConfig, VocoderConfig
+from training.vocoding.neural_vocoder.config import MEL, VocoderConfig, VocoderTrainConfig
 from training.vocoding.neural_vocoder.discriminator import Discriminators, deception_loss, verdict_loss
 from training.vocoding.neural_vocoder.measure import log_mel_distance
-from training.vocoding.neural_vocoder.network import Generator, synthesise
+from training.vocoding.neural_vocoder.network import NeuralVocoder, synthesise
 from training.vocoding.neural_vocoder.prepare import real_speech
 from training.vocoding.neural_vocoder.segments import SegmentSampler
 from training.vocoding.neural_vocoder.train import VocoderTrainer, train
@@ -43,7 +43,7 @@ def trainer(corpus: Path, steps: int, sampler_seed: int = 1) -> VocoderTrainer:
     """A small vocoder's, that learns fast; the discriminators join after four steps."""
     learned, _ = real_speech([corpus])
     bank = build_bank(learned, corpus.parent / "cache", 1, lambda *_: None)
-    config = TrainConfig(
+    config = VocoderTrainConfig(
         steps=steps, minutes=1e6, rows=4, frames=32, learning_rate=5e-3, warm_up=4 / steps, report_every=4
     )
     return VocoderTrainer(SMALL, config, SegmentSampler(bank, config.frames, sampler_seed), CPU)
@@ -59,7 +59,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A vocoder that has learned nothing: its source and the mel envelope alone."""
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "weights.safetensors"
-    save_generator(Generator(SMALL), path, {"corpora": ["made here"]})
+    save_generator(NeuralVocoder(SMALL), path, {"corpora": ["made here"]})
     return path
 
 

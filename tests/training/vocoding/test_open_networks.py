@@ -17,7 +17,7 @@ from voices import voice
 
 from training.corpora.clips import CorpusError
 from training.vocoding.open_vocoders import mb_melgan, melgan, vits
-from training.vocoding.open_vocoders.hifigan import Generator
+from training.vocoding.open_vocoders.hifigan import HifiGan
 from training.vocoding.open_vocoders.mel import log_mel
 from training.vocoding.open_vocoders.registry import OPEN_VOCODERS, family, open_system, systems
 
@@ -45,7 +45,7 @@ def _vits_weights() -> Weights:
         parts[f"enc_q.enc.in_layers.{i}"] = _normed(LATENTS, 2 * LATENTS, 5)
         parts[f"enc_q.enc.res_skip_layers.{i}"] = _normed(LATENTS, LATENTS * (2 if i < LAYERS - 1 else 1), 1)
     held = {f"{name}.{k}": v for name, part in parts.items() for k, v in published(part).items()}
-    decoder = {f"dec.{k}": v for k, v in published(Generator(vits.DECODER)).items()}
+    decoder = {f"dec.{k}": v for k, v in published(HifiGan(vits.DECODER)).items()}
     for name in ("dec.conv_pre", "dec.conv_post"):
         decoder.pop(f"{name}.weight_g")
         decoder[f"{name}.weight"] = decoder.pop(f"{name}.weight_v")

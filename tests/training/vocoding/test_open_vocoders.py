@@ -17,7 +17,7 @@ from model.vocoding.vocoders import VocoderError
 from training.corpora.clips import CorpusError, load_manifest
 from training.vocoding.open_vocoders import fargan, tflite
 from training.vocoding.open_vocoders.damage import DAMAGES
-from training.vocoding.open_vocoders.hifigan import V2, Generator, load, synthesise
+from training.vocoding.open_vocoders.hifigan import V2, HifiGan, load, synthesise
 from training.vocoding.open_vocoders.mel import LJSPEECH, at_rate, filters, fitted, log_mel
 from training.vocoding.open_vocoders.registry import OPEN_VOCODERS, family, open_system, systems
 from training.vocoding.vocode import find_speech, vocode
@@ -41,7 +41,7 @@ def published(network: nn.Module) -> dict[str, Tensor]:
 def weights(folder: Path) -> Path:
     """A generator of HiFi-GAN V2 with random weights, saved under the names of its first publication."""
     torch.manual_seed(0)
-    torch.save({"generator": published(Generator(V2))}, folder / "generator")
+    torch.save({"generator": published(HifiGan(V2))}, folder / "generator")
     return folder / "generator"
 
 
@@ -85,7 +85,7 @@ def test_smoothing_takes_detail_away_and_units_leave_few_shapes() -> None:
 
 def test_generator_makes_a_hop_of_samples_for_each_frame_and_survives_the_file(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    fresh = Generator(V2).eval()
+    fresh = HifiGan(V2).eval()
     frames = mel()[:12]
     y = synthesise(load(weights(tmp_path)), frames)
     assert y.shape == (12 * 256,)

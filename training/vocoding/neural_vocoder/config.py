@@ -39,7 +39,7 @@ class VocoderConfig:
 
 
 @dataclass(frozen=True)
-class LossWeights:
+class VocoderLossWeights:
     """Weights of the losses: spectra, mel spectrogram, pitch, discriminators and their features."""
 
     spectra: float = 1.0
@@ -50,7 +50,7 @@ class LossWeights:
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class VocoderTrainConfig:
     """minutes or steps end the training, whichever comes first. rows x frames is a batch. warm_up: share of the
     training before the discriminators are switched on, which hear adversary_rows of each batch. average: decay of the
     moving average of the weights, which is what is kept. report_every: steps between two checkpoints.
@@ -67,4 +67,4 @@ class TrainConfig:
     average: float = 0.995
     report_every: int = 100
     seed: int = 1
-    loss: LossWeights = field(default_factory=LossWeights)
+    loss: VocoderLossWeights = field(default_factory=VocoderLossWeights)

@@ -19,7 +19,7 @@ DB = 20.0 / np.log(10.0)
 
 
 @dataclass(frozen=True)
-class Nearness:
+class VocoderDistance:
     """distance_db: mean over clips of log_mel_distance; real_time_factor: processor time by duration of the speech."""
 
     distance_db: float
@@ -38,10 +38,10 @@ def log_mel_distance(y: Audio, x: Audio) -> float:
     return float(np.abs(one - other).mean())
 
 
-def nearness(vocoder: Vocoder, clips: Sequence[Audio]) -> Nearness:
+def nearness(vocoder: Vocoder, clips: Sequence[Audio]) -> VocoderDistance:
     """Measure a vocoder on recordings, each (n,) at 16 kHz."""
     since = time.process_time()
     copies = [vocoder(x, i) for i, x in enumerate(clips)]
     spent = time.process_time() - since
     distances = [log_mel_distance(y, x) for y, x in zip(copies, clips, strict=True)]
-    return Nearness(float(np.mean(distances)), spent / (sum(map(len, clips)) / SAMPLE_RATE))
+    return VocoderDistance(float(np.mean(distances)), spent / (sum(map(len, clips)) / SAMPLE_RATE))

@@ -26,7 +26,7 @@ def scaled(mel: Tensor) -> Tensor:
     return ((mel + 5.0) / 3.0).transpose(1, 2)
 
 
-class Block(nn.Module):
+class ConvNextBlock(nn.Module):
     """ConvNeXt (Liu, 2022) in one dimension, (N, width, T) -> the same."""
 
     def __init__(self, config: VocoderConfig) -> None:
@@ -44,7 +44,7 @@ class Block(nn.Module):
         return out
 
 
-class Generator(nn.Module):
+class NeuralVocoder(nn.Module):
     """Log-mel (N, T, n_mels) and pitch (N, T) in Hz -> samples (N, T * hop) at 16 kHz."""
 
     def __init__(self, config: VocoderConfig) -> None:
@@ -53,7 +53,7 @@ class Generator(nn.Module):
         self.pitch = PitchNetwork(config.pitch_width)
         self.enter = nn.Conv1d(MEL.n_mels, config.width, config.kernel, padding=config.kernel // 2)
         self.source = nn.Linear(BINS, config.width)
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.blocks))
+        self.blocks = nn.ModuleList(ConvNextBlock(config) for _ in range(config.blocks))
         self.norm = nn.LayerNorm(config.width)
         self.head = nn.Linear(config.width, 3 * BINS)
         nn.init.zeros_(self.head.bias)
@@ -69,7 +69,7 @@ class Generator(nn.Module):
         return istft(envelope(mel) * torch.polar(gain.clamp(-4.0, 4.0).exp(), turn) * mixed)
 
 
-def synthesise(generator: Generator, mel: Array) -> Audio:
+def synthesise(generator: NeuralVocoder, mel: Array) -> Audio:
     """Log-mel (T, n_mels) -> (T * hop,) with the pitch that the network hears in it; the noise depends on mel alone."""
     noise = torch.Generator().manual_seed(zlib.crc32(np.ascontiguousarray(mel).tobytes()))
     with torch.inference_mode():

@@ -16,7 +16,7 @@ from model.config import SAMPLE_RATE
 from training.corpora.bank import build_bank
 from training.corpora.clips import Clip, CorpusError, by_split, split_by_speaker
 from training.corpora.layouts import load_corpus
-from training.vocoding.neural_vocoder.config import TrainConfig, VocoderConfig
+from training.vocoding.neural_vocoder.config import VocoderConfig, VocoderTrainConfig
 from training.vocoding.neural_vocoder.segments import SegmentSampler
 from training.vocoding.neural_vocoder.train import VocoderTrainer, train
 
@@ -52,7 +52,7 @@ def real_speech(corpora: Sequence[Path]) -> tuple[list[Clip], list[Clip]]:
     return learned, held[:: -(-len(held) // MEASURED)]
 
 
-def run(model: VocoderConfig, config: TrainConfig, plan: VocoderPlan, say: Say) -> Path:
+def run(model: VocoderConfig, config: VocoderTrainConfig, plan: VocoderPlan, say: Say) -> Path:
     """Prepare the speech and train; returns the weights file. Raises CorpusError."""
     learned, held = real_speech(plan.corpora)
     plan.cache.mkdir(parents=True, exist_ok=True)

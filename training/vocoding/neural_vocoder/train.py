@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from model.vocoding.spectra import Audio
-from training.vocoding.neural_vocoder.config import MEL, TrainConfig, VocoderConfig
+from training.vocoding.neural_vocoder.config import MEL, VocoderConfig, VocoderTrainConfig
 from training.vocoding.neural_vocoder.discriminator import Discriminators, deception_loss, feature_loss, verdict_loss
 from training.vocoding.neural_vocoder.losses import mel_loss, spectra_loss
 from training.vocoding.neural_vocoder.measure import nearness
-from training.vocoding.neural_vocoder.network import Generator, scaled, synthesise
+from training.vocoding.neural_vocoder.network import NeuralVocoder, scaled, synthesise
 from training.vocoding.neural_vocoder.pitch import pitch_loss
 from training.vocoding.neural_vocoder.segments import Pieces, SegmentSampler
 from training.vocoding.neural_vocoder.spectra import log_mel
@@ -34,11 +34,11 @@ class VocoderTrainer:
     """Everything that a training run holds between steps."""
 
     def __init__(
-        self, model: VocoderConfig, config: TrainConfig, sampler: SegmentSampler, device: torch.device
+        self, model: VocoderConfig, config: VocoderTrainConfig, sampler: SegmentSampler, device: torch.device
     ) -> None:
         torch.manual_seed(config.seed)
         self.config, self.sampler, self.device = config, sampler, device
-        self.generator = Generator(model).to(device)
+        self.generator = NeuralVocoder(model).to(device)
         self.average = deepcopy(self.generator).requires_grad_(False)
         self.discriminators = Discriminators().to(device)
         self.noise = torch.Generator().manual_seed(config.seed)
@@ -139,7 +139,7 @@ class VocoderTrainer:
         }
 
 
-def measure(generator: Generator, clips: Sequence[Audio]) -> dict[str, float]:
+def measure(generator: NeuralVocoder, clips: Sequence[Audio]) -> dict[str, float]:
     """Distance and speed on recordings that the training has not heard, with the pitch out of the spectrogram."""
     ready = deepcopy(generator).to("cpu").eval()
     found = nearness(mel_vocoder(MEL, lambda mel: synthesise(ready, mel))(""), clips)

@@ -11,13 +11,13 @@ from model.checkpoint import read_tensors, write_tensors
 from model.weights_file import CheckpointError
 from training.corpora.clips import CorpusError
 from training.vocoding.neural_vocoder.config import VocoderConfig
-from training.vocoding.neural_vocoder.network import Generator
+from training.vocoding.neural_vocoder.network import NeuralVocoder
 
 FORMAT = "deepfake-speech-monitor-vocoder"
 VERSION = "1"
 
 
-def save_generator(generator: Generator, path: Path, training: Mapping[str, Any]) -> str:
+def save_generator(generator: NeuralVocoder, path: Path, training: Mapping[str, Any]) -> str:
     """training: what it learned from, how, and with what result. Returns the file's hash."""
     metadata = {
         "format": FORMAT,
@@ -28,11 +28,11 @@ def save_generator(generator: Generator, path: Path, training: Mapping[str, Any]
     return write_tensors(path, metadata, generator.state_dict())
 
 
-def load_generator(path: Path) -> Generator:
+def load_generator(path: Path) -> NeuralVocoder:
     """Ready for inference. Raises CorpusError for a file that is missing, damaged or of another kind."""
     try:
         metadata, tensors = read_tensors(path, FORMAT, VERSION)
-        generator = Generator(VocoderConfig.from_dict(json.loads(metadata["config"])))
+        generator = NeuralVocoder(VocoderConfig.from_dict(json.loads(metadata["config"])))
         generator.load_state_dict(tensors)
     except (CheckpointError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise CorpusError(f"cannot use these weights of a vocoder: {error}") from error

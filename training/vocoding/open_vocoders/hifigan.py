@@ -18,7 +18,7 @@ SLOPE = 0.1
 
 
 @dataclass(frozen=True)
-class Shape:
+class HifiGanConfig:
     """rates, kernels: of the transposed convolutions; channels before the first; the residual blocks' kernels."""
 
     rates: tuple[int, ...] = (8, 8, 2, 2)
@@ -29,7 +29,7 @@ class Shape:
     n_mels: int = 80
 
 
-V2 = Shape()
+V2 = HifiGanConfig()
 
 
 def _conv(channels: int, kernel: int, dilation: int) -> nn.Module:
@@ -52,10 +52,10 @@ class _Block(nn.Module):
         return x
 
 
-class Generator(nn.Module):
+class HifiGan(nn.Module):
     """Log-mel (N, n_mels, T) -> samples (N, 1, T * product of the rates)."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: HifiGanConfig) -> None:
         super().__init__()
         self.count = len(shape.block_kernels)
         self.conv_pre = weight_norm(nn.Conv1d(shape.n_mels, shape.channels, 7, padding=3))
@@ -77,9 +77,9 @@ class Generator(nn.Module):
         return y
 
 
-def load(path: Path, shape: Shape = V2) -> Generator:
+def load(path: Path, shape: HifiGanConfig = V2) -> HifiGan:
     """The generator of a checkpoint {"generator": tensors}. Raises CorpusError."""
-    generator = Generator(shape)
+    generator = HifiGan(shape)
     try:
         held = torch.load(path, map_location="cpu", weights_only=True)
         generator.load_state_dict({renamed(k): v for k, v in held["generator"].items()})
@@ -95,7 +95,7 @@ def renamed(name: str) -> str:
     )
 
 
-def synthesise(generator: Generator, mel: Array) -> Audio:
+def synthesise(generator: HifiGan, mel: Array) -> Audio:
     """Log-mel (T, n_mels) -> (T * hop,) at the rate of its format."""
     with torch.inference_mode():
         y = generator(torch.from_numpy(np.ascontiguousarray(mel.T))[None])

@@ -20,11 +20,11 @@ from model.vocoding.spectra import Array, Audio, match_level
 from model.vocoding.vocoders import Vocoder
 from training.corpora.clips import CorpusError
 from training.vocoding.open_vocoders.damage import coarse, tempo, units
-from training.vocoding.open_vocoders.hifigan import Generator, Shape, renamed
+from training.vocoding.open_vocoders.hifigan import HifiGan, HifiGanConfig, renamed
 from training.vocoding.open_vocoders.mel import MelFormat, at_rate, fitted, magnitudes, to_rate
 
 FORM = MelFormat(rate=44_100, n_fft=2048, hop=512)
-DECODER = Shape(rates=(8, 8, 2, 2, 2), kernels=(16, 16, 8, 2, 2), channels=256)
+DECODER = HifiGanConfig(rates=(8, 8, 2, 2, 2), kernels=(16, 16, 8, 2, 2), channels=256)
 """Of the weights in the package tiny_tts 0.2.0 of PyPI (checkpoints/G.pth, Apache 2.0)."""
 
 Weights = Mapping[str, Tensor]
@@ -68,7 +68,7 @@ class PosteriorEncoder:
         return mean, deviation
 
 
-def _decoder(weights: Weights, speaker: Tensor) -> Generator:
+def _decoder(weights: Weights, speaker: Tensor) -> HifiGan:
     """HiFi-GAN's generator, which has weight norm and a bias where this decoder has none: they change nothing."""
     held = {k.removeprefix("dec."): v for k, v in weights.items() if k.startswith("dec.")}
     condition = F.conv1d(speaker, held.pop("cond.weight"), held.pop("cond.bias"))
@@ -78,12 +78,12 @@ def _decoder(weights: Weights, speaker: Tensor) -> Generator:
         weight = held.pop(f"{name}.weight")
         held[f"{name}.weight_v"] = weight
         held[f"{name}.weight_g"] = weight.flatten(1).norm(dim=1).view(-1, 1, 1)
-    generator = Generator(DECODER)
+    generator = HifiGan(DECODER)
     generator.load_state_dict({renamed(k): v for k, v in held.items()})
     return generator.eval().requires_grad_(False)
 
 
-def load(path: Path) -> tuple[PosteriorEncoder, Generator]:
+def load(path: Path) -> tuple[PosteriorEncoder, HifiGan]:
     """Encoder and decoder of a checkpoint {"model": tensors}. Raises CorpusError."""
     try:
         held = torch.load(path, map_location="cpu", weights_only=True)["model"]
@@ -103,7 +103,7 @@ VARIANTS = {"smooth": _smooth, "units": units, "coarse": coarse, "tempo": tempo}
 """What is done to the latents (T, D). "sampled" draws them from the posterior instead of taking its mean."""
 
 
-def variant(networks: tuple[PosteriorEncoder, Generator], name: str) -> Vocoder:
+def variant(networks: tuple[PosteriorEncoder, HifiGan], name: str) -> Vocoder:
     encoder, decoder = networks
 
     def vocode(x: Audio, seed: int) -> Audio:
