@@ -390,8 +390,8 @@ def command(address: str, *options: str) -> subprocess.Popen[str]:
     asked = ", ".join(option for option in options if not option.startswith("as_json"))
     as_json = "as_json=True" in options
     script = (
-        "import sys; from monitor.cli.subscribe import Wanted, follow;"
-        f"sys.exit(follow({address!r}, {as_json}, Wanted({asked}), False))"
+        "import sys; from monitor.cli.subscribe import SubscribeOptions, follow;"
+        f"sys.exit(follow({address!r}, {as_json}, SubscribeOptions({asked}), False))"
     )
     return subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path.cwd()
