@@ -17,7 +17,17 @@ import numpy as np
 from model.resample import StreamResampler
 from monitor.audio import Audio
 from monitor.captures.network import Endpoint
-from monitor.taps.audiosocket.frames import DTMF, ERROR, ERRORS, HANGUP, PLAIN, RATES, UUID, AudioSocketFrame, FrameParser
+from monitor.taps.audiosocket.frames import (
+    DTMF,
+    ERROR,
+    ERRORS,
+    HANGUP,
+    PLAIN,
+    RATES,
+    UUID,
+    AudioSocketFrame,
+    FrameParser,
+)
 from monitor.taps.audiosocket.pace import G711, PaceMeter
 from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallResumed, CallStarted, TapEvent
 from monitor.types import SAMPLE_RATE
