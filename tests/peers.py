@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import subprocess
@@ -27,9 +28,12 @@ BAD_NETWORK = (
 """5 % loss, reordering and 90 ms jitter."""
 
 
-def gstreamer(wav: Path, codec: str, port: int, network: str = "", host: str = "127.0.0.1") -> list[str]:
-    """Plays a recording in real time, 20 ms a packet, perhaps over a bad network."""
+def gstreamer(
+    wav: Path, codec: str, port: int, network: str = "", host: str = "127.0.0.1", encoder: str = ""
+) -> list[str]:
+    """Plays a recording in real time, 20 ms a packet, perhaps over a bad network or with another encoder."""
     _, rate, pay, _ = CODECS[codec]
+    pay = encoder or pay
     timing = "min-ptime=20000000 max-ptime=20000000" if codec != "OPUS" else ""
     ending = f"{network} ! udpsink sync=false" if network else "udpsink"
     text = (
@@ -87,17 +91,30 @@ module_app menu.so
 """
 
 
-def baresip(directory: Path, wav: Path, callee: int, seconds: int) -> list[str]:
-    """A phone that speaks a recording (mono, 8 kHz) to the SIP port of a callee on loopback."""
+def baresip(directory: Path, wav: Path, callee: int, seconds: int, control: int = 0) -> list[str]:
+    """A phone that speaks a recording (mono, 8 kHz) to the SIP port of a callee on loopback.
+
+    control: TCP port at which it takes commands; 0 = none.
+    """
     modules = next(p for p in ("/usr/lib/baresip/modules", "/usr/lib64/baresip/modules") if Path(p).is_dir())
     rtp, sip = free_port() // 40 * 40, free_port()
     directory.mkdir(parents=True, exist_ok=True)
     text = BARESIP.format(sip=sip, rtp=rtp, rtp_last=rtp + 20, wav=wav, directory=directory, modules=modules)
+    if control:
+        text += f"module_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{control}\n"
     (directory / "config").write_text(text)
-    account = f"<sip:caller@127.0.0.1:{sip};transport=udp>;regint=0;audio_codecs=PCMU/8000/1\n"
+    account = f"<sip:caller@127.0.0.1:{sip};transport=udp>;regint=0;audio_codecs=PCMU/8000/1,PCMA/8000/1\n"
     (directory / "accounts").write_text(account)
     (directory / "contacts").write_text("")
     return ["baresip", "-f", str(directory), "-t", str(seconds), "-e", f"/dial sip:service@127.0.0.1:{callee}"]
+
+
+def told(control: int, command: str) -> bytes:
+    """Have a running baresip do something. Returns its answer."""
+    message = json.dumps({"command": command}).encode()
+    with socket.create_connection(("127.0.0.1", control), 10) as phone:
+        phone.sendall(b"%d:%s," % (len(message), message))
+        return phone.recv(4096)
 
 
 def _sipp(scenario: str, path: Path, changes: dict[str, str]) -> Path:
@@ -114,6 +131,23 @@ def sipp_answers(directory: Path, port: int, media_port: int) -> list[str]:
     """Answers one call, and asks for its audio at another port."""
     scenario = _sipp("uas", directory / "uas.xml", {"[media_port]": str(media_port)})
     return ["sipp", "-sf", str(scenario), "-i", "127.0.0.1", "-p", str(port), "-m", "1", "-nostdin"]
+
+
+def sipp_answers_again(directory: Path, port: int, media_port: int) -> list[str]:
+    """As sipp_answers(); is put on hold, and when it is taken back asks for A-law where there was mu-law."""
+    command = sipp_answers(directory, port, media_port)
+    path = directory / "uas.xml"
+    text = path.read_text()
+    first = text[text.index('<send retrans="500">') : text.index('<recv request="BYE">')]
+    again = '<recv request="INVITE"/>' + first.replace("[last_To:];tag=[pid]SIPpTag01[call_number]", "[last_To:]")
+    held = again.replace("PCMU/8000", "PCMU/8000\n      a=recvonly").replace("2353687637", "2353687638")
+    back = (
+        again.replace("RTP/AVP 0", "RTP/AVP 8")
+        .replace("0 PCMU/8000", "8 PCMA/8000")
+        .replace("2353687637", "2353687639")
+    )
+    path.write_text(text.replace(first, first + held + back))
+    return command
 
 
 def sipp_plays_its_capture(directory: Path, callee: int) -> list[str]:

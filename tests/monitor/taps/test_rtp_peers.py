@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import peers
 import pytest
-from helpers import turning_call, write_wav
+from helpers import turning_call, voice, write_wav
 
 from model.resample import resample_all
 from monitor.audio import Audio
@@ -120,6 +120,26 @@ def test_gstreamer_over_a_bad_network(codec: str, call: tuple[Path, Audio]) -> N
     assert abs(len(got) - len(call[1])) < 0.2 * SAMPLE_RATE
     # The decoders of Opus and G.722 carry a state, which takes a while to agree again after a loss.
     assert likeness(call[1], got) >= (0.9 if codec in ("OPUS", "G722") else 0.98)
+
+
+@needs_gstreamer
+def test_opus_that_sends_nothing_in_silence(tmp_path: Path) -> None:
+    """GStreamer's first step is 648 ticks, a pause has a packet each 420 ms, and every one after it is marked."""
+    spoken = speech_with_a_pause()
+    wav = write_wav(tmp_path / "pause.wav", resample_all(spoken, SAMPLE_RATE, 48_000), 48_000)
+    sender = "opusenc bitrate=24000 frame-size=20 dtx=true ! rtpopuspay pt=96 dtx=true"
+    said = heard(lambda port: peers.gstreamer(wav, "OPUS", port, encoder=sender))
+    got = audio_of(said)
+    assert not np.isnan(got).any(), "a pause is no loss"
+    assert abs(len(got) - len(spoken)) < 0.1 * SAMPLE_RATE
+    assert likeness(spoken, got) >= 0.98
+    assert np.abs(got[round(2.8 * SAMPLE_RATE) : round(4.6 * SAMPLE_RATE)]).max() < 0.02
+
+
+def speech_with_a_pause() -> Audio:
+    """Two seconds, a pause of three, and two seconds."""
+    spoken = resample_all(resample_all(voice(4.0), SAMPLE_RATE, 7000), 7000, SAMPLE_RATE)[: 4 * SAMPLE_RATE]
+    return np.concatenate([spoken[: 2 * SAMPLE_RATE], np.zeros(3 * SAMPLE_RATE, np.float32), spoken[2 * SAMPLE_RATE :]])
 
 
 @needs_gstreamer
