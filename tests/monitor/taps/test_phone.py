@@ -20,7 +20,7 @@ from helpers import Running, voice, write_wav
 from model.resample import resample_all
 from monitor.audio import Audio
 from monitor.config.taps import RtpSection
-from monitor.rtp.sound import Sound
+from monitor.rtp.sound import DecodedAudio
 from monitor.taps.rtp.listener import RtpListener
 from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted, TapEvent
 from monitor.types import SAMPLE_RATE
@@ -126,7 +126,7 @@ def test_live(phoned: Phoned) -> None:
     pieces = [h for h in phoned.said if isinstance(h, CallAudio)]
     got = np.zeros(max(p.start + len(p.samples) for p in pieces), np.float32)
     for p in pieces:
-        got[p.start : p.start + len(p.samples)] = np.where(Sound(p.samples, p.concealed).lost, np.nan, p.samples)
+        got[p.start : p.start + len(p.samples)] = np.where(DecodedAudio(p.samples, p.concealed).lost, np.nan, p.samples)
     check(got, phoned.spoken)
 
 
