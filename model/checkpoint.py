@@ -65,7 +65,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
 
 
 def describe(path: Path) -> dict[str, str]:
-    """The metadata of a weights file, unchecked. Raises CheckpointError where it cannot be read."""
+    """Return the metadata of a weights file, unchecked. Raises CheckpointError where it cannot be read."""
     return _read(path)[0]
 
 
@@ -84,7 +84,7 @@ def read_tensors(path: Path, kind: str, version: str) -> tuple[dict[str, str], d
 
 
 def read_detector(path: Path) -> Detector:
-    """A detector that can be trained further. Raises CheckpointError for a file that is missing, damaged or of
+    """Return a detector that can be trained further. Raises CheckpointError for a file that is missing, damaged or of
     another kind.
     """
     metadata, tensors = read_tensors(path, FORMAT, VERSION)
@@ -97,7 +97,7 @@ def read_detector(path: Path) -> Detector:
 
 
 def load_detector(path: Path = DEFAULT_WEIGHTS, device: str | torch.device = "cpu") -> Detector:
-    """A detector ready for inference. Raises CheckpointError as read_detector does."""
+    """Return a detector ready for inference. Raises CheckpointError as read_detector does."""
     return read_detector(path).prepared().to(device)
 
 

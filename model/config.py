@@ -138,7 +138,7 @@ class DetectorConfig:
     warm_blocks: int = 25
 
     def calibrated_for(self, band: Bandwidth) -> Calibration:
-        """The calibration of speech of this bandwidth."""
+        """Return the calibration of speech of this bandwidth."""
         telephone = self.telephone_calibration if band is Bandwidth.TELEPHONE else None
         return telephone or self.calibration
 

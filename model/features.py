@@ -210,7 +210,7 @@ class JoinedFeatures(nn.Module):
         return torch.cat([part(spectrum) for part in self._parts()], dim=2)
 
     def fit_scaling(self, spectrum: Tensor) -> None:
-        """As Features.fit_scaling, of each."""
+        """Fit the scaling of each part as Features.fit_scaling does."""
         for part in self._parts():
             part.fit_scaling(spectrum)
 
@@ -219,7 +219,7 @@ AnyFeatures = Features | JoinedFeatures
 
 
 def _narrow(config: FeatureConfig) -> Features:
-    """The telephone's band alone, with twice the resolution, so that nothing above it can be relied on."""
+    """Return the telephone's band alone, with twice the resolution, so that nothing above it can be relied on."""
     inside = replace(config, f_min=100.0, f_max=3900.0)
     return Features(inside, linear_filters(inside), cepstrum=False)
 

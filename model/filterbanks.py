@@ -24,7 +24,7 @@ def hz_to_mel(hz: Tensor, scale: str) -> Tensor:
 
 
 def mel_to_hz(mel: Tensor, scale: str) -> Tensor:
-    """The other way round."""
+    """Return the inverse."""
     if scale == "htk":
         return 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
     return torch.where(mel < 15.0, mel * 200.0 / 3.0, 1000.0 * torch.exp((mel - 15.0) * (math.log(6.4) / 27.0)))

@@ -169,7 +169,7 @@ class PairFrontend(nn.Module):
         return projected, {}
 
     def fold(self) -> None:
-        """Nothing to fold."""
+        """Do nothing: there is nothing to fold."""
 
 
 AloneFrontend = ConvFrontend | FactoredFrontend | PairFrontend

@@ -40,7 +40,8 @@ def init_gate(config: GateConfig, batch: int, device: torch.device) -> GateState
 
 
 def _two_peaks(power: Tensor) -> tuple[Tensor, Tensor]:
-    """The two strongest lines of power (N, BINS): bins (N, 2) in rising order, and their share of all power (N,).
+    """Return the two strongest lines of power (N, BINS): bins (N, 2) in rising order, and their share of all power
+    (N,).
 
     Gathers a few bins of each line rather than masking all: on a CPU the masks cost more than the network's heads.
     """
@@ -59,7 +60,7 @@ def _two_peaks(power: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _near(frequencies: tuple[float, ...]) -> Tensor:
-    """Which bins (BINS,) are within one bin of one of the frequencies in Hz."""
+    """Return which bins (BINS,) are within one bin of one of the frequencies in Hz."""
     lines = torch.tensor(frequencies) / BIN_HZ
     return ((torch.arange(N_FFT // 2 + 1)[:, None] - lines).abs() <= 1.0).any(1)
 

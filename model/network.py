@@ -70,7 +70,7 @@ class SpeechLstm(nn.Module):
         return torch.cat(outputs, dim=1), state
 
     def _one_block(self, x: Tensor, active: Tensor, state: NetState) -> tuple[Tensor, NetState]:
-        """The same arithmetic as self.lstm over a sequence of one, without what it does to prepare for more."""
+        """Return the same arithmetic as self.lstm over a sequence of one, without what it does to prepare for more."""
         hs, cs = [], []
         for i, weights in enumerate(self.lstm.all_weights):
             x, c = torch.lstm_cell(x, (state["h"][:, i], state["c"][:, i]), *weights)
@@ -98,7 +98,7 @@ class SpeechLstm(nn.Module):
         return torch.take_along_dim(torch.cat(outputs, dim=1), back[..., None], dim=1), h, c
 
     def _packed(self, x: Tensor, active: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The same by packed sequences, in one call: on a GPU each call costs more than what it computes."""
+        """Return the same by packed sequences, in one call: on a GPU each call costs more than what it computes."""
         counts, order, gathered = _gathered(x, active)
         lengths = counts.clamp(min=1).cpu()
         packed = nn.utils.rnn.pack_padded_sequence(gathered, lengths, batch_first=True, enforce_sorted=False)
@@ -111,7 +111,7 @@ class SpeechLstm(nn.Module):
 
 
 def _gathered(x: Tensor, active: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """How many blocks are active (N,), the order (N, T) that brings them to the front, and x (N, T, D) in it."""
+    """Return how many blocks are active (N,), the order (N, T) that brings them to the front, and x (N, T, D) in it."""
     order = torch.argsort((~active).to(torch.int8), dim=1, stable=True)
     return active.sum(1), order, torch.take_along_dim(x, order[..., None], dim=1)
 
@@ -222,7 +222,7 @@ NETWORKS: dict[str, Callable[[NetworkConfig, Sequence[FeatureLayout], int], Netw
 
 
 def _branches(config: NetworkConfig, layout: Sequence[FeatureLayout], families: int) -> Network:
-    """The members of a configuration side by side."""
+    """Return the members of a configuration side by side."""
     parts = [build_network(member, layout, families) for member in config.members]
     size = sum(part.size for part in layout)
     alone = [part.frontend for part in parts if not isinstance(part.frontend, BranchedFrontend)]
@@ -233,7 +233,7 @@ def _branches(config: NetworkConfig, layout: Sequence[FeatureLayout], families: 
 
 
 def build_network(config: NetworkConfig, layout: Sequence[FeatureLayout], families: int) -> Network:
-    """A network for features of this layout. Raises ValueError for a kind or a head that is not registered."""
+    """Return a network for features of this layout. Raises ValueError for a kind or a head that is not registered."""
     if config.kind == BRANCHES:
         return _branches(config, layout, families)
     if config.kind not in NETWORKS:

@@ -33,7 +33,7 @@ class RuntimeFacts:
 
 
 def runtime_path(weights: Path, *, single: bool) -> Path:
-    """Where the network of a weights file stands: the graph for one block a call, or the one for any number."""
+    """Return where the network of a weights file stands: the graph for one block a call, or the one for any number."""
     return weights.with_suffix(".onnx" if single else ".segments.onnx")
 
 

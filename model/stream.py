@@ -119,7 +119,7 @@ def stack(states: Sequence[StreamState]) -> StreamState:
 
 
 def select(state: StreamState, rows: Tensor | slice) -> StreamState:
-    """The streams named by rows: int64 (M,); those of a slice are not copied."""
+    """Return the streams named by rows: int64 (M,); those of a slice are not copied."""
     held = state.tensors().items()
     if isinstance(rows, slice):
         return StreamState.from_tensors({k: v[rows] for k, v in held})
@@ -158,8 +158,8 @@ SCORES = tuple(f.name for f in fields(Scores))
 
 
 def score_blocks(detector: Detector, state: StreamState, samples: Tensor) -> tuple[StreamState, Scores]:
-    """What step() does with a block, for several at once, which cost less each and score the same but for rounding:
-    samples (N, B * BLOCK), B up to FEW_BLOCKS, and nothing that waits.
+    """Return what step() does with a block, for several at once, which cost less each and score the same but for
+    rounding: samples (N, B * BLOCK), B up to FEW_BLOCKS, and nothing that waits.
     """
     config = detector.config
     cleaned = [clean(block) for block in torch.split(samples, BLOCK, dim=1)]

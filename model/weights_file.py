@@ -30,12 +30,12 @@ class DeviceError(ValueError):
 
 
 def weights_path(name: str | Path) -> Path:
-    """The path of weights that ship, by their name, or of a file."""
+    """Return the path of weights that ship, by their name, or of a file."""
     return SHIPPED.get(str(name), Path(name))
 
 
 def weights_hash(path: Path) -> str:
-    """The SHA-256 of a weights file, which is checked.
+    """Return the SHA-256 of a weights file, which is checked.
 
     Raises CheckpointError where the file is missing, damaged, or not one of this program.
     """
@@ -66,7 +66,7 @@ def weights_hash(path: Path) -> str:
 
 
 def _alone(name: str, facts: Mapping[str, Any], size: int) -> bytes:
-    """The header of a file that holds one tensor alone, as safetensors writes it."""
+    """Return the header of a file that holds one tensor alone, as safetensors writes it."""
     place = {"dtype": facts.get("dtype"), "shape": facts.get("shape"), "data_offsets": [0, size]}
     text = json.dumps({name: place}, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)

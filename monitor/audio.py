@@ -51,7 +51,8 @@ class Blocks:
 
 
 def all_finite(samples: Audio) -> bool:
-    """Whether no sample is NaN or infinite, in one pass; False, too, for samples whose squares are beyond float32."""
+    """Return whether no sample is NaN or infinite, in one pass; False, too, for samples whose squares are beyond
+    float32."""
     flat = samples.ravel()
     return isfinite(float(np.dot(flat, flat)))
 

@@ -68,7 +68,7 @@ class StateTimeline:
         self.changes.append((sample, state))
 
     def segments(self, end: int) -> tuple[Segment, ...]:
-        """The stretches up to a sample index; none is empty."""
+        """Return the stretches up to a sample index; none is empty."""
         stops = [sample for sample, _ in self.changes[1:]] + [end]
         return tuple(
             Segment(round(start / SAMPLE_RATE, 3), round(stop / SAMPLE_RATE, 3), state)
@@ -77,11 +77,11 @@ class StateTimeline:
         )
 
     def worst(self, net_speech: int) -> State:
-        """The worst state so far; unknown where there was no speech at all. net_speech: blocks."""
+        """Return the worst state so far; unknown where there was no speech at all. net_speech: blocks."""
         worst = max((state for _, state in self.changes), key=LEAST_TO_GRAVEST.index)
         return State.UNKNOWN if worst == State.LISTENING and not net_speech else worst
 
 
 def worst(scores: Sequence[ChannelScore]) -> State:
-    """The worst state of several channels; unknown of none."""
+    """Return the worst state of several channels; unknown of none."""
     return max((score.state for score in scores), key=LEAST_TO_GRAVEST.index, default=State.UNKNOWN)

@@ -138,12 +138,12 @@ class Subscriber:
 
     @property
     def heard(self) -> bool:
-        """Whether anything has come yet."""
+        """Return whether anything has come yet."""
         return self._connected
 
     @property
     def epoch(self) -> str:
-        """The run of the publisher from which the last item came; "" before the first."""
+        """Return the run of the publisher from which the last item came; "" before the first."""
         return self._catchup.epoch
 
     @property
@@ -153,14 +153,15 @@ class Subscriber:
 
     @property
     def position(self) -> Position | None:
-        """Where to go on after the last item that receive() gave: keep it together with what was made of that item.
+        """Return where to go on after the last item that receive() gave: keep it together with what was made of that
+        item.
 
         None before it is known, which is with the first heartbeat.
         """
         return self._catchup.position
 
     def receive(self, timeout_s: float | None = None) -> Item | None:
-        """The next item; None when there was none within timeout_s (None: waits as long as it takes)."""
+        """Return the next item; None when there was none within timeout_s (None: waits as long as it takes)."""
         until = float("inf") if timeout_s is None else time.monotonic() + timeout_s
         while not self._items:
             if not self._catchup.idle:
@@ -195,7 +196,7 @@ class Subscriber:
         self.close()
 
     def _take(self) -> None:
-        """What the sockets have: an answer, a refusal, a message."""
+        """Take what the sockets have: an answer, a refusal, a message."""
         reason = self._links.refusal()
         if reason and not self._refused:
             self._refused = True
@@ -235,7 +236,7 @@ class Subscriber:
             self._catchup.give_up()
 
     def _learn(self, beat: Mapping[str, object]) -> None:
-        """Who publishes, and where to ask."""
+        """Learn from a message who publishes, and where to ask."""
         replay, source = beat.get("replay"), beat.get("source")
         self._source = source if isinstance(source, str) and source else SOURCE
         if self._replay is not None:

@@ -53,7 +53,7 @@ def _scaled(g: Graph, module: Features, spectrum: Spectrum) -> str:
 
 
 def _floored(g: Graph, module: Features, spectrum: Spectrum, filters: Tensor) -> str:
-    """The power of each band, above the floor."""
+    """Return the power of each band, above the floor."""
     return g.node("Add", g.affine(spectrum.power, filters.T, None), g.constant(np.float32(module.floor)))
 
 
@@ -68,7 +68,7 @@ def _sinc(g: Graph, module: Features, spectrum: Spectrum) -> str:
 
 
 def _envelope(g: Graph, module: Features, spectrum: Spectrum) -> str:
-    """All shifts at once, one beside the other along a new first axis."""
+    """Return all shifts at once, one beside the other along a new first axis."""
     assert isinstance(module, EnvelopeFeatures)
     shifts, size = module.SHIFTS, module.BANDS
     flat = [g.node("Reshape", part, g.whole(1, -1, BINS)) for part in (spectrum.real, spectrum.imaginary)]
@@ -90,7 +90,7 @@ def _envelope(g: Graph, module: Features, spectrum: Spectrum) -> str:
 
 
 def _delay(g: Graph, module: Features, spectrum: Spectrum) -> str:
-    """The spectrum of the signal times a ramp is a product of its spectrum with one matrix."""
+    """Return the matrix that turns a spectrum into that of the signal times a ramp."""
     assert isinstance(module, DelayFeatures)
     units = torch.eye(BINS, dtype=torch.float64)
     ramp = module.ramp.double()

@@ -36,24 +36,24 @@ class Graph:
         self._outputs: dict[str, tuple[str, Sequence[Size]]] = {}
 
     def constant(self, value: Tensor | NDArray[Any] | np.generic) -> str:
-        """A tensor that belongs to the graph."""
+        """Return a tensor that belongs to the graph."""
         array = value.detach().cpu().numpy() if isinstance(value, Tensor) else value
         name = f"constant{len(self._constants)}"
         self._constants.append(numpy_helper.from_array(np.asarray(array, order="C"), name))
         return name
 
     def whole(self, *values: int) -> str:
-        """An int64 vector, such as a shape or axes."""
+        """Return an int64 vector, such as a shape or axes."""
         if values not in self._whole:
             self._whole[values] = self.constant(np.array(values, dtype=np.int64))
         return self._whole[values]
 
     def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
-        """An operator with one output. "" stands for an input that is left out."""
+        """Return an operator with one output. "" stands for an input that is left out."""
         return self.nodes(operator, *inputs, count=1, **attributes)[0]
 
     def nodes(self, operator: str, *inputs: str, count: int, **attributes: Any) -> list[str]:
-        """An operator with several outputs."""
+        """Return an operator with several outputs."""
         outputs = [f"value{len(self._nodes)}.{i}" for i in range(count)]
         self._nodes.append(helper.make_node(operator, list(inputs), outputs, **attributes))
         return outputs
@@ -75,7 +75,7 @@ class Graph:
         self._outputs[name] = value, shape
 
     def state(self, name: str, *shape: int) -> str:
-        """A state (N, *shape), which new_state() must give on."""
+        """Return a state (N, *shape), which new_state() must give on."""
         return self.input(name, ("N", *shape))
 
     def new_state(self, name: str, value: str, *shape: int) -> None:
@@ -90,7 +90,8 @@ class Graph:
         return model
 
     def _named(self) -> tuple[list[onnx.NodeProto], list[onnx.ValueInfoProto]]:
-        """The nodes with the names of the outputs in place; a value that leaves twice, or an input, is copied."""
+        """Return the nodes with the names of the outputs in place; a value that leaves twice, or an input, is
+        copied."""
         made = {output for node in self._nodes for output in node.output}
         names: dict[str, str] = {}
         copies, outputs = [], []

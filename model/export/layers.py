@@ -69,7 +69,7 @@ def head(g: Graph, module: nn.Module, x: str) -> str:
 
 
 def memory(module: nn.Module) -> int:
-    """Blocks before the present one that what a front end remembers depends on."""
+    """Return the blocks before the present one that what a front end remembers depends on."""
     if isinstance(module, ConvFrontend | FactoredFrontend):  # layers follow each other; all else stands side by side
         convolutions = [layer for layer in module.layers if isinstance(layer, CausalConv2d | FactoredConv2d)]
         return sum(layer.memory // int(layer.conv.stride[0]) for layer in convolutions)
@@ -77,7 +77,7 @@ def memory(module: nn.Module) -> int:
 
 
 def order_of(g: Graph, active: str) -> BlockOrder:
-    """The order for active: bool (N, T)."""
+    """Return the order for active: bool (N, T)."""
     if g.single:
         return BlockOrder(any=active)
     ones = g.node("Cast", active, to=7)
@@ -136,7 +136,7 @@ def _causal_conv(g: Graph, layer: CausalConv2d | FactoredConv2d, x: str, name: s
 
 
 def _across(g: Graph, layer: FactoredConv2d, x: str) -> str:
-    """The convolution over frequency of x (N, C, frames, bins), which remembers nothing."""
+    """Return the convolution over frequency of x (N, C, frames, bins), which remembers nothing."""
     pad = layer.KERNEL // 2
     weight = g.constant(layer.across.weight)
     return g.node("Conv", x, weight, strides=[1, layer.STRIDE], pads=[0, pad, 0, pad])
@@ -191,7 +191,8 @@ FRONTENDS: dict[type[nn.Module], FrontendGraph] = {
 
 
 def _gates(weight: Tensor, hidden: int) -> Tensor:
-    """Rows of torch's order input, forget, cell, output in the order of ONNX: input, output, forget, cell."""
+    """Return the rows of torch's order input, forget, cell, output in the order of ONNX: input, output, forget,
+    cell."""
     i, f, c, o = torch.split(weight, hidden)
     return torch.cat([i, o, f, c])
 

@@ -28,7 +28,7 @@ from model.stream import Detector
 
 
 def network_graph(detector: Detector, *, single: bool) -> bytes:
-    """The file for the CPU's runtime, the same bytes for the same detector. single: for one block a call. Raises
+    """Return the file for the CPU's runtime, the same bytes for the same detector. single: for one block a call. Raises
     TypeError for a module without a graph.
     """
     size = sum(parameter.numel() for parameter in detector.parameters())

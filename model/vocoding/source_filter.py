@@ -16,7 +16,7 @@ HOP = 80
 
 
 def lpc_envelope(x: Audio, order: int = 18, n_fft: int = 1024) -> Array:
-    """All-pole spectral envelopes (1 + n // HOP, n_fft // 2 + 1) by autocorrelation (Makhoul, 1975)."""
+    """Return all-pole spectral envelopes (1 + n // HOP, n_fft // 2 + 1) by autocorrelation (Makhoul, 1975)."""
     window = hann(480)
     power = np.abs(fft.rfft(frames(x, 480, HOP) * window, n_fft, axis=1)) ** 2
     lags = fft.irfft(power, axis=1)[:, : order + 1].astype(np.float64)
@@ -56,14 +56,15 @@ def mel_envelope(x: Audio, n_mels: int = 40, n_fft: int = 1024) -> Array:
 
 
 def _low_pass(hz: float, taps: int = 65) -> Array:
-    """A windowed sinc (taps,) of gain 1 at 0 Hz, with a Hamming window."""
+    """Return a windowed sinc (taps,) of gain 1 at 0 Hz, with a Hamming window."""
     x = 2.0 * hz / SAMPLE_RATE
     filter_ = x * np.sinc(x * (np.arange(taps) - (taps - 1) / 2)) * np.hamming(taps)
     return np.asarray(filter_ / filter_.sum())
 
 
 def excitation(f0: Array, voicing: Array, n: int, rng: np.random.Generator, split_hz: float) -> tuple[Audio, Audio]:
-    """Two signals (n,): pulses, most of them below split_hz, where voiced, and noise elsewhere; of unit power each.
+    """Return two signals (n,): pulses, most of them below split_hz, where voiced, and noise elsewhere; of unit power
+    each.
 
     f0: Hz (T,), 0 where unvoiced. voicing: 0..1 (T,). One frame each HOP samples.
     """
@@ -116,7 +117,8 @@ def harmonic_noise(
     pitch: float = 1.0,
     formant: float = 1.0,
 ) -> Audio:
-    """A sum of harmonics up to where voicing ends, and noise above (Stylianou, 2001). pitch, formant: factors."""
+    """Return a sum of harmonics up to where voicing ends, and noise above (Stylianou, 2001). pitch, formant:
+    factors."""
     rng = np.random.default_rng(seed)
     f0, voicing = pitch_track(x, HOP)
     shape = stretch(envelope(x), formant)

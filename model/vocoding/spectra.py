@@ -32,7 +32,7 @@ def stft(x: Array, n_fft: int, hop: int) -> Array:
 
 
 def istft(spectra: Array, hop: int, n: int) -> Audio:
-    """The signal (n,) whose stft is nearest to spectra (Griffin and Lim, 1984). hop divides n_fft."""
+    """Return the signal (n,) whose stft is nearest to spectra (Griffin and Lim, 1984). hop divides n_fft."""
     n_fft = 2 * (spectra.shape[1] - 1)
     window = hann(n_fft)
     pieces = fft.irfft(spectra, n_fft, axis=1) * window
@@ -71,7 +71,7 @@ def invert_mel(mel: Array, filters: Array, steps: int = 10) -> Array:
 
 
 def minimum_phase(magnitude: Array) -> Array:
-    """Spectra (T, bins) of the minimum-phase filters with these magnitudes (folded cepstrum)."""
+    """Return the spectra (T, bins) of the minimum-phase filters with these magnitudes (folded cepstrum)."""
     cepstra = fft.irfft(np.log(np.maximum(magnitude, 1e-8)), axis=1)
     half = cepstra.shape[1] // 2
     cepstra[:, 1:half] *= 2.0

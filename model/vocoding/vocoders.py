@@ -24,7 +24,7 @@ class VocoderError(RuntimeError):
 
 
 def find_phase(magnitude: Array, hop: int, n: int, iterations: int, seed: int) -> Audio:
-    """A signal (n,) with these magnitudes, from random phase by fast Griffin-Lim (Perraudin, 2013)."""
+    """Return a signal (n,) with these magnitudes, from random phase by fast Griffin-Lim (Perraudin, 2013)."""
     rng = np.random.default_rng(seed)
     spectra = magnitude * np.exp(2j * np.pi * rng.random(magnitude.shape, dtype=np.float32))
     last: Array = np.zeros_like(spectra)

@@ -41,7 +41,7 @@ class FoundCalls:
 
 
 def find_calls(found: Scan, formats: Mapping[int, PayloadFormat] | None = None) -> FoundCalls:
-    """The calls of a capture. formats: what payload types mean that nothing in the capture describes."""
+    """Return the calls of a capture. formats: what payload types mean that nothing in the capture describes."""
     announced = found.dialogues.announced()
     by_dialogue: dict[str, list[tuple[LegPart, Dialogue, str]]] = {}
     others: list[LegPart] = []
@@ -71,14 +71,14 @@ def find_calls(found: Scan, formats: Mapping[int, PayloadFormat] | None = None) 
 
 
 def _is_audio(call: CapturedCall) -> bool:
-    """Whether it is known what any of its packets is."""
+    """Return whether it is known what any of its packets is."""
     return any(kind in part.formats for leg in call.legs for part in leg.parts for kind in part.log.kinds)
 
 
 def _announced_parts(
     log: StreamLog, announced: Mapping[Endpoint, Sequence[AnnouncedMedia]], found: Scan
 ) -> tuple[list[tuple[LegPart, Dialogue, str]], list[LegPart]]:
-    """The parts of a stream that belong to dialogues, with who speaks; and what belongs to none."""
+    """Return the parts of a stream that belong to dialogues, with who speaks; and what belongs to none."""
     source, target = endpoints(log.ends)
     here = [*announced.get(target, ()), *announced.get(source, ())]
     whole = LegPart(log, float("-inf"), float("inf"), tuple(log.spans), {})
@@ -113,7 +113,7 @@ def _announced_parts(
 
 
 def _keys(announced: Mapping[Endpoint, Sequence[AnnouncedMedia]], dialogue: Dialogue, speaker: str) -> list[str]:
-    """The keys of what a party sends, which stand in its own descriptions (RFC 4568, section 6.1)."""
+    """Return the keys of what a party sends, which stand in its own descriptions (RFC 4568, section 6.1)."""
     said = (a for some in announced.values() for a in some if a.dialogue is dialogue and a.by == speaker)
     return list(dict.fromkeys(key for a in said for key in a.media.keys))
 
@@ -123,7 +123,7 @@ def _newest(announced: Sequence[AnnouncedMedia], dialogue: Dialogue) -> Announce
 
 
 def _cut(part: LegPart, begin: float, end: float) -> list[LegPart]:
-    """A part between two moments: none, or one."""
+    """Return a part between two moments: none, or one."""
     spans = []
     for span in part.spans:
         inside = min(end, span.end) - max(begin, span.begin)
@@ -202,7 +202,7 @@ def _call(legs: list[Leg], parties: tuple[str, str]) -> CapturedCall:
 
 
 def _legs(name: str, parts: list[LegPart]) -> list[Leg]:
-    """One channel for a party; more where a flow carries several voices at once."""
+    """Return one channel for a party; more where a flow carries several voices at once."""
     speech = [p for p in parts if not all(_is_silent(p.formats.get(kind)) for kind in p.log.kinds)]
     lanes: list[list[LegPart]] = []
     for part in sorted(speech or parts, key=lambda part: (part.spans[0].begin, part.flow)):
@@ -218,7 +218,7 @@ def _is_silent(form: PayloadFormat | None) -> bool:
 
 
 def _at_once(part: LegPart, other: LegPart) -> bool:
-    """Whether two streams of the same flow are two voices."""
+    """Return whether two streams of the same flow are two voices."""
     if part.flow != other.flow or part.log is other.log:
         return False
     both = [min(a.end, b.end) - max(a.begin, b.begin) for a in part.spans for b in other.spans]

@@ -38,7 +38,7 @@ class LegPart:
 
     @property
     def audible(self) -> bool:
-        """Whether any of its packets can be decoded."""
+        """Return whether any of its packets can be decoded."""
         formats = [self.formats.get(kind) for kind in self.log.kinds]
         return not (self.encrypted or self.refused) and any(
             f and is_supported(f) and f.encoding not in SILENT for f in formats
@@ -54,7 +54,7 @@ class Leg:
 
     @property
     def audible(self) -> bool:
-        """Whether anything of it can be decoded."""
+        """Return whether anything of it can be decoded."""
         return any(part.audible for part in self.parts)
 
 

@@ -59,7 +59,7 @@ class Dialogues:
         self._kept.append((at, self.messages, message, source))
 
     def announced(self) -> dict[Endpoint, list[AnnouncedMedia]]:
-        """The announcements of each end, oldest first."""
+        """Return the announcements of each end, oldest first."""
         dialogues: dict[str, Dialogue] = {}
         found: dict[Endpoint, list[AnnouncedMedia]] = {}
         for at, _, message, source in sorted(self._kept, key=lambda kept: kept[:2]):
@@ -81,8 +81,8 @@ class Dialogues:
 
 
 def _author(message: SipMessage, dialogue: Dialogue) -> str:
-    """The party that wrote the description in a message: that of From in a request, that of To in a response. Told by
-    name, and where both parties have the same, by tag.
+    """Return the party that wrote the description in a message: that of From in a request, that of To in a response.
+    Told by name, and where both parties have the same, by tag.
     """
     name, tag = message.caller, message.from_tag
     if not message.request:
@@ -94,7 +94,8 @@ def _author(message: SipMessage, dialogue: Dialogue) -> str:
 
 
 def _end(media: SdpMedia, source: Endpoint) -> Endpoint:
-    """Where audio is received, in the spelling of endpoints(); on hold it is nowhere, and stays where it was sent."""
+    """Return where audio is received, in the spelling of endpoints(); on hold it is nowhere, and stays where it was
+    sent."""
     try:
         address = ipaddress.ip_address(media.address)
     except ValueError:

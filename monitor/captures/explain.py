@@ -35,7 +35,7 @@ class Unscored:
 
 
 def unscored(leg: Leg) -> list[Unscored]:
-    """The packets of a leg that are not scored, by the reason."""
+    """Return the packets of a leg that are not scored, by the reason."""
     found: Counter[str] = Counter()
     total = 0
     for part in leg.parts:
@@ -83,7 +83,7 @@ def _title(call: CapturedCall) -> str:
 
 
 def nothing_found(found: FoundCalls, scan: Scan) -> tuple[str, str]:
-    """Why there is no call to score, and what to do."""
+    """Return why there is no call to score, and what to do."""
     legs = [leg for call in found.silent for leg in call.legs]
     unknown = sorted({name for leg in legs for name in _encodings(leg)})
     kinds = sorted({kind for log, _ in found.strange for kind in log.kinds})

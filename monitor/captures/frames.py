@@ -28,7 +28,7 @@ Found = Datagram | TcpSegment
 
 
 def packets(path: Path, counts: Counter[str]) -> Iterator[Found]:
-    """The UDP datagrams and TCP segments of a file in its order. counts: takes what else there is, by its name.
+    """Yield the UDP datagrams and TCP segments of a file in its order. counts: takes what else there is, by its name.
 
     Raises as records() does.
     """
@@ -48,7 +48,7 @@ class Frames:
         self._at, self._depth = 0.0, 0
 
     def read(self, record: CapturedPacket) -> Found | None:
-        """The datagram or segment in a frame, or None."""
+        """Return the datagram or segment in a frame, or None."""
         at, link, data = record
         if link == 1 and data[12:15] == b"\x08\x00\x45" and len(data) > 42 and not (data[20] & 0x3F or data[21]):
             # Nearly every packet of a capture of calls; the general way takes three times as long.
@@ -194,7 +194,7 @@ class Frames:
 
 
 def _vxlan(ports: set[int], data: bytes) -> int | None:
-    """By its look on any port: 8 bytes of which most are zero, then an Ethernet frame with IP in it."""
+    """Detect VXLAN on any port: 8 bytes of which most are zero, then an Ethernet frame with IP in it."""
     if data[0] not in (0x08, 0x0C) or data[1:3] != b"\0\0" or len(data) < 8 + 34:
         return None
     usual = bool(ports & _VXLAN) or _VXLAN_GPE in ports

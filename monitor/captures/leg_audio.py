@@ -39,7 +39,7 @@ class LegAudio:
         """Nothing comes any more behind what was taken."""
 
     def take(self, n: int) -> tuple[Audio, NDArray[np.bool_]]:
-        """The next n samples, float32 (n,); and bool (n,) of which are concealed."""
+        """Return the next n samples, float32 (n,); and bool (n,) of which are concealed."""
         until = self._taken + n
         out, concealed = np.zeros(n, np.float32), np.zeros(n, np.bool_)
         while self._end < until and (piece := next(self._pieces, None)) is not None:
@@ -103,7 +103,7 @@ def _decryption(track: PacketTrack) -> Callable[[bytes], bytes | None] | None:
 
 
 def _lost_between(before: Window | None, window: Window) -> int:
-    """Samples of packets that are missing where a stream goes on after a long pause."""
+    """Return the samples of packets that are missing where a stream goes on after a long pause."""
     if before is None or before.track is not window.track or before.last != window.first or window.covered:
         return 0
     packets, at = window.track.packets, window.track.at

@@ -63,8 +63,9 @@ def look(log: StreamLog, spool: PacketSpool) -> StreamLook:
 
 
 def refusal(log: StreamLog, spool: PacketSpool, formats: Mapping[int, PayloadFormat]) -> str:
-    """Why a stream cannot be the G.729 that it is said to be, or "". Each frame has a bit of parity over the delay of
-    the pitch (ITU-T G.729, section 3.7.2), which any other payload, such as an encrypted one, has right by chance.
+    """Return why a stream cannot be the G.729 that it is said to be, or "". Each frame has a bit of parity over the
+    delay of the pitch (ITU-T G.729, section 3.7.2), which any other payload, such as an encrypted one, has right by
+    chance.
     """
     frames, wrong = 0, 0
     for _, _, _, data, missing in log.read(spool, LOOKED_AT):
@@ -86,7 +87,7 @@ def _step(pair: tuple[RtpPacket, RtpPacket]) -> int:
 
 
 def _is_opus(pairs: list[tuple[RtpPacket, RtpPacket]]) -> bool:
-    """Whether first bytes tell the step to the next timestamp; it may be longer where the sender paused."""
+    """Return whether first bytes tell the step to the next timestamp; it may be longer where the sender paused."""
     lengths = [(round(48_000 * opus_s(a.payload)), _step((a, b))) for a, b in pairs]
     told = [(length, step) for length, step in lengths if step]
     exact = sum(length == step for length, step in told)
@@ -95,7 +96,7 @@ def _is_opus(pairs: list[tuple[RtpPacket, RtpPacket]]) -> bool:
 
 
 def _is_encrypted(pairs: list[tuple[RtpPacket, RtpPacket]]) -> bool:
-    """Whether payloads of one byte a sample are longer than their time by what SRTP adds."""
+    """Return whether payloads of one byte a sample are longer than their time by what SRTP adds."""
     more = [len(a.payload) + a.missing - _step((a, b)) for a, b in pairs if a.payload_type in _G711]
     if len(more) < _LEAST_PAIRS:
         return False

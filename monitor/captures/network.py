@@ -64,7 +64,7 @@ class IpReader:
         self._open: OrderedDict[tuple[bytes, int, int], _Fragments] = OrderedDict()
 
     def packet(self, data: bytes) -> IpPacket | None:
-        """The payload of a packet, once it is whole; None for a fragment that waits, and for what is no IP."""
+        """Return the payload of a packet, once it is whole; None for a fragment that waits, and for what is no IP."""
         version = data[0] >> 4 if data else 0
         if version == 4 and len(data) >= 20:
             return self._four(data)
@@ -130,7 +130,7 @@ class _Fragments:
         self._total: int | None = None
 
     def add(self, begin: int, data: bytes, missing: int, more: bool) -> tuple[bytes, int] | None:
-        """The data up to what was cut off, and the number of bytes behind it, once every fragment has come."""
+        """Return the data up to what was cut off, and the number of bytes behind it, once every fragment has come."""
         if begin + len(data) + missing > _LARGEST:
             return None
         self._pieces[begin] = data, missing
@@ -152,7 +152,7 @@ class _Fragments:
 
 
 def udp(at: float, packet: IpPacket) -> Datagram | None:
-    """The datagram in an IP packet; None where its header is not whole."""
+    """Return the datagram in an IP packet; None where its header is not whole."""
     data = packet.data
     if len(data) < 8:
         return None
@@ -164,7 +164,7 @@ def udp(at: float, packet: IpPacket) -> Datagram | None:
 
 
 def tcp(at: float, packet: IpPacket) -> TcpSegment | None:
-    """The segment in an IP packet; None where its header is not whole."""
+    """Return the segment in an IP packet; None where its header is not whole."""
     data = packet.data
     header = 4 * (data[12] >> 4) if len(data) >= 20 else 0
     if not 20 <= header <= len(data):

@@ -76,7 +76,8 @@ class _Interface:
 
 
 def is_capture(path: Path) -> bool:
-    """Whether a file is a capture by its first bytes, be it one that is not read. False for what cannot be read."""
+    """Return whether a file is a capture by its first bytes, be it one that is not read. False for what cannot be
+    read."""
     try:
         with _opened(path) as file:
             head = file.read(8)
@@ -86,7 +87,7 @@ def is_capture(path: Path) -> bool:
 
 
 def records(path: Path) -> Iterator[CapturedPacket]:
-    """The packets of a file in its order.
+    """Yield the packets of a file in its order.
 
     Raises BadInputError for what is no capture, and CutOffError behind the last whole packet of one that is cut off.
     """
@@ -182,7 +183,8 @@ def _interface(body: bytes, order: str) -> _Interface:
 
 
 def _packet(kind: int, body: bytes, order: str, interfaces: list[_Interface], newest: float) -> CapturedPacket:
-    """A packet of any of the three blocks. One of the simplest kind has no time: it gets that of the one before."""
+    """Return a packet of any of the three blocks. One of the simplest kind has no time: it gets that of the one
+    before."""
     if kind == _SIMPLE_PACKET:
         number, begin = 0, 4
     elif kind == _OLD_PACKET:

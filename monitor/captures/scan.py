@@ -39,7 +39,7 @@ class Scan:
 
     @property
     def logs(self) -> list[StreamLog]:
-        """All streams, of however few packets."""
+        """Return all streams, of however few packets."""
         return [*self._logs.values(), *self._candidates.values()]
 
     def take(self, found: Iterable[Found]) -> None:
@@ -72,7 +72,7 @@ class Scan:
             log.write(self.spool)
 
     def _rtp(self, item: Datagram) -> None:
-        """A packet of a stream of which there were few so far."""
+        """Add a packet to a stream that has few so far."""
         key = item.ends + item.data[8:12]
         log = self._candidates.get(key)
         if log is None:

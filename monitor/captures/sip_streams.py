@@ -35,7 +35,7 @@ class SipStreams:
         self._streams: OrderedDict[bytes, _Stream] = OrderedDict()
 
     def take(self, segment: TcpSegment) -> Iterator[bytes]:
-        """The messages that a segment makes whole."""
+        """Yield the messages that a segment makes whole."""
         stream = self._streams.get(segment.ends)
         if stream is None:
             if not segment.flags & SYN and not _begins(segment.data):
@@ -98,7 +98,7 @@ class _Stream:
             self._lose(counts)
 
     def _lose(self, counts: Counter[str]) -> None:
-        """Bytes are missing from here on: what is not whole never will be."""
+        """Discard unfinished messages: bytes are missing from here on."""
         if self._bytes:
             counts["SIP messages with a part missing"] += 1
         self._bytes.clear()
@@ -130,7 +130,7 @@ class _Stream:
             self.other = True
 
     def _is_short(self) -> bool:
-        """Whether the first line is not there yet, by which a connection is told."""
+        """Return whether the first line is not there yet, by which a connection is told."""
         return b"\n" not in self._bytes and len(self._bytes) < FIRST_LINE and self._bytes[:1].isupper()
 
     def _plain(self, counts: Counter[str]) -> Iterator[bytes]:

@@ -112,7 +112,7 @@ class StreamLog:
         self.buffer += data
 
     def _span(self, at: float, sequence: int) -> None:
-        """The span that a packet belongs to that does not go on with the newest one."""
+        """Return the span of a packet that does not continue the newest one."""
         for span in reversed(self.spans[-64:]):
             if span.begin - SPLIT_S <= at <= span.end + SPLIT_S:
                 if at < span.begin:
@@ -166,12 +166,12 @@ class PacketIndex:
         return len(self.at)
 
     def take(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> PacketIndex:
-        """Some of them, or all in another order."""
+        """Return some of them, or all in another order."""
         return PacketIndex(*(getattr(self, name)[which] for name in self.__dataclass_fields__))
 
 
 def index(log: StreamLog, spool: PacketSpool) -> PacketIndex:
-    """Where the packets of a stream are, in the order of the file."""
+    """Return where the packets of a stream are, in the order of the file."""
     times, rows = array("d"), array("q")
     for at, number, place, data, missing in log.read(spool):
         times.append(at)
@@ -190,7 +190,7 @@ class PacketReader:
         self._begin, self._held = 0, b""
 
     def read(self, place: int, length: int, missing: int) -> RtpPacket | None:
-        """A packet; None for one that is no RTP after all. missing: bytes cut off."""
+        """Return a packet; None for one that is no RTP after all. missing: bytes cut off."""
         at = place - self._begin
         if at < 0 or at + length > len(self._held):
             self._begin, self._held = place, self._spool.read(place, max(length, _READ_AHEAD))

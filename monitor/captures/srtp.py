@@ -45,7 +45,7 @@ class Decryption:
         self._session = Session(policy)
 
     def decrypt(self, data: bytes) -> bytes | None:
-        """The RTP packet in an SRTP packet; None where the key does not fit, or the packet comes twice."""
+        """Return the RTP packet in an SRTP packet; None where the key does not fit, or the packet comes twice."""
         from pylibsrtp import Error
 
         try:
@@ -55,7 +55,8 @@ class Decryption:
 
 
 def fitting_key(log: StreamLog, spool: PacketSpool, lines: Sequence[str]) -> str:
-    """The first of the lines whose key decrypts the stream; "" where none does, or pylibsrtp is not installed."""
+    """Return the first of the lines whose key decrypts the stream; "" where none does, or pylibsrtp is not
+    installed."""
     for line in lines:
         try:
             decryption = Decryption(line)

@@ -77,7 +77,7 @@ def _within(packets: PacketIndex, part: LegPart) -> PacketIndex:
 
 
 def _backwards(packets: PacketIndex) -> int:
-    """How often a packet has a lower number than the one before it."""
+    """Return how often a packet has a lower number than the one before it."""
     steps = (np.diff(packets.sequence) + 0x8000 & 0xFFFF) - 0x8000
     return int((steps < 0).sum())
 
@@ -101,13 +101,14 @@ def _clock(
 
 
 def _rate(part: LegPart) -> int:
-    """The clock rate of a stream's timestamps, Hz."""
+    """Return the clock rate of a stream's timestamps, Hz."""
     rates = (form.clock_rate for kind in part.log.kinds if (form := part.formats.get(kind)) is not None)
     return max(rates, default=8000)
 
 
 def _told(indices: Sequence[PacketIndex], clocks: Sequence[int], before: float, after: float) -> float:
-    """Seconds between two moments as the streams say that go on with the next number; LONGEST_GAP_S where none does."""
+    """Return the seconds between two moments as the streams say that go on with the next number; LONGEST_GAP_S where
+    none does."""
     told = []
     for packets, clock in zip(indices, clocks, strict=True):
         last, first = np.flatnonzero(packets.at <= before), np.flatnonzero(packets.at >= after)
@@ -121,8 +122,8 @@ def _told(indices: Sequence[PacketIndex], clocks: Sequence[int], before: float, 
 
 
 def windows(tracks: Sequence[PacketTrack]) -> tuple[list[Window], int]:
-    """Which packets of the streams of a leg are heard, by their time: of several at once those of the stream that began
-    last. Returns them, and how many packets of other streams were not heard meanwhile.
+    """Return which packets of the streams of a leg are heard, by their time: of several at once those of the stream
+    that began last. Returns them, and how many packets of other streams were not heard meanwhile.
     """
     items: list[tuple[float, float, int, int, PacketTrack]] = []
     for track in sorted(tracks, key=lambda track: track.part.audible):
@@ -148,8 +149,8 @@ def windows(tracks: Sequence[PacketTrack]) -> tuple[list[Window], int]:
 
 
 def _pauses(track: PacketTrack) -> list[int]:
-    """The packets before which a stream paused for long, or for longer than its timestamps say. After a network that
-    stood still the packets come in a burst, and the stream catches up; after a pause it does not.
+    """Return the packets before which a stream paused for long, or for longer than its timestamps say. After a network
+    that stood still the packets come in a burst, and the stream catches up; after a pause it does not.
     """
     waited = np.diff(track.at)
     steps = (np.diff(track.packets.timestamp) + 0x8000_0000 & 0xFFFF_FFFF) - 0x8000_0000
@@ -165,5 +166,5 @@ def _pauses(track: PacketTrack) -> list[int]:
 
 
 def _same(track: PacketTrack, other: PacketTrack) -> bool:
-    """Whether two streams are one, seen at two places."""
+    """Return whether two streams are one, seen at two places."""
     return track.part.log.ssrc == other.part.log.ssrc

@@ -87,7 +87,7 @@ def _permission_hint() -> str:
 
 
 def _device(config: Config) -> Iterator[CheckResult]:
-    """Where the network would run."""
+    """Check where the network would run."""
     from model.weights_file import DeviceError
     from monitor.scoring.opening import choose_device, describe_device, unused_gpu
 
@@ -116,7 +116,7 @@ def _weights(config: Config) -> Iterator[CheckResult]:
 
 
 def _port(config: Config) -> Iterator[CheckResult]:
-    """Whether the address for events is free."""
+    """Check whether the address for events is free."""
     if not config.zeromq.enabled:
         yield CheckResult("events", "note", "are not published")
         return

@@ -117,7 +117,7 @@ def _connect(address: str, wanted: SubscribeOptions) -> Subscriber:
 
 
 def _unknown_host(address: str) -> str:
-    """The name service may come up later, so that this is no error."""
+    """Accept a name that is not known yet: the name service may come up later."""
     from monitor.config.addresses import is_known
 
     host = address.removeprefix("tcp://").rpartition(":")[0].strip("[]")

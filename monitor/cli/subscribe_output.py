@@ -100,7 +100,7 @@ class TextLines:
 
 
 def describe(message: Message) -> str:
-    """One line for one event."""
+    """Return one line for one event."""
     event = message.event
     data = event.data
     position = f"{event.sample / SAMPLE_RATE:.1f} s"
@@ -117,14 +117,14 @@ def describe(message: Message) -> str:
 
 
 def _brief(score: Message) -> str:
-    """For a line that several channels share."""
+    """Shorten the text for a line that several channels share."""
     p_fake = score.event.data.get("p_fake")
     number = f" {p_fake:.2f}" if isinstance(p_fake, (int, float)) else ""
     return _plain(f"{score.event.call}/{score.event.channel} {score.event.data.get('state')}{number}")
 
 
 def notice(item: Item) -> str:
-    """One line for what the subscriber noticed itself."""
+    """Return one line for what the subscriber noticed itself."""
     from monitor.subscriber import Missed, Refused, Restarted, Returned, Silent
 
     match item:
@@ -166,7 +166,7 @@ def _numbers(message: Message) -> str:
 
 
 def _plain(text: str) -> str:
-    """Names come from callers: nothing in them may steer the terminal."""
+    """Return a name safe to print: names come from callers, and nothing in them may steer the terminal."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
@@ -181,7 +181,7 @@ class JsonLines:
             _line(json.dumps(noticed, separators=(",", ":")).encode())
 
     def close(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: nothing is held back."""
 
 
 class CloudEventLines:
@@ -207,11 +207,11 @@ class NamedSubscriber:
 
     @property
     def heard(self) -> bool:
-        """As of the subscriber."""
+        """See Subscriber.heard."""
         return self._subscriber.heard
 
     def receive(self, timeout_s: float | None) -> Item | None:
-        """As of the subscriber; what it noticed waits for nothing."""
+        """Receive as Subscriber does; only messages wait for the publisher's name."""
         until = float("inf") if timeout_s is None else time.monotonic() + timeout_s
         while not self._waiting or (self._subscriber.source is None and len(self._waiting) < MOST_WAITING):
             left = None if timeout_s is None else max(0.0, until - time.monotonic())

@@ -61,7 +61,7 @@ def _verify_journal(journal: Path, *, as_json: bool) -> int:
 
 
 def _holds_records(part: tuple[Path, BinaryIO]) -> bool:
-    """Whether any of the first lines of a file is a record of a journal, altered or not."""
+    """Return whether any of the first lines of a file is a record of a journal, altered or not."""
     from monitor.journal import chain
 
     part[1].seek(0)

@@ -10,7 +10,7 @@ from monitor.errors import BadInputError
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address. A name other than localhost counts as the network."""
+    """Return whether only this machine can reach an address. A name other than localhost counts as the network."""
     if host == "localhost":
         return True
     try:
@@ -20,7 +20,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_known(host: str) -> bool:
-    """Whether a host name has an address, or is one."""
+    """Return whether a host name has an address, or is one."""
     try:
         socket.getaddrinfo(host, None)
     except (OSError, UnicodeError):

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 
 def is_allowed_host(host: str, names: Iterable[str]) -> bool:
-    """Whether a Host header names this server: an address, localhost, or one of the names."""
+    """Return whether a Host header names this server: an address, localhost, or one of the names."""
     bare = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() and not host.endswith("]") else host
     if bare.lower() in ("localhost", *(name.lower() for name in names)):
         return True

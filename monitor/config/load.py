@@ -126,7 +126,7 @@ def _put(tree: Tree, key: str, value: object) -> None:
 
 
 def parse(text: str) -> object:
-    """A value as TOML would read it; what TOML does not know is text."""
+    """Return a value as TOML would read it; what TOML does not know is text."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -142,13 +142,13 @@ def parse_assignment(text: str) -> tuple[str, object]:
 
 
 def _value(key: str, text: str) -> object:
-    """A secret is text whatever it looks like: 0123 and true are passwords too."""
+    """Read a value; a secret is text whatever it looks like: 0123 and true are passwords too."""
     value = parse(text)
     return text if is_secret(_annotation(key)) and not isinstance(value, str) else value
 
 
 def _annotation(key: str) -> object:
-    """The type of the setting that a dotted key names, or stands within; None where there is none."""
+    """Return the type of the setting that a dotted key names, or stands within; None where there is none."""
     section: type[Section] | None = Config
     for part in key.split("."):
         field = section.model_fields.get(part) if section is not None else None
@@ -169,7 +169,7 @@ def _sections_hint() -> str:
 
 
 def _explained(error: ValidationError, origins: Mapping[str, str]) -> ConfigError:
-    """The first fault of a configuration, with its key and where the value came from."""
+    """Return the first fault of a configuration, with its key and where the value came from."""
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
@@ -187,12 +187,12 @@ def _explained(error: ValidationError, origins: Mapping[str, str]) -> ConfigErro
 
 
 def _within(key: str, name: str) -> bool:
-    """Whether the setting `name` is what a fault at `key` is about: the key itself, or an item of its value."""
+    """Return whether the setting `name` is what a fault at `key` is about: the key itself, or an item of its value."""
     return key == name or key.startswith(f"{name}.")
 
 
 def _mentions(message: str, name: str, section: str) -> bool:
-    """Whether a message about a section, or about all of them ("") names that key."""
+    """Return whether a message about a section, or about all of them ("") names that key."""
     if section and not name.startswith(f"{section}."):
         return False
     return re.search(rf"\b{re.escape(name.removeprefix(f'{section}.'))}\b", message) is not None
@@ -203,7 +203,7 @@ def _origin_of_section(section: str, origins: Mapping[str, str]) -> str:
 
 
 def _meant(name: str) -> str | None:
-    """The setting that a variable without a section seems to mean; None: it is another program's."""
+    """Return the setting that a variable without a section seems to mean; None: it is another program's."""
     keys = _known_keys()
     known = {key.replace(".", "_"): key for key in keys} | {key.rpartition(".")[2]: key for key in keys}
     close = difflib.get_close_matches(name.removeprefix(PREFIX).lower(), list(known), n=1, cutoff=0.9)

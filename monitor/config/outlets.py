@@ -44,7 +44,7 @@ def _check_url(url: str) -> str:
 
 
 def in_clear(url: str) -> bool:
-    """Whether others on the network can read what is sent there."""
+    """Return whether others on the network can read what is sent there."""
     parts = urlsplit(url)
     return parts.scheme == "http" and not is_loopback(parts.hostname or "")
 
@@ -78,7 +78,7 @@ class HttpSection(Section):
 
     @property
     def address(self) -> str:
-        """The URL itself. Raises ConfigError for one that is not there, or is none."""
+        """Return the URL itself. Raises ConfigError for one that is not there, or is none."""
         url = self.url.reveal()
         try:
             _check_url(url)

@@ -26,7 +26,7 @@ class Secret(SecretStr):
         return text if text.startswith(("file:", "env:")) or not text else MASK
 
     def reveal(self) -> str:
-        """The secret itself, without the line end of its file. Raises ConfigError for one that is not there."""
+        """Return the secret itself, without the line end of its file. Raises ConfigError for one that is not there."""
         text = self.get_secret_value()
         if text == MASK:
             raise ConfigError(f"{MASK} stands where a secret was not shown", "write file:PATH or env:NAME in its place")
@@ -52,7 +52,7 @@ class SecretUrl(Secret):
         return text if text.startswith(("file:", "env:")) or not text else place_of(text)
 
     def reveal(self) -> str:
-        """The URL itself. Raises ConfigError for one that is not there, or was not shown."""
+        """Return the URL itself. Raises ConfigError for one that is not there, or was not shown."""
         if self.get_secret_value().endswith(MASK):
             raise ConfigError(f"{MASK} stands where a secret was not shown", "write file:PATH or env:NAME in its place")
         return super().reveal()
@@ -75,7 +75,7 @@ def _of_file(place: str) -> str:
 
 
 def shown(value: object) -> object:
-    """A setting as it may be printed."""
+    """Return a setting as it may be printed."""
     if isinstance(value, SecretStr):
         return value.shown if isinstance(value, Secret) else MASK * bool(value)
     if isinstance(value, Mapping):
@@ -84,19 +84,19 @@ def shown(value: object) -> object:
 
 
 def is_masked(value: object) -> bool:
-    """Whether shown() has put stars into it."""
+    """Return whether shown() has put stars into it."""
     if isinstance(value, Mapping):
         return any(map(is_masked, value.values()))
     return any(map(is_masked, value)) if isinstance(value, (list, tuple)) else value == MASK
 
 
 def holds_secret(annotation: object) -> bool:
-    """Whether a Secret, or pydantic's own SecretStr, stands anywhere in the type of a setting."""
+    """Return whether a Secret, or pydantic's own SecretStr, stands anywhere in the type of a setting."""
     return is_secret(annotation) or any(holds_secret(part) for part in get_args(annotation))
 
 
 def is_secret(annotation: object) -> bool:
-    """Whether the type of a setting is that of a secret."""
+    """Return whether the type of a setting is that of a secret."""
     return isinstance(annotation, type) and issubclass(annotation, SecretStr)
 
 
@@ -107,7 +107,7 @@ class Section(BaseModel):
 
     @classmethod
     def section(cls, name: str) -> type[Section] | None:
-        """The section within this one that has that name."""
+        """Return the section within this one that has that name."""
         field = cls.model_fields.get(name)
         kind = field.annotation if field is not None else None
         return kind if isinstance(kind, type) and issubclass(kind, Section) else None

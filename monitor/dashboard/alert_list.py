@@ -63,7 +63,7 @@ def _row(event: Event, width: int, calls: bool) -> Row:
 
 
 def _style(event: Event) -> Style:
-    """An alert that closes because the call ended is no good news: the call is in alert to its end."""
+    """Return whether a closed alert is good news; one that closes because the call ended is not."""
     if event.type == "alert.closed":
         return palette.TONE.get(_state(event), palette.DIM)
     return _STYLES.get(event.type, palette.DIM)

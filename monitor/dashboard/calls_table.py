@@ -18,7 +18,7 @@ LOOKS_BACK_S = 60.0
 
 
 def render_board(board: Board, width: int, height: int, keys: KeyState) -> ScreenFrame:
-    """The screen in exactly width x height cells; pure."""
+    """Return the screen in exactly width x height cells; pure."""
     below = rows_below(height)
     room = height - 3 - below
     rows = [_header(board, width), _titles(width), *_table(board, width, max(0, room))]
@@ -27,7 +27,7 @@ def render_board(board: Board, width: int, height: int, keys: KeyState) -> Scree
 
 
 def board_line(board: Board, width: int) -> Row:
-    """The whole server in one row."""
+    """Return the whole server in one row."""
     parts: Row = [piece(board_words(board) + "  ", palette.DIM)]
     for row in board.rows[:3]:
         style = palette.STRONG[row.worst.state]
@@ -103,7 +103,7 @@ def _row(board: Board, row: CallRow, width: int) -> Row:
 
 
 def _binned(row: CallRow, width: int) -> Audio:
-    """The likelihood over the last minute and more."""
+    """Return the likelihood over the last minute and more."""
     step_s = row.worst.timeline_step_s
     step = max(1, math.ceil(LOOKS_BACK_S / step_s / width))
     return widgets.binned(row.worst.timeline, math.ceil(row.elapsed_s / step_s - 1e-6), step, width)

@@ -42,7 +42,7 @@ def clean(text: str) -> str:
 
 
 def cut(text: str, width: int) -> str:
-    """The text, or its beginning and an ellipsis, in at most `width` cells."""
+    """Return the text, or its beginning and an ellipsis, in at most `width` cells."""
     if cell_len(text) <= width:
         return text
     if width < 1:
@@ -51,8 +51,8 @@ def cut(text: str, width: int) -> str:
 
 
 def squeezed(text: str, width: int) -> str:
-    """The text, or its two ends with an ellipsis between them, in at most `width` cells: the names of calls differ at
-    their ends, where the name of the party stands, too.
+    """Return the text, or its two ends with an ellipsis between them, in at most `width` cells: the names of calls
+    differ at their ends, where the name of the party stands, too.
     """
     if cell_len(text) <= width or width < 8:
         return cut(text, width)
@@ -64,7 +64,7 @@ def squeezed(text: str, width: int) -> str:
 
 
 def wrapped(text: str, width: int, rows: int) -> list[str]:
-    """The text in at most `rows` lines, broken at spaces; what does not fit is cut with an ellipsis."""
+    """Return the text in at most `rows` lines, broken at spaces; what does not fit is cut with an ellipsis."""
     lines: list[str] = []
     while text and len(lines) < rows - 1 and cell_len(text) > width:
         head = set_cell_size(text, width + 1)
@@ -85,7 +85,7 @@ def cells(row: Sequence[Segment]) -> int:
 
 
 def fit(row: Sequence[Segment], width: int) -> Row:
-    """The row cut with an ellipsis, or padded with spaces, to exactly `width` cells."""
+    """Return the row cut with an ellipsis, or padded with spaces, to exactly `width` cells."""
     room = width
     out: Row = []
     for segment in row:
@@ -103,7 +103,7 @@ def fit(row: Sequence[Segment], width: int) -> Row:
 
 
 def spread(left: Sequence[Segment], right: Sequence[Segment], width: int) -> Row:
-    """Both in one row, the second at the right edge; where there is no room for both the first is cut."""
+    """Return both in one row, the second at the right edge; where there is no room for both the first is cut."""
     size = cells(right)
     if size + 1 >= width:
         return fit(right, width)
@@ -111,7 +111,7 @@ def spread(left: Sequence[Segment], right: Sequence[Segment], width: int) -> Row
 
 
 def choose(candidates: Sequence[Sequence[Segment]], width: int) -> Row:
-    """The first candidate that fits whole; the last one cut if none does."""
+    """Return the first candidate that fits whole; the last one cut if none does."""
     for candidate in candidates:
         if cells(candidate) <= width:
             return fit(candidate, width)
@@ -124,18 +124,18 @@ def blank(width: int, rows: int) -> Block:
 
 
 def sized(block: Block, width: int, rows: int) -> Block:
-    """The block cut or filled with empty rows to exactly `rows`."""
+    """Return the block cut or filled with empty rows to exactly `rows`."""
     return block[:rows] + blank(width, rows - len(block))
 
 
 def beside(left: Block, right: Block, gap: int = 1) -> Block:
-    """Two blocks of equally many rows side by side."""
+    """Return two blocks of equally many rows side by side."""
     space = Segment(" " * gap)
     return [[*a, space, *b] for a, b in zip(left, right, strict=True)]
 
 
 def rule(left: Sequence[Segment], right: Sequence[Segment], width: int, style: Style | None) -> Row:
-    """A horizontal line that carries a title on its left and a mark on its right."""
+    """Return a horizontal line that carries a title on its left and a mark on its right."""
     size = cells(right)
     head = fit(left, min(cells(left), max(0, width - size - 8)))
     middle = width - cells(head) - size - (7 if right else 4)
@@ -146,7 +146,7 @@ def rule(left: Sequence[Segment], right: Sequence[Segment], width: int, style: S
 
 
 def boxed(block: Block, left: Sequence[Segment], right: Sequence[Segment], width: int, style: Style | None) -> Block:
-    """The block (of width - 4 cells) in a round box with titles in its upper edge."""
+    """Return the block (of width - 4 cells) in a round box with titles in its upper edge."""
     inner = rule(left, right, width - 2, style)
     top = [piece("╭", style), *inner, piece("╮", style)]
     bottom = [piece("╰" + "─" * (width - 2) + "╯", style)]

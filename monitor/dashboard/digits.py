@@ -27,7 +27,7 @@ _HALVES = {("#", "#"): "█", ("#", "."): "▀", (".", "#"): "▄", (".", "."): 
 
 
 def _pixels(text: str) -> list[str]:
-    """Rows of "#" and "."; one empty column between glyphs."""
+    """Return the rows of "#" and "."; one empty column between glyphs."""
     glyphs = [_GLYPHS[char].split() for char in text]
     return [".".join(glyph[row] for glyph in glyphs) for row in range(PIXELS_HIGH)]
 

@@ -62,7 +62,7 @@ class KeyReader:
 if sys.platform == "win32":
 
     def _without_echo(fd: int) -> Callable[[], None]:
-        """The Windows console has no such mode."""
+        """Do nothing: the Windows console has no such mode."""
         del fd
         return _nothing
 
@@ -82,7 +82,7 @@ if sys.platform == "win32":
 else:
 
     def _without_echo(fd: int) -> Callable[[], None]:
-        """Keys come one by one and unseen; returns what restores the mode that was."""
+        """Read keys one by one and unseen; return what restores the mode before."""
         import termios
         import tty
 
@@ -131,7 +131,7 @@ def _stdin() -> int | None:
 
 
 def _foreground(fd: int) -> bool:
-    """Whether this program may read the terminal without being stopped by it."""
+    """Return whether this program may read the terminal without being stopped by it."""
     if sys.platform == "win32":
         return True
     try:

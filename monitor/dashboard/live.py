@@ -99,14 +99,14 @@ class _Plain:
         self._screen = PlainScreen(console.file)
 
     def open(self) -> None:
-        """Nothing to prepare."""
+        """Do nothing: there is nothing to prepare."""
 
     def show(self, view: Shown, keys: KeyState) -> None:
         del keys
         self._screen.show(view, time.monotonic())
 
     def close(self) -> None:
-        """Nothing to restore."""
+        """Do nothing: there is nothing to restore."""
 
 
 _SCREENS: dict[Mode, Callable[[Console], _Screen]] = {"full": _Full, "line": _OneLine, "plain": _Plain}
@@ -199,14 +199,14 @@ class Dashboard:
             screen.close()
 
     def _draw(self, screen: _Screen, view: Shown) -> None:
-        """The newest view, or the one at which the screen was paused."""
+        """Draw the newest view, or the one at which the screen was paused."""
         self._ring(view)
         if not self._state.paused or self._shown is None:
             self._shown = view
         screen.show(self._shown, self._state)
 
     def _rest(self, screen: _Screen) -> None:
-        """Until the next redraw is due; a key is answered at once, on the view that is there."""
+        """Wait until the next redraw is due; a key redraws the present view at once."""
         until = time.monotonic() + self._period
         while not self._stop.is_set() and (left := until - time.monotonic()) > 0:
             if self._wake.wait(left):
@@ -215,7 +215,7 @@ class Dashboard:
                     screen.show(self._shown, self._state)
 
     def _ring(self, view: Shown) -> None:
-        """The bell, once for the alerts that opened since the last look."""
+        """Ring the bell once for the alerts that opened since the last call."""
         whole = view.whole if isinstance(view, Board) else view
         opened = whole.alerts - self._alerts
         self._alerts += opened

@@ -19,7 +19,7 @@ LEFT_WIDTH = 40
 
 
 def panel(view: View, channel: ChannelView, colour: bool, width: int, rows: int) -> Block:
-    """The channel in exactly width x rows cells."""
+    """Return the channel in exactly width x rows cells."""
     if rows < LEAST_ROWS or width < LEAST_WIDTH:
         return compact(view, channel, width, rows)
     parts = Parts(view, channel, colour)
@@ -45,7 +45,7 @@ def _titles(parts: Parts, width: int) -> tuple[Row, Row]:
 
 
 def _one_column(parts: Parts, width: int, rows: int) -> Block:
-    """All parts one below the other."""
+    """Return all parts one below the other."""
     large = rows >= LARGE_DIGITS_ROWS and width >= LARGE_WIDTH + FACTS_WIDTH
     beside_number = width - (LARGE_WIDTH if large else SMALL_WIDTH) - FACTS_WIDTH - 2
     low, wide = rows < LOW_ROWS and beside_number >= 8, large and beside_number >= 40
@@ -115,7 +115,7 @@ def _left_head(parts: Parts, width: int, rows: int) -> Block:
 
 
 def compact(view: View, channel: ChannelView, width: int, rows: int) -> Block:
-    """One row, or two with a timeline; never more, so that many channels stand close together."""
+    """Return one row, or two with a timeline; never more, so that many channels stand close together."""
     if rows < 2 or width < 24:
         return sized([_summary(view, channel, width, spark=True)], width, rows)
     first = _summary(view, channel, width, spark=False)

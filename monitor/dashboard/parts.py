@@ -36,11 +36,11 @@ class Parts:
     colour: bool
 
     def badge(self) -> Segment:
-        """The state as a word, reversed."""
+        """Return the state as a word, reversed."""
         return piece(f" {self.channel.state.value.upper()} ", palette.BADGE[self.channel.state])
 
     def number(self, rows: int) -> Block:
-        """The likelihood in big digits, of digits.LARGE_ROWS or digits.SMALL_ROWS."""
+        """Return the likelihood in big digits, of digits.LARGE_ROWS or digits.SMALL_ROWS."""
         text, style = words.percent(self.channel.p_fake), self.likelihood_style()
         large = rows == digits.LARGE_ROWS
         drawn = digits.large(text) if large else digits.small(text)
@@ -79,18 +79,18 @@ class Parts:
         return choose(heard, width)
 
     def gauge(self, width: int, rows: int, thin: bool = False) -> Block:
-        """A bar, with the thresholds above it if there are two rows."""
+        """Return a bar, with the thresholds above it if there are two rows."""
         view, p = self.view, self.channel.p_fake
         bar = widgets.gauge(p, view.suspicious_p, view.alert_p, self.likelihood_style(), width, thin)
         return [widgets.scale(view.suspicious_p, view.alert_p, width), bar][-rows:]
 
     def fault(self, width: int, rows: int) -> Block:
-        """Why the input cannot be trusted."""
+        """Return why the input cannot be trusted."""
         lines = wrapped(f"! {clean(self.channel.fault)}", width, rows)
         return sized([fit([piece(line, palette.FAULT)], width) for line in lines], width, rows)
 
     def fault_rows(self, width: int) -> int:
-        """Rows that the fault fills, at most 2."""
+        """Return the rows that the fault fills, at most 2."""
         return len(wrapped(f"! {clean(self.channel.fault)}", width, 2)) if self.channel.fault else 0
 
     def level(self, width: int) -> Row:
@@ -103,7 +103,7 @@ class Parts:
         return [piece("level ", palette.DIM), *fit(meter, room), piece(text)]
 
     def families(self, width: int, rows: int) -> Block:
-        """One row of text, or a title with a row for each family; dim while there is nothing to explain."""
+        """Return one row of text, or a title with a row for each family; dim while there is nothing to explain."""
         items = [(clean(name), p) for name, p in self.channel.families]
         judged = self.channel.state in JUDGED
         if rows > 1:
@@ -151,7 +151,7 @@ class Parts:
         return [_title("spectrum", seconds, width), *out] if titled else out
 
     def spectrum(self, width: int, rows: int) -> Block:
-        """The spectrogram alone."""
+        """Return the spectrogram alone."""
         before = round(self.view.elapsed_s / COLUMN_S)
         return widgets.spectrogram(self.channel.spectrogram, before, width, rows, self.colour)
 

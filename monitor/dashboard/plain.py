@@ -15,7 +15,7 @@ STATUS_EVERY_S = 5.0
 
 
 def plain_line(view: View, event: Event | None = None) -> str:
-    """One line: the event, or without one how things stand."""
+    """Return one line: the event, or without one how things stand."""
     if event is None:
         channels = "; ".join(_standing(channel) for channel in view.channels)
         lost = f", lost {view.lost_s:.2f} s" if view.lost_s > 0 else ""
@@ -55,7 +55,7 @@ def _alerts(channel: ChannelView) -> str:
 
 
 def _standing(channel: ChannelView) -> str:
-    """The verdict, and what the channel hears, or why it cannot be trusted."""
+    """Return the verdict, and what the channel hears, or why it cannot be trusted."""
     return _verdict(channel) + (_fault(channel) or f", hears {channel.reason.value}")
 
 
@@ -92,7 +92,7 @@ class News:
         self._said: dict[str, tuple[State, str]] = {}
 
     def lines(self, shown: View | Board) -> Iterator[str]:
-        """A line for each new event; then for each channel of a single call whose state changed without one."""
+        """Yield a line for each new event; then for each channel of a single call whose state changed without one."""
         view, table = (shown.whole, True) if isinstance(shown, Board) else (shown, False)
         seen, self._seen = self._seen, view.events
         for event in view.events:
@@ -127,7 +127,7 @@ class PlainScreen:
             self.write(board_words(view) if isinstance(view, Board) else plain_line(view))
 
     def write(self, text: str) -> None:
-        """One line, in what the file's encoding can say."""
+        """Write one line, in what the file's encoding can express."""
         encoding = getattr(self._file, "encoding", None) or "utf-8"
         self._file.write(text.encode(encoding, "replace").decode(encoding) + "\n")
         self._file.flush()

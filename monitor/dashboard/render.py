@@ -61,7 +61,7 @@ def render(
     missed: int = 0,
     colour: bool = True,
 ) -> ScreenFrame:
-    """The screen in exactly width x height cells; pure.
+    """Return the screen in exactly width x height cells; pure.
 
     missed: alerts that opened while the screen was paused. colour: False draws the spectrogram in shades of a block
     instead of colours; all else reads the same without.
@@ -74,7 +74,7 @@ def render(
 
 
 def line(view: View, width: int, paused: bool = False) -> Row:
-    """The whole call in one row."""
+    """Return the whole call in one row."""
     parts: Row = [piece(" PAUSED ", palette.REVERSE), piece(" ")] if paused else []
     parts.append(piece(words.clock(view.elapsed_s) + " ", palette.DIM))
     for channel in view.channels:
@@ -120,7 +120,7 @@ def _full(view: View, width: int, height: int, keys: KeyState, colour: bool) -> 
 
 
 def _small(view: View, width: int, height: int, keys: KeyState) -> Block:
-    """One line a channel, and what else there is room for."""
+    """Return one line a channel, and what else there is room for."""
     if height == 1:
         return [line(view, width)]
     head = [_header(view, width)] if height > len(view.channels) + 1 or height > 3 else []
@@ -133,12 +133,12 @@ def _small(view: View, width: int, height: int, keys: KeyState) -> Block:
 
 
 def rows_below(height: int) -> int:
-    """Rows for alerts and the state of the system."""
+    """Return the rows for alerts and the state of the system."""
     return next((rows for least, rows in ((34, 8), (24, 6), (18, 4), (14, 2)) if height >= least), 1)
 
 
 def _grid(view: View, width: int, rows: int, colour: bool) -> Block:
-    """The channels, as large as they can be."""
+    """Return the channels, as large as they can be."""
     count = len(view.channels)
     if not count:
         return blank(width, rows)
@@ -168,7 +168,7 @@ def _line_of_panels(
 
 
 def _compact(view: View, width: int, rows: int, most: int) -> Block:
-    """One or two rows a channel; where not all have room the worst are shown, and the others counted."""
+    """Return one or two rows a channel; where not all have room the worst are shown, and the others counted."""
     shown = view.channels
     if len(shown) > rows:
         worst = sorted(shown, key=lambda channel: SEVERITY.index(channel.state))[: max(1, rows - 1)]
@@ -209,7 +209,7 @@ def below_rows(view: View, width: int, rows: int) -> Block:
 
 
 def footer(width: int, keys: KeyState, back: bool = False) -> Row:
-    """The keys, and what they have done. back: whether there is a table to go back to."""
+    """Return the keys, and what they have done. back: whether there is a table to go back to."""
     left: Row = [piece("esc", palette.KEY), piece(" all calls   ", palette.DIM)] if back else []
     for key, what in (
         ("q", "quit"),

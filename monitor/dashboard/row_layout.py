@@ -19,7 +19,8 @@ class ColumnSection:
 
 
 def stack(sections: Sequence[ColumnSection], width: int, rows: int) -> Block:
-    """The sections, in their order, in exactly `rows`: the least of each by rank, then growth in turn, then gaps."""
+    """Return the sections, in their order, in exactly `rows`: the least of each by rank, then growth in turn, then
+    gaps."""
     given = _share(sections, rows)
     blocks = [sections[number].build(given[number]) for number in sorted(given)]
     spare = rows - sum(given.values())

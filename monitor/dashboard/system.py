@@ -16,7 +16,7 @@ def latency(view: View) -> str:
 
 
 def speed(view: View) -> str:
-    """How fast a recording is scored; "" for a live call."""
+    """Return how fast a recording is scored; "" for a live call."""
     return f"{view.speed:.1f} x real time" if isfinite(view.speed) else ""
 
 
@@ -54,7 +54,7 @@ def _health(view: View, width: int, rows: int) -> Block:
 
 
 def system_line(view: View, width: int) -> Row:
-    """The most telling of it in one row."""
+    """Return the most telling of it in one row."""
     parts = [
         speed(view) or f"latency {latency(view)}",
         f"lost {view.lost_s:.2f} s",

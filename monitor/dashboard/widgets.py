@@ -29,7 +29,7 @@ _SPECTROGRAM_COLUMNS = 256
 
 
 def state_of(p: float, suspicious_p: float, alert_p: float) -> State:
-    """The state whose colour a likelihood has; it is not the verdict, which also holds and waits."""
+    """Return the state whose colour a likelihood has; it is not the verdict, which also holds and waits."""
     if p >= alert_p:
         return State.ALERT
     return State.SUSPICIOUS if p >= suspicious_p else State.CLEAR
@@ -40,7 +40,7 @@ def _column(p: float, width: int) -> int:
 
 
 def gauge(p: float, suspicious_p: float, alert_p: float, style: Style, width: int, thin: bool = False) -> Row:
-    """A bar from 0 to 1 that carries the two thresholds. thin: it leaves the lower half of the row free."""
+    """Return a bar from 0 to 1 that carries the two thresholds. thin: it leaves the lower half of the row free."""
     filled = 0.0 if math.isnan(p) else min(max(p, 0.0), 1.0) * width
     whole = int(filled)
     ends, full = (" ▘", "▀") if thin else (_LEFT_EIGHTHS, "█")
@@ -63,7 +63,7 @@ def _bar_part(cells: Sequence[str], style: Style) -> Row:
 
 
 def scale(suspicious_p: float, alert_p: float, width: int) -> Row:
-    """The row above a gauge: names and values of the thresholds, as long as there is room."""
+    """Return the row above a gauge: names and values of the thresholds, as long as there is room."""
     first, second = _column(suspicious_p, width), _column(alert_p, width)
     one = _mark("suspicious", suspicious_p, State.SUSPICIOUS, first)
     two = _mark("alert", alert_p, State.ALERT, second - first - 1)
@@ -71,7 +71,7 @@ def scale(suspicious_p: float, alert_p: float, width: int) -> Row:
 
 
 def _mark(name: str, p: float, state: State, room: int) -> Row:
-    """A label that ends in a mark `room` cells further right; shorter forms where the long one does not fit."""
+    """Return a label that ends in a mark `room` cells further right; shorter forms where the long one does not fit."""
     if room < 0:
         return []
     value = words.percent(p)
@@ -80,7 +80,7 @@ def _mark(name: str, p: float, state: State, room: int) -> Row:
 
 
 def meter(level_dbfs: float, peak_dbfs: float, width: int) -> Row:
-    """A bar from -60 to 0 dBFS with a tick at the peak."""
+    """Return a bar from -60 to 0 dBFS with a tick at the peak."""
     halves = round(_loudness(level_dbfs) * width * 2)
     bar = ("▄" * (halves // 2) + "▖" * (halves % 2)).ljust(width)
     style = _level_style(level_dbfs)
@@ -101,7 +101,7 @@ def _level_style(dbfs: float) -> Style:
 
 
 def binned(values: Audio, before: int, step: int, width: int) -> Audio:
-    """The highest of every `step` values, the newest `width` of them; NaN where there are none.
+    """Return the highest of every `step` values, the newest `width` of them; NaN where there are none.
 
     before: values since the start, so that a bin keeps its values while it moves left.
     """
@@ -118,7 +118,7 @@ def binned(values: Audio, before: int, step: int, width: int) -> Audio:
 
 
 def timeline(values: Audio, suspicious_p: float, alert_p: float, width: int, rows: int) -> Block:
-    """The newest `width` likelihoods as columns of `rows` cells, thresholds as dotted lines.
+    """Return the newest `width` likelihoods as columns of `rows` cells, thresholds as dotted lines.
 
     values: float32 (n,), NaN where there was no evidence.
     """
@@ -142,7 +142,7 @@ _KINDS = (State.CLEAR, State.SUSPICIOUS, State.ALERT)
 def _timeline_row(
     eighths: NDArray[np.int64], kind: NDArray[np.int64], line: State | None, lowest: bool, crossed: bool
 ) -> Row:
-    """One row of cells. eighths: 0 to 8 filled. kind: colour of each column, 3 where nothing is known.
+    """Return one row of cells. eighths: 0 to 8 filled. kind: colour of each column, 3 where nothing is known.
 
     crossed: the line also runs through full cells.
     """
@@ -169,7 +169,7 @@ def _empty(unknown: NDArray[np.bool_], line: State | None, lowest: bool, size: i
 
 
 def sparkline(values: Audio, suspicious_p: float, alert_p: float, width: int) -> Row:
-    """A timeline of one row."""
+    """Return a timeline of one row."""
     return timeline(values, suspicious_p, alert_p, width, 1)[0]
 
 
@@ -200,7 +200,7 @@ def _heat(shade: int, size: int) -> Segment:
 
 
 def _cells(bands: Audio, columns_before: int, width: int, bins: int) -> Audio:
-    """The loudest value of each cell: float32 (bins, width), lowest band first; -inf where there is none."""
+    """Return the loudest value of each cell: float32 (bins, width), lowest band first; -inf where there is none."""
     step = columns_a_cell(width)
     newest = columns_before % step or step
     wanted = (width - 1) * step + newest
@@ -236,7 +236,7 @@ def _lengths(values: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
 
 
 def families(items: Sequence[tuple[str, float]], sensible: bool, state: State, width: int, rows: int) -> Block:
-    """The most likely synthesis families, one a row with a bar; dim while they say nothing."""
+    """Return the most likely synthesis families, one a row with a bar; dim while they say nothing."""
     name_width = min(max((len(name) for name, _ in items), default=0), width - 6)
     bar_width = width - name_width - 7
     out: Block = []

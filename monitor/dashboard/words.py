@@ -29,7 +29,7 @@ def event_time(event: Event) -> str:
 
 
 def percent(p: float) -> str:
-    """A probability in whole percent that never claims 0 or 100."""
+    """Return a probability in whole percent that never claims 0 or 100."""
     if math.isnan(p):
         return UNKNOWN_NUMBER
     if p < 0.005:
@@ -43,7 +43,7 @@ def probability(p: float) -> str:
 
 
 def number(value: float, unit: str, decimals: int) -> str:
-    """The value with its unit."""
+    """Return the value with its unit."""
     return f"{value:.{decimals}f} {unit}" if math.isfinite(value) else UNKNOWN_NUMBER
 
 
@@ -52,7 +52,7 @@ def milliseconds(value: float) -> str:
 
 
 def evidence(llr: float) -> str:
-    """A log-likelihood ratio with its sign and unit."""
+    """Return a log-likelihood ratio with its sign and unit."""
     return f"{llr:+.2f} nats" if math.isfinite(llr) else UNKNOWN_NUMBER
 
 
@@ -69,6 +69,6 @@ def speech(channel: ChannelView) -> str:
 
 
 def data_number(event: Event, key: str) -> float:
-    """A number of the event's data, NaN if it has none of that name."""
+    """Return a number of the event's data, NaN if it has none of that name."""
     value = event.data.get(key)
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan

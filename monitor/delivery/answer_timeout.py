@@ -22,7 +22,7 @@ class AnswerTimeout:
         self._unheard = self.attempt = self.total = 0.0
 
     def advance(self, now: float) -> None:
-        """Some time has passed."""
+        """Let time pass until now."""
         passed = min(now - self._looked, LOOK_S)
         self._looked = now
         self.attempt += passed
@@ -31,20 +31,20 @@ class AnswerTimeout:
         self._unheard += passed
 
     def message_came(self) -> None:
-        """The publisher is."""
+        """Note that a message of the publisher came."""
         self._unheard = 0.0
 
     @property
     def is_due(self) -> bool:
-        """Whether the request is to be made again."""
+        """Return whether the request is to be made again."""
         return self.attempt >= self._within
 
     def retried(self) -> None:
-        """It is made again, and given twice the time: an answer that is slow in coming must be able to come."""
+        """Double the time allowed for the repeated request, so that a slow answer can still arrive."""
         self.attempt, self._within = 0.0, min(2 * self._within, LONGEST_ANSWER_S)
 
     def answer_came(self, now: float) -> None:
-        """An answer came, or who answers was away: wait as if anew. What was slow is likely to be so again."""
+        """Restart the timeout: an answer came, or the publisher was away. Keep the allowance that grew."""
         self._looked = now
         self._within = max(self._within / 2, ANSWER_S)
         self.attempt = self.total = 0.0

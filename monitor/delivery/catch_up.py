@@ -59,28 +59,28 @@ class CatchUp:
 
     @property
     def position(self) -> Position | None:
-        """After everything that step() gave; None before anything is known."""
+        """Return the position after everything that step() gave; None before anything is known."""
         complete = self._continuity.complete
         return None if complete is None else Position(self.epoch, complete, self._continuity.seen())
 
     @property
     def held(self) -> int:
-        """Messages that wait."""
+        """Return the messages that wait."""
         return len(self._held)
 
     @property
     def idle(self) -> bool:
-        """Whether step() has nothing to do until something arrives."""
+        """Return whether step() has nothing to do until something arrives."""
         return not self._replayed and (self.request is not None or not self._held or self.blind)
 
     @property
     def blind(self) -> bool:
-        """Whether the first that waits cannot be judged before a heartbeat says who can be asked."""
+        """Return whether the first that waits cannot be judged before a heartbeat says who can be asked."""
         waits = self.can_ask is None and self._continuity.complete is not None and bool(self._held)
         return waits and bool(self._held[0].event.seq)
 
     def put(self, message: Message) -> None:
-        """What came on the subscription."""
+        """Take a message of the subscription."""
         self._held.append(message)
 
     def step(self) -> list[Found]:
@@ -93,7 +93,7 @@ class CatchUp:
         return self._number(message) if message.event.seq else self._beat(message)
 
     def reply(self, head: Mapping[str, Any], bodies: Sequence[bytes]) -> bool:
-        """An answer. Returns whether it is one to the current request; another one is ignored."""
+        """Take an answer; return whether it is one to the current request. Another one is ignored."""
         request = self.request
         if request is None or head.get("id") != request.id:
             return False
@@ -208,12 +208,12 @@ class CatchUp:
         return [message]
 
     def wants(self, message: Message) -> bool:
-        """Whether it was subscribed to; heartbeats come in any case."""
+        """Return whether it was subscribed to; heartbeats come in any case."""
         return message.topic.startswith(self._topics)
 
 
 def _in_order(bodies: Sequence[bytes], missing: object, exact: bool) -> list[Message | Missed]:
-    """Events and gaps of an answer by their numbers; what cannot be read is left out."""
+    """Return the events and gaps of an answer by their numbers; what cannot be read is left out."""
     numbered: list[tuple[int, Message | Missed]] = []
     for body in bodies:
         try:

@@ -60,7 +60,7 @@ class ConnectionGuard:
                 self._connections.check(time.monotonic())
 
     def _take(self) -> None:
-        """One event of the monitor."""
+        """Process one event of the socket monitor."""
         said = recv_monitor_message(self._monitor)
         event = said["event"]
         if event == zmq.EVENT_ACCEPTED:

@@ -56,7 +56,7 @@ class Connections:
         return len(self._peers)
 
     def accepted(self, fd: int, now: float) -> None:
-        """A connection was accepted. It is ended at once where there are too many."""
+        """Add an accepted connection; end it at once where there are too many."""
         self.gone(fd)
         name = _name(fd)
         if name is None:
@@ -71,7 +71,7 @@ class Connections:
             self._cut(fd, "too few file descriptors")
 
     def gone(self, fd: int) -> None:
-        """A connection has ended."""
+        """Remove a connection that has ended."""
         peer = self._peers.pop(fd, None)
         if peer is not None:
             self._of_host[peer.host] -= 1
@@ -102,7 +102,7 @@ class Connections:
         return sent
 
     def _cut(self, fd: int, why: str) -> None:
-        """The descriptor is libzmq's: it may be closed, and mean another connection, at any moment."""
+        """Shut a connection down. Its descriptor is libzmq's, and may mean another connection at any moment."""
         peer = self._peers[fd]
         self.gone(fd)
         own = _own(fd)
@@ -130,7 +130,7 @@ def _name(fd: int) -> tuple[str, int] | None:
 
 
 def _own(fd: int) -> socket.socket | None:
-    """The connection behind a descriptor, under a descriptor of our own."""
+    """Return the connection behind a descriptor, under a descriptor of our own."""
     try:
         copy = os.dup(fd)
     except OSError:
@@ -143,7 +143,7 @@ def _own(fd: int) -> socket.socket | None:
 
 
 def _received(fd: int) -> int | None:
-    """Bytes that have come; None where the system does not say, or the connection has ended."""
+    """Return the bytes that have come; None where the system does not say, or the connection has ended."""
     if not TCP_INFO:
         return None
     try:

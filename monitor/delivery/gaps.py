@@ -34,7 +34,7 @@ class Missed:
 
     @property
     def at_most(self) -> int:
-        """How many messages at most."""
+        """Return how many messages at most."""
         return self.last - self.first + 1
 
 
@@ -77,11 +77,11 @@ class GapDetector:
         return found
 
     def is_new(self, topic: str, seq: int) -> bool:
-        """False for a message that was here before, as snapshots made for other subscribers are."""
+        """Return False for a message that was here before, as snapshots made for other subscribers are."""
         return seq > max(self._seen.get(topic, 0), self._floor)
 
     def gap(self, topic: str, seq: int, prev: int) -> Missed | None:
-        """What a new message shows to be missing before it."""
+        """Return what a new message shows to be missing before it."""
         if self.everything:
             known = self.complete
             return Missed(known + 1, seq - 1, "", True) if known is not None and seq - 1 > known else None
@@ -101,7 +101,8 @@ class GapDetector:
                 self._received[prefix] += not snapshot
 
     def gaps_at(self, last_seq: int, newest: Mapping[str, int], sent: Sent) -> list[Missed]:
-        """What a heartbeat shows to be missing. newest: newest number under each prefix that the publisher follows.
+        """Return what a heartbeat shows to be missing. newest: newest number under each prefix that the publisher
+        follows.
 
         Of a prefix that is not among them it knows nothing (our subscription had not reached it yet, or there are too
         many): anything may have been sent under it.
@@ -132,7 +133,7 @@ class GapDetector:
         self.complete = max(self.complete or 0, until)
 
     def told(self, missed: Missed) -> None:
-        """The user knows of it: it is no gap any more."""
+        """Remove a gap that was reported to the user."""
         self._told = True
         if self.everything:
             self.completed(missed.last)
@@ -140,7 +141,7 @@ class GapDetector:
             self._remember(missed.topic, max(missed.last, self._seen.get(missed.topic, 0)))
 
     def _counts(self, prefix: str, sent: tuple[int, int]) -> bool:
-        """Whether as many messages came as were sent since the last heartbeat."""
+        """Return whether as many messages came as were sent since the last heartbeat."""
         since, count = sent
         base_since, base = self._base.get(prefix, (0, 0))
         return since == base_since and count - base == self._received[prefix]

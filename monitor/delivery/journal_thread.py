@@ -37,7 +37,7 @@ class JournalThread:
         return True
 
     def answers(self) -> Iterator[Answered]:
-        """Those that have been found since."""
+        """Yield the answers that have been found since the last call."""
         while True:
             try:
                 yield self._answered.get_nowait()

@@ -82,7 +82,7 @@ def allowed(folder: Path) -> dict[str, str]:
 
 
 def readable(folder: Path) -> dict[str, str]:
-    """As allowed(), without the files that hold no key: for a running publisher, which lets nobody in by them."""
+    """Return allowed() without the files that hold no key, for a publisher that runs."""
     found = {}
     for path in sorted((folder / ALLOWED).glob("*.key")):
         with contextlib.suppress(BadInputError):
@@ -91,7 +91,7 @@ def readable(folder: Path) -> dict[str, str]:
 
 
 def server(folder: Path) -> KeyPair:
-    """The publisher's own. Raises BadInputError."""
+    """Return the publisher's own. Raises BadInputError."""
     path = folder / f"{SERVER}.key_secret"
     if not path.exists():
         raise BadInputError(f"there is no {path}", f"make the publisher's keys: monitor keys new --keys {folder}")
@@ -102,7 +102,7 @@ def server(folder: Path) -> KeyPair:
 
 
 def secret_pair(path: Path) -> KeyPair:
-    """A subscriber's own. Raises BadInputError."""
+    """Return a subscriber's own. Raises BadInputError."""
     pair = read(path)
     if not pair.secret:
         raise BadInputError(f"{path} holds no secret key", "name the file that ends in .key_secret")
@@ -110,12 +110,12 @@ def secret_pair(path: Path) -> KeyPair:
 
 
 def public_key(key: str) -> str:
-    """Of a file, or the key itself (Z85, 40 characters). Raises BadInputError."""
+    """Read the public key in a file, or the key itself (Z85, 40 characters). Raises BadInputError."""
     return key if _Z85.fullmatch(key) and not Path(key).exists() else read(Path(key)).public
 
 
 def read(path: Path) -> KeyPair:
-    """A key file. Raises BadInputError: not there, no keys, or a secret that others can read."""
+    """Read a key file. Raises BadInputError: not there, no keys, or a secret that others can read."""
     try:
         text = path.read_text(encoding="utf-8")
         mode = path.stat().st_mode

@@ -75,7 +75,7 @@ class PublisherSockets:
 
     @property
     def closed(self) -> bool:
-        """Whether close() was called."""
+        """Return whether close() was called."""
         return self.events.closed
 
     @property
@@ -125,7 +125,7 @@ class PublisherSockets:
         self.rebind()
 
     def may_ask(self, user: str) -> bool:
-        """Whether the key of a connection, as ZAP named it, is still allowed."""
+        """Return whether the key of a connection, as ZAP named it, is still allowed."""
         return self._server is None or bytes.fromhex(user or "") in self._allowed
 
     def close(self) -> None:

@@ -17,11 +17,11 @@ class RecentEvents:
 
     @property
     def first(self) -> int:
-        """From this number on, whatever came here is still here."""
+        """Return the first number from which on nothing was forgotten."""
         return self._start
 
     def add(self, seq: int, topic: str, body: bytes) -> None:
-        """The next event; offered again after a fault, it is taken once."""
+        """Add the next event; one that is offered again after a fault is added once."""
         if self._events and self._events[-1][0] >= seq:
             return
         self._events.append((seq, topic, body))
@@ -57,7 +57,7 @@ class RecentEvents:
         return bodies, gaps, last
 
     def _from(self, first: int) -> list[tuple[int, str, bytes]]:
-        """From the right end, which is where most look."""
+        """Return the index of a number, searched from the right end, where most requests look."""
         found: list[tuple[int, str, bytes]] = []
         for item in reversed(self._events):
             if item[0] < first:

@@ -44,7 +44,7 @@ class ReplayServer:
         self.counts: Counter[str] = Counter()
 
     def ask(self, peer: Peer, frames: Sequence[bytes]) -> list[bytes] | None:
-        """The answer to a request; None when the journal is asked first: see answers()."""
+        """Return the answer to a request; None when the journal is asked first: see answers()."""
         if not self._limit.allows(peer[0], time.monotonic()):
             return self._error("limited", "", "too many requests: wait")
         try:
@@ -59,7 +59,7 @@ class ReplayServer:
         return self._replay(peer, request)
 
     def answers(self) -> Iterator[Answer]:
-        """What the journal has been found to hold since."""
+        """Yield what the journal has been found to hold since."""
         for peer, request, found in self._archive.answers() if self._archive else ():
             if found is None:
                 yield peer, self._error("unreadable", request.id, "the journal cannot be read now")
@@ -129,7 +129,7 @@ class ReplayServer:
         return [head, *bodies]
 
     def _snapshot(self, request: SubscriberRequest) -> list[bytes]:
-        """What holds now, in the order of the numbers, from the first asked for on."""
+        """Return what holds now, in the order of the numbers, from the first asked for on."""
         holds = sorted(self._ledger.holding(request.topics), key=lambda pair: pair[0].seq)
         chosen = [pair for pair in holds if pair[0].seq >= request.first]
         sent = chosen[:ANSWER_EVENTS]

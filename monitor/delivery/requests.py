@@ -35,7 +35,7 @@ class SubscriberRequest:
     topics: tuple[str, ...] = ("",)
 
     def encode(self) -> bytes:
-        """As it is sent."""
+        """Return the request as it is sent."""
         fields: dict[str, object] = {"request": self.kind, "id": self.id, "epoch": self.epoch, "from": self.first}
         if self.last is not None:
             fields["to"] = self.last
@@ -61,12 +61,12 @@ def parse(raw: bytes) -> SubscriberRequest:
 
 
 def head(raw: bytes) -> Mapping[str, Any]:
-    """The first frame of an answer. Raises BadInputError."""
+    """Return the first frame of an answer. Raises BadInputError."""
     return _object(raw)
 
 
 def answer(kind: str, request_id: str, **fields: object) -> bytes:
-    """The first frame of an answer."""
+    """Return the first frame of an answer."""
     return _dumps({"reply": kind, "id": request_id, **fields})
 
 

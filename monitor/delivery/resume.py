@@ -13,7 +13,7 @@ from monitor.errors import BadInputError
 
 
 def starting_point(since: str | None, state: Path | None, topics: Sequence[str]) -> Position | None:
-    """From "SEQ", "EPOCH:SEQ", or a state file where there is one; None: from now on. Raises BadInputError."""
+    """Read where to start from "SEQ", "EPOCH:SEQ" or a state file; None: from now on. Raises BadInputError."""
     if state is not None and not os.access(state.absolute().parent, os.W_OK | os.X_OK):
         raise BadInputError(f"state {state} cannot be written", "name a file in a directory that can be written")
     if state is not None and (kept := recall(state, topics)):
@@ -27,7 +27,7 @@ def starting_point(since: str | None, state: Path | None, topics: Sequence[str])
 
 
 def recall(state: Path, topics: Sequence[str]) -> Position | None:
-    """What a state file holds; None where there is no file. Raises BadInputError."""
+    """Return what a state file holds; None where there is no file. Raises BadInputError."""
     try:
         kept = json.loads(state.read_text(encoding="utf-8"))
         position = Position(str(kept["epoch"]), int(kept["seq"]), {str(k): int(v) for k, v in kept["seen"].items()})

@@ -77,14 +77,14 @@ class SubscriberSockets:
             self._context.destroy(0)
 
     def replay_at(self, address: str) -> None:
-        """Where requests are answered; a change takes effect with the next."""
+        """Set the address that answers requests; it takes effect with the next request."""
         if address != self._replay:
             self._replay = address
             self._hang_up()
             self._ask_at = 0.0
 
     def wait(self, within_s: float) -> bool:
-        """Until something is to be done, at most so long, and at most LOOK_S while an answer is awaited.
+        """Wait until there is something to do, at most so long, and at most LOOK_S while an answer is awaited.
 
         Returns whether something is.
         """
@@ -102,14 +102,14 @@ class SubscriberSockets:
         return bool(arrived) or now >= due
 
     def message(self) -> list[bytes] | None:
-        """The next of the stream, if there is one."""
+        """Return the next of the stream, if there is one."""
         try:
             return self._sub.recv_multipart(zmq.NOBLOCK)
         except zmq.Again:
             return None
 
     def answer(self) -> tuple[Mapping[str, Any], list[bytes]] | None:
-        """The head and the events of an answer, if there is one that can be read."""
+        """Return the head and the events of an answer, if there is one that can be read."""
         try:
             frames = self._dealer.recv_multipart(zmq.NOBLOCK) if self._dealer is not None else None
         except zmq.Again:
@@ -142,19 +142,19 @@ class SubscriberSockets:
             self._send(request.encode())
 
     def is_waiting(self, seconds: float) -> bool:
-        """False when what was asked for has been waited for longer than that."""
+        """Return False when what was asked for has been waited for longer than that."""
         return not self._waits or self._timeout.total < seconds
 
     def message_came(self) -> None:
-        """The stream is: time in which it is not heard does not count as waited for long."""
+        """Note that the stream is alive: only time in which it is counts towards the answer's timeout."""
         self._timeout.message_came()
 
     def restart_timeout(self) -> None:
-        """An answer came, or whoever answers may have been gone: start waiting anew."""
+        """Restart the timeout: an answer came, or the publisher may have been away."""
         self._timeout.answer_came(time.monotonic())
 
     def refusal(self) -> str:
-        """Why the publisher does not let us in, when it has just said so; else ""."""
+        """Return why the publisher does not let us in, when it has just said so; else ""."""
         reason = ""
         while self._monitor.poll(0):
             event = recv_monitor_message(self._monitor)["event"]
@@ -221,7 +221,7 @@ class SubscriberSockets:
 
 
 def replay_address(stream: str, said: str) -> str:
-    """Where to ask, given what a heartbeat said: the publisher knows its port, the subscriber knows its host."""
+    """Return where to ask, given what a heartbeat said: the publisher knows its port, the subscriber knows its host."""
     if not said.startswith("tcp://") or not stream.startswith("tcp://"):
         return said
     return f"{stream.rpartition(':')[0]}:{said.rpartition(':')[2]}"

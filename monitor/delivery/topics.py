@@ -80,16 +80,16 @@ class TopicIndex:
         return prev
 
     def current(self, prefix: bytes) -> list[bytes]:
-        """Topics under the prefix whose last message still holds."""
+        """Return the topics under the prefix whose last message still holds."""
         return [name for name, topic in self._topics.items() if topic.current and name.startswith(prefix)]
 
     def message(self, topic: bytes) -> tuple[Event, int] | None:
-        """What holds on a topic now and its prev; None when nothing does."""
+        """Return what holds on a topic now and its prev; None when nothing does."""
         found = self._topics.get(topic)
         return (found.current, found.prev) if found and found.current else None
 
     def holding(self, prefixes: Sequence[str]) -> Iterator[tuple[Event, int]]:
-        """What holds now under any of the prefixes, and its prev."""
+        """Yield the events that hold now under any of the prefixes, each with its prev."""
         wanted = tuple(prefix.encode() for prefix in prefixes)
         for name, topic in self._topics.items():
             if topic.current and name.startswith(wanted):
@@ -115,12 +115,13 @@ class TopicIndex:
             self._prefix_bytes -= len(prefix)
 
     def all_closed(self) -> None:
-        """All connections were closed."""
+        """Forget all subscriptions: all connections were closed."""
         self._prefixes.clear()
         self._prefix_bytes = 0
 
     def followed(self) -> tuple[dict[str, int], dict[str, tuple[int, int]]]:
-        """For a heartbeat, by prefix: the newest seq under it; the seq after which it is followed, and messages since.
+        """Return, for a heartbeat, by prefix: the newest seq under it; the seq after which it is followed, and messages
+        since.
 
         Of all prefixes that are followed as many as fit MAX_HEARTBEAT_BYTES, the shortest first.
         """

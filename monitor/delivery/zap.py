@@ -14,7 +14,7 @@ KEY_BYTES = 32
 
 
 def answer(frames: Sequence[bytes], allowed: Container[bytes]) -> list[bytes] | None:
-    """The reply to a request; None for what cannot be replied to. allowed: public keys, 32 bytes each."""
+    """Return the reply to a request; None for what cannot be replied to. allowed: public keys, 32 bytes each."""
     if len(frames) < 2:
         return None
     number = frames[1]

@@ -8,7 +8,7 @@ from monitor.errors import BadInputError
 
 
 def lock(fd: int, what: str) -> None:
-    """Until the descriptor is closed. Raises BadInputError where another process holds it."""
+    """Lock a file until its descriptor is closed. Raises BadInputError where another process holds it."""
     if sys.platform == "win32":
         return
     from fcntl import LOCK_EX, LOCK_NB, flock

@@ -13,7 +13,7 @@ BINARY: int = getattr(os, "O_BINARY", 0)
 
 
 def open_private(path: Path, flags: int) -> int:
-    """A descriptor of a file, which is made where it is missing. flags: as for os.open. Raises OSError."""
+    """Return a descriptor of a file, which is made where it is missing. flags: as for os.open. Raises OSError."""
     try:
         fd = os.open(path, flags | BINARY | os.O_CREAT | os.O_EXCL, FILE)
     except FileExistsError:

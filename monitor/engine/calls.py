@@ -42,11 +42,11 @@ class Feed:
 
     @property
     def ended(self) -> bool:
-        """Whether all that it will ever give was scored and said."""
+        """Return whether all that it will ever give was scored and said."""
         return self.ring.closed and self.ring.fill < BLOCK and not self.conditions
 
     def fault(self, row: int) -> str:
-        """Why the audio of a row cannot be trusted now, or ""."""
+        """Return why the audio of a row cannot be trusted now, or ""."""
         return self.faults.get("") or self.faults.get(self.channels[row - self.ring.rows.start], "")
 
     def note(self, condition: Condition) -> None:
@@ -57,7 +57,7 @@ class Feed:
             self.faults.pop(condition.channel, None)
 
     def rows(self, condition: Condition) -> slice:
-        """The rows that a condition is about."""
+        """Return the rows that a condition is about."""
         if condition.channel not in self.channels:
             return self.ring.rows
         row = self.ring.rows.start + self.channels.index(condition.channel)
@@ -84,45 +84,45 @@ class Call:
 
     @property
     def rows(self) -> slice:
-        """Of all feeds."""
+        """Return the rows of all feeds."""
         return slice(self.feeds[0].ring.rows.start, self.feeds[-1].ring.rows.stop)
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """Names, one a row."""
+        """Return the names, one a row."""
         return tuple(name for feed in self.feeds for name in feed.channels)
 
     @property
     def live(self) -> bool:
-        """Whether any feed must never wait."""
+        """Return whether any feed must never wait."""
         return any(feed.live for feed in self.feeds)
 
     @property
     def ended(self) -> bool:
-        """Whether all that it will ever give was scored and said."""
+        """Return whether all that it will ever give was scored and said."""
         return all(feed.ended for feed in self.feeds)
 
     @property
     def error(self) -> Exception | None:
-        """What ended a feed before its audio did."""
+        """Return what ended a feed before its audio did."""
         return next((feed.error for feed in self.feeds if feed.error is not None), None)
 
     @property
     def lost(self) -> int:
-        """Samples lost, of the feed that lost most."""
+        """Return the samples lost, of the feed that lost most."""
         return max(feed.ring.lost for feed in self.feeds)
 
     @property
     def fill(self) -> int:
-        """Samples that wait to be scored, of the feed with most."""
+        """Return the samples that wait to be scored, of the feed with most."""
         return max(feed.ring.fill for feed in self.feeds)
 
     def feed_of(self, row: int) -> Feed:
-        """The feed that a row belongs to."""
+        """Return the feed that a row belongs to."""
         return next(feed for feed in self.feeds if row < feed.ring.rows.stop)
 
     def where(self, row: int) -> CallChannel:
-        """A row as a channel of the call."""
+        """Return a row as a channel of the call."""
         return CallChannel(self.name, self.channels[row - self.rows.start], row)
 
     def finish(self, why: str = "") -> None:

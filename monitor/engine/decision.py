@@ -77,7 +77,7 @@ class Changes:
 
 
 def init_decision(streams: int) -> Decision:
-    """Of streams that have heard nothing."""
+    """Return the start values of streams that have had no audio."""
 
     def zeros() -> Ints:
         return np.zeros(streams, dtype=np.int64)
@@ -96,7 +96,7 @@ def init_decision(streams: int) -> Decision:
 
 
 def hold_blocks(seconds: float) -> int:
-    """Of a hold time; at least one."""
+    """Return the blocks of a hold time, at least one."""
     return max(1, round(seconds / BLOCK_S))
 
 

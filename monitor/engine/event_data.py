@@ -19,12 +19,13 @@ Data = dict[str, object]
 
 
 def families(found: Sequence[tuple[str, float]]) -> dict[str, float]:
-    """The most likely synthesis families: name to probability."""
+    """Return the most likely synthesis families: name to probability."""
     return {name: round(p, 3) for name, p in found[:SHOWN_FAMILIES]}
 
 
 def figures(verdicts: Verdicts, i: int, model: str) -> Data:
-    """The fields that every event of a channel has, of the i-th row. model: first digits of the weights' hash."""
+    """Return the fields that every event of a channel has, of the i-th row. model: first digits of the weights'
+    hash."""
     return {
         "state": verdicts.state_of(i).value,
         "p_fake": round(float(verdicts.p_fake[i]), 4),
@@ -74,14 +75,14 @@ def scores(results: Results, due: Ints, channels: Sequence[CallChannel], model: 
 
 
 def state_changed(at: CallChannel, end: int, data: Data, before: int, why: str) -> Event:
-    """The verdict is another one now. data: of figures(). why: in words."""
+    """Make the event of a new verdict. data: of figures(). why: in words."""
     return Event("state.changed", at.call, at.channel, end, data | {"from": STATES[before].value, "why": why})
 
 
 def alert(
     at: CallChannel, end: int, verdicts: Verdicts, i: int, model: str, *, what: str, number: int, why: str
 ) -> Event:
-    """An alert of the i-th row. what: opened, updated or closed. number: 1 for the channel's first alert."""
+    """Return an alert of the i-th row. what: opened, updated or closed. number: 1 for the channel's first alert."""
     opened = int(verdicts.opened[i])
     data = figures(verdicts, i, model) | {
         "alert": f"{at.call}/{at.channel}/{number}",
@@ -95,14 +96,14 @@ def alert(
 
 
 def health(call: str, channel: str, sample: int, code: str, detail: str, usable: bool) -> Event:
-    """The source or the model changed for the worse or the better. channel: "" = all of the call."""
+    """Return the source or the model changed for the worse or the better. channel: "" = all of the call."""
     return Event("health", call, channel, sample, {"code": code, "detail": detail, "usable": usable})
 
 
 def call_started(
     call: str, source: str, channels: Sequence[str], details: Mapping[str, str], *, model: str, prior: float
 ) -> Event:
-    """From here on the channels are scored. details: what the tap knows of the call, such as its direction."""
+    """Make the event call.started. details: what the tap knows of the call, such as its direction."""
     data: Data = {
         "source": source,
         "channels": list(channels),
@@ -115,6 +116,6 @@ def call_started(
 
 
 def call_ended(call: str, sample: int, why: str, lost: int, channels: Mapping[str, Data]) -> Event:
-    """The last figures of each channel: of all its speech, with the number of its alerts. lost: samples."""
+    """Return the last figures of each channel: of all its speech, with the number of its alerts. lost: samples."""
     data: Data = {"why": why, "duration_s": round(sample / SAMPLE_RATE, 2), "lost_s": round(lost / SAMPLE_RATE, 2)}
     return Event("call.ended", call, "", sample, data | {"channels": dict(channels)})

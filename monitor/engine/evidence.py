@@ -52,7 +52,7 @@ class Evidence:
 
 
 def no_evidence(streams: int, families: int) -> Evidence:
-    """Of streams that have heard nothing."""
+    """Return the start values of streams that have had no audio."""
     n, k = np.zeros(streams), np.zeros((streams, families))
     return Evidence(n, n.copy(), n.copy(), np.zeros(streams, dtype=np.int64), k, k.copy())
 

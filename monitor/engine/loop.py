@@ -121,9 +121,9 @@ class Engine:
         self.overloaded = self._waiting_since is not None and now - self._waiting_since >= OVERLOADED_FOR_S
 
     def pause_s(self, took: float) -> float:
-        """From turn to turn, of which the last one scored for so long. Without any when most streams wait. A few that
-        wait, such as those of peers that send too fast, get every second turn one of their own: turn after turn for
-        them would take the time of all.
+        """Return the pause until the next turn, given how long the last one scored. Without any when most streams wait.
+        A few that wait, such as those of peers that send too fast, get every second turn one of their own: turn after
+        turn for them would take the time of all.
         """
         behind = self.bank.behind
         self._between = 0.0 < behind < MANY and not self._between
@@ -131,7 +131,7 @@ class Engine:
         return 0.0 if behind >= MANY else turn / 2 if self._between else turn
 
     def vitals(self) -> dict[str, object]:
-        """Figures for heartbeats: latencies in ms, audio lost and waiting in s, what does not work."""
+        """Return the figures for heartbeats: latencies in ms, audio lost and waiting in s, what does not work."""
         latencies = np.array(list(self.latencies_ms) or [0.0])
         return {
             "latency_p50_ms": round(float(np.percentile(latencies, 50)), 2),
@@ -144,17 +144,17 @@ class Engine:
         }
 
     def faults(self) -> list[str]:
-        """What does not work now, in words: scoring that is too slow, and sinks that fail."""
+        """Return what does not work now, in words: scoring that is too slow, and sinks that fail."""
         sinks = [status.fault_words for status in self.bus.status() if not status.ok]
         return [self.pace.fault, *sinks] if self.pace.fault else sinks
 
     def run_s(self) -> float:
-        """Seconds that run() has taken so far, or took."""
+        """Return the seconds that run() has taken so far, or took."""
         return (self._ended or time.monotonic()) - self._begun if self._begun else 0.0
 
     @property
     def lost(self) -> int:
-        """Samples lost, of all calls."""
+        """Return the samples lost, of all calls."""
         return self._lost_before + sum(call.lost for call in self.calls)
 
     def _open(
@@ -230,7 +230,7 @@ class Engine:
             observe(seconds)
 
     def _let_go(self, call: Call) -> None:
-        """The last word on a call, whose rows are free then."""
+        """Publish the end of a call and free its rows."""
         self.reporter.end_call(call, call.why or "end of audio")
         with self._changing:
             self.calls = tuple(c for c in self.calls if c is not call)

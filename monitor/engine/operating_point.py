@@ -47,7 +47,7 @@ def alarms(llr: Sequence[Floats], config: AlertSection) -> int:
 
 
 def _openings(x: Floats, config: AlertSection) -> list[int]:
-    """The blocks at which an alert opens: once the hold is over, and not again before the close hold was."""
+    """Return the blocks at which an alert opens: once the hold is over, and not again before the close hold was."""
     can_open = np.flatnonzero(_held(x >= config.alert_llr, config.alert_hold_s))
     can_close = np.flatnonzero(_held(x < config.close_llr, config.close_hold_s))
     found: list[int] = []
@@ -62,7 +62,7 @@ def _openings(x: Floats, config: AlertSection) -> list[int]:
 
 
 def _held(true: NDArray[np.bool_], seconds: float) -> NDArray[np.bool_]:
-    """Whether so long a run of blocks ends here."""
+    """Return whether so long a run of blocks ends here."""
     blocks = hold_blocks(seconds)
     runs = np.zeros(len(true), dtype=np.bool_)
     if len(true) >= blocks:
@@ -77,13 +77,13 @@ def hours(llr: Sequence[Floats]) -> float:
 
 
 def at_threshold(config: AlertSection, alert_llr: float) -> AlertSection:
-    """The settings with another alert threshold; the lower ones give way to it."""
+    """Return the settings with another alert threshold; the lower ones give way to it."""
     lower = {key: min(getattr(config, key), alert_llr) for key in ("suspicious_llr", "close_llr")}
     return config.model_copy(update={"alert_llr": alert_llr, **lower})
 
 
 def peaks(llr: Sequence[Floats], config: AlertSection) -> Floats:
-    """The highest threshold at which an alert would have opened, of each minute of net speech."""
+    """Return the highest threshold at which an alert would have opened, of each minute of net speech."""
     hold = hold_blocks(config.alert_hold_s)
     found = []
     for x in llr:
@@ -97,7 +97,7 @@ def peaks(llr: Sequence[Floats], config: AlertSection) -> Floats:
 def find_threshold(
     llr: Sequence[Floats], config: AlertSection, per_hour: float, highest: float
 ) -> OperatingPoint | None:
-    """The lowest threshold with at most so many alarms an hour; None where none up to `highest` has.
+    """Return the lowest threshold with at most so many alarms an hour; None where none up to `highest` has.
 
     Raises ValueError where there is too little speech to say anything.
     """
@@ -120,7 +120,7 @@ def find_threshold(
 def _continued(
     llr: Sequence[Floats], config: AlertSection, per_hour: float, highest: float, heard: float
 ) -> OperatingPoint | None:
-    """From the peaks above a level that a quarter of the minutes reach."""
+    """Extrapolate from the peaks above a level that a quarter of the minutes reach."""
     of_minutes = peaks(llr, config)
     level = float(np.quantile(of_minutes, 1 - TAIL)) if len(of_minutes) else 0.0
     above = of_minutes[of_minutes > level] - level

@@ -27,7 +27,7 @@ class PaceCheck:
 
     @property
     def fault(self) -> str:
-        """What is wrong, in words; "" while scoring keeps up."""
+        """Return what is wrong, in words; "" while scoring keeps up."""
         share = max(1, round(100 * self.lost_share))
         return f"scoring is too slow: {share} % of the audio lost" if self.lost_share else ""
 

@@ -70,7 +70,7 @@ class Pool:
             self.traces.clear(index)
 
     def _scaling(self, rows: Ints | slice) -> Scaling:
-        """The calibration of each row, by what is known of its bandwidth."""
+        """Return the calibration of each row, by what is known of its bandwidth."""
         return Scaling(*self._scales[:, self.bandwidth[rows]])
 
     def step(self, blocks: Blocks) -> Results:
@@ -78,7 +78,7 @@ class Pool:
         return self.decide_states(blocks, self.run_scorer([blocks])[0])
 
     def run_scorer(self, several: Sequence[Blocks]) -> list[ScorerOutputs]:
-        """What the scorer says of blocks of the same rows, which follow each other; it goes on with them.
+        """Return what the scorer says of blocks of the same rows, which follow each other; it goes on with them.
 
         Raises RuntimeError where the device fails; the scorer's states are then unchanged.
         """
@@ -158,7 +158,7 @@ class Pool:
         return changed
 
     def verdicts(self, rows: slice, *, whole: bool = False) -> Verdicts:
-        """What is known of rows now: of the recent speech, or of all their speech."""
+        """Return what is known of rows now: of the recent speech, or of all their speech."""
         index = np.arange(rows.start, rows.stop)
         evidence, decision = self.evidence.take(index), self.decision.take(index)
         llr = (whole_llr if whole else recent_llr)(self.config.evidence, self._scaling(rows), evidence)
@@ -180,7 +180,7 @@ class Pool:
 
 
 def _outputs(figures: Floats) -> ScorerOutputs:
-    """The figures of one block, (M, 7 + K). What is not finite counts as not heard."""
+    """Return the figures of one block, (M, 7 + K). What is not finite counts as not heard."""
     said = figures[:, FIGURES.index("active") :]
     sound = np.asarray(np.isfinite(said).all(axis=1))
     if not sound.all():

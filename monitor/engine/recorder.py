@@ -61,7 +61,7 @@ class Recorder:
                 self._items.append(RecordedEvent(event, rows))
 
     def take(self) -> list[Blocks | RecordedEvent]:
-        """All that has come since the last time, in order."""
+        """Return all that has come since the last time, in order."""
         with self._changed:
             items, self._items, self._bytes = list(self._items), deque(), 0
             self._changed.notify_all()

@@ -48,7 +48,7 @@ class FamilyNames:
         return named(dict(zip(self.names, (weights / total).tolist(), strict=True)), self.floor)
 
     def likeliest(self, weights: Floats, most: int) -> list[list[tuple[str, float]]]:
-        """The first `most` of what of() gives, for all of N rows at once; weights (N, K)."""
+        """Return the first `most` of what of() gives, for all of N rows at once; weights (N, K)."""
         total = weights.sum(axis=1, keepdims=True)
         shares = weights / np.where(total > 0, total, 1.0)
         order = np.argsort(-shares, axis=1, kind="stable")[:, :most]
@@ -85,11 +85,11 @@ class Verdicts:
     quiet: Ints
 
     def state_of(self, i: int) -> State:
-        """The state of the i-th row of these."""
+        """Return the state of the i-th row of these."""
         return STATES[int(self.state[i])]
 
     def reason_of(self, i: int) -> Reason:
-        """What the newest block of the i-th row is."""
+        """Return what the newest block of the i-th row is."""
         return REASONS[Kind(int(self.kind[i]))]
 
     def band_of(self, i: int) -> str:

@@ -128,16 +128,17 @@ class Ring:
 
     @property
     def written(self) -> int:
-        """Samples written so far, filled gaps included."""
+        """Return the samples written so far, filled gaps included."""
         return int(self._bank.written[self.rows.start])
 
     @property
     def fill(self) -> int:
-        """Samples that wait to be scored."""
+        """Return the samples that wait to be scored."""
         return int(self._bank.written[self.rows.start] - self._bank.read[self.rows.start])
 
     def heard_since(self, written: int) -> tuple[Audio, int]:
-        """What was written after that and is still held, (channels, n), and `written` now; takes nothing away."""
+        """Return what was written after that and is still held, (channels, n), and `written` now; takes nothing
+        away."""
         bank = self._bank
         with bank.changed:
             now = self.written
@@ -160,12 +161,12 @@ def _wrap(ring: NDArray[Any], first: int, values: NDArray[Any]) -> None:
 
 
 def _earlier(captured_at: float, samples: int) -> float:
-    """When the sample was there that came so many before; 0.0 stays 0.0."""
+    """Return when the sample was there that came so many before; 0.0 stays 0.0."""
     return captured_at - samples / SAMPLE_RATE if captured_at else 0.0
 
 
 def _first_free(busy: NDArray[np.bool_], count: int) -> int:
-    """Where so many rows in a row are free. Raises ValueError."""
+    """Return where so many rows in a row are free. Raises ValueError."""
     free = np.convolve(busy, np.ones(count), "valid") == 0 if count <= len(busy) else np.zeros(0, np.bool_)
     if not free.any():
         raise ValueError(f"no {count} rows of {len(busy)} are free")
@@ -214,7 +215,7 @@ class RingBank:
             return [self.open(int(at), n) for at, n in zip(firsts, channels, strict=False)]
 
     def open(self, first_row: int, channels: int) -> Ring:
-        """The ring of a source on rows that are free. Raises ValueError where there are no such rows."""
+        """Return the ring of a source on rows that are free. Raises ValueError where there are no such rows."""
         rows = slice(first_row, first_row + channels)
         if first_row < 0 or channels < 1 or rows.stop > len(self.written):
             raise ValueError(f"rows {rows.start} to {rows.stop} of {len(self.written)}")
@@ -233,12 +234,13 @@ class RingBank:
             self.changed.notify_all()
 
     def take(self, timeout_s: float) -> Blocks | None:
-        """The next block of every row that has one, or None after timeout_s or when woken without any."""
+        """Return the next block of every row that has one, or None after timeout_s or when woken without any."""
         taken = self.take_several(timeout_s, ())
         return taken[0] if taken else None
 
     def take_several(self, timeout_s: float, counts: Sequence[int]) -> list[Blocks]:
-        """The next blocks of rows that have some, the same rows in each; [] after timeout_s or when woken without any.
+        """Return the next blocks of rows that have some, the same rows in each; [] after timeout_s or when woken
+        without any.
 
         counts: how many it may be at once beside 1, largest first. It is the first that half of the rows that have any
         have, and those rows alone; nobody is passed over more than MOST_PASSED times, as a call that has ended with
@@ -264,7 +266,7 @@ class RingBank:
             return taken
 
     def _next(self, ready: NDArray[np.int64]) -> Blocks:
-        """One block of each of these rows."""
+        """Return one block of each of these rows."""
         position = self.read[ready]
         slots = position // BLOCK % self.slots
         samples = self.audio.reshape(len(self.audio), self.slots, BLOCK)[ready, slots]

@@ -40,7 +40,7 @@ class Traces:
         self._timeline[rows], self._powers[rows], self._blocks[rows] = np.nan, 0.0, 0
 
     def add(self, rows: NDArray[np.int64], samples: Audio, p_fake: NDArray[np.float64]) -> None:
-        """One block: samples (M, BLOCK) and p_fake (M,), NaN where there is no evidence yet."""
+        """Add one block: samples (M, BLOCK) and p_fake (M,), NaN where there is no evidence yet."""
         if not all_finite(samples):
             samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
         spectrum = np.fft.rfft(samples * self._window)
@@ -62,7 +62,7 @@ class Traces:
 
 
 def _unrolled(ring: Audio, count: int) -> Audio:
-    """The last values of a ring that has taken `count` of them, oldest first; a copy."""
+    """Return the last values of a ring that has taken `count` of them, oldest first; a copy."""
     if count <= len(ring):
         return ring[:count].copy()
     return np.roll(ring, -(count % len(ring)), axis=0)

@@ -21,7 +21,7 @@ MEASURED_S = 1.0
 
 
 def channel_view(engine: Engine, traces: Traces, call: Call, row: int) -> ChannelView:
-    """One channel of a call. No likelihood, evidence or family is shown where there is no verdict."""
+    """Return one channel of a call. No likelihood, evidence or family is shown where there is no verdict."""
     pool, feed, verdicts = engine.pool, call.feed_of(row), engine.pool.verdicts(slice(row, row + 1))
     state = verdicts.state_of(0)
     judged = state not in (State.LISTENING, State.UNKNOWN)

@@ -74,7 +74,7 @@ class Bus:
         return numbered
 
     def status(self) -> list[SinkStatus]:
-        """The state of each sink, in the order in which they were given. Any thread may ask."""
+        """Return the state of each sink, in the order in which they were given. Any thread may ask."""
         return [worker.status() for worker in self._workers]
 
     def drain(self, timeout_s: float) -> bool:

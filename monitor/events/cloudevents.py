@@ -30,7 +30,8 @@ def event_id(event: Event) -> str:
 
 
 def attributes(event: Event, source: str = SOURCE) -> dict[str, str]:
-    """The context attributes, in the order of the specification; sequence and partitionkey are its extensions."""
+    """Return the context attributes, in the order of the specification; sequence and partitionkey are its
+    extensions."""
     out = {
         "specversion": "1.0",
         "id": event_id(event),
@@ -47,13 +48,13 @@ def attributes(event: Event, source: str = SOURCE) -> dict[str, str]:
 
 
 def structured(event: Event, source: str = SOURCE, raw: bytes | None = None) -> bytes:
-    """One JSON object with everything in it. raw: the event's own JSON where it is there already."""
+    """Return one JSON object with everything in it. raw: the event's own JSON where it is there already."""
     head = json.dumps(attributes(event, source), ensure_ascii=False, separators=(",", ":"))
     return head[:-1].encode("utf-8", "backslashreplace") + b',"data":' + (raw or wire.encode(event)) + b"}"
 
 
 def binary(event: Event, source: str = SOURCE) -> tuple[Mapping[str, str], bytes]:
-    """The attributes as HTTP headers, and the event alone as the body."""
+    """Return the attributes as HTTP headers, and the event alone as the body."""
     named = attributes(event, source)
     headers = {"Content-Type": named.pop("datacontenttype")}
     for name, value in named.items():

@@ -29,7 +29,7 @@ _PLAIN = frozenset(("model",))
 
 
 def redact(text: str, key: bytes) -> str:
-    """Each number as `tel-kfmdbc-x67`: the last two digits stay; equal numbers have equal names under one key.
+    """Return each number as `tel-kfmdbc-x67`: the last two digits stay; equal numbers have equal names under one key.
 
     The key must be secret: there are so few numbers that anybody could try them all. A long run of digits that is no
     telephone number is replaced too; an IP address or a UUID is not, whatever stands beside it.
@@ -62,7 +62,7 @@ def _is_address(text: str) -> bool:
 
 
 def redacted(event: Event, clean: Callable[[str], str]) -> Event:
-    """An event with every text in it cleaned: call, channel, and data, names of fields included."""
+    """Return an event with every text in it cleaned: call, channel, and data, names of fields included."""
 
     def walk(value: object) -> object:
         if isinstance(value, str):
@@ -77,7 +77,7 @@ def redacted(event: Event, clean: Callable[[str], str]) -> Event:
 
 
 def redactor(wanted: bool) -> Callable[[Event], Event]:
-    """For one run: with a key that nobody else has and nobody will have again. Unless wanted it changes nothing."""
+    """Return the redaction of one run, with a key made for it; without `wanted` it changes nothing."""
     if not wanted:
         return lambda event: event
     key = secrets.token_bytes(16)

@@ -29,7 +29,7 @@ class SinkStatus:
 
     @property
     def fault_words(self) -> str:
-        """The fault and how many events wait for the sink, in words; "" while it works."""
+        """Return the fault and how many events wait for the sink, in words; "" while it works."""
         if self.ok:
             return ""
         return f"{self.name}: {self.fault}" + (f"; {self.queued} wait" if self.queued else "")
@@ -78,20 +78,20 @@ class Sink(ABC):
         _ = run
 
     def wants(self, event: Event) -> bool:
-        """Whether to queue the event for this sink; asked in the publisher's thread."""
+        """Return whether to queue the event for this sink; asked in the publisher's thread."""
         _ = event
         return True
 
     def undelivered(self) -> Sequence[Event]:
-        """Events of a former run, which are emitted before all others."""
+        """Return the events of a former run, which are emitted before all others."""
         return ()
 
     def warning(self) -> str:
-        """One line of what had to be repaired when the sink was opened, or ""."""
+        """Return one line of what had to be repaired when the sink was opened, or ""."""
         return ""
 
     def audio_recorder(self) -> AudioRecorder | None:
-        """Who takes the audio that is scored; None for a sink of events alone."""
+        """Return who takes the audio that is scored; None for a sink of events alone."""
         return None
 
     def observe_latency(self, seconds: float) -> None:

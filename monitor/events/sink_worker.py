@@ -124,7 +124,7 @@ class SinkWorker:
         return True
 
     def status(self) -> SinkStatus:
-        """A consistent picture of this moment."""
+        """Return a consistent picture of this moment."""
         with self._filled:
             queued = self._waiting_count()
             counts = queued, self._dropped, self._emitted, self._kept
@@ -156,7 +156,7 @@ class SinkWorker:
             self._end()
 
     def _wait(self) -> bool:
-        """Until there is something to emit, a tick is due, or a retry. Returns False when the thread is to end."""
+        """Wait until there is something to emit, a tick is due, or a retry. Returns False when the thread is to end."""
         with self._filled:
             now = time.monotonic()
             due = self._retry_at if self._fault else self._next_tick

@@ -62,13 +62,14 @@ def check(event: Event) -> None:
 
 
 def kind(event: Event) -> str:
-    """The first word of the type: alert, call, health, score or state."""
+    """Return the first word of the type: alert, call, health, score or state."""
     return event.type.partition(".")[0]
 
 
 @lru_cache(maxsize=10_000)
 def topic_name(name: str) -> str:
-    """A call or channel name as it stands in a topic: letters, digits, "-" and "_", the UTF-8 bytes of all else as %XX.
+    """Return a call or channel name as it stands in a topic: letters, digits, "-" and "_", the UTF-8 bytes of all else
+    as %XX.
 
     Two names never give one topic. "" becomes "%"; a name that would take more than LONGEST_TOPIC_NAME bytes is cut and
     ends in "%~" and the beginning of its SHA-256.
@@ -103,7 +104,7 @@ def check_address(address: str) -> None:
 
 
 def encode(event: Event, prev: int | None = None, snapshot: bool = False) -> bytes:
-    """One JSON object (RFC 8259) in UTF-8 without a line end; a number that is not finite becomes null."""
+    """Return one JSON object (RFC 8259) in UTF-8 without a line end; a number that is not finite becomes null."""
     previous = "" if prev is None else f',"prev":{prev}'
     text = (
         f'{{"type":{_quoted(event.type)},"call":{_quoted(event.call)},"channel":{_quoted(event.channel)},'
@@ -117,7 +118,7 @@ def encode(event: Event, prev: int | None = None, snapshot: bool = False) -> byt
 
 
 def decode(raw: bytes, on_topic: str = "") -> Message:
-    """The inverse of encode. Raises BadInputError for anything that is not such an object.
+    """Decode what encode() wrote. Raises BadInputError for anything that is not such an object.
 
     Types and fields that this version does not know are kept, so that an old subscriber survives a new publisher.
     """
@@ -149,13 +150,14 @@ def utc_now() -> str:
 
 
 def alert_started(event: Event) -> str:
-    """When the alert of this event opened, as ISO 8601 in UTC: its duration before the event's time."""
+    """Return when the alert of this event opened, as ISO 8601 in UTC: its duration before the event's time."""
     began = datetime.fromisoformat(event.time) - timedelta(seconds=float(str(event.data["duration_s"])))
     return began.isoformat().replace("+00:00", "Z")
 
 
 def new_epoch() -> str:
-    """A name for this run of the program: its start in UTC and a random suffix, such as 20260131T120000Z-9f3c1a."""
+    """Return a name for this run of the program: its start in UTC and a random suffix, such as
+    20260131T120000Z-9f3c1a."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 

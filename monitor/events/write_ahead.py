@@ -42,7 +42,7 @@ class WriteAhead:
 
     @property
     def bypassed(self) -> bool:
-        """Whether events go on although the journal does not have them."""
+        """Return whether events go on although the journal does not have them."""
         return self._bypassed
 
     def add(self, event: Event, wait: bool) -> Ticket:

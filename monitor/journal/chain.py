@@ -35,7 +35,8 @@ class JournalLine:
 
 
 def seal(event: bytes, before: str, after: str = "") -> tuple[bytes, str]:
-    """The line of an event, without its end, and its chain value. after: given for the first line of a further file."""
+    """Return the line of an event, without its end, and its chain value. after: given for the first line of a further
+    file."""
     links = event[:-1]
     if after:
         links += b',"after":"%s"' % after.encode()
@@ -45,7 +46,7 @@ def seal(event: bytes, before: str, after: str = "") -> tuple[bytes, str]:
 
 
 def link(before: str, links: bytes) -> str:
-    """The chain value of a line."""
+    """Return the chain value of a line."""
     return sha256(before.encode() + links).hexdigest()
 
 
@@ -65,5 +66,5 @@ def number(line: bytes) -> tuple[str, int] | None:
 
 
 def crc_holds(line: JournalLine) -> bool:
-    """Whether the event's bytes are those that were sealed."""
+    """Return whether the event's bytes are those that were sealed."""
     return f"{zlib.crc32(line.event):08x}" == line.crc

@@ -13,7 +13,7 @@ _NUMBERED = re.compile(r"\.([0-9]{6})\Z")
 
 
 def rotated_files(path: Path) -> list[Path]:
-    """Those that were rotated away, the oldest first."""
+    """Return the files that were rotated away, the oldest first."""
     try:
         names = os.listdir(path.parent)
     except OSError:
@@ -26,15 +26,15 @@ def rotated_files(path: Path) -> list[Path]:
 
 
 def all_files(path: Path) -> list[Path]:
-    """The rotated files and the one being written, as far as they are there. Of a journal that nobody is writing: where
-    somebody is, a name may be that of another file a moment later, so that opened() is to be used.
+    """Return the rotated files and the one being written, as far as they are there. Of a journal that nobody is
+    writing: where somebody is, a name may be that of another file a moment later, so that opened() is to be used.
     """
     return [*rotated_files(path), *([path] if path.exists() else [])]
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[list[tuple[Path, BinaryIO]]]:
-    """All files, the oldest first, each once and none between them left out, whatever is rotated or deleted meanwhile.
+    """Open all files, the oldest first, each once and none left out, whatever is rotated or deleted meanwhile.
 
     The newest is opened before the names of the others are read: rotated in between, it is found among them too; the
     other way round it would be missing. Raises OSError for a file that is there and cannot be opened.
@@ -59,13 +59,13 @@ def _same(one: BinaryIO, other: BinaryIO) -> bool:
 
 
 def next_name(path: Path) -> Path:
-    """What the file being written is to be called from now on."""
+    """Return what the file being written is to be called from now on."""
     taken = rotated_files(path)
     last = int(taken[-1].name[-6:]) if taken else 0
     return path.with_name(f"{path.name}.{last + 1:06d}")
 
 
 def pread(fd: int, count: int, offset: int) -> bytes:
-    """As os.pread, which not every system has; moves the descriptor's position."""
+    """Read as os.pread does, which not every system has; move the descriptor's position."""
     os.lseek(fd, offset, os.SEEK_SET)
     return os.read(fd, count)

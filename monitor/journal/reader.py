@@ -77,7 +77,7 @@ class JournalReader:
     def _read(
         self, epoch: str, first: int, last: int | None, most: _AnswerLimit, *, pass_over: bool
     ) -> JournalRange | None:
-        """None where a line is none of the journal's, unless such lines are passed over."""
+        """Return None where a line is none of the journal's, unless such lines are passed over."""
         found = JournalRange(until=first - 1)
         looked = size = 0
         for line in self._lines_from(epoch, first):
@@ -106,7 +106,7 @@ class JournalReader:
         return found
 
     def _lines_from(self, epoch: str, first: int) -> Iterator[bytes]:
-        """From a little before the number on, through all files, past the end of the epoch."""
+        """Yield the lines from a little before the number on, through all files, past the end of the epoch."""
         with files.opened(self.path) as found:
             descriptors = [file.fileno() for _, file in found]
             marked = self._refresh(descriptors)
@@ -120,7 +120,7 @@ class JournalReader:
                 yield from _lines(fd, 0)
 
     def _refresh(self, descriptors: Sequence[int]) -> list[list[SeekMark]]:
-        """The marks of every file, brought up to date."""
+        """Return the marks of every file, brought up to date."""
         seen: dict[tuple[int, int], Marked] = {}
         for fd in descriptors:
             status = os.fstat(fd)
@@ -133,7 +133,7 @@ class JournalReader:
 
 
 def under(line: bytes, topics: Sequence[str]) -> bool:
-    """Whether an event's topic begins with one of the prefixes."""
+    """Return whether an event's topic begins with one of the prefixes."""
     if "" in topics:
         return True
     try:
@@ -180,7 +180,7 @@ def _marked(fd: int, offset: int) -> Iterator[SeekMark]:
 
 
 def _line_after(fd: int, offset: int) -> int:
-    """Where the first line begins that begins behind the offset."""
+    """Return where the first line begins that begins behind the offset."""
     for at, line in _numbered(fd, offset):
         return at + len(line)
     return offset

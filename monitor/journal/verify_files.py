@@ -10,7 +10,8 @@ from monitor.journal.verify import JournalFindings, JournalVerifier
 
 
 def check(parts: Sequence[tuple[Path, BinaryIO]]) -> tuple[JournalFindings, Path | None]:
-    """What was found in the files of a journal (files.opened), and the file with the fault, if any. Raises OSError."""
+    """Return what was found in the files of a journal (files.opened), and the file with the fault, if any. Raises
+    OSError."""
     verifier = JournalVerifier()
     for path, file in parts:
         if not verifier.file(file):

@@ -49,7 +49,7 @@ class Descriptors:
         self._used = 0
 
     def have_room(self) -> bool:
-        """Whether one more connection leaves the reserve untouched. Any thread may ask."""
+        """Return whether one more connection leaves the reserve untouched. Any thread may ask."""
         if self._limit is None:
             self._limit = raise_limit()
         now = time.monotonic()

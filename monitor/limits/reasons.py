@@ -40,7 +40,7 @@ class Reasons(Counter[str]):
             self._unnamed[reason] += 1
 
     def words(self, reason: str) -> str:
-        """The reason with the values seen: "a payload type ... (96, 97; 3 more not named)"."""
+        """Return the reason with the values seen: "a payload type ... (96, 97; 3 more not named)"."""
         values = self._values.get(reason)
         if not values:
             return reason

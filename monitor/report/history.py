@@ -91,23 +91,23 @@ class CallRecord:
 
     @property
     def alerts(self) -> list[AlertRecord]:
-        """The alerts of all channels, in the order in which they opened."""
+        """Return the alerts of all channels, in the order in which they opened."""
         found = [alert for channel in self.channels.values() for alert in channel.alerts.values()]
         return sorted(found, key=lambda alert: alert.opened_s)
 
     @property
     def highest_p(self) -> float:
-        """The highest p_fake of all channels, 0.0 where nothing was judged."""
+        """Return the highest p_fake of all channels, 0.0 where nothing was judged."""
         return max((channel.highest_p for channel in self.channels.values()), default=0.0)
 
     @property
     def judged(self) -> bool:
-        """True if there was speech to judge."""
+        """Return True if there was speech to judge."""
         return any(number(channel.last.get("net_speech_s")) > 0 for channel in self.channels.values())
 
     @property
     def model(self) -> str:
-        """The SHA-256 of the weights, or its beginning; "" if unknown."""
+        """Return the SHA-256 of the weights, or its beginning; "" if unknown."""
         of_folders = [str(folder.manifest.get("model", "")) for folder in self.evidence]
         return next(filter(None, [*of_folders, str(self.started.data.get("model", "")) if self.started else ""]), "")
 

@@ -10,7 +10,7 @@ _MOST_FRAMES = 60
 
 
 def amr_frames(payload: bytes, wide: bool, octet_aligned: bool) -> list[bytes] | None:
-    """Frames of 20 ms, each with the byte before it that files have; None for what the payload is not.
+    """Return the frames of 20 ms, each with the byte before it that files have; None for what the payload is not.
 
     Where it does not add up as announced, the other way is tried: many senders and descriptions disagree.
     """
@@ -28,7 +28,7 @@ def _size(kind: int, bits: tuple[int, ...]) -> int | None:
 
 
 def _aligned(payload: bytes, bits: tuple[int, ...]) -> list[bytes] | None:
-    """Every field begins a byte: mode request, table of contents, frames."""
+    """Split a payload in which every field begins a byte: mode request, table of contents, frames."""
     at, heads = 1, list[int]()
     while at < len(payload) and len(heads) < _MOST_FRAMES:
         heads.append(payload[at] & 0x7C)

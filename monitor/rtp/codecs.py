@@ -22,19 +22,19 @@ class Decoder(Protocol):
     """Payloads of one stream, in their order."""
 
     def decode(self, payload: bytes) -> Audio:
-        """Samples (n,), mono: several channels are averaged. Raises PayloadError."""
+        """Return the samples (n,), mono: several channels are averaged. Raises PayloadError."""
         ...
 
 
 def open_decoder(form: PayloadFormat) -> Decoder:
-    """The decoder of a format. Raises PayloadError for an encoding that is none of DECODERS."""
+    """Return the decoder of a format. Raises PayloadError for an encoding that is none of DECODERS."""
     if form.encoding not in DECODERS:
         raise PayloadError(f"no decoder for {form.encoding}; there are {', '.join(DECODERS)}")
     return DECODERS[form.encoding](form)
 
 
 def is_supported(form: PayloadFormat) -> bool:
-    """Whether something is made of a format, be it a pause."""
+    """Return whether something is made of a format, be it a pause."""
     return form.encoding in _UNDERSTOOD
 
 
@@ -61,7 +61,7 @@ class Companded:
         self._table = table
 
     def decode(self, payload: bytes) -> Audio:
-        """Samples (n,)."""
+        """Return the samples (n,)."""
         samples: Audio = self._table[np.frombuffer(payload, np.uint8)]
         return samples
 
@@ -73,7 +73,7 @@ class Linear:
         self._width, self._channels = width, channels
 
     def decode(self, payload: bytes) -> Audio:
-        """Samples (n,)."""
+        """Return the samples (n,)."""
         if len(payload) % (self._width * self._channels):
             raise PayloadError(f"L{8 * self._width} of {len(payload)} bytes for {self._channels} channel(s)")
         if self._width == 1:
@@ -107,7 +107,7 @@ class Libav:
             self.codec.extradata = extradata
 
     def decode(self, payload: bytes) -> Audio:
-        """Samples (n,)."""
+        """Return the samples (n,)."""
         from av import FFmpegError, Packet
 
         try:
@@ -148,7 +148,7 @@ class _Framed:
         self._quiet = np.zeros(samples, np.float32)
 
     def decode(self, payload: bytes) -> Audio:
-        """Samples (n,)."""
+        """Return the samples (n,)."""
         frames = self._split(payload)
         if frames is None:
             raise PayloadError(f"{len(payload)} bytes are no whole frames")
@@ -169,7 +169,7 @@ class _Ilbc:
         self._codec: Libav | None = None
 
     def decode(self, payload: bytes) -> Audio:
-        """Samples (n,)."""
+        """Return the samples (n,)."""
         size = ilbc_frame_bytes(len(payload), self._form.parameter("mode"))
         if not size:
             raise PayloadError(f"{len(payload)} bytes are no whole frames of iLBC")
@@ -189,7 +189,7 @@ def _amr(form: PayloadFormat) -> Decoder:
 
 
 def _speex(form: PayloadFormat) -> Decoder:
-    """With the header that files have: without it libavcodec takes a payload for 64 frames."""
+    """Make a Speex decoder with the header of a file: without it libavcodec takes a payload for 64 frames."""
     mode = {8000: 0, 16_000: 1, 32_000: 2}.get(form.clock_rate, 0)
     fields = (1, 80, form.clock_rate, mode, 4, 1, -1, 160 << mode, 0, 1, 0, 0, 0)
     return Libav("speex", form, extradata=b"Speex   " + b"1.2".ljust(20, b"\0") + struct.pack("<13i", *fields))

@@ -34,7 +34,7 @@ def conceal(before: Audio, after: Audio, n: int, rate: int) -> Audio:
 
 
 def _going_on(heard: Audio, n: int, rate: int) -> Audio:
-    """The last period again and again, fading: float32 (n,)."""
+    """Return the last period again and again, fading: float32 (n,)."""
     history = np.nan_to_num(heard[-round(HISTORY_S * rate) :])
     period = _period(history, rate)
     if not period:
@@ -50,7 +50,8 @@ def _going_on(heard: Audio, n: int, rate: int) -> Audio:
 
 
 def _period(history: Audio, rate: int) -> int:
-    """Samples after which the end of the history is most alike to itself; all there are where they are too few."""
+    """Return the samples after which the end of the history is most alike to itself; all there are where they are too
+    few."""
     shortest, longest = round(SHORTEST_PERIOD_S * rate), round(LONGEST_PERIOD_S * rate)
     longest = min(longest, len(history) // 2)
     if longest <= shortest:

@@ -10,7 +10,8 @@ ILBC = {"20": 38, "30": 50}
 
 
 def g729_frames(payload: bytes) -> list[bytes] | None:
-    """Frames of 10 ms (RFC 3551, section 4.5.6), the last one perhaps comfort noise, of 2 bytes; None for neither."""
+    """Return the frames of 10 ms (RFC 3551, section 4.5.6), the last one perhaps comfort noise, of 2 bytes; None for
+    neither."""
     whole, rest = divmod(len(payload), _G729)
     if rest not in (0, _G729_SID):
         return None
@@ -19,7 +20,7 @@ def g729_frames(payload: bytes) -> list[bytes] | None:
 
 
 def g723_frames(payload: bytes) -> list[bytes] | None:
-    """Frames of 30 ms (RFC 3551, section 4.5.3); None for what is cut off."""
+    """Return the frames of 30 ms (RFC 3551, section 4.5.3); None for what is cut off."""
     frames, at = [], 0
     while at < len(payload):
         size = _G723[payload[at] & 3]
@@ -29,7 +30,8 @@ def g723_frames(payload: bytes) -> list[bytes] | None:
 
 
 def ilbc_frame_bytes(length: int, mode: str) -> int:
-    """Bytes of a frame in a payload of that length: by its length, and where both fit, by the mode. 0 for neither."""
+    """Return the bytes of a frame in a payload of that length: by its length, and where both fit, by the mode. 0 for
+    neither."""
     fits = [size for size in ILBC.values() if length and length % size == 0]
     wanted = ILBC.get(mode, ILBC["30"])
     return wanted if wanted in fits else fits[0] if fits else 0

@@ -103,7 +103,7 @@ def accept(state: JitterState, packet: RtpPacket, arrival: float, give_up_s: flo
 
 
 def _reference(state: JitterState, packet: RtpPacket) -> int:
-    """The number by which that of a packet is told: of the next one, or of the first so far."""
+    """Return the number by which that of a packet is told: of the next one, or of the first so far."""
     if state.turn is not None:
         return state.turn
     return state.held[0].number if state.held else packet.sequence
@@ -126,7 +126,7 @@ def expire(state: JitterState, now: float, give_up_s: float) -> Result:
 
 
 def flush(state: JitterState) -> Result:
-    """The stream has ended: give up everything that is missing."""
+    """End the stream: give up everything that is missing."""
     return expire(state, float("inf"), 0.0)
 
 
@@ -152,14 +152,14 @@ def _give_up(state: JitterState) -> Result:
 
 
 def _past(state: JitterState, number: int) -> JitterState:
-    """A packet whose turn is over: it comes too late, or a second time."""
+    """Take a packet whose turn is over: it comes too late, or a second time."""
     if number in state.missing:
         return _count(replace(state, missing=state.missing - {number}), late=1)
     return _count(state, duplicate=1)
 
 
 def _suspicious(state: JitterState, packet: RtpPacket, arrival: float, ready: tuple[OrderedPacket, ...]) -> Result:
-    """A sequence number that cannot be, unless the sender has started again: then a second packet follows it."""
+    """Take an impossible sequence number; the sender has started again where a second packet follows it."""
     if packet.sequence != state.suspect:
         return _count(replace(state, suspect=packet.sequence + 1 & 0xFFFF), rejected=1), ready
     state, left = flush(state)

@@ -31,7 +31,7 @@ class RtpPacket:
 
 
 def is_rtcp(data: bytes) -> bool:
-    """Whether a packet on a port that RTP and RTCP share is RTCP."""
+    """Return whether a packet on a port that RTP and RTCP share is RTCP."""
     return len(data) >= 2 and data[0] >> 6 == VERSION and FIRST_RTCP <= data[1] <= LAST_RTCP
 
 

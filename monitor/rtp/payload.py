@@ -41,7 +41,7 @@ class PayloadFormat:
         return 16_000 if self.encoding == "G722" else self.clock_rate
 
     def parameter(self, name: str) -> str:
-        """The value of a parameter, "" where it is not given."""
+        """Return the value of a parameter, "" where it is not given."""
         for part in self.fmtp.split(";"):
             key, _, value = part.strip().partition("=")
             if key.strip().lower() == name:
@@ -79,7 +79,7 @@ USUAL: Mapping[int, PayloadFormat] = {101: PayloadFormat(EVENTS, 8000)}
 
 
 def read_format(text: str) -> PayloadFormat | None:
-    """From NAME/RATE, NAME/RATE/CHANNELS, and perhaps "; PARAMETERS"; None where it makes no sense."""
+    """Read NAME/RATE or NAME/RATE/CHANNELS, and perhaps "; PARAMETERS"; return None where it makes no sense."""
     match = _TEXT.fullmatch(text.strip())
     if match is None or not 4000 <= int(match[2]) <= 192_000:
         return None
@@ -87,7 +87,7 @@ def read_format(text: str) -> PayloadFormat | None:
 
 
 def duration_s(form: PayloadFormat, payload: bytes) -> float:
-    """How long the audio of a payload is, seconds, told without decoding it; 0.0 where it holds none."""
+    """Return how long the audio of a payload is, seconds, told without decoding it; 0.0 where it holds none."""
     known = _DURATIONS.get(form.encoding)
     if known is not None:
         return known(form, payload)
@@ -99,7 +99,7 @@ def duration_s(form: PayloadFormat, payload: bytes) -> float:
 
 
 def opus_s(payload: bytes) -> float:
-    """By the first bytes of an Opus packet (RFC 6716, section 3.1)."""
+    """Return the duration in s by the first bytes of an Opus packet (RFC 6716, section 3.1)."""
     if not payload:
         return 0.0
     config, code = payload[0] >> 3, payload[0] & 3

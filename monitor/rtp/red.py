@@ -10,8 +10,8 @@ _MOST_BLOCKS = 32
 
 
 def unpack_red(packet: RtpPacket) -> tuple[RtpPacket, list[tuple[int, int, bytes]]] | None:
-    """The packet as it would be without redundancy, and each redundant block, newest last: its payload type, how many
-    units of the clock it lies behind, and its payload. None for what is no such packet.
+    """Return the packet as it would be without redundancy, and each redundant block, newest last: its payload type, how
+    many units of the clock it lies behind, and its payload. None for what is no such packet.
     """
     data, heads, at = packet.payload, list[tuple[int, int, int]](), 0
     while at < len(data) and data[at] & 0x80:

@@ -28,12 +28,12 @@ class SdpMedia:
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """Names of encodings that no decoder knows."""
+        """Return the names of encodings that no decoder knows."""
         return tuple(form.encoding for form in self.formats.values() if not is_supported(form))
 
 
 def parse_sdp(text: str) -> tuple[SdpMedia, ...]:
-    """The audio media of a description. Lines that make no sense are passed over: any text gives a result."""
+    """Return the audio media of a description. Lines that make no sense are passed over: any text gives a result."""
     session_address, sections = "", []
     for line in text[:_LONGEST].splitlines():
         key, equals, value = line.strip().partition("=")
@@ -78,6 +78,6 @@ def _media(lines: list[tuple[str, str]], address: str) -> SdpMedia | None:
 
 
 def _address(value: str) -> str:
-    """The address of a connection line, such as IN IP4 192.0.2.1/127."""
+    """Return the address of a connection line, such as IN IP4 192.0.2.1/127."""
     words = value.split()
     return words[2].partition("/")[0] if len(words) >= 3 else ""

@@ -22,7 +22,7 @@ class DecodedAudio:
         return len(self.samples)
 
     def after(self, n: int) -> DecodedAudio:
-        """The sound without its first n samples."""
+        """Return the sound without its first n samples."""
         return DecodedAudio(self.samples[n:], None if self.concealed is None else self.concealed[n:])
 
     @property
@@ -36,7 +36,7 @@ NOTHING = DecodedAudio(np.zeros(0, np.float32))
 
 
 def join(sounds: Sequence[DecodedAudio]) -> DecodedAudio:
-    """One after the other."""
+    """Return several pieces of audio as one."""
     some = [sound for sound in sounds if len(sound)]
     if len(some) <= 1:
         return some[0] if some else NOTHING

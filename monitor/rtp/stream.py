@@ -78,7 +78,7 @@ class RtpStream:
 
     @property
     def held_s(self) -> float:
-        """Seconds of audio that wait behind a hole."""
+        """Return the seconds of audio that wait behind a hole."""
         if not self.jitter.held:
             return 0.0
         known = ((self._formats.get(h.packet.payload_type), h.packet.payload) for h in self.jitter.held)
@@ -120,12 +120,12 @@ class RtpStream:
         return self.give()
 
     def finish(self) -> DecodedAudio:
-        """The stream has ended: everything that is held."""
+        """End the stream and return everything that is held."""
         self._order(flush(self.jitter))
         return join([self.give(), self._resampled([], last=True), self._unheard_end()])
 
     def give(self) -> DecodedAudio:
-        """Everything that is in its turn."""
+        """Return everything that is in its turn."""
         ready, self.ready = self.ready, []
         pieces: list[DecodedAudio] = []
         raw: list[Audio] = []
@@ -144,7 +144,7 @@ class RtpStream:
         return join(pieces)
 
     def _format_of(self, packet: RtpPacket) -> PayloadFormat | None:
-        """The format of a packet; None where nothing can be made of it, which is counted by its name."""
+        """Return the format of a packet; None where nothing can be made of it, which is counted by its name."""
         form = self._formats.get(packet.payload_type)
         if form is None and packet.payload_type >= 96 and len(packet.payload) == 4 and packet.payload[0] <= 16:
             return PayloadFormat(EVENTS, 8000)  # by its look: a key is pressed (RFC 4733, section 2.3)
@@ -173,7 +173,7 @@ class RtpStream:
         self.ready += ready
 
     def _placed(self, ordered: OrderedPacket, form: PayloadFormat) -> list[Audio]:
-        """The audio since the packet before, and that of this one, at the rate of the format."""
+        """Return the audio since the packet before, and that of this one, at the rate of the format."""
         between, lost = self._between(ordered, form)
         try:
             if ordered.packet.missing:
@@ -194,7 +194,7 @@ class RtpStream:
 
     @staticmethod
     def _length_of(packet: RtpPacket, form: PayloadFormat) -> int:
-        """Samples of a packet that cannot be decoded."""
+        """Return the samples of a packet that cannot be decoded."""
         seconds = duration_s(form, packet.payload + bytes(packet.missing))
         return round((seconds or UNKNOWN_S) * form.sample_rate)
 

@@ -52,7 +52,7 @@ class OnnxNetwork:
     def run(
         self, window: NDArray[np.complex64], ok: NDArray[np.bool_], states: States
     ) -> tuple[Figures, dict[str, NDArray[Any]]]:
-        """Spectra (N, 2 T, BINS), ok (N, T) and states -> figures (N, T, 3 + K) and new states.
+        """Return the spectra (N, 2 T, BINS), ok (N, T) and states -> figures (N, T, 3 + K) and new states.
 
         The figures are NaN where the state of the LSTM is. Raises RuntimeError where onnxruntime fails.
         """
@@ -82,7 +82,7 @@ class OnnxNetworks:
 
     @classmethod
     def read(cls, weights: Path, threads: int = 1) -> OnnxNetworks:
-        """Those beside a weights file. Raises CheckpointError."""
+        """Return those beside a weights file. Raises CheckpointError."""
         try:
             single, segments = (runtime_path(weights, single=single).read_bytes() for single in (True, False))
         except OSError as error:
@@ -194,7 +194,8 @@ class OnnxScorer:
 
 
 def _pieces(wanted: NDArray[np.bool_], again: Ints, blocks: int) -> Iterator[tuple[Rows, int]]:
-    """The streams that the network is run for, in pieces that hear as many blocks again, and how many those are."""
+    """Yield the streams that the network is run for, in pieces that hear as many blocks again, and how many those
+    are."""
     for count in np.unique(again[wanted]).tolist():
         some = np.flatnonzero(wanted & (again == count))
         size = max(1, AT_ONCE // (count + blocks))
@@ -203,6 +204,6 @@ def _pieces(wanted: NDArray[np.bool_], again: Ints, blocks: int) -> Iterator[tup
 
 
 def _span(rows: Ints) -> Rows:
-    """Rows that follow each other as a slice, which copies nothing."""
+    """Return the rows that follow each other as a slice, which copies nothing."""
     first, count = int(rows[0]), len(rows)
     return slice(first, first + count) if int(rows[-1]) - first + 1 == count else rows

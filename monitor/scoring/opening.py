@@ -24,7 +24,7 @@ GPU_EXTRA = "pip install 'deepfake-speech-monitor[gpu]', or in a checkout: uv sy
 
 
 def open_scorer(section: ModelSection, rows: int) -> Scorer:
-    """The scorer of the configuration for so many streams. Raises WeightsError and BadInputError."""
+    """Return the scorer of the configuration for so many streams. Raises WeightsError and BadInputError."""
     try:
         device = choose_device(section.device)
         return _open(weights_path(section.weights), device, section.threads, rows)
@@ -57,7 +57,7 @@ def choose_device(wanted: str) -> str:
 
 
 def is_installed(package: str) -> bool:
-    """Whether a package can be imported, without doing so."""
+    """Return whether a package can be imported, without doing so."""
     try:
         return importlib.util.find_spec(package) is not None
     except (ImportError, ValueError):
@@ -65,12 +65,12 @@ def is_installed(package: str) -> bool:
 
 
 def may_have_gpu() -> bool:
-    """Whether torch could find a GPU, asked of the driver, since importing torch takes seconds."""
+    """Return whether torch could find a GPU, asked of the driver, since importing torch takes seconds."""
     return (sys.platform == "darwin" and platform.machine() == "arm64") or nvidia_devices() > 0
 
 
 def nvidia_devices() -> int:
-    """How many GPUs the driver of NVIDIA counts; 0 without a driver."""
+    """Return how many GPUs the driver of NVIDIA counts; 0 without a driver."""
     try:
         driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
         count = ctypes.c_int()
@@ -82,14 +82,14 @@ def nvidia_devices() -> int:
 
 
 def unused_gpu(wanted: str) -> str:
-    """What to do where a GPU answers and is not used; "" where there is none, or the CPU is asked for."""
+    """Return what to do where a GPU answers and is not used; "" where there is none, or the CPU is asked for."""
     if wanted != "auto" or not nvidia_devices():
         return ""
     return "install a torch that is built for its driver" if is_installed("torch") else GPU_EXTRA
 
 
 def describe_device(device: str) -> str:
-    """The library that scores on it, for people."""
+    """Return the library that scores on it, for people."""
     if device == "cpu":
         return f"onnxruntime {version('onnxruntime')} on {device}"
     import torch
@@ -114,7 +114,7 @@ def _open(path: Path, device: str, threads: int, rows: int) -> Scorer:
 
 
 def _networks(path: Path, threads: int) -> OnnxNetworks:
-    """The networks beside a weights file, else those that torch makes of it. Raises CheckpointError."""
+    """Return the networks beside a weights file, else those that torch makes of it. Raises CheckpointError."""
     from monitor.scoring.onnx_scorer import OnnxNetworks
 
     if path.suffix == ".onnx":

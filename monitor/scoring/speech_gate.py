@@ -47,7 +47,8 @@ _KINDS = _tone_kinds()
 
 
 def clean(samples: Floats) -> tuple[Floats, Flags, Flags]:
-    """Samples (M, B * BLOCK) -> finite samples within [-1, 1], blocks that hold NaN (M, B), and infinities (M, B)."""
+    """Return the samples (M, B * BLOCK) -> finite samples within [-1, 1], blocks that hold NaN (M, B), and infinities
+    (M, B)."""
     flat = samples.ravel()
     if np.isfinite(np.dot(flat, flat)):  # one pass that says that all is well, as nearly always
         none = np.zeros((len(samples), samples.shape[1] // BLOCK), dtype=np.bool_)
@@ -73,7 +74,7 @@ def power_of(spectrum: NDArray[np.complex64]) -> Floats:
 
 
 def init_gate(config: GateConfig, rows: int) -> State:
-    """The state of streams that have heard nothing."""
+    """Return the state of streams that have heard nothing."""
     return {
         "gate.peak": np.full(rows, config.floor_dbfs, _F),
         "gate.level": np.full(rows, -120.0, _F),
@@ -84,7 +85,8 @@ def init_gate(config: GateConfig, rows: int) -> State:
 
 
 def _two_peaks(power: Floats) -> tuple[Ints, Floats]:
-    """The two strongest lines of power (P, BINS): bins (P, 2) in rising order, and their share of all power (P,)."""
+    """Return the two strongest lines of power (P, BINS): bins (P, 2) in rising order, and their share of all power
+    (P,)."""
     each = np.arange(len(power))
     first = power.argmax(1)
     padded = np.zeros((len(power), _PADDED), _F)
@@ -139,7 +141,7 @@ def gate(
 
 
 def _silent(config: GateConfig, peak: Floats, level: Floats, damaged: Flags) -> tuple[Flags, Floats]:
-    """Which blocks (M, B) are silent beside the running peak, and the peak (M,) after them."""
+    """Return which blocks (M, B) are silent beside the running peak, and the peak (M,) after them."""
     floor, decay, below = _F(config.floor_dbfs), _F(config.decay_db_per_s * BLOCK_S), _F(config.range_db)
     silent = np.empty(level.shape, np.bool_)
     for b in range(level.shape[1]):
@@ -150,7 +152,7 @@ def _silent(config: GateConfig, peak: Floats, level: Floats, damaged: Flags) -> 
 
 
 def _counts(config: GateConfig, state: State, steady: Flags, damaged: Flags) -> tuple[Ints, Ints]:
-    """Of each block (M, B): for how many its tone has stood, and how many are still held back behind a gap."""
+    """Return, of each block (M, B), for how many blocks its tone has lasted, and how many are held back after a gap."""
     runs, hangs = np.empty(steady.shape, np.int64), np.empty(steady.shape, np.int64)
     run, hang = state["gate.run"], state["gate.hang"]
     for b in range(steady.shape[1]):
@@ -166,7 +168,7 @@ _FADE_DB, _RATIO_DB = _F(2.0 * BLOCK_S), _F(-43.0)
 
 
 def init_bandwidth(rows: int) -> State:
-    """The state of streams that have heard nothing."""
+    """Return the state of streams that have heard nothing."""
     return {
         "bandwidth.low": np.full(rows, -200.0, _F),
         "bandwidth.high": np.full(rows, -200.0, _F),
@@ -175,7 +177,7 @@ def init_bandwidth(rows: int) -> State:
 
 
 def bandwidth(state: State, power: Floats, active: Flags) -> tuple[State, Ints]:
-    """The bandwidth after each of B blocks of M streams: power (M, B, BINS), active (M, B), which alone count.
+    """Return the bandwidth after each of B blocks of M streams: power (M, B, BINS), active (M, B), which alone count.
 
     Returns the new state and int64 (M, B) of Bandwidth.
     """

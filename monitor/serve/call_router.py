@@ -117,7 +117,7 @@ class CallRouter:
                 self._finish(name, f"nothing came for {now - line.heard:.0f} s")
 
     def extend_deadlines(self, seconds: float) -> None:
-        """For so long the taps had no turn: what came meanwhile is still to be heard."""
+        """Extend all deadlines by a time in which the taps had no turn: what came meanwhile is still processed."""
         for line in self._lines.values():
             line.heard += seconds
 
@@ -157,8 +157,9 @@ class CallRouter:
         self.tally.started += 1
 
     def _free_name(self, wanted: str) -> tuple[str, dict[str, str]]:
-        """A name that no call of this run had, and what to say of the call that had it before: a peer that comes back
-        with the same id begins a call of its own, whose state, alerts and evidence nobody takes for those of the other.
+        """Return a name that no call of this run had, and what to say of the call that had it before: a peer that comes
+        back with the same id begins a call of its own, whose state, alerts and evidence nobody takes for those of the
+        other.
         """
         name, earlier = wanted, {}
         number = max(2, self._names.get(wanted, 0) + 1)
@@ -198,7 +199,7 @@ class CallRouter:
         self.tally.ended += 1
 
     def _empty(self, peer: str, now: float) -> None:
-        """A call of a host has ended without any audio."""
+        """Count a call of a host that ended without any audio."""
         if not self._empties.allows(peer.encode(), now):
             self._paused_hosts[peer] = now + EMPTY_PAUSE_S
             if len(self._paused_hosts) > MOST_NAMES:
@@ -227,12 +228,13 @@ def _add_audio(line: _RoutedCall, audio: CallAudio, now: float) -> None:
 
 
 def _behind(marks: NDArray[np.bool_], n: int) -> NDArray[np.bool_]:
-    """The last n marks, none where there are fewer."""
+    """Return the last n marks, none where there are fewer."""
     return np.concatenate([np.zeros(max(0, n - len(marks)), np.bool_), marks[max(0, len(marks) - n) :]])
 
 
 def _bridged(line: _RoutedCall, audio: CallAudio, hole: int, samples: Audio) -> Audio:
-    """The samples behind a hole: silence of a pause, or what was lost; of a long one the clock alone moves on."""
+    """Return the samples behind a hole: silence of a pause, or what was lost; of a long one the clock alone moves
+    on."""
     fill = min(hole, round(LONGEST_HOLE_S * line.rate))
     rest = round((hole - fill) * SAMPLE_RATE / line.rate)
     if audio.quiet:

@@ -101,7 +101,7 @@ def _fair_turns() -> Iterator[None]:
 
 
 def _page(config: Config, router: CallRouter, engine: Engine, keeper: ServerView) -> list[Listener]:
-    """The page is a tap too: browsers offer their microphones there. Raises BadInputError."""
+    """Return the page as a tap: browsers offer their microphones there. Raises BadInputError."""
     if not config.web.listen:
         return []
     from monitor.web.listener import WebListener

@@ -35,7 +35,7 @@ class ServerView:
         self._lock = threading.Lock()
 
     def pull(self) -> Board | View:
-        """What to show now."""
+        """Return what to show now."""
         opened = self.call(self._open) if self._open else None
         if opened is not None:
             return replace(opened, back=True)
@@ -47,12 +47,12 @@ class ServerView:
         return replace(board, cursor=self._cursor)
 
     def call(self, name: str) -> View | None:
-        """A running call, whichever is open."""
+        """Return a running call, whichever is open."""
         found = next((call for call in self._engine.calls if call.begun and call.name == name), None)
         return None if found is None else view(self._engine, self._traces, self._publisher, None, [found])
 
     def board(self) -> Board:
-        """The table, without a cursor."""
+        """Return the table, without a cursor."""
         calls = tuple(call for call in self._engine.calls if call.begun)
         rows = tuple(sorted((self._row(call) for call in calls), key=_row_order))
         tally, config = self._switchboard.tally, self._engine.config

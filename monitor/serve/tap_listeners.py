@@ -71,7 +71,7 @@ TAPS: Mapping[str, Callable[[Config, Deliver], Listener | None]] = {
 
 
 def make_listeners(config: Config, deliver: Deliver) -> list[Listener]:
-    """The taps that are switched on. Raises MonitorError."""
+    """Return the taps that are switched on. Raises MonitorError."""
     found = (make(config, deliver) for make in TAPS.values())
     return [listener for listener in found if listener is not None]
 
@@ -107,7 +107,7 @@ class Listeners:
             self._thread.join(CLOSE_S)
 
     def lines(self) -> tuple[str, ...]:
-        """What listens where, and what is wrong with it."""
+        """Return what listens where, and what is wrong with it."""
         out = []
         for listener in self._listeners:
             where = ", ".join(f"{host}:{port}" for host, port in listener.bound)
@@ -116,11 +116,11 @@ class Listeners:
         return tuple(out)
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """What each tap refused or could not read, by the reason."""
+        """Return what each tap refused or could not read, by the reason."""
         return {listener.name: dict(listener.counts) for listener in self._listeners}
 
     def _cancel(self) -> None:
-        """Once: a second time would interrupt a tap that cleans up. So it is below, too."""
+        """Cancel once: a second time would interrupt a tap that cleans up."""
         if self._main is not None and not self._main.cancelling():
             self._main.cancel()
 
@@ -156,7 +156,7 @@ class Listeners:
             self._ready.set()
 
     async def _keep(self, listener: Listener) -> None:
-        """A fault of a tap while it runs must not end the others."""
+        """Keep one tap running: its faults must not end the others."""
         while True:
             try:
                 await listener.run()
@@ -179,7 +179,7 @@ class Listeners:
                 self._say_reasons(listener, now)
 
     def _say_reasons(self, listener: Listener, now: float) -> None:
-        """What a tap could not hear: each reason once, within a budget of the tap, and how many wait to be said."""
+        """Report what a tap refused: each reason once, within a budget, and how many wait to be reported."""
         new = [r for r in listener.counts if (listener.name, r) not in self._noticed]
         for at, reason in enumerate(new):
             if not self._budget.allows(listener.name.encode(), now):

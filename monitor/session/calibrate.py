@@ -57,7 +57,7 @@ def _recordings(folder: Path) -> list[Path]:
 
 
 def _score(files: Sequence[Path], config: Config) -> tuple[list[Floats], int]:
-    """The llr of every channel's speech, and how many files could not be read. Says how far it is."""
+    """Return the llr of every channel's speech, and how many files could not be read. Says how far it is."""
     llr: list[Floats] = []
 
     def keep(path: Path, channels: Sequence[str], votes: Sequence[Sequence[float]]) -> None:
@@ -88,7 +88,7 @@ def _findings(llr: Sequence[Floats], config: Config, found: OperatingPoint) -> I
 
 
 def _write(out: Path, settings: Settings, findings: Iterator[str], found: OperatingPoint) -> None:
-    """All settings that are not the defaults and not secret, and the threshold. Lower thresholds give way to it."""
+    """Write the settings that are neither default nor secret, and the threshold, which lowers others below it."""
     given = {key: value for key, value, origin in settings.rows() if origin != "default"}
     changed = {key: value for key, value in given.items() if not is_masked(value)}
     alerts = settings.config.alerts
@@ -110,7 +110,7 @@ def _write(out: Path, settings: Settings, findings: Iterator[str], found: Operat
 
 
 def _toml(value: object) -> str:
-    """A setting as TOML writes it (https://toml.io)."""
+    """Return a setting as TOML writes it (https://toml.io)."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):

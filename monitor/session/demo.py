@@ -27,7 +27,7 @@ PAUSE = np.zeros(int(0.35 * SAMPLE_RATE), dtype=np.float32)
 
 
 def read_mono(path: Path) -> Audio:
-    """A recording as float32 (n,) at 16 kHz, channels averaged. Raises BadInputError."""
+    """Return a recording as float32 (n,) at 16 kHz, channels averaged. Raises BadInputError."""
     chunks = FileSource(path, max_channels=64, read_ms=1000).chunks()
     pieces = [c.samples.mean(axis=0) for c in chunks if isinstance(c, Chunk)]
     mono: Audio = np.nan_to_num(np.concatenate([np.zeros(0, np.float32), *pieces]))
@@ -76,7 +76,7 @@ def record_voice(source: Source, target: Path) -> Path:
 
 
 def _own_voice(target: Path, config: Config, *, interactive: bool) -> Path | None:
-    """A recording of the user's voice where there are no prompts; None where there are.
+    """Return a recording of the user's voice where there are no prompts; None where there are.
 
     Raises BadInputError where there are none and nobody can be asked.
     """

@@ -97,7 +97,7 @@ def replay(wanted: ReplayOptions, config: Config, name: str | None = None) -> in
 
 
 def _replay_capture(wanted: ReplayOptions, config: Config) -> int:
-    """One call after the other, so that the journal is the same each time. The status is the worst of them."""
+    """Replay one call after the other, so that the journal is the same each time. Return the worst exit status."""
     from monitor.sources.capture_file import CaptureFile, CaptureSource
     from monitor.taps.rtp.listener import read_formats
 

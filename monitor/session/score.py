@@ -39,7 +39,7 @@ OnDone = Callable[[Path, Sequence[str], Sequence[Sequence[float]]], None]
 
 
 def read_config(file: str | Path | None, settings: Mapping[str, object] | None, weights: str | Path | None) -> Config:
-    """The settings of the command line's layers, `settings` (dotted keys) and `weights` above them.
+    """Return the settings of the command line's layers, `settings` (dotted keys) and `weights` above them.
 
     Raises ConfigError.
     """
@@ -93,7 +93,7 @@ class _File:
     capture: CaptureFile | None = None
 
     def finished(self) -> FileScore:
-        """All that is known, after the last part has ended."""
+        """Return all that is known, after the last part has ended."""
         if self.capture is not None:
             self.warnings += [f"{self.path}: not scored: {line}" for line in self.capture.left_out]
             self.capture.close()
@@ -185,7 +185,7 @@ class FileScorer:
             yield file.finished()
 
     def _parts(self, path: Path) -> list[_PendingCall]:
-        """A recording, or each call of a capture. What is wrong with either is found when it is opened."""
+        """Return a recording, or each call of a capture. What is wrong with either is found when it is opened."""
         file = _File(path)
         if self._raw is not None or not is_capture(path):
             most = self.config.input.max_channels
@@ -273,7 +273,8 @@ class FileScorer:
 def channel_scores(
     pool: Pool, rows: slice, names: Sequence[str], timelines: Sequence[StateTimeline], samples: int, call: str = ""
 ) -> tuple[ChannelScore, ...]:
-    """The scores of the channels in rows that follow each other, of all their speech. samples: length of each."""
+    """Return the scores of the channels in rows that follow each other, of all their speech. samples: length of
+    each."""
     verdicts = pool.verdicts(rows, whole=True)
     return tuple(
         ChannelScore(

@@ -34,7 +34,7 @@ class StopRequest:
         self.interrupted = False
 
     def interrupt(self, _number: int, _frame: FrameType | None) -> None:
-        """A signal handler."""
+        """Stop, as a signal handler."""
         self.interrupted = True
         self.wanted.set()
 
@@ -91,7 +91,7 @@ def screen(
     ending: StopRequest,
     on_key: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Dashboard | None]:
-    """The dashboard, unless standard output is for JSON lines or it is off. on_key: of keys that it has no use for."""
+    """Return the dashboard, unless it is off or standard output is for JSON lines. on_key: takes unused keys."""
     if json_lines or config.dashboard.mode == "off":
         yield None
         return
@@ -106,7 +106,7 @@ def screen(
 
 
 def json_sink(ending: StopRequest) -> Sink:
-    """Events on standard output; ends the program when nobody reads them any more."""
+    """Return the events on standard output; ends the program when nobody reads them any more."""
     from monitor.sinks.jsonlines import JsonLinesSink
 
     return JsonLinesSink(on_gone=ending.wanted.set)

@@ -68,7 +68,7 @@ class _CollectingBus(Bus):
         return published
 
     def taken(self) -> list[Event]:
-        """The events since the last time."""
+        """Return the events since the last time."""
         events, self._collected = self._collected, []
         return events
 
@@ -135,7 +135,7 @@ class Stream:
         return events + self._take()
 
     def scores(self) -> tuple[ChannelScore, ...]:
-        """The scores of each channel, of all speech so far; after finish() too."""
+        """Return the scores of each channel, of all speech so far; after finish() too."""
         timelines = [self._timelines[name] for name in self.channels]
         written = self._rings[0].written
         return channel_scores(self._engine.pool, self._call.rows, self.channels, timelines, written)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def warn(text: str) -> None:
-    """One line of something that went wrong and ends nothing."""
+    """Print a warning in one line."""
     print(f"warning: {text}", file=sys.stderr, flush=True)
 
 

@@ -260,7 +260,7 @@ def _gap(first: int, count: int) -> dict[str, str]:
 
 
 def _in_time(plan: list[tuple[float, int]], frames: int) -> list[tuple[float, int]]:
-    """The plan with the frames that do not arrive, each when it should have left."""
+    """Return the plan with the frames that do not arrive, each when it should have left."""
     found = {frame: at for at, frame in plan}
     out: list[tuple[float, int]] = []
     for frame in range(frames):
@@ -269,12 +269,12 @@ def _in_time(plan: list[tuple[float, int]], frames: int) -> list[tuple[float, in
 
 
 def coded(party: Audio) -> NDArray[np.uint8]:
-    """Frames (n, FRAME) in PCMU. party: float32 (n,) at SAMPLE_RATE."""
+    """Return the frames (n, FRAME) in PCMU. party: float32 (n,) at SAMPLE_RATE."""
     codes = np.frombuffer(companded("PCMU")(resample_all(party, SAMPLE_RATE, RATE)), np.uint8)
     return codes[: len(codes) // FRAME * FRAME].reshape(-1, FRAME)
 
 
 def interleaved(parties: Sequence[NDArray[np.uint8]], channels: Sequence[str]) -> list[bytes]:
-    """Frames of those channels. parties: the external one first; one alone is heard on every channel."""
+    """Return the frames of those channels. parties: the external one first; one alone is heard on every channel."""
     chosen = [parties[0 if name == EXTERNAL else -1] for name in channels]
     return [frame.tobytes() for frame in np.stack(chosen, axis=2)]

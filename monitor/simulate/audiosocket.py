@@ -132,7 +132,7 @@ def _name(sending: AudioSocketOptions, call: int, party: int) -> uuid.UUID:
 
 
 async def _wait_for_hangup(reader: asyncio.StreamReader) -> None:
-    """Until the monitor hangs up. Its silence is played to nobody."""
+    """Wait until the monitor hangs up."""
     parser = FrameParser()
     with contextlib.suppress(OSError):
         while data := await reader.read(4096):

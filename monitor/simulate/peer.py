@@ -57,7 +57,7 @@ class SimulatedPeer(Protocol):
 
 
 def number(options: Mapping[str, str], key: str, usual: float) -> float:
-    """An option that is a number. Raises BadInputError."""
+    """Return an option that is a number. Raises BadInputError."""
     try:
         return float(options.get(key, usual))
     except ValueError as error:
@@ -65,7 +65,7 @@ def number(options: Mapping[str, str], key: str, usual: float) -> float:
 
 
 async def paced(plan: list[tuple[float, int]]) -> AsyncIterator[int]:
-    """The numbers of frames, each at its time, counted from now: sleeping too long does not add up."""
+    """Yield the numbers of frames, each at its time, counted from now: sleeping too long does not add up."""
     loop = asyncio.get_running_loop()
     begun = loop.time()
     for at, frame in plan:

@@ -49,7 +49,7 @@ def simulate(wanted: SimulationOptions) -> int:
 
 
 def read_call(path: Path) -> Audio:
-    """A recording as float32 (parties, n) at 16 kHz. Raises BadInputError."""
+    """Return a recording as float32 (parties, n) at 16 kHz. Raises BadInputError."""
     source = FileSource(path, max_channels=MOST_PARTIES, read_ms=1000)
     pieces = [item.samples for item in source.chunks() if isinstance(item, Chunk)]
     joined: Audio = np.nan_to_num(np.concatenate([np.zeros((len(source.channels), 0), np.float32), *pieces], axis=1))

@@ -102,7 +102,7 @@ class PacketStream:
         return (self.ssrc + changed) & 0xFFFF_FFFF
 
     def packet(self, frame: int, payload: bytes) -> bytes:
-        """The packet on the wire."""
+        """Return the packet on the wire."""
         ticks = self.sending.form.clock_rate * self.sending.frame_ms / 1000
         jumped = frame * self.sending.frame_ms / 1000 >= self.sending.timestamp_jump_at
         jump = TIMESTAMP_JUMP_S * self.sending.form.clock_rate * jumped
@@ -113,7 +113,7 @@ class PacketStream:
         return HEADER.pack(VERSION << 6, marked, sequence, timestamp, ssrc) + payload
 
     def goodbye(self, frames: int) -> bytes:
-        """An empty receiver report, which RFC 3550 wants first (section 6.1), and a BYE."""
+        """Return an empty receiver report, which RFC 3550 wants first (section 6.1), and a BYE."""
         ssrc = self.ssrc_of(max(0, frames - 1))
         return struct.pack("!BBHIBBHI", VERSION << 6, 201, 1, ssrc, VERSION << 6 | 1, GOODBYE, 1, ssrc)
 

@@ -93,7 +93,7 @@ class CallMessages:
         return [*connected, {**self._message("start"), "start": start, **apart}]
 
     def media(self, frame: int, party: int) -> dict[str, Any]:
-        """One chunk of one track."""
+        """Return one chunk of one track."""
         inner = {
             "track": self.tracks[party],
             "chunk": self._number(frame + 1),
@@ -103,7 +103,7 @@ class CallMessages:
         return {**self._message("media"), "media": inner}
 
     def stops(self) -> dict[str, Any]:
-        """The last message."""
+        """Return the last message."""
         return {**self._message("stop"), "stop": self._ids}
 
     def _message(self, event: str) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class ConnectRequest:
 
 @asynccontextmanager
 async def dialled(call: SimulatedCall, dial: ConnectRequest) -> AsyncIterator[ClientConnection]:
-    """An open connection. Raises RefusedCallError for one that is refused, at the beginning or later; and OSError."""
+    """Open a connection. Raises OSError, and RefusedCallError for one that is refused, at the beginning or later."""
     url = address(call.to, dial.path)
     deflate = {"on": True, "off": False}.get(call.options.get("deflate", ""), dial.deflate)
     try:
@@ -91,7 +91,7 @@ def address(to: str, path: str) -> str:
 
 
 def credentials(name: str, url: str, options: Mapping[str, str]) -> dict[str, str]:
-    """The headers that prove who dials, as each vendor sends them."""
+    """Return the headers that prove who dials, as each vendor sends them."""
     secret, signed = options.get("secret", ""), options.get("url", url)
     headers = {"Authorization": basic(options["basic"])} if "basic" in options else {}
     if not secret:

@@ -46,7 +46,7 @@ def _alertmanager(event: Event, source: str) -> Body:
 
 
 def prometheus_alert(event: Event, source: str, started: str, now: str) -> dict[str, object]:
-    """An alert as Alertmanager's API v2 takes it. started: of the alert; both times as ISO 8601.
+    """Return an alert as Alertmanager's API v2 takes it. started: of the alert; both times as ISO 8601.
 
     Its labels, which tell alerts apart, are the same from opened to closed. Both times are always there: Alertmanager
     takes endsAt for a startsAt that is missing.
@@ -81,7 +81,7 @@ FORMATS = {
 
 
 def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
-    """Of the Standard Webhooks specification (standardwebhooks.com): v1, and HMAC-SHA256 in Base64.
+    """Return the Standard Webhooks signature (standardwebhooks.com): v1, and HMAC-SHA256 in Base64.
 
     secret: any text, or whsec_ and Base64. timestamp: seconds since 1970. Raises ValueError for Base64 that is none.
     """
@@ -93,6 +93,6 @@ def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
 
 
 def dead_letter(event: Event, reason: str) -> bytes:
-    """A line for the file of events that were given up."""
+    """Return a line for the file of events that were given up."""
     head = json.dumps({"reason": reason, "id": cloudevents.event_id(event)}, separators=(",", ":"))
     return head[:-1].encode() + b',"event":' + wire.encode(event) + b"}\n"

@@ -16,7 +16,7 @@ class ChannelStates:
         self.opened: set[str] = set()
 
     def take(self, event: Event) -> bool:
-        """What has happened. Returns whether that changes anything here."""
+        """Return what has happened. Returns whether that changes anything here."""
         match event.type:
             case "call.started":
                 channels = event.data.get("channels")

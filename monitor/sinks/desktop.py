@@ -45,7 +45,7 @@ class NotifyCommand:
 
 
 def command(platform: str, body: str) -> NotifyCommand:
-    """What shows a notification. platform: as sys.platform names it."""
+    """Return the command that shows a notification. platform: as sys.platform names it."""
     if platform == "darwin":
         lines = [word for line in _APPLE for word in ("-e", line)]
         return NotifyCommand(["osascript", *lines, TITLE, body], {})
@@ -57,7 +57,7 @@ def command(platform: str, body: str) -> NotifyCommand:
 
 
 def text_of(event: Event, more: int) -> str:
-    """What the notification says. more: alerts since the last one that it stands for, besides this."""
+    """Return what the notification says. more: alerts since the last one that it stands for, besides this."""
     who = "/".join(name for name in (event.call, event.channel) if name)
     plain = "".join(letter if letter.isprintable() else "?" for letter in who)
     others = f" (and {more} more)" if more else ""

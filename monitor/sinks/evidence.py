@@ -72,7 +72,7 @@ class EvidenceSink(Sink):
         self._weights_hash = run.weights_hash
 
     def audio_recorder(self) -> Recorder:
-        """The queue between the scoring thread and this sink's."""
+        """Return the queue between the scoring thread and this sink's."""
         return self.recorder
 
     def emit(self, event: Event) -> None:
@@ -203,7 +203,7 @@ class EvidenceSink(Sink):
         log.trim(min([log.newest - self._before, *(w.clip.first for w in self._waiting if w.log is log)]) - SLACK)
 
     def _write(self) -> None:
-        """What is due. Raises SinkError; what could not be written stays."""
+        """Write the evidence that is due. Raises SinkError; what could not be written stays."""
         now = time.monotonic()
         try:
             for waiting in [w for w in self._waiting if w.is_due(self.recorder.audio, now)]:
@@ -278,7 +278,7 @@ class EvidenceSink(Sink):
             del self._logs[name]
 
     def _facts(self, moment: str) -> dict[str, object]:
-        """Of every manifest. time: UTC of the alert, or of the call's beginning."""
+        """Return the facts in every manifest. time: UTC of the alert, or of the call's beginning."""
         return {
             "time": moment,
             "epoch": self._epoch,

@@ -70,7 +70,7 @@ class HttpPoster:
         return there
 
     def _request(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[HttpResponse, str | None]:
-        """Once more at once where a connection that was kept had been closed by the other side meanwhile."""
+        """Send a request, once more where the other side had closed a kept connection."""
         kept = self._connection is not None
         try:
             return self._attempt(path, headers, body)
@@ -109,7 +109,7 @@ def _path(parts: SplitResult) -> str:
 
 
 def reason(error: Exception) -> str:
-    """Of a fault of a connection, in words."""
+    """Return the reason of a connection's fault, in words."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, ssl.SSLCertVerificationError):

@@ -59,7 +59,7 @@ class JournalSink(Sink):
         self._next_check = 0.0
 
     def warning(self) -> str:
-        """The last line that a crash cut off, where one was moved aside when the file was opened."""
+        """Return the last line that a crash cut off, where one was moved aside when the file was opened."""
         return self._repaired
 
     def emit(self, event: Event) -> None:
@@ -124,7 +124,7 @@ class JournalSink(Sink):
             _sync_directory(self.path.parent)
 
     def _is_due(self) -> bool:
-        """Whether the file is to be rotated: it is not empty, and too large or its first event too old."""
+        """Return whether the file is to be rotated: it is not empty, and too large or its first event too old."""
         if not self._rotate_bytes and not self._rotate_s:
             return False
         status = os.fstat(self._fd)
@@ -171,7 +171,7 @@ class JournalSink(Sink):
         self._torn = 0
 
     def _last_chain(self) -> str:
-        """The chain value from which to go on: that of the newest line there is."""
+        """Return the chain value from which to go on: that of the newest line there is."""
         if last := chain.parse(_last_line(self._fd)):
             return last.chain
         for path in reversed(files.rotated_files(self.path)):
@@ -185,7 +185,7 @@ class JournalSink(Sink):
 
 
 def _open(path: Path) -> tuple[int, str]:
-    """A descriptor at the end of a whole last line, and what had to be mended for that."""
+    """Return a descriptor at the end of a whole last line, and what had to be mended for that."""
     try:
         fd = open_private(path, FLAGS)
         try:
@@ -233,7 +233,7 @@ def _mend_tail(fd: int, path: Path) -> str:
 
 
 def _last_line(fd: int) -> bytes:
-    """The last whole line, without its end; b"" where there is none."""
+    """Return the last whole line, without its end; b"" where there is none."""
     end = _end_of_last_line(fd, os.fstat(fd).st_size)
     start = _end_of_last_line(fd, max(0, end - 1))
     return files.pread(fd, max(0, end - 1 - start), start)

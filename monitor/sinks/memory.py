@@ -28,7 +28,7 @@ class MemorySink(Sink):
 
     @property
     def events(self) -> list[Event]:
-        """All events taken so far, in order."""
+        """Return all events taken so far, in order."""
         with self._changed:
             return list(self._events)
 

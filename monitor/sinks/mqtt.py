@@ -50,7 +50,7 @@ class MqttSink(Sink):
         _paho()
 
     def wants(self, event: Event) -> bool:
-        """What is chosen, and what changes the retained messages."""
+        """Return what is chosen, and what changes the retained messages."""
         return self._chosen(event) or concerns(event)
 
     def emit(self, event: Event) -> None:
@@ -115,7 +115,7 @@ class MqttSink(Sink):
         self._refusal = self._refusal or f"connection lost: {code}"
 
     def _acknowledged(self, code: Any) -> None:
-        """By MQTT 5, a broker may acknowledge a message and say that it has not taken it."""
+        """Check an acknowledgement: by MQTT 5 a broker may acknowledge a message that it has not taken."""
         if code.is_failure:
             self._refusal = str(code)
 

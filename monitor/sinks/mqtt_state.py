@@ -20,7 +20,7 @@ class RetainedTopics:
     opened: frozenset[str] = frozenset()
 
     def after(self, event: Event) -> RetainedTopics:
-        """Once this has happened."""
+        """Return the retained topics after an event."""
         if event.type == "call.started":
             new = {_topic(event.call, c): _state(event, c, State.LISTENING) for c in _channels(event)}
             return RetainedTopics({**self.states, **new}, self.opened)
@@ -38,7 +38,8 @@ class RetainedTopics:
         return {**self.states, "open_alerts": str(len(self.opened))}
 
     def since(self, before: RetainedTopics) -> Iterator[tuple[str, str]]:
-        """Topics and payloads that make a broker which has `before` have this; an empty payload removes one."""
+        """Yield the topics and payloads that make a broker which has `before` have this; an empty payload removes
+        one."""
         then, now = before.messages(), self.messages()
         yield from ((topic, payload) for topic, payload in now.items() if then.get(topic) != payload)
         yield from ((topic, "") for topic in then if topic not in now)
@@ -51,7 +52,7 @@ class RetainedTopics:
 
 
 def concerns(event: Event) -> bool:
-    """Whether it can change what is retained."""
+    """Return whether it can change what is retained."""
     return wire.kind(event) in KINDS
 
 

@@ -22,19 +22,19 @@ PRODUCT = "deepfake-speech-monitor"
 
 @cache
 def installed_version() -> str:
-    """Of this program."""
+    """Return the version of this program."""
     from importlib.metadata import version
 
     return version(PRODUCT)
 
 
 def milliseconds(time: str) -> int:
-    """Of an ISO 8601 time, since 1970."""
+    """Return an ISO 8601 time as milliseconds since 1970."""
     return round(datetime.fromisoformat(time).timestamp() * 1000)
 
 
 def finding(event: Event) -> dict[str, object]:
-    """The finding of an alert event."""
+    """Return the finding of an alert event."""
     data = event.data
     activity_id, activity = ACTIVITIES[event.type]
     status_id, status = STATUSES[event.type]

@@ -66,7 +66,8 @@ SINKS: dict[str, Builder] = {"zeromq": _zeromq, "journal": _journal, "evidence":
 
 
 def open_sinks(config: Config, epoch: str) -> list[Sink]:
-    """Those that are turned on. Raises BadInputError for one that cannot be opened; none is then left open."""
+    """Return the sinks that are turned on. Raises BadInputError for one that cannot be opened; none is then left
+    open."""
     opened: list[Sink] = []
     try:
         for build in SINKS.values():

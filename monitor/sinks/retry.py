@@ -25,7 +25,7 @@ class DeliveryOutcome(Enum):
 
 
 def verdict(status: int) -> DeliveryOutcome:
-    """Of a status of HTTP (RFC 9110)."""
+    """Return what an HTTP status means for the delivery (RFC 9110)."""
     if 200 <= status < 300:
         return DeliveryOutcome.TAKEN
     if status in UNAVAILABLE:
@@ -43,7 +43,8 @@ def backoff_s(failures: int, first_s: float, longest_s: float, dice: float) -> f
 
 
 def retry_after_s(value: str | None, now: datetime) -> float:
-    """A Retry-After header (RFC 9110, 10.2.3), seconds or a date, as seconds from now; 0 where it says nothing."""
+    """Return a Retry-After header (RFC 9110, 10.2.3), seconds or a date, as seconds from now; 0 where it says
+    nothing."""
     if not value:
         return 0.0
     value = value.strip()

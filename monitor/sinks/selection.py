@@ -9,7 +9,7 @@ from monitor.types import Event
 
 
 def is_fault(event: Event) -> bool:
-    """A health event that says that something does not work, or works again."""
+    """Return whether a health event says that something does not work, or works again."""
     if event.type != wire.HEALTH:
         return False
     code = str(event.data.get("code", ""))
@@ -17,7 +17,7 @@ def is_fault(event: Event) -> bool:
 
 
 def selector(words: Sequence[str]) -> Callable[[Event], bool]:
-    """True for events of those types or kinds; "fault" stands for what is_fault() says."""
+    """Return True for events of those types or kinds; "fault" stands for what is_fault() says."""
     chosen = frozenset(words)
 
     def wants(event: Event) -> bool:

@@ -73,14 +73,14 @@ class EventSpool:
                 os.ftruncate(self._fd, 0)
 
     def close(self) -> None:
-        """Once by each of its users; the last one releases the file."""
+        """Close for one user; the last one releases the file."""
         with self._guard:
             self._users -= 1
             if not self._users:
                 os.close(self._fd)
 
     def _write_anew(self) -> None:
-        """Without what was delivered, and without the end of a line that a crash cut off."""
+        """Write the file anew, without what was delivered and without a line that a crash cut off."""
         beside = self.path.with_name(self.path.name + ".new")
         beside.unlink(missing_ok=True)
         fd = open_private(beside, FLAGS)
@@ -106,7 +106,8 @@ def _read_state(path: Path) -> tuple[str, int]:
 
 
 def _read_undelivered(path: Path, epoch: str, seq: int) -> Sequence[Event]:
-    """The events of a spool behind the newest one that was delivered, in the order in which they were written."""
+    """Return the events of a spool behind the newest one that was delivered, in the order in which they were
+    written."""
     events = []
     for line in path.read_bytes().splitlines():
         with contextlib.suppress(BadInputError):  # a line that a crash cut off
@@ -123,7 +124,7 @@ class SpoolSink(Sink):
         self._outlet, self._spool = outlet, spool
 
     def wants(self, event: Event) -> bool:
-        """What has a number is kept, but for scores, which are worth nothing later."""
+        """Return what has a number is kept, but for scores, which are worth nothing later."""
         return bool(event.seq) and event.type != "score" and self._outlet.wants(event)
 
     def emit(self, event: Event) -> None:
@@ -145,11 +146,11 @@ class SpooledSink(Sink):
         self._outlet, self._spool = outlet, spool
 
     def wants(self, event: Event) -> bool:
-        """Whether the outlet wants it."""
+        """Return whether the outlet wants it."""
         return self._outlet.wants(event)
 
     def undelivered(self) -> Sequence[Event]:
-        """Events that former runs did not deliver."""
+        """Return the events that former runs did not deliver."""
         return self._spool.undelivered
 
     def emit(self, event: Event) -> None:

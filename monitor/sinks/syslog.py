@@ -52,7 +52,7 @@ class SyslogSink(Sink):
         self._selects = selector(section.events)
 
     def wants(self, event: Event) -> bool:
-        """Whether syslog.events selects it."""
+        """Return whether syslog.events selects it."""
         return self._selects(event)
 
     def emit(self, event: Event) -> None:
@@ -92,7 +92,7 @@ class SyslogSink(Sink):
             self._sent.append((time.monotonic(), data))
 
     def _break(self) -> None:
-        """The stream has ended: what was sent last may never have been read."""
+        """Close the stream; what was sent last may never have been read."""
         self.close()
         oldest = time.monotonic() - DOUBT_S
         self._again.extendleft(data for at, data in reversed(self._sent) if at >= oldest)
@@ -121,7 +121,7 @@ class SyslogSink(Sink):
             raise
 
     def _has_ended(self, found: socket.socket) -> bool:
-        """Whether the receiver, which has nothing to say on this way, has closed it."""
+        """Return whether the receiver, which has nothing to say on this way, has closed it."""
         found.settimeout(0)
         try:
             return not found.recv(4096)

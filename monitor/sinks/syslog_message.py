@@ -25,7 +25,7 @@ SHOWN = ("alert", "state", "p_fake", "llr", "net_speech_s", "code", "detail", "w
 
 
 def message(event: Event, host: str, facility: int, enterprise_id: int) -> bytes:
-    """One message: header, structured data, and the event as JSON in ASCII.
+    """Return one message: header, structured data, and the event as JSON in ASCII.
 
     host: name of this machine. facility: 0 to 23. Nothing in an event can end the message or forge another: in the
     structured data what RFC 5424 names is escaped and controls are left out, and JSON has them escaped.
@@ -43,7 +43,7 @@ def message(event: Event, host: str, facility: int, enterprise_id: int) -> bytes
 
 
 def frame(found: bytes) -> bytes:
-    """With its length before it (octet counting)."""
+    """Put the length before a message (octet counting, RFC 6587)."""
     return b"%d %s" % (len(found), found)
 
 

@@ -71,7 +71,7 @@ class WebhookSender:
 
 
 def _header(name: str, value: str) -> str:
-    """A value that a request can carry. Raises BadInputError, without the value: it may be a secret."""
+    """Return a value that a request can carry. Raises BadInputError, without the value: it may be a secret."""
     if not _TOKEN.fullmatch(name) or not value.isprintable() or not value.isascii():
         raise BadInputError(
             f"headers: {name!r} cannot be sent", "a header is one line of ASCII, its name without spaces"
@@ -95,7 +95,7 @@ class WebhookSink(Sink):
             _keep(self._dead_letters, b"")
 
     def wants(self, event: Event) -> bool:
-        """As the settings say, of what the format has words for."""
+        """Return whether the settings ask for the event and the format can express it."""
         return self._chosen(event) and (event.type.startswith("alert.") or not self._format.alerts_only)
 
     def emit(self, event: Event) -> None:
@@ -113,7 +113,7 @@ class WebhookSink(Sink):
         self._sender.close()
 
     def _proof(self, message_id: str, body: bytes) -> dict[str, str]:
-        """Of the sender, and of which event it is; the timestamp is that of this attempt."""
+        """Return the headers that prove sender and event; the timestamp is that of this attempt."""
         now = int(time.time())
         headers = {"Idempotency-Key": f'"{message_id}"', "webhook-id": message_id, "webhook-timestamp": str(now)}
         if self._secret:

@@ -183,12 +183,12 @@ class ZeromqSink(Sink):
 
 
 def _readable(socket: zmq.Socket[bytes]) -> bool:
-    """Whether a message waits; at a tenth of the cost of poll(0)."""
+    """Return whether a message waits; at a tenth of the cost of poll(0)."""
     return bool(int(socket.get(zmq.EVENTS)) & zmq.POLLIN)
 
 
 def _user(frame: zmq.Frame) -> str:
-    """The name that ZAP gave to the connection on which a frame came."""
+    """Return the name that ZAP gave to the connection on which a frame came."""
     try:
         return str(frame.get("User-Id"))
     except zmq.ZMQError:

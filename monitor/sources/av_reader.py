@@ -107,12 +107,12 @@ class AvReader:
             self.notes.append(Condition("tracks", f"{which}; --track N chooses one", usable=True))
 
     def _begun(self) -> bool:
-        """Whether every track has begun, or one is so far that the others need not be waited for."""
+        """Return whether every track has begun, or one is so far that the others need not be waited for."""
         tracks = self._tracks.values()
         return all(t.channels for t in tracks) or any(t.rate and t.frames > _MOST_AHEAD_S * t.rate for t in tracks)
 
     def _duration(self, tracks: list[SoundTrack]) -> float | None:
-        """Seconds as the file says; None where FFmpeg has estimated them."""
+        """Return the seconds as the file says; None where FFmpeg has estimated them."""
         import av
 
         kind = self._container.format.name.split(",")[0]
@@ -128,14 +128,15 @@ class AvReader:
         return None if found is None or (kind == "mp3" and not self._is_indexed(found)) else found
 
     def _is_indexed(self, seconds: float) -> bool:
-        """Whether an MP3 says that it is so long. FFmpeg estimates where it does not, or where files were joined."""
+        """Return whether an MP3 says that it is so long. FFmpeg estimates where it does not, or where files were
+        joined."""
         head = self._head(_INDEX_WITHIN)
         counts = [head[at + skip : at + skip + 4] for word, skip in _XING if (at := head.find(word)) >= 0]
         lengths = [int.from_bytes(c) * size / self.rate for c in counts for size in (1152, 576)]
         return any(abs(length - seconds) < max(0.2, 0.01 * seconds) for length in lengths)
 
     def _unknown(self) -> bool:
-        """Whether a FLAC file does not say how many samples it has (RFC 9639, section 8.2)."""
+        """Return whether a FLAC file does not say how many samples it has (RFC 9639, section 8.2)."""
         head = self._head(64)
         at = head.find(b"fLaC") + 4
         return int.from_bytes(head[at + 17 : at + 22]) & 0xF_FFFF_FFFF == 0
@@ -164,7 +165,7 @@ class AvReader:
             track.put(None)
 
     def blocks(self) -> Iterator[Audio]:
-        """Samples, float32 (channels, n), of all tracks."""
+        """Yield the samples, float32 (channels, n), of all tracks."""
         tracks = list(self._tracks.values())
         heard, ended = 0, False
         while True:

@@ -48,7 +48,7 @@ def parse(text: str) -> RequestedInput:
 
 
 def open_sides(texts: Sequence[str], config: InputSection) -> list[DeviceSource]:
-    """A source for each input that was named, in that order. Raises BadInputError; none is open then."""
+    """Return a source for each input that was named, in that order. Raises BadInputError; none is open then."""
     wanted = [parse(text) for text in texts]
     if twins := _same_names([text.strip().casefold() for text in texts]):
         raise BadInputError(f"--device {twins} stands there twice", "name each input once")
@@ -65,7 +65,8 @@ def open_sides(texts: Sequence[str], config: InputSection) -> list[DeviceSource]
 
 
 def side_names(kinds: Sequence[Kind]) -> list[str]:
-    """Names of the sides: mic or system; you and far-end where both are watched; numbered where several are."""
+    """Return the names of the sides: mic or system; you and far-end where both are watched; numbered where several
+    are."""
     both = len(set(kinds)) == 2
     words = {"microphone": YOU if both else "mic", "system audio": FAR_END if both else "system"}
     many, seen = Counter(kinds), Counter[Kind]()

@@ -31,7 +31,7 @@ def open_recording(path: Path, *, raw: PcmFormat | CodecFormat | None = None, tr
 
 
 def _by_header(path: Path) -> Reader | None:
-    """A reader that does without FFmpeg."""
+    """Return a reader that does without FFmpeg."""
     with path.open("rb") as file:
         head = file.read(4)
         wave = read_wave(file, path.stat().st_size)

@@ -32,7 +32,7 @@ class ClockedResampler:
         self._resting = False
 
     def hold(self) -> None:
-        """After a stall: keep what comes until it is known whether the time in between was lost or comes in a burst."""
+        """Keep what comes after a stall until it is known whether the gap was lost or arrives in a burst."""
         if not self._holding:
             self._holding = True
             self._clock.new_window()
@@ -74,7 +74,7 @@ class ClockedResampler:
             yield from self._convert(CapturedBlock(np.zeros((frames, self._channels), np.float32), 0, until, 0.0))
 
     def finish(self) -> Iterator[Chunk]:
-        """The audio that is still held, here and in the resampler."""
+        """Yield the audio that is still held, here and in the resampler."""
         blocks, self._held = self._held, []
         for block in blocks:
             yield from self._convert(block)

@@ -21,7 +21,7 @@ class DeviceKind:
     follows: bool = False
 
     def names(self, count: int) -> tuple[str, ...]:
-        """Names of so many channels of a device: mic; mic-left and mic-right; mic-1, mic-2 ..."""
+        """Return the names of so many channels of a device: mic; mic-left and mic-right; mic-1, mic-2 ..."""
         if count == 1 or self.mix:
             return (self.channel,)
         sides = ("left", "right") if count == 2 else tuple(str(i + 1) for i in range(count))

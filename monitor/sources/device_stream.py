@@ -93,7 +93,7 @@ class DeviceCapture:
 
     @property
     def why(self) -> str:
-        """Why it is not active any more, as far as that is known."""
+        """Return why it is not active any more, as far as that is known."""
         return (self._stream.why if self._stream is not None else "") or "went away"
 
     def close(self) -> None:
@@ -141,7 +141,7 @@ def open_first(backend: Backend, wish: StreamRequest) -> DeviceCapture:
 
 
 def close_late(opening: Future[DeviceCapture]) -> None:
-    """For an opening that nobody waits for any more."""
+    """Close a stream that opened after nobody waited for it any more."""
     if opening.exception() is None:
         opening.result().close()
 
@@ -176,7 +176,7 @@ class RouteWatch:
         self._answer: Future[PulseSource | None] | None = None
 
     def moved(self, capture: DeviceCapture) -> PulseSource | None:
-        """The source that the capture was moved to, or should move to, told once; None otherwise."""
+        """Return the source that the capture was moved to, or should move to, told once; None otherwise."""
         if self._answer is not None and self._answer.done():
             answer, self._answer = self._answer, None
             return answer.result()

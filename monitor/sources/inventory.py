@@ -21,12 +21,12 @@ class DeviceInventory:
 
     @property
     def system(self) -> list[InputDevice]:
-        """The inputs that carry what is played."""
+        """Return the inputs that carry what is played."""
         return [d for d in self.inputs if d.kind == "system audio"]
 
     @property
     def microphones(self) -> list[InputDevice]:
-        """All others."""
+        """Return the inputs that are microphones."""
         return [d for d in self.inputs if d.kind == "microphone"]
 
 
@@ -46,7 +46,7 @@ def survey() -> DeviceInventory:
 
 
 def with_system(inputs: Sequence[InputDevice]) -> list[InputDevice]:
-    """Those inputs and the ones that carry what is played, one of which is the default. Raises MonitorError."""
+    """Return those inputs and the ones that carry what is played, one of which is the default. Raises MonitorError."""
     if sys.platform == "linux":
         from monitor.sources.system_audio import outputs
 

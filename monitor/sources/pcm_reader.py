@@ -77,7 +77,7 @@ class PcmFormat:
 
 
 def wave_format(wave: WaveHeader) -> PcmFormat | None:
-    """The samples of a WAV file; None for a codec that is not of this file."""
+    """Return the samples of a WAV file; None for a codec that is not of this file."""
     sample = _WAVE.get((wave.tag, 8 * wave.align // wave.channels)) if wave.channels else None
     return PcmFormat(sample, wave.rate, wave.channels) if sample is not None and wave.rate else None
 
@@ -104,7 +104,7 @@ class PcmReader:
         self._file.seek(begin)
 
     def blocks(self) -> Iterator[Audio]:
-        """Samples, float32 (channels, n)."""
+        """Yield the samples, float32 (channels, n)."""
         while self._left > 0:
             data = self._file.read(min(self._left, FRAMES * self._frame))
             whole = len(data) // self._frame * self._frame

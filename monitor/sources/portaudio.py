@@ -28,7 +28,7 @@ class RawStream(Protocol):
 
     @property
     def why(self) -> str:
-        """Why it is not active any more; "" where nothing can be said."""
+        """Return why it is not active any more; "" where nothing can be said."""
         ...
 
     def close(self) -> None: ...
@@ -38,7 +38,7 @@ class Backend(Protocol):
     """Where a source gets its devices and streams."""
 
     def inputs(self) -> list[InputDevice]:
-        """The inputs as last listed. Raises BadInputError if there are none."""
+        """Return the inputs as last listed. Raises BadInputError if there are none."""
         ...
 
     def refresh(self) -> None:
@@ -52,15 +52,15 @@ class Backend(Protocol):
         ...
 
     def captures(self) -> dict[int, int]:
-        """As monitor.sources.pulse.captures()."""
+        """See monitor.sources.pulse.captures()."""
         ...
 
     def pulse_source(self, index: int) -> PulseSource | None:
-        """As monitor.sources.pulse.source()."""
+        """See monitor.sources.pulse.source()."""
         ...
 
     def default_source(self) -> PulseSource | None:
-        """The default device now, for a source that follows it; None where it cannot be found out."""
+        """Return the default device now, for a source that follows it; None where it cannot be found out."""
         ...
 
 

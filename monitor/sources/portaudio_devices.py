@@ -51,7 +51,7 @@ class InputDevice:
 
 
 def kind_of(name: str) -> Kind:
-    """The kind of an input, by its name."""
+    """Return the kind of an input, by its name."""
     bare = name.casefold()
     system = bare.endswith(LOOPBACK.casefold()) or bare.startswith("monitor of ") or bare.startswith(_CABLES)
     return "system audio" if system else "microphone"
@@ -68,7 +68,7 @@ def load_sounddevice() -> ModuleType:
 
 
 def list_inputs() -> list[InputDevice]:
-    """All inputs, in the order of PortAudio. Raises BadInputError without PortAudio or without any input."""
+    """Return all inputs, in the order of PortAudio. Raises BadInputError without PortAudio or without any input."""
     sounddevice = load_sounddevice()
     try:
         apis = sounddevice.query_hostapis()
@@ -85,7 +85,8 @@ def list_inputs() -> list[InputDevice]:
 def inputs_of(
     apis: Sequence[Mapping[str, Any]], devices: Iterable[Mapping[str, Any]], default: int
 ) -> list[InputDevice]:
-    """The inputs in what sounddevice.query_hostapis() and query_devices() return. default: index, < 0 is unknown."""
+    """Return the inputs in what sounddevice.query_hostapis() and query_devices() return. default: index, < 0 is
+    unknown."""
     if default < 0:
         default = next((a["default_input_device"] for a in apis if a["default_input_device"] >= 0), -1)
     return [
@@ -112,7 +113,8 @@ def default_output() -> str:
 
 
 def choose_system(inputs: Sequence[InputDevice], played_through: str) -> InputDevice | None:
-    """The input that carries what is played: the loopback of that output, else any loopback, else a virtual cable."""
+    """Return the input that carries what is played: the loopback of that output, else any loopback, else a virtual
+    cable."""
     system = [d for d in inputs if d.kind == "system audio"]
     own = [d for d in system if d.name == played_through + LOOPBACK]
     loopbacks = [d for d in system if d.name.endswith(LOOPBACK)]
@@ -120,7 +122,7 @@ def choose_system(inputs: Sequence[InputDevice], played_through: str) -> InputDe
 
 
 def find_input(target: str, inputs: Sequence[InputDevice]) -> InputDevice:
-    """The device of an index, an exact name, or a part of one name; "mic" and "default" are the default input.
+    """Return the device of an index, an exact name, or a part of one name; "mic" and "default" are the default input.
 
     Upper and lower case are the same. A name that several host APIs list means the first of them. Raises
     BadInputError that lists what there is.

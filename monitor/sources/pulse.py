@@ -39,12 +39,12 @@ def captures(process: int) -> dict[int, int]:
 
 
 def source(index: int) -> PulseSource | None:
-    """The source of that index. None where nothing can be said."""
+    """Return the source of that index. None where nothing can be said."""
     return next((_source(s) for s in _list("sources") if s.get("index") == index), None)
 
 
 def monitors() -> list[PulseSource]:
-    """The sources that give what each output plays. Empty where nothing can be said."""
+    """Return the sources that give what each output plays. Empty where nothing can be said."""
     found = (_source(s) for s in _list("sources") if s.get("monitor_source"))
     return [s for s in found if s is not None]
 
@@ -55,7 +55,7 @@ def default_sink() -> str:
 
 
 def monitor_of(sink: str) -> PulseSource | None:
-    """The source that gives what an output plays. None where nothing can be said."""
+    """Return the source that gives what an output plays. None where nothing can be said."""
     return next((_source(s) for s in _list("sources") if sink and s.get("monitor_source") == sink), None)
 
 
@@ -74,7 +74,7 @@ def _list(what: str) -> list[dict[str, Any]]:
 
 
 def _ask(*words: str) -> bytes:
-    """The answer of pactl; b"" without pactl or without a server."""
+    """Return the answer of pactl; b"" without pactl or without a server."""
     program = shutil.which("pactl")
     if program is None:
         return b""

@@ -36,7 +36,7 @@ class CodecFormat:
 
 
 def read_raw_format(text: str) -> PcmFormat | CodecFormat:
-    """From mulaw,8000 or s16le,16000,2 or g722. Raises BadInputError."""
+    """Read a format such as mulaw,8000 or s16le,16000,2 or g722. Raises BadInputError."""
     match = _TEXT.fullmatch(text.strip())
     name = match[1].lower() if match else ""
     name = ALIASES.get(name, name)

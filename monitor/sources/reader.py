@@ -25,7 +25,7 @@ class Reader(Protocol):
     complaints: list[Condition]
 
     def blocks(self) -> Iterator[Audio]:
-        """Samples, float32 (channels, n) with n of at most FRAMES, to the real end of the file."""
+        """Return the samples, float32 (channels, n) with n of at most FRAMES, to the real end of the file."""
         ...
 
     def close(self) -> None:
@@ -34,11 +34,11 @@ class Reader(Protocol):
 
 
 def channel_names(count: int) -> tuple[str, ...]:
-    """One party of a call is one channel: mono; left and right; ch1, ch2 ..."""
+    """Name channels, one a party of a call: mono; left and right; ch1, ch2 ..."""
     return {1: ("mono",), 2: ("left", "right")}.get(count) or tuple(f"ch{i + 1}" for i in range(count))
 
 
 def ended_early(heard_s: float, announced_s: float) -> Condition:
-    """The condition of a truncated recording."""
+    """Return the condition of a truncated recording."""
     detail = f"the file ends after {heard_s:.1f} s of the {announced_s:.1f} s that it announces"
     return Condition("ended early", detail, usable=True)

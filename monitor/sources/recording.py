@@ -91,7 +91,7 @@ class FileSource:
             self._reader.close()
 
     def _rechunked(self) -> Iterator[Audio]:
-        """Chunks of one size, the last one shorter."""
+        """Yield the chunks of one size, the last one shorter."""
         held: list[Audio] = []
         count = 0
         for samples in self._resampled():
@@ -119,7 +119,7 @@ class FileSource:
 
 
 def _checked(path: Path) -> Path:
-    """The path of a file that is there, can be read and is not empty."""
+    """Return the path of a file that is there, can be read and is not empty."""
     try:
         if path.is_dir():
             raise BadInputError(f"{path} is a directory", "name one recording in it")
@@ -139,7 +139,7 @@ def _checked(path: Path) -> Path:
 
 
 def _selection(names: tuple[str, ...], wanted: Sequence[str] | None, most: int, file: str) -> list[int]:
-    """Rows of the wanted channels, each once, in the order of the file."""
+    """Return the rows of the wanted channels, each once, in the order of the file."""
     rows = list(range(len(names)))
     if wanted is not None:
         known = {name: i for i, name in enumerate(names)} | {str(i + 1): i for i in rows}

@@ -73,7 +73,7 @@ def _wave(form: bytes, begin: int, length: int, file: IO[bytes], size: int) -> W
 
 
 def _last_chunk(file: IO[bytes], begin: int, size: int) -> int:
-    """Where samples of unknown length end: at a chunk that ends with the file, else with it."""
+    """Return where samples of unknown length end: at a chunk that ends with the file, else with it."""
     first = max(begin, size - _TAIL)
     file.seek(first)
     tail = file.read()
@@ -88,7 +88,8 @@ def _last_chunk(file: IO[bytes], begin: int, size: int) -> int:
 
 
 def _chunk_follows(file: IO[bytes], at: int, size: int) -> bool:
-    """Whether the bytes behind the samples are another chunk, or too few to be samples that were written later."""
+    """Return whether the bytes behind the samples are another chunk, or too few to be samples that were written
+    later."""
     if size - at < 8:
         return True
     file.seek(at)

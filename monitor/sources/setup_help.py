@@ -34,7 +34,7 @@ package sounddevice does not bring (python-sounddevice, issue 510)."""
 
 
 def steps(platform: str) -> tuple[str, ...]:
-    """The steps in order; none for other platforms."""
+    """Return the steps in order; none for other platforms."""
     return STEPS.get(
         platform, ("give the sound system an input that carries what is played, and name it: system=NAME",)
     )

@@ -39,7 +39,7 @@ class SoundFileReader:
             raise BadInputError(f"{path} holds no samples", "record it again, or name another file")
 
     def blocks(self) -> Iterator[Audio]:
-        """Samples, float32 (channels, n)."""
+        """Yield the samples, float32 (channels, n)."""
         import soundfile
 
         heard = 0
@@ -54,7 +54,7 @@ class SoundFileReader:
             self.complaints.append(ended_early(heard / self.rate, announced / self.rate))
 
     def _announced(self) -> float:
-        """Frames by the header; libsndfile itself counts what the file is long enough for."""
+        """Return the frames by the header; libsndfile itself counts what the file is long enough for."""
         found = _SIZE_BY_HEADER.search(self._file.extra_info)
         if found is None or not 0 < int(found[2]) < int(found[1]) < UNKNOWN_SIZE:
             return self._frames

@@ -77,7 +77,7 @@ class SoundTrack:
                 self.frames += samples.shape[1]
 
     def take(self, n: int) -> Audio:
-        """The next n frames, float32 (channels, n), silence where there are no more."""
+        """Return the next n frames, float32 (channels, n), silence where there are no more."""
         out, at = np.zeros((self.channels, n), np.float32), 0
         while at < n and self.held:
             piece = self.held.popleft()

@@ -89,14 +89,14 @@ class SourceHealth:
         return code in self._faults
 
     def fault(self, code: str, detail: str) -> list[Condition]:
-        """A fault that makes the audio unusable until mended() names it."""
+        """Report a fault that makes the audio unusable until mended() names it."""
         if code in self._faults:
             return []
         self._faults[code] = InputFault(code, detail)
         return [Condition(code, detail, usable=False)]
 
     def mended(self, *codes: str) -> list[Condition]:
-        """Those faults are over: "recovered", or the fault that is left."""
+        """End these faults: report "recovered", or the fault that is left."""
         over = [code for code in codes if self._faults.pop(code, None) is not None]
         if not over:
             return []

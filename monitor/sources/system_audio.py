@@ -32,7 +32,7 @@ _NO_STATUS = SimpleNamespace(input_overflow=False)
 
 
 def outputs() -> list[InputDevice]:
-    """The outputs that can be listened to. Raises SourceError, with what is to be done, where there are none."""
+    """Return the outputs that can be listened to. Raises SourceError, with what is to be done, where there are none."""
     has_parec, has_pipewire = bool(shutil.which("parec") and shutil.which("pactl")), bool(shutil.which("pw-record"))
     if not has_parec and not has_pipewire:
         raise SourceError("neither parec nor pw-record is installed", NO_PROGRAM)
@@ -49,7 +49,7 @@ def outputs() -> list[InputDevice]:
 
 
 def _pipewire_runs() -> bool:
-    """Whether there is a socket where PipeWire's programs look for it."""
+    """Return whether there is a socket where PipeWire's programs look for it."""
     folder = os.environ.get("PIPEWIRE_RUNTIME_DIR") or os.environ.get("XDG_RUNTIME_DIR") or ""
     return (Path(folder) / os.environ.get("PIPEWIRE_REMOTE", "pipewire-0")).is_socket()
 
@@ -66,7 +66,7 @@ class LoopbackBackend:
         return outputs()
 
     def refresh(self) -> None:
-        """Every list is a fresh one."""
+        """Do nothing: every list is a fresh one."""
 
     def open(
         self, device: InputDevice, rate: int, channels: int, block: int, callback: Callback, ended: Callable[[], None]
@@ -76,7 +76,7 @@ class LoopbackBackend:
         return self._child
 
     def captures(self) -> dict[int, int]:
-        """The child process that runs now."""
+        """Return the child process that runs now."""
         return pulse.captures(self._child.pid) if self._child is not None and self._child.active else {}
 
     def pulse_source(self, index: int) -> PulseSource | None:
@@ -127,7 +127,7 @@ class RecordingProcess:
         self._reader.start()
 
     def wait(self, device: str) -> None:
-        """Until the first samples are there. Raises SourceError if the child ended instead."""
+        """Wait until the first samples are there. Raises SourceError if the child process ended instead."""
         self._begun.wait(FIRST_BYTES_S)
         if not self.active:
             self.close()
@@ -139,7 +139,7 @@ class RecordingProcess:
 
     @property
     def why(self) -> str:
-        """How the child ended, in its own last words where it had any."""
+        """Return how the child ended, in its own last words where it had any."""
         if self.active:
             return ""
         self._reader.join(1.0)

@@ -30,7 +30,8 @@ class AudioBlock:
 
 
 def quantised(blocks: Blocks) -> tuple[Samples, NDArray[np.int64]]:
-    """Samples of int16 (M, BLOCK), exact where the source had 16 bits at 16 kHz; and how many of each row were lost."""
+    """Return the samples of int16 (M, BLOCK), exact where the source had 16 bits at 16 kHz; and how many of each row
+    were lost."""
     finite = np.isfinite(blocks.samples)
     lost = BLOCK - np.count_nonzero(finite if blocks.concealed is None else finite & ~blocks.concealed, axis=1)
     samples = blocks.samples if finite.all() else np.where(finite, blocks.samples, np.float32(0.0))
@@ -69,7 +70,7 @@ class AudioHistory:
         return samples, lost
 
     def since(self, row: int, sample: int) -> Iterator[AudioBlock]:
-        """Pieces of a row that end after a sample, oldest first; copies."""
+        """Yield the pieces of a row that end after a sample, oldest first; copies."""
         count = int(self._count[row])
         for number in range(max(0, count - self._slots), count):
             slot = number % self._slots

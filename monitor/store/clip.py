@@ -31,7 +31,7 @@ class AudioStretch:
 
 
 def join(pieces: Iterable[AudioBlock], first: int, last: int, *, goes_on: bool = False) -> AudioStretch:
-    """The samples from first up to last of pieces in order; silence where there are none between two of them.
+    """Return the samples from first up to last of pieces in order; silence where there are none between two of them.
 
     Nothing is made up after the last piece, and before the first one only where this goes on from earlier audio.
     """
@@ -89,7 +89,7 @@ class EvidenceClip:
 
     @property
     def row(self) -> int:
-        """Of the channel that the alert is about."""
+        """Return the row of the channel that the alert is about."""
         return int(self.rows.start) + self.channels.index(self.opened.channel)
 
     def add(self, row: int, piece: AudioBlock) -> None:
@@ -100,7 +100,7 @@ class EvidenceClip:
             self.complete = True
 
     def stretches(self) -> dict[str, AudioStretch]:
-        """By channel."""
+        """Return the audio by channel."""
         return {
             name: join(self.pieces.get(row, ()), self.first, self.last)
             for row, name in enumerate(self.channels, self.rows.start)

@@ -64,7 +64,7 @@ class PendingAlert:
     tries: int = 0
 
     def is_due(self, audio: bool, now: float) -> bool:
-        """Whether audio and events have both reached the end; audio: whether there is any."""
+        """Return whether audio and events have both reached the end; audio: whether there is any."""
         if audio and not self.clip.complete and not self.log.over:
             return False
         if self.due_at == float("inf") and (audio or self.log.over):
@@ -73,7 +73,7 @@ class PendingAlert:
         return said or self.log.ended or now > self.due_at
 
     def events(self) -> list[Event]:
-        """What was said in the time of the alert, and how the call began and ended, where that is known."""
+        """Return what was said in the time of the alert, and how the call began and ended, where that is known."""
         first, last = self.clip.first, self.clip.last
         found = [e for e in self.log.events if first <= e.sample < last or e.type == "call.ended"]
         started = self.log.started

@@ -53,7 +53,7 @@ class DraftFolder:
         make_folder(self.path)
 
     def write(self, name: str, data: bytes) -> None:
-        """One file, on the disk when this returns. Raises OSError."""
+        """Write one file, which is on the disk when this returns. Raises OSError."""
         with os.fdopen(open_private(self.path / name, os.O_WRONLY | os.O_TRUNC), "wb") as file:
             file.write(data)
             file.flush()
@@ -99,13 +99,14 @@ def _sync(folder: Path) -> None:
 
 
 def folder_name(time: str, *parts: str) -> str:
-    """An event's time and names: 20260131T120000Z-call-caller-1. The names as they are belong in the manifest."""
+    """Return an event's time and names: 20260131T120000Z-call-caller-1. The names as they are belong in the
+    manifest."""
     moment = time[:19].replace("-", "").replace(":", "") + "Z"
     return "-".join([moment, *map(file_part, parts)])
 
 
 def file_of(kind: str, number: int, channel: str, ending: str) -> str:
-    """The name of a channel's file; the number keeps channels apart whose names look alike. From 1."""
+    """Return the name of a channel's file; the number keeps channels apart whose names look alike. From 1."""
     return f"{kind}-{number}-{file_part(channel)}.{ending}"
 
 
@@ -131,7 +132,8 @@ def hole_lines(channel: str, stretch: AudioStretch) -> Iterable[tuple[int, bytes
 def write_alert(
     draft: DraftFolder, clip: EvidenceClip, lines: Iterable[tuple[int, bytes]], facts: Mapping[str, Any], config: Config
 ) -> dict[str, object]:
-    """All files of an alert but the manifest, whose facts are returned. lines: (sample, JSON line) of the events."""
+    """Return all files of an alert but the manifest, whose facts are returned. lines: (sample, JSON line) of the
+    events."""
     lines, audio = list(lines), []
     stretches = clip.stretches() if clip.pieces else {}
     for number, (channel, stretch) in enumerate(stretches.items(), 1):
@@ -151,23 +153,23 @@ def write_alert(
 
 
 def audio_facts(channel: str, file: str, start: int, samples: int, missing: int) -> dict[str, object]:
-    """What the manifest says of a channel's audio. missing: samples that are silence because there were none."""
+    """Return what the manifest says of a channel's audio. missing: samples that are silence because there were none."""
     return {"channel": channel, "file": file, "start_sample": start, "samples": samples, "missing_samples": missing}
 
 
 def write_common(draft: DraftFolder, config: Config) -> None:
-    """The settings, and how to read it all."""
+    """Write the settings and the README of the folder."""
     draft.write(SETTINGS, (json.dumps(public_settings(config), indent=1, default=str) + "\n").encode())
     draft.write(README, HOW_TO_READ.encode())
 
 
 def public_settings(config: Config) -> dict[str, object]:
-    """Every setting by its key; of a secret only where it is to be found."""
+    """Return every setting by its key; of a secret only where it is to be found."""
     return {key: shown(value) for key, value in config.settings()}
 
 
 def versions() -> dict[str, str]:
-    """Of the program, Python and what the scores depend on; nothing is imported for it."""
+    """Return versions of the program, Python and what the scores depend on, without importing any."""
     from importlib.metadata import PackageNotFoundError, version
     from platform import platform, python_version
 

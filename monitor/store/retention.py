@@ -28,7 +28,7 @@ class StoredFolder:
 
 
 def to_delete(kept: Sequence[StoredFolder], now: float, keep_days: float, keep_gb: float) -> list[StoredFolder]:
-    """The oldest first. 0 = no limit. The newest stays: it has just been written. Pure."""
+    """Return the folders to delete, the oldest first. 0 = no limit. The newest stays: it was just written. Pure."""
     oldest_first = sorted(kept, key=lambda k: k.made_at)
     total = sum(k.size for k in oldest_first)
     going = []
@@ -42,7 +42,7 @@ def to_delete(kept: Sequence[StoredFolder], now: float, keep_days: float, keep_g
 
 
 def stored_folders(root: Path) -> Iterator[StoredFolder]:
-    """The evidence in a folder. Raises OSError."""
+    """Yield the evidence in a folder. Raises OSError."""
     for path in root.iterdir():
         if path.name.startswith(UNFINISHED) or not path.is_dir() or path.is_symlink() or not is_evidence_folder(path):
             continue

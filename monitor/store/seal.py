@@ -34,7 +34,7 @@ def sum_of(path: Path) -> str:
 
 
 def manifest(folder: Path, facts: Mapping[str, object]) -> bytes:
-    """The manifest of the files that are in a folder."""
+    """Return the manifest of the files that are in a folder."""
     files = {
         path.name: {"bytes": path.stat().st_size, "sha256": sum_of(path)}
         for path in sorted(folder.iterdir())
@@ -46,7 +46,7 @@ def manifest(folder: Path, facts: Mapping[str, object]) -> bytes:
 
 
 def is_evidence_folder(folder: Path) -> bool:
-    """Whether the program made this folder: its manifest says so."""
+    """Return whether the program made this folder: its manifest says so."""
     try:
         return read_manifest(folder)["format"] == FORMAT
     except (OSError, ValueError):
@@ -70,7 +70,7 @@ def seal(key: bytes, text: bytes) -> str:
 
 
 def read_key(path: Path) -> bytes:
-    """The secret in a file that nobody else may read, without its line end. Raises BadInputError."""
+    """Return the secret in a file that nobody else may read, without its line end. Raises BadInputError."""
     try:
         mode = path.stat().st_mode
         key = path.read_bytes().rstrip(b"\r\n")

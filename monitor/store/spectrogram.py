@@ -45,7 +45,7 @@ def palette() -> NDArray[np.uint8]:
 
 
 def png(shades: NDArray[np.uint8]) -> bytes:
-    """A PNG with a palette (ISO/IEC 15948, colour type 3)."""
+    """Return a PNG with a palette (ISO/IEC 15948, colour type 3)."""
     height, width = shades.shape
     rows = np.concatenate([np.zeros((height, 1), np.uint8), shades], axis=1).tobytes()
     header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)

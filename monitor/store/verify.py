@@ -25,7 +25,7 @@ class FolderCheck:
 
 
 def folders(path: Path) -> list[Path]:
-    """The folder itself where it is one of evidence, else those within it. Raises OSError."""
+    """Return the folder itself where it is one of evidence, else those within it. Raises OSError."""
     if (path / MANIFEST).exists():
         return [path]
     return sorted(f for f in path.iterdir() if f.is_dir() and not f.name.startswith(UNFINISHED))
@@ -43,7 +43,7 @@ def verify_folder(folder: Path, key: bytes | None = None) -> FolderCheck:
 
 
 def _differences(folder: Path, key: bytes | None) -> Iterator[str]:
-    """One difference after the other; "" for a file that is as it was."""
+    """Yield each file's difference; "" for a file that is as it was."""
     try:
         text = (folder / MANIFEST).read_bytes()
         said = read_manifest(folder)

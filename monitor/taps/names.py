@@ -7,7 +7,7 @@ LONGEST_NAME = 128
 
 
 def named(text: object, otherwise: str = "") -> str:
-    """A name or an id from a peer, safe to show: printable, not too long. Numbers are taken, too."""
+    """Return a name or an id from a peer, safe to show: printable, not too long. Numbers are taken, too."""
     if isinstance(text, bool) or not isinstance(text, str | int):
         return otherwise
     try:

@@ -39,7 +39,7 @@ class Page:
         self._clients = 0
 
     def app(self) -> ASGIApp:
-        """All of it, guarded."""
+        """Return all of it, guarded."""
         routes = [
             Route("/", _index),
             Route("/session", self._session),
@@ -57,7 +57,7 @@ class Page:
         return JSONResponse({"signed_in": self._door.admits(request.headers), **may})
 
     async def _sign_in(self, request: Request) -> Response:
-        """The secret for a cookie that scripts cannot read and that other sites cannot make a browser send."""
+        """Return the secret for a cookie that scripts cannot read and that other sites cannot make a browser send."""
         length = request.headers.get("content-length", "")
         if not length.isdigit() or int(length) > LONGEST_TOKEN:
             return JSONResponse({"error": "that is no token"}, 413)
@@ -71,7 +71,7 @@ class Page:
         return response
 
     async def _live(self, socket: WebSocket) -> None:
-        """One picture for each message that asks for one."""
+        """Send one snapshot for each message that asks for one."""
         async with self._client(socket) as taken:
             while taken:
                 try:
@@ -82,7 +82,7 @@ class Page:
                 await socket.send_text(await self._hub.next(want))
 
     async def _listen(self, socket: WebSocket) -> None:
-        """The sound of one channel; nothing but where web.listen_in is set."""
+        """Send the sound of one channel, where web.listen_in is set."""
         if not self._config.listen_in:
             self._counts["refused: to listen in, which web.listen_in does not allow"] += 1
             await socket.close(REFUSED)

@@ -60,7 +60,7 @@ class SnapshotBroadcaster:
         self._coming: asyncio.Task[_Picture] | None = None
 
     async def next(self, want: SnapshotRequest) -> str:
-        """The next picture as JSON, at most one every PERIOD_S."""
+        """Return the next picture as JSON, at most one every PERIOD_S."""
         if self._coming is None:
             self._coming = asyncio.create_task(self._make())
         picture = await asyncio.shield(self._coming)

@@ -30,7 +30,7 @@ class BrowserCalls:
         self._numbers = itertools.count(1)
 
     async def take(self, socket: WebSocket, peer: str) -> None:
-        """One call, from its first message to the end of the connection, which is open already."""
+        """Take one call, from its first message to the end of its open connection."""
         if self._taken >= self._most:
             self._counts["refused: more microphones than web.max_microphones"] += 1
             await _close(socket, TRY_LATER, f"{self._most} microphones are watched already")

@@ -46,7 +46,7 @@ class BrowserCall:
         return self._name
 
     def hello(self, text: str) -> CallStarted:
-        """The first message. Raises BadBrowserMessageError."""
+        """Return the first message. Raises BadBrowserMessageError."""
         said = _object(text)
         rate = said.get("rate")
         if not isinstance(rate, int) or isinstance(rate, bool) or rate not in RATES:
@@ -56,7 +56,7 @@ class BrowserCall:
         return CallStarted(self._name, "browser", (PARTY,), rate, "", details)
 
     def note(self, text: str) -> TapEvent:
-        """A later message of text. Raises BadBrowserMessageError."""
+        """Return a later message of text. Raises BadBrowserMessageError."""
         said = _object(text)
         if "paused" in said:
             return CallPaused(self._name, (named(said["paused"]) or "paused")[:LONGEST_TEXT])
@@ -65,7 +65,7 @@ class BrowserCall:
         raise BadBrowserMessageError("text of an unknown kind")
 
     def frame(self, data: bytes, now: float) -> CallAudio:
-        """A message of audio. Raises BadBrowserMessageError."""
+        """Return a message of audio. Raises BadBrowserMessageError."""
         count, odd = divmod(len(data) - PLACE.size, 2)
         if odd or not 1 <= count <= MOST_SAMPLES:
             raise BadBrowserMessageError("a frame of an odd or impossible length", len(data))
@@ -79,7 +79,7 @@ class BrowserCall:
         return CallAudio(self._name, 0, start, samples)
 
     def _unwrapped(self, place: int) -> int:
-        """A jump of more than half of the range is one back."""
+        """Unwrap the counter: a jump of more than half of the range is one back."""
         if self._next is None:
             return place
         step = (place - self._next) & 0xFFFF_FFFF

@@ -43,7 +43,7 @@ HEADERS = {
 
 
 def from_here(headers: Mapping[str, str], *, navigates: bool) -> bool:
-    """Whether a request comes from this server's own page, or from a program. navigates: may come by a link."""
+    """Return whether a request comes from this server's own page, or from a program. navigates: may come by a link."""
     origin = headers.get("origin")
     if origin is not None and origin.partition("://")[2].lower() != headers.get("host", "").lower():
         return False
@@ -60,7 +60,7 @@ class PageAccess:
     session: str = field(default_factory=lambda: secrets.token_urlsafe(32))
 
     def right(self, token: str) -> bool:
-        """Whether that is the secret; takes as long for one that is nearly right."""
+        """Return whether that is the secret; takes as long for one that is nearly right."""
         one, other = (hashlib.sha256(text.encode()).digest() for text in (token, self.token))
         return hmac.compare_digest(one, other)
 

@@ -17,7 +17,7 @@ MOST_OF_HOST = 64
 
 
 def impatient(counts: Counter[str]) -> type[H11Protocol]:
-    """The protocol of a server. counts: connections that were closed, by why."""
+    """Return the protocol of a server. counts: connections that were closed, by why."""
     waiting: Counter[str] = Counter()
 
     class IdleTimeout(H11Protocol):
@@ -48,7 +48,7 @@ def impatient(counts: Counter[str]) -> type[H11Protocol]:
                 self._came()
 
         def _came(self) -> None:
-            """The request, or the end."""
+            """Stop the timeout: the request came, or the end."""
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None

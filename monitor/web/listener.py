@@ -106,7 +106,7 @@ def read_address(text: str) -> tuple[str, int]:
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket that listens. Raises BadInputError."""
+    """Return a socket that listens. Raises BadInputError."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

@@ -23,7 +23,7 @@ Json = dict[str, object]
 
 
 def table(board: Board) -> Json:
-    """All calls, the worst MOST_ROWS of them in full."""
+    """Return all calls, the worst MOST_ROWS of them in full."""
     whole = board.whole
     return {
         "calls": [_row(row) for row in board.rows[:MOST_ROWS]],
@@ -43,12 +43,12 @@ def table(board: Board) -> Json:
 
 
 def lines(board: Board, calls: frozenset[str]) -> dict[str, Json]:
-    """The recent likelihood of those calls that are wanted, by their names."""
+    """Return the recent likelihood of those calls that are wanted, by their names."""
     return {row.call: _line(row.worst, ROW_LOOKS_BACK_S) for row in board.rows[:MOST_ROWS] if row.call in calls}
 
 
 def details(view: View) -> Json:
-    """One call with its channels and all that is remembered of them."""
+    """Return one call with its channels and all that is remembered of them."""
     return {
         "call": view.call,
         "origin": view.source,
@@ -146,5 +146,5 @@ def _event(event: Event) -> Json:
 
 
 def _rounded(value: float, digits: int) -> float | None:
-    """None for what is no number, which JSON does not know."""
+    """Return None for what is no number, which JSON does not know."""
     return round(value, digits) if math.isfinite(value) else None

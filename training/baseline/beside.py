@@ -37,7 +37,7 @@ def heard(network: Bilstm, bank: AudioBank, name: str, say: Say) -> tuple[NDArra
 
 
 def comparison(weights: Path, device: str) -> Compare:
-    """The comparison that an evaluation can make with a baseline network. Raises CheckpointError."""
+    """Return the comparison that an evaluation can make with a baseline network. Raises CheckpointError."""
     network, metadata = load_bilstm(weights, best_device() if device == "auto" else device)
     return partial(side_by_side, OfflineNetwork(weights, network, metadata))
 

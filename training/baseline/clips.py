@@ -43,8 +43,8 @@ class ClipStore:
         self.device = device
 
     def batch(self, rows: NDArray[Any], skip: NDArray[Any], longest: int) -> tuple[Tensor, Tensor]:
-        """Clips `rows` from their sample `skip` on, at most `longest` samples: audio (N, S), zeros after a clip's end,
-        and samples int64 (N,) on the CPU. A window is the least that is given.
+        """Return the clips `rows` from their sample `skip` on, at most `longest` samples: audio (N, S), zeros after a
+        clip's end, and samples int64 (N,) on the CPU. A window is the least that is given.
         """
         counts = torch.from_numpy(np.minimum(self.length[rows] - skip, longest))
         first = torch.from_numpy(self.start[rows] + skip).to(self.device)
@@ -57,7 +57,7 @@ class ClipStore:
 def logits_of_clips(
     network: Bilstm, bank: AudioBank, size: int = 32, progress: Callable[[int], None] | None = None
 ) -> Tensor:
-    """Logits (n, K), on the CPU, of all clips of a bank, each heard from its first sample to its last."""
+    """Return the logits (n, K), on the CPU, of all clips of a bank, each heard from its first sample to its last."""
     store = ClipStore(bank, network.window.device)
     order = np.argsort(store.length, kind="stable")
     logits = torch.zeros(len(order), len(network.config.classes))

@@ -61,7 +61,7 @@ class BaselineLearner:
         self.network.features.fit_scaling(spectra(audio, self.network.window))
 
     def _draw(self) -> tuple[Tensor, Tensor, Tensor]:
-        """The next clips of a shuffled round through the training set: audio, samples, classes."""
+        """Return the next clips of a shuffled round through the training set: audio, samples, classes."""
         while len(self.waiting) < self.settings.rows:
             self.waiting = np.concatenate([self.waiting, self.rng.permutation(len(self.target))])
         rows, self.waiting = self.waiting[: self.settings.rows], self.waiting[self.settings.rows :]
@@ -72,7 +72,8 @@ class BaselineLearner:
         return audio, samples, torch.from_numpy(self.target[rows]).to(audio.device)
 
     def step(self) -> dict[str, Tensor]:
-        """One optimiser step; returns the loss, and the shares of clips whose label and whose class are right."""
+        """Make one optimiser step; return the loss, and the shares of clips whose label and whose class are
+        right."""
         self.shared.train()
         audio, samples, target = self._draw()
         logits = self.shared(audio, samples)
@@ -108,7 +109,7 @@ class BaselineLearner:
         }
 
     def part(self) -> float:
-        """How far the training is, 0 to 1: by steps or by minutes, whichever ends first."""
+        """Return how far the training is, 0 to 1: by steps or by minutes, whichever ends first."""
         return min(1.0, max(self.done / self.settings.steps, self.spent / 60.0 / self.settings.minutes))
 
     def keep(self) -> None:
@@ -122,7 +123,7 @@ class BaselineLearner:
         return self.part() >= 1.0
 
     def save(self, path: Path) -> None:
-        """A checkpoint to resume from."""
+        """Save a checkpoint to resume from."""
         held = {
             "network": self.network.state_dict(),
             "classes": list(self.network.config.classes),

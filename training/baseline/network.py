@@ -91,7 +91,7 @@ def save_bilstm(network: Bilstm, path: Path, training: Mapping[str, Any]) -> str
 
 
 def load_bilstm(path: Path, device: str | torch.device = "cpu") -> tuple[Bilstm, dict[str, str]]:
-    """The network, ready for inference, and the file's metadata. Raises CheckpointError."""
+    """Return the network, ready for inference, and the file's metadata. Raises CheckpointError."""
     metadata, tensors = read_tensors(path, FORMAT, VERSION)
     try:
         network = Bilstm(BaselineConfig.from_dict(json.loads(metadata["config"])))

@@ -39,7 +39,7 @@ class BaselinePlan:
 
 
 def _speech(corpora: Sequence[Sequence[Clip]], plan: BaselinePlan, say: Say, what: str) -> AudioBank:
-    """The clips of several corpora, end to end, from the cache that other trainings have too."""
+    """Return the clips of several corpora, end to end, from the cache that other trainings have too."""
     plan.cache.mkdir(parents=True, exist_ok=True)
 
     def progress(done: int, total: int) -> None:

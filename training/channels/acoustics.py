@@ -33,7 +33,7 @@ def _colour(n: int, rng: Rng) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
 
 
 def _room(rng: Rng) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """An impulse response: direct sound, a few early reflections, a decaying tail of noise (Moorer, 1979)."""
+    """Return an impulse response: direct sound, a few early reflections, a decaying tail of noise (Moorer, 1979)."""
     rt60 = rng.uniform(0.1, 0.5)
     t = np.arange(int(min(rt60, 0.4) * SAMPLE_RATE)) / SAMPLE_RATE
     tail = rng.standard_normal(len(t)) * np.exp(-6.9 * t / rt60) * (t > 0.015)
@@ -73,7 +73,7 @@ def clipped(x: Audio, rng: Rng) -> Audio:
 
 
 def levels(x: Audio, rng: Rng) -> Audio:
-    """An automatic gain that jumps: up to 9 dB, twice a second, over 20 ms."""
+    """Apply an automatic gain that jumps: up to 9 dB, twice a second, over 20 ms."""
     count = max(2, len(x) // 8000 + 1)
     gains = np.repeat(rng.uniform(-6.0, 3.0, count), -(-len(x) // count))[: len(x)]
     smooth = signal.fftconvolve(np.pad(gains, 160, mode="edge"), np.ones(321) / 321.0, "valid")

@@ -32,7 +32,7 @@ class AugmentConfig:
     band_masks: int = 2
 
     def scaled(self, strength: float) -> AugmentConfig:
-        """With every probability times strength, 0 to 1; masks once strength is above a half."""
+        """Return it with every probability times strength, 0 to 1; masks once strength is above a half."""
         return replace(
             self,
             filter=self.filter * strength,
@@ -119,7 +119,7 @@ def a_law(x: Tensor) -> Tensor:
 
 
 def telephone(x: Tensor, pair: Tensor) -> Tensor:
-    """Rows (N, S) at 8 kHz and 8 bit (ITU-T G.711), mu-law or A-law pair by pair, and back at 16 kHz.
+    """Return the rows (N, S) at 8 kHz and 8 bit (ITU-T G.711), mu-law or A-law pair by pair, and back at 16 kHz.
 
     S must be a multiple of 4. Half of them keep 300 to 3400 Hz alone, as the telephone's filters do (ITU-T G.712).
     """

@@ -51,13 +51,13 @@ def _band(low: float, high: float) -> NDArray[np.float64]:
 
 
 def band(x: Audio, rng: Rng, *, low: float, high: float) -> Audio:
-    """Only low to high Hz, linear phase, 513 taps."""
+    """Filter to low to high Hz: linear phase, 513 taps."""
     del rng
     return np.asarray(signal.fftconvolve(x, _band(low, high))[256 : 256 + len(x)], dtype=np.float32)
 
 
 def g711(x: Audio, rng: Rng, *, law: str) -> Audio:
-    """The telephone network: 8 kHz, 8 bit (ITU-T G.711); one time in two 300 to 3400 Hz before it."""
+    """Apply the telephone network: 8 kHz, 8 bit (ITU-T G.711); one time in two 300 to 3400 Hz before it."""
     limited = band(x, rng, low=300.0, high=3400.0) if rng.random() < 0.5 else x
     return _at_rate(limited, NARROW, lambda y: codecs.g711(y, law))
 
@@ -155,7 +155,8 @@ PATTERNS = "CHANNEL-loss-PERCENT, such as gsm-loss-5, and babble-DB, such as bab
 
 
 def find_channel(name: str) -> Channel | None:
-    """A channel of the tables, CHANNEL-loss-PERCENT (0 < PERCENT < 100) or babble-DB (signal to noise); else None."""
+    """Return a channel of the tables, CHANNEL-loss-PERCENT (0 < PERCENT < 100) or babble-DB (signal to noise); else
+    None."""
     if found := (CHANNELS | EXTRA).get(name):
         return found
     if match := re.fullmatch(r"babble-(-?\d{1,2})", name):

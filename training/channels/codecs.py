@@ -34,7 +34,7 @@ LEVELS = {"mu": _mu_law_levels(), "a": _a_law_levels()}
 
 
 def g711(x: Audio, law: str) -> Audio:
-    """Each sample at the nearest level of ITU-T G.711; law: "mu" or "a"."""
+    """Return each sample at the nearest level of ITU-T G.711; law: "mu" or "a"."""
     levels = LEVELS[law]
     return levels[np.searchsorted((levels[1:] + levels[:-1]) / 2.0, x)].astype(np.float32)
 
@@ -74,7 +74,7 @@ def _cut(y: Audio, delay: int, n: int) -> Audio:
 
 
 def has_encoder(name: str) -> bool:
-    """Whether FFmpeg was built with an encoder."""
+    """Return whether FFmpeg was built with an encoder."""
     import av
 
     try:
@@ -86,7 +86,7 @@ def has_encoder(name: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _delay(coder: Coder) -> int:
-    """Samples by which a coder delays a gliding, voice-like tone."""
+    """Return the samples by which a coder delays a gliding, voice-like tone."""
     t = np.arange(coder.rate) / coder.rate
     turns = 110.0 * t + 40.0 * t**2 + 2.0 * np.sin(6.0 * t)
     probe = sum(np.cos(2.0 * np.pi * k * turns + k**2) / k**0.5 for k in range(1, 18))

@@ -23,14 +23,15 @@ PROGRESSIONS = ((0, 3, 4, 0), (0, 4, 5, 3), (0, 5, 3, 4), (1, 4, 0, 0), (5, 3, 0
 
 
 def envelope(n: int, attack_s: float, decay_s: float) -> Wave:
-    """A straight rise, an exponential fall, and an end without a click."""
+    """Return a straight rise, an exponential fall, and an end without a click."""
     t = np.arange(n) / SAMPLE_RATE
     fade = np.minimum(1.0, np.arange(n)[::-1] / 160.0)
     return np.asarray(np.minimum(1.0, t / attack_s) * np.exp(-t / decay_s) * fade)
 
 
 def pluck(rng: Rng, hz: float, n: int) -> Wave:
-    """A plucked string (Karplus and Strong, 1983): a burst of noise in a comb filter that dulls it at every turn."""
+    """Return a plucked string (Karplus and Strong, 1983): a burst of noise in a comb filter that dulls it at every
+    turn."""
     period = max(2, round(SAMPLE_RATE / hz - 0.5))
     burst = np.zeros(n)
     burst[: min(period, n)] = rng.uniform(-1.0, 1.0, min(period, n))
@@ -40,7 +41,7 @@ def pluck(rng: Rng, hz: float, n: int) -> Wave:
 
 
 def organ(rng: Rng, hz: float, n: int) -> Wave:
-    """A sum of harmonics with vibrato, from flute to brass, slow or fast to speak."""
+    """Return a sum of harmonics with vibrato, from flute to brass, slow or fast to speak."""
     t = np.arange(n) / SAMPLE_RATE
     turns = hz * (t + rng.uniform(0.0, 0.006) * np.sin(2 * np.pi * rng.uniform(4.0, 7.0) * t) / 6.0)
     fall = rng.uniform(0.5, 2.0)
@@ -71,20 +72,20 @@ INSTRUMENTS: tuple[Instrument, ...] = (pluck, organ, bell, pad)
 
 
 def kick(rng: Rng) -> Wave:
-    """A bass drum: a tone that falls from 150 to 50 Hz."""
+    """Return a bass drum: a tone that falls from 150 to 50 Hz."""
     t = np.arange(4000) / SAMPLE_RATE
     return np.asarray(np.sin(2 * np.pi * (50.0 * t - 3.0 * np.exp(-t / 0.03))) * np.exp(-t / rng.uniform(0.06, 0.15)))
 
 
 def snare(rng: Rng) -> Wave:
-    """A snare drum or a clap: noise and a tone."""
+    """Return a snare drum or a clap: noise and a tone."""
     t = np.arange(4000) / SAMPLE_RATE
     body = 0.5 * np.sin(2 * np.pi * rng.uniform(160.0, 230.0) * t)
     return np.asarray((rng.standard_normal(4000) + body) * 0.5 * np.exp(-t / rng.uniform(0.04, 0.12)))
 
 
 def hat(rng: Rng) -> Wave:
-    """A cymbal: high noise, short."""
+    """Return a cymbal: high noise, short."""
     t = np.arange(2400) / SAMPLE_RATE
     return np.diff(rng.standard_normal(2401)) * 0.3 * np.exp(-t / rng.uniform(0.01, 0.06))
 
@@ -101,7 +102,7 @@ def _hz(key: float, scale: tuple[int, ...], step: int) -> float:
 
 
 def drums(rng: Rng, n: int, beat: int) -> Wave:
-    """One random bar of eighths, repeated."""
+    """Return one random bar of eighths, repeated."""
     x, pattern = np.zeros(n), rng.random((3, 8)) < np.array([[0.3], [0.2], [0.7]])
     pattern[0, 0] = pattern[1, 4] = True
     for at in range(0, n, max(1, beat // 2)):
@@ -113,7 +114,7 @@ def drums(rng: Rng, n: int, beat: int) -> Wave:
 
 
 def tune(rng: Rng, n: int, beat: int, key: float, scale: tuple[int, ...]) -> Wave:
-    """A walk over the scale by one instrument, with rests."""
+    """Return a walk over the scale by one instrument, with rests."""
     x, play, step, at = np.zeros(n), INSTRUMENTS[rng.integers(4)], int(rng.integers(7, 14)), 0
     while at < n:
         length = int(beat * rng.choice([0.25, 0.5, 0.5, 1.0, 2.0]))
@@ -125,7 +126,7 @@ def tune(rng: Rng, n: int, beat: int, key: float, scale: tuple[int, ...]) -> Wav
 
 
 def chords(rng: Rng, n: int, beat: int, key: float, scale: tuple[int, ...]) -> Wave:
-    """A progression, a chord a bar, held or broken into an arpeggio."""
+    """Return a progression, a chord a bar, held or broken into an arpeggio."""
     x, play, broken = np.zeros(n), INSTRUMENTS[rng.integers(4)], rng.random() < 0.5
     roots = PROGRESSIONS[rng.integers(len(PROGRESSIONS))]
     for bar, at in enumerate(range(0, n, 4 * beat)):
@@ -154,7 +155,7 @@ def music(rng: Rng, n: int) -> Audio:
 
 
 def _finish(rng: Rng, x: Wave) -> Audio:
-    """A room, a loudspeaker's bandwidth, a level from -40 to -12 dB of full scale, and a little noise."""
+    """Apply a room, a loudspeaker's bandwidth, a level from -40 to -12 dB of full scale, and a little noise."""
     tail = rng.standard_normal(4800) * np.exp(-np.arange(4800) / rng.uniform(300.0, 1500.0))
     x = x + rng.uniform(0.0, 0.06) * signal.fftconvolve(x, tail)[: len(x)]
     b, a = signal.butter(1, np.exp(rng.uniform(np.log(2000.0), np.log(7800.0))), fs=SAMPLE_RATE)

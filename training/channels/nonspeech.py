@@ -111,7 +111,7 @@ def dtmf(rng: Rng, n: int) -> Audio:
 
 
 def tone(rng: Rng, n: int) -> Audio:
-    """One tone, steady or in beeps."""
+    """Return one tone, steady or in beeps."""
     t = np.arange(n) / SAMPLE_RATE
     x = np.sin(2 * np.pi * np.exp(rng.uniform(np.log(80.0), np.log(7000.0))) * t)
     if rng.random() < 0.5:
@@ -121,7 +121,7 @@ def tone(rng: Rng, n: int) -> Audio:
 
 
 def sweep(rng: Rng, n: int) -> Audio:
-    """A tone that glides, once or again and again, such as a siren."""
+    """Return a tone that glides, once or again and again, such as a siren."""
     t = np.arange(n) / SAMPLE_RATE
     low, high = np.sort(np.exp(rng.uniform(np.log(60.0), np.log(7000.0), 2)))
     place = np.abs(signal.sawtooth(2 * np.pi * t / rng.uniform(0.3, 4.0), rng.uniform(0.0, 1.0)))
@@ -142,7 +142,7 @@ def clicks(rng: Rng, n: int) -> Audio:
 
 
 def _soften(on: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """A gate with edges of 5 ms."""
+    """Return a gate with edges of 5 ms."""
     return np.asarray(signal.fftconvolve(on.astype(float), np.ones(80) / 80.0, "same"))
 
 

@@ -21,7 +21,7 @@ WeightsFile = Annotated[
 
 
 def _device(name: str) -> str:
-    """A device that this machine has."""
+    """Return a device that this machine has."""
     if name not in ("auto", "cpu", "cuda", "mps"):
         raise typer.BadParameter(f"{name!r}: auto, cpu, cuda or mps")
     if name in ("cuda", "mps"):

@@ -34,7 +34,7 @@ def load_recipe(context: typer.Context, path: Path | None) -> Path | None:
 
 
 def _as_given(value: Any, several: bool) -> Any:
-    """A value as the command line would hold it: lists and tables of one option are text with commas."""
+    """Return a value as the command line would hold it: lists and tables of one option are text with commas."""
     if isinstance(value, Mapping):
         return ",".join(f"{key}={part}" for key, part in value.items())
     if isinstance(value, list):

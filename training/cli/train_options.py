@@ -132,7 +132,7 @@ class TrainOptions(RunOptions):
     ] = TrainConfig.precision
 
     def detector_config(self) -> DetectorConfig:
-        """The features and the network. Raises typer.BadParameter."""
+        """Return the features and the network. Raises typer.BadParameter."""
         low, high = _band(self.band)
         ceps = min(FeatureConfig.n_ceps, self.filters)
         return DetectorConfig(
@@ -148,7 +148,7 @@ class TrainOptions(RunOptions):
         )
 
     def train_config(self) -> TrainConfig:
-        """How the network learns. Raises ValueError."""
+        """Return how the network learns. Raises ValueError."""
         from training.channels.augment import AugmentConfig
         from training.learn.losses import LossWeights
 
@@ -159,7 +159,7 @@ class TrainOptions(RunOptions):
         )
 
     def plan(self) -> TrainingPlan:
-        """The material that the network learns from. Raises typer.BadParameter."""
+        """Return the material that the network learns from. Raises typer.BadParameter."""
         from training.learn.prepare import TrainingPlan
 
         weights, teachers = _weights(self.part_weights), tuple(self.teacher or ())

@@ -33,12 +33,12 @@ class AudioBank:
     equalised: bool = True
 
     def clip(self, i: int) -> NDArray[np.float32]:
-        """Samples of clip i, full scale = 1."""
+        """Return the samples of clip i, full scale = 1."""
         return np.asarray(self.audio[self.bounds[i] : self.bounds[i + 1]], dtype=np.float32) / np.float32(32768.0)
 
 
 def read_audio(path: Path) -> NDArray[np.float32]:
-    """A file as float32 (n,) at 16 kHz, channels averaged. Raises CorpusError."""
+    """Read a file as float32 (n,) at 16 kHz, channels averaged. Raises CorpusError."""
     import soundfile
 
     try:
@@ -50,7 +50,8 @@ def read_audio(path: Path) -> NDArray[np.float32]:
 
 
 def _load(job: tuple[Path, int]) -> NDArray[np.int16]:
-    """One clip at a peak of 0.5, with triangular dither, so that no runs of exact zeros are left to learn from."""
+    """Return one clip at a peak of 0.5, with triangular dither, so that no runs of exact zeros are left to learn
+    from."""
     path, seed = job
     x = read_audio(path)
     rng = np.random.default_rng(seed)
@@ -60,7 +61,7 @@ def _load(job: tuple[Path, int]) -> NDArray[np.int16]:
 
 
 def _as_recorded(job: tuple[Path, int]) -> NDArray[np.int16]:
-    """One clip at its own level: the very samples of a file of 16 bit at 16 kHz."""
+    """Return one clip at its own level: the very samples of a file of 16 bit at 16 kHz."""
     return np.clip(np.round(read_audio(job[0]) * 32768.0), -32768, 32767).astype(np.int16)
 
 

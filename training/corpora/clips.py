@@ -40,7 +40,7 @@ class Clip:
 
 
 def text_of(path: Path) -> str:
-    """A text file, whole. Raises CorpusError."""
+    """Read a text file, whole. Raises CorpusError."""
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -50,7 +50,7 @@ def text_of(path: Path) -> str:
 
 
 def read_rows(path: Path) -> list[dict[str, str | None]]:
-    """The rows of a CSV manifest as text; at least one. Raises CorpusError."""
+    """Read the rows of a CSV manifest as text; at least one. Raises CorpusError."""
     rows = list(csv.DictReader(io.StringIO(text_of(path), newline="")))
     if not rows:
         raise CorpusError(f"the manifest {path} lists no clips")
@@ -58,9 +58,9 @@ def read_rows(path: Path) -> list[dict[str, str | None]]:
 
 
 def load_manifest(path: Path, root: Path | None = None) -> list[Clip]:
-    """Clips of a CSV file with the columns path and label (bonafide | spoof), and, where known, family, system,
-    speaker, pair, language, part, split, native_sample_rate, detail. Paths are relative to root, or to the file's
-    folder.
+    """Return the clips of a CSV file with the columns path and label (bonafide | spoof), and, where known, family,
+    system, speaker, pair, language, part, split, native_sample_rate, detail. Paths are relative to root, or to the
+    file's folder.
     Raises CorpusError.
     """
     rows = read_rows(path)
@@ -94,5 +94,5 @@ def split_by_speaker(clips: Sequence[Clip], dev_share: float, seed: int = 0) -> 
 
 
 def by_split(clips: Iterable[Clip], split: str) -> list[Clip]:
-    """The clips that a manifest puts into a split."""
+    """Return the clips that a manifest puts into a split."""
     return [c for c in clips if c.split == split]

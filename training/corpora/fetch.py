@@ -83,7 +83,7 @@ def fetch(
 
 
 def download(file: RemoteFile, out: Path, say: Say, wait: Callable[[float], None]) -> Path:
-    """One file, whole and checked. Raises CorpusError."""
+    """Fetch one file, whole and checked. Raises CorpusError."""
     path, partial = out / file.name, out / f"{file.name}.partial"
     free = shutil.disk_usage(out).free
     held = partial.stat().st_size if partial.exists() else 0

@@ -82,7 +82,7 @@ def _protocols(root: Path) -> list[tuple[Path, ProtocolColumns]]:
 
 
 def audio_by_name(root: Path) -> dict[str, Path]:
-    """Every audio file below a folder by its name without the ending."""
+    """Return every audio file below a folder by its name without the ending."""
     return {p.stem: p for p in sorted(root.rglob("*")) if p.suffix.lower() in AUDIO_SUFFIXES}
 
 
@@ -101,7 +101,7 @@ def _lines(path: Path) -> Lines:
 
 
 def _listed(path: Path, columns: ProtocolColumns, audio: Mapping[str, Path]) -> Iterator[Clip]:
-    """The clips of one protocol whose audio is there."""
+    """Yield the clips of one protocol whose audio is there."""
     of_file = next((SPLITS[word] for word in path.stem.split(".") if word in SPLITS), "test")
     for number, words in _lines(path):
         if len(words) < columns.count or words[columns.key] not in ("bonafide", "spoof"):
@@ -117,8 +117,8 @@ def _listed(path: Path, columns: ProtocolColumns, audio: Mapping[str, Path]) -> 
 
 
 def _in_the_wild(root: Path) -> list[Clip]:
-    """In-the-Wild (Müller et al., 2022): meta.csv with file, speaker, label. Public figures, so that the same speaker
-    is heard as bona fide and as spoof; the systems are unknown.
+    """Read In-the-Wild (Müller et al., 2022): meta.csv with file, speaker, label. Public figures, so that the same
+    speaker is heard as bona fide and as spoof; the systems are unknown.
     """
     audio = {p.name: p for p in root.rglob("*.wav")}
     rows = list(csv.DictReader(io.StringIO(text_of(_meta(root)), newline="")))
@@ -177,7 +177,8 @@ def _family(system: str) -> str | None:
 
 
 def _classes(root: Path) -> list[Clip]:
-    """A folder a class: bona fide by its name (gt, real ...), else the copies by the system that it is named after."""
+    """Return a folder a class: bona fide by its name (gt, real ...), else the copies by the system that it is named
+    after."""
     return [
         _of_class(path, folder.name)
         for folder in sorted(p for p in root.iterdir() if p.is_dir())
@@ -219,7 +220,7 @@ LAYOUTS: Mapping[str, CorpusLayout] = {
 
 
 def load_folder(root: Path) -> list[Clip]:
-    """Clips of a folder in one of LAYOUTS. Raises CorpusError."""
+    """Return the clips of a folder in one of LAYOUTS. Raises CorpusError."""
     if not root.is_dir():
         raise CorpusError(f"there is no folder {root}")
     clips = next(layout for layout in LAYOUTS.values() if layout.fits(root)).load(root)
@@ -229,7 +230,7 @@ def load_folder(root: Path) -> list[Clip]:
 
 
 def load_corpus(source: Path) -> list[Clip]:
-    """A manifest (.csv), a folder that holds manifest.csv, or a folder in one of LAYOUTS. Raises CorpusError."""
+    """Return a manifest (.csv), a folder that holds manifest.csv, or a folder in one of LAYOUTS. Raises CorpusError."""
     if source.suffix == ".csv":
         return load_manifest(source)
     return load_manifest(source / "manifest.csv") if (source / "manifest.csv").is_file() else load_folder(source)

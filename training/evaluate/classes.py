@@ -74,7 +74,7 @@ def see(clips: Embeddings, view: str) -> Floats:
 
 
 def take(clips: Embeddings, rows: NDArray[Any]) -> Embeddings:
-    """Some of the clips, by number."""
+    """Return some of the clips, by number."""
     scores = tuple(clips.scores[i] for i in np.asarray(rows).tolist())
     return Embeddings(clips.hidden[rows], clips.conv[rows], clips.spectrum[rows], scores)
 
@@ -122,7 +122,7 @@ def accuracy(said: Names, true: Names) -> dict[str, float]:
 def choose(
     clips: Embeddings, names: Names, speakers: Names, detector: str, say: Callable[[str], None]
 ) -> tuple[Classifier, dict[str, Any]]:
-    """The classifier of the view that names most held-out training clips right, and the figures of all views."""
+    """Return the classifier of the view that names most held-out training clips right, and the figures of all views."""
     figures: dict[str, dict[str, float]] = {}
     threshold: dict[str, float] = {}
     for view in VIEWS:
@@ -155,7 +155,7 @@ def counts(names: Names) -> dict[str, int]:
 
 
 def save_classifier(model: Classifier, path: Path) -> None:
-    """A weights file: tensors, and in its metadata the classes, the view and the detector's hash."""
+    """Save a weights file: tensors; its metadata holds the classes, the view and the detector's hash."""
     tensors = {k: torch.from_numpy(np.asarray(getattr(model, k), dtype=np.float32)) for k in TENSORS}
     facts = {"classes": model.classes, "view": model.view, "unknown_below": model.unknown_below}
     metadata = {"format": FORMAT, "version": VERSION, "facts": json.dumps(facts), "detector": model.detector}

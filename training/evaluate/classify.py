@@ -153,7 +153,7 @@ def _share(value: float) -> str:
 
 
 def lines(found: dict[str, Any], title: str) -> list[str]:
-    """A report as text."""
+    """Return a report as text."""
     text = [
         f"{title}: {_share(found['accuracy'])} of {found['clips']} clips right, balanced "
         f"{_share(found['balanced_accuracy'])}",

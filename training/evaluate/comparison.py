@@ -45,7 +45,7 @@ class OfflineComparison:
 def compared(
     score: NDArray[np.float64], label: NDArray[np.int64], rounds: int, named: float | None = None
 ) -> Comparison:
-    """Figures of scores (n,) in nats, > 0 = synthetic."""
+    """Return the figures of scores (n,) in nats, > 0 = synthetic."""
     right = (score > 0) == (label == 1)
     each = [float(right[label == k].mean()) for k in sorted(set(label.tolist()))]
     figures = estimate(eer, score, label, rounds), estimate(auc, score, label, rounds)

@@ -45,7 +45,7 @@ class Conditions:
 
 
 def lossy_name(codec: str, loss: int) -> str:
-    """The channel of a cell of the matrix."""
+    """Return the channel of a cell of the matrix."""
     return f"{codec}-loss-{loss}" if loss else codec
 
 
@@ -54,7 +54,7 @@ def noisy_name(snr: int) -> str:
 
 
 def codecs_here() -> tuple[str, ...]:
-    """The codecs of the matrix that this machine can encode."""
+    """Return the codecs of the matrix that this machine can encode."""
     return tuple(name for name in CODECS if name != "amr" or has_encoder("libopencore_amrnb"))
 
 
@@ -77,21 +77,21 @@ def stratified(clips: Sequence[Clip], count: int) -> list[int]:
 
 
 def part_of_bank(bank: AudioBank, rows: Sequence[int]) -> AudioBank:
-    """A bank of some of the clips."""
+    """Return a bank of some of the clips."""
     spans = [bank.audio[bank.bounds[i] : bank.bounds[i + 1]] for i in rows]
     bounds = np.concatenate([[0], np.cumsum([len(s) for s in spans])]).astype(np.int64)
     return AudioBank([bank.clips[i] for i in rows], np.concatenate(spans), bounds, bank.equalised)
 
 
 def channels_of(*, matrix: bool, noise: bool) -> tuple[str, ...]:
-    """The channels that a matrix and a sweep need, each once."""
+    """Return the channels that a matrix and a sweep need, each once."""
     names = [lossy_name(codec, loss) for codec in codecs_here() for loss in LOSSES] if matrix else []
     names += [CLEAN, *map(noisy_name, SNRS)] if noise else []
     return tuple(dict.fromkeys(names))
 
 
 def render_conditions(bank: AudioBank, names: Sequence[str], folder: Path, workers: int, say: Say) -> list[AudioBank]:
-    """The clips through every channel, in files below folder."""
+    """Return the clips through every channel, in files below folder."""
     banks = []
     for done, name in enumerate(names, 1):
         banks.append(through_channel(bank, name, folder, workers, lambda _: None))
@@ -102,7 +102,7 @@ def render_conditions(bank: AudioBank, names: Sequence[str], folder: Path, worke
 def measure_conditions(
     detector: Detector, banks: Sequence[AudioBank], names: Sequence[str], score: Score, say: Say
 ) -> Conditions:
-    """The error rate of every channel and part."""
+    """Return the error rate of every channel and part."""
     found: dict[str, dict[str, Estimate]] = {}
     for done, (name, bank) in enumerate(zip(names, banks, strict=True), 1):
         trials = score(detector, bank, lambda _: None, name)

@@ -22,7 +22,7 @@ TRANSFORM = round(2.5 * N_FFT * log2(N_FFT))
 
 
 def _filterbank(part: Features) -> int:
-    """Of one frame: its filters over the bins that they cover, and what is added to that."""
+    """Return the operations of one frame's filters over the bins that they cover, and what is added."""
     products: int = sum(2 * (bins.stop - bins.start) * (bands.stop - bands.start) for bins, bands in part.groups)
     power = 3 * BINS
     if isinstance(part, EnvelopeFeatures):
@@ -31,7 +31,7 @@ def _filterbank(part: Features) -> int:
 
 
 def flops(detector: Detector) -> dict[str, int]:
-    """By feature and by layer."""
+    """Return the operations by feature and by layer."""
     features = detector.features
     parts = (
         [p for p in features.parts if isinstance(p, Features)] if isinstance(features, JoinedFeatures) else [features]
@@ -76,5 +76,5 @@ def _layers(detector: Detector) -> dict[str, int]:
 
 
 def total(detector: Detector) -> int:
-    """Of a block and stream, features included."""
+    """Return the operations of a block and stream, features included."""
     return sum(flops(detector).values())

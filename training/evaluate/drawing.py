@@ -29,7 +29,7 @@ STYLE: Any = {
 
 
 def panels(rows: int, columns: int, width: float, height: float, **sharing: Any) -> tuple[Any, Any]:
-    """A figure and its axes (rows, columns), each panel width x height inches."""
+    """Return a figure and its axes (rows, columns), each panel width x height inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -47,11 +47,11 @@ class Trials:
     by_time: Floats
 
     def where(self, chosen: Flags) -> Trials:
-        """The trials that are chosen (n,)."""
+        """Return the trials that are chosen (n,)."""
         return Trials(**{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
 
     def names(self, column: str) -> NDArray[np.str_]:
-        """A text field of the clips (n,)."""
+        """Return a text field of the clips (n,)."""
         return np.array([getattr(c, column) for c in self.clips], dtype=np.str_)
 
 
@@ -131,14 +131,14 @@ def of_part(trials: Trials, name: str) -> Trials:
 
 
 def estimate(figure: Figure, scores: Floats, labels: NDArray[np.int64], rounds: int) -> Estimate:
-    """A figure with its bootstrap interval; NaN where a class is missing."""
+    """Return a figure with its bootstrap interval; NaN where a class is missing."""
     if len(np.unique(labels)) < 2:
         return Estimate(np.nan, np.nan, np.nan)
     return Estimate(figure(scores, labels), *metrics.bootstrap(figure, scores, labels, rounds))
 
 
 def group(name: str, trials: Trials, rounds: int, figures: Sequence[str] = ("eer",)) -> SpoofGroup:
-    """Figures of some trials."""
+    """Return the figures of some trials."""
     spoof, real = trials.label == 1, trials.label == 0
     return SpoofGroup(
         name=name,
@@ -151,7 +151,7 @@ def group(name: str, trials: Trials, rounds: int, figures: Sequence[str] = ("eer
 
 
 def by_kind(trials: Trials, column: str, rounds: int) -> tuple[SpoofGroup, ...]:
-    """The spoofs of each family or system against all bona fide clips, hardest first."""
+    """Return the spoofs of each family or system against all bona fide clips, hardest first."""
     names, real = trials.names(column), trials.label == 0
     kinds = sorted(set(names[~real].tolist()))
     groups = [group(kind, trials.where(real | (names == kind)), rounds) for kind in kinds]
@@ -159,13 +159,13 @@ def by_kind(trials: Trials, column: str, rounds: int) -> tuple[SpoofGroup, ...]:
 
 
 def by_language(trials: Trials, rounds: int) -> tuple[SpoofGroup, ...]:
-    """The spoofs of each language against the bona fide clips of that language."""
+    """Return the spoofs of each language against the bona fide clips of that language."""
     names = trials.names("language")
     return tuple(group(name, trials.where(names == name), rounds) for name in sorted(set(names.tolist())))
 
 
 def over_time(trials: Trials, rounds: int) -> tuple[ErrorAfter, ...]:
-    """The error rate after so many seconds of net speech."""
+    """Return the error rate after so many seconds of net speech."""
     return tuple(
         ErrorAfter(
             seconds,
@@ -177,7 +177,7 @@ def over_time(trials: Trials, rounds: int) -> tuple[ErrorAfter, ...]:
 
 
 def family_head(trials: Trials, families: Sequence[str]) -> FamilyHead | None:
-    """None without a spoof of a family that the head knows."""
+    """Return the family head's figures; None without a spoof of a family that the head knows."""
     from sklearn.metrics import confusion_matrix
 
     truth = trials.names("family")
@@ -210,7 +210,7 @@ def reliability(trials: Trials, bins: int = BINS) -> tuple[ReliabilityBin, ...]:
 
 
 def measure(trials: Trials, name: str, families: Sequence[str], rounds: int) -> PartFigures:
-    """All figures of trials of one part."""
+    """Return all figures of trials of one part."""
     return PartFigures(
         whole=group(name, trials, rounds, tuple(FIGURES)),
         families=by_kind(trials, "family", rounds),

@@ -39,7 +39,7 @@ def left_out(name: str, known: Floats, foreign: Floats, threshold: float) -> Lef
 def leave_systems_out(
     train: Embeddings, names: Names, dev: Embeddings, dev_names: Names, view: str, threshold: float
 ) -> list[LeftOutKind]:
-    """For each system a classifier that never met it; the known clips are the dev split's fakes of the others."""
+    """Fit, for each system, a classifier without it; the known clips are the dev split's fakes of the others."""
     found = []
     for name in sorted(set(names.tolist()) - {"bonafide"}):
         rows = np.flatnonzero(names != name)

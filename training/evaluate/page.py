@@ -42,7 +42,7 @@ CAPTIONS = {
 
 
 def page(report: Report, pictures: Mapping[str, Path]) -> str:
-    """The whole page. pictures: PNG files by name; those that are not there are left out."""
+    """Return the whole page. pictures: PNG files by name; those that are not there are left out."""
     trials = next(iter(report.trials.values()))
     return (
         _environment()
@@ -84,7 +84,7 @@ def _share(value: float) -> str:
 
 
 def _learned(training: Mapping[str, Any]) -> list[str]:
-    """Hours, speakers and steps of a training; of each where the weights are made of several."""
+    """Return the hours, speakers and steps of a training; of each where the weights are made of several."""
     members = [member for kind in ("mean of", "side by side") for member in training.get(kind, ())]
     lineage = training.get("lineage", {})
     trainings = [lineage.get(member, {}) for member in members] or [training]

@@ -24,7 +24,7 @@ SYSTEMS_A_COLUMN = 30
 
 
 def _parts(figures: Figures, *, together: bool = True) -> list[str]:
-    """Names of the parts; together: with the one that holds all of them."""
+    """Return the names of the parts; together: with the one that holds all of them."""
     names = list(next(iter(figures.values())))
     return names if together or names == [ALL] else [name for name in names if name != ALL]
 
@@ -188,7 +188,7 @@ def systems(trials: Scored, figures: Figures) -> Any:
 
 
 def confusion(trials: Scored, figures: Figures) -> Any:
-    """Shares of each true family that the family head names so, first channel."""
+    """Return the shares of each true family that the family head names so, first channel."""
     del trials
     first = next(iter(figures.values()))
     heads = {name: head for name in _parts(figures, together=False) if (head := first[name].family_head)}

@@ -28,7 +28,7 @@ def counts_matrix(axis: Any, confusion: Any, names: Any, size: int = 7) -> None:
 
 
 def confusion(found: Mapping[str, Any], title: str) -> Any:
-    """The confusion matrix of a report of training.evaluate.classes."""
+    """Return the confusion matrix of a report of training.evaluate.classes."""
     names = list(found["classes"])
     side = 1.6 + 0.3 * len(names)
     figure, axes = panels(1, 1, side + 0.6, side)
@@ -39,7 +39,8 @@ def confusion(found: Mapping[str, Any], title: str) -> Any:
 
 
 def scatter(places: NDArray[Any], names: NDArray[np.str_]) -> Any:
-    """Clips at places (n, 2), a colour and a mark a class, the commonest first; after 15 classes "others"."""
+    """Return the clips at places (n, 2), a colour and a mark a class, the commonest first; after 15 classes
+    "others"."""
     import matplotlib as mpl
 
     kinds, counts = np.unique(names, return_counts=True)

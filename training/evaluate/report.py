@@ -52,7 +52,7 @@ class Report:
 
 
 def plain(value: Any) -> Any:
-    """As JSON has it: dataclasses as objects, what is no number as null, five digits after the point."""
+    """Return a value as JSON has it: dataclasses as objects, NaN as null, five digits after the point."""
     if is_dataclass(value) and not isinstance(value, type):
         return plain(asdict(value))
     if isinstance(value, Mapping):
@@ -72,7 +72,7 @@ def percent(e: Estimate) -> str:
 
 
 def table(report: Report) -> list[str]:
-    """The headline figures as lines of text."""
+    """Return the headline figures as lines of text."""
     lines = [
         f"{'channel':<16}{'part':<10}{'bona fide':>9}{'fake':>6}   {'EER % (95 %)':<22}{'AUC':>6}{'minDCF':>8}"
         f"{'actDCF':>8}{'Cllr':>7}"
@@ -102,7 +102,7 @@ def _beside(found: OfflineComparison) -> list[str]:
 
 
 def write_scores(trials: Trials, roots: Sequence[Path], path: Path) -> None:
-    """A line a clip: its path, relative to the corpus, and the log-likelihood ratio; higher is synthetic."""
+    """Write a line a clip: its path in the corpus, and the log-likelihood ratio; higher is synthetic."""
     folders = [root if root.is_dir() else root.parent for root in roots]
 
     def utterance(clip: Path) -> str:

@@ -25,7 +25,7 @@ class BenchmarkResults:
 
 
 def read_result(path: Path | None, key: str) -> Result | None:
-    """A result that holds key. Raises CorpusError for a file that is none."""
+    """Return a result that holds key. Raises CorpusError for a file that is none."""
     if path is None:
         return None
     try:
@@ -38,7 +38,7 @@ def read_result(path: Path | None, key: str) -> Result | None:
 
 
 def headline(result: Result) -> Iterator[tuple[str, str]]:
-    """Names and values of the plain figures, those of the operating point of calls among them."""
+    """Yield the names and values of the plain figures, those of the operating point of calls among them."""
     for name, value in (result | result.get("at_default", {}) if isinstance(result, dict) else result).items():
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             yield name.replace("_", " "), f"{value:g}"

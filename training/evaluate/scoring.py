@@ -58,7 +58,7 @@ def stream_clips(
 
 
 def pool(scores: Scores, detector: Detector) -> ClipScore:
-    """The score of one clip from its blocks (1, B)."""
+    """Return the score of one clip from its blocks (1, B)."""
     active = scores.active[0]
     if not bool(active.any()):
         return ClipScore(0.0, 0.0, scores.family[0].sum(0).numpy() * 0, 0.0)
@@ -72,6 +72,6 @@ def pool(scores: Scores, detector: Detector) -> ClipScore:
 def score_clips(
     detector: Detector, clips: Sequence[Audio], size: int = 256, progress: Callable[[int], None] | None = None
 ) -> list[ClipScore]:
-    """The score of each clip, in order."""
+    """Return the score of each clip, in order."""
     found = {i: pool(scores, detector) for i, scores in stream_clips(detector, clips, size, progress)}
     return [found[i] for i in range(len(clips))]

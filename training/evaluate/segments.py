@@ -46,7 +46,8 @@ def _judged(audio: Tensor, config: GateConfig) -> Tensor:
 
 
 def stacked(clips: Sequence[Audio], config: GateConfig, size: int = 128) -> list[Stack]:
-    """Clips float32 (n,) at 16 kHz, finite, in stacks of at most `size`; what is left of a block is not heard."""
+    """Return the clips float32 (n,) at 16 kHz, finite, in stacks of at most `size`; what is left of a block is not
+    heard."""
     order = sorted(range(len(clips)), key=lambda i: len(clips[i]))
     made = []
     for first in range(0, len(order), size):
@@ -63,7 +64,7 @@ def stacked(clips: Sequence[Audio], config: GateConfig, size: int = 128) -> list
 
 
 def heard(detector: Detector, stacks: Sequence[Stack]) -> Iterator[tuple[int, Tensor]]:
-    """The number of each clip and the logits (A,) of its active blocks, from a prepared detector on a CPU."""
+    """Yield the number of each clip and the logits (A,) of its active blocks, from a prepared detector on a CPU."""
     with torch.inference_mode():
         for stack in stacks:
             features = detector.features(spectra(stack.audio, detector.window))
@@ -73,6 +74,6 @@ def heard(detector: Detector, stacks: Sequence[Stack]) -> Iterator[tuple[int, Te
 
 
 def mean_logits(detector: Detector, stacks: Sequence[Stack]) -> NDArray[np.float64]:
-    """Of each clip, over its active blocks; 0 without any."""
+    """Return the mean logit of each clip over its active blocks; 0 without any."""
     found = {i: float(logits.mean()) if len(logits) else 0.0 for i, logits in heard(detector, stacks)}
     return np.array([found[i] for i in range(len(found))])

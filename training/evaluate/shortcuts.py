@@ -50,7 +50,7 @@ FOLDS = 5
 
 
 def describe(clip: Clip) -> Floats:
-    """The NAMES of one clip, as numbers. Raises CorpusError."""
+    """Return the NAMES of one clip, as numbers. Raises CorpusError."""
     import soundfile
 
     x = read_audio(clip.path).astype(np.float64)

@@ -26,7 +26,7 @@ DEV_SHARE = 0.1
 
 
 def choose(corpora: Sequence[Path], split: str, manifest: Path | None = None) -> list[Clip]:
-    """The clips of a split: dev, train, any name in the manifests, or all. Raises CorpusError.
+    """Return the clips of a split: dev, train, any name in the manifests, or all. Raises CorpusError.
 
     manifest: a list for the one corpus, whose folder its paths are relative to.
     """
@@ -43,7 +43,7 @@ def choose(corpora: Sequence[Path], split: str, manifest: Path | None = None) ->
 
 
 def choose_both(corpora: Sequence[Path]) -> tuple[list[Clip], list[Clip]]:
-    """The training and the dev clips; where no split is named, a tenth of the speakers is dev."""
+    """Return the training and the dev clips; where no split is named, a tenth of the speakers is dev."""
     clips = _all_clips(corpora)
     train, dev = by_split(clips, "train"), by_split(clips, "dev")
     return (train, dev) if dev else split_by_speaker(clips, DEV_SHARE)
@@ -77,7 +77,8 @@ def _seed(*words: str) -> int:
 
 
 def through_channel(bank: AudioBank, channel: str, cache: Path, workers: int, say: Say) -> AudioBank:
-    """The bank as it sounds through a channel, kept in the cache. Clips of one sentence meet the same settings."""
+    """Return the bank as it sounds through a channel, kept in the cache. Clips of one sentence meet the same
+    settings."""
     if channel == CLEAN:
         return bank
     listing = json.dumps([channel, *([str(c.path), c.pair] for c in bank.clips), bank.bounds.tolist()])

@@ -51,14 +51,15 @@ class AveragePlan:
 
 
 def _kind(config: DetectorConfig) -> DetectorConfig:
-    """The configuration without what trainings of one network may differ in."""
+    """Return the configuration without what trainings of one network may differ in."""
     return replace(
         config, calibration=Calibration(), telephone_calibration=None, network=replace(config.network, dropout=0.0)
     )
 
 
 def average(detectors: Sequence[Detector]) -> Detector:
-    """The mean of the floating tensors; the rest, and the configuration, are the first's. Raises CheckpointError."""
+    """Return the mean of the floating tensors; the rest, and the configuration, are the first's. Raises
+    CheckpointError."""
     first = detectors[0]
     if any(_kind(d.config) != _kind(first.config) for d in detectors):
         raise CheckpointError("the mean of weights needs trainings of one configuration")
@@ -73,8 +74,8 @@ def average(detectors: Sequence[Detector]) -> Detector:
 
 
 def calibrate(detector: Detector, banks: Sequence[AudioBank], say: Say) -> tuple[Detector, dict[str, float]]:
-    """The detector with its calibration fitted on all clips of the banks; and what it costs where a source, such as a
-    page, had no part in it: Cllr with each source left out in turn, and the least that a calibration could reach.
+    """Return the detector with its calibration fitted on all clips of the banks; and what it costs where a source, such
+    as a page, had no part in it: Cllr with each source left out in turn, and the least that a calibration could reach.
     """
     ready = folded_copy(detector)
     scores = [s for bank in banks for s in score_clips(ready, [bank.clip(i) for i in range(len(bank.clips))])]

@@ -19,7 +19,7 @@ FEWEST = 30
 
 
 def fitted(config: DetectorConfig, scores: Sequence[ClipScore], labels: NDArray[np.int64]) -> DetectorConfig:
-    """The configuration with calibrations for the bandwidths that the clips were found to have.
+    """Return the configuration with calibrations for the bandwidths that the clips were found to have.
 
     Each is fitted where there are enough clips; wideband speech without them gets that of all clips.
     """
@@ -37,7 +37,7 @@ def _fit(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> Calibration 
 
 
 def llrs(config: DetectorConfig, scores: Sequence[ClipScore]) -> NDArray[np.float64]:
-    """What a configuration's calibrations make of the logits, nats (N,)."""
+    """Return what a configuration's calibrations make of the logits, nats (N,)."""
     telephone = config.telephone_calibration or config.calibration
     used = [telephone if s.bandwidth is Bandwidth.TELEPHONE else config.calibration for s in scores]
     return np.array([c.scale * s.logit + c.offset for c, s in zip(used, scores, strict=True)])
@@ -56,13 +56,13 @@ def leave_out(
 
 
 def with_config(detector: Detector, config: DetectorConfig) -> Detector:
-    """The same weights under another calibration."""
+    """Return the same weights under another calibration."""
     copy = Detector(config)
     copy.load_state_dict(detector.state_dict())
     return copy
 
 
 def described(config: DetectorConfig) -> str:
-    """Both calibrations in words."""
+    """Return both calibrations in words."""
     kinds = {"wideband": config.calibration, "telephone": config.telephone_calibration}
     return "; ".join(f"{name} scale {c.scale:.3f}, offset {c.offset:+.3f}" for name, c in kinds.items() if c)

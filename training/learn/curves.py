@@ -83,7 +83,7 @@ class RunLog:
 
 
 def _tag(name: str) -> str:
-    """As TensorBoard groups them: eer/lab, loss/training, spent_s."""
+    """Return a name as TensorBoard groups them: eer/lab, loss/training, spent_s."""
     kinds = ("loss", "accuracy", "eer", "auc", "named")
     part, _, kind = name.rpartition("_")
     return f"{kind}/{part}" if kind in kinds and part else f"{name}/training" if name in kinds else name

@@ -38,7 +38,7 @@ class Processes:
 
 
 def processes() -> Processes:
-    """As torchrun tells in the environment; one process without it."""
+    """Read the processes from torchrun's environment; one process without it."""
     names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
     if not all(name in os.environ for name in names):
         return Processes()
@@ -46,7 +46,7 @@ def processes() -> Processes:
 
 
 def own_device(name: str) -> str:
-    """The device of this process where `name`, or auto, is that of all: a GPU each. Raises ValueError."""
+    """Return the device of this process where `name`, or auto, is that of all: a GPU each. Raises ValueError."""
     chosen = best_device() if name == "auto" else name
     here = processes()
     if chosen != "cuda" or here.count == 1:
@@ -58,7 +58,7 @@ def own_device(name: str) -> str:
 
 @contextmanager
 def joined(device: str) -> Iterator[None]:
-    """The processes know of each other meanwhile: through NCCL on GPUs, gloo elsewhere."""
+    """Join the processes within the context: through NCCL on GPUs, gloo elsewhere."""
     if processes().count == 1:
         yield
         return
@@ -77,7 +77,7 @@ def _alone() -> bool:
 
 @contextmanager
 def first_goes_ahead() -> Iterator[None]:
-    """The first process does what is within, then the others: they find in the cache what it put there."""
+    """Run the context in the first process, then in the others, which find its results in the cache."""
     if not _alone() and not processes().first:
         distributed.barrier()
     try:
@@ -88,12 +88,13 @@ def first_goes_ahead() -> Iterator[None]:
 
 
 def wrapped(network: nn.Module) -> nn.Module:
-    """The network, its gradients averaged over the processes when it is called; all begin with the first's weights."""
+    """Return the network, its gradients averaged over the processes when it is called; all begin with the first's
+    weights."""
     return network if _alone() else DistributedDataParallel(network)
 
 
 def share_weights(module: nn.Module) -> None:
-    """All tensors of a module become those of the first process."""
+    """Copy all tensors of a module from the first process."""
     if not _alone():
         for tensor in module.state_dict().values():
             distributed.broadcast(tensor, 0)
@@ -110,7 +111,7 @@ def share_buffers(module: nn.Module) -> None:
 
 
 def agreed(value: float) -> float:
-    """The value that the first process has: clocks differ, and what follows from them must not."""
+    """Return the value that the first process has: clocks differ, and what follows from them must not."""
     if _alone():
         return value
     device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
@@ -129,10 +130,10 @@ def mean_of(parts: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def seed_of(seed: int) -> int:
-    """A seed of this process's own."""
+    """Return a seed of this process's own."""
     return seed + 1_000_003 * processes().rank
 
 
 def first_process_only(say: Say) -> Say:
-    """Only the first process speaks."""
+    """Return `say` in the first process, and nothing in the others."""
     return say if processes().first else lambda _: None

@@ -34,12 +34,13 @@ def grown(start: Detector, features: str) -> Detector:
 
 
 def _former(name: str, *, joined: bool) -> str:
-    """The name of a tensor before there were several parts."""
+    """Return the name of a tensor before there were several parts."""
     return name if joined else name.replace("frontend.parts.0.", "frontend.").replace("features.parts.0.", "features.")
 
 
 def unfitted_features(detector: Detector) -> list[Features]:
-    """Those of joined features whose scaling was never fitted: the mean of what is heard is nowhere exactly zero."""
+    """Return those of joined features whose scaling was never fitted: the mean of what is heard is nowhere exactly
+    zero."""
     features = detector.features
     parts = features.parts if isinstance(features, JoinedFeatures) else ()
     return [part for part in parts if isinstance(part, Features) and not part.mean.any()]

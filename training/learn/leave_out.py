@@ -88,7 +88,8 @@ def run(
 
 
 def choose_families(material: Material, wanted: Sequence[str], fewest: int) -> list[str]:
-    """The families that are wanted, or all that have enough clips. Raises CorpusError for one that is not there."""
+    """Return the families that are wanted, or all that have enough clips. Raises CorpusError for one that is not
+    there."""
     sizes = Counter(c.family for c in [*material.bank.clips, *material.dev.clips] if c.label)
     missing = sorted(set(wanted) - set(sizes))
     if missing:
@@ -100,7 +101,7 @@ def choose_families(material: Material, wanted: Sequence[str], fewest: int) -> l
 
 
 def without(material: Material, family: str) -> Material:
-    """The material without the clips of a family, in training and in dev."""
+    """Return the material without the clips of a family, in training and in dev."""
     bank = material.bank
     rows = [i for i, c in enumerate(bank.clips) if not _is(c, family)]
     spans = [slice(int(bank.bounds[i]), int(bank.bounds[i + 1])) for i in rows]
@@ -175,7 +176,7 @@ def _rate(real: NDArray[np.float64], fake: NDArray[np.float64]) -> Estimate:
 
 
 def summary(done: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """All results, and the means over the families that have the figure."""
+    """Return all results, and the means over the families that have the figure."""
 
     def mean(values: Sequence[float | None]) -> float | None:
         known = [v for v in values if v is not None]
@@ -191,7 +192,7 @@ def summary(done: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def table(done: Sequence[dict[str, Any]]) -> list[str]:
-    """A line a family, and the means."""
+    """Return a line a family, and the means."""
 
     def rate(found: dict[str, float | None]) -> str:
         return percent(Estimate(**{k: float("nan") if v is None else v for k, v in found.items()}))

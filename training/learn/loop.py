@@ -38,15 +38,15 @@ class Learner(Protocol):
     history: list[dict[str, Any]]
 
     def step(self) -> dict[str, Tensor]:
-        """One step of the optimiser; returns the loss and its parts."""
+        """Make one step of the optimiser; return the loss and its parts."""
 
     def part(self) -> float:
-        """How far the training is, 0 to 1."""
+        """Return how far the training is, 0 to 1."""
 
     def finished(self) -> bool: ...
 
     def validated(self) -> Mapping[str, float]:
-        """Figures of the dev split."""
+        """Return the figures of the dev split."""
 
     def keep(self) -> None:
         """Put the weights as they are aside."""
@@ -58,14 +58,14 @@ class Learner(Protocol):
 
 
 def watched(row: Row) -> float:
-    """What early stopping goes by, the higher the better: area under the curve, mean over the parts of the dev split.
-    It moves less from look to look than the error rate does.
+    """Return what early stopping goes by, the higher the better: area under the curve, mean over the parts of the dev
+    split. It moves less from look to look than the error rate does.
     """
     return float(np.mean([value for name, value in row.items() if name.endswith("_auc")]))
 
 
 def best_look(history: Sequence[Row]) -> int:
-    """The number of the first look that no later one is better than; -1 without any."""
+    """Return the number of the first look that no later one is better than; -1 without any."""
     return int(np.argmax([watched(row) for row in history])) if history else -1
 
 
@@ -107,7 +107,7 @@ def run_loop(learner: Learner, looks: ValidationSchedule, out: Path, say: Say) -
 
 
 def _chosen(learner: Learner, patience: int, say: Say) -> Row:
-    """The row of the weights that are kept."""
+    """Return the row of the weights that are kept."""
     if not patience:
         return learner.history[-1]
     best = learner.history[best_look(learner.history)]

@@ -84,7 +84,8 @@ def _family_loss(out: NetworkOutput, batch: Batch, active: Tensor, held: _Pieces
 
 
 def _pair_logits(batch: Batch, held: _Pieces) -> tuple[Tensor, Tensor]:
-    """Logits of the fake over those of the recording (M,), of pieces where twin rows have one sentence; which count."""
+    """Return the logits of the fake over those of the recording (M,), of pieces where twin rows have one sentence;
+    which count."""
     pieces = held.count.shape[1]
     same = torch.stack([(batch.aligned & (batch.piece == p)).any(1) for p in range(pieces)], dim=1)
     use = (same & held.long_enough).view(-1, 2, pieces).all(1)
@@ -96,7 +97,7 @@ def _pair_logits(batch: Batch, held: _Pieces) -> tuple[Tensor, Tensor]:
 def training_loss(
     out: NetworkOutput, batch: Batch, weights: LossWeights, taught: Tensor | None = None
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The weighted sum, and its parts for the log (detached), the share of right blocks among them.
+    """Return the weighted sum, and its parts for the log (detached), the share of right blocks among them.
 
     taught: logits (N, T) of teachers.
     """

@@ -60,7 +60,7 @@ def prepare(
 
 
 def together(banks: Sequence[AudioBank], versions: int, cache: Path, workers: int, say: Say) -> Int16:
-    """All versions of all banks, end to end: int16 (V, total), mapped from the cache."""
+    """Return all versions of all banks, end to end: int16 (V, total), mapped from the cache."""
     path = cache / f"speech-{_digest(*map(_listing, banks))}-{versions}.npy"
     if not path.is_file():
         partial = path.with_suffix(".partial.npy")
@@ -108,7 +108,7 @@ def other_sounds(seconds: int, cache: Path, workers: int) -> Int16:
 
 
 def _listing(bank: AudioBank) -> str:
-    """What a bank holds: other files, or other lengths of them, have another listing."""
+    """Return what a bank holds: other files, or other lengths of them, have another listing."""
     return "\n".join(f"{clip.path} {end}" for clip, end in zip(bank.clips, bank.bounds[1:], strict=True))
 
 

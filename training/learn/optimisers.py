@@ -28,7 +28,8 @@ it. sgd: with Nesterov's momentum of 0.9.
 
 
 def build_optimiser(name: str, parameters: Iterable[nn.Parameter], rate: float, weight_decay: float) -> Optimizer:
-    """An optimiser that lets matrices decay, and biases and norms not. Raises ValueError for a name it has not."""
+    """Return an optimiser that lets matrices decay, and biases and norms not. Raises ValueError for a name it has
+    not."""
     check_optimiser(name)
     held = list(parameters)
     groups: list[dict[str, Any]] = [

@@ -21,7 +21,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def cross_entropy(logit: Tensor, target: Tensor) -> Tensor:
-    """Of logits against targets in [0, 1], one by one."""
+    """Return the cross-entropy of logits against targets in [0, 1], one by one."""
     return F.binary_cross_entropy_with_logits(logit, target, reduction="none")
 
 
@@ -34,9 +34,9 @@ def focal(logit: Tensor, target: Tensor) -> Tensor:
 
 
 def one_class(logit: Tensor, target: Tensor) -> Tensor:
-    """One-class softmax (Zhang, Jiang and Duan, IEEE Signal Processing Letters 28, 2021) of the logits of a
-    model.network.OneClassHead: bona fide speech is pulled to within a cosine of 0.9 of one direction, fakes are pushed
-    beyond 0.2, and the space between is nobody's.
+    """Return the one-class softmax loss (Zhang, Jiang and Duan, IEEE Signal Processing Letters 28, 2021) of the logits
+    of a model.network.OneClassHead: bona fide speech is pulled to within a cosine of 0.9 of one direction, fakes are
+    pushed beyond 0.2, and the space between is nobody's.
     """
     truth = torch.where(target > 0.5, logit, -logit)
     return F.softplus(ONE_CLASS_MARGIN - truth)

@@ -44,7 +44,7 @@ class TrainingPlan:
 
 
 def dev_set(bank: AudioBank) -> DevSet:
-    """The dev clips, part by part."""
+    """Return the dev clips, part by part."""
     parts: dict[str, Any] = {}
     for name in sorted({c.part for c in bank.clips}):
         rows = [i for i, c in enumerate(bank.clips) if c.part == name]
@@ -62,7 +62,7 @@ def _provenance(plan: TrainingPlan, clips: Sequence[Clip], seconds: float) -> di
 
 
 def prepare(plan: TrainingPlan, say: Say) -> Material:
-    """The material of a plan. Raises CorpusError."""
+    """Return the material of a plan. Raises CorpusError."""
     return material.prepare(
         plan.corpora, plan.versions, plan.cache, plan.workers, say, shared_speakers=plan.shared_speakers
     )

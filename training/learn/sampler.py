@@ -43,7 +43,7 @@ class Batch:
 def speech_cells(
     audio: np.ndarray[Any, Any], bounds: np.ndarray[Any, Any], range_db: float = 30.0
 ) -> np.ndarray[Any, Any]:
-    """Which 10 ms cells of a bank's int16 audio are speech: at most range_db below the clip's loud cells."""
+    """Return which 10 ms cells of a bank's int16 audio are speech: at most range_db below the clip's loud cells."""
     cells = np.zeros(len(audio) // HOP + 1, dtype=bool)
     for start, end in pairwise(bounds.tolist()):
         first, last = start // HOP, end // HOP
@@ -116,7 +116,8 @@ class CallSampler:
         self.real_ids, self.real_cdf = _balanced([self.clips[i] for i in real], real, self.weights.parts, _voice)
 
     def _same_sentence_pair(self) -> tuple[int, int, bool]:
-        """A bona fide clip and a spoof, two times in three of the same sentence where there is one; and if they are."""
+        """Return a bona fide clip and a spoof, two times in three of the same sentence where there is one; and if they
+        are."""
         spoof = self._drawn(self.spoof_ids, self.spoof_cdf)
         own = self.genuine.get(self.clips[spoof].pair or "")
         twin = own
@@ -125,7 +126,7 @@ class CallSampler:
         return twin, spoof, twin == own
 
     def _drawn(self, ids: np.ndarray[Any, Any], cdf: np.ndarray[Any, Any]) -> int:
-        """One of ids; the generator's own choice would add up all probabilities each time."""
+        """Return one of ids; the generator's own choice would add up all probabilities each time."""
         return int(ids[min(int(np.searchsorted(cdf, self.rng.random(), side="right")), len(ids) - 1)])
 
     def draw(self, rows: int, seconds: float, strength: float = 1.0) -> Batch:

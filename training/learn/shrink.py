@@ -78,7 +78,7 @@ def _shrink_frontend(old: ConvFrontend, new: FactoredFrontend, x: Tensor) -> lis
 
 
 def _units(lstm: nn.LSTM, heads: Tensor, outputs: Tensor, count: int) -> Tensor:
-    """The units that are read most: by the size of their outputs (M, H) times the weights that read it."""
+    """Return the units that are read most: by the size of their outputs (M, H) times the weights that read it."""
     recurrent = dict(lstm.named_parameters())["weight_hh_l0"]
     read = recurrent.square().sum(0).sqrt() + heads.square().sum(0).sqrt()
     return (read * outputs.square().mean(0).sqrt()).topk(count).indices.sort().values
@@ -102,7 +102,8 @@ def _keep_units(old: SpeechLstm, new: SpeechLstm, units: Tensor, left_out: Tenso
 
 @torch.no_grad()
 def shrunk(old: Detector, config: DetectorConfig, spectrum: Tensor, active: Tensor) -> tuple[Detector, list[float]]:
-    """A detector of `config`, whose features are the first of old's, and the relative errors of its convolutions.
+    """Return a detector of `config`, whose features are the first of old's, and the relative errors of its
+    convolutions.
 
     spectrum (N, 2 T, BINS) and active (N, T): speech to fit the factors on. Raises ValueError where they do not fit.
     """
@@ -185,7 +186,7 @@ def run(plan: ShrinkPlan, say: Callable[[str], None]) -> Path:
 
 
 def with_families(detector: Detector, more: Sequence[str]) -> Detector:
-    """The detector with more families to name, which it thinks unlikely at first."""
+    """Return the detector with more families to name, which it thinks unlikely at first."""
     if not more:
         return detector
     made = Detector(replace(detector.config, families=(*detector.config.families, *more)))

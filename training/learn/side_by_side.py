@@ -24,7 +24,8 @@ def scaling(detector: Detector) -> tuple[Tensor, Tensor]:
 
 
 def side_by_side(detectors: Sequence[Detector], shares: Sequence[float] = ()) -> Detector:
-    """One detector of the same features and heads. shares: what each counts for, relative to the others; alike without.
+    """Return one detector of the same features and heads. shares: what each counts for, relative to the others; alike
+    without.
 
     Raises CheckpointError where they do not fit together.
     """

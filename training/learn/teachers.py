@@ -24,7 +24,8 @@ class Teachers:
         self.states: list[NetState] = []
 
     def mean_logits(self, spectrum: Tensor, speech: Tensor, keep: Tensor) -> Tensor:
-        """The mean logit (N, T) of spectra (N, 2 T, BINS). speech: bool (N, T). keep: bool (N,), rows that go on."""
+        """Return the mean logit (N, T) of spectra (N, 2 T, BINS). speech: bool (N, T). keep: bool (N,), rows that go
+        on."""
         ok = torch.ones_like(speech)
         logits, after = [], []
         with torch.no_grad():
@@ -40,5 +41,5 @@ class Teachers:
 
 
 def carried(fresh: NetState, before: NetState, keep: Tensor) -> NetState:
-    """The state before in the rows to keep (N,), a fresh one in the others."""
+    """Return the state before in the rows to keep (N,), a fresh one in the others."""
     return {k: torch.where(keep.view(-1, *[1] * (v.ndim - 1)), before[k], v) for k, v in fresh.items()}

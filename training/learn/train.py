@@ -73,13 +73,13 @@ class Trainer:
             detector.features.fit_scaling(spectrum)
 
     def _augmented(self) -> Tensor:
-        """Spectra (N, T, BINS) of augmented speech."""
+        """Return the spectra (N, T, BINS) of augmented speech."""
         batch = self.sampler.draw(max(64, self.config.rows), self.config.seconds)
         audio = augment(batch.audio, batch.pair, self.config.augment)
         return spectra(torch.nn.functional.pad(audio, (TAIL, 0)), self.detector.window)
 
     def forward(self, batch: Batch) -> tuple[NetworkOutput, Tensor | None]:
-        """One batch through the network from the carried state, and the logits (N, T) of the teachers."""
+        """Return one batch through the network from the carried state, and the logits (N, T) of the teachers."""
         treatment = self.config.augment.scaled(self.strength())
         audio = augment(batch.audio, batch.pair, treatment)
         rows = audio.shape[0]
@@ -102,8 +102,8 @@ class Trainer:
         return out, taught
 
     def _taught(self, spectrum: Tensor, speech: Tensor, keep: Tensor) -> Tensor | None:
-        """Logits (N, T) of the teachers in every taught_every-th step; between them they hear nothing, and go on from
-        fresh states.
+        """Return the logits (N, T) of the teachers in every taught_every-th step; between them they hear nothing, and
+        go on from fresh states.
         """
         every = self.config.taught_every
         if self.teachers is None or self.done % every:
@@ -111,11 +111,11 @@ class Trainer:
         return self.teachers.mean_logits(spectrum, speech, keep if every == 1 else torch.zeros_like(keep))
 
     def part(self) -> float:
-        """How far the training is, 0 to 1: by steps or by minutes, whichever ends first."""
+        """Return how far the training is, 0 to 1: by steps or by minutes, whichever ends first."""
         return min(1.0, max(self.done / self.config.steps, self.spent / 60.0 / self.config.minutes))
 
     def strength(self) -> float:
-        """Of the augmentation, 0 to full_strength."""
+        """Return the strength of the augmentation, 0 to full_strength."""
         grown = min(1.0, self.part() / self.config.ramp) if self.config.ramp else 1.0
         return grown * self.config.full_strength
 
@@ -125,7 +125,7 @@ class Trainer:
         return self.config.learning_rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * self.part())))
 
     def step(self) -> dict[str, Tensor]:
-        """One optimiser step; returns the loss and its parts."""
+        """Make one optimiser step; return the loss and its parts."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate()
         self.detector.train()
@@ -143,7 +143,7 @@ class Trainer:
         return parts | {"loss": loss.detach()}
 
     def validated(self) -> dict[str, float]:
-        """Figures of the averaged weights."""
+        """Return the figures of the averaged weights."""
         return validate(self.average, self.dev)
 
     def keep(self) -> None:
@@ -157,7 +157,7 @@ class Trainer:
         return self.part() >= 1.0
 
     def save(self, path: Path) -> None:
-        """A checkpoint to resume from."""
+        """Save a checkpoint to resume from."""
         partial = path.with_suffix(".partial")
         torch.save(
             {
@@ -197,7 +197,7 @@ class Trainer:
 
 
 def _floating(detector: Detector) -> list[Tensor]:
-    """The tensors that have a mean, to be changed in place; the others count batches, which nothing reads."""
+    """Return the tensors that have a mean, to be changed in place; the others count batches, which nothing reads."""
     return [tensor for tensor in detector.state_dict().values() if tensor.is_floating_point()]
 
 

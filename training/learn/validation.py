@@ -25,20 +25,20 @@ class DevSet:
 
     @cached_property
     def stacks(self) -> dict[str, list[Stack]]:
-        """Each part's clips as the network hears them, judged by the gate once."""
+        """Return each part's clips as the network hears them, judged by the gate once."""
         return {name: stacked(clips, GateConfig()) for name, (clips, _) in self.parts.items()}
 
 
 def folded_copy(detector: Detector) -> Detector:
-    """An inference-ready copy, so that the trained one stays trainable."""
+    """Return an inference-ready copy, so that the trained one stays trainable."""
     copy = Detector(detector.config)
     copy.load_state_dict(detector.state_dict())
     return copy.prepared().to(detector.device)
 
 
 def validate(detector: Detector, dev: DevSet) -> dict[str, float]:
-    """Figures of each part of the dev set, from a cold state as in a live call: EER and AUC; before calibration and
-    with both labels weighed alike, the accuracy of even odds and the cross entropy in nats.
+    """Return the figures of each part of the dev set, from a cold state as in a live call: EER and AUC; before
+    calibration and with both labels weighed alike, the accuracy of even odds and the cross entropy in nats.
     """
     ready, figures = folded_copy(detector), {}
     for name, (_, labels) in dev.parts.items():
@@ -52,7 +52,7 @@ def validate(detector: Detector, dev: DevSet) -> dict[str, float]:
 
 
 def calibrated(detector: Detector, dev: DevSet) -> Detector:
-    """The detector with its calibration fitted on all parts of the dev set together."""
+    """Return the detector with its calibration fitted on all parts of the dev set together."""
     ready = folded_copy(detector)
     clips = [c for audio, _ in dev.parts.values() for c in audio]
     labels = np.concatenate([labels for _, labels in dev.parts.values()])

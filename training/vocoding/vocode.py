@@ -59,7 +59,7 @@ class _Job:
 
 
 def find_speech(folder: Path) -> list[Clip]:
-    """All audio below a folder as bona fide clips; the speaker is the name of the folder that a file is in.
+    """Return all audio below a folder as bona fide clips; the speaker is the name of the folder that a file is in.
 
     Raises CorpusError.
     """
@@ -70,7 +70,7 @@ def find_speech(folder: Path) -> list[Clip]:
 
 
 def into_part(clips: Sequence[Clip], part: str) -> list[Clip]:
-    """The same clips as a part of their own, whose sentences are not those of the corpus that they come from."""
+    """Return the same clips as a part of their own, whose sentences are not those of the corpus that they come from."""
     return [replace(c, part=part, pair=f"{part}/{c.pair}" if c.pair else "") for c in clips]
 
 
@@ -116,14 +116,14 @@ def vocode(
 
 
 def _in_one_thread() -> None:
-    """The workers share the cores; and OpenMP hangs in a fork of a process that has run it in several threads."""
+    """Use one thread: workers share the cores, and OpenMP hangs in a fork of a process with threads."""
     import torch
 
     torch.set_num_threads(1)
 
 
 def write_manifest(path: Path, rows: Sequence[dict[str, str]]) -> Path:
-    """A manifest that training.corpora.clips.load_manifest reads."""
+    """Return a manifest that training.corpora.clips.load_manifest reads."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, restval="")
         writer.writeheader()

@@ -13,7 +13,8 @@ EXACT = ("type", "const", "pattern", "format", "unit")
 
 
 def breaking(old: Schema, new: Schema) -> list[str]:
-    """Each in words. No break: a new optional field, a wider range, a new word of an enumeration, other texts."""
+    """Return each in words. No break: a new optional field, a wider range, a new word of an enumeration, other
+    texts."""
     return list(_breaks(_resolved(old, old), _resolved(new, new), ""))
 
 
@@ -53,7 +54,7 @@ def _narrowed(old: Schema, new: Schema, at: str) -> Iterator[str]:
 
 
 def _resolved(schema: Any, root: Schema) -> Any:
-    """With every reference replaced by what it refers to; no schema here refers to itself."""
+    """Replace every reference by what it refers to; no schema here refers to itself."""
     if isinstance(schema, list):
         return [_resolved(item, root) for item in schema]
     if not isinstance(schema, dict):

@@ -27,25 +27,25 @@ NAMES = (
 
 
 def schema_id(name: str) -> str:
-    """The URN that names a schema, which is also the dataschema of a CloudEvent; no network is needed for it."""
+    """Return the URN that names a schema, which is also the dataschema of a CloudEvent; no network is needed for it."""
     return f"urn:deepfake-speech-monitor:schema:{FOLDER}:{name}"
 
 
 def text_of(name: str) -> str:
-    """The file of a schema, as it ships. Raises BadInputError for a name that is none."""
+    """Return the file of a schema, as it ships. Raises BadInputError for a name that is none."""
     if name not in NAMES:
         raise BadInputError(f"there is no schema {name}", f"the schemas are {', '.join(NAMES)}")
     return (resources.files("monitor.events.schema") / FOLDER / f"{name}.json").read_text(encoding="utf-8")
 
 
 def read(name: str) -> Mapping[str, Any]:
-    """A schema as it ships."""
+    """Return a schema as it ships."""
     found: Mapping[str, Any] = json.loads(text_of(name))
     return found
 
 
 def generate() -> dict[str, str]:
-    """Every schema of this version as the text of its file, by name."""
+    """Return every schema of this version as the text of its file, by name."""
     from monitor.events.schema.models import SCHEMAS
 
     return {name: _text(name, model.model_json_schema()) for name, model in sorted(SCHEMAS.items())}
@@ -58,7 +58,7 @@ def _text(name: str, schema: dict[str, Any]) -> str:
 
 
 def _tidy(schema: Any) -> Any:
-    """Without the titles that only repeat a name, and with optional fields absent instead of null."""
+    """Remove titles that only repeat a name, and make optional fields absent instead of null."""
     if isinstance(schema, list):
         return [_tidy(item) for item in schema]
     if not isinstance(schema, dict):

@@ -30,7 +30,8 @@ def prepare(config: TapsSection) -> Make:
 
 
 def as_dialled(request: UpgradeRequest, public_url: str) -> tuple[str, Mapping[str, str]]:
-    """The target and the headers that the client signed, where a proxy at that URL (or "") may have changed them."""
+    """Return the target and the headers that the client signed, where a proxy at that URL (or "") may have changed
+    them."""
     if not public_url:
         return request.target, request.headers
     authority, slash, folder = public_url.partition("://")[2].rstrip("/").partition("/")

@@ -57,7 +57,7 @@ class InnerList:
 
 
 def parse_dictionary(text: str) -> dict[str, Item | InnerList]:
-    """The members of a dictionary by their keys. Raises FieldError, and nothing else."""
+    """Return the members of a dictionary by their keys. Raises FieldError, and nothing else."""
     if len(text) > LONGEST:
         raise FieldError(f"longer than {LONGEST} characters")
     reader = _Reader(text.strip(" \t"))
@@ -105,7 +105,7 @@ class _Reader:
         return self._at == len(self._text)
 
     def skip(self, char: str) -> bool:
-        """Whether that character comes next, which is then behind."""
+        """Return whether that character comes next, which is then behind."""
         found = self._text.startswith(char, self._at)
         self._at += found
         return found

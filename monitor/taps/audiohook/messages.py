@@ -93,7 +93,7 @@ def read_uuid(value: object, name: str) -> str:
 
 
 def read_duration(value: object, name: str) -> int:
-    """Samples at RATE of a text such as "PT1.5S". Raises ProtocolError."""
+    """Return the samples at RATE of a text such as "PT1.5S". Raises ProtocolError."""
     found = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         raise ProtocolError(f"a message whose {name} is no duration")
@@ -101,12 +101,12 @@ def read_duration(value: object, name: str) -> int:
 
 
 def write_duration(samples: int) -> str:
-    """The text for so many samples at RATE."""
+    """Return the text for so many samples at RATE."""
     return f"PT{samples / RATE:.6f}".rstrip("0").rstrip(".") + "S"
 
 
 def choose(offers: object) -> AudiohookMedia:
-    """Both channels where they are offered, else the first one that is. Raises ProtocolError."""
+    """Return both channels where they are offered, else the first one that is. Raises ProtocolError."""
     if not isinstance(offers, Sequence) or isinstance(offers, str):
         raise ProtocolError("an open without media")
     usable = [media for offer in offers[:MOST_OFFERS] if (media := _read_offer(offer)) is not None]
@@ -116,7 +116,7 @@ def choose(offers: object) -> AudiohookMedia:
 
 
 def _read_offer(offer: object) -> AudiohookMedia | None:
-    """None for what this monitor does not hear."""
+    """Return None for what this monitor does not hear."""
     if not isinstance(offer, dict) or not isinstance(offer.get("channels"), list):
         return None
     channels = tuple(name for name in offer["channels"] if name in (EXTERNAL, INTERNAL))

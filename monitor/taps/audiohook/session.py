@@ -74,7 +74,7 @@ class AudiohookSession:
         self._decoder = open_decoder(STATIC[0])
 
     def text(self, text: str, now: float) -> Iterator[Step]:
-        """A message of JSON."""
+        """Process a message of JSON."""
         del now
         try:
             message = self._envelope(parse_message(text))
@@ -91,21 +91,21 @@ class AudiohookSession:
             yield from self._fail(error)
 
     def tick(self, now: float) -> Iterator[Step]:
-        """Nothing is due."""
+        """Return nothing: nothing is due."""
         del now
         return iter(())
 
     def refused(self, reason: str) -> Iterator[Step]:
-        """The call is not taken."""
+        """Answer that the call is not taken."""
         self._call = ""
         yield self._say("disconnect", reason="error", info=f"refused: {reason}")
 
     def closed(self, why: str) -> Iterator[TapEvent]:
-        """The connection has ended."""
+        """End the call: its connection has ended."""
         yield from self._end(why)
 
     def _fail(self, error: ProtocolError) -> Iterator[Step]:
-        """A client that is wrong is told so; then its connection ends. Raises BadMessageError."""
+        """Tell a client what it did wrong; then its connection ends. Raises BadMessageError."""
         reason = "unauthorized" if error.unauthorized else "error"
         yield self._say("disconnect", reason=reason, info=error.reason)
         raise BadMessageError(f"{NAME}: {error.reason}") from error
@@ -116,7 +116,7 @@ class AudiohookSession:
         return Send(json.dumps({**envelope, "id": self._signed.session, "parameters": parameters}))
 
     def _envelope(self, message: AudiohookMessage) -> AudiohookMessage:
-        """A message in its turn. Raises ProtocolError."""
+        """Return a message in its turn. Raises ProtocolError."""
         if message.id != self._signed.session.lower():
             raise ProtocolError("a message of another session than the request's", unauthorized=True)
         if message.seq != self._clientseq + 1:
@@ -209,18 +209,18 @@ class AudiohookSession:
             yield from self._advance(until)
 
     def _until(self, message: AudiohookMessage) -> int:
-        """The end of what a message says was discarded, on our clock."""
+        """Return the end of what a message says was discarded, on our clock."""
         start = read_duration(message.parameters.get("start"), "start") - self._origin
         return start + read_duration(message.parameters.get("discarded"), "discarded")
 
     def _catch_up(self, position: int) -> Iterator[Step]:
-        """The client has gone further than what came of its audio."""
+        """Take a position beyond the audio that came."""
         if position - self._clock > NEVER_CAME:
             yield SkippedMessage(f"{NAME}: audio that never came, by the client's position")
             yield from self._advance(position)
 
     def _advance(self, until: int, *, quiet: bool = False) -> Iterator[Step]:
-        """The clock goes on without audio: lost, or in a pause."""
+        """Move the clock on without audio: lost, or in a pause."""
         if until > self._clock:
             yield from self._nothing_until(until, quiet=quiet)
 
@@ -230,12 +230,12 @@ class AudiohookSession:
             yield CallAudio(self._call, channel, clock, NOTHING, quiet)
 
     def _update(self, message: AudiohookMessage) -> Iterator[Step]:
-        """The conversation's language has changed, which means nothing here."""
+        """Ignore a change of the conversation's language."""
         del message
         return iter(())
 
     def _error(self, message: AudiohookMessage) -> Iterator[Step]:
-        """The client did not like something of ours; if it cannot go on, it closes."""
+        """Note an error that the client reports; if it cannot go on, it closes."""
         code = message.parameters.get("code")
         known = str(code) if code in ERROR_CODES else "of a code that version 2 does not have"
         yield SkippedMessage(f"{NAME}: the client says error {known}" + ", too many messages" * (code == RATE_LIMITED))

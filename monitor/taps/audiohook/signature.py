@@ -164,7 +164,7 @@ def signature_base(inner: InnerList, target: str, headers: Mapping[str, str]) ->
 
 
 def _component(name: str, target: str, headers: Mapping[str, str]) -> str:
-    """Its value. Raises SignatureError."""
+    """Return its value. Raises SignatureError."""
     if name.startswith("@") and name not in DERIVED:
         raise SignatureError("a signature of components that make no sense")
     value = target if name == "@request-target" else headers.get(DERIVED.get(name, name), "").strip()
@@ -183,7 +183,7 @@ def sign(secret: bytes, base: bytes) -> bytes:
 def signed_headers(
     key: str, secret: bytes, target: str, headers: Mapping[str, str], nonce: str, created: int, lifetime_s: int = 30
 ) -> dict[str, str]:
-    """The headers Signature and Signature-Input of a request, as a peer makes them."""
+    """Return the headers Signature and Signature-Input of a request, as a peer makes them."""
     parameters = (("keyid", key), ("nonce", nonce), ("alg", ALGORITHM), ("created", created))
     inner = InnerList(tuple(Item(name) for name in COVERED), (*parameters, ("expires", created + lifetime_s)))
     signature = base64.b64encode(sign(secret, signature_base(inner, target, headers))).decode()

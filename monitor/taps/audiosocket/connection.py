@@ -96,14 +96,14 @@ class AudioSocketCall:
             yield CallPaused(self.call, "the peer sends no audio")
 
     def gone(self, why: str) -> Iterator[TapEvent]:
-        """The connection is no more."""
+        """End the call: its connection has ended."""
         if not self.call and not self.over:
             self._counts["a connection that went without a UUID"] += 1
         yield from self._end(why)
 
     @property
     def unfinished(self) -> bool:
-        """Whether the rest of a frame has not come."""
+        """Return whether the rest of a frame has not come."""
         return bool(self._parser.held)
 
     def wait_s(self, now: float) -> float:
@@ -114,7 +114,7 @@ class AudioSocketCall:
         return max(0.0, -self._credit_s / CREDIT_RATE)
 
     def silent(self, now: float) -> bool:
-        """Whether Asterisk needs a sign of life: it hangs up after 2 s in which neither side said anything."""
+        """Return whether Asterisk needs a sign of life: it hangs up after 2 s in which neither side said anything."""
         return bool(self.call) and not self.over and now - self._newest > LIFE_S
 
     def _frame(self, frame: AudioSocketFrame, now: float) -> Iterator[TapEvent]:

@@ -44,11 +44,11 @@ class FrameParser:
 
     @property
     def held(self) -> int:
-        """Bytes of a frame whose rest has not come."""
+        """Return the bytes of a frame whose rest has not come."""
         return len(self._held)
 
     def feed(self, data: bytes) -> list[AudioSocketFrame]:
-        """The frames that are complete now."""
+        """Return the frames that are complete now."""
         self._held += data
         frames, at = [], 0
         while len(self._held) - at >= HEADER.size:
@@ -63,5 +63,5 @@ class FrameParser:
 
 
 def pack(kind: int, payload: bytes = b"") -> bytes:
-    """The frame on the wire."""
+    """Return the frame on the wire."""
     return HEADER.pack(kind, len(payload)) + payload

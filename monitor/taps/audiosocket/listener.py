@@ -157,7 +157,7 @@ class _Peer(asyncio.BufferedProtocol):
             asyncio.get_running_loop().call_later(wait_s, self._go_on)
 
     def eof_received(self) -> bool:
-        """The peer says no more."""
+        """End the call: the peer sends no more."""
         self._gone("the peer closed the connection")
         return False
 

@@ -59,7 +59,7 @@ class PaceMeter:
         return abs(pace / expected - 1.0) < TOLERANCE
 
     def _pace(self) -> float:
-        """Samples of 16 bits a second; 0.0 while that cannot be told."""
+        """Return the samples of 16 bits a second; 0.0 while that cannot be told."""
         settled = [at for at in self.frames if at[0] >= self.frames[0][0] + SETTLED_S]
         if len(settled) < 2 or settled[-1][0] <= settled[0][0]:
             return 0.0

@@ -43,7 +43,7 @@ class FloodGuard:
             self._muted.popitem(last=False)
 
     def muted(self, key: Key, now: float) -> bool:
-        """Whether a datagram that belongs to no call is to be thrown away unread."""
+        """Return whether a datagram that belongs to no call is to be thrown away unread."""
         for who in (key, key[0]) if self._muted else ():
             until = self._muted.get(who)
             if until is None:
@@ -55,7 +55,7 @@ class FloodGuard:
         return False
 
     def within_limit(self, source: Endpoint, now: float) -> bool:
-        """Whether a sender may say one more thing that belongs to no call."""
+        """Return whether a sender may say one more thing that belongs to no call."""
         if int(now) != self._second:
             self._second, self._unassigned_in_all = int(now), 0
             self._unassigned.clear()
@@ -71,7 +71,7 @@ class FloodGuard:
         return False
 
     def may_begin(self, source: Endpoint, now: float) -> bool:
-        """Whether a sender may begin one more call, which it then has begun."""
+        """Return whether a sender may begin one more call, which it then has begun."""
         budget, at = self._budgets.pop(source, (CALLS_AT_ONCE, now))
         budget = min(CALLS_AT_ONCE, budget + CALLS_PER_S * (now - at))
         self._budgets[source] = max(0.0, budget - 1.0) if budget >= 1.0 else budget, now

@@ -84,7 +84,7 @@ def read_formats(types: Mapping[str, str]) -> dict[int, PayloadFormat]:
 
 
 def read_description(path: str) -> tuple[SdpMedia, ...]:
-    """The audio of an SDP file; () where there is no path. Raises BadInputError."""
+    """Return the audio of an SDP file; () where there is no path. Raises BadInputError."""
     if not path:
         return ()
     try:
@@ -130,7 +130,7 @@ class RtpListener:
 
     @property
     def counts(self) -> Reasons:
-        """Packets that were not heard, by the reason."""
+        """Return the packets that were not heard, by the reason."""
         return self._sessions.counts
 
     async def run(self) -> None:
@@ -159,7 +159,7 @@ class RtpListener:
                 self._deliver(tap_event)
 
     def _bind(self, bound: BoundPorts, party: int, port: int) -> None:
-        """The port of a party, and the one above it for RTCP where that is free (RFC 3550, section 11)."""
+        """Bind the port of a party, and the one above it for RTCP where that is free (RFC 3550, section 11)."""
         opened = open_socket(bound.host, port)
         if opened is None:
             raise BadInputError(

@@ -114,7 +114,8 @@ class RtpSessions:
             yield from self._unassigned(line, party, key, packet, now)
 
     def _packet(self, call: _Call, talk: StreamAudio, packet: RtpPacket, now: float) -> Iterator[TapEvent]:
-        """One more packet of a stream, if it has not given more audio than there is time. Heard at the next tick."""
+        """Take one more packet of a stream, if it has not given more audio than there is time. Heard at the next
+        tick."""
         talk.newest = now
         talk.packets += 1
         if talk.take_credit(now):
@@ -128,7 +129,7 @@ class RtpSessions:
             yield from self._end(call, "a sender gave more audio than time passed")
 
     def _unassigned(self, line: CallPorts, party: int, key: Key, packet: RtpPacket, now: float) -> Iterator[TapEvent]:
-        """A packet of a stream that is in no call: perhaps it is in one now."""
+        """Take a packet of a stream that is in no call; it may begin one."""
         waiting = self._proven(line, party, key, packet, now)
         if not waiting:
             return
@@ -170,7 +171,7 @@ class RtpSessions:
     def _proven(
         self, line: CallPorts, party: int, key: Key, packet: RtpPacket, now: float
     ) -> list[tuple[RtpPacket, float]]:
-        """The packets of a stream so far, with their arrivals, where they prove that its sender sends audio."""
+        """Return the packets of a stream so far, with their arrivals, where they prove that its sender sends audio."""
         form = line.formats[party].get(packet.payload_type)
         if form is None:
             self.counts.note("a payload type that taps.rtp.payload_types does not name", packet.payload_type)
@@ -192,14 +193,14 @@ class RtpSessions:
         return []
 
     def _goes_on(self, source: Endpoint, party: int, now: float) -> bool:
-        """Whether a sender is heard under another SSRC, and was so just now."""
+        """Return whether a sender is heard under another SSRC, and was so just now."""
         talks = (talk for call in self._calls.values() for talk in call.talks.values())
         return any(t.key[0] == source and t.channel == party and now - t.newest <= SUCCEEDS_AFTER_S for t in talks)
 
     def _call_for(self, line: CallPorts, party: int, key: Key, now: float) -> tuple[_Call | None, StreamAudio | None]:
-        """A running call whose sender has changed its SSRC, with its last stream; or one that lacks this party: that
-        of the same host whose other party sends from the nearest port. A gateway takes the ports of a call one after
-        the other, so that calls that begin together are not mixed up.
+        """Return a running call whose sender has changed its SSRC, with its last stream; or one that lacks this party:
+        that of the same host whose other party sends from the nearest port. A gateway takes the ports of a call one
+        after the other, so that calls that begin together are not mixed up.
         """
         (host, port), several = key[0], len(line.ports) > 1
         lacking: list[tuple[int, int, _Call]] = []
@@ -216,7 +217,7 @@ class RtpSessions:
         return (min(lacking)[2] if lacking else None), None
 
     def _start(self, line: CallPorts, party: int, key: Key, now: float) -> _Call | None:
-        """A call of its own, if it is taken."""
+        """Start a call for the stream, if it is taken."""
         host, port = key[0]
         self._begun += 1
         call = _Call(f"{_prefix(line, host)}{port}-{self._begun}", now)
@@ -240,8 +241,8 @@ class RtpSessions:
         self._of[key] = call
 
     def _leave(self, source: Endpoint, ssrc: int) -> Iterator[TapEvent]:
-        """A BYE counts when it comes from the port of the stream, or from the one above it, which is that of its RTCP
-        (RFC 3550, section 11): behind one address there may be many senders.
+        """Take a BYE, which counts when it comes from the port of the stream, or from the one above it, which is that
+        of its RTCP (RFC 3550, section 11): behind one address there may be many senders.
         """
         host, port = source
         for stream in ((host, port), (host, port - 1)):

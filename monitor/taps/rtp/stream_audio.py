@@ -33,7 +33,7 @@ class StreamAudio(PartyAudio):
     judged: float = 0.0
 
     def take_credit(self, now: float) -> bool:
-        """Whether it may give one more packet, which it then pays for: for its audio when that is heard."""
+        """Return whether it may give one more packet, which it then pays for: for its audio when that is heard."""
         self.credit_s = min(CREDIT_S, self.credit_s + CREDIT_RATE * (now - self.credited))
         self.credited = now
         if self.credit_s < self.stream.held_s:
@@ -44,7 +44,7 @@ class StreamAudio(PartyAudio):
         return True
 
     def floods(self, now: float) -> bool:
-        """Whether since FLOOD_S ago more of its packets were refused than taken."""
+        """Return whether since FLOOD_S ago more of its packets were refused than taken."""
         if now - self.judged < FLOOD_S:
             return False
         flooded, self.judged, self.taken, self.refused = self.refused > self.taken, now, 0, 0

@@ -20,7 +20,7 @@ TLS = "set taps.websocket.certificate and key"
 
 
 def served(config: WebsocketSection) -> tuple[str, ...]:
-    """The protocols that are switched on. Raises BadInputError for one that does not exist."""
+    """Return the protocols that are switched on. Raises BadInputError for one that does not exist."""
     unknown = sorted(set(config.protocols) - set(PROTOCOLS))
     if unknown:
         raise BadInputError(
@@ -69,7 +69,7 @@ def check_origin(request: UpgradeRequest, names: Iterable[str] = ()) -> None:
 
 
 def allowed_names(section: WebsocketSection, hosts: Iterable[str]) -> tuple[str, ...]:
-    """The names under which pages may dial: those of the page, and that of the proxy."""
+    """Return the names under which pages may dial: those of the page, and that of the proxy."""
     return (*hosts, *([name] if (name := _host(section.public_url)) else []))
 
 
@@ -100,16 +100,16 @@ def check_peer(name: str, request: UpgradeRequest, config: TapsSection) -> None:
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two secrets are the same, in a time that does not say where they differ."""
+    """Return whether two secrets are the same, in a time that does not say where they differ."""
     return hmac.compare_digest(one.encode("utf-8", "replace"), other.encode("utf-8", "replace"))
 
 
 def basic(secret: str) -> str:
-    """The Authorization header of user:password (RFC 7617)."""
+    """Return the Authorization header of user:password (RFC 7617)."""
     return "Basic " + base64.b64encode(secret.encode()).decode()
 
 
 def dialled(section: WebsocketSection, target: str, host: str) -> str:
-    """The URL that a peer dialled: that of the proxy where there is one, else what its Host header says."""
+    """Return the URL that a peer dialled: that of the proxy where there is one, else what its Host header says."""
     base = section.public_url or f"{'wss' if section.certificate else 'ws'}://{host}"
     return base.rstrip("/") + target

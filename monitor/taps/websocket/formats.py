@@ -37,7 +37,7 @@ def read_format(encoding: str, rate: int | None, channels: int | None = 1) -> Pa
 
 
 def decode_little(payload: bytes, channels: int) -> Audio:
-    """Samples (channels, n) of interleaved ones, 16-bit, little-endian. Raises BadMessageError."""
+    """Return the samples (channels, n) of interleaved ones, 16-bit, little-endian. Raises BadMessageError."""
     if len(payload) % (2 * channels):
         raise BadMessageError("audio that ends within a sample", UNSUPPORTED)
     samples = np.frombuffer(payload, "<i2").astype(np.float32) / np.float32(32768)
@@ -45,12 +45,12 @@ def decode_little(payload: bytes, channels: int) -> Audio:
 
 
 def as_rtp(form: PayloadFormat) -> PayloadFormat:
-    """The format that RTP has for the same audio."""
+    """Return the format that RTP has for the same audio."""
     return PayloadFormat("L16", form.clock_rate) if form.encoding == LITTLE else form
 
 
 def as_rtp_payload(form: PayloadFormat, payload: bytes) -> bytes:
-    """The payload as RTP would carry it. A lone byte at the end is kept: the decoder refuses it."""
+    """Return the payload as RTP would carry it. A lone byte at the end is kept: the decoder refuses it."""
     if form.encoding != LITTLE:
         return payload
     whole = len(payload) & ~1

@@ -36,13 +36,13 @@ class UpgradeRequest:
 
     @cached_property
     def path(self) -> tuple[str, ...]:
-        """The parts of the path: /twilio/abc is ("twilio", "abc")."""
+        """Return the parts of the path: /twilio/abc is ("twilio", "abc")."""
         parts = self.target.partition("?")[0].split("/")
         return tuple(unquote(part) for part in parts if part)
 
     @cached_property
     def query(self) -> Mapping[str, str]:
-        """The last of each name; {} where there is no sense in it."""
+        """Return the last of each name; {} where there is no sense in it."""
         try:
             return dict(parse_qsl(urlsplit(self.target).query, max_num_fields=50))
         except ValueError:
@@ -98,11 +98,12 @@ class Handler(Protocol):
     """
 
     def text(self, text: str, now: float, /) -> Iterable[Step]:
-        """A message of text. What it gives is taken one by one; after a CallStarted that is refused, no further."""
+        """Process a message of text. What it gives is taken one by one; after a CallStarted that is refused, no
+        further."""
         ...
 
     def binary(self, data: bytes, now: float, /) -> Iterable[Step]:
-        """A message of bytes."""
+        """Return a message of bytes."""
         ...
 
     def tick(self, now: float, /) -> Iterable[Step]:
@@ -110,9 +111,11 @@ class Handler(Protocol):
         ...
 
     def refused(self, reason: str, /) -> Iterable[Step]:
-        """The CallStarted that it gave is not taken: what to answer. The connection is closed in any case."""
+        """Return what to answer when the CallStarted that it gave is not taken. The connection is closed in any
+        case."""
         ...
 
     def closed(self, why: str, /) -> Iterable[TapEvent]:
-        """The connection has ended: what is held back still, and that the call has ended. Called once, at the end."""
+        """Return what is still held back and the end of the call, once the connection has ended. Called once, at the
+        end."""
         ...

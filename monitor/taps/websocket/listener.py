@@ -67,7 +67,7 @@ class _Connection(ServerConnection):
     peer: WebsocketPeer | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A flood of sockets that ask for nothing is cut off here."""
+        """Cut off a flood of sockets that ask for nothing."""
         super().connection_made(transport)
         self.host = str((transport.get_extra_info("peername") or ("",))[0])
         if why := self.listener.enter(self):
@@ -173,14 +173,14 @@ class WebsocketListener:
         self._asked(connection)
 
     def _asked(self, connection: _Connection) -> None:
-        """Its request has come, or never will."""
+        """Note that a request has come, or never will."""
         waiting = self._waiting[connection.host]
         waiting.discard(connection)
         if not waiting:
             del self._waiting[connection.host]
 
     async def _opened(self, connection: ServerConnection, http: HttpRequest) -> Response | None:
-        """The answer to a request that opens no connection, else None."""
+        """Return the answer to a request that opens no connection, else None."""
         assert isinstance(connection, _Connection)
         self._asked(connection)
         try:
@@ -263,7 +263,7 @@ class WebsocketListener:
         raise AssertionError
 
     async def _send(self, connection: ServerConnection, answer: Answer) -> bool:
-        """Whether the peer took it."""
+        """Return whether the peer took it."""
         assert not isinstance(answer, Close)
         try:
             async with asyncio.timeout(SEND_S):
@@ -275,7 +275,7 @@ class WebsocketListener:
         return True
 
     def _reason(self, closed: ConnectionClosed) -> str:
-        """Why a connection has ended, in words; what the library refused is counted."""
+        """Return why a connection has ended, in words; what the library refused is counted."""
         if closed.sent is not None and not closed.rcvd_then_sent and closed.sent.code in BROKEN:
             reason = BROKEN[closed.sent.code]
             self.counts[reason] += 1
@@ -294,5 +294,5 @@ def _choose(connection: ServerConnection, offered: Sequence[Subprotocol]) -> Sub
 
 
 def _short(reason: str) -> str:
-    """A reason of at most 123 bytes (RFC 6455, section 5.5)."""
+    """Return a reason of at most 123 bytes (RFC 6455, section 5.5)."""
     return reason.encode()[:123].decode("utf-8", "ignore")

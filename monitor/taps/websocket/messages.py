@@ -19,7 +19,7 @@ LONGEST_NUMBER = 18
 
 
 def read_object(text: str) -> dict[str, Any]:
-    """A JSON object. Raises BadMessageError."""
+    """Return a JSON object. Raises BadMessageError."""
     try:
         read = read_json(text)
     except ValueError as error:
@@ -30,13 +30,13 @@ def read_object(text: str) -> dict[str, Any]:
 
 
 def within(message: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """An object in an object; {} where there is none."""
+    """Return an object in an object; {} where there is none."""
     found = message.get(key)
     return found if isinstance(found, dict) else {}
 
 
 def number(value: object) -> int | None:
-    """A count, which most vendors write as text; None for whatever is none."""
+    """Return a count, which most vendors write as text; None for whatever is none."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= LONGEST_NUMBER:
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int):
@@ -66,7 +66,7 @@ def details(pairs: Mapping[str, object]) -> dict[str, str]:
 
 
 def parameters(value: object) -> dict[str, str]:
-    """The custom parameters of a stream: an object, or a=1;b=2, or an object as text."""
+    """Return the custom parameters of a stream: an object, or a=1;b=2, or an object as text."""
     if isinstance(value, str) and value.lstrip().startswith("{"):
         try:
             value = read_object(value)

@@ -87,7 +87,7 @@ def _id(known: Mapping[str, str]) -> str:
 
 
 def _control(text: str) -> Mapping[str, object]:
-    """The event and its values. "MEDIA_START connection_id:x channel:y/z format:ulaw optimal_frame_size:160"."""
+    """Return the event and its values. "MEDIA_START connection_id:x channel:y/z format:ulaw optimal_frame_size:160"."""
     if text.lstrip().startswith("{"):
         return read_object(text)
     event, *words = text.split()[:MOST_WORDS] or [""]

@@ -73,7 +73,7 @@ class Pcm:
         self._next += rows.shape[1]
 
     def tick(self, _now: float) -> Iterable[Step]:
-        """Nothing is held back."""
+        """Return nothing: nothing is held back."""
         return ()
 
     def refused(self, _reason: str) -> Iterable[Step]:
@@ -82,7 +82,7 @@ class Pcm:
         return ()
 
     def closed(self, why: str) -> Iterator[TapEvent]:
-        """The end of the call."""
+        """Process the end of the call."""
         if self._call:
             yield CallEnded(self._call, why)
         self._call = ""
@@ -104,7 +104,7 @@ class Pcm:
 
 
 def _rows(described: PcmDescription) -> Callable[[bytes], Audio]:
-    """A decoder of messages to (channels, n)."""
+    """Return a decoder of messages to (channels, n)."""
     if described.form.encoding == LITTLE:
         return lambda data: decode_little(data, described.channels)
     mono = open_decoder(described.form)

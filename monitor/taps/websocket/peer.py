@@ -71,7 +71,7 @@ class WebsocketPeer:
         self._paused = self._closing = False
 
     def message(self, data: str | bytes, now: float) -> list[Answer]:
-        """A message that came in."""
+        """Return a message that came in."""
 
         def take() -> Iterable[Step]:
             # In UTF-8 a character is a byte or more; to count them all would cost more than it tells.
@@ -81,7 +81,7 @@ class WebsocketPeer:
         return self._answered(take, now)
 
     def tick(self, now: float) -> list[Answer]:
-        """Nothing came for a while."""
+        """Return nothing came for a while."""
         return self._answered(lambda: self._handler.tick(now), now)
 
     def extend_deadlines(self, seconds: float) -> None:
@@ -89,7 +89,7 @@ class WebsocketPeer:
         self._heard += seconds
 
     def end(self, why: str, now: float) -> None:
-        """The connection is gone."""
+        """End the connection."""
         for tap_event in self._handler.closed(why):
             self._deliver_own(tap_event, now)
         if self._call is not None:
@@ -151,7 +151,7 @@ class WebsocketPeer:
         self._call, self._id = started, id
 
     def _idle(self, now: float) -> list[Answer]:
-        """The end of a connection that holds a place and gives nothing."""
+        """Return the end of a connection that holds a place and gives nothing."""
         if now - self._heard <= self._idle_s * (PAUSE_FACTOR if self._paused else 1):
             return []
         if self._call is None:

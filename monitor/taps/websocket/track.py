@@ -46,7 +46,7 @@ class Track:
         return self._talk.stream.bad
 
     def chunk(self, number: int | None, timestamp_ms: int | None, payload: bytes, now: float) -> Iterator[CallAudio]:
-        """A chunk that came. One without a number follows the one before."""
+        """Process a chunk that came. One without a number follows the one before."""
         if number is None:
             number = self._newest.number + 1 if self._newest is not None else 0
         clock = self._clock(number, timestamp_ms)

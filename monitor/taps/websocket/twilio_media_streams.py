@@ -31,7 +31,8 @@ CALLER, CALLEE = "caller", "callee"
 
 
 def open_stream(request: UpgradeRequest, config: TapsSection) -> MediaStreams:
-    """A connection, in the dialect that its path names. Raises RefusedRequestError for a signature that is wrong."""
+    """Open a connection, in the dialect that its path names. Raises RefusedRequestError for a signature that is
+    wrong."""
     name, section = request.path[0], config.websocket
     if name == "twilio" and section.twilio_auth_token:
         check_twilio(request, section.twilio_auth_token.reveal())
@@ -49,7 +50,7 @@ class MediaStreams:
         self._tracks: dict[str, Track] = {}
 
     def text(self, text: str, now: float) -> Iterator[Step]:
-        """A message. Marks, digits, and what vendors will think of later are passed over."""
+        """Process a message. Marks, digits, and what vendors will think of later are passed over."""
         message = read_object(text)
         event = message.get("event")
         if event == "start":
@@ -61,7 +62,7 @@ class MediaStreams:
             yield Close()
 
     def binary(self, _data: bytes, _now: float) -> Iterable[Step]:
-        """None of the dialects has such messages."""
+        """Return None of the dialects has such messages."""
         raise BadMessageError("bytes where text is due", UNSUPPORTED)
 
     def tick(self, now: float) -> Iterator[Step]:
@@ -75,7 +76,7 @@ class MediaStreams:
         return ()
 
     def closed(self, why: str) -> Iterator[TapEvent]:
-        """The end of the stream."""
+        """Process the end of the stream."""
         if self._call:
             for track in self._tracks.values():
                 yield from track.finish()
@@ -111,7 +112,8 @@ class MediaStreams:
         )
 
     def _announced(self, tracks: object, custom: Mapping[str, str]) -> tuple[str, ...]:
-        """The tracks of the call, inbound first: as start says, or the URL, or as the dialect usually has them."""
+        """Return the tracks of the call, inbound first: as start says, or the URL, or as the dialect usually has
+        them."""
         wanted = self._request.query.get("tracks") or custom.get("tracks") or ""
         said = {"both": [INBOUND, OUTBOUND]}.get(wanted, [wanted] if wanted else tracks)
         names = {_track(name) for name in said[:8]} if isinstance(said, list) else set()

@@ -55,7 +55,7 @@ def verdict_loss(real: list[list[Tensor]], made: list[list[Tensor]]) -> Tensor:
 
 
 def deception_loss(made: list[list[Tensor]]) -> Tensor:
-    """Likewise for the generator: copies at 1."""
+    """Return the same loss for the generator: copies at 1."""
     return torch.stack([(1.0 - m[-1]).square().mean() for m in made]).mean()
 
 

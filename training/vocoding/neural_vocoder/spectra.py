@@ -93,7 +93,7 @@ def held(f0: Tensor) -> Tensor:
 
 
 def excitation(f0: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Spectra (N, T, bins) of pulses at f0 (N, T), peaks at 1, and of white noise, mean power 1."""
+    """Return the spectra (N, T, bins) of pulses at f0 (N, T), peaks at 1, and of white noise, mean power 1."""
     rows, count = f0.shape
     window = torch.hann_window(MEL.n_fft, device=f0.device)
     start = torch.rand(rows, generator=generator, device=generator.device).to(f0.device)

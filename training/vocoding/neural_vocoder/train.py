@@ -49,14 +49,14 @@ class VocoderTrainer:
         self.history: list[dict[str, float]] = []
 
     def part(self) -> float:
-        """How far the training is, 0 to 1: by steps or by minutes, whichever ends first."""
+        """Return how far the training is, 0 to 1: by steps or by minutes, whichever ends first."""
         return min(1.0, max(self.done / self.config.steps, self.spent / 60.0 / self.config.minutes))
 
     def finished(self) -> bool:
         return self.done >= self.config.steps or self.spent >= self.config.minutes * 60.0
 
     def step(self) -> Parts:
-        """One step of the generator and, after the warm-up, of the discriminators; returns the losses."""
+        """Make one step of the generator and, after the warm-up, of the discriminators; return the losses."""
         self._set_rates()
         drawn = self.sampler.draw(self.config.rows)
         pieces = Pieces(drawn.audio.to(self.device), drawn.f0.to(self.device))
@@ -75,7 +75,7 @@ class VocoderTrainer:
         return {name: value.detach() for name, value in parts.items()}
 
     def _set_rates(self) -> None:
-        """A cosine to a twentieth, after 50 steps of linear rise."""
+        """Set the learning rates: a cosine to a twentieth, after 50 steps of linear rise."""
         share = min(1.0, (self.done + 1) / 50.0) * (0.05 + 0.95 * 0.5 * (1.0 + math.cos(math.pi * self.part())))
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.learning_rate * share
@@ -108,13 +108,13 @@ class VocoderTrainer:
 
     @torch.no_grad()
     def _follow(self) -> None:
-        """The moving average one step on."""
+        """Update the moving average by one step."""
         decay = min(self.config.average, (1 + self.done) / (10 + self.done))
         for mine, theirs in zip(self.average.parameters(), self.generator.parameters(), strict=True):
             mine.lerp_(theirs, 1.0 - decay)
 
     def save(self, path: Path) -> None:
-        """A checkpoint to resume from."""
+        """Save a checkpoint to resume from."""
         partial = path.with_suffix(".partial")
         held = {name: part.state_dict() for name, part in self._parts().items()}
         held |= {"done": self.done, "spent": self.spent, "history": self.history}

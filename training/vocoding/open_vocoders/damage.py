@@ -26,20 +26,21 @@ def smooth(mel: Array, rng: Rng) -> Array:
 
 
 def median(mel: Array, rng: Rng) -> Array:
-    """The median of 3 to 7 frames and 1 or 3 bands."""
+    """Return the median of 3 to 7 frames and 1 or 3 bands."""
     size = (int(rng.choice([3, 5, 7])), int(rng.choice([1, 3])))
     return np.asarray(ndimage.median_filter(mel, size=size, mode="nearest"), dtype=np.float32)
 
 
 def lifter(mel: Array, rng: Rng) -> Array:
-    """The first 14 to 36 cepstral coefficients alone: the envelope without the harmonics."""
+    """Return the first 14 to 36 cepstral coefficients alone: the envelope without the harmonics."""
     cepstra = fft.dct(mel, axis=1, norm="ortho")
     cepstra[:, int(rng.integers(14, 37)) :] *= rng.uniform(0.0, 0.3)
     return np.asarray(fft.idct(cepstra, axis=1, norm="ortho"), dtype=np.float32)
 
 
 def units(mel: Array, rng: Rng) -> Array:
-    """Each frame's shape replaced by one of 24 to 96 of the recording (k-means), its level smoothed: discrete units."""
+    """Return each frame's shape replaced by one of 24 to 96 of the recording (k-means), its level smoothed: discrete
+    units."""
     from scipy.cluster.vq import kmeans2
 
     level = mel.mean(axis=1, keepdims=True)
@@ -51,7 +52,7 @@ def units(mel: Array, rng: Rng) -> Array:
 
 
 def voice(mel: Array, rng: Rng) -> Array:
-    """All bands moved up or down by up to an eighth of the scale, then a little smoothed: another voice."""
+    """Return all bands moved up or down by up to an eighth of the scale, then a little smoothed: another voice."""
     bands = np.arange(mel.shape[1])
     factor = rng.uniform(0.86, 0.95) if rng.random() < 0.5 else rng.uniform(1.05, 1.16)
     warped = np.stack([np.interp(bands / factor, bands, frame) for frame in mel])
@@ -59,7 +60,7 @@ def voice(mel: Array, rng: Rng) -> Array:
 
 
 def coarse(mel: Array, rng: Rng) -> Array:
-    """Every second to fourth frame alone, the rest drawn between them: long hops, reduced frame rates."""
+    """Return every second to fourth frame alone, the rest drawn between them: long hops, reduced frame rates."""
     at = np.arange(len(mel))
     kept = np.unique(np.append(at[:: int(rng.integers(2, 5))], at[-1]))
     return np.stack([np.interp(at, kept, band) for band in mel[kept].T], axis=1).astype(np.float32)

@@ -28,7 +28,7 @@ TO_NATURAL = np.float32(np.log(10.0) / 2.0)
 
 
 def variant(program: Path, name: str) -> Vocoder:
-    """A vocoder that damages the features first, unless name is empty."""
+    """Return a vocoder that damages the features first, unless name is empty."""
 
     def vocode(x: Audio, seed: int) -> Audio:
         loud = x * (PEAK / max(float(np.abs(x).max(initial=0.0)), 1e-4))

@@ -78,7 +78,7 @@ class HifiGan(nn.Module):
 
 
 def load(path: Path, shape: HifiGanConfig = V2) -> HifiGan:
-    """The generator of a checkpoint {"generator": tensors}. Raises CorpusError."""
+    """Return the generator of a checkpoint {"generator": tensors}. Raises CorpusError."""
     generator = HifiGan(shape)
     try:
         held = torch.load(path, map_location="cpu", weights_only=True)

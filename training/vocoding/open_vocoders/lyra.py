@@ -50,7 +50,7 @@ class Lyra:
 
 
 def _run(network: Any, x: Audio) -> Audio:
-    """One call of a network with one input and one output."""
+    """Run a network with one input and one output."""
     network.set_tensor(network.get_input_details()[0]["index"], x.astype(np.float32))
     network.invoke()
     return np.asarray(network.get_tensor(network.get_output_details()[0]["index"]), dtype=np.float32)

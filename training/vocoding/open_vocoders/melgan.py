@@ -63,7 +63,7 @@ class MelGan(nn.Module):
 
 
 def load(path: Path) -> MelGan:
-    """The generator of a file of its tensors by name. Raises CorpusError."""
+    """Return the generator of a file of its tensors by name. Raises CorpusError."""
     network = MelGan()
     try:
         held = torch.load(path, map_location="cpu", weights_only=True)

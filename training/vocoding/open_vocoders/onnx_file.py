@@ -14,7 +14,8 @@ from training.corpora.clips import CorpusError
 
 
 def open_file(path: Path) -> Any:
-    """An onnxruntime session on one thread. Raises VocoderError without onnxruntime, CorpusError for another file."""
+    """Return an onnxruntime session on one thread. Raises VocoderError without onnxruntime, CorpusError for another
+    file."""
     try:
         runtime: Any = importlib.import_module("onnxruntime")
     except ImportError as error:
@@ -31,6 +32,6 @@ def open_file(path: Path) -> Any:
 
 
 def mel_to_audio(session: Any, mel: Array) -> Audio:
-    """Samples (frames * hop,) of log-mel frames (frames, bands)."""
+    """Return the samples (frames * hop,) of log-mel frames (frames, bands)."""
     batch = np.ascontiguousarray(mel.T[None], dtype=np.float32)
     return np.asarray(session.run(None, {session.get_inputs()[0].name: batch})[0], dtype=np.float32).reshape(-1)

@@ -33,7 +33,7 @@ class OpenVocoder:
 
 
 def mel_vocoder(form: MelFormat, synthesise: Callable[[Array], Audio]) -> Variant:
-    """A vocoder from what makes samples at form.rate of log-mel frames (T, M); a variant damages them first."""
+    """Return a vocoder from what makes samples at form.rate of log-mel frames (T, M); a variant damages them first."""
 
     def variant(name: str) -> Vocoder:
         def vocode(x: Audio, seed: int) -> Audio:
@@ -93,7 +93,7 @@ def _fargan(program: Path) -> Variant:
 
 
 def _neural_istft(path: Path) -> Variant:
-    """The vocoder that `training vocoder` learns."""
+    """Return the vocoder that `training vocoder` learns."""
     from training.vocoding.neural_vocoder.config import MEL
     from training.vocoding.neural_vocoder.network import synthesise
     from training.vocoding.neural_vocoder.weights import load_generator
@@ -140,7 +140,7 @@ WITHOUT_WEIGHTS = frozenset({"mel-griffin-lim"})
 
 
 def systems(weights: Collection[str]) -> list[str]:
-    """Names of all systems of the vocoders that there are weights for."""
+    """Return the names of all systems of the vocoders that there are weights for."""
     return [
         system
         for name, vocoder in OPEN_VOCODERS.items()

@@ -14,7 +14,7 @@ from training.corpora.clips import CorpusError
 
 
 def interpreter(path: Path) -> Any:
-    """An interpreter of one thread, its tensors not yet allocated. Raises VocoderError and CorpusError."""
+    """Return an interpreter of one thread, its tensors not yet allocated. Raises VocoderError and CorpusError."""
     try:
         module = importlib.import_module("ai_edge_litert.interpreter")
     except ImportError as error:

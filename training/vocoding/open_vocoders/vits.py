@@ -31,7 +31,7 @@ Weights = Mapping[str, Tensor]
 
 
 def _folded(weights: Weights, name: str) -> Tensor:
-    """The weight of a layer that may be split into length and direction (weight norm)."""
+    """Return the weight of a layer that may be split into length and direction (weight norm)."""
     if f"{name}.weight" in weights:
         return weights[f"{name}.weight"]
     direction = weights[f"{name}.weight_v"]
@@ -95,7 +95,7 @@ def load(path: Path) -> tuple[PosteriorEncoder, HifiGan]:
 
 
 def _smooth(z: Array, rng: np.random.Generator) -> Array:
-    """The latents drawn out in time, as a prior that is too sure of itself gives them."""
+    """Return the latents drawn out in time, as a prior that is too sure of itself gives them."""
     return np.asarray(ndimage.gaussian_filter1d(z, float(rng.uniform(0.7, 2.0)), axis=0, mode="nearest"))
 
 
