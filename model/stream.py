@@ -159,7 +159,7 @@ SCORES = tuple(f.name for f in fields(Scores))
 
 def score_blocks(detector: Detector, state: StreamState, samples: Tensor) -> tuple[StreamState, Scores]:
     """Return what step() does with a block, for several at once, which cost less each and score the same but for
-    rounding: samples (N, B * BLOCK), B up to FEW_BLOCKS, and nothing that waits.
+    rounding: samples (N, B * BLOCK), and nothing that waits.
     """
     config = detector.config
     cleaned = [clean(block) for block in torch.split(samples, BLOCK, dim=1)]

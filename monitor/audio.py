@@ -36,11 +36,12 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """One block of each row that had one.
+    """One block of each row that had one, or several of the same rows in turn.
 
     rows: int64 (M,). samples: float32 (M, model.config.BLOCK). end: int64 (M,), index after the last sample on the
     stream's clock. captured_at: float64 (M,), monotonic seconds, 0.0 for recordings. concealed: bool like samples,
-    True for those that stand in for lost ones; None = none.
+    True for those that stand in for lost ones; None = none. turns: how many blocks of each row these are; then M is so
+    many times the number of rows, all first blocks before all second ones.
     """
 
     rows: NDArray[np.int64]
@@ -48,6 +49,15 @@ class Blocks:
     end: NDArray[np.int64]
     captured_at: NDArray[np.float64]
     concealed: Marks | None = None
+    turns: int = 1
+
+    def each(self) -> Iterator[Blocks]:
+        """These, one block of each row at a time."""
+        size = len(self.rows) // self.turns
+        for at in range(0, len(self.rows), size):
+            part = slice(at, at + size)
+            marks = None if self.concealed is None else self.concealed[part]
+            yield Blocks(self.rows[part], self.samples[part], self.end[part], self.captured_at[part], marks)
 
 
 def all_finite(samples: Audio) -> bool:

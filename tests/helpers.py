@@ -78,10 +78,10 @@ def make_weights(path: Path, says: Says = "hiss", hears_speech: bool = True) -> 
     return path
 
 
-def make_scorer(detector: Detector, rows: int) -> OnnxScorer:
-    """The scorer of live use on a CPU, of a detector as it is."""
+def make_scorer(detector: Detector, rows: int, *, recorded: bool = False) -> OnnxScorer:
+    """The scorer of a CPU, of a detector as it is. recorded: the one for recordings, not for live calls."""
     single, segments = (network_graph(detector, single=single) for single in (True, False))
-    return OnnxScorer(OnnxNetworks(single, segments, "a test's network"), rows)
+    return OnnxScorer(OnnxNetworks(single, segments, "a test's network"), rows, recorded=recorded)
 
 
 def voice(seconds: float, hiss: bool = False, seed: int = 1) -> Audio:

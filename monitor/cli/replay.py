@@ -22,9 +22,9 @@ def replay(
         ),
     ] = None,
     read_ms: Annotated[
-        int,
+        int | None,
         typer.Option(metavar="MS", min=1, max=10_000, help="Milliseconds read at once; the result is the same."),
-    ] = 20,
+    ] = None,
     track: Track = None,
     raw_format: RawFormat = None,
     *,

@@ -7,7 +7,9 @@ speech, held, and a weak but steady excess over the whole call.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,6 +143,82 @@ def decide(config: AlertSection, old: Decision, outputs: DecisionInput) -> tuple
         peak=np.where(opened, outputs.llr, np.where(is_open, np.maximum(old.peak, outputs.llr), old.peak)),
     )
     return new, Changes(state != old.state, opened, updated, closed, opened & ~held)
+
+
+def decide_in_turn(config: AlertSection, old: Decision, outputs: DecisionInput, turns: int) -> tuple[Decision, Changes]:
+    """What decide() says of each of `turns` blocks of every stream. The blocks as in monitor.audio.Blocks: all that is
+    given and returned is (turns * N,).
+    """
+    if turns == 1:
+        return decide(config, old, outputs)
+    streams, votes = len(old.state), outputs.speech & outputs.enough
+    whole = np.full(len(votes), -np.inf) if outputs.whole is None else outputs.whole
+    steady = whole >= config.whole_llr
+    columns = (
+        votes,
+        outputs.speech,
+        ~outputs.usable,
+        outputs.llr >= config.suspicious_llr,
+        outputs.llr >= config.alert_llr,
+        (outputs.llr < config.close_llr) & ~steady,
+        outputs.llr > (config.suspicious_llr + config.close_llr) / 2,
+        steady,
+        outputs.llr,
+        outputs.end,
+    )
+    found: list[list[tuple[float, ...]]] = []
+    for i in range(streams):
+        before = tuple(getattr(old, f.name)[i].item() for f in fields(old))
+        found.append(_one_in_turn(config, before, zip(*(c[i::streams].tolist() for c in columns), strict=True)))
+    each = list(zip(*(one for turn in zip(*found, strict=True) for one in turn), strict=True))
+    kept, changes = each[: len(fields(old))], each[len(fields(old)) :]
+    new = {f.name: np.array(v, getattr(old, f.name).dtype) for f, v in zip(fields(old), kept, strict=True)}
+    return Decision(**new), Changes(*(np.array(flags, np.bool_) for flags in changes))
+
+
+def _one_in_turn(
+    config: AlertSection, before: tuple[Any, ...], blocks: Iterable[tuple[Any, ...]]
+) -> list[tuple[float, ...]]:
+    """decide() for one stream: the fields of Decision and of Changes after each block."""
+    state, suspicious, alert, close, quiet, is_open, opened_at, updated_at, peak = before
+    holds = (config.suspicious_hold_s, config.alert_hold_s, config.close_hold_s, config.unknown_after_s)
+    suspicious_hold, alert_hold, close_hold, patience = map(hold_blocks, holds)
+    every = round(config.update_every_s * SAMPLE_RATE)
+    found: list[tuple[float, ...]] = []
+    for votes, speech, unusable, is_suspicious, is_alert, is_low, stays, steady, llr, end in blocks:
+        was, was_open = state, is_open
+        if votes:
+            suspicious = suspicious + 1 if is_suspicious else 0
+            alert = alert + 1 if is_alert else 0
+            close = close + 1 if is_low else 0
+            if suspicious >= suspicious_hold or (was == SUSPICIOUS and stays):
+                state = SUSPICIOUS
+            else:
+                state = LISTENING if was in (LISTENING, UNKNOWN) and is_suspicious else CLEAR
+        elif speech and was == UNKNOWN:
+            state = LISTENING
+        quiet = 0 if speech else quiet + 1
+        held = alert >= alert_hold
+        opened = votes and not was_open and (held or steady)
+        closed = votes and was_open and close >= close_hold
+        is_open = (was_open or opened) and not closed
+        updated = was_open and is_open and speech and end - updated_at >= every
+        lost = unusable or quiet >= patience
+        if lost:
+            state = UNKNOWN
+        elif is_open and (state != UNKNOWN or was == UNKNOWN):
+            state = ALERT
+        elif closed:
+            state = CLEAR
+        if opened:
+            opened_at, peak = end, llr
+        elif is_open:
+            peak = max(peak, llr)
+        if opened or updated:
+            updated_at = end
+        now = (state, suspicious, alert, close, quiet, is_open, opened_at, updated_at, peak)
+        found.append((*now, state != was, opened, updated, closed, opened and not held))
+    return found
 
 
 def _verdict(config: AlertSection, old: Decision, above_suspicious: Ints, llr: Floats) -> Ints:

@@ -73,6 +73,38 @@ def accumulate(
     )
 
 
+def accumulate_in_turn(
+    config: EvidenceSection, old: Evidence, logit: Floats, speech: NDArray[np.bool_], family: Floats, turns: int
+) -> Evidence:
+    """What accumulate() gives after each of `turns` blocks of every stream, to the bit.
+
+    The blocks as in monitor.audio.Blocks: logit (turns * N,), and so is all that is returned.
+    """
+    if turns == 1:
+        return accumulate(config, old, logit, speech, family)
+    streams, fade = len(old.weight), exp(-BLOCK_S / config.memory_s)
+    said, active = logit.reshape(turns, streams), speech.reshape(turns, streams)
+    families = np.where(active[..., None], family.reshape(turns, streams, -1), 0.0)
+    weight, total = np.empty((turns, streams)), np.empty((turns, streams))
+    fading = np.empty_like(families)
+    for i in range(streams):
+        w, x, faded = float(old.weight[i]), float(old.total[i]), old.families[i]
+        for t, (is_speech, value) in enumerate(zip(active[:, i].tolist(), said[:, i].tolist(), strict=True)):
+            if is_speech:
+                w, x, faded = w * fade + 1.0, x * fade + value, faded * fade + families[t, i]
+            weight[t, i], total[t, i], fading[t, i] = w, x, faded
+    return Evidence(
+        weight=weight.ravel(),
+        total=total.ravel(),
+        sum=np.cumsum(np.concatenate([old.sum[None], np.where(active, said, 0.0)]), axis=0)[1:].ravel(),
+        blocks=(old.blocks + np.cumsum(active, axis=0)).ravel(),
+        families=fading.reshape(turns * streams, -1),
+        all_families=np.cumsum(np.concatenate([old.all_families[None], families]), axis=0)[1:].reshape(
+            turns * streams, -1
+        ),
+    )
+
+
 def _calibrate(config: EvidenceSection, calibration: Calibration | Scaling, total: Floats, weight: Floats) -> Floats:
     llr = calibration.scale * total / np.maximum(weight, 1e-9) + calibration.offset
     return np.where(weight > 0, np.clip(llr, -config.max_llr, config.max_llr), 0.0)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from model.config import SAMPLE_RATE
+from model.config import BLOCK, SAMPLE_RATE
 from monitor.audio import Blocks, Source
 from monitor.config.schema import Config
 from monitor.engine.calls import Call, Feed, capture
@@ -29,9 +29,11 @@ TURN_S, LONGEST_TURN_S, TURN_SHARE = 0.02, 0.08, 0.5
 takes long it rests as long again, if that leaves it often enough: more blocks wait then, and are scored together.
 """
 TOGETHER = (4, 2)
-"""Blocks of a stream that a server may score at once where more than one waits, which costs a third less a block. One
-microphone, and a recording, is scored block by block: what is said of it must not depend on how fast it was.
+"""Blocks of a stream that a server may score at once where more than one waits, which costs a third less a block. A
+microphone is scored block by block.
 """
+SEGMENT = 40
+"""Blocks of a recording that are scored at once at most: beyond it nothing is gained."""
 MANY = 0.5
 """Share of the streams that wait from which the server itself is behind, not a few senders ahead of their time."""
 OVERLOADED_S, OVERLOADED_FOR_S = 0.25, 1.0
@@ -189,6 +191,9 @@ class Engine:
 
     def turn(self) -> None:
         """Score the blocks that wait, and publish the events; waits a moment where there are none."""
+        if not self.serving and not any(call.live for call in self.calls):
+            self._turn_recordings()
+            return
         several = self.bank.take_several(WAIT_S, TOGETHER if self.serving else ())
         if self.serving:
             self.begin()  # After taking: whatever was taken belongs to a call that had entered before.
@@ -203,13 +208,38 @@ class Engine:
             if self.serving and call.ended:
                 self._let_go(call)
 
+    def _turn_recordings(self) -> None:
+        """turn() for recordings, each of which is scored in segments: as many blocks as wait, up to SEGMENT."""
+        self.bank.wait(WAIT_S)
+        for call in self.calls:
+            for feed in call.feeds:
+                waiting = feed.ring.fill // BLOCK  # asked first: what was said before this audio is known by then
+                self.reporter.report_conditions(call)
+                if feed.conditions:
+                    waiting = min(waiting, feed.conditions[0][0] // BLOCK - feed.ring.read // BLOCK)
+                if waiting:
+                    self._score_segment(feed.ring.take(min(waiting, SEGMENT)))
+
+    def _score_segment(self, blocks: Blocks) -> None:
+        try:
+            results = self.pool.step(blocks)
+        except RuntimeError as error:
+            self._failed([blocks], error)
+            return
+        self.reporter.add_blocks(blocks)
+        self.reporter.report_model(self.calls, "")
+        self.reporter.report(results)
+
+    def _failed(self, several: Sequence[Blocks], error: RuntimeError) -> None:
+        for blocks in several:
+            self.reporter.add_blocks(blocks)
+        self.reporter.report_model(self.calls, str(error).partition("\n")[0] or type(error).__name__)
+
     def _score(self, several: Sequence[Blocks]) -> None:
         try:
             heard = self.pool.run_scorer(several)
         except RuntimeError as error:
-            for blocks in several:
-                self.reporter.add_blocks(blocks)
-            self.reporter.report_model(self.calls, str(error).partition("\n")[0] or type(error).__name__)
+            self._failed(several, error)
             return
         for blocks, outputs in zip(several, heard, strict=True):
             self.reporter.add_blocks(blocks)

@@ -15,8 +15,16 @@ from model.config import BLOCK_S
 from model.figures import FIGURES, Bandwidth, Kind
 from monitor.audio import Blocks
 from monitor.config.schema import Config
-from monitor.engine.decision import UNKNOWN, Decision, DecisionInput, decide, init_decision
-from monitor.engine.evidence import Evidence, Scaling, accumulate, no_evidence, posterior, recent_llr, whole_llr
+from monitor.engine.decision import UNKNOWN, Decision, DecisionInput, decide_in_turn, init_decision
+from monitor.engine.evidence import (
+    Evidence,
+    Scaling,
+    accumulate_in_turn,
+    no_evidence,
+    posterior,
+    recent_llr,
+    whole_llr,
+)
 from monitor.engine.results import FamilyNames, Results, Verdicts
 from monitor.engine.traces import Traces
 from monitor.scoring.scorer import Scorer
@@ -74,8 +82,14 @@ class Pool:
         return Scaling(*self._scales[:, self.bandwidth[rows]])
 
     def step(self, blocks: Blocks) -> Results:
-        """Score one block of some rows. Raises as run_scorer() does."""
-        return self.decide_states(blocks, self.run_scorer([blocks])[0])
+        """Score one block of some rows, or several of each in turn. Raises as run_scorer() does."""
+        rows = blocks.rows[: len(blocks.rows) // blocks.turns]
+        samples = blocks.samples.reshape(blocks.turns, len(rows), -1).swapaxes(0, 1).reshape(len(rows), -1)
+        figures = self.scorer.score(rows, samples).astype(np.float64).swapaxes(0, 1)
+        outputs = _outputs(figures.reshape(len(blocks.rows), -1))
+        if not outputs.sound.all():
+            self.scorer.reset(np.unique(blocks.rows[~outputs.sound]))
+        return self.decide_states(blocks, outputs)
 
     def run_scorer(self, several: Sequence[Blocks]) -> list[ScorerOutputs]:
         """Return what the scorer says of blocks of the same rows, which follow each other; it goes on with them.
@@ -93,36 +107,38 @@ class Pool:
 
     def decide_states(self, blocks: Blocks, outputs: ScorerOutputs) -> Results:
         """Evidence and decision of each scored block, in its turn."""
-        rows = blocks.rows
+        rows, turns = blocks.rows, blocks.turns
+        newest = slice(len(rows) - len(rows) // turns, None)
         active = outputs.active & (outputs.speech >= self.config.evidence.min_speech_probability)
-        self.kind[rows] = np.where((outputs.kind == Kind.SPEECH) & ~active, Kind.NOT_SPEECH, outputs.kind)
+        kind = np.where((outputs.kind == Kind.SPEECH) & ~active, Kind.NOT_SPEECH, outputs.kind)
         active &= self.usable[rows]  # what cannot be trusted is no evidence
         if blocks.concealed is not None:  # scored, for the sake of what follows, but made up
             made_up = blocks.concealed.any(axis=1)
             active &= ~made_up
-            self.kind[rows[made_up]] = Kind.GAP
-        self._levels(rows, outputs.level)
+            kind[made_up] = Kind.GAP
+        self.kind[rows] = kind
+        self._levels(rows[newest], outputs.level.reshape(turns, -1))
         self.bandwidth[rows] = outputs.bandwidth
-        old = self.evidence.take(rows)
-        evidence = accumulate(self.config.evidence, old, outputs.logit, active, outputs.family)
+        scaling, old = Scaling(*self._scales[:, outputs.bandwidth]), self.evidence.take(rows[newest])
+        evidence = accumulate_in_turn(self.config.evidence, old, outputs.logit, active, outputs.family, turns)
         self.evidence.put(rows, evidence)
-        llr = recent_llr(self.config.evidence, self._scaling(rows), evidence)
+        llr = recent_llr(self.config.evidence, scaling, evidence)
         p_fake = posterior(llr, self.config.evidence.prior)
         enough = outputs.warm & (evidence.blocks * BLOCK_S >= self.config.evidence.min_speech_s)
-        before = self.decision.take(rows)
+        before = self.decision.take(rows[newest])
         usable = self.usable[rows] & outputs.sound
-        said = DecisionInput(llr, active, enough, blocks.end, usable, self.whole(rows, evidence))
-        after, changes = decide(self.config.alerts, before, said)
+        said = DecisionInput(llr, active, enough, blocks.end, usable, self._whole(scaling, evidence))
+        after, changes = decide_in_turn(self.config.alerts, before, said, turns)
         self.decision.put(rows, after)
         if self.traces:
-            self.traces.add(rows, blocks.samples, np.where(enough, p_fake, np.nan))
+            self.traces.add(rows, blocks.samples, np.where(enough, p_fake, np.nan), turns)
         return Results(
             rows=rows,
             llr=llr,
             p_fake=p_fake,
             net_speech=evidence.blocks,
             state=after.state,
-            kind=self.kind[rows],
+            kind=kind,
             bandwidth=outputs.bandwidth,
             families=evidence.families,
             family_names=self._family_names,
@@ -134,18 +150,21 @@ class Pool:
             captured_at=blocks.captured_at,
             warm=outputs.warm,
             votes=active & enough,
-            before=before.state,
+            before=np.concatenate([before.state, after.state[: newest.start]]),
             changes=changes,
         )
 
-    def whole(self, rows: Ints, evidence: Evidence) -> Floats:
-        """llr of all speech of rows; -inf where there is too little of it to alert on."""
+    def _whole(self, scaling: Scaling, evidence: Evidence) -> Floats:
+        """llr of all speech; -inf where there is too little of it to alert on."""
         counts = evidence.blocks * BLOCK_S >= self.config.alerts.whole_after_s
-        return np.where(counts, whole_llr(self.config.evidence, self._scaling(rows), evidence), -np.inf)
+        return np.where(counts, whole_llr(self.config.evidence, scaling, evidence), -np.inf)
 
     def _levels(self, rows: Ints, level: Floats) -> None:
-        self.level[rows] = level
-        self.peak_level[rows] = np.maximum(level, self.peak_level[rows] - 12.0 * BLOCK_S)
+        """level: of one block after the other, (turns, M)."""
+        fall = 12.0 * BLOCK_S * np.arange(len(level))[:, None]
+        self.level[rows] = level[-1]
+        peak = self.peak_level[rows] - 12.0 * BLOCK_S * len(level)
+        self.peak_level[rows] = np.maximum(peak, (level - fall[::-1]).max(axis=0))
 
     def set_usable(self, rows: slice, usable: bool) -> Ints:
         """Say whether the input of rows can be trusted. Returns the rows whose state that changed, to unknown."""
@@ -180,7 +199,7 @@ class Pool:
 
 
 def _outputs(figures: Floats) -> ScorerOutputs:
-    """Return the figures of one block, (M, 7 + K). What is not finite counts as not heard."""
+    """Return the figures of one block, (M, 7 + K). What is not finite counts as not scored."""
     said = figures[:, FIGURES.index("active") :]
     sound = np.asarray(np.isfinite(said).all(axis=1))
     if not sound.all():

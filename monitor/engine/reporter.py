@@ -76,7 +76,8 @@ class Reporter:
         """Take the audio of one turn, before its results."""
         self.scored_to[blocks.rows] = blocks.end
         if self.recorder is not None:
-            self.recorder.add_blocks(blocks)
+            for turn in blocks.each():
+                self.recorder.add_blocks(turn)
 
     def report(self, results: Results) -> None:
         """Publish the scores that are due and what has changed in one step, row by row."""

@@ -126,10 +126,40 @@ class Ring:
         bank.read[self.rows] += samples
         bank.torn[self.rows] = True
 
+    def take(self, count: int) -> Blocks:
+        """The next blocks of a recording, which has so many."""
+        bank, rows = self._bank, self.rows
+        with bank.changed:
+            read = int(bank.read[rows.start])
+            slots = (read // BLOCK + np.arange(count)) % bank.slots
+            every = np.arange(rows.start, rows.stop)
+            samples = bank.audio.reshape(len(bank.audio), bank.slots, BLOCK)[every, slots[:, None]]
+            end = read + BLOCK * np.arange(1, count + 1) + bank.origin[rows.start, slots]
+            concealed = None
+            if read < bank.concealed_to[rows.start]:
+                concealed = bank.concealed.reshape(len(bank.audio), bank.slots, BLOCK)[every, slots[:, None]]
+                concealed = concealed.reshape(-1, BLOCK)
+            bank.read[rows] = read + count * BLOCK
+            bank.changed.notify_all()
+        size = count * len(every)
+        return Blocks(
+            np.tile(every, count),
+            samples.reshape(size, BLOCK),
+            np.repeat(end, len(every)),
+            np.zeros(size),
+            concealed,
+            turns=count,
+        )
+
     @property
     def written(self) -> int:
         """Return the samples written so far, filled gaps included."""
         return int(self._bank.written[self.rows.start])
+
+    @property
+    def read(self) -> int:
+        """Samples that were taken to be scored."""
+        return int(self._bank.read[self.rows.start])
 
     @property
     def fill(self) -> int:
@@ -232,6 +262,12 @@ class RingBank:
             self.written[ring.rows] = self.read[ring.rows] = 0
             self._busy[ring.rows] = False
             self.changed.notify_all()
+
+    def wait(self, timeout_s: float) -> None:
+        """Until something has changed, where no block waits."""
+        with self.changed:
+            if not (self.written - self.read >= BLOCK).any():
+                self.changed.wait(timeout_s)
 
     def take(self, timeout_s: float) -> Blocks | None:
         """Return the next block of every row that has one, or None after timeout_s or when woken without any."""

@@ -39,13 +39,13 @@ class Traces:
         """Forget streams."""
         self._timeline[rows], self._powers[rows], self._blocks[rows] = np.nan, 0.0, 0
 
-    def add(self, rows: NDArray[np.int64], samples: Audio, p_fake: NDArray[np.float64]) -> None:
-        """Add one block: samples (M, BLOCK) and p_fake (M,), NaN where there is no evidence yet."""
+    def add(self, rows: NDArray[np.int64], samples: Audio, p_fake: NDArray[np.float64], turns: int = 1) -> None:
+        """Add blocks as in monitor.audio.Blocks: samples (M, BLOCK) and p_fake (M,), NaN where there is no evidence."""
         if not all_finite(samples):
             samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
         spectrum = np.fft.rfft(samples * self._window)
         power = spectrum.real**2 + spectrum.imag**2
-        blocks = self._blocks[rows]
+        blocks = self._blocks[rows] + np.repeat(np.arange(turns), len(rows) // turns)
         self._powers[rows, blocks % _COLUMNS] = np.maximum.reduceat(power, self._edges, axis=1)
         self._timeline[rows, blocks // _STEP_BLOCKS % _TIMELINE] = p_fake
         self._blocks[rows] = blocks + 1

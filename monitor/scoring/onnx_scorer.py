@@ -7,6 +7,7 @@ longer, they hear again the blocks before the one that is speech, which gives th
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -73,12 +74,29 @@ class OnnxNetwork:
 
 
 class OnnxNetworks:
-    """Hold the two graphs of a network: for one block a call, and for any number. Raises CheckpointError."""
+    """The two graphs of a network: for one block a call, and for any number; each is built when it is first used.
+
+    Raises CheckpointError then, as OnnxNetwork does.
+    """
 
     def __init__(self, single: bytes, segments: bytes, name: str, threads: int = 1) -> None:
-        self.single, self.segments = (OnnxNetwork(data, name, threads) for data in (single, segments))
-        if self.single.facts.weights_hash != self.segments.facts.weights_hash:
-            raise CheckpointError(f"the two networks of {name} are not of the same weights")
+        self._data, self._name, self._threads = {True: single, False: segments}, name, threads
+        self._built: list[OnnxNetwork] = []
+
+    @cached_property
+    def single(self) -> OnnxNetwork:
+        return self._build(True)
+
+    @cached_property
+    def segments(self) -> OnnxNetwork:
+        return self._build(False)
+
+    def _build(self, single: bool) -> OnnxNetwork:
+        network = OnnxNetwork(self._data.pop(single), self._name, self._threads)
+        self._built.append(network)
+        if len({built.facts.weights_hash for built in self._built}) > 1:
+            raise CheckpointError(f"the two networks of {self._name} are not of the same weights")
+        return network
 
     @classmethod
     def read(cls, weights: Path, threads: int = 1) -> OnnxNetworks:
@@ -91,17 +109,23 @@ class OnnxNetworks:
 
 
 class OnnxScorer:
-    """A Scorer (monitor/scoring/scorer.py) on a CPU."""
+    """A Scorer (monitor/scoring/scorer.py) on a CPU.
+
+    recorded: one graph scores whatever comes, row by row, so that the figures are the same to the bit however many
+    blocks are scored at once. Without it one block of many rows costs least.
+    """
 
     device = "cpu"
 
-    def __init__(self, networks: OnnxNetworks, rows: int) -> None:
-        self.rows, self._networks = rows, networks
-        facts = networks.single.facts
+    def __init__(self, networks: OnnxNetworks, rows: int, *, recorded: bool = False) -> None:
+        self.rows, self._recorded = rows, recorded
+        self._segments = networks.segments
+        self._single = networks.segments if recorded else networks.single
+        facts = self._single.facts
         self.config, self.weights_hash, self.parameters = facts.config, facts.weights_hash, facts.parameters
         self._memory = facts.memory
         self._families = len(self.config.families)
-        self._net = {name: np.zeros((rows, *shape), np.float32) for name, shape in networks.single.states.items()}
+        self._net = {name: np.zeros((rows, *shape), np.float32) for name, shape in self._single.states.items()}
         self._signal = self._cold(rows)
 
     def _cold(self, rows: int) -> dict[str, NDArray[Any]]:
@@ -167,13 +191,14 @@ class OnnxScorer:
         wanted = np.asarray(ok.any(1))
         again = np.minimum(skipped, self._memory)
         net = []
-        for some, count in _pieces(wanted, again, blocks):
+        most = 1 if self._recorded else AT_ONCE
+        for some, count in _pieces(wanted, again, blocks, most):
             window, flags = spectrum[some], ok[some]
             if count:
                 window = spectra(audio[some, -TAIL - (count + blocks) * BLOCK :])
                 flags = np.pad(flags, ((0, 0), (count, 0)))
             which = _span(rows[some])
-            network = self._networks.single if flags.shape[1] == 1 else self._networks.segments
+            network = self._single if flags.shape[1] == 1 else self._segments
             found, after = network.run(window, flags, {name: state[which] for name, state in self._net.items()})
             figures[some, :, _ACTIVE:] = np.where(flags[:, count:, None], found[:, count:], np.float32(0.0))
             net.append((which, after))
@@ -193,12 +218,13 @@ class OnnxScorer:
                     self._net[name][which] = state
 
 
-def _pieces(wanted: NDArray[np.bool_], again: Ints, blocks: int) -> Iterator[tuple[Rows, int]]:
-    """Yield the streams that the network is run for, in pieces that hear as many blocks again, and how many those
-    are."""
+def _pieces(wanted: NDArray[np.bool_], again: Ints, blocks: int, most: int) -> Iterator[tuple[Rows, int]]:
+    """Yield the streams that the network is run for, in pieces of at most so many blocks that hear as many blocks
+    again, and how many those are.
+    """
     for count in np.unique(again[wanted]).tolist():
         some = np.flatnonzero(wanted & (again == count))
-        size = max(1, AT_ONCE // (count + blocks))
+        size = max(1, most // (count + blocks))
         for at in range(0, len(some), size):
             yield _span(some[at : at + size]), count
 

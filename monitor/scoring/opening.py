@@ -23,11 +23,14 @@ if TYPE_CHECKING:
 GPU_EXTRA = "pip install 'deepfake-speech-monitor[gpu]', or in a checkout: uv sync --extra gpu"
 
 
-def open_scorer(section: ModelSection, rows: int) -> Scorer:
-    """Return the scorer of the configuration for so many streams. Raises WeightsError and BadInputError."""
+def open_scorer(section: ModelSection, rows: int, *, recorded: bool = False) -> Scorer:
+    """Return the scorer of the configuration for so many streams. recorded: for recordings, in long segments.
+
+    Raises WeightsError and BadInputError.
+    """
     try:
         device = choose_device(section.device)
-        return _open(weights_path(section.weights), device, section.threads, rows)
+        return _open(weights_path(section.weights), device, section.threads, rows, recorded)
     except DeviceError as error:
         raise BadInputError(str(error), "set model.device to auto") from error
     except CheckpointError as error:
@@ -98,11 +101,11 @@ def describe_device(device: str) -> str:
     return f"torch {torch.__version__} on {device}{name}"
 
 
-def _open(path: Path, device: str, threads: int, rows: int) -> Scorer:
+def _open(path: Path, device: str, threads: int, rows: int, recorded: bool) -> Scorer:
     if device == "cpu":
         from monitor.scoring.onnx_scorer import OnnxScorer
 
-        return OnnxScorer(_networks(path, threads), rows)
+        return OnnxScorer(_networks(path, threads), rows, recorded=recorded)
     import torch
 
     from model.checkpoint import load_detector
@@ -123,7 +126,7 @@ def _networks(path: Path, threads: int) -> OnnxNetworks:
     there = all(runtime_path(path, single=single).is_file() for single in (True, False))
     if there:
         found = OnnxNetworks.read(path, threads)
-        if found.single.facts.weights_hash == wanted:
+        if found.segments.facts.weights_hash == wanted:
             return found
     if not is_installed("torch") or not is_installed("onnx"):
         stands = "another one" if there else "no network"

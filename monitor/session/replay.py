@@ -16,6 +16,8 @@ from monitor.sources.raw_formats import read_raw_format
 from monitor.sources.recording import FileSource
 
 INTERRUPTED = 130
+READ_MS, PACED_READ_MS = 500, 20
+"""Audio that is read at once at full speed, and where it is paced by the clock."""
 
 
 @dataclass(frozen=True)
@@ -23,13 +25,14 @@ class ReplayOptions:
     """The options of a replay.
 
     speed: "max" or a factor. channels: "caller=left,agent=right", "left", or None for all. track: which of several
-    sound tracks, from 1. raw: what a file without a header is, such as "mulaw,8000".
+    sound tracks, from 1. raw: what a file without a header is, such as "mulaw,8000". read_ms: audio that is
+    read at once, None for what suits the speed.
     """
 
     file: Path
     speed: str
     channels: str | None
-    read_ms: int
+    read_ms: int | None
     json_lines: bool
     fail_on_alert: bool
     svg: Path | None
@@ -85,9 +88,8 @@ def replay(wanted: ReplayOptions, config: Config, name: str | None = None) -> in
     places = None if names is None else list(names)
     limit = config.input.max_channels
     raw = read_raw_format(wanted.raw) if wanted.raw is not None else None
-    source = FileSource(
-        wanted.file, speed, places, read_ms=wanted.read_ms, max_channels=limit, track=wanted.track, raw=raw
-    )
+    read_ms = wanted.read_ms or (READ_MS if speed is None else PACED_READ_MS)
+    source = FileSource(wanted.file, speed, places, read_ms=read_ms, max_channels=limit, track=wanted.track, raw=raw)
     try:
         if names is not None:
             _rename(source, names)

@@ -61,8 +61,11 @@ def watch(
     """
     _check_picture(svg)
     rows = sum(len(source.channels) for w in watched for source in w.sources)
-    epoch, ending, traces = wire.new_epoch(), StopRequest(), Traces(rows)
-    pool = Pool(open_scorer(config.model, rows), config, traces)
+    epoch, ending = wire.new_epoch(), StopRequest()
+    drawn = svg is not None or not (json_lines or config.dashboard.mode == "off")
+    traces = Traces(rows if drawn else 0)
+    recorded = not any(source.live for w in watched for source in w.sources)
+    pool = Pool(open_scorer(config.model, rows, recorded=recorded), config, traces if drawn else None)
     sinks = [*open_sinks(config, epoch), *([json_sink(ending)] if json_lines else [])]
     with Bus(sinks, config.publish.queue_events, epoch) as bus:
         engine = Engine(pool, RingBank(rows, config.input.ring_s), bus, config)

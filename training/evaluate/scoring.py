@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from model.config import BLOCK, BLOCK_S
 from model.figures import Bandwidth
-from model.stream import Detector, Scores, init_state, step
+from model.stream import Detector, Scores, init_state, score_blocks
 
+AT_ONCE = 1024
+"""Blocks of all clips together, which bounds the memory."""
 Audio = NDArray[np.float32]
 
 
@@ -44,17 +46,28 @@ def stream_clips(
     Shorter clips of a stack end in lost audio, which carries no evidence.
     """
     for rows in _batches([len(c) for c in clips], size):
-        blocks = -(-max(len(clips[i]) for i in rows) // BLOCK)
+        blocks = max(1, -(-max(len(clips[i]) for i in rows) // BLOCK))
         audio = np.full((len(rows), blocks * BLOCK), np.nan, dtype=np.float32)
         for row, i in enumerate(rows):
             whole = len(clips[i]) // BLOCK * BLOCK
             audio[row, :whole] = clips[i][:whole]
-        _, scores = step(detector, init_state(detector, len(rows)), torch.from_numpy(audio))
-        names: dict[str, Any] = {k: getattr(scores, k).cpu() for k in Scores.__dataclass_fields__}
+        names = _in_segments(detector, audio)
         for row, i in enumerate(rows):
             yield i, Scores(**{k: v[row : row + 1, : len(clips[i]) // BLOCK] for k, v in names.items()})
         if progress:
             progress(len(rows))
+
+
+def _in_segments(detector: Detector, audio: Audio) -> dict[str, Any]:
+    """The fields of the scores of whole blocks, float32 (N, B * BLOCK): many blocks at once, which costs least."""
+    state, parts = init_state(detector, len(audio)), []
+    size = max(1, AT_ONCE // len(audio)) * BLOCK
+    with torch.inference_mode():
+        for at in range(0, audio.shape[1], size):
+            heard = torch.from_numpy(audio[:, at : at + size]).to(detector.device)
+            state, scores = score_blocks(detector, state, heard)
+            parts.append(scores)
+    return {k: torch.cat([getattr(scores, k) for scores in parts], dim=1).cpu() for k in Scores.__dataclass_fields__}
 
 
 def pool(scores: Scores, detector: Detector) -> ClipScore:

@@ -258,7 +258,7 @@ def _out_of_memory(_score: Any, *_inputs: Any) -> Any:
 
 
 def test_a_network_that_fails_is_a_state_and_scoring_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    ear = Ear(ScriptedSource(chunks(voice(5.0))))
+    ear = Ear(ScriptedSource(chunks(voice(5.0)), live=True), input={"ring_s": 10.0})
     monkeypatch.setattr(ear.scorer, "score", Failing(ear.scorer.score, range(150, 160), _out_of_memory))
     events = ear.listen()
     assert [(e.data["code"], e.data["usable"]) for e in of(events, "health")] == [
@@ -278,7 +278,7 @@ def test_a_network_that_gives_no_numbers_gives_no_evidence(monkeypatch: pytest.M
         figures[..., FIGURES.index("spoof")] = np.nan
         return figures
 
-    ear = Ear(ScriptedSource(chunks(voice(5.0))))
+    ear = Ear(ScriptedSource(chunks(voice(5.0)), live=True), input={"ring_s": 10.0})
     monkeypatch.setattr(ear.scorer, "score", Failing(ear.scorer.score, range(150, 160), no_number))
     events = ear.listen()
     assert states(events) == ["clear", "unknown", "listening", "clear"], "its state is cold again"
@@ -342,8 +342,8 @@ def test_a_recording_loses_nothing_however_slow_scoring_is_and_says_how_fast_it_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ear = Ear(ScriptedSource(chunks(voice(2.0))), input={"ring_s": 1.0})
-    hear, traces = ear.pool.run_scorer, Traces(1)
-    monkeypatch.setattr(ear.pool, "run_scorer", lambda several: time.sleep(0.03) or hear(several))
+    step, traces = ear.pool.step, Traces(1)
+    monkeypatch.setattr(ear.pool, "step", lambda blocks: time.sleep(0.03 * blocks.turns) or step(blocks))
     events = ear.listen()
     assert events[-1].data["lost_s"] == 0.0
     assert "scoring too slow" not in [event.data["code"] for event in of(events, "health")]

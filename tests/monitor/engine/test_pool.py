@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 from helpers import make_scorer, voice
 from numpy.typing import NDArray
 
-from model.config import BLOCK, Calibration, DetectorConfig, NetworkConfig
+from model.config import BLOCK, SAMPLE_RATE, Calibration, DetectorConfig, NetworkConfig
 from model.figures import Bandwidth, Kind
 from model.stream import Detector
 from monitor.audio import Audio, Blocks
@@ -138,6 +138,43 @@ def test_stacked_streams_score_as_each_alone(network: str) -> None:
     for row in range(3):
         assert_same(together.said[row], alone(audio[row], 140, network))
     assert len({said[-1][0] for said in together.said}) == 3, "streams that cannot be told apart prove nothing"
+
+
+@pytest.mark.parametrize("turns", [2, 7, 40])
+def test_a_recording_is_judged_in_segments_as_block_by_block(turns: int) -> None:
+    """To the bit, everything that is said of every block: audio that was lost, concealed and invalid among it."""
+    audio = voices(2, 4.0)
+    audio[0, SAMPLE_RATE : SAMPLE_RATE + 700] = np.nan
+    audio[1, 2 * SAMPLE_RATE] = np.inf
+    audio[1, 3 * SAMPLE_RATE :] = 0.0
+    concealed = np.zeros(audio.shape, np.bool_)
+    concealed[0, 20_000:21_000] = True
+    blocks, config = audio.shape[1] // BLOCK, Config(evidence={"min_speech_s": 0.5}, alerts={"unknown_after_s": 0.4})
+
+    def judged(size: int) -> list[Results]:
+        pool = Pool(make_scorer(make_detector(), 2, recorded=True), config, Traces(2))
+        found = []
+        for at in range(0, blocks, size):
+            n = min(size, blocks - at)
+            part = [
+                x.reshape(2, -1, BLOCK)[:, at : at + n].swapaxes(0, 1).reshape(-1, BLOCK) for x in (audio, concealed)
+            ]
+            end = np.repeat((at + 1 + np.arange(n)) * BLOCK, 2)
+            found.append(pool.step(Blocks(np.tile([0, 1], n), part[0], end, np.zeros(2 * n), part[1], turns=n)))
+        verdicts, traces = pool.verdicts(slice(0, 2), whole=True), pool.traces
+        assert traces is not None
+        ends.append([verdicts.llr, verdicts.families, traces.timeline(0), traces.spectrogram(1)])
+        return found
+
+    ends: list[list[NDArray[Any]]] = []
+    expected, found = judged(1), judged(turns)
+    for f in fields(Results):
+        if f.name not in ("family_names", "changes"):
+            one, other = (np.concatenate([getattr(r, f.name) for r in results]) for results in (expected, found))
+            np.testing.assert_array_equal(other, one, f.name)
+    assert {*np.concatenate([r.state for r in found]).tolist()} >= {LISTENING, UNKNOWN}
+    for one, other in zip(*ends, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_streams_that_are_not_always_ready_score_as_each_alone() -> None:

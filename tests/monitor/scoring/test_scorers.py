@@ -128,6 +128,19 @@ def test_any_split_and_any_rows_say_what_torch_says(name: str, sizes: Sequence[i
 
 
 @pytest.mark.parametrize("name", SHIPPED)
+def test_a_recording_scores_the_same_to_the_bit_in_any_split_and_as_a_live_call_but_for_rounding(name: str) -> None:
+    _, networks = shipped(name)
+    audio = hostile(3.0)
+    expected = score(OnnxScorer(networks, 8, recorded=True), audio, (40,))
+    assert_same(score(OnnxScorer(networks, 8), audio), expected, 1e-5)
+    for sizes in ((1,), (7, 1, 33)):
+        found = score(OnnxScorer(networks, 8, recorded=True), audio, sizes)
+        active = column(expected, "active") > 0
+        np.testing.assert_array_equal(found[active], expected[active])
+        assert_same(found, expected, 0.0)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
 def test_what_ships_was_exported_from_the_weights_that_ship(name: str) -> None:
     detector, networks = shipped(name)
     for single, network in ((True, networks.single), (False, networks.segments)):
