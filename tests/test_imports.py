@@ -53,6 +53,7 @@ MAY_IMPORT = {
     "model": ("model/", "monitor/", "training/"),
     "benchmarks": (),
     "chaos": (),
+    "pyarrow": ("monitor/session/score_table.py",),
     "pickle": (),
     "tests": (),
 }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,62 +13,132 @@ import typer
 
 from monitor.cli.option_groups import ModelOptions, expand_options
 from monitor.cli.options import JsonOnly, RawFormat, Track
+from monitor.errors import BadInputError
 
 if TYPE_CHECKING:
+    from monitor.cli.progress import Progress
     from monitor.config.schema import Config
-    from monitor.scores import ChannelScore, FileScore
+    from monitor.scores import FileScore
+    from monitor.session.score_table import LinesFile
 
 
 @expand_options
 def score(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Recordings or captures.")],
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE", help="Recordings, captures, folders of them, or patterns.")
+    ],
     json_lines: JsonOnly = False,
+    csv_lines: Annotated[bool, typer.Option("--csv", help="Write CSV instead of a table.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="Write to this .csv, .jsonl or .parquet file; goes on where it stopped."
+        ),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, max=256, metavar="N", help="Score N files at once, each in a process of its own.")
+    ] = 1,
     track: Track = None,
     raw_format: RawFormat = None,
     *,
     options: ModelOptions,
 ) -> None:
-    """Score whole recordings, and the calls in captures: one line for each file and channel, in the order given.
+    """Score whole recordings, and the calls in captures: one line for each file and channel, as each file ends.
 
     p_fake is the probability that the voice is synthetic, llr the evidence for it (log-likelihood ratio, in nats), both
-    of all speech in the file; the state is the worst on the way. A file that cannot be read is named, the others are
-    scored all the same, and the exit status is 2.
+    of all speech in the file; the state is the worst on the way. Of a folder the files below it are taken whose names
+    end as recordings and captures do. A file that cannot be read is named, the others are scored all the same, and the
+    exit status is 2.
     """
+    if json_lines + csv_lines + (out is not None) > 1:
+        raise BadInputError("--json, --csv and --out contradict each other", "give one of them")
+    form = "json" if json_lines else "csv" if csv_lines else "table"
     settings = options.settings()
-    raise typer.Exit(print_scores(files, settings.config, as_json=json_lines, track=track, raw=raw_format))
+    raise typer.Exit(
+        print_scores(files, settings.config, form=form, out=out, workers=workers, track=track, raw=raw_format)
+    )
 
 
 def print_scores(
-    files: Sequence[Path], config: Config, *, as_json: bool, track: int | None = None, raw: str | None = None
+    words: Iterable[str | Path],
+    config: Config,
+    *,
+    form: str = "table",
+    out: Path | None = None,
+    workers: int = 1,
+    track: int | None = None,
+    raw: str | None = None,
 ) -> int:
-    """Print a line for each file and channel, in the order given. Returns the exit status.
+    """Print a line for each file and channel, or write them to `out`. Returns the exit status.
 
-    A file that cannot be scored is named on standard error; the others are scored all the same, and 2 is returned.
+    form: table, json or csv. workers: with more than one the files come in the order in which they end. A file that
+    cannot be scored is named on standard error; the others are scored all the same, and 2 is returned. Raises
+    BadInputError for words that stand for no file, and for an `out` that cannot be gone on with.
     """
-    from monitor.session.score import FileScorer
+    from monitor.cli.progress import Progress
+    from monitor.session.recordings import Recordings
+    from monitor.session.score_table import csv_line, open_table
     from monitor.session.warnings import print_problems
-    from monitor.sources.raw_formats import read_raw_format
 
-    scorer = FileScorer(config, track=track, raw=read_raw_format(raw) if raw is not None else None)
-    order, printed, failed = list(files), 0, 0
-    waiting: dict[Path, FileScore] = {}
-    for scored in scorer.run(order):
-        waiting[scored.path] = scored
+    recordings = Recordings(list(words), every=raw is not None)
+    table = None if out is None else open_table(out)
+    progress, failed = Progress(recordings), 0
+    if form == "csv":
+        print(csv_line(None), end="")
+    for scored in _scored(_left(recordings, table, progress), config, workers, track, raw):
+        progress.add(scored)
         failed += scored.error is not None
+        progress.clear()
         print_problems(scored)
-        while printed < len(order) and order[printed] in waiting:
-            for channel in waiting[order[printed]].channels:
-                line = _line(order[printed], channel)
-                print(json.dumps(line) if as_json else _readable(line), flush=True)
-            printed += 1
+        if table is None:
+            _print(scored, form)
+        else:
+            table.add(scored)
+        progress.draw()
+    progress.clear()
+    if recordings.left_out:
+        endings = ", ".join(f"{count} {ending}" for ending, count in recordings.left_out.most_common(5))
+        print(f"not taken, for their names: {endings}; name a file itself to score it", file=sys.stderr)
+    if table is not None:
+        table.close()
     return 2 if failed else 0
 
 
-def _line(path: Path, score: ChannelScore) -> dict[str, Any]:
-    values = asdict(score)
-    del values["segments"]
-    call = values.pop("call")
-    return {"path": str(path)} | ({"call": call} if call else {}) | values
+def _left(files: Iterable[Path], table: LinesFile | None, progress: Progress) -> Iterator[Path]:
+    """Those that no earlier run has scored."""
+    for path in files:
+        if table is not None and table.has(path):
+            progress.skip()
+        else:
+            yield path
+
+
+def _scored(
+    files: Iterator[Path], config: Config, workers: int, track: int | None, raw: str | None
+) -> Iterator[FileScore]:
+    from monitor.sources.raw_formats import read_raw_format
+
+    form = read_raw_format(raw) if raw is not None else None
+    if workers == 1:
+        from monitor.session.score import FileScorer
+
+        yield from FileScorer(config, track=track, raw=form).run(files)
+    else:
+        from monitor.session.score_workers import Task, score_in_workers
+
+        with closing(score_in_workers(files, workers, Task(config, track, form))) as found:
+            yield from found
+
+
+def _print(scored: FileScore, form: str) -> None:
+    from monitor.session.score_table import csv_line, row
+
+    for channel in scored.channels:
+        line = row(scored.path, channel)
+        if form == "csv":
+            print(csv_line(line), end="", flush=True)
+        else:
+            print(json.dumps(line) if form == "json" else _readable(line), flush=True)
 
 
 def _readable(line: Mapping[str, Any]) -> str:

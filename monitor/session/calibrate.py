@@ -13,6 +13,7 @@ from monitor.config.schema import Config
 from monitor.config.section import is_masked
 from monitor.engine.operating_point import Floats, OperatingPoint, alarms, find_threshold, hours
 from monitor.errors import BadInputError
+from monitor.session.recordings import Recordings
 from monitor.session.score import FileScorer
 from monitor.session.warnings import print_problems
 
@@ -26,7 +27,7 @@ def calibrate(folder: Path, per_hour: float, out: Path, settings: Settings) -> i
 
     Raises BadInputError.
     """
-    files = _recordings(folder)
+    files = list(Recordings([folder]))
     if out.exists():
         raise BadInputError(f"{out} is there already", "name another file with --out, or remove it")
     llr, unread = _score(files, settings.config)
@@ -45,15 +46,6 @@ def calibrate(folder: Path, per_hour: float, out: Path, settings: Settings) -> i
     _write(out, settings, _findings(llr, settings.config, found), found)
     print(f"wrote {out}: use it with --config {out}")
     return 2 if unread else 0
-
-
-def _recordings(folder: Path) -> list[Path]:
-    if folder.is_file():
-        return [folder]
-    found = sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
-    if not found:
-        raise BadInputError(f"{folder} holds no recordings", "name a folder of recorded calls whose voices are real")
-    return found
 
 
 def _score(files: Sequence[Path], config: Config) -> tuple[list[Floats], int]:

@@ -96,12 +96,14 @@ def test_the_command_writes_a_profile(tmp_path: Path, capsys: pytest.CaptureFixt
     for i in range(2):
         write_wav(tmp_path / f"calls/{i}.wav", np.stack([voice(40.0, hiss=i == 1, seed=i), voice(40.0, seed=i + 7)], 1))
     (tmp_path / "calls/notes.txt").write_text("not audio")
+    (tmp_path / "calls/broken.wav").write_text("not audio")
     out = tmp_path / "profile.toml"
     words = ("calibrate", "--genuine", tmp_path / "calls", "--out", out, "--weights", weights)
     words += ("--set", "webhook.secret=hunter2")
     ran = run_here(capsys, *map(str, words), "--target-false-alarms-per-hour", "100", *settings("alerts.alert_llr=3"))
     assert ran.status == 2, ran
-    assert "notes.txt is not audio" in ran.err
+    assert "broken.wav is not audio" in ran.err
+    assert "notes.txt" not in ran.err
     assert "on 4 channels" in ran.out
     assert "alert_llr 3, as it is: 1 false alarms" in ran.out
     profile = tomllib.loads(out.read_text())

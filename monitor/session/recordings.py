@@ -1,0 +1,64 @@
+"""Finds the recordings and captures that the words of a command line stand for: files, folders and patterns."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from glob import iglob
+from pathlib import Path
+
+from monitor.errors import BadInputError
+
+_AUDIO = (
+    *("3gp", "aac", "ac3", "aif", "aifc", "aiff", "amr", "au", "avi", "awb", "caf", "flac", "m4a", "m4b", "mka"),
+    *("mkv", "mov", "mp2", "mp3", "mp4", "mpeg", "mpg", "nist", "oga", "ogg", "opus", "rf64", "snd", "sph", "ts"),
+    *("voc", "w64", "wav", "wave", "webm", "wma", "wmv"),
+)
+_CAPTURES = tuple(f"{name}{packed}" for name in ("cap", "pcap", "pcapng") for packed in ("", ".gz", ".bz2", ".xz"))
+ENDINGS = frozenset(f".{ending}" for ending in (*_AUDIO, *_CAPTURES))
+"""How the names of files end that are taken from a folder. A file that is named itself may have any name."""
+
+
+class Recordings:
+    """Files in the order of the words, those of a folder and those below it by name; found anew on each way through.
+
+    every: take all files of a folder, whatever their names. left_out: of the last way through, endings of names that
+    were not taken and how often. Raises BadInputError for a folder or a pattern without recordings.
+    """
+
+    def __init__(self, words: Sequence[str | Path], *, every: bool = False) -> None:
+        self._words, self._every = [str(word) for word in words], every
+        self.left_out: Counter[str] = Counter()
+        for word in self._words:
+            if next(self._files(word), None) is None:
+                folder = os.path.isdir(word)
+                message = f"{word} holds no recordings" if folder else f"no file is called {word}"
+                raise BadInputError(message, "name a folder or files with recordings or captures in them")
+
+    def __iter__(self) -> Iterator[Path]:
+        self.left_out.clear()
+        for word in self._words:
+            yield from self._files(word)
+
+    def _files(self, word: str) -> Iterator[Path]:
+        if os.path.isdir(word):
+            yield from self._below(word)
+        elif os.path.lexists(word) or not any(sign in word for sign in "*?["):
+            yield Path(word)
+        else:
+            for found in iglob(word, recursive=True):
+                if not os.path.isdir(found):
+                    yield Path(found)
+
+    def _below(self, folder: str) -> Iterator[Path]:
+        for place, folders, names in os.walk(folder):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in sorted(names):
+                ending = "".join(Path(name).suffixes[-2:]).lower()
+                if name.startswith("."):
+                    continue
+                if self._every or ending in ENDINGS or Path(name).suffix.lower() in ENDINGS:
+                    yield Path(place, name)
+                else:
+                    self.left_out[Path(name).suffix.lower() or name] += 1
