@@ -16,13 +16,14 @@ from monitor.types import Event
 _NUMBER = re.compile(r"(?<![0-9A-Za-z])(?:\+|00)?[(]?\d(?:[ ().-]{0,2}\d){6,14}(?![0-9A-Za-z])")
 """7 to 15 digits (ITU-T E.164: at most 15), with what people put between them."""
 _ADDRESS = re.compile(
-    r"(?<![0-9A-Za-z.])((?:\d{1,3}\.){3}\d{1,3}(?![0-9A-Za-z]|\.\d)"
+    r"(?<![0-9A-Za-z.])((?:\d{1,3}\.){3}\d{1,3}(?![0-9A-Za-z]|\.\d)(?:[:-]\d{1,5}(?![0-9A-Za-z]))?"
     r"|[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(?![0-9A-Za-z]))",
     re.IGNORECASE,
 )
-"""What looks like an IPv4 address, or is a UUID (RFC 9562) with its version and variant: one that is made of padded
+"""What looks like an IPv4 address, perhaps with a port, or is a UUID (RFC 9562) with its version and variant: one that is made of padded
 digits has neither.
 """
+UUID_LENGTH = 36
 _KEPT_DIGITS = 2
 _PLAIN = frozenset(("model",))
 """Fields that are no names: twelve hexadecimal digits may all be decimal."""
@@ -36,7 +37,7 @@ def redact(text: str, key: bytes) -> str:
     """
     out, done = [], 0
     for found in _ADDRESS.finditer(text):
-        if "-" in found[0] or _is_address(found[0]):
+        if _is_address(re.split("[:-]", found[0])[0]) or len(found[0]) == UUID_LENGTH:
             out += [_numbers_redacted(text[done : found.start()], key), found[0]]
             done = found.end()
     return "".join(out) + _numbers_redacted(text[done:], key)

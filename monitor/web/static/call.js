@@ -75,7 +75,7 @@ export class CallPanel {
       return;
     }
     card.families.replaceChildren(...shown.map(([name, p]) => {
-      if (name === UNKNOWN_FAMILY) return make("li", { class: "dim" }, family(name), "", make("span", {}, percent(p)));
+      if (name === UNKNOWN_FAMILY) return make("li", { class: "dim" }, make("span", {}, family(name)), make("span"), make("span", {}, percent(p)));
       const bar = make("div", { class: "meter" }, make("i"));
       bar.firstChild.style.transform = `scaleX(${p})`;
       return make("li", {}, make("span", {}, family(name)), bar, make("span", {}, percent(p)));
