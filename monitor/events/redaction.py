@@ -20,8 +20,8 @@ _ADDRESS = re.compile(
     r"|[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(?![0-9A-Za-z]))",
     re.IGNORECASE,
 )
-"""What looks like an IPv4 address, perhaps with a port, or is a UUID (RFC 9562) with its version and variant: one that is made of padded
-digits has neither.
+"""What looks like an IPv4 address, perhaps with a port, or is a UUID (RFC 9562) with its version and variant: one that
+is made of padded digits has neither.
 """
 UUID_LENGTH = 36
 _KEPT_DIGITS = 2
