@@ -115,6 +115,9 @@ class TrainOptions(RunOptions):
         TrainConfig.average
     )
     part_weights: Annotated[str, typer.Option(help="How often parts of the corpus are drawn: lab=1,wild=1.")] = ""
+    family_weights: Annotated[
+        str, typer.Option(help="How often families of synthesis are drawn, beside their share: gan-vocoder=2.")
+    ] = ""
     versions: Annotated[
         int, typer.Option(min=1, help="Copies of the speech through codecs, the clean one included.")
     ] = 4
@@ -162,8 +165,9 @@ class TrainOptions(RunOptions):
         """Return the material that the network learns from. Raises typer.BadParameter."""
         from training.learn.prepare import TrainingPlan
 
-        weights, teachers = _weights(self.part_weights), tuple(self.teacher or ())
-        return from_options(TrainingPlan, self, corpora=self.corpus, part_weights=weights, teachers=teachers)
+        weights = {name: _weights(getattr(self, name), name) for name in ("part_weights", "family_weights")}
+        teachers = tuple(self.teacher or ())
+        return from_options(TrainingPlan, self, corpora=self.corpus, teachers=teachers, **weights)
 
 
 def from_options(kind: type[T], options: RunOptions, **others: Any) -> T:
@@ -192,10 +196,10 @@ def _band(text: str) -> tuple[float, float]:
     return low, high
 
 
-def _weights(text: str) -> dict[str, float]:
+def _weights(text: str, option: str) -> dict[str, float]:
     try:
         return {k.strip(): float(v) for k, _, v in (part.partition("=") for part in text.split(",") if part)}
     except ValueError:
         raise typer.BadParameter(
-            f"{text!r}: write parts and numbers, such as lab=1,wild=1", param_hint="--part-weights"
+            f"{text!r}: write names and numbers, such as lab=1,wild=1", param_hint=f"--{option.replace('_', '-')}"
         ) from None

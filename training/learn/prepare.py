@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ class TrainingPlan:
     start: Path | None = None
     shared_speakers: bool = False
     teachers: Sequence[Path] = ()
+    family_weights: dict[str, float] = field(default_factory=dict)
 
 
 def dev_set(bank: AudioBank) -> DevSet:
@@ -95,7 +96,7 @@ def learn(model: DetectorConfig, config: TrainConfig, plan: TrainingPlan, held: 
     if device.type == "cpu":
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1)
     torch.set_float32_matmul_precision("high")
-    weights = SamplingWeights(plan.part_weights)
+    weights = SamplingWeights(plan.part_weights, plan.family_weights)
     sampler = CallSampler(bank, held.versions, held.others, model.families, weights, device, seed_of(config.seed))
     provenance = _provenance(plan, bank.clips, len(bank.audio) / SAMPLE_RATE)
     teachers = [read_detector(path) for path in plan.teachers]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -58,10 +58,12 @@ def speech_cells(
 @dataclass(frozen=True)
 class SamplingWeights:
     """parts: how often each part of the corpus is drawn from, relative to the others; those not named weigh 1.
+    families: how often a clip of each family is drawn, relative to its share of its part; those not named weigh 1.
     through_channel: share of pieces that have gone through a channel; the others are as they were recorded.
     """
 
     parts: dict[str, float]
+    families: dict[str, float] = field(default_factory=dict)
     other_sounds: float = 0.12
     switch: float = 0.4
     through_channel: float = 0.6
@@ -110,10 +112,10 @@ class CallSampler:
                     self.genuine[name] = i
         spoofs = [i for i in range(len(self.clips)) if self.label_of[i] == 1]
         self.spoof_ids, self.spoof_cdf = _balanced(
-            [self.clips[i] for i in spoofs], spoofs, self.weights.parts, lambda clip: clip.system
+            [self.clips[i] for i in spoofs], spoofs, self.weights, lambda clip: clip.system
         )
         real = [i for i in range(len(self.clips)) if self.label_of[i] == 0]
-        self.real_ids, self.real_cdf = _balanced([self.clips[i] for i in real], real, self.weights.parts, _voice)
+        self.real_ids, self.real_cdf = _balanced([self.clips[i] for i in real], real, self.weights, _voice)
 
     def _same_sentence_pair(self) -> tuple[int, int, bool]:
         """Return a bona fide clip and a spoof, two times in three of the same sentence where there is one; and if they
@@ -196,16 +198,17 @@ def _voice(clip: Clip) -> str:
 
 
 def _balanced(
-    clips: Sequence[Clip], ids: Sequence[int], parts: dict[str, float], kind: Callable[[Clip], str]
+    clips: Sequence[Clip], ids: Sequence[int], weights: SamplingWeights, kind: Callable[[Clip], str]
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """ids, and the running sum of their probabilities: parts by their weight, in a part the kinds (systems, voices) by
-    the root of their size.
+    the root of their size, times the weight of their family.
     """
     sizes: dict[tuple[str, str], int] = defaultdict(int)
     for clip in clips:
         sizes[clip.part, kind(clip)] += 1
+    shares = [weights.families.get(c.family, 1.0) * sizes[c.part, kind(c)] ** -0.5 for c in clips]
     totals: dict[str, float] = defaultdict(float)
-    for (part, _), size in sizes.items():
-        totals[part] += size**0.5
-    p = np.array([parts.get(c.part, 1.0) / totals[c.part] * sizes[c.part, kind(c)] ** -0.5 for c in clips])
+    for clip, share in zip(clips, shares, strict=True):
+        totals[clip.part] += share
+    p = np.array([weights.parts.get(c.part, 1.0) / totals[c.part] * s for c, s in zip(clips, shares, strict=True)])
     return np.asarray(ids), np.cumsum(p / p.sum())

@@ -87,6 +87,7 @@ def test_an_option_goes_before_the_recipe(read: Any, tmp_path: Path) -> None:
         ("rows = 1", "--rows"),
         ("channels = ['x']", "--channels"),
         ("part_weights = 'lab=x'", "--part-weights"),
+        ("family_weights = 'gan-vocoder=x'", "--family-weights"),
         ("rows = ", "is not TOML"),
         ("", "missing option '--corpus'"),
     ],

@@ -437,3 +437,11 @@ def test_teachers_are_learned_from(corpus: Path, tmp_path: Path) -> None:
             assert json.loads(describe(path)["training"])["taught by"][0]["sha256"]
     assert said["taught"] > 2.0
     assert said["taught"] > said["alone"] + 1.0
+
+
+def test_a_family_of_more_weight_is_drawn_more_often_and_its_part_no_more() -> None:
+    drawn = _sampler("clip", weights=SamplingWeights({}, {FAMILIES[3]: 3.0}))
+    p = np.diff(drawn.spoof_cdf, prepend=0.0)
+    heavy = np.array([drawn.clips[i].family == FAMILIES[3] for i in drawn.spoof_ids])
+    assert p.sum() == pytest.approx(1.0)
+    assert p[heavy].sum() == pytest.approx(0.75)
