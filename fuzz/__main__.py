@@ -1,4 +1,6 @@
-"""Fuzzes the parsers one after the other: python -m fuzz [--runs N] [NAME ...]. Exit status 1 where one has a fault."""
+"""Fuzzes the parsers one after the other: python -m fuzz [--runs N] [--seconds S] [NAME ...]. Exit status 1 where one
+has a fault. A run goes on with the corpus and the count of those before it.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +17,18 @@ from fuzz.harness import HARNESSES, NASTY
 FOLDER = Path("runs/fuzz")
 MOST_GROWTH_MB = 300.0
 """Growth of memory over a run: the corpus and its features, which libFuzzer holds, and no more."""
-HEADER = "| parser | inputs | inputs/s | memory before, after | result |\n|---|---|---|---|---|\n"
+HEADER = "| parser | inputs | in all | inputs/s | memory before, after | result |\n|---|---|---|---|---|---|\n"
 
 
 @dataclass(frozen=True)
 class Result:
-    """The result of one parser. seconds: of its process, loading included. artifacts: inputs that found something."""
+    """The result of one parser. total: inputs of all runs so far. seconds: of its process, loading included.
+    artifacts: inputs that found something.
+    """
 
     name: str
     inputs: int
+    total: int
     seconds: float
     before_mb: float
     after_mb: float
@@ -42,25 +47,30 @@ class Result:
         """A line of the table."""
         memory = f"{self.before_mb:.0f}, {self.after_mb:.0f} MB"
         rate = self.inputs / max(self.seconds, 1e-9)
-        return f"| {self.name} | {self.inputs} | {rate:.0f} | {memory} | {self.fault or 'nothing found'} |"
+        return (
+            f"| {self.name} | {self.inputs} | {self.total} | {rate:.0f} | {memory} | {self.fault or 'nothing found'} |"
+        )
 
 
-def fuzz(name: str, runs: int) -> Result:
-    """Run one parser's process to its end; what it says goes to a log in its folder."""
+def fuzz(name: str, runs: int, limit_s: int) -> Result:
+    """Run one parser's process to its end; what it says goes to a log in its folder. limit_s: 0 = none."""
     folder = FOLDER / name
     folder.mkdir(parents=True, exist_ok=True)
-    figures = folder / "figures.json"
+    figures, total = folder / "figures.json", folder / "total"
     figures.unlink(missing_ok=True)
+    earlier = int(total.read_text()) if total.is_file() else 0
     before = set(_artifacts(folder))
     begun = time.monotonic()
     with (folder / "log").open("w") as log:
-        command = [sys.executable, "-m", "fuzz.one", name, str(runs), str(folder)]
+        command = [sys.executable, "-m", "fuzz.one", name, *map(str, (runs, limit_s, earlier + 1, folder))]
         status = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False).returncode
     seconds = time.monotonic() - begun
     found = json.loads(figures.read_text()) if figures.is_file() else {}
     new = tuple(sorted(set(_artifacts(folder)) - before))
     before_mb, after_mb = (float(found.get(key, 0.0)) for key in ("before_mb", "after_mb"))
-    return Result(name, int(found.get("inputs", 0)), seconds, before_mb, after_mb, status, new)
+    inputs = int(found.get("inputs", 0))
+    total.write_text(str(earlier + inputs))
+    return Result(name, inputs, earlier + inputs, seconds, before_mb, after_mb, status, new)
 
 
 def _artifacts(folder: Path) -> list[Path]:
@@ -72,13 +82,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m fuzz", description="Hostile input for the parsers.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(HARNESSES)} (default: all)")
     parser.add_argument("--runs", type=int, default=1_000_000, metavar="N", help="inputs for each (default: 1000000)")
+    parser.add_argument("--seconds", type=int, default=0, metavar="S", help="at most for each (default: no limit)")
     wanted = parser.parse_args()
     unknown = sorted(set(wanted.names) - set(HARNESSES))
     if unknown:
         parser.error(f"there is no {unknown[0]}; choose from {', '.join(HARNESSES)}")
     results: list[Result] = []
     for name in wanted.names or HARNESSES:
-        results.append(fuzz(name, wanted.runs))
+        results.append(fuzz(name, wanted.runs, wanted.seconds))
         print(results[-1].row(), flush=True)
     FOLDER.joinpath("figures.md").write_text(HEADER + "".join(f"{result.row()}\n" for result in results))
     faults = [result for result in results if result.fault]

@@ -1,4 +1,6 @@
-"""Fuzzes one parser, in a process of its own: python -m fuzz.one NAME RUNS FOLDER. Started by fuzz/__main__.py."""
+"""Fuzzes one parser, in a process of its own: python -m fuzz.one NAME RUNS SECONDS START FOLDER. Started by
+fuzz/__main__.py.
+"""
 
 from __future__ import annotations
 
@@ -60,8 +62,8 @@ def escaped(word: bytes) -> str:
     return "".join(f"\\x{byte:02x}" for byte in word)
 
 
-def main(name: str, runs: int, folder: Path) -> None:
-    """Ends the process: 0, or libFuzzer's status for a finding, which it leaves in the folder."""
+def main(name: str, runs: int, seconds: int, start: int, folder: Path) -> None:
+    """Ends the process: 0, or libFuzzer's status for a finding, which it leaves in the folder. seconds: 0 = any."""
     with atheris.instrument_imports(include=["monitor"]):
         harness = load(name)
     corpus, words = folder / "corpus", folder / "words"
@@ -69,7 +71,8 @@ def main(name: str, runs: int, folder: Path) -> None:
     for i, seed in enumerate(harness.seeds):
         (corpus / f"seed-{i}").write_bytes(seed)
     words.write_text("".join(f'"{escaped(word)}"\n' for word in harness.words))
-    options = {"runs": runs, "timeout": BLOCKED_S, "rss_limit_mb": MOST_MB, "max_len": harness.longest, "seed": 1}
+    options = {"runs": runs, "max_total_time": seconds, "seed": start}
+    options |= {"timeout": BLOCKED_S, "rss_limit_mb": MOST_MB, "max_len": harness.longest}
     flags = [f"-{key}={value}" for key, value in options.items()]
     flags += [f"-artifact_prefix={folder}/", "-print_final_stats=1", *([f"-dict={words}"] if harness.words else [])]
     atheris.Setup([name, *flags, str(corpus)], counted(harness.feed, runs, folder / "figures.json"))
@@ -77,4 +80,4 @@ def main(name: str, runs: int, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), Path(sys.argv[5]))
