@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save, save_file
 
 from model.config import DetectorConfig
-from model.stream import Detector, StreamState
+from model.stream import Detector
 from model.weights_file import DEFAULT_WEIGHTS, FORMAT, VERSION, CheckpointError
 
 POLARITY = "spoof logit > 0, llr > 0 and p_fake > 0.5 mean synthetic"
@@ -99,19 +99,6 @@ def read_detector(path: Path) -> Detector:
 def load_detector(path: Path = DEFAULT_WEIGHTS, device: str | torch.device = "cpu") -> Detector:
     """Return a detector ready for inference. Raises CheckpointError as read_detector does."""
     return read_detector(path).prepared().to(device)
-
-
-def save_state(state: StreamState, path: Path, weights_hash: str) -> None:
-    """Write the state of streams, bound to the weights that made it."""
-    save_file({k: v.cpu().contiguous() for k, v in state.tensors().items()}, path, {"weights": weights_hash})
-
-
-def load_state(path: Path, detector: Detector) -> StreamState:
-    """Read the state of streams. Raises CheckpointError where it belongs to other weights."""
-    metadata, tensors = _read(path)
-    if metadata.get("weights") != detector.weights_hash:
-        raise CheckpointError(f"{path} was saved with other weights")
-    return StreamState.from_tensors({k: v.to(detector.device) for k, v in tensors.items()})
 
 
 def best_device() -> str:

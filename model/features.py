@@ -106,7 +106,8 @@ class Features(nn.Module):
 
 
 class EnvelopeFeatures(Features):
-    """How the sound of each band is spread over the time of its window, which the power spectrum does not show.
+    """Describes how the sound of each band is spread over the time of its window, which the power spectrum does not
+    show.
 
     The spectrum of a band, multiplied by itself moved by m bins, gives the Fourier coefficient of its temporal
     envelope at m * 31.25 Hz; its size over the band's power lies between 0 (spread out, as noise) and 1 (one click).

@@ -14,7 +14,7 @@ are 0 where the network is not asked: where the kind is neither SPEECH nor NOT_S
 
 
 class Kind(IntEnum):
-    """What a block is. SPEECH here means: nothing speaks against it."""
+    """The kind of a block. SPEECH means that nothing speaks against it."""
 
     SPEECH = 0
     SILENCE = 1

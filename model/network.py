@@ -27,7 +27,7 @@ Frontend = ConvFrontend | FactoredFrontend | PairFrontend | JoinedFrontend | Bra
 
 @dataclass(frozen=True)
 class NetworkOutput:
-    """Of T blocks: spoof (N, T) logit, > 0 = synthetic; family (N, T, K) logits; speech (N, T) logit.
+    """The outputs for T blocks: spoof (N, T) logit, > 0 = synthetic; family (N, T, K) logits; speech (N, T) logit.
 
     active (N, T) bool: the blocks that are speech, the only ones whose spoof and family mean anything.
     embedding (N, T, D): what the heads see.

@@ -23,7 +23,7 @@ UNSIGNED = "0" * 64
 
 @dataclass(frozen=True)
 class RuntimeFacts:
-    """What the metadata of a network's file say."""
+    """The metadata of a network's file."""
 
     weights_hash: str
     config: DetectorConfig

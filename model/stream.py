@@ -78,7 +78,7 @@ class StreamState:
 
 @dataclass(frozen=True)
 class Scores:
-    """Of B blocks of N streams, all (N, B) unless said otherwise.
+    """The scores of B blocks of N streams, all (N, B) unless said otherwise.
 
     spoof: logit of the network, > 0 = synthetic. speech: probability. kind: model.gate.Kind, int64. active: bool,
     the blocks that are speech and carry evidence. family: (N, B, K) probabilities. level: dBFS. end: int64 index

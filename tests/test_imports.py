@@ -76,7 +76,7 @@ PURE = (
         )
     ),
     *(f"monitor/engine/{name}.py" for name in ("decision", "evidence", "event_data", "operating_point")),
-    *(f"monitor/events/{name}.py" for name in ("cloudevents", "redaction", "schema/changes")),
+    *(f"monitor/events/{name}.py" for name in ("cloudevents", "redaction")),
     *(
         f"monitor/delivery/{name}.py"
         for name in ("answer_timeout", "catch_up", "gaps", "recent_events", "requests", "topics", "zap")

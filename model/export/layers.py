@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class BlockOrder:
-    """How the active blocks of each stream move together for the LSTM, and back; one block a call stays where it is.
+    """Moves the active blocks of each stream together for the LSTM, and back; one block a call stays where it is.
 
     any: bool (N, 1), whether there are some. lengths: int32 (N,), how many. together: int64 (T, N), the places in
     (N * T) of what comes at each turn. back: int64 (N, T), the places in (T * N).

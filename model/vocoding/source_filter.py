@@ -38,15 +38,6 @@ def _levinson(lags: Array) -> tuple[Array, Array]:
     return a, np.maximum(error, 1e-12)
 
 
-def cepstral_envelope(x: Audio, order: int = 40, n_fft: int = 1024) -> Array:
-    """Envelopes (1 + n // HOP, n_fft // 2 + 1) from the first `order` cepstral coefficients (Oppenheim, 1969)."""
-    window = hann(480)
-    spectra = np.abs(fft.rfft(frames(x, 480, HOP) * window, n_fft, axis=1))
-    cepstra = fft.irfft(np.log(np.maximum(spectra, 1e-7)), axis=1)
-    cepstra[:, order : n_fft - order + 1] = 0.0
-    return np.asarray(np.exp(fft.rfft(cepstra, axis=1).real), dtype=np.float32)
-
-
 def mel_envelope(x: Audio, n_mels: int = 40, n_fft: int = 1024) -> Array:
     """Envelopes (1 + n // HOP, n_fft // 2 + 1) from mel bands: a channel vocoder's filterbank (Dudley, 1939)."""
     window = hann(480)

@@ -43,7 +43,7 @@ class _Peer:
 
 
 class Connections:
-    """Those of one listening socket. cut: how many were ended, by why. One thread may use it."""
+    """The connections of one listening socket. cut: how many were ended, by reason. One thread may use it."""
 
     def __init__(self, limits: ConnectionLimits, have_room: Callable[[], bool]) -> None:
         """have_room: whether the process can afford one more descriptor."""

@@ -40,7 +40,7 @@ class Missed:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far a subscriber has come: everything up to seq, and on some topics further. Kept, it is where to go on."""
+    """The progress of a subscriber: everything up to seq, and on some topics further. Store it to resume."""
 
     epoch: str
     seq: int
@@ -48,7 +48,7 @@ class Position:
 
 
 class GapDetector:
-    """One subscriber's memory of one epoch.
+    """Finds gaps in the numbers of one epoch, for one subscriber.
 
     complete: every message of ours up to this number is accounted for; None: not known yet from which on they are ours.
     seen: newest number on each topic beyond that.

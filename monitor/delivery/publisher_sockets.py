@@ -45,7 +45,7 @@ Socket = zmq.Socket[bytes]
 
 @dataclass(frozen=True)
 class PublisherAddresses:
-    """Where to bind and how. replay: an address, "auto" (the port after, or any free one), or "" for none.
+    """The addresses to bind, and how. replay: an address, "auto" (the port after, or any free one), or "" for none.
 
     keys: the folder of them, None for no encryption. high_water_mark: messages held for one slow subscriber.
     """

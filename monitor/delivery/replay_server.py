@@ -35,7 +35,7 @@ Answer = tuple[Peer, list[bytes]]
 
 
 class ReplayServer:
-    """One thread may use it. counts: requests by what became of them."""
+    """Answers requests for events of the past. One thread may use it. counts: requests by their outcome."""
 
     def __init__(self, epoch: str, ledger: TopicIndex, history: RecentEvents, journal: Path | None) -> None:
         self._epoch, self._ledger, self._history = epoch, ledger, history

@@ -38,7 +38,7 @@ Socket = zmq.Socket[bytes]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where to, and with which keys: the server's public one, and one's own."""
+    """The address to connect to, the server's public key and the subscriber's own keys."""
 
     address: str
     server_key: str = ""

@@ -28,9 +28,9 @@ LISTENING, CLEAR, SUSPICIOUS, ALERT, UNKNOWN = range(5)
 
 @dataclass(frozen=True)
 class Decision:
-    """Of N streams. state: index into STATES. above_suspicious, above_alert, below_close: blocks of net speech in a
-    row. quiet: blocks since the last speech. open: an alert is open. opened, updated: sample index. peak: highest llr
-    of the open alert.
+    """The decisions on N streams. state: index into STATES. above_suspicious, above_alert, below_close: blocks of net
+    speech in a row. quiet: blocks since the last speech. open: an alert is open. opened, updated: sample index. peak:
+    highest llr of the open alert.
     """
 
     state: Ints
@@ -69,7 +69,7 @@ class DecisionInput:
 
 @dataclass(frozen=True)
 class Changes:
-    """Which streams did what in this block. by_whole: opened on all speech of the call, not on recent speech."""
+    """The changes of a block, by stream. by_whole: opened on all speech of the call, not on recent speech."""
 
     state: Flags
     opened: Flags

@@ -31,8 +31,8 @@ class Scaling:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Of N streams: weight and total (N,) of the forgetting mean; sum (N,) of all logits; blocks (N,) int64 of net
-    speech; families (N, K) forgetting, all_families (N, K) sums.
+    """The evidence of N streams: weight and total (N,) of the forgetting mean; sum (N,) of all logits; blocks (N,)
+    int64 of net speech; families (N, K) forgetting, all_families (N, K) sums.
     """
 
     weight: Floats

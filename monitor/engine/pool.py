@@ -35,7 +35,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ScorerOutputs:
-    """Of the network, over M rows. sound: bool, all of it is finite. Others as in model.figures.FIGURES."""
+    """The scorer's outputs for M rows. sound: bool, all of it is finite. Others as in model.figures.FIGURES."""
 
     sound: NDArray[np.bool_]
     level: Floats

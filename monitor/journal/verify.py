@@ -10,7 +10,7 @@ from monitor.journal import chain
 
 @dataclass
 class JournalFindings:
-    """What was seen so far. fault: "" while all is whole; line: where it is, from 1 within its file.
+    """The findings so far. fault: "" while all is whole; line: where it is, from 1 within its file.
 
     notes: what is no fault, such as numbers that were never written. last: the newest chain value.
     """

@@ -41,7 +41,7 @@ def count_open() -> int:
 
 
 class Descriptors:
-    """One for the process. Between two counts it adds what it granted."""
+    """Counts the file descriptors of the process. Between two counts it adds what it granted."""
 
     def __init__(self) -> None:
         self._limit: int | None = None

@@ -27,7 +27,7 @@ LAST_EVENTS_S = 0.3
 
 
 class StopRequest:
-    """Whether to end before the audio does. interrupted: by a signal, not by q or a reader that has gone."""
+    """A request to end before the audio does. interrupted: by a signal, not by q or a reader that has gone."""
 
     def __init__(self) -> None:
         self.wanted = threading.Event()

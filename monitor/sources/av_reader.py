@@ -49,7 +49,7 @@ class _Nameless:
 
 
 class AvReader:
-    """One block after the other, of all tracks side by side. track: only this one, from 1. codec: what the file is that
+    """Reads blocks of all tracks side by side. track: only this one, from 1. codec: what the file is that
     has no header. Raises BadInputError.
     """
 

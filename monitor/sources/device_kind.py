@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class DeviceKind:
-    """How an input behaves when all is well.
+    """The normal behaviour of an input.
 
     channel: what its channel is called. zeros: what exact zeros for long mean, "" where they are plain silence.
     mix: its channels are heard as one. rests: while it is silent nothing comes at all, which is no stall (WASAPI

@@ -35,7 +35,7 @@ class RawStream(Protocol):
 
 
 class Backend(Protocol):
-    """Where a source gets its devices and streams."""
+    """Gives a source its devices and streams."""
 
     def inputs(self) -> list[InputDevice]:
         """Return the inputs as last listed. Raises BadInputError if there are none."""
@@ -174,7 +174,7 @@ def in_thread(work: Callable[[], T]) -> Future[T]:
 
 
 class _Silence:
-    """How many ask for silence on stderr, and a copy of what it was before."""
+    """Counts who asks for silence on stderr, and holds a copy of what it was before."""
 
     lock = threading.Lock()
     wanted = 0

@@ -74,7 +74,7 @@ def _merged(holes: Iterable[AudioGap]) -> Iterable[AudioGap]:
 
 @dataclass
 class EvidenceClip:
-    """What is gathered of one alert. first, last: the span wanted, on the call's clock. pieces: of each row.
+    """The audio gathered for one alert. first, last: the span wanted, on the call's clock. pieces: of each row.
 
     heard: the alert's channel has been heard up to `last`.
     """

@@ -15,7 +15,7 @@ LATE_S = 15.0
 
 @dataclass(eq=False)
 class CallLog:
-    """What was said of a call. rows: where its audio is. started: its first event. latest: newest sample by channel.
+    """The events of a call. rows: where its audio is. started: its first event. latest: newest sample by channel.
 
     over: call.ended has been heard of, by the audio's way; ended: by the events' way.
     """

@@ -16,7 +16,8 @@ UNFINISHED = ".writing-"
 
 @dataclass(frozen=True, slots=True)
 class FolderCheck:
-    """Of one folder. difference: the first one found, or "". files: how many were checked. sealed: there is a seal."""
+    """The result of checking one folder. difference: the first one found, or "". files: how many were checked. sealed:
+    there is a seal."""
 
     folder: Path
     difference: str

@@ -12,7 +12,7 @@ from scipy import signal
 from voices import contour, voice
 
 from model.vocoding.pitch import pitch_track
-from model.vocoding.source_filter import cepstral_envelope, lpc_envelope, mel_envelope
+from model.vocoding.source_filter import lpc_envelope, mel_envelope
 from model.vocoding.spectra import invert_mel, istft, mel_filters, minimum_phase, stft
 from model.vocoding.vocoders import VOCODERS, VocoderError, griffin_lim, lpc_vocoder, world_vocoder
 from training.corpora.clips import Clip, CorpusError, load_manifest
@@ -81,7 +81,7 @@ def test_mel_inversion_gives_the_bands_back() -> None:
     assert float(np.abs(again - mel).mean() / mel.mean()) < 0.05
 
 
-@pytest.mark.parametrize("envelope", [lpc_envelope, cepstral_envelope, mel_envelope])
+@pytest.mark.parametrize("envelope", [lpc_envelope, mel_envelope])
 def test_envelopes_peak_at_the_formants(envelope: object) -> None:
     assert callable(envelope)
     shape = envelope(voice(hz=100.0))

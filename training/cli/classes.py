@@ -13,9 +13,9 @@ from training.cli.options import Cache, Corpora, Device, WeightsFile, Workers
 def classes(
     corpus: Corpora,
     weights: WeightsFile = Path("default"),
-    out: Annotated[
-        Path, typer.Option(help="Folder for classes.json, systems.safetensors and pictures; best beside the weights.")
-    ] = Path("runs/classes"),
+    out: Annotated[Path, typer.Option(help="Folder for classes.json and pictures; best beside the weights.")] = Path(
+        "runs/classes"
+    ),
     part: Annotated[str, typer.Option(help="Only this part of the corpora, such as lab.")] = "",
     fewest: Annotated[int, typer.Option(min=2, help="Training clips that a system needs to be a class.")] = 20,
     workers: Workers = 2,

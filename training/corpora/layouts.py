@@ -26,7 +26,7 @@ class CorpusLayout:
 
 @dataclass(frozen=True)
 class ProtocolColumns:
-    """Where a protocol says what, counted from 0. subset: of the split, -1 = the file's name says it."""
+    """The columns of a protocol file, counted from 0. subset: of the split, -1 = the file's name says it."""
 
     speaker: int
     name: int

@@ -6,19 +6,14 @@ with speakers held out; the dev split is for the figures alone.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from model.checkpoint import read_tensors, write_tensors
-from model.weights_file import CheckpointError
 from training.corpora.clips import Clip, CorpusError
 from training.evaluate.embedding import Embeddings
 
@@ -36,7 +31,6 @@ VIEWS: Mapping[str, tuple[str, ...]] = {
 
 INVERSE_PENALTY = 0.03
 FOLDS = 5
-FORMAT, VERSION = "deepfake-speech-systems", "1"
 KEPT = 0.95
 """Share of clips of known systems that keep their name at the threshold below which a clip is of an unknown system."""
 
@@ -44,7 +38,7 @@ KEPT = 0.95
 @dataclass(frozen=True)
 class Classifier:
     """classes: K names. view: of VIEWS. mean, scale (S,): of the input. weight (K, S), bias (K,). unknown_below: a clip
-    whose likeliest class has a lower probability is of no known system. detector: hash of the weights that it reads.
+    whose likeliest class has a lower probability is of no known system.
     """
 
     classes: tuple[str, ...]
@@ -54,7 +48,6 @@ class Classifier:
     weight: Floats
     bias: Floats
     unknown_below: float = 0.0
-    detector: str = ""
 
     def probabilities(self, clips: Embeddings) -> Floats:
         """(n, K), each row sums to 1."""
@@ -84,7 +77,7 @@ def class_of(clip: Clip) -> str:
     return (clip.system or clip.family) if clip.label else "bonafide"
 
 
-def fit(clips: Embeddings, names: Names, view: str, detector: str = "") -> Classifier:
+def fit(clips: Embeddings, names: Names, view: str) -> Classifier:
     """Multinomial logistic regression, classes weighed alike, input scaled to unit variance."""
     from sklearn.linear_model import LogisticRegression
 
@@ -94,7 +87,7 @@ def fit(clips: Embeddings, names: Names, view: str, detector: str = "") -> Class
     weight, bias = model.coef_, model.intercept_
     if len(weight) == 1:
         weight, bias = np.concatenate([0 * weight, weight]), np.concatenate([0 * bias, bias])
-    return Classifier(tuple(map(str, model.classes_)), view, mean, scale, weight, bias, detector=detector)
+    return Classifier(tuple(map(str, model.classes_)), view, mean, scale, weight, bias)
 
 
 def held_out(clips: Embeddings, names: Names, speakers: Names, view: str) -> tuple[Names, Floats]:
@@ -120,7 +113,7 @@ def accuracy(said: Names, true: Names) -> dict[str, float]:
 
 
 def choose(
-    clips: Embeddings, names: Names, speakers: Names, detector: str, say: Callable[[str], None]
+    clips: Embeddings, names: Names, speakers: Names, say: Callable[[str], None]
 ) -> tuple[Classifier, dict[str, Any]]:
     """Return the classifier of the view that names most held-out training clips right, and the figures of all views."""
     figures: dict[str, dict[str, float]] = {}
@@ -133,7 +126,7 @@ def choose(
         known = names != "bonafide"
         threshold[view] = float(np.quantile(sure[known], 1.0 - KEPT)) if known.any() else 0.0
     best = max(VIEWS, key=lambda view: figures[view]["balanced_accuracy"])
-    model = fit(clips, names, best, detector)
+    model = fit(clips, names, best)
     return Classifier(**(vars(model) | {"unknown_below": threshold[best]})), figures
 
 
@@ -152,26 +145,3 @@ def report(said: Names, true: Names, classes: Sequence[str]) -> dict[str, Any]:
 
 def counts(names: Names) -> dict[str, int]:
     return dict(sorted(Counter(names.tolist()).items()))
-
-
-def save_classifier(model: Classifier, path: Path) -> None:
-    """Save a weights file: tensors; its metadata holds the classes, the view and the detector's hash."""
-    tensors = {k: torch.from_numpy(np.asarray(getattr(model, k), dtype=np.float32)) for k in TENSORS}
-    facts = {"classes": model.classes, "view": model.view, "unknown_below": model.unknown_below}
-    metadata = {"format": FORMAT, "version": VERSION, "facts": json.dumps(facts), "detector": model.detector}
-    write_tensors(path, metadata, tensors)
-
-
-TENSORS = ("mean", "scale", "weight", "bias")
-
-
-def load_classifier(path: Path) -> Classifier:
-    """Raises CorpusError for a file that holds no classifier, or a damaged one."""
-    try:
-        metadata, held = read_tensors(path, FORMAT, VERSION)
-    except CheckpointError as error:
-        raise CorpusError(f"{path} holds no classifier of systems ({error})") from error
-    facts = json.loads(metadata["facts"])
-    mean, scale, weight, bias = (held[name].numpy() for name in TENSORS)
-    known = facts["unknown_below"], metadata["detector"]
-    return Classifier(tuple(facts["classes"]), facts["view"], mean, scale, weight, bias, *known)

@@ -15,7 +15,7 @@ from model.checkpoint import best_device, load_detector
 from model.stream import Detector
 from training.corpora.bank import AudioBank, build_bank
 from training.corpora.clips import BONA_FIDE, Clip, CorpusError
-from training.evaluate.classes import Classifier, Names, choose, class_of, counts, report, save_classifier
+from training.evaluate.classes import Names, choose, class_of, counts, report
 from training.evaluate.drawing import save_all
 from training.evaluate.embedding import Embeddings, embed, tsne
 from training.evaluate.open_set import LeftOutKind, leave_systems_out
@@ -50,7 +50,7 @@ class _Side:
 
 
 def run(plan: ClassesPlan, say: Say) -> dict[str, Any]:
-    """Measure, fit, and write classes.json, systems.safetensors and pictures; returns the figures.
+    """Measure, fit, and write classes.json and pictures; returns the figures.
 
     Raises CorpusError and CheckpointError.
     """
@@ -65,7 +65,7 @@ def run(plan: ClassesPlan, say: Say) -> dict[str, Any]:
         say(line)
     say("fitting classifiers on the training clips, speakers held out")
     speakers = np.array([c.speaker or c.pair or str(i) for i, c in enumerate(train.clips)])
-    model, views = choose(train.seen, train.names, speakers, detector.weights_hash, say)
+    model, views = choose(train.seen, train.names, speakers, say)
     systems = report(model.names(dev.seen), dev.names, model.classes)
     for line in lines(systems, f"classifier of systems, which sees {model.view}"):
         say(line)
@@ -83,13 +83,12 @@ def run(plan: ClassesPlan, say: Say) -> dict[str, Any]:
         "systems": systems | {"view": model.view, "unknown_below": model.unknown_below},
         "left_out": foreign,
     }
-    write(figures, model, dev, plan.out, say)
+    write(figures, dev, plan.out, say)
     return figures
 
 
-def write(figures: dict[str, Any], model: Classifier, dev: _Side, out: Path, say: Say) -> None:
-    """classes.json, the classifier, the pictures."""
-    save_classifier(model, out / "systems.safetensors")
+def write(figures: dict[str, Any], dev: _Side, out: Path, say: Say) -> None:
+    """Write classes.json and the pictures."""
     (out / "classes.json").write_text(json.dumps(plain(figures), indent=1) + "\n", encoding="utf-8")
     pictures = {
         "confusion": lambda: confusion(figures["systems"], "Systems"),
@@ -98,7 +97,7 @@ def write(figures: dict[str, Any], model: Classifier, dev: _Side, out: Path, say
     }
     for path in save_all(pictures, out).values():
         say(f"wrote {path}")
-    say(f"wrote {out / 'classes.json'} and {out / 'systems.safetensors'}")
+    say(f"wrote {out / 'classes.json'}")
 
 
 def chosen(plan: ClassesPlan, say: Say) -> tuple[list[Clip], list[Clip]]:

@@ -43,9 +43,9 @@ SAMPLED = 400
 
 @dataclass(frozen=True)
 class LeaveOutResult:
-    """Of a training without a family. dev: error rate of its clips of the dev split against the bona fide ones there,
-    NaN without any; every: of all its clips, the training split's too, against the same. known: of the dev clips of the
-    other families. open_set: by the confidence of the family head; None where there is nothing to compare.
+    """The result of a training without a family. dev: error rate of its clips of the dev split against the bona fide
+    ones there, NaN without any; every: of all its clips, the training split's too, against the same. known: of the dev
+    clips of the other families. open_set: by the confidence of the family head; None where there is nothing to compare.
     """
 
     family: str

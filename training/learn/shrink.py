@@ -147,7 +147,7 @@ def shrunk(old: Detector, config: DetectorConfig, spectrum: Tensor, active: Tens
 
 @dataclass(frozen=True)
 class ShrinkPlan:
-    """Which weights are shrunk to what, and the speech that the factors are fitted on."""
+    """The weights to shrink, the size to shrink them to, and the speech that the factors are fitted on."""
 
     weights: Path
     corpora: Sequence[Path]

@@ -27,8 +27,8 @@ class SynthesisError(CorpusError):
 
 @dataclass(frozen=True)
 class SpeakingStyle:
-    """How a sentence is spoken. rate: 1 is the voice's own speed, 2 twice as fast. pitch: 0 to 1, low to high, where
-    the synthesiser can change it. seed: for synthesisers that draw.
+    """The way a sentence is spoken. rate: 1 is the voice's own speed, 2 twice as fast. pitch: 0 to 1, low to high,
+    where the synthesiser can change it. seed: for synthesisers that draw.
     """
 
     rate: float = 1.0

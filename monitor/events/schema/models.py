@@ -118,7 +118,7 @@ class CallStarted(EventModel):
 
 
 class LastWord(Figures):
-    """Of all speech of a channel."""
+    """The score of all speech of a channel."""
 
     alerts: Count = Field(description="how many were opened")
 

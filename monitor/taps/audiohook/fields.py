@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 LONGEST = 8192
 """Characters of a field."""
-GREATEST = 999_999_999_999_999
-"""Of an integer (RFC 8941, section 3.3.1)."""
 
 _KEY = re.compile(r"[a-z*][a-z0-9_\-.*]*")
 _STRING = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')

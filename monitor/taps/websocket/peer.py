@@ -68,7 +68,7 @@ class WebsocketPeer:
         """Of the call, unique among those of all peers."""
         self._first: int | None = None
         self._heard = now
-        self._paused = self._closing = False
+        self._paused = False
 
     def message(self, data: str | bytes, now: float) -> list[Answer]:
         """Return a message that came in."""

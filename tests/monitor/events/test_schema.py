@@ -13,9 +13,9 @@ import jsonschema
 import pytest
 from helpers import QUICK, events_of, make_weights, run_here, settings, start_monitor, turning_call, write_wav
 from pydantic import BaseModel
+from schema_changes import breaking
 
 from monitor.engine import event_data as emitted
-from monitor.events.schema.changes import breaking
 from monitor.events.schema.files import FOLDER, NAMES, generate, read, schema_id, text_of
 from monitor.events.schema.models import ENVELOPE, EVENTS, SCHEMAS
 from monitor.subscriber import Message, Subscriber

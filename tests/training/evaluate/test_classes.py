@@ -16,7 +16,7 @@ from model.checkpoint import load_detector
 from model.stream import Detector
 from training.cli import main
 from training.corpora.clips import CorpusError
-from training.evaluate.classes import VIEWS, choose, fit, held_out, load_classifier, report, save_classifier, take
+from training.evaluate.classes import VIEWS, choose, fit, held_out, report, take
 from training.evaluate.embedding import Embeddings, embed, spectrum_statistics, tsne
 from training.evaluate.open_set import leave_systems_out, left_out
 from training.evaluate.scoring import ClipScore, score_clips
@@ -77,7 +77,7 @@ def test_the_view_is_chosen_by_speakers_held_out() -> None:
     seen, names = clouds(4, 20)
     speakers = np.array([str(i % 10) for i in range(len(names))])
     said: list[str] = []
-    model, figures = choose(seen, names, speakers, "hash", said.append)
+    model, figures = choose(seen, names, speakers, said.append)
     assert model.view == "conv"
     assert figures["conv"]["accuracy"] == 1.0
     assert figures["hidden"]["accuracy"] < 0.6
@@ -94,23 +94,12 @@ def test_a_speaker_is_never_in_both_folds() -> None:
     assert not (said == names).any()
 
 
-def test_a_saved_classifier_says_the_same(tmp_path: Path) -> None:
+def test_probabilities_add_up_to_one() -> None:
     seen, names = clouds(3, 10)
     for rows in (np.arange(30), np.arange(20)):
-        model = fit(take(seen, rows), names[rows], "hidden+conv", "a hash")
-        save_classifier(model, tmp_path / "m.safetensors")
-        again = load_classifier(tmp_path / "m.safetensors")
-        p = again.probabilities(seen)
-        np.testing.assert_allclose(p, model.probabilities(seen), atol=1e-5)
-        np.testing.assert_allclose(p.sum(1), 1.0, atol=1e-6)
-        assert (again.names(seen)[rows] == names[rows]).all()
-        assert (again.classes, again.view, again.detector) == (model.classes, "hidden+conv", "a hash")
-    (tmp_path / "x").write_text("nothing")
-    whole = (tmp_path / "m.safetensors").read_bytes()
-    (tmp_path / "changed").write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    for name in ("x", "changed"):
-        with pytest.raises(CorpusError, match="holds no classifier"):
-            load_classifier(tmp_path / name)
+        model = fit(take(seen, rows), names[rows], "hidden+conv")
+        np.testing.assert_allclose(model.probabilities(seen).sum(1), 1.0, atol=1e-6)
+        assert (model.names(seen)[rows] == names[rows]).all()
 
 
 def test_a_report_has_precision_recall_and_counts() -> None:
@@ -153,7 +142,6 @@ def test_the_command_writes_figures_classifier_and_pictures(tmp_path: Path) -> N
     assert found["family_head"]["classes"]["gan-vocoder"]["recall"] == 1.0, "the weights say gan-vocoder to all"
     assert found["systems"]["classes"]["bonafide"]["recall"] == 1.0, "the hiss is easily seen"
     assert found["systems"]["clips"] == 24
-    assert load_classifier(tmp_path / "out" / "systems.safetensors").detector == found["weights_sha256"]
     for name in ("confusion", "confusion-families", "embedding"):
         assert (tmp_path / "out" / f"{name}.png").stat().st_size > 5000
     few = CliRunner().invoke(main.app, [*words[:-6], "--fewest", "400", "--workers", "1"])

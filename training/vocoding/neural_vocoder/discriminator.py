@@ -38,7 +38,7 @@ class SpectrumDiscriminator(nn.Module):
 
 
 class Discriminators(nn.Module):
-    """One for each of RESOLUTIONS."""
+    """A discriminator for each of RESOLUTIONS."""
 
     def __init__(self) -> None:
         super().__init__()
