@@ -48,7 +48,9 @@ def play(config: Config, audio: Audio, say: Say) -> Trace:
         results = pool.step(Blocks(rows, samples, np.full(calls, (b + 1) * BLOCK), np.zeros(calls)))
         llr[b], p_fake[b], net[b], warm[b] = results.llr, results.p_fake, results.net_speech, results.warm
         state[b], opened[b] = pool.decision.state, results.changes.opened
-        whole[b] = pool.whole(rows, pool.evidence)
+        whole[b] = np.where(
+            net[b] * BLOCK_S >= config.alerts.whole_after_s, pool.verdicts(slice(0, calls), whole=True).llr, -np.inf
+        )
         if (b + 1) % max(1, blocks // 10) == 0:
             say(f"  {100 * (b + 1) // blocks} % of {blocks * BLOCK_S:.0f} s of {calls} calls")
     speech = np.diff(net, axis=0, prepend=0) > 0
