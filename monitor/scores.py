@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from monitor.errors import MonitorError
-from monitor.types import SAMPLE_RATE, State
+from monitor.types import SAMPLE_RATE, Mark, State
 
 LEAST_TO_GRAVEST = (State.UNKNOWN, State.LISTENING, State.CLEAR, State.SUSPICIOUS, State.ALERT)
 """States, the worst last."""
@@ -48,13 +48,15 @@ class FileScore:
     """The scores of one recording, or why there are none.
 
     error: why the recording, or a call of a capture, cannot be scored. warnings: a line for whatever else is wrong with
-    it, such as an end that is missing or packets that nothing could be made of.
+    it, such as an end that is missing or packets that nothing could be made of. provenance: what the recording carries
+    about its own origin.
     """
 
     path: Path
     channels: tuple[ChannelScore, ...] = ()
     warnings: tuple[str, ...] = ()
     error: MonitorError | None = None
+    provenance: tuple[Mark, ...] = ()
 
 
 @dataclass

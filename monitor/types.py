@@ -6,8 +6,9 @@ Audio time is an integer index of samples at SAMPLE_RATE; seconds exist in the c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Literal, Self
 
 SAMPLE_RATE = 16_000
 """Hz. The rate of every chunk after its source; sources resample."""
@@ -54,6 +55,31 @@ class Condition:
     detail: str
     usable: bool
     channel: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a recording carries about its own origin. It is shown beside the verdict, and is no part of the evidence.
+
+    generator: what made it, as it says itself. issuer: who signed, as the certificate says. time: when, as the
+    signature says. source_types: such as trainedAlgorithmicMedia (IPTC), of the recording first, then of what it was
+    made from. valid: whether the signature holds; None = unknown. trusted: whether the signer is in the trust list;
+    None = there is none. reason: of valid and trusted, in words. detail: all of it in one line, for people.
+    """
+
+    kind: Literal["c2pa", "watermark"]
+    generator: str = ""
+    issuer: str = ""
+    time: str = ""
+    source_types: tuple[str, ...] = ()
+    valid: bool | None = None
+    trusted: bool | None = None
+    reason: str = ""
+    detail: str = ""
+
+    def described(self, detail: str) -> Self:
+        """The same, with its line for people."""
+        return replace(self, detail=detail)
 
 
 @dataclass(frozen=True, slots=True)

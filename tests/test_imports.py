@@ -45,6 +45,8 @@ MAY_IMPORT = {
     "prometheus_client": ("monitor/sinks/metrics.py",),
     "paho": ("monitor/sinks/mqtt.py",),
     "dpkt": (),
+    "c2pa": ("monitor/provenance/credentials.py",),
+    "perth": ("monitor/provenance/watermark.py",),
     "starlette": ("monitor/web/",),
     "uvicorn": ("monitor/web/",),
     "websockets": ("monitor/taps/websocket/listener.py", "monitor/simulate/websocket.py"),
@@ -94,7 +96,20 @@ PURE = (
 PURE_WITH_DATES = tuple(f"monitor/sinks/{name}.py" for name in ("bodies", "ocsf", "retry"))
 """Likewise, but they read and write dates that their caller gives them."""
 
-HEAVY = ("torch", "numpy", "pydantic", "librosa", "sounddevice", "scipy", "zmq", "soundfile", "av", "paho")
+HEAVY = (
+    "torch",
+    "numpy",
+    "pydantic",
+    "librosa",
+    "sounddevice",
+    "scipy",
+    "zmq",
+    "soundfile",
+    "av",
+    "paho",
+    "c2pa",
+    "perth",
+)
 
 
 @dataclass(frozen=True)

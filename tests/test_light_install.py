@@ -11,7 +11,10 @@ import pytest
 from helpers import environment, make_weights, turning_call, write_wav
 
 ROOT = Path(__file__).parents[1]
-EXTRAS = ("torch", "torchaudio", "safetensors", "onnx", "soxr", "librosa", "scipy", "sklearn", "matplotlib", "paho")
+EXTRAS = (
+    *("torch", "torchaudio", "safetensors", "onnx", "soxr", "librosa", "scipy", "sklearn", "matplotlib", "paho"),
+    *("c2pa", "perth"),
+)
 BLOCKED = f"""
 import sys
 

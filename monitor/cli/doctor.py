@@ -144,7 +144,22 @@ def _formats(config: Config) -> Iterator[CheckResult]:  # noqa: ARG001
     yield CheckResult("files", "ok" if found else "note", text, "" if found else "install the package av")
 
 
-CHECKS: tuple[Callable[[Config], Iterator[CheckResult]], ...] = (_sound, _device, _weights, _port, _formats)
+def _marks(config: Config) -> Iterator[CheckResult]:  # noqa: ARG001
+    """The extras that read what a recording carries about its own origin."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    for what, package, extra in (
+        ("credentials", "c2pa-python", "provenance"),
+        ("watermarks", "resemble-perth", "watermark"),
+    ):
+        try:
+            yield CheckResult(what, "ok", f"{package} {version(package)}")
+        except PackageNotFoundError:
+            mend = f'pip install "deepfake-speech-monitor[{extra}]"'
+            yield CheckResult(what, "note", f"cannot be read without {package}", mend)
+
+
+CHECKS: tuple[Callable[[Config], Iterator[CheckResult]], ...] = (_sound, _device, _weights, _port, _formats, _marks)
 
 
 def run_checks(config: Config) -> int:
@@ -161,7 +176,7 @@ def run_checks(config: Config) -> int:
 
 @expand_options
 def doctor(*, options: PublishOptions) -> None:
-    """Check sound system, microphone, system audio, network weights, processor, port and file formats.
+    """Check sound system, microphone, system audio, network weights, processor, port, file formats and extras.
 
     Under each fault stands the line that mends it. Exit status 2 if there is any.
     """

@@ -46,9 +46,10 @@ def score(
     """Score whole recordings, and the calls in captures: one line for each file and channel, as each file ends.
 
     p_fake is the probability that the voice is synthetic, llr the evidence for it (log-likelihood ratio, in nats), both
-    of all speech in the file; the state is the worst on the way. Of a folder the files below it are taken whose names
-    end as recordings and captures do. A file that cannot be read is named, the others are scored all the same, and the
-    exit status is 2.
+    of all speech in the file; the state is the worst on the way. What a file carries about its own origin, content
+    credentials or a watermark, is a line of its own. Of a folder the files below it are taken whose names end as
+    recordings and captures do. A file that cannot be read is named, the others are scored all the same, and the exit
+    status is 2.
     """
     if json_lines + csv_lines + (out is not None) > 1:
         raise BadInputError("--json, --csv and --out contradict each other", "give one of them")
@@ -134,11 +135,13 @@ def _print(scored: FileScore, form: str) -> None:
     from monitor.session.score_table import csv_line, row
 
     for channel in scored.channels:
-        line = row(scored.path, channel)
+        line = row(scored, channel)
         if form == "csv":
             print(csv_line(line), end="", flush=True)
         else:
             print(json.dumps(line) if form == "json" else _readable(line), flush=True)
+    for mark in scored.provenance if form == "table" else ():
+        print(f"{scored.path}  {mark.detail}", flush=True)
 
 
 def _readable(line: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from monitor.config.outlets import (
     SyslogSection,
     WebhookSection,
 )
+from monitor.config.provenance import ProvenanceSection
 from monitor.config.section import Positive, Section
 from monitor.config.taps import TapsSection
 from monitor.config.web import WebSection
@@ -128,6 +129,7 @@ class Config(Section):
 
     model: ModelSection = ModelSection()
     input: InputSection = InputSection()
+    provenance: ProvenanceSection = ProvenanceSection()
     evidence: EvidenceSection = EvidenceSection()
     alerts: AlertSection = AlertSection()
     publish: PublishSection = PublishSection()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from model.config import BLOCK
-from monitor.types import Condition
+from monitor.types import Condition, Mark
 
 if TYPE_CHECKING:
     from monitor.audio import Source
@@ -73,6 +73,7 @@ class Call:
     """Feeds in rows that follow each other. origin: where it comes from. details: what the tap knows of it.
 
     why: why it ended, where somebody knows better than "end of audio". begun: its rows are open, call.started was said.
+    marks: what its recording carries about its own origin.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Call:
     details: Mapping[str, str] = field(default_factory=dict)
     why: str = ""
     begun: bool = False
+    marks: tuple[Mark, ...] = ()
 
     @property
     def rows(self) -> slice:

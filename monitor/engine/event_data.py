@@ -7,9 +7,10 @@ audio, the weights and the configuration.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 from model.config import BLOCK_S, SAMPLE_RATE
-from monitor.engine.calls import CallChannel
+from monitor.engine.calls import Call, CallChannel
 from monitor.engine.decision import STATES
 from monitor.engine.results import BANDS, REASONS, Ints, Results, Verdicts
 from monitor.types import Event
@@ -100,19 +101,19 @@ def health(call: str, channel: str, sample: int, code: str, detail: str, usable:
     return Event("health", call, channel, sample, {"code": code, "detail": detail, "usable": usable})
 
 
-def call_started(
-    call: str, source: str, channels: Sequence[str], details: Mapping[str, str], *, model: str, prior: float
-) -> Event:
-    """Make the event call.started. details: what the tap knows of the call, such as its direction."""
+def call_started(call: Call, *, model: str, prior: float) -> Event:
+    """Make the event call.started."""
     data: Data = {
-        "source": source,
-        "channels": list(channels),
-        "details": dict(details),
+        "source": call.origin,
+        "channels": list(call.channels),
+        "details": dict(call.details),
         "sample_rate": SAMPLE_RATE,
         "model": model,
         "prior": prior,
     }
-    return Event("call.started", call, "", 0, data)
+    if call.marks:
+        data["provenance"] = [asdict(mark) for mark in call.marks]
+    return Event("call.started", call.name, "", 0, data)
 
 
 def call_ended(call: str, sample: int, why: str, lost: int, channels: Mapping[str, Data]) -> Event:

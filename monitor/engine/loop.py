@@ -22,6 +22,7 @@ from monitor.engine.pool import Pool
 from monitor.engine.reporter import Reporter
 from monitor.engine.ring import RingBank
 from monitor.events.bus import Bus
+from monitor.types import Mark
 
 WAIT_S = 0.05
 TURN_S, LONGEST_TURN_S, TURN_SHARE = 0.02, 0.08, 0.5
@@ -72,11 +73,15 @@ class Engine:
         self._changing = threading.Lock()
         self._stopping = threading.Event()
 
-    def add(self, name: str, *sources: Source) -> Call:
-        """Watch sources as one call, on rows that are free. Raises ValueError where there are too few."""
+    def add(self, name: str, *sources: Source, marks: Sequence[Mark] = ()) -> Call:
+        """Watch sources as one call, on rows that are free. Raises ValueError where there are too few.
+
+        marks: what its recording carries about its own origin.
+        """
         channels = [source.channels for source in sources]
         origin = " + ".join(source.name for source in sources)
         call = self._open(name, origin, channels, [source.live for source in sources], {})
+        call.marks = tuple(marks)
         for feed, source in zip(call.feeds, sources, strict=True):
             feed.source = source
         return self._enter(call)

@@ -65,10 +65,9 @@ class Reporter:
         self._channel_of_row |= {row: (call, call.where(row)) for row in range(rows.start, rows.stop)}
         call.begun = True
         prior = self.config.evidence.prior
-        started = event_data.call_started(
-            call.name, call.origin, call.channels, call.details, model=self._model, prior=prior
-        )
-        self._publish(call, started)
+        self._publish(call, event_data.call_started(call, model=self._model, prior=prior))
+        for mark in call.marks:
+            self._publish(call, event_data.health(call.name, "", 0, "provenance", mark.detail, True))
         if self._model_fault:
             self._set_usable(call, rows, False)
 

@@ -42,7 +42,7 @@ def _environment() -> Environment:
     )
     for text in (clock, family, moment, number, odds, share, span):
         made.filters[text.__name__] = text
-    made.filters |= {"health": _health, "program": _program, "side": _side, "threshold": _threshold}
+    made.filters |= {"health": _health, "marks": _marks, "program": _program, "side": _side, "threshold": _threshold}
     made.globals |= {"side_columns": _side_columns, "spectrograms": _spectrograms, "timeline": timeline}
     return made
 
@@ -55,6 +55,14 @@ def _program(call: CallRecord) -> str:
         f"{name} {versions[name]}" for name in ("onnxruntime", "torch", "numpy", "python") if name in versions
     )
     return f"deepfake-speech-monitor {versions.get('deepfake-speech-monitor', '?')} ({others})"
+
+
+def _marks(call: CallRecord) -> list[str]:
+    """What the recording carries about its own origin, a line each."""
+    found = call.started.data.get("provenance") if call.started else None
+    return [
+        str(mark.get("detail", "")) for mark in (found if isinstance(found, list) else ()) if isinstance(mark, dict)
+    ]
 
 
 def _side_columns(call: CallRecord) -> list[str]:
@@ -99,7 +107,7 @@ def _spectrograms(call: CallRecord, alert: AlertRecord) -> Iterator[tuple[str, M
 
 def _health(call: CallRecord) -> list[list[str]]:
     rows = []
-    for event in call.health[:MOST_HEALTH]:
+    for event in [event for event in call.health if event.data.get("code") != "provenance"][:MOST_HEALTH]:
         unusable = "" if event.data.get("usable") else " (no verdict until it recovered)"
         what, detail = str(event.data.get("code")), str(event.data.get("detail"))
         rows.append([clock(event.sample / SAMPLE_RATE), event.channel or "all", what, detail + unusable])

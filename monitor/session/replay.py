@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from math import inf, nan
@@ -12,8 +13,10 @@ from monitor.audio import Source
 from monitor.captures.records import is_capture
 from monitor.config.schema import Config
 from monitor.errors import BadInputError
+from monitor.provenance.reader import ProvenanceReader
 from monitor.sources.raw_formats import read_raw_format
 from monitor.sources.recording import FileSource
+from monitor.types import Mark
 
 INTERRUPTED = 130
 READ_MS, PACED_READ_MS = 500, 20
@@ -88,12 +91,14 @@ def replay(wanted: ReplayOptions, config: Config, name: str | None = None) -> in
     places = None if names is None else list(names)
     limit = config.input.max_channels
     raw = read_raw_format(wanted.raw) if wanted.raw is not None else None
+    reader = ProvenanceReader(config.provenance)
     read_ms = wanted.read_ms or (READ_MS if speed is None else PACED_READ_MS)
     source = FileSource(wanted.file, speed, places, read_ms=read_ms, max_channels=limit, track=wanted.track, raw=raw)
     try:
         if names is not None:
             _rename(source, names)
-        return _watch(name or wanted.file.stem, source, source.total_s, wanted, config)
+        marks = reader.read(wanted.file) if raw is None else ()
+        return _watch(name or wanted.file.stem, source, source.total_s, wanted, config, marks)
     finally:
         source.close()
 
@@ -120,12 +125,19 @@ def _replay_capture(wanted: ReplayOptions, config: Config) -> int:
     return worst
 
 
-def _watch(name: str, source: Source, total_s: float | None, wanted: ReplayOptions, config: Config) -> int:
+def _watch(
+    name: str,
+    source: Source,
+    total_s: float | None,
+    wanted: ReplayOptions,
+    config: Config,
+    marks: Sequence[Mark] = (),
+) -> int:
     # torch takes seconds to load: a file that cannot be played is told before that.
     from monitor.session.watch import CallSources, watch
 
     return watch(
-        [CallSources(name, [source], total_s)],
+        [CallSources(name, [source], total_s, marks)],
         config,
         json_lines=wanted.json_lines,
         fail_on_alert=wanted.fail_on_alert,

@@ -21,6 +21,7 @@ from monitor.engine.loop import SEGMENT
 from monitor.engine.pool import Pool
 from monitor.engine.ring import Ring, RingBank
 from monitor.errors import BadInputError
+from monitor.provenance.reader import ProvenanceReader
 from monitor.scores import ChannelScore, FileScore, StateTimeline
 from monitor.scoring.opening import open_scorer
 from monitor.sources.capture_file import CaptureFile, CaptureSource
@@ -84,7 +85,7 @@ class FileScorer:
 
     on_done: takes the path of each file, or call of a capture, that has ended, the names of its channels, and the llr
     of all their blocks that counted towards a verdict. track: which of several sound tracks, from 1. raw: the format of
-    files without a header. Raises WeightsError.
+    files without a header. Raises WeightsError and ConfigError.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class FileScorer:
     ) -> None:
         self.config, self._on_done, self._track, self._raw = config, on_done, track, raw
         rows = max(ROWS, config.input.max_channels)
+        self._marks = ProvenanceReader(config.provenance)
         self.pool = Pool(open_scorer(config.model, rows, recorded=True), config)
 
     def run(self, files: Iterable[Path]) -> Iterator[FileScore]:
@@ -118,7 +120,9 @@ class FileScorer:
                     channels += self._play(path, call, opened(), warnings)
                 except BadInputError as found:
                     error = found
-        return FileScore(path, tuple(channels), tuple(warnings), error)
+        recorded = self._raw is None and channels and not channels[0].call
+        marks = self._marks.read(path) if recorded else ()
+        return FileScore(path, tuple(channels), tuple(warnings), error, marks)
 
     def _parts(self, path: Path, stack: ExitStack, warnings: list[str]) -> list[tuple[str, Callable[[], Source]]]:
         """A recording, or each call of a capture and its name, with what opens it."""

@@ -16,25 +16,26 @@ import numpy as np
 from monitor.errors import BadInputError
 from monitor.scores import ChannelScore, FileScore
 
-COLUMNS = ("path", "call", "channel", "state", "p_fake", "llr", "net_speech_s", "duration_s", "family")
+COLUMNS = ("path", "call", "channel", "state", "p_fake", "llr", "net_speech_s", "duration_s", "family", "provenance")
 NUMBERS = ("p_fake", "llr", "net_speech_s", "duration_s")
 BATCH = 10_000
 """Rows of a Parquet file that are converted at once."""
 Row = Mapping[str, Any]
 
 
-def row(path: Path, score: ChannelScore) -> dict[str, Any]:
-    """A score as JSON has it: the path, the call where the file is a capture, and all but the segments."""
-    values = asdict(score)
+def row(file: FileScore, score: ChannelScore) -> dict[str, Any]:
+    """A score as JSON has it: the path, the call where the file is a capture, all but the segments, and the marks."""
+    values = asdict(score) | {"provenance": [asdict(mark) for mark in file.provenance]}
     del values["segments"]
     call = values.pop("call")
-    return {"path": str(path)} | ({"call": call} if call else {}) | values
+    return {"path": str(file.path)} | ({"call": call} if call else {}) | values
 
 
 def flat(line: Row) -> list[Any]:
-    """The columns of a row(); the family is the likeliest."""
+    """The columns of a row(); the family is the likeliest, and the marks are in words."""
     families = line.get("families") or {}
-    known = {**line, "call": line.get("call", ""), "family": next(iter(families), "")}
+    marks = " | ".join(mark["detail"] for mark in line.get("provenance") or ())
+    known = {**line, "call": line.get("call", ""), "family": next(iter(families), ""), "provenance": marks}
     return [known[name] for name in COLUMNS]
 
 
@@ -101,7 +102,7 @@ class LinesFile:
 
     def add(self, scored: FileScore) -> None:
         """Write the scores of a file, all at once."""
-        lines = "".join(self._encode(row(scored.path, channel)) for channel in scored.channels)
+        lines = "".join(self._encode(row(scored, channel)) for channel in scored.channels)
         self._file.write(lines.encode("utf-8", "surrogateescape"))
         self._file.flush()
 

@@ -31,6 +31,7 @@ from monitor.session.setup import (
 )
 from monitor.session.warnings import SinkWarnings
 from monitor.sinks.registry import open_sinks
+from monitor.types import Mark
 from monitor.views import View
 
 DONE, INCOMPLETE, ALERTED, INTERRUPTED = 0, 2, 3, 130
@@ -40,11 +41,12 @@ FAULT_WAIT_S = 15.0
 
 @dataclass(frozen=True)
 class CallSources:
-    """The sources of a call, what it is named, and its length where it is known."""
+    """The sources of a call, what it is named, its length where it is known, and what marks its recording carries."""
 
     name: str
     sources: Sequence[Source]
     total_s: float | None = None
+    marks: Sequence[Mark] = ()
 
 
 def watch(
@@ -70,7 +72,7 @@ def watch(
     with Bus(sinks, config.publish.queue_events, epoch) as bus:
         engine = Engine(pool, RingBank(rows, config.input.ring_s), bus, config)
         for w in watched:
-            engine.add(w.name, *w.sources)
+            engine.add(w.name, *w.sources, marks=w.marks)
         total = max((w.total_s for w in watched if w.total_s), default=None)
         publisher = config.zeromq.address if config.zeromq.enabled else ""
         start_sinks(sinks, engine)

@@ -105,6 +105,22 @@ class AlertClosed(_Alert):
     type: Literal["alert.closed"]
 
 
+class Provenance(BaseModel):
+    """What a recording carries about its own origin; no part of the evidence."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    kind: Literal["c2pa", "watermark"] = Field(description="content credentials (C2PA), or a watermark in the sound")
+    generator: str = Field(description="what made it, as it says itself")
+    issuer: str = Field(description="who signed, as the certificate says")
+    time: str = Field(description="when, as the signature says")
+    source_types: list[str] = Field(description="digital source types of IPTC, such as trainedAlgorithmicMedia")
+    valid: bool | None = Field(description="whether the signature holds; null = unknown")
+    trusted: bool | None = Field(description="whether the signer is in the trust list; null = there is none")
+    reason: str = Field(description="of valid and trusted, in words")
+    detail: str = Field(description="all of it, for people")
+
+
 class CallStarted(EventModel):
     """From here on the channels of a call are scored."""
 
@@ -115,6 +131,9 @@ class CallStarted(EventModel):
     sample_rate: Literal[16_000] = Field(description="of sample", json_schema_extra=_unit("Hz"))
     prior: Probability = Field(description="evidence.prior, which p_fake contains")
     model: Model
+    provenance: list[Provenance] | None = Field(
+        None, description="what the recording carries about its own origin; absent where nothing was found"
+    )
 
 
 class LastWord(Figures):

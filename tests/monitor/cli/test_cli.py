@@ -195,6 +195,8 @@ def test_the_doctor_names_each_fault_with_what_mends_it(run: Run) -> None:
     assert "ok     events" in good.out
     assert "ok     processor" in good.out
     assert "ok     files" in good.out
+    assert "ok     credentials    c2pa-python 0." in good.out
+    assert "ok     watermarks     resemble-perth 1." in good.out
     assert bad.status == 2
     lines = bad.out.splitlines()
     for fault, mend in (
