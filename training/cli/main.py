@@ -18,6 +18,7 @@ from training.cli.export import export
 from training.cli.fetch import fetch
 from training.cli.gather import gather
 from training.cli.leave_out import leave_out
+from training.cli.select import select
 from training.cli.shortcuts import shortcuts
 from training.cli.shrink import shrink
 from training.cli.synthesise import synthesise
@@ -42,6 +43,7 @@ COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
     "gather": (gather, "Cut real speech out of collections of recordings."),
     "synthesise": (synthesise, "Let installed synthesisers speak texts."),
     "equalise": (equalise, "Take out of a corpus what gives its labels away by itself."),
+    "select": (select, "Choose clips by part and source, or with fewer systems."),
     "fetch": (fetch, "Download a public corpus."),
     "shortcuts": (shortcuts, "Tell how far a corpus gives its labels away by itself."),
     "channels": (channels, "Draw what each channel of the augmentation does to speech."),
