@@ -25,10 +25,21 @@ copies copies "$corpus" 3 51
 copies open-copies "$data/open-speech" 1 53
 if [ -d "$data/pages" ]; then
     copies page-copies "$data/pages" 2 55
-    $training equalise "$corpus" "$data/pages" --out "$data/equalised"
+    set -- "$corpus" "$data/pages"
 else
-    $training equalise "$corpus" --out "$data/equalised"
+    set -- "$corpus"
 fi
+$training equalise "$@" --out "$data/equalised"
+
+# Pages as they are only where recordings and fakes have one format and rate; of all pages the equalised clips.
+${PYTHON:-python} -c '
+import csv, sys
+print(*sorted({row["repo"] for row in csv.DictReader(open(sys.argv[1])) if row["caution"]}), sep="\n")
+' "$corpus/pages.csv" >"$data/unequal-pages.txt"
+$training select "$@" --part lab --part wild --out "$data/base"
+$training select "$data/equalised" --part pages --training-only --out "$data/pages-equalised"
+$training select "$@" --part pages --without "$data/unequal-pages.txt" --training-only --new-pairs raw- \
+    --out "$data/pages-plain"
 for part in equalised copies open-copies; do
     echo "$part:"
     $training shortcuts --corpus "$data/$part"
