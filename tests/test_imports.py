@@ -96,6 +96,9 @@ PURE = (
 PURE_WITH_DATES = tuple(f"monitor/sinks/{name}.py" for name in ("bodies", "ocsf", "retry"))
 """Likewise, but they read and write dates that their caller gives them."""
 
+CALL = b"RIFF\x64\x06\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x80\x3e\0\0\0\x7d\0\0\2\0\x10\0data\x40\x06\0\0" + bytes(1600)
+"""A WAV file of 0.05 s."""
+
 HEAVY = (
     "torch",
     "numpy",
@@ -267,6 +270,47 @@ helped = [m for m in {HEAVY!r} if m in sys.modules and m != "pydantic"]
 print(json.dumps(dict(imported=imported, helped=helped, status=status)))
 """)
     assert found == {"imported": [], "helped": [], "status": [0, 0, 0]}
+
+
+def test_subscribe_loads_neither_numpy_nor_onnxruntime() -> None:
+    found = _python("""
+import json, sys
+import monitor.cli.main
+status = monitor.cli.main.run_cli(["subscribe", "ipc:///nowhere/at/all", "--timeout", "0.1", "--json"])
+print(json.dumps(dict(status=status, loaded=[m for m in ("numpy", "onnxruntime") if m in sys.modules])))
+""")
+    assert found == {"status": 0, "loaded": []}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("replay", "call.wav", "--weights", "none"),
+        ("replay", "call.wav", "--weights", "call.wav"),
+        ("replay", "call.wav", "--weights", "none.onnx"),
+        ("replay", "none.wav"),
+        ("replay", "call.wav", "--publish", "tcp://127.0.0.1:99999"),
+        ("replay", "call.wav", "--no-publish", "--journal", "none/journal"),
+        ("replay", "call.wav", "--no-publish", "--evidence", "call.wav"),
+        ("serve", "--rtp", "127.0.0.1:5004", "--weights", "none"),
+        ("serve", "--rtp", "127.0.0.1:99999"),
+        ("serve",),
+        ("score", "call.wav", "--weights", "none"),
+        ("score", "none*.wav"),
+        ("score", "call.wav", "--out", "scores.xlsx"),
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_used_is_refused_before_the_network_is_loaded(tmp_path: Path, words: tuple[str, ...]) -> None:
+    (tmp_path / "call.wav").write_bytes(CALL)
+    found = _python(f"""
+import json, os, sys
+import monitor.cli.main
+os.chdir({str(tmp_path)!r})
+status = monitor.cli.main.run_cli({list(words)!r})
+print(json.dumps(dict(status=status, loaded=[m for m in ("onnxruntime", "torch") if m in sys.modules])))
+""")
+    assert found == {"status": 2, "loaded": []}
 
 
 LIGHT = {

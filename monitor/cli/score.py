@@ -122,8 +122,11 @@ def _scored(
     form = read_raw_format(raw) if raw is not None else None
     if workers == 1:
         from monitor.session.score import FileScorer
+        from monitor.session.setup import loading
 
-        yield from FileScorer(config, track=track, raw=form).run(files)
+        with loading():
+            scorer = FileScorer(config, track=track, raw=form)
+        yield from scorer.run(files)
     else:
         from monitor.session.score_workers import Task, score_in_workers
 

@@ -111,14 +111,14 @@ class OnnxNetworks:
 class OnnxScorer:
     """A Scorer (monitor/scoring/scorer.py) on a CPU.
 
-    recorded: one graph scores whatever comes, row by row, so that the figures are the same to the bit however many
-    blocks are scored at once. Without it one block of many rows costs least.
+    recorded: one graph scores whatever comes, so that the figures are the same to the bit however many blocks are
+    scored at once. Without it one block of many rows costs least.
     """
 
     device = "cpu"
 
     def __init__(self, networks: OnnxNetworks, rows: int, *, recorded: bool = False) -> None:
-        self.rows, self._recorded = rows, recorded
+        self.rows = rows
         self._segments = networks.segments
         self._single = networks.segments if recorded else networks.single
         facts = self._single.facts
@@ -191,8 +191,7 @@ class OnnxScorer:
         wanted = np.asarray(ok.any(1))
         again = np.minimum(skipped, self._memory)
         net = []
-        most = 1 if self._recorded else AT_ONCE
-        for some, count in _pieces(wanted, again, blocks, most):
+        for some, count in _pieces(wanted, again, blocks):
             window, flags = spectrum[some], ok[some]
             if count:
                 window = spectra(audio[some, -TAIL - (count + blocks) * BLOCK :])
@@ -218,13 +217,13 @@ class OnnxScorer:
                     self._net[name][which] = state
 
 
-def _pieces(wanted: NDArray[np.bool_], again: Ints, blocks: int, most: int) -> Iterator[tuple[Rows, int]]:
-    """Yield the streams that the network is run for, in pieces of at most so many blocks that hear as many blocks
-    again, and how many those are.
+def _pieces(wanted: NDArray[np.bool_], again: Ints, blocks: int) -> Iterator[tuple[Rows, int]]:
+    """Yield the streams that the network is run for, in pieces that hear as many blocks again, and how many those
+    are.
     """
     for count in np.unique(again[wanted]).tolist():
         some = np.flatnonzero(wanted & (again == count))
-        size = max(1, most // (count + blocks))
+        size = max(1, AT_ONCE // (count + blocks))
         for at in range(0, len(some), size):
             yield _span(some[at : at + size]), count
 

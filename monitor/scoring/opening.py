@@ -37,6 +37,22 @@ def open_scorer(section: ModelSection, rows: int, *, recorded: bool = False) -> 
         raise _weights_error(section.weights, error) from error
 
 
+def check_weights(section: ModelSection) -> None:
+    """Find out whether weights can be used without loading what uses them. Raises WeightsError."""
+    try:
+        path = weights_path(section.weights)
+        _check_files(path) if path.suffix == ".onnx" else weights_hash(path)
+    except CheckpointError as error:
+        raise _weights_error(section.weights, error) from error
+
+
+def _check_files(path: Path) -> None:
+    """Raises CheckpointError where one of the two networks of weights is missing."""
+    for single in (True, False):
+        if not (file := runtime_path(path, single=single)).is_file():
+            raise CheckpointError(f"there is no file {file}")
+
+
 def _weights_error(weights: str, error: CheckpointError) -> WeightsError:
     shipped, near = weights in SHIPPED, get_close_matches(weights, SHIPPED, 1)
     hint = "install the program again, or " * shipped + "name another file with --weights"
@@ -103,9 +119,10 @@ def describe_device(device: str) -> str:
 
 def _open(path: Path, device: str, threads: int, rows: int, recorded: bool) -> Scorer:
     if device == "cpu":
+        networks = _networks(path, threads)
         from monitor.scoring.onnx_scorer import OnnxScorer
 
-        return OnnxScorer(_networks(path, threads), rows, recorded=recorded)
+        return OnnxScorer(networks, rows, recorded=recorded)
     import torch
 
     from model.checkpoint import load_detector
@@ -118,11 +135,14 @@ def _open(path: Path, device: str, threads: int, rows: int, recorded: bool) -> S
 
 def _networks(path: Path, threads: int) -> OnnxNetworks:
     """Return the networks beside a weights file, else those that torch makes of it. Raises CheckpointError."""
+    if path.suffix == ".onnx":
+        _check_files(path)
+    else:
+        wanted = weights_hash(path)
     from monitor.scoring.onnx_scorer import OnnxNetworks
 
     if path.suffix == ".onnx":
         return OnnxNetworks.read(path, threads)
-    wanted = weights_hash(path)
     there = all(runtime_path(path, single=single).is_file() for single in (True, False))
     if there:
         found = OnnxNetworks.read(path, threads)

@@ -143,22 +143,20 @@ def gate(
 def _silent(config: GateConfig, peak: Floats, level: Floats, damaged: Flags) -> tuple[Flags, Floats]:
     """Return which blocks (M, B) are silent beside the running peak, and the peak (M,) after them."""
     floor, decay, below = _F(config.floor_dbfs), _F(config.decay_db_per_s * BLOCK_S), _F(config.range_db)
-    silent = np.empty(level.shape, np.bool_)
+    peaks, least, whole = np.empty_like(level), np.maximum(level, floor), not damaged.any()
     for b in range(level.shape[1]):
-        risen = np.maximum(np.maximum(level[:, b], peak - decay), floor)
-        peak = np.where(damaged[:, b], peak, risen)
-        silent[:, b] = level[:, b] < np.maximum(peak - below, floor)
-    return silent, peak
+        risen = np.maximum(least[:, b], peak - decay)
+        peaks[:, b] = peak = risen if whole else np.where(damaged[:, b], peak, risen)
+    return level < np.maximum(peaks - below, floor), peak
 
 
 def _counts(config: GateConfig, state: State, steady: Flags, damaged: Flags) -> tuple[Ints, Ints]:
     """Return, of each block (M, B), for how many blocks its tone has lasted, and how many are held back after a gap."""
-    runs, hangs = np.empty(steady.shape, np.int64), np.empty(steady.shape, np.int64)
-    run, hang = state["gate.run"], state["gate.hang"]
-    for b in range(steady.shape[1]):
-        runs[:, b] = run = (run + 1) * steady[:, b]
-        hangs[:, b] = hang = np.where(damaged[:, b], config.gap_hang_blocks, np.maximum(hang - 1, 0))
-    return runs, hangs
+    after = np.arange(1, steady.shape[1] + 1)
+    since = after - np.maximum.accumulate(np.where(steady, 0, after), axis=1)
+    runs = since + np.where(since == after, state["gate.run"][:, None], 0)
+    damage = np.maximum.accumulate(np.where(damaged, after + config.gap_hang_blocks, 0), axis=1)
+    return runs, np.maximum(np.maximum(damage, state["gate.hang"][:, None]) - after, 0)
 
 
 _LOW = slice(round(300 / BIN_HZ), round(3400 / BIN_HZ))
@@ -181,16 +179,17 @@ def bandwidth(state: State, power: Floats, active: Flags) -> tuple[State, Ints]:
 
     Returns the new state and int64 (M, B) of Bandwidth.
     """
-    low, high = (_F(10.0) * np.log10(power[..., band].sum(2) + _F(1e-20)) for band in (_LOW, _HIGH))
-    held_low, held_high = state["bandwidth.low"], state["bandwidth.high"]
-    ratio = np.empty(active.shape, _F)
+    both = np.stack([power[..., band].sum(2) for band in (_LOW, _HIGH)])
+    loud = _F(10.0) * np.log10(both + _F(1e-20))
+    held = np.stack([state["bandwidth.low"], state["bandwidth.high"]])
+    each = np.empty_like(loud)
     for b in range(active.shape[1]):
-        now = active[:, b]
-        held_low = np.where(now, np.maximum(low[:, b], held_low - _FADE_DB), held_low)
-        held_high = np.where(now, np.maximum(high[:, b], held_high - _FADE_DB), held_high)
-        ratio[:, b] = held_high - held_low
+        if active[:, b].any():
+            held = np.where(active[:, b], np.maximum(loud[..., b], held - _FADE_DB), held)
+        each[..., b] = held
+    ratio = each[1] - each[0]
     counts = state["bandwidth.blocks"][:, None] + np.cumsum(active, axis=1)
     unsure = np.where(counts >= _NEEDED_BLOCKS, int(Bandwidth.TELEPHONE), int(Bandwidth.UNKNOWN))
     found = np.where(ratio > _RATIO_DB, int(Bandwidth.WIDEBAND), unsure)
-    new = {"low": held_low, "high": held_high, "blocks": counts[:, -1]}
+    new = {"low": held[0], "high": held[1], "blocks": counts[:, -1]}
     return {f"bandwidth.{name}": value for name, value in new.items()}, found * (counts > 0)

@@ -16,7 +16,7 @@ from monitor.engine.traces import Traces
 from monitor.errors import BadInputError
 from monitor.events import wire
 from monitor.events.bus import Bus
-from monitor.scoring.opening import open_scorer
+from monitor.scoring.opening import check_weights, open_scorer
 from monitor.serve.call_router import MOST_PARTIES, CallRouter
 from monitor.serve.server_view import ServerView
 from monitor.serve.tap_listeners import Listener, Listeners, make_listeners
@@ -24,6 +24,7 @@ from monitor.session.setup import (
     STOP_S,
     StopRequest,
     json_sink,
+    loading,
     screen,
     signals,
     start_sinks,
@@ -31,6 +32,7 @@ from monitor.session.setup import (
 )
 from monitor.session.warnings import SinkWarnings
 from monitor.sinks.registry import open_sinks
+from monitor.taps.tap_events import TapEvent
 
 DONE, INTERRUPTED = 0, 130
 SWITCH_S = 0.0002
@@ -48,9 +50,21 @@ def serve(config: Config, *, json_lines: bool = False) -> int:
     config = config.model_copy(update={"publish": publish})
     rows = MOST_PARTIES * section.max_calls
     epoch, ending, traces = wire.new_epoch(), StopRequest(), Traces(rows)
-    pool = Pool(open_scorer(config.model, rows), config, traces)
+    check_weights(config.model)
+
+    def deliver(event: TapEvent) -> None:
+        router.deliver(event)
+
+    found = make_listeners(config, deliver)
+    if not found and not config.web.listen:
+        raise BadInputError(
+            "no tap is switched on",
+            "give --rtp 127.0.0.1:5004, --websocket 127.0.0.1:8765 or --web, or set listen of a tap in config.toml",
+        )
     sinks = [*open_sinks(config, epoch), *([json_sink(ending)] if json_lines else [])]
     with Bus(sinks, config.publish.queue_events, epoch) as bus:
+        with loading():
+            pool = Pool(open_scorer(config.model, rows), config, traces)
         engine = Engine(pool, RingBank(rows, section.ring_s), bus, config, serving=True)
         router = CallRouter(engine, section.max_calls, section.idle_s, section.max_calls_per_peer)
         publisher = config.zeromq.address if config.zeromq.enabled else ""
@@ -59,13 +73,7 @@ def serve(config: Config, *, json_lines: bool = False) -> int:
             return listeners.lines()
 
         keeper = ServerView(engine, traces, router, publisher, taps)
-        found = [*make_listeners(config, router.deliver), *_page(config, router, engine, keeper)]
-        if not found:
-            raise BadInputError(
-                "no tap is switched on",
-                "give --rtp 127.0.0.1:5004, --websocket 127.0.0.1:8765 or --web, or set listen of a tap in config.toml",
-            )
-        listeners = Listeners(found, router, engine.notice)
+        listeners = Listeners([*found, *_page(config, router, engine, keeper)], router, engine.notice)
         start_sinks(sinks, engine)
         listeners.start()
         engine.notice("listening", "; ".join(listeners.lines()))

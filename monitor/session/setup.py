@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,11 +20,29 @@ from monitor.views import Board, View
 if TYPE_CHECKING:
     from monitor.dashboard import Dashboard
 
+LOADING_S = 0.5
 POLL_S = 0.05
 STOP_S = 3.0
 """What is queued when the end is wanted is delivered, if that takes no longer; as a rule it takes milliseconds."""
 LAST_EVENTS_S = 0.3
 """That much of it is left to the sinks, however long scoring took to stop."""
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Say on a terminal that the network is loaded, where that takes longer than LOADING_S."""
+    shown = sys.stderr is not None and sys.stderr.isatty()
+    timer = threading.Timer(LOADING_S, lambda: print("loading ...", end="", file=sys.stderr, flush=True))
+    timer.daemon = True
+    if shown:
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if shown:
+            timer.join()
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 class StopRequest:

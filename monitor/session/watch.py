@@ -18,12 +18,13 @@ from monitor.engine.view import view
 from monitor.errors import BadInputError
 from monitor.events import wire
 from monitor.events.bus import Bus
-from monitor.scoring.opening import open_scorer
+from monitor.scoring.opening import check_weights, open_scorer
 from monitor.session.setup import (
     POLL_S,
     STOP_S,
     StopRequest,
     json_sink,
+    loading,
     screen,
     signals,
     start_sinks,
@@ -67,9 +68,12 @@ def watch(
     drawn = svg is not None or not (json_lines or config.dashboard.mode == "off")
     traces = Traces(rows if drawn else 0)
     recorded = not any(source.live for w in watched for source in w.sources)
-    pool = Pool(open_scorer(config.model, rows, recorded=recorded), config, traces if drawn else None)
+    check_weights(config.model)
     sinks = [*open_sinks(config, epoch), *([json_sink(ending)] if json_lines else [])]
     with Bus(sinks, config.publish.queue_events, epoch) as bus:
+        with loading():
+            scorer = open_scorer(config.model, rows, recorded=recorded)
+        pool = Pool(scorer, config, traces if drawn else None)
         engine = Engine(pool, RingBank(rows, config.input.ring_s), bus, config)
         for w in watched:
             engine.add(w.name, *w.sources, marks=w.marks)
