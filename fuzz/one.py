@@ -19,8 +19,8 @@ SLOWEST_S, BLOCKED_S = 10, 600
 stands still for a while, or has much else to do, makes no input slow.
 """
 MOST_MB = 2048
-WARM = 20
-"""One in so many of the runs; before that, memory is what the program takes by itself."""
+WARM, WARM_MOST = 20, 5000
+"""One in so many of the runs, and at most so many; before that, memory is what the program takes by itself."""
 NOTED_EVERY = 1000
 
 
@@ -45,7 +45,7 @@ def counted(feed: Callable[[bytes], None], runs: int, figures: Path) -> Callable
     def once(data: bytes) -> None:
         nonlocal count, before
         count += 1
-        if count == max(1, runs // WARM):
+        if count == max(1, min(runs // WARM, WARM_MOST)):
             before = resident_mb()
         if count % NOTED_EVERY == 0 or count >= runs:
             figures.write_text(json.dumps({"inputs": count, "before_mb": before, "after_mb": resident_mb()}))

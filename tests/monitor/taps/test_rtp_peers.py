@@ -136,6 +136,18 @@ def test_opus_that_sends_nothing_in_silence(tmp_path: Path) -> None:
     assert np.abs(got[round(2.8 * SAMPLE_RATE) : round(4.6 * SAMPLE_RATE)]).max() < 0.02
 
 
+@needs_gstreamer
+@pytest.mark.parametrize("network", ["", peers.BAD_NETWORK])
+def test_opus_with_forward_error_correction(network: str, call: tuple[Path, Audio]) -> None:
+    """It is decoded as any other; what it says of the packet before is not used, so that a loss stays a loss."""
+    sender = "opusenc bitrate=24000 frame-size=20 inband-fec=true packet-loss-percentage=20 ! rtpopuspay pt=96"
+    said = heard(lambda port: peers.gstreamer(call[0], "OPUS", port, network, encoder=sender))
+    got = audio_of(said)
+    assert (np.isnan(got).mean() > 0.01) == bool(network)
+    assert abs(len(got) - len(call[1])) < 0.2 * SAMPLE_RATE
+    assert likeness(call[1], got) >= (0.6 if network else 0.7)
+
+
 def speech_with_a_pause() -> Audio:
     """Two seconds, a pause of three, and two seconds."""
     spoken = resample_all(resample_all(voice(4.0), SAMPLE_RATE, 7000), 7000, SAMPLE_RATE)[: 4 * SAMPLE_RATE]
