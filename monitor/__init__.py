@@ -41,7 +41,7 @@ if TYPE_CHECKING:
         Subscriber,
         Unreadable,
     )
-    from monitor.types import Event, State
+    from monitor.types import Event, Mark, State
 
 __all__ = [
     "BadInputError",
@@ -51,6 +51,7 @@ __all__ = [
     "FileScore",
     "Item",
     "KeyPair",
+    "Mark",
     "Message",
     "Missed",
     "MonitorError",
@@ -79,7 +80,7 @@ _PLACES = {
     "monitor.scores": ("ChannelScore", "FileScore", "Segment"),
     "monitor.session.score": ("score_file", "score_files"),
     "monitor.session.stream": ("Stream", "open_stream"),
-    "monitor.types": ("Event", "State"),
+    "monitor.types": ("Event", "Mark", "State"),
 }
 _MODULES = dict.fromkeys(__all__, "monitor.subscriber") | {
     name: module for module, names in _PLACES.items() for name in names
