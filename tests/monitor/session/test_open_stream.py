@@ -98,6 +98,7 @@ def test_scores_equal_those_of_the_file_and_of_the_command(
             "state": file.state,
             "families": dict(file.families),
             "duration_s": file.duration_s,
+            "provenance": [],
         }
     assert [s.state for s in pushed] == ["alert", "alert"]
 
