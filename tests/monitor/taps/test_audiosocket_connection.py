@@ -16,6 +16,7 @@ from monitor.audio import Audio
 from monitor.rtp.encode import integers
 from monitor.taps.audiosocket.connection import FLOOD_S, MOST_CHANGES, MOST_UNKNOWN, AudioSocketCall, AudioSocketRules
 from monitor.taps.audiosocket.frames import DTMF, ERROR, HANGUP, RATES, UUID, pack
+from monitor.taps.audiosocket.pace import MOST_FRAMES
 from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallResumed, CallStarted, TapEvent
 from monitor.types import SAMPLE_RATE
 
@@ -133,6 +134,13 @@ def test_the_pace_is_measured_where_a_pause_came_first_and_what_is_held_keeps_it
     peer.says(pack(HANGUP), 8.0)
     assert len(peer.audio()) == pytest.approx(8 * SAMPLE_RATE, abs=800)
     assert next(h for h in peer.said if isinstance(h, CallAudio)).start == pytest.approx(5 * SAMPLE_RATE, abs=400)
+
+
+def test_what_is_held_to_be_measured_is_bounded() -> None:
+    peer = Peer().says(HELLO)
+    for _ in range(MOST_FRAMES + 1):
+        peer.says(pack(0x10, bytes(2)), 0.0)
+    assert any(isinstance(h, CallAudio) for h in peer.said)
 
 
 def test_one_byte_a_sample_is_not_scored_as_two() -> None:
