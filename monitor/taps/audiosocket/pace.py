@@ -50,7 +50,10 @@ class PaceMeter:
             return None
         if len(self.frames) > MOST_FRAMES or self._bytes > MOST_BYTES:
             return self.guess()
-        took_s, found = now - self.frames[0][0], self.guess()
+        took_s = now - self.frames[0][0]
+        if took_s < LEAST_S:
+            return None
+        found = self.guess()
         near = self._near(found)
         wait_s = LEAST_S if near and found == self._rates[0] else SURE_S if near else MOST_S
         return found if took_s >= wait_s else None
