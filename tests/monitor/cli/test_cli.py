@@ -149,7 +149,17 @@ def test_scores_equal_those_of_training_in_the_order_of_the_arguments(run: Run) 
         make_detector().prepared(), [*clips.values(), voice(2.0), voice(2.0, hiss=True), clips["a.wav"]]
     )
     for line, clip in zip(lines, expected, strict=True):
-        assert set(line) == {"path", "channel", "p_fake", "llr", "net_speech_s", "state", "families", "duration_s"}
+        assert set(line) == {
+            "path",
+            "channel",
+            "p_fake",
+            "llr",
+            "net_speech_s",
+            "state",
+            "families",
+            "duration_s",
+            "provenance",
+        }
         assert line["llr"] == pytest.approx(clip.llr, abs=1e-4), line
         assert line["net_speech_s"] == pytest.approx(clip.net_speech_s, abs=0.011)
         assert line["p_fake"] == pytest.approx(1 / (1 + np.exp(-clip.llr)), abs=1e-4)
