@@ -35,7 +35,7 @@ COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
     "replay": (replay, "Watch a recorded call as if it were live."),
     "serve": (serve, "Watch many live calls at once, from the taps that are switched on."),
     "simulate": (simulate, "Play a recorded call into a tap, as its real peer would."),
-    "score": (score, "Score whole recordings, folders of them too: one line for each channel."),
+    "score": (score, "Score recordings, or folders of them: a line for each channel."),
     "calibrate": (calibrate, "Set the alert threshold from genuine calls of your own."),
     "subscribe": (subscribe, "Print the events of a running monitor."),
     "verify": (verify, "Check that a journal, or evidence, is as it was written."),
