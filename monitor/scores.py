@@ -9,7 +9,7 @@ from pathlib import Path
 from monitor.errors import MonitorError
 from monitor.types import SAMPLE_RATE, Mark, State
 
-LEAST_TO_GRAVEST = (State.UNKNOWN, State.LISTENING, State.CLEAR, State.SUSPICIOUS, State.ALERT)
+LEAST_TO_GRAVEST = (State.UNKNOWN, State.LISTENING, State.CLEAR, State.UNDECIDED, State.SUSPICIOUS, State.ALERT)
 """States, the worst last."""
 
 
@@ -79,8 +79,13 @@ class StateTimeline:
         )
 
     def worst(self, net_speech: int) -> State:
-        """Return the worst state so far; unknown where there was no speech at all. net_speech: blocks."""
+        """Return the worst state so far, of clear and undecided the later one; unknown where there was no speech.
+
+        net_speech: blocks.
+        """
         worst = max((state for _, state in self.changes), key=LEAST_TO_GRAVEST.index)
+        if worst == State.UNDECIDED:
+            return next(s for _, s in reversed(self.changes) if s in (State.CLEAR, State.UNDECIDED))
         return State.UNKNOWN if worst == State.LISTENING and not net_speech else worst
 
 

@@ -17,13 +17,14 @@ UNKNOWN_FAMILY = "unknown"
 
 
 class State(StrEnum):
-    """What the monitor says of one channel."""
+    """What the monitor says of one channel. UNDECIDED: there is speech, and it says too little either way."""
 
     LISTENING = "listening"
     CLEAR = "clear"
     SUSPICIOUS = "suspicious"
     ALERT = "alert"
     UNKNOWN = "unknown"
+    UNDECIDED = "undecided"
 
 
 class Reason(StrEnum):

@@ -16,7 +16,8 @@ class ChannelView:
     reason: what the newest block is. families: (name, probability), most likely first. timeline: float32 (n,)
     p_fake, oldest first, NaN where there was no evidence, one value every timeline_step_s. spectrogram: float32
     (n, 24) dB relative to full scale, oldest first, one column every 20 ms. fault: why the input cannot be
-    trusted, or "". bandwidth: wideband, telephone or, before enough speech, unknown.
+    trusted, or "". bandwidth: wideband, telephone or, before enough speech, unknown. hardship: what makes the voice
+    hard to judge, such as "gaps 50 %", or "".
     """
 
     name: str
@@ -37,6 +38,7 @@ class ChannelView:
     alerts: int
     lost_s: float
     bandwidth: str = "unknown"
+    hardship: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,10 +57,16 @@ class EvidenceSection(Section):
 
 
 class AlertSection(Section):
-    suspicious_llr: float = Field(1.0, description="from here on suspicious, in nats")
+    suspicious_llr: float = Field(1.4, description="from here on suspicious, in nats")
     alert_llr: float = Field(2.75, description="from here on an alert, in nats")
     whole_llr: float = Field(1.5, gt=0, description="from here on, over all speech of a call, an alert, in nats")
     close_llr: float = Field(0.0, description="below it an alert may close, in nats")
+    clear_llr: float = Field(-1.2, lt=0, description="from here down clear, over clear_memory_s of speech, in nats")
+    clear_memory_s: Positive = Field(20.0, description="net speech after which evidence for clear has faded to 1/e")
+    undecided_after_s: float = Field(4.0, ge=0, description="net speech, from the first verdict on, before undecided")
+    hard_share: float = Field(0.25, gt=0, le=1, description="share of speech spoilt, from which nothing is clear")
+    hard_memory_s: Positive = Field(10.0, description="speech, spoilt or not, after which that has faded to 1/e")
+    low_level_dbfs: float = Field(-50.0, ge=-100, le=0, description="fainter speech counts as spoilt")
     suspicious_hold_s: float = Field(0.4, ge=0, description="net speech above suspicious_llr before the state changes")
     whole_after_s: Positive = Field(6.0, description="net speech before whole_llr counts")
     alert_hold_s: float = Field(0.6, ge=0, description="net speech above alert_llr before the alert opens")

@@ -7,7 +7,7 @@ from rich.style import Style
 
 from monitor.types import State
 
-GREEN, AMBER, RED, BLUE, PURPLE = "#2da44e", "#c98a00", "#e5484d", "#3b8eea", "#a371f7"
+GREEN, AMBER, RED, BLUE, PURPLE, GREY = "#2da44e", "#c98a00", "#e5484d", "#3b8eea", "#a371f7", "#848d97"
 
 STATE_COLOURS = {
     State.LISTENING: BLUE,
@@ -15,6 +15,7 @@ STATE_COLOURS = {
     State.SUSPICIOUS: AMBER,
     State.ALERT: RED,
     State.UNKNOWN: PURPLE,
+    State.UNDECIDED: GREY,
 }
 
 PLAIN = Style()

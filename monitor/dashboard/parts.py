@@ -51,6 +51,8 @@ class Parts:
         channel, view = self.channel, self.view
         if math.isnan(channel.p_fake) or channel.state in (State.LISTENING, State.UNKNOWN):
             return palette.DIM
+        if channel.state is State.UNDECIDED:
+            return palette.STRONG[channel.state]
         return palette.STRONG[widgets.state_of(channel.p_fake, view.suspicious_p, view.alert_p)]
 
     def facts(self, width: int, rows: int) -> Block:
@@ -71,7 +73,11 @@ class Parts:
         return sized([fit(line, width) for line in lines], width, rows)
 
     def _newest_block(self, width: int) -> Row:
-        """Name the kind of the newest block, and the bandwidth of the speech once it is known."""
+        """Name the kind of the newest block, and the bandwidth of the speech once it is known; or what makes it hard
+        to judge.
+        """
+        if self.channel.hardship:
+            return choose([[piece("hard: ", palette.DIM), piece(self.channel.hardship, palette.WARN)]], width)
         channel, start = self.channel, piece("hears ", palette.DIM)
         heard = [[start, piece(channel.reason.value)]]
         if channel.reason is Reason.SPEECH and channel.bandwidth != "unknown":

@@ -56,7 +56,8 @@ def _alerts(channel: ChannelView) -> str:
 
 def _standing(channel: ChannelView) -> str:
     """Return the verdict, and what the channel hears, or why it cannot be trusted."""
-    return _verdict(channel) + (_fault(channel) or f", hears {channel.reason.value}")
+    hard = f", hard to judge: {channel.hardship}" if channel.hardship else ""
+    return _verdict(channel) + (_fault(channel) or f", hears {channel.reason.value}{hard}")
 
 
 def _verdict(channel: ChannelView) -> str:

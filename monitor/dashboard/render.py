@@ -39,7 +39,7 @@ SMALL_ROWS = 12
 """Terminals lower than this show one line for each channel."""
 PROGRAM = "DEEPFAKE SPEECH MONITOR"
 GRID_WIDTH = 110
-SEVERITY = (State.ALERT, State.SUSPICIOUS, State.UNKNOWN, State.LISTENING, State.CLEAR)
+SEVERITY = (State.ALERT, State.SUSPICIOUS, State.UNKNOWN, State.UNDECIDED, State.LISTENING, State.CLEAR)
 
 
 @dataclass(slots=True)

@@ -2,7 +2,8 @@
 
 Hold times count net speech, so that silence neither opens nor closes an alert. An alert that is open stays open
 while the state is unknown; it closes on evidence, or with the call. Two thresholds open one: strong evidence in recent
-speech, held, and a weak but steady excess over the whole call.
+speech, held, and a weak but steady excess over the whole call. Clear is a verdict, too: it needs evidence for a person,
+in a voice that can be judged. Without either the state is undecided.
 """
 
 from __future__ import annotations
@@ -22,18 +23,19 @@ Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
-STATES = (State.LISTENING, State.CLEAR, State.SUSPICIOUS, State.ALERT, State.UNKNOWN)
-LISTENING, CLEAR, SUSPICIOUS, ALERT, UNKNOWN = range(5)
+STATES = (State.LISTENING, State.CLEAR, State.SUSPICIOUS, State.ALERT, State.UNKNOWN, State.UNDECIDED)
+LISTENING, CLEAR, SUSPICIOUS, ALERT, UNKNOWN, UNDECIDED = range(6)
 
 
 @dataclass(frozen=True)
 class Decision:
     """The decisions on N streams. state: index into STATES. above_suspicious, above_alert, below_close: blocks of net
-    speech in a row. quiet: blocks since the last speech. open: an alert is open. opened, updated: sample index. peak:
-    highest llr of the open alert.
+    speech in a row. votes: blocks of net speech since there was enough. quiet: blocks since the last speech. open: an
+    alert is open. opened, updated: sample index. peak: highest llr of the open alert.
     """
 
     state: Ints
+    votes: Ints
     above_suspicious: Ints
     above_alert: Ints
     below_close: Ints
@@ -56,7 +58,8 @@ class Decision:
 class DecisionInput:
     """What decide() sees of one block. llr: recent, nats. speech: the block carries evidence. enough: net speech has
     reached the least for a verdict, from a warm state. end: sample index. usable: the input can be trusted. whole: llr
-    of all speech, -inf where there is too little of it to count; None counts nowhere.
+    of all speech, -inf where there is too little of it to count; None counts nowhere. standing: llr that clear rests
+    on, of more speech than llr; None is llr itself. hard: the voice is hard to judge; None is nowhere.
     """
 
     llr: Floats
@@ -65,6 +68,8 @@ class DecisionInput:
     end: Ints
     usable: Flags
     whole: Floats | None = None
+    standing: Floats | None = None
+    hard: Flags | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,7 @@ def init_decision(streams: int) -> Decision:
 
     return Decision(
         state=zeros(),
+        votes=zeros(),
         above_suspicious=zeros(),
         above_alert=zeros(),
         below_close=zeros(),
@@ -123,16 +129,20 @@ def decide(config: AlertSection, old: Decision, outputs: DecisionInput) -> tuple
     due = outputs.end - old.updated >= round(config.update_every_s * SAMPLE_RATE)
     updated = old.open & is_open & outputs.speech & due
 
+    count = old.votes + votes
     lost = ~outputs.usable | (quiet >= hold_blocks(config.unknown_after_s))
-    state = np.where(votes, _verdict(config, old, above_suspicious, outputs.llr), old.state)
+    hard = np.zeros_like(votes) if outputs.hard is None else outputs.hard
+    state = np.where(votes, _verdict(config, old, above_suspicious, count, outputs), old.state)
     resumed = (old.state == UNKNOWN) & outputs.speech & ~votes
     state = np.where(resumed, LISTENING, state)
-    state = np.where(is_open & (state != UNKNOWN), ALERT, np.where(closed, CLEAR, state))
+    state = np.where(hard & ((state == LISTENING) | (state == CLEAR)), UNDECIDED, state)
+    state = np.where(is_open & (state != UNKNOWN), ALERT, state)
     state = np.where(lost, UNKNOWN, state)
     state = np.where((old.state == UNKNOWN) & ~lost & is_open, ALERT, state)
 
     new = Decision(
         state=state,
+        votes=count,
         above_suspicious=above_suspicious,
         above_alert=above_alert,
         below_close=below_close,
@@ -154,6 +164,7 @@ def decide_in_turn(config: AlertSection, old: Decision, outputs: DecisionInput, 
     streams, votes = len(old.state), outputs.speech & outputs.enough
     whole = np.full(len(votes), -np.inf) if outputs.whole is None else outputs.whole
     steady = whole >= config.whole_llr
+    standing = outputs.llr if outputs.standing is None else outputs.standing
     columns = (
         votes,
         outputs.speech,
@@ -163,6 +174,9 @@ def decide_in_turn(config: AlertSection, old: Decision, outputs: DecisionInput, 
         (outputs.llr < config.close_llr) & ~steady,
         outputs.llr > (config.suspicious_llr + config.close_llr) / 2,
         steady,
+        (standing <= config.clear_llr) & (outputs.llr < config.suspicious_llr),
+        standing <= config.clear_llr / 2,
+        np.zeros_like(votes) if outputs.hard is None else outputs.hard,
         outputs.llr,
         outputs.end,
     )
@@ -180,23 +194,30 @@ def _one_in_turn(
     config: AlertSection, before: tuple[Any, ...], blocks: Iterable[tuple[Any, ...]]
 ) -> list[tuple[float, ...]]:
     """decide() for one stream: the fields of Decision and of Changes after each block."""
-    state, suspicious, alert, close, quiet, is_open, opened_at, updated_at, peak = before
+    state, count, suspicious, alert, close, quiet, is_open, opened_at, updated_at, peak = before
     holds = (config.suspicious_hold_s, config.alert_hold_s, config.close_hold_s, config.unknown_after_s)
     suspicious_hold, alert_hold, close_hold, patience = map(hold_blocks, holds)
+    waits = hold_blocks(config.undecided_after_s)
     every = round(config.update_every_s * SAMPLE_RATE)
     found: list[tuple[float, ...]] = []
-    for votes, speech, unusable, is_suspicious, is_alert, is_low, stays, steady, llr, end in blocks:
+    for votes, speech, unusable, is_suspicious, is_alert, is_low, stays, *flags, llr, end in blocks:
+        steady, becomes_clear, stays_clear, hard = flags
         was, was_open = state, is_open
         if votes:
+            count += 1
             suspicious = suspicious + 1 if is_suspicious else 0
             alert = alert + 1 if is_alert else 0
             close = close + 1 if is_low else 0
             if suspicious >= suspicious_hold or (was == SUSPICIOUS and stays):
                 state = SUSPICIOUS
+            elif becomes_clear or (was == CLEAR and stays_clear):
+                state = CLEAR
             else:
-                state = LISTENING if was in (LISTENING, UNKNOWN) and is_suspicious else CLEAR
+                state = LISTENING if was in (LISTENING, UNKNOWN) and count < waits else UNDECIDED
         elif speech and was == UNKNOWN:
             state = LISTENING
+        if hard and state in (LISTENING, CLEAR):
+            state = UNDECIDED
         quiet = 0 if speech else quiet + 1
         held = alert >= alert_hold
         opened = votes and not was_open and (held or steady)
@@ -208,26 +229,28 @@ def _one_in_turn(
             state = UNKNOWN
         elif is_open and (state != UNKNOWN or was == UNKNOWN):
             state = ALERT
-        elif closed:
-            state = CLEAR
         if opened:
             opened_at, peak = end, llr
         elif is_open:
             peak = max(peak, llr)
         if opened or updated:
             updated_at = end
-        now = (state, suspicious, alert, close, quiet, is_open, opened_at, updated_at, peak)
+        now = (state, count, suspicious, alert, close, quiet, is_open, opened_at, updated_at, peak)
         found.append((*now, state != was, opened, updated, closed, opened and not held))
     return found
 
 
-def _verdict(config: AlertSection, old: Decision, above_suspicious: Ints, llr: Floats) -> Ints:
-    """Clear or suspicious; suspicious is left below half of its threshold, so that it does not flap.
+def _verdict(config: AlertSection, old: Decision, above_suspicious: Ints, votes: Ints, outputs: DecisionInput) -> Ints:
+    """Clear, suspicious or undecided; suspicious and clear are left below half of their thresholds, so that they do
+    not flap.
 
-    A voice that looks synthetic from its first verdict on is not called clear before: it is listened to until the hold
-    time is over.
+    What is neither from the first verdict on is listened to for undecided_after_s.
     """
+    llr = outputs.llr
+    standing = llr if outputs.standing is None else outputs.standing
     suspicious = above_suspicious >= hold_blocks(config.suspicious_hold_s)
-    stays = (old.state == SUSPICIOUS) & (llr > (config.suspicious_llr + config.close_llr) / 2)
-    init_decision = ((old.state == LISTENING) | (old.state == UNKNOWN)) & (llr >= config.suspicious_llr)
-    return np.where(suspicious | stays, SUSPICIOUS, np.where(init_decision, LISTENING, CLEAR))
+    suspicious |= (old.state == SUSPICIOUS) & (llr > (config.suspicious_llr + config.close_llr) / 2)
+    becomes_clear = (standing <= config.clear_llr) & (llr < config.suspicious_llr)
+    clear = becomes_clear | ((old.state == CLEAR) & (standing <= config.clear_llr / 2))
+    waits = ((old.state == LISTENING) | (old.state == UNKNOWN)) & (votes < hold_blocks(config.undecided_after_s))
+    return np.where(suspicious, SUSPICIOUS, np.where(clear, CLEAR, np.where(waits, LISTENING, UNDECIDED)))

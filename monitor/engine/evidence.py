@@ -31,12 +31,15 @@ class Scaling:
 
 @dataclass(frozen=True)
 class Evidence:
-    """The evidence of N streams: weight and total (N,) of the forgetting mean; sum (N,) of all logits; blocks (N,)
-    int64 of net speech; families (N, K) forgetting, all_families (N, K) sums.
+    """The evidence of N streams: weight and total (N,) of the forgetting mean; slow_weight and slow_total (N,) of one
+    that forgets more slowly; sum (N,) of all logits; blocks (N,) int64 of net speech; families (N, K) forgetting,
+    all_families (N, K) sums.
     """
 
     weight: Floats
     total: Floats
+    slow_weight: Floats
+    slow_total: Floats
     sum: Floats
     blocks: NDArray[np.int64]
     families: Floats
@@ -54,18 +57,26 @@ class Evidence:
 def no_evidence(streams: int, families: int) -> Evidence:
     """Return the start values of streams that have had no audio."""
     n, k = np.zeros(streams), np.zeros((streams, families))
-    return Evidence(n, n.copy(), n.copy(), np.zeros(streams, dtype=np.int64), k, k.copy())
+    return Evidence(n, n.copy(), n.copy(), n.copy(), n.copy(), np.zeros(streams, dtype=np.int64), k, k.copy())
 
 
 def accumulate(
-    config: EvidenceSection, old: Evidence, logit: Floats, speech: NDArray[np.bool_], family: Floats
+    config: EvidenceSection,
+    old: Evidence,
+    logit: Floats,
+    speech: NDArray[np.bool_],
+    family: Floats,
+    slow_memory_s: float = 20.0,
 ) -> Evidence:
-    """Add one block: logit (N,), speech (N,) bool, family (N, K) probabilities."""
+    """Add one block: logit (N,), speech (N,) bool, family (N, K) probabilities. slow_memory_s: of net speech."""
     fade = np.where(speech, exp(-BLOCK_S / config.memory_s), 1.0)
+    slow_fade = np.where(speech, exp(-BLOCK_S / slow_memory_s), 1.0)
     new = speech.astype(np.float64)
     return Evidence(
         weight=old.weight * fade + new,
         total=old.total * fade + new * logit,
+        slow_weight=old.slow_weight * slow_fade + new,
+        slow_total=old.slow_total * slow_fade + new * logit,
         sum=old.sum + new * logit,
         blocks=old.blocks + speech,
         families=old.families * fade[:, None] + new[:, None] * family,
@@ -74,28 +85,38 @@ def accumulate(
 
 
 def accumulate_in_turn(
-    config: EvidenceSection, old: Evidence, logit: Floats, speech: NDArray[np.bool_], family: Floats, turns: int
+    config: EvidenceSection,
+    old: Evidence,
+    logit: Floats,
+    speech: NDArray[np.bool_],
+    family: Floats,
+    turns: int,
+    slow_memory_s: float = 20.0,
 ) -> Evidence:
     """What accumulate() gives after each of `turns` blocks of every stream, to the bit.
 
     The blocks as in monitor.audio.Blocks: logit (turns * N,), and so is all that is returned.
     """
     if turns == 1:
-        return accumulate(config, old, logit, speech, family)
-    streams, fade = len(old.weight), exp(-BLOCK_S / config.memory_s)
+        return accumulate(config, old, logit, speech, family, slow_memory_s)
+    streams, fade, slow_fade = len(old.weight), exp(-BLOCK_S / config.memory_s), exp(-BLOCK_S / slow_memory_s)
     said, active = logit.reshape(turns, streams), speech.reshape(turns, streams)
     families = np.where(active[..., None], family.reshape(turns, streams, -1), 0.0)
-    weight, total = np.empty((turns, streams)), np.empty((turns, streams))
+    means = np.empty((4, turns, streams))
     fading = np.empty_like(families)
     for i in range(streams):
         w, x, faded = float(old.weight[i]), float(old.total[i]), old.families[i]
+        slow_w, slow_x = float(old.slow_weight[i]), float(old.slow_total[i])
         for t, (is_speech, value) in enumerate(zip(active[:, i].tolist(), said[:, i].tolist(), strict=True)):
             if is_speech:
                 w, x, faded = w * fade + 1.0, x * fade + value, faded * fade + families[t, i]
-            weight[t, i], total[t, i], fading[t, i] = w, x, faded
+                slow_w, slow_x = slow_w * slow_fade + 1.0, slow_x * slow_fade + value
+            means[:, t, i], fading[t, i] = (w, x, slow_w, slow_x), faded
     return Evidence(
-        weight=weight.ravel(),
-        total=total.ravel(),
+        weight=means[0].ravel(),
+        total=means[1].ravel(),
+        slow_weight=means[2].ravel(),
+        slow_total=means[3].ravel(),
         sum=np.cumsum(np.concatenate([old.sum[None], np.where(active, said, 0.0)]), axis=0)[1:].ravel(),
         blocks=(old.blocks + np.cumsum(active, axis=0)).ravel(),
         families=fading.reshape(turns * streams, -1),
@@ -118,6 +139,15 @@ def recent_llr(config: EvidenceSection, calibration: Calibration | Scaling, evid
 def whole_llr(config: EvidenceSection, calibration: Calibration | Scaling, evidence: Evidence) -> Floats:
     """Log-likelihood ratio (N,) in nats of all speech heard."""
     return _calibrate(config, calibration, evidence.sum, evidence.blocks.astype(np.float64))
+
+
+def standing_llr(config: EvidenceSection, calibration: Calibration | Scaling, evidence: Evidence) -> Floats:
+    """Log-likelihood ratio (N,) in nats of the slowly fading mean, nearer to 0 the less speech there was: as if
+    min_speech_s that say nothing had come before it.
+    """
+    llr = _calibrate(config, calibration, evidence.slow_total, evidence.slow_weight)
+    none = config.min_speech_s / BLOCK_S
+    return np.asarray(llr * evidence.slow_weight / (evidence.slow_weight + none))
 
 
 def posterior(llr: Floats, prior: float) -> Floats:

@@ -23,8 +23,11 @@ from monitor.engine.evidence import (
     no_evidence,
     posterior,
     recent_llr,
+    standing_llr,
     whole_llr,
 )
+from monitor.engine.quality import BlockFacts, Quality, init_quality
+from monitor.engine.quality_in_turn import assess_in_turn
 from monitor.engine.results import FamilyNames, Results, Verdicts
 from monitor.engine.traces import Traces
 from monitor.scoring.scorer import Scorer
@@ -57,6 +60,7 @@ class Pool:
         self.traces = traces
         self.evidence = no_evidence(rows, len(scorer.config.families))
         self.decision: Decision = init_decision(rows)
+        self.quality: Quality = init_quality(rows)
         self.usable = np.ones(rows, dtype=np.bool_)
         self.kind = np.full(rows, int(Kind.SILENCE), dtype=np.int64)
         self.level = np.full(rows, -120.0)
@@ -72,6 +76,7 @@ class Pool:
         self.scorer.reset(index)
         self.evidence.put(index, no_evidence(len(index), len(self.scorer.config.families)))
         self.decision.put(index, init_decision(len(index)))
+        self.quality.put(index, init_quality(len(index)))
         self.usable[rows], self.kind[rows], self.level[rows], self.peak_level[rows] = True, Kind.SILENCE, -120.0, -120.0
         self.bandwidth[rows] = Bandwidth.UNKNOWN
         if self.traces:
@@ -112,22 +117,29 @@ class Pool:
         active = outputs.active & (outputs.speech >= self.config.evidence.min_speech_probability)
         kind = np.where((outputs.kind == Kind.SPEECH) & ~active, Kind.NOT_SPEECH, outputs.kind)
         active &= self.usable[rows]  # what cannot be trusted is no evidence
-        if blocks.concealed is not None:  # scored, for the sake of what follows, but made up
-            made_up = blocks.concealed.any(axis=1)
-            active &= ~made_up
-            kind[made_up] = Kind.GAP
+        # What is concealed is scored, for the sake of what follows, but made up.
+        none = np.zeros(len(rows), np.bool_)
+        made_up = none if blocks.concealed is None else np.asarray(blocks.concealed.any(axis=1))
+        found = BlockFacts(blocks.samples, kind, active, outputs.level, made_up)
+        previous = self.quality.take(rows[newest])
+        quality, spoiled = assess_in_turn(self.config.alerts, previous, found, turns)
+        self.quality.put(rows, quality)
+        active &= ~spoiled
+        kind[spoiled] = Kind.GAP
         self.kind[rows] = kind
         self._levels(rows[newest], outputs.level.reshape(turns, -1))
         self.bandwidth[rows] = outputs.bandwidth
         scaling, old = Scaling(*self._scales[:, outputs.bandwidth]), self.evidence.take(rows[newest])
-        evidence = accumulate_in_turn(self.config.evidence, old, outputs.logit, active, outputs.family, turns)
+        memory_s = self.config.alerts.clear_memory_s
+        evidence = accumulate_in_turn(self.config.evidence, old, outputs.logit, active, outputs.family, turns, memory_s)
         self.evidence.put(rows, evidence)
         llr = recent_llr(self.config.evidence, scaling, evidence)
         p_fake = posterior(llr, self.config.evidence.prior)
         enough = outputs.warm & (evidence.blocks * BLOCK_S >= self.config.evidence.min_speech_s)
         before = self.decision.take(rows[newest])
         usable = self.usable[rows] & outputs.sound
-        said = DecisionInput(llr, active, enough, blocks.end, usable, self._whole(scaling, evidence))
+        whole, standing = self._whole(scaling, evidence), standing_llr(self.config.evidence, scaling, evidence)
+        said = DecisionInput(llr, active, enough, blocks.end, usable, whole, standing, quality.hard)
         after, changes = decide_in_turn(self.config.alerts, before, said, turns)
         self.decision.put(rows, after)
         if self.traces:
@@ -146,11 +158,14 @@ class Pool:
             opened=after.opened,
             peak=after.peak,
             quiet=after.quiet,
+            hard=quality.hard,
+            shares=quality.shares(),
             end=blocks.end,
             captured_at=blocks.captured_at,
             warm=outputs.warm,
             votes=active & enough,
             before=np.concatenate([before.state, after.state[: newest.start]]),
+            turned=quality.hard != np.concatenate([previous.hard, quality.hard[: newest.start]]),
             changes=changes,
         )
 
@@ -179,7 +194,7 @@ class Pool:
     def verdicts(self, rows: slice, *, whole: bool = False) -> Verdicts:
         """Return what is known of rows now: of the recent speech, or of all their speech."""
         index = np.arange(rows.start, rows.stop)
-        evidence, decision = self.evidence.take(index), self.decision.take(index)
+        evidence, decision, quality = self.evidence.take(index), self.decision.take(index), self.quality.take(index)
         llr = (whole_llr if whole else recent_llr)(self.config.evidence, self._scaling(rows), evidence)
         return Verdicts(
             rows=index,
@@ -195,6 +210,8 @@ class Pool:
             opened=decision.opened,
             peak=decision.peak,
             quiet=decision.quiet,
+            hard=quality.hard,
+            shares=quality.shares(),
         )
 
 

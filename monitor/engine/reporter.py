@@ -13,7 +13,7 @@ from monitor.audio import Blocks
 from monitor.config.schema import Config
 from monitor.engine import event_data
 from monitor.engine.calls import Call, CallChannel, Feed
-from monitor.engine.decision import ALERT, CLEAR, LISTENING, SUSPICIOUS, UNKNOWN
+from monitor.engine.decision import ALERT, CLEAR, LISTENING, SUSPICIOUS, UNDECIDED, UNKNOWN
 from monitor.engine.pool import Pool
 from monitor.engine.results import Results, Verdicts
 from monitor.engine.ring import RingBank
@@ -26,9 +26,10 @@ RECENT_EVENTS = 100
 
 WHY_STATE = {
     LISTENING: "usable speech again, not enough for a verdict yet",
-    CLEAR: "enough speech, and the likelihood ratio is below alerts.suspicious_llr",
+    CLEAR: "likelihood ratio over alerts.clear_memory_s of speech below alerts.clear_llr",
     SUSPICIOUS: "likelihood ratio above alerts.suspicious_llr",
     ALERT: "likelihood ratio above alerts.alert_llr, or above alerts.whole_llr over the call",
+    UNDECIDED: "enough speech, and too little evidence either way",
 }
 WHY_ALERT = {
     "opened": "likelihood ratio above alerts.alert_llr for alerts.alert_hold_s of speech",
@@ -82,7 +83,7 @@ class Reporter:
         """Publish the scores that are due and what has changed in one step, row by row."""
         changes = results.changes
         is_due = results.end // self._interval != (results.end - BLOCK) // self._interval
-        changed = changes.state | changes.opened | changes.updated | changes.closed
+        changed = changes.state | changes.opened | changes.updated | changes.closed | results.turned
         due = np.flatnonzero(is_due)
         channels = [self._channel_of_row[row] for row in results.rows[due].tolist()]
         scores = event_data.scores(results, due, [at for _, at in channels], self._model) if channels else []
@@ -159,6 +160,10 @@ class Reporter:
 
     def _report_changes(self, call: Call, at: CallChannel, results: Results, i: int) -> None:
         row, end, changes = int(results.rows[i]), int(results.end[i]), results.changes
+        if results.turned[i]:
+            hardship = results.hardship_of(i)
+            code, detail = ("hard to judge", hardship) if hardship else ("judged again", "most of the speech is usable")
+            self._publish(call, event_data.health(at.call, at.channel, end, code, detail, True))
         if changes.state[i]:
             self._publish_state(call, at, end, results, i, int(results.before[i]))
         if changes.opened[i]:
@@ -183,6 +188,8 @@ class Reporter:
 
     def _why(self, feed: Feed, verdicts: Verdicts, i: int) -> str:
         state = int(verdicts.state[i])
+        if state == UNDECIDED and (hardship := verdicts.hardship_of(i)):
+            return f"hard to judge: {hardship}"
         if state != UNKNOWN:
             return WHY_STATE[state]
         if fault := feed.fault(int(verdicts.rows[i])) or self._model_fault:

@@ -11,6 +11,7 @@ from model.config import BLOCK_S
 from model.figures import Bandwidth, Kind
 from monitor.engine.decision import STATES, Changes
 from monitor.engine.evidence import named
+from monitor.engine.quality import in_words
 from monitor.types import Reason, State
 
 Ints = NDArray[np.int64]
@@ -67,7 +68,7 @@ class Verdicts:
     llr (nats), p_fake and families (M, K), not normalised: of the recent speech, or of all speech where that was asked
     for. net_speech: blocks. state: index into STATES. kind: Kind of the newest block. bandwidth: Bandwidth. open:
     whether an alert is open. opened (sample index), peak (nats): of the newest alert. quiet: blocks since the last
-    speech.
+    speech. hard: the voice is hard to judge. shares (M, 5): of each hardship in the recent speech (engine.quality).
     """
 
     rows: Ints
@@ -83,6 +84,8 @@ class Verdicts:
     opened: Ints
     peak: Floats
     quiet: Ints
+    hard: Flags
+    shares: Floats
 
     def state_of(self, i: int) -> State:
         """Return the state of the i-th row of these."""
@@ -100,6 +103,10 @@ class Verdicts:
         """Synthesis families of the i-th row and their probabilities, the likeliest first, were this synthetic."""
         return self.family_names.of(self.families[i])
 
+    def hardship_of(self, i: int) -> str:
+        """What makes the i-th row hard to judge, such as "gaps 50 %"; "" where nothing does."""
+        return in_words(self.shares[i]) if self.hard[i] else ""
+
     def net_speech_s(self, i: int) -> float:
         """Net speech of the i-th row."""
         return float(self.net_speech[i]) * BLOCK_S
@@ -110,7 +117,8 @@ class Results(Verdicts):
     """What one step says of the M rows that had a block.
 
     end: sample index. captured_at: monotonic seconds. warm: the network is not cold. votes: the block is speech, and
-    there is enough for a verdict. before: the state before the step.
+    there is enough for a verdict. before: the state before the step. turned: hard to judge, and was not, or the other
+    way round.
     """
 
     end: Ints
@@ -118,4 +126,5 @@ class Results(Verdicts):
     warm: Flags
     votes: Flags
     before: Ints
+    turned: Flags
     changes: Changes

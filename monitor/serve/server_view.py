@@ -14,7 +14,7 @@ from monitor.serve.call_router import CallRouter
 from monitor.types import State
 from monitor.views import Board, CallRow, ChannelView, View
 
-GRAVITY = {State.ALERT: 0, State.SUSPICIOUS: 1, State.UNKNOWN: 2, State.CLEAR: 3, State.LISTENING: 4}
+MOST_TO_LEAST = (State.ALERT, State.SUSPICIOUS, State.UNKNOWN, State.UNDECIDED, State.CLEAR, State.LISTENING)
 
 
 class ServerView:
@@ -82,7 +82,7 @@ class ServerView:
 
 def _channel_order(channel: ChannelView) -> tuple[int, float]:
     """Sorts the worst first; without evidence last among equals."""
-    return GRAVITY[channel.state], -channel.p_fake if channel.p_fake == channel.p_fake else 1.0
+    return MOST_TO_LEAST.index(channel.state), -channel.p_fake if channel.p_fake == channel.p_fake else 1.0
 
 
 def _row_order(row: CallRow) -> tuple[int, float, str]:

@@ -47,7 +47,7 @@ export class CallPanel {
   write(card, channel, table) {
     if (tint(card.element, channel.state)) card.state.replaceChildren(badge(channel.state));
     say(card.big, likelihood(channel));
-    say(card.meaning, meaning(channel.state, table));
+    say(card.meaning, meaning(channel.state, table, channel.hardship));
     card.canvas.setAttribute("aria-label", `Likelihood over the last two minutes; now ${likelihood(channel)}`);
     draw(card.canvas, channel.line, table, LOOKS_BACK_S, true);
     card.speech.set(Math.min(1, channel.net_s / channel.needed_s), speech(channel));

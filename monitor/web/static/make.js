@@ -28,6 +28,7 @@ const SHAPES = {
   alert: ["M8 1.2 15.4 14.6H.6Z", "M8 6v4.2M8 12.1v.6"], // a triangle
   suspicious: ["M8 .8 15.2 8 8 15.2.8 8Z", "M8 4.6v4.2M8 10.9v.6"], // a diamond
   unknown: ["M2 2h12v12H2Z", "M6 6.2C6 4.2 10 4.2 10 6.4 10 8 8 7.8 8 9.4M8 11.4v.6"], // a square
+  undecided: ["M8 1.5 14.5 5v6L8 14.5 1.5 11V5Z", "M5 8h6"], // a hexagon
   clear: ["M8 1a7 7 0 1 0 0 14A7 7 0 1 0 8 1Z", "M4.7 8.2 7 10.6 11.3 5.6"], // a disc
   listening: ["", "M3 6v4M6.3 4v8M9.7 2.5v11M13 6v4"], // bars
   "": ["", "M4 8h8"],

@@ -1,6 +1,6 @@
 // Numbers and names as they stand on the page. A number that is not known is a dash.
 
-export const STATES = ["alert", "suspicious", "unknown", "clear", "listening"];
+export const STATES = ["alert", "suspicious", "unknown", "undecided", "clear", "listening"];
 export const DASH = "–";
 export const UNKNOWN_FAMILY = "unknown";
 
@@ -29,7 +29,7 @@ export function speech(channel) {
 }
 
 /** What a channel hears now, or what is wrong with it. */
-export const hears = (channel) => channel.fault || channel.reason;
+export const hears = (channel) => channel.fault || (channel.hardship ? `hard to judge: ${channel.hardship}` : channel.reason);
 
 /** "gan-vocoder" as "GAN vocoder". */
 export const family = (name) => (name === UNKNOWN_FAMILY ? "none that it knows" : name ? name.replace(/-/g, " ").replace(/^gan /, "GAN ").replace("end to end tts", "end-to-end TTS") : DASH);
@@ -37,14 +37,15 @@ export const family = (name) => (name === UNKNOWN_FAMILY ? "none that it knows" 
 /** "0.43 s lost", or "". */
 export const lost = (seconds) => (seconds > 0 ? `${seconds.toFixed(seconds < 10 ? 2 : 0)} s lost` : "");
 
-/** What a state means, in words. */
-export function meaning(state, table) {
+/** What a state means, in words. hardship: what makes the voice hard to judge, or "". */
+export function meaning(state, table, hardship) {
   const [suspicious, alert] = [percent(table.suspicious_p), percent(table.alert_p)];
   return {
     alert: `${alert} or more for a second of speech: treat the voice as synthetic until you know better`,
     suspicious: `${suspicious} or more: listen more closely`,
     unknown: "nothing can be said: no usable speech for long, or a fault of the input",
-    clear: `below ${suspicious}: sounds genuine so far`,
+    undecided: hardship ? `hard to judge (${hardship}): this says nothing for or against a person` : "too little evidence for or against a person",
+    clear: "the evidence so far speaks for a person; it is no proof",
     listening: "not enough speech yet for a verdict",
   }[state];
 }
@@ -65,7 +66,7 @@ export function told(event) {
 
 function what(event) {
   if (event.type === "health") return `${event.code}: ${event.detail}`;
-  if (event.type === "state.changed") return `Now ${event.state}${event.state === "unknown" ? `: ${event.why}` : ""}`;
+  if (event.type === "state.changed") return `Now ${event.state}${["unknown", "undecided"].includes(event.state) ? `: ${event.why}` : ""}`;
   const likelihood = event.type.startsWith("alert") && event.p !== null ? ` at ${percent(event.p)}` : "";
   const why = event.type === "call.ended" ? `: ${event.why}` : "";
   return `${TYPES[event.type] ?? event.type}${likelihood}${why}`;

@@ -48,7 +48,7 @@ def test_later_layers_win_and_each_value_knows_its_own(tmp_path: Path) -> None:
     file = toml(tmp_path, "[alerts]\nalert_llr = 3\nalert_hold_s = 2.0\nclose_hold_s = 7\n")
     environment = {"MONITOR_ALERTS__ALERT_HOLD_S": "1.5", "MONITOR_ALERTS__CLOSE_HOLD_S": "8", "HOME": "/"}
     settings = load_settings(file, environment, [("--set", "alerts.close_hold_s", 9)])
-    assert origin(settings, "alerts.suspicious_llr") == (1.0, "default")
+    assert origin(settings, "alerts.suspicious_llr") == (1.4, "default")
     assert origin(settings, "alerts.alert_llr") == (3.0, str(file))
     assert origin(settings, "alerts.alert_hold_s") == (1.5, "environment variable MONITOR_ALERTS__ALERT_HOLD_S")
     assert origin(settings, "alerts.close_hold_s") == (9.0, "option --set")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from math import exp
 
 import numpy as np
 import pytest
@@ -27,22 +28,40 @@ CONFIG = AlertSection()
 
 @dataclass
 class Channel:
-    """One stream, fed second by second."""
+    """One stream, fed second by second. heard, total: of the mean that clear rests on."""
 
     decision: Decision = field(default_factory=lambda: init_decision(1))
     log: list[tuple[str, float]] = field(default_factory=list)
     end: int = 0
-    llr: float = 0.0
+    heard: float = 0.0
+    total: float = 0.0
 
     @property
     def state(self) -> str:
         return STATES[int(self.decision.state[0])].value
 
-    def hear(self, seconds: float, llr: float, speech: bool = True, enough: bool = True, usable: bool = True) -> None:
+    def hear(
+        self,
+        seconds: float,
+        llr: float,
+        speech: bool = True,
+        enough: bool = True,
+        usable: bool = True,
+        hard: bool = False,
+    ) -> None:
         for _ in range(round(seconds / BLOCK_S)):
             self.end += BLOCK
+            if speech:
+                fade = exp(-BLOCK_S / CONFIG.clear_memory_s)
+                self.heard, self.total = self.heard * fade + 1.0, self.total * fade + llr
             heard = DecisionInput(
-                np.array([llr]), np.array([speech]), np.array([enough]), np.array([self.end]), np.array([usable])
+                np.array([llr]),
+                np.array([speech]),
+                np.array([enough]),
+                np.array([self.end]),
+                np.array([usable]),
+                standing=np.array([self.total / max(self.heard, 1.0)]),
+                hard=np.array([hard]),
             )
             self.decision, changes = decide(CONFIG, self.decision, heard)
             self._note(changes)
@@ -67,6 +86,34 @@ def test_a_genuine_call_becomes_clear_and_stays_so() -> None:
     assert channel.words() == ["clear"]
 
 
+def test_weak_evidence_either_way_is_undecided_and_not_clear() -> None:
+    channel = Channel()
+    channel.hear(60.0, CONFIG.clear_llr + 0.1)
+    assert channel.words() == ["undecided"]
+    assert channel.log[0][1] == pytest.approx(CONFIG.undecided_after_s, abs=0.03)
+
+
+def test_clear_is_left_once_the_evidence_for_a_person_is_gone() -> None:
+    channel = Channel()
+    channel.hear(10.0, -2.0)
+    channel.hear(60.0, 0.0)
+    assert channel.words() == ["clear", "undecided"]
+    channel.hear(60.0, -2.0)
+    assert channel.state == "clear"
+
+
+def test_what_is_hard_to_judge_is_never_clear_but_can_raise_an_alert() -> None:
+    channel = Channel()
+    channel.hear(5.0, -3.0)
+    channel.hear(5.0, -3.0, hard=True)
+    assert channel.words() == ["clear", "undecided"]
+    channel.hear(2.0, 5.0, hard=True)
+    assert channel.state == "alert"
+    fresh = Channel()
+    fresh.hear(1.0, 0.0, speech=False, enough=False, hard=True)
+    assert fresh.words() == ["undecided"], "even where nothing is speech"
+
+
 def test_no_verdict_before_enough_speech() -> None:
     channel = Channel()
     channel.hear(10.0, 8.0, enough=False)
@@ -88,7 +135,7 @@ def test_the_life_of_an_alert() -> None:
         "updated",
         "updated",
         "closed",
-        "clear",
+        "undecided",
     ]
     times = dict(channel.log)
     assert abs(times["suspicious"] - 5.0 - CONFIG.suspicious_hold_s) < 0.03
@@ -230,7 +277,12 @@ def test_blocks_in_turn_are_decided_as_one_by_one(seed: int) -> None:
     rng = np.random.default_rng(seed)
     streams, turns = int(rng.integers(1, 4)), int(rng.integers(2, 60))
     config = AlertSection(
-        alert_hold_s=0.06, close_hold_s=0.1, suspicious_hold_s=0.04, unknown_after_s=0.2, update_every_s=0.1
+        alert_hold_s=0.06,
+        close_hold_s=0.1,
+        suspicious_hold_s=0.04,
+        unknown_after_s=0.2,
+        update_every_s=0.1,
+        undecided_after_s=0.1,
     )
     together = alone = init_decision(streams)
     size = streams * turns
@@ -243,6 +295,8 @@ def test_blocks_in_turn_are_decided_as_one_by_one(seed: int) -> None:
             end=np.repeat((part * turns + 1 + np.arange(turns)) * BLOCK, streams),
             usable=rng.random(size) < rng.choice([0.8, 1.0]),
             whole=np.where(rng.random(size) < 0.1, 9.0, -np.inf),
+            standing=np.clip(walk / 2, -8.0, 8.0),
+            hard=rng.random(size) < rng.choice([0.0, 0.2]),
         )
         new, changes = decide_in_turn(config, together, heard, turns)
         for t in range(turns):

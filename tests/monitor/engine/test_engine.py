@@ -73,7 +73,7 @@ def seconds(event: Event) -> float:
 
 def test_a_call_that_turns_synthetic_opens_updates_and_closes_one_alert() -> None:
     events = Ear(ScriptedSource(chunks(turning_call(3, 4, 4)))).listen()
-    assert states(events) == ["clear", "suspicious", "alert", "clear"]
+    assert states(events) == ["clear", "suspicious", "alert", "undecided", "clear"]
     alerts = [e for e in events if e.type.startswith("alert.")]
     assert [e.type for e in alerts[:2]] == ["alert.opened", "alert.updated"]
     assert alerts[-1].type == "alert.closed"

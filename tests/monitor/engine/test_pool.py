@@ -15,13 +15,16 @@ from model.config import BLOCK, SAMPLE_RATE, Calibration, DetectorConfig, Networ
 from model.figures import Bandwidth, Kind
 from model.stream import Detector
 from monitor.audio import Audio, Blocks
-from monitor.config.schema import Config
+from monitor.config.schema import AlertSection, Config
 from monitor.engine.decision import CLEAR, LISTENING, UNKNOWN, Decision
 from monitor.engine.evidence import Evidence
 from monitor.engine.pool import Pool
 from monitor.engine.results import REASONS, FamilyNames, Results, Verdicts
 from monitor.engine.traces import Traces
 from monitor.types import Reason
+
+AT_ONCE = Config(alerts=AlertSection(undecided_after_s=0.0))
+"""With the first verdict undecided, where the evidence is weak."""
 
 Rows = list[int]
 Said = tuple[float, float, int, int]
@@ -208,7 +211,7 @@ def test_an_opened_row_is_cold_and_the_others_go_on() -> None:
 
 
 def test_no_verdict_before_enough_speech() -> None:
-    some = player(voices(1))
+    some = player(voices(1), config=AT_ONCE)
     some.play(99)
     assert [said[3] for said in some.said[0]] == [LISTENING] * 99
     assert some.pool.evidence.blocks[0] == 99
@@ -220,7 +223,7 @@ def test_no_verdict_before_enough_speech() -> None:
 
 
 def test_input_that_cannot_be_trusted_is_unknown_until_it_can() -> None:
-    some = player(voices(2, 4.0))
+    some = player(voices(2, 4.0), config=AT_ONCE)
     some.play(110)
     state = some.pool.decision.state.copy()
     assert UNKNOWN not in state
@@ -382,7 +385,7 @@ def test_traces_follow_the_rows_that_were_heard() -> None:
 
 
 def test_a_stream_that_says_clear_or_worse_was_heard_long_enough() -> None:
-    some = player(voices(4))
+    some = player(voices(4), config=AT_ONCE)
     some.play(140)
     for row in range(4):
         verdicts = [i for i, said in enumerate(some.said[row]) if said[3] >= CLEAR]

@@ -325,6 +325,7 @@ def test_channels_are_counted_by_state() -> None:
         State.LISTENING: 1,
         State.CLEAR: 0,
         State.SUSPICIOUS: 0,
+        State.UNDECIDED: 0,
         State.ALERT: 0,
         State.UNKNOWN: 1,
     }

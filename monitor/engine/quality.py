@@ -1,0 +1,195 @@
+"""How hard a voice is to judge: the share of its recent sound that says nothing of it. Pure, one entry a stream.
+
+Counted are blocks of speech, and what stands in their place: lost audio and holes cut into speech, noise or music as
+loud as the voice, tones, clipping, speech at a very low level. Sounds without a voice near them do not count, so that
+hold music and ringback are no hardship. A hole is a fall from loud to near silence and back, each within 5 ms, which
+neither a voice nor a room does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from math import exp
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.config import BLOCK, BLOCK_S
+from model.figures import Kind
+from monitor.config.schema import AlertSection
+
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+Samples = NDArray[np.float32]
+
+HARDSHIPS = ("gaps", "noise", "tones", "clipping", "low level")
+"""What makes a voice hard to judge, for people."""
+GAPS, NOISE, TONES, CLIPPING, LOW_LEVEL = range(5)
+
+PARTS = 8
+"""Of a block, each 2.5 ms, in which holes are looked for."""
+LOUD, QUIET = 10.0 ** (-24.0 / 20.0), 10.0 ** (-46.0 / 20.0)
+"""Of the running peak: from LOUD to QUIET and back is a hole."""
+PEAK_FADE = 10.0 ** (-3.0 * BLOCK_S / 20.0)
+EDGE, SHORTEST, LONGEST = 2, 2, 80
+"""Parts that an edge of a hole may take, and the parts of the shortest and the longest hole: 5 and 200 ms."""
+HANG = 3
+"""Blocks behind a hole that the network still sees it in."""
+NEAR = round(1.0 / BLOCK_S)
+"""Noise and tones count within so many blocks of a voice."""
+AS_LOUD_DB = 12.0
+"""Noise that is so much fainter than the voice does not count."""
+SLOW, FAST = 0.98, 0.02
+"""Of the voice's level: what of it stays with each block of speech, and what is new."""
+LEAST = round(2.0 / BLOCK_S)
+"""Blocks that must have counted before a share means something."""
+NAMED = 0.05
+"""A share that is worth naming."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Of N streams. peak: of the samples, fading. loud: parts since the last loud one. run: parts of the hole so far, 0
+    outside. edge: parts since its end. hang: blocks to come that a hole spoils. voice: blocks since the last voice.
+    level: dBFS of the speech, fading. weight: blocks counted, fading; amounts (N, 5): those of each hardship. hard: so
+    many of them that the voice cannot be judged.
+    """
+
+    peak: Floats
+    loud: Ints
+    run: Ints
+    edge: Ints
+    hang: Ints
+    voice: Ints
+    level: Floats
+    weight: Floats
+    amounts: Floats
+    hard: Flags
+
+    def take(self, rows: Ints) -> Quality:
+        return Quality(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+    def put(self, rows: Ints, new: Quality) -> None:
+        """Write the streams of `new` into rows, in place."""
+        for f in fields(self):
+            getattr(self, f.name)[rows] = getattr(new, f.name)
+
+    def shares(self) -> Floats:
+        """Share (N, 5) of each hardship in what counted, 0 to 1."""
+        return np.asarray(np.minimum(self.amounts / np.maximum(self.weight, 1e-9)[:, None], 1.0))
+
+
+def init_quality(streams: int) -> Quality:
+    """Of streams that have heard nothing."""
+
+    def full(value: int) -> Ints:
+        return np.full(streams, value, dtype=np.int64)
+
+    zeros = np.zeros(streams)
+    return Quality(
+        peak=zeros,
+        loud=full(LONGEST),
+        run=full(0),
+        edge=full(0),
+        hang=full(0),
+        voice=full(NEAR),
+        level=np.full(streams, -np.inf),
+        weight=zeros.copy(),
+        amounts=np.zeros((streams, len(HARDSHIPS))),
+        hard=np.zeros(streams, dtype=np.bool_),
+    )
+
+
+@dataclass(frozen=True)
+class BlockFacts:
+    """Of blocks of N streams. samples: float32 (N, BLOCK), NaN where audio was lost. kind: of model.figures.Kind.
+    active: it is speech. level: dBFS. made_up: some of it stands in for lost audio.
+    """
+
+    samples: Samples
+    kind: Ints
+    active: Flags
+    level: Floats
+    made_up: Flags
+
+
+@dataclass(frozen=True)
+class Holes:
+    """Of one block: found (N,) parts of holes that ended in it. spoiled: the network sees a hole in it. Others as in
+    Quality.
+    """
+
+    found: Ints
+    spoiled: Flags
+    peak: Floats
+    loud: Ints
+    run: Ints
+    edge: Ints
+    hang: Ints
+
+
+def heights(samples: Samples) -> Floats:
+    """The highest sample (N, PARTS) of each part of blocks (N, BLOCK); 0 where audio was lost."""
+    highest = np.abs(samples).reshape(len(samples), PARTS, BLOCK // PARTS).max(2).astype(np.float64)
+    return np.asarray(np.nan_to_num(highest, nan=0.0, posinf=0.0))
+
+
+def find_holes(old: Quality, samples: Samples) -> Holes:
+    """Look for holes in one block of N streams: samples float32 (N, BLOCK), NaN where audio was lost."""
+    height = heights(samples)
+    peak = np.maximum(old.peak * PEAK_FADE, height.max(1))
+    is_loud, is_quiet = height > LOUD * peak[:, None], height < QUIET * peak[:, None]
+    loud, run, edge = old.loud, old.run, old.edge
+    found, fell = np.zeros_like(run), np.zeros(len(run), dtype=np.bool_)
+    for j in range(PARTS):
+        inside = is_quiet[:, j] & ((run > 0) | (loud < EDGE))
+        run = np.where(inside, run + 1, run)
+        fell |= inside & (run == SHORTEST)
+        edge = np.where((run > 0) & ~is_quiet[:, j], edge + 1, 0)
+        back = is_loud[:, j] & (run > 0)
+        found += np.where(back & (run >= SHORTEST), run, 0)
+        run = np.where(back | (edge >= EDGE) | (run > LONGEST), 0, run)
+        loud = np.where(is_loud[:, j], 0, loud + 1)
+    hang = np.where(found > 0, HANG, np.maximum(old.hang - 1, 0))
+    return Holes(found, (found > 0) | fell | (old.hang > 0), peak, loud, run, edge, hang)
+
+
+def assess(config: AlertSection, old: Quality, block: BlockFacts) -> tuple[Quality, Flags]:
+    """Count one block of N streams. Returns also which blocks are spoilt by a gap: they are no evidence."""
+    kind, level, holes = block.kind, block.level, find_holes(old, block.samples)
+    spoiled = (holes.spoiled & (kind != Kind.ZEROS) & (kind != Kind.SILENCE)) | block.made_up
+    active = block.active & ~spoiled
+    lost = spoiled | (kind == Kind.GAP) | (kind == Kind.INVALID)
+    clipped = (kind == Kind.CLIPPING) & ~spoiled
+    voice = np.where(active | lost | clipped, 0, old.voice + 1)
+    near = (voice <= NEAR) & ~spoiled
+    noise = (kind == Kind.NOT_SPEECH) & near & (level > old.level - AS_LOUD_DB)
+    tones = ((kind == Kind.TONE) | (kind == Kind.DTMF) | (kind == Kind.RINGBACK)) & near
+    low = active & (level < config.low_level_dbfs)
+    new = np.stack([lost, noise, tones, clipped, low], axis=1).astype(np.float64)
+    hole = holes.found / PARTS
+    counted = active | new.any(1)
+    new[:, GAPS] += hole
+    fade = np.where(counted, exp(-BLOCK_S / config.hard_memory_s), 1.0)
+    weight, amounts = old.weight * fade + counted + hole, old.amounts * fade[:, None] + new
+    limit = np.where(old.hard, config.hard_share / 2, config.hard_share)
+    quality = Quality(
+        peak=holes.peak,
+        loud=holes.loud,
+        run=holes.run,
+        edge=holes.edge,
+        hang=holes.hang,
+        voice=voice,
+        level=np.where(active, np.where(old.level > -np.inf, SLOW * old.level + FAST * level, level), old.level),
+        weight=weight,
+        amounts=amounts,
+        hard=(weight >= LEAST) & (sum(amounts.T) >= limit * weight),
+    )
+    return quality, spoiled
+
+
+def in_words(shares: Floats) -> str:
+    """Shares (5,) that are worth naming, the largest first, such as "gaps 50 %, noise 12 %"."""
+    order = np.argsort(-shares, kind="stable").tolist()
+    return ", ".join(f"{HARDSHIPS[i]} {100 * shares[i]:.0f} %" for i in order if shares[i] >= NAMED)
