@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import virtual_mic
+from helpers import Run, run_here
 from hypothesis import settings
 from tiny_corpus import make_corpus
 
@@ -20,6 +21,15 @@ settings.load_profile("patient")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, lambda *_: None)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Run a command of the monitor in this process, in an empty folder, without settings from the environment."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("MONITOR_")]:
+        monkeypatch.delenv(name)
+    return lambda *words: run_here(capfd, *words)
 
 
 @pytest.fixture(scope="session")

@@ -246,6 +246,9 @@ class Ran:
     err: str
 
 
+Run = Callable[..., Ran]
+
+
 def run_here(capture: pytest.CaptureFixture[str], *words: str | Path) -> Ran:
     """Run a command in this process, with capfd: as run_monitor(), without the seconds that torch takes to load."""
     capture.readouterr()

@@ -6,7 +6,6 @@ import contextlib
 import socket
 import struct
 import time
-from types import TracebackType
 from typing import Self
 
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(16) + bytes(32)
@@ -66,7 +65,7 @@ class Peer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

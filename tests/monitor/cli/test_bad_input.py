@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +11,11 @@ import pytest
 from helpers import (
     QUICK,
     Ran,
+    Run,
     assert_one_error,
     environment,
     events_of,
     make_weights,
-    run_here,
     run_monitor,
     settings,
     turning_call,
@@ -26,8 +25,6 @@ from helpers import (
 
 from model.checkpoint import VERSION
 
-Run = Callable[..., Ran]
-
 HIDE_PORTAUDIO = """
 import ctypes.util
 find = ctypes.util.find_library
@@ -36,14 +33,11 @@ ctypes.util.find_library = lambda name: None if "portaudio" in name else find(na
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+def run(run: Run, tmp_path: Path) -> Run:
     """Run a command in an empty folder that holds call.wav and w.safetensors; {words} beside the usual ones."""
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("MONITOR_")]:
-        monkeypatch.delenv(name)
     make_weights(tmp_path / "w.safetensors")
     write_wav(tmp_path / "call.wav", voice(1.0))
-    return lambda *words: run_here(capfd, *words)
+    return run
 
 
 def replay(run: Run, file: str = "call.wav", *words: str) -> Ran:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +13,12 @@ import pytest
 from helpers import (
     MONITOR,
     QUICK,
-    Ran,
+    Run,
     environment,
     events_of,
     journaled,
     make_detector,
     make_weights,
-    run_here,
     run_monitor,
     settings,
     start_monitor,
@@ -39,18 +36,8 @@ from training.evaluate.scoring import score_clips
 
 pytestmark = pytest.mark.realtime
 
-Run = Callable[..., Ran]
 
 COMMANDS = ("replay", "score", "subscribe", "devices", "demo", "doctor", "config")
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """Run a command in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("MONITOR_")]:
-        monkeypatch.delenv(name)
-    return lambda *words: run_here(capfd, *words)
 
 
 # Help

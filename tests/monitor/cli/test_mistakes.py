@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import io
-import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers import Ran, assert_one_error, run_here, voice, write_wav
+from helpers import Run, assert_one_error, voice, write_wav
 
 from monitor.cli.subscribe_output import TextLines
 from monitor.events.wire import Message
 from monitor.types import Event
-
-Run = Callable[..., Ran]
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("MONITOR_")]:
-        monkeypatch.delenv(name)
-    return lambda *words: run_here(capfd, *words)
 
 
 def test_recordings_to_calibrate_with_that_are_not_there(run: Run) -> None:

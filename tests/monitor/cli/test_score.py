@@ -5,12 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import Ran, assert_one_error, events_of, make_weights, run_here, voice, write_wav
+from helpers import Ran, Run, assert_one_error, events_of, make_weights, voice, write_wav
 
 from monitor.cli.progress import Progress
 from monitor.scores import ChannelScore, FileScore
@@ -18,14 +17,12 @@ from monitor.session.recordings import Recordings
 from monitor.session.score_table import COLUMNS
 from monitor.types import State
 
-Run = Callable[..., Ran]
 CALLS = ("a.wav", "deep/b.wav", "deep/er/c.WAV", "z.flac")
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+def run(run: Run, tmp_path: Path) -> Run:
     """monitor score, beside a folder `calls` with CALLS and files that are none."""
-    monkeypatch.chdir(tmp_path)
     make_weights(tmp_path / "w.safetensors")
     for i, name in enumerate(CALLS):
         path = tmp_path / "calls" / name
@@ -33,7 +30,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
         write_wav(path, voice(0.5, hiss=bool(i % 2), seed=i))
     for name in ("notes.txt", ".hidden.wav", "deep/list.csv", "deep/list2.csv"):
         (tmp_path / "calls" / name).write_text("no recording")
-    return lambda *words: run_here(capfd, "score", *words, "--weights", "w.safetensors")
+    return lambda *words: run("score", *words, "--weights", "w.safetensors")
 
 
 def paths(ran: Ran) -> list[str]:

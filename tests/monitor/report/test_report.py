@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import QUICK, Ran, assert_one_error, make_weights, run_here, settings, turning_call, voice, write_wav
+from helpers import QUICK, assert_one_error, make_weights, run_here, settings, turning_call, voice, write_wav
 
 from monitor.events import wire
 from monitor.report.charts import ticks
@@ -21,7 +21,6 @@ from monitor.report.page import MOST_CALLS, page
 from monitor.report.words import clock, odds, share
 from monitor.types import Event
 
-Run = Callable[..., Ran]
 NASTY = '<script>alert("x")</script>&'
 
 

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +18,11 @@ from helpers import (
     MONITOR,
     QUICK,
     Ran,
+    Run,
     environment,
     events_of,
     journaled,
     make_weights,
-    run_here,
     settings,
     start_monitor,
     timeless,
@@ -36,7 +35,6 @@ from monitor.session import watch
 
 pytestmark = pytest.mark.realtime
 
-Run = Callable[..., Ran]
 
 FAST = (*QUICK, "evidence.min_speech_s=1", "alerts.alert_hold_s=0.2", "alerts.suspicious_hold_s=0.1")
 """Settings under which a call of six seconds has every type of event."""
@@ -68,20 +66,17 @@ FIELDS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+def run(run: Run, tmp_path: Path) -> Run:
     """monitor replay, in an empty folder with turn.wav, stereo.wav and weights that hear hiss as synthetic."""
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("MONITOR_")]:
-        monkeypatch.delenv(name)
     make_weights(tmp_path / "w.safetensors")
     write_wav(tmp_path / "turn.wav", turning_call(2.0, 2.0, 3.0))
     write_wav(tmp_path / "stereo.wav", np.stack([voice(3.0), voice(3.0, hiss=True)], axis=1))
 
-    def run(file: str, *words: str) -> Ran:
+    def replay(file: str, *words: str) -> Ran:
         speed = () if "--speed" in words else ("--speed", "max")
-        return run_here(capfd, "replay", file, "--weights", "w.safetensors", *settings(*FAST), *speed, *words)
+        return run("replay", file, "--weights", "w.safetensors", *settings(*FAST), *speed, *words)
 
-    return run
+    return replay
 
 
 def test_json_lines_have_the_documented_types_and_fields_and_nothing_else(run: Run) -> None:

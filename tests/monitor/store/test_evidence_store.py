@@ -14,11 +14,11 @@ import soundfile
 from helpers import (
     QUICK,
     Ran,
+    Run,
     assert_one_error,
     make_detector,
     make_scorer,
     make_weights,
-    run_here,
     settings,
     timeless,
     turning_call,
@@ -43,7 +43,6 @@ from monitor.types import Event
 
 pytestmark = pytest.mark.realtime
 
-Run = Callable[..., Ran]
 SPAN = ("evidence_store.before_s=3", "evidence_store.after_s=2")
 
 
@@ -55,14 +54,9 @@ def call(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(call: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(call: Path, run: Run) -> Run:
     """`monitor`, in the folder of the call."""
-    monkeypatch.chdir(call.parent)
     make_weights(call.parent / "hiss.safetensors")
-
-    def run(*words: str | Path) -> Ran:
-        return run_here(capfd, *words)
-
     return run
 
 
