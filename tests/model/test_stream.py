@@ -200,30 +200,30 @@ def test_states_in_the_middle_of_different_blocks_cannot_be_stacked() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("network", NETWORKS)
-def test_a_saved_stream_goes_on_in_a_new_process(tmp_path: Path, network: str) -> None:
-    torch.manual_seed(0)
-    detector = make_detector(network=network)
-    unfolded = Detector(DetectorConfig(network=NetworkConfig(kind=network, hidden=16, embedding=16)))
-    with torch.no_grad():
-        unfolded.network.speech.bias.fill_(5.0)
+def test_a_saved_stream_goes_on_in_a_new_process(tmp_path: Path) -> None:
     from model.checkpoint import load_detector
 
-    save_detector(unfolded, tmp_path / "w.safetensors", {})
-    detector = load_detector(tmp_path / "w.safetensors")
-    x = audio(2)
-    cut = 9_999
-    state, first = step(detector, init_state(detector, 2), x[:, :cut])
-    torch.save((state.tensors(), x[:, cut:]), tmp_path / "rest.pt")
+    x, cut, first = audio(2), 9_999, {}
+    for network in NETWORKS:
+        torch.manual_seed(0)
+        unfolded = Detector(DetectorConfig(network=NetworkConfig(kind=network, hidden=16, embedding=16)))
+        with torch.no_grad():
+            unfolded.network.speech.bias.fill_(5.0)
+        save_detector(unfolded, tmp_path / f"{network}.safetensors", {})
+        detector = load_detector(tmp_path / f"{network}.safetensors")
+        state, first[network] = step(detector, init_state(detector, 2), x[:, :cut])
+        torch.save((state.tensors(), x[:, cut:]), tmp_path / f"{network}.rest")
     program = (
         "import sys, torch; from pathlib import Path; from model.checkpoint import *; from model.stream import *\n"
-        "folder = Path(sys.argv[1]); d = load_detector(folder / 'w.safetensors')\n"
-        "held, rest = torch.load(folder / 'rest.pt'); s = step(d, StreamState.from_tensors(held), rest)[1]\n"
-        "torch.save(s.spoof, folder / 'spoof.pt')"
+        "for path in Path(sys.argv[1]).glob('*.safetensors'):\n"
+        "    held, rest = torch.load(path.with_suffix('.rest')); state = StreamState.from_tensors(held)\n"
+        "    torch.save(step(load_detector(path), state, rest)[1].spoof, path.with_suffix('.spoof'))"
     )
     subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, timeout=120)
-    spoof = torch.cat([first.spoof, torch.load(tmp_path / "spoof.pt")], 1)
-    torch.testing.assert_close(spoof, whole(detector, x).spoof, atol=1e-5, rtol=0)
+    for network, scores in first.items():
+        spoof = torch.cat([scores.spoof, torch.load(tmp_path / f"{network}.spoof")], 1)
+        expected = whole(load_detector(tmp_path / f"{network}.safetensors"), x).spoof
+        torch.testing.assert_close(spoof, expected, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
