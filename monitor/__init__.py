@@ -19,9 +19,8 @@ Each name is loaded when it is first used: importing the package alone loads not
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False
+"""As of typing, which takes so long to load that a Ctrl-C meanwhile would be a traceback."""
 if TYPE_CHECKING:
     from monitor.errors import BadInputError, ConfigError, MonitorError, SinkError, SourceError, WeightsError
     from monitor.events.sink import Sink
@@ -90,6 +89,8 @@ _MODULES = dict.fromkeys(__all__, "monitor.subscriber") | {
 def __getattr__(name: str) -> object:
     if name not in _MODULES:
         raise AttributeError(f"module 'monitor' has no attribute {name!r}")
+    from importlib import import_module
+
     value: object = getattr(import_module(_MODULES[name]), name)
     globals()[name] = value
     return value

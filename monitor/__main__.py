@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from typing import NoReturn
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 
 def main() -> NoReturn:
     """Run the command line; Ctrl-C while it loads ends it without a traceback."""
+    import sys
+
     try:
         from monitor.cli.main import main as run
 
