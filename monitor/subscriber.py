@@ -32,6 +32,7 @@ __all__ = [
     "KeyPair",
     "Message",
     "Missed",
+    "Pair",
     "Position",
     "Refused",
     "Restarted",
@@ -41,6 +42,8 @@ __all__ = [
     "Unreadable",
 ]
 
+Pair = KeyPair
+"""The name of KeyPair in 0.2, for one version more."""
 SETTLE_S = 0.1
 """After a pause of this process (suspended, stopped) what has arrived meanwhile comes first."""
 
