@@ -74,7 +74,8 @@ Picture = Annotated[
     Path | None, typer.Option(metavar="FILE", help="At the end, write the last screen to this file as an SVG picture.")
 ]
 KeyFile = Annotated[
-    Path | None, typer.Option("--key", metavar="FILE", help="The secret that sealed the evidence (evidence_store.key).")
+    Path | None,
+    typer.Option("--key", metavar="FILE", help="The secret that sealed it (evidence_store.key, journal.key)."),
 ]
 
 

@@ -32,31 +32,32 @@ def verify(
 ) -> None:
     """Find what was altered in a journal or in evidence, left out or added. Exit status 0: whole, 2: not.
 
-    Without --key this shows damage and careless changes: whoever can write to a folder of evidence can make new
-    checksums too. With --key its manifest must have been sealed by the holder of that secret.
+    Without --key this shows damage and careless changes: whoever can write there can make new checksums and chains too.
+    With --key the manifest, or the journal up to the end of its last run, must have been sealed by the holder of that
+    secret.
     """
     if path.is_dir():
         raise typer.Exit(_verify_evidence(path, key, as_json=json_lines))
-    if key is not None:
-        raise BadInputError("--key is for evidence", "the lines of a journal are chained without a key")
-    raise typer.Exit(_verify_journal(path, as_json=json_lines))
+    raise typer.Exit(_verify_journal(path, key, as_json=json_lines))
 
 
-def _verify_journal(journal: Path, *, as_json: bool) -> int:
+def _verify_journal(journal: Path, key: Path | None, *, as_json: bool) -> int:
     """Check a journal and the files that were rotated away before it. Returns the exit status."""
     from monitor.journal import files
     from monitor.journal.verify_files import check
+    from monitor.store.seal import read_key
 
+    secret = read_key(key) if key is not None else b""
     try:
         with files.opened(journal) as parts:
-            found, broken = check(parts)
+            found, broken = check(parts, secret)
             if broken is not None and not found.records and not any(map(_holds_records, parts)):
                 raise BadInputError(f"{journal} is no journal", "name the file that journal.path names")
     except OSError as error:
         raise BadInputError(f"cannot read {error.filename or journal}: {error.strerror}", "check the path") from error
     if not parts:
         raise BadInputError(f"there is no journal {journal}", "name the file that journal.path names")
-    _say_journal(found, broken, len(parts), as_json)
+    _say_journal(found, broken, len(parts), bool(secret), as_json)
     return WHOLE if broken is None else BROKEN
 
 
@@ -69,20 +70,27 @@ def _holds_records(part: tuple[Path, BinaryIO]) -> bool:
     return any(chain.number(line) is not None for line in lines)
 
 
-def _say_journal(found: JournalFindings, broken: Path | None, count: int, as_json: bool) -> None:
+def _say_journal(found: JournalFindings, broken: Path | None, count: int, checked: bool, as_json: bool) -> None:
     if as_json:
         place = {"file": str(broken), "line": found.line, "fault": found.fault} if broken else {}
-        notes = {"notes": found.notes, "chain": found.last}
+        notes = {"notes": found.notes, "chain": found.last, "seals": found.seals, "seal_checked": checked}
         print(json.dumps({"whole": broken is None, "records": found.records, **place, **notes}))
         return
     for note in found.notes:
         print(f"note: {note}")
     if broken:
-        print(f"{broken}, line {found.line}: {found.fault}")
+        print(f"{broken}, line {found.line}: {found.fault}" if found.line else f"{broken}: {found.fault}")
         return
     print(f"whole: {found.records} records in {count} file{'s' * (count != 1)}")
     if found.last:
         print(f"chain: {found.last}")
+    if checked:
+        print("proven: the holder of the key wrote these records, and the end of the last run is here")
+        print("not proven: that no later run was cut off; keep the chain value elsewhere")
+        return
+    print("proven: nothing was altered, left out or moved by accident, or by somebody who did not make the chain anew")
+    remedy = "give --key FILE" if found.seals else "set journal.key, or keep the chain value elsewhere"
+    print(f"caution: nobody can tell now whether the end was cut off, or all was written anew: {remedy}")
 
 
 def _verify_evidence(path: Path, key: Path | None, *, as_json: bool) -> int:
@@ -121,6 +129,7 @@ def _say_evidence(verdicts: list[FolderCheck], broken: FolderCheck | None, check
     print(f"whole: {sum(v.files for v in verdicts)} files in {count} folder{'s' * (count != 1)}")
     if checked:
         print("seal: made with this key")
+        print("not proven: that no folder is missing")
     elif any(v.sealed for v in verdicts):
         print("note: sealed, and the seal was not checked: give --key FILE")
     else:

@@ -19,7 +19,7 @@ from monitor.config.outlets import (
     WebhookSection,
 )
 from monitor.config.provenance import ProvenanceSection
-from monitor.config.section import Positive, Section
+from monitor.config.section import Positive, Secret, Section
 from monitor.config.taps import TapsSection
 from monitor.config.web import WebSection
 from monitor.events.schema.files import SOURCE
@@ -111,6 +111,7 @@ class JournalSection(Section):
     rotate_hours: float = Field(0.0, ge=0, description="age at which a new file is begun; 0 = none")
     keep_mib: int = Field(0, ge=0, description="size of all files beyond which the oldest is deleted; 0 = none")
     keep_days: float = Field(0.0, ge=0, description="age beyond which a file is deleted; 0 = none")
+    key: Secret = Field(Secret(""), description="secret that seals the journal, file:PATH or env:NAME; empty = none")
 
 
 class DashboardSection(Section):

@@ -4,10 +4,15 @@ A line is an event as it stands on standard output, with up to three more fields
 event's bytes (of the whole object, without these fields), and `chain`, the SHA-256 over the chain value of the line
 before and all bytes of this line before `,"chain"`. The first line of a file that goes on from another has `after`, the
 last chain value of that one. An event that is altered, left out, put in or moved breaks the chain at its place.
+
+Where there is a key, lines of the type "journal.sealed" stand among the events: `hmac` is the HMAC-SHA-256 (RFC 2104)
+of the chain value before and of the line's own facts. The last one of a run says `"ended":true`.
 """
 
 from __future__ import annotations
 
+import hmac
+import json
 import re
 import zlib
 from dataclasses import dataclass
@@ -16,6 +21,10 @@ from hashlib import sha256
 GENESIS = "0" * 64
 """What stands in for the chain value before the first line of all."""
 
+SEALED = b'{"type":"journal.sealed",'
+"""How a line begins that seals what stands before it."""
+
+_HMAC = re.compile(rb',"hmac":"([0-9a-f]{64})"\}\Z')
 _SEAL = re.compile(rb'(?:,"after":"([0-9a-f]{64})")?,"crc":"([0-9a-f]{8})","chain":"([0-9a-f]{64})"\}\Z')
 _NUMBER = re.compile(rb'"seq":([0-9]+),"epoch":"([^"\\]*)"')
 
@@ -68,3 +77,27 @@ def number(line: bytes) -> tuple[str, int] | None:
 def crc_holds(line: JournalLine) -> bool:
     """Return whether the event's bytes are those that were sealed."""
     return f"{zlib.crc32(line.event):08x}" == line.crc
+
+
+def key_seal(key: bytes, before: str, epoch: str, seq: int, ended: bool) -> bytes:
+    """Return the event that seals all before it; epoch, seq: of the newest record. ended: the run is over."""
+    facts = {"type": "journal.sealed", "run": epoch, "last": seq, "ended": ended}
+    text = json.dumps(facts, separators=(",", ":")).encode()
+    return text[:-1] + b',"hmac":"%s"}' % _hmac(key, before, text).encode()
+
+
+def key_seal_holds(key: bytes, before: str, event: bytes) -> bool:
+    """Return whether the holder of the key made this seal behind this chain value."""
+    found = _HMAC.search(event)
+    if found is None:
+        return False
+    return hmac.compare_digest(found[1].decode(), _hmac(key, before, event[: found.start()] + b"}"))
+
+
+def ends_run(event: bytes) -> bool:
+    """Return whether a seal is the last line of a run."""
+    return event.startswith(SEALED) and b'"ended":true' in event
+
+
+def _hmac(key: bytes, before: str, text: bytes) -> str:
+    return hmac.new(key, before.encode() + text, sha256).hexdigest()

@@ -82,6 +82,8 @@ class JournalReader:
         looked = size = 0
         for line in self._lines_from(epoch, first):
             looked += len(line)
+            if line.startswith(chain.SEALED):
+                continue
             at = chain.number(line)
             if at is None:
                 if not pass_over:

@@ -12,21 +12,25 @@ from monitor.journal import chain
 class JournalFindings:
     """The findings so far. fault: "" while all is whole; line: where it is, from 1 within its file.
 
-    notes: what is no fault, such as numbers that were never written. last: the newest chain value.
+    notes: what is no fault, such as numbers that were never written. last: the newest chain value. seals: lines that
+    seal with a key. ended: the newest line is the seal at the end of a run.
     """
 
     records: int = 0
     fault: str = ""
     line: int = 0
     last: str = ""
+    seals: int = 0
+    ended: bool = False
     notes: list[str] = field(default_factory=list)
 
 
 class JournalVerifier:
-    """Feed it the files of a journal, the oldest first."""
+    """Feed it the files of a journal, the oldest first, then say end(). key: the secret of the seals, b"" = unknown."""
 
-    def __init__(self) -> None:
+    def __init__(self, key: bytes = b"") -> None:
         self.found = JournalFindings()
+        self._key = key
         self._at = ("", 0)
 
     def file(self, lines: Iterable[bytes]) -> bool:
@@ -36,13 +40,29 @@ class JournalVerifier:
             if self.found.fault:
                 self.found.line = number
                 return False
-            self.found.records += 1
+            self.found.records += not self._is_seal(raw)
         return True
+
+    def end(self) -> str:
+        """Return, and note, what speaks against the end of the journal; "" without a key, which alone can tell."""
+        if not self._key or self.found.fault:
+            return self.found.fault
+        if not self.found.seals:
+            self.found.fault = "not sealed: no line was made with this key (rewritten, or written without journal.key)"
+        elif not self.found.ended:
+            behind = f"{_name(self._at)} is not followed by the seal that ends a run"
+            self.found.fault = f"cut off: {behind} (or the monitor was killed, or is running)"
+        return self.found.fault
+
+    @staticmethod
+    def _is_seal(raw: bytes) -> bool:
+        return raw.startswith(chain.SEALED)
 
     def _fault(self, raw: bytes, first: bool) -> str:
         if not raw.endswith(b"\n"):
             return "torn: the line has no end (a crash; the next start of the monitor mends it)"
-        line, at = chain.parse(raw[:-1]), chain.number(raw)
+        line = chain.parse(raw[:-1])
+        at = self._at if self._is_seal(raw) else chain.number(raw)
         if line is None or at is None:
             return "altered: no record of a journal, or one without its seal"
         if not chain.crc_holds(line):
@@ -50,6 +70,11 @@ class JournalVerifier:
         before = self._before(line, first)
         if chain.link(before, line.links) != line.chain:
             return self._broken(at)
+        if self._is_seal(raw):
+            self.found.seals += 1
+            if self._key and not chain.key_seal_holds(self._key, before, line.event):
+                return f"rewritten: the seal after {_name(at)} was not made with this key for what stands before it"
+        self.found.ended = chain.ends_run(line.event)
         self._note(at)
         self._at, self.found.last = at, line.chain
         return ""

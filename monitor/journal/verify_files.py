@@ -9,11 +9,13 @@ from typing import BinaryIO
 from monitor.journal.verify import JournalFindings, JournalVerifier
 
 
-def check(parts: Sequence[tuple[Path, BinaryIO]]) -> tuple[JournalFindings, Path | None]:
+def check(parts: Sequence[tuple[Path, BinaryIO]], key: bytes = b"") -> tuple[JournalFindings, Path | None]:
     """Return what was found in the files of a journal (files.opened), and the file with the fault, if any. Raises
     OSError."""
-    verifier = JournalVerifier()
+    verifier = JournalVerifier(key)
     for path, file in parts:
         if not verifier.file(file):
             return verifier.found, path
+    if parts and verifier.end():
+        return verifier.found, parts[-1][0]
     return verifier.found, None

@@ -11,7 +11,7 @@ from typing import Any
 from model.config import SAMPLE_RATE
 from monitor.errors import BadInputError
 from monitor.events import wire
-from monitor.journal import files
+from monitor.journal import chain, files
 from monitor.journal.verify_files import check
 from monitor.report.history import CallHistory, EvidenceFolder, Picture, number
 from monitor.store.folder import SETTINGS, TIMELINE
@@ -71,6 +71,8 @@ def _journal(path: Path, history: CallHistory, several: bool) -> VerifiedSource:
 
 
 def _add_line(line: bytes, history: CallHistory, may_repeat: bool) -> bool:
+    if line.startswith(chain.SEALED):
+        return True
     try:
         history.add_event(wire.decode(line).event, may_repeat=may_repeat)
     except (BadInputError, TypeError, AttributeError, OverflowError):

@@ -6,6 +6,7 @@ take is the `fsync` policy's matter. monitor/journal/chain.py says what a line i
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import sys
@@ -23,6 +24,9 @@ from monitor.types import Event
 if TYPE_CHECKING:
     from monitor.config.schema import JournalSection
 
+SEAL_S = 60.0
+"""Between two seals with a key while events come: what a kill leaves without one is shorter than that."""
+SHORTEST_KEY = 16
 CHECK_S = 1.0
 """Between two looks at whether the file is still the one at its path (logrotate moves it away)."""
 BLOCK = 1 << 16
@@ -49,7 +53,9 @@ class JournalSink(Sink):
         self._rotate_s = (section.rotate_hours if section else 0) * HOUR_S
         self._keep_bytes = (section.keep_mib if section else 0) * MIB
         self._keep_s = (section.keep_days if section else 0) * 24 * HOUR_S
+        self._key = _key(section)
         self._fd, self._repaired = _open(self.path)
+        self._unsealed, self._sealed_at = False, time.monotonic()
         self._chain = self._last_chain()
         self._written = ("", 0)
         # After a restart: when it was last written, which is all that a file system knows of a file's age.
@@ -94,13 +100,17 @@ class JournalSink(Sink):
         else:
             self._moved = not os.path.samestat(here, os.fstat(self._fd))
         try:
+            if now - self._sealed_at >= SEAL_S:
+                self._seal(ended=False)
             self._prune()
         except OSError as error:
             raise SinkError(f"{self.path}: cannot delete what is too old: {error.strerror}") from error
 
     def close(self) -> None:
-        """Release the file. May be called twice."""
+        """Seal the end of the run, where there is a key, and release the file. May be called twice."""
         if self._fd >= 0:
+            with contextlib.suppress(OSError):
+                self._seal(ended=True)
             os.close(self._fd)
             self._fd = -1
 
@@ -149,11 +159,25 @@ class JournalSink(Sink):
             total -= status.st_size
 
     def _append(self, event: Event) -> None:
+        self._append_line(wire.encode(event))
+        self._written, self._unsealed = (event.epoch, event.seq), True
+
+    def _seal(self, *, ended: bool) -> None:
+        """Seal what was written, where there is a key; once for the same lines, but for the end of a run."""
+        self._sealed_at = time.monotonic()
+        if not self._key or not self._written[1] or not (self._unsealed or ended):
+            return
+        if self._torn:
+            self._cut_back()
+        self._append_line(chain.key_seal(self._key, self._chain, *self._written, ended))
+        self._unsealed = False
+
+    def _append_line(self, event: bytes) -> None:
         empty = not os.fstat(self._fd).st_size
         after = self._chain if empty and self._chain != chain.GENESIS else ""
-        line, value = chain.seal(wire.encode(event), self._chain, after)
+        line, value = chain.seal(event, self._chain, after)
         self._write(line + b"\n")
-        self._chain, self._written = value, (event.epoch, event.seq)
+        self._chain = value
 
     def _write(self, line: bytes) -> None:
         try:
@@ -182,6 +206,14 @@ class JournalSink(Sink):
             finally:
                 os.close(fd)
         return chain.GENESIS
+
+
+def _key(section: JournalSection | None) -> bytes:
+    """Return the secret of the seals, b"" where there is none. Raises BadInputError for one that is too short."""
+    key = section.key.reveal().encode() if section else b""
+    if key and len(key) < SHORTEST_KEY:
+        raise BadInputError(f"journal.key has {len(key)} bytes, {SHORTEST_KEY} are the least", "take a longer secret")
+    return key
 
 
 def _open(path: Path) -> tuple[int, str]:

@@ -66,12 +66,12 @@ class DraftFolder:
 
     def publish(self, facts: Mapping[str, object], key: bytes | None) -> Path:
         """Write the manifest, seal it, and give the folder its name. Raises OSError."""
-        text = manifest(self.path, facts)
+        final = self._free_name()
+        text = manifest(self.path, {"folder": final.name, **facts})
         self.write(MANIFEST, text)
         if key is not None:
             self.write(SEAL, seal(key, text).encode() + b"\n")
         _sync(self.path)
-        final = self._free_name()
         self.path.rename(final)
         _sync(self._root)
         return final

@@ -58,6 +58,9 @@ def _differences(folder: Path, key: bytes | None) -> Iterator[str]:
         yield f"{MANIFEST} is of the format {said['format']!r}, which this version does not know"
     if broken_seal := _seal_difference(folder, key, text):
         yield broken_seal
+    name = folder.resolve().name
+    if said.get("folder", name) != name:
+        yield f"renamed: the folder was written as {said['folder']}"
     listed = said["files"]
     assert isinstance(listed, dict)
     for name, facts in listed.items():

@@ -12,7 +12,7 @@ import pytest
 from helpers import assert_one_error, journaled, run_here
 
 from monitor.config.schema import JournalSection
-from monitor.errors import SinkError
+from monitor.errors import BadInputError, SinkError
 from monitor.events import wire
 from monitor.journal import chain, files
 from monitor.journal.reader import JournalReader
@@ -141,6 +141,76 @@ def test_numbers_that_were_never_written_are_a_note(tmp_path: Path, capfd: pytes
     ran = run_here(capfd, "verify", write(tmp_path / "journal", event(1), event(5)))
     assert ran.status == 0
     assert "note: seq 2 to 4 of one were never written" in ran.out
+
+
+KEY = "a secret of enough bytes"
+
+
+def sealed(folder: Path, capfd: pytest.CaptureFixture[str]) -> tuple[Path, Callable[[], tuple[int, str]]]:
+    """A journal of two runs with a key, and what verifying it with the key says: exit status and words."""
+    (folder / "key").write_text(KEY + "\n")
+    (folder / "key").chmod(0o600)
+    path, key = folder / "j", f"file:{folder / 'key'}"
+    write(path, *(event(n) for n in range(1, 6)), key=key)
+    write(path, *(event(n, "two") for n in range(1, 6)), key=key)
+
+    def verified() -> tuple[int, str]:
+        ran = run_here(capfd, "verify", path, "--key", folder / "key")
+        return ran.status, ran.out
+
+    return path, verified
+
+
+def test_a_sealed_journal_proves_who_wrote_it_and_that_its_end_is_there(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path, verified = sealed(tmp_path, capfd)
+    status, said = verified()
+    assert status == 0
+    assert "whole: 10 records in 1 file" in said
+    assert "proven: the holder of the key wrote these records" in said
+    plain = run_here(capfd, "verify", path)
+    assert plain.status == 0
+    assert "caution: nobody can tell now whether the end was cut off, or all was written anew: give --key" in plain.out
+
+
+def test_an_end_that_was_cut_off_is_found(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path, verified = sealed(tmp_path, capfd)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:-2]))
+    status, said = verified()
+    assert status == 2
+    assert "cut off: seq 4 of two is not followed by the seal that ends a run" in said
+
+
+def test_a_journal_that_was_written_anew_is_found(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path, verified = sealed(tmp_path, capfd)
+    lines = [found.event for line in path.read_bytes().splitlines() if (found := chain.parse(line))]
+    forged, before = b"", chain.GENESIS
+    for line in [one.replace(b'"seq":2', b'"seq":3') for one in lines]:
+        new, before = chain.seal(line, before)
+        forged += new + b"\n"
+    path.write_bytes(forged)
+    status, said = verified()
+    assert status == 2
+    assert "line 6: rewritten: the seal after seq 5 of one was not made with this key" in said
+    path.unlink()
+    write(path, *(event(n) for n in range(1, 6)))
+    unsealed = "not sealed: no line was made with this key (rewritten, or written without journal.key)"
+    assert verified() == (2, f"{path}: {unsealed}\n")
+    assert "caution: nobody can tell now" in run_here(capfd, "verify", path).out
+
+
+def test_seals_are_no_events_for_who_reads_a_range(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path, _ = sealed(tmp_path, capfd)
+    found = JournalReader(path).read("one", 1, None, [""], 100, 1 << 20)
+    assert [chain.number(line) for line in found.lines] == [("one", n) for n in range(1, 6)]
+    assert (found.end, found.next) == (True, "two")
+
+
+def test_a_key_that_is_too_short_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match=r"journal\.key has 5 bytes"):
+        write(tmp_path / "j", key="short")
 
 
 def test_no_journal_to_verify(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -128,9 +128,14 @@ def test_verify_names_what_was_changed_and_a_key_finds_the_forger(run: Run, tmp_
     replay(run, "--evidence", "kept", *settings("evidence_store.key=key"))
     ran = run("verify", "kept", "--key", "key")
     assert (ran.status, ran.err) == (0, "")
-    assert ran.out == "whole: 7 files in 1 folder\nseal: made with this key\n"
+    assert ran.out == "whole: 7 files in 1 folder\nseal: made with this key\nnot proven: that no folder is missing\n"
     assert "the seal was not checked" in run("verify", "kept").out
     folder = the_folder(tmp_path / "kept")
+    name = folder.name
+    moved = folder.rename(folder.with_name("20200101T000000Z-another-call-1"))
+    ran = run("verify", "kept", "--key", "key")
+    assert (ran.status, ran.out) == (2, f"kept/{moved.name}: renamed: the folder was written as {name}\n")
+    moved.rename(folder)
     timeline = folder / "timeline.jsonl"
     timeline.write_text(timeline.read_text().replace('"caller"', '"agent"', 1))
     ran = run("verify", "kept")
