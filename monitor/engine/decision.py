@@ -25,6 +25,8 @@ Floats = NDArray[np.float64]
 
 STATES = (State.LISTENING, State.CLEAR, State.SUSPICIOUS, State.ALERT, State.UNKNOWN, State.UNDECIDED)
 LISTENING, CLEAR, SUSPICIOUS, ALERT, UNKNOWN, UNDECIDED = range(6)
+FEW = 4
+"""Streams of which each is decided on its own at a lower cost than all of them as arrays."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,7 @@ def decide_in_turn(config: AlertSection, old: Decision, outputs: DecisionInput, 
     """What decide() says of each of `turns` blocks of every stream. The blocks as in monitor.audio.Blocks: all that is
     given and returned is (turns * N,).
     """
-    if turns == 1:
+    if turns == 1 and len(old.state) > FEW:
         return decide(config, old, outputs)
     streams, votes = len(old.state), outputs.speech & outputs.enough
     whole = np.full(len(votes), -np.inf) if outputs.whole is None else outputs.whole

@@ -78,6 +78,9 @@ class Ring:
 
     def _append(self, samples: Audio, captured_at: float, wait: bool, concealed: Marks | None = None) -> None:
         n, step = samples.shape[1], self._bank.capacity // 2
+        if n <= step:
+            self._write(samples, captured_at, wait, concealed)
+            return
         for at in range(0, n, step):
             piece = samples[:, at : at + step]
             marks = None if concealed is None else concealed[:, at : at + step]
@@ -211,8 +214,8 @@ class RingBank:
         self.capacity = self.slots * BLOCK
         self.audio: Audio = np.zeros((rows, self.capacity), dtype=np.float32)
         self.concealed: Marks = np.zeros((rows, self.capacity), dtype=np.bool_)
-        self.concealed_to = np.zeros(rows, dtype=np.int64)
-        """Nothing that was written from there on is concealed."""
+        self.concealed_to = np.full(rows, -self.capacity)
+        """Nothing that was written from there on is concealed; a lap later no mark is left."""
         self.written = np.zeros(rows, dtype=np.int64)
         self.read = np.zeros(rows, dtype=np.int64)
         self.torn = np.zeros(rows, dtype=np.bool_)
@@ -250,7 +253,10 @@ class RingBank:
         if first_row < 0 or channels < 1 or rows.stop > len(self.written):
             raise ValueError(f"rows {rows.start} to {rows.stop} of {len(self.written)}")
         with self.changed:
-            self.written[rows] = self.read[rows] = self.concealed_to[rows] = 0
+            self.written[rows] = self.read[rows] = 0
+            if (self.concealed_to[rows] > -self.capacity).any():
+                self.concealed[rows] = False
+                self.concealed_to[rows] = -self.capacity
             self.torn[rows] = False
             self._busy[rows] = True
         return Ring(self, rows)
