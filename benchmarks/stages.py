@@ -6,7 +6,7 @@ Each stage is timed by a clock around its functions; "rest" is what stands betwe
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -31,7 +31,7 @@ STAGES = {
 }
 
 
-def timer(function: Callable[..., Any], name: str, spent: Counter[str]) -> Callable[..., Any]:
+def timer(function: Callable[..., Any], name: str, spent: defaultdict[str, float]) -> Callable[..., Any]:
     """The function, whose time is added to `spent`."""
 
     def timed(*inputs: Any) -> Any:
@@ -47,7 +47,7 @@ def timer(function: Callable[..., Any], name: str, spent: Counter[str]) -> Calla
 def stages(weights: str, streams: int) -> dict[str, float]:
     """Microseconds of processor time a block and stream, of each stage and of all."""
     config = configuration(weights)
-    pool, spent = Pool(scorer_of(config, streams), config), Counter[str]()
+    pool, spent = Pool(scorer_of(config, streams), config), defaultdict[str, float](float)
     kept = {name: getattr(onnx_scorer, name) for name in STAGES if hasattr(onnx_scorer, name)}
     run = onnx_scorer.OnnxNetwork.run
     for name, function in kept.items():
