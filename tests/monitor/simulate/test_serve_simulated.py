@@ -41,7 +41,7 @@ def test_rtp_of_a_clock_that_drifts_a_new_ssrc_and_a_jump_of_time_is_one_call_ea
             words = [w for option in (*options, "codec=G722") for w in ("--with", option)]
             (last,) = played(tmp_path, monitor, "rtp", wav, to, *words)
             assert last["why"] == "the sender said BYE"
-            assert last["lost_s"] == 0
+            assert last["lost_s"] < 0.1, "a new SSRC is placed by when it came, however late the sender was"
             assert last["duration_s"] == pytest.approx(9.0, abs=0.3), options
             assert last["channels"]["party"]["alerts"] == 1
     assert len(of(monitor, "call.started")) == 3
