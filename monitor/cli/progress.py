@@ -52,7 +52,11 @@ class Progress:
 
     def line(self, elapsed_s: float) -> str:
         """What it says after so long."""
-        said = [f"{self._done + self._skipped} files", f"{self._audio_s / 3600:.1f} h of audio"]
+        hours = self._audio_s / 3600
+        said = [
+            f"{self._done + self._skipped} files",
+            f"{hours:.1f} h of audio" if hours >= 1 else f"{hours * 60:.0f} min of audio",
+        ]
         if elapsed_s > 1.0:
             said.append(f"{self._audio_s / elapsed_s:.0f} x real time")
         if not self._total:

@@ -9,7 +9,7 @@ in a voice that can be judged. Without either the state is undecided.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -48,12 +48,12 @@ class Decision:
     peak: Floats
 
     def take(self, rows: Ints) -> Decision:
-        return Decision(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+        return Decision(**{name: values[rows] for name, values in vars(self).items()})
 
     def put(self, rows: Ints, new: Decision) -> None:
         """Write the streams of `new` into rows, in place."""
-        for f in fields(self):
-            getattr(self, f.name)[rows] = getattr(new, f.name)
+        for name, values in vars(self).items():
+            values[rows] = getattr(new, name)
 
 
 @dataclass(frozen=True)
@@ -184,11 +184,11 @@ def decide_in_turn(config: AlertSection, old: Decision, outputs: DecisionInput, 
     )
     found: list[list[tuple[float, ...]]] = []
     for i in range(streams):
-        before = tuple(getattr(old, f.name)[i].item() for f in fields(old))
+        before = tuple(values[i].item() for values in vars(old).values())
         found.append(_one_in_turn(config, before, zip(*(c[i::streams].tolist() for c in columns), strict=True)))
     each = list(zip(*(one for turn in zip(*found, strict=True) for one in turn), strict=True))
-    kept, changes = each[: len(fields(old))], each[len(fields(old)) :]
-    new = {f.name: np.array(v, getattr(old, f.name).dtype) for f, v in zip(fields(old), kept, strict=True)}
+    kept, changes = each[: len(vars(old))], each[len(vars(old)) :]
+    new = {name: np.array(v, was.dtype) for (name, was), v in zip(vars(old).items(), kept, strict=True)}
     return Decision(**new), Changes(*(np.array(flags, np.bool_) for flags in changes))
 
 

@@ -8,7 +8,7 @@ synthetic half-way is caught and one odd second is not; the whole-recording mean
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from math import exp, log
 
 import numpy as np
@@ -46,12 +46,12 @@ class Evidence:
     all_families: Floats
 
     def take(self, rows: NDArray[np.int64]) -> Evidence:
-        return Evidence(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+        return Evidence(**{name: values[rows] for name, values in vars(self).items()})
 
     def put(self, rows: NDArray[np.int64], new: Evidence) -> None:
         """Write the streams of `new` into rows, in place."""
-        for f in fields(self):
-            getattr(self, f.name)[rows] = getattr(new, f.name)
+        for name, values in vars(self).items():
+            values[rows] = getattr(new, name)
 
 
 def no_evidence(streams: int, families: int) -> Evidence:

@@ -8,7 +8,7 @@ neither a voice nor a room does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from math import exp
 
 import numpy as np
@@ -68,12 +68,12 @@ class Quality:
     hard: Flags
 
     def take(self, rows: Ints) -> Quality:
-        return Quality(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+        return Quality(**{name: values[rows] for name, values in vars(self).items()})
 
     def put(self, rows: Ints, new: Quality) -> None:
         """Write the streams of `new` into rows, in place."""
-        for f in fields(self):
-            getattr(self, f.name)[rows] = getattr(new, f.name)
+        for name, values in vars(self).items():
+            values[rows] = getattr(new, name)
 
     def shares(self) -> Floats:
         """Share (N, 5) of each hardship in what counted, 0 to 1."""
