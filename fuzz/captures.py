@@ -15,8 +15,8 @@ from fuzz.harness import NASTY, Harness
 from monitor.captures.calls import find_calls
 from monitor.captures.explain import nothing_found, unscored
 from monitor.captures.frames import Frames
+from monitor.captures.ip_packets import TcpSegment, endpoints
 from monitor.captures.leg_audio import LegAudio
-from monitor.captures.network import TcpSegment, endpoints
 from monitor.captures.records import CapturedPacket, is_capture
 from monitor.captures.scan import scan
 from monitor.captures.sip import parse_sip

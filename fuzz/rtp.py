@@ -10,7 +10,7 @@ import numpy as np
 
 from fuzz.harness import Harness
 from monitor.rtp.codecs import DECODERS, open_decoder
-from monitor.rtp.jitter import MOST_HELD, JitterState, accept, expire, flush
+from monitor.rtp.jitter_buffer import MOST_HELD, JitterState, accept, expire, flush
 from monitor.rtp.packet import MalformedPacketError, RtpPacket, goodbyes, is_rtcp, parse_rtp
 from monitor.rtp.payload import STATIC, USUAL, PayloadError, PayloadFormat, duration_s
 from monitor.rtp.stream import LONGEST_PAUSE_S, RtpStream

@@ -84,7 +84,10 @@ PURE = (
         for name in ("answer_timeout", "catch_up", "gaps", "recent_events", "requests", "topics", "zap")
     ),
     *(f"monitor/journal/{name}.py" for name in ("chain", "verify")),
-    *(f"monitor/sinks/{name}.py" for name in ("channels", "mqtt_state", "selection", "syslog_message")),
+    *(
+        f"monitor/sinks/{name}.py"
+        for name in ("channel_states", "mqtt_state", "selection", "syslog_message", "webhook_signature")
+    ),
     *(f"monitor/store/{name}.py" for name in ("audio_history", "clip")),
     *(f"monitor/report/{name}.py" for name in ("charts", "history", "page")),
     *(f"monitor/web/{name}.py" for name in ("browser_microphone", "snapshot")),

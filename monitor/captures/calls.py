@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from monitor.captures.captured_call import CapturedCall, Leg, LegPart
 from monitor.captures.dialogues import CALLER, OTHER, AnnouncedMedia, Dialogue
-from monitor.captures.looks import OPUS, StreamLook, look, refusal
-from monitor.captures.network import Endpoint, endpoints
+from monitor.captures.ip_packets import Endpoint, endpoints
+from monitor.captures.payload_guess import OPUS, StreamLook, look, refusal
 from monitor.captures.scan import LEAST_PACKETS, Scan
 from monitor.captures.spool import SPLIT_S, Span, StreamLog
 from monitor.captures.srtp import fitting_key

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from monitor.captures.network import Endpoint, endpoints
+from monitor.captures.ip_packets import Endpoint, endpoints
 from monitor.captures.spool import Span, StreamLog
 from monitor.rtp.codecs import is_supported
 from monitor.rtp.payload import SILENT, PayloadFormat

@@ -6,7 +6,7 @@ import ipaddress
 from collections import Counter
 from dataclasses import dataclass
 
-from monitor.captures.network import Endpoint
+from monitor.captures.ip_packets import Endpoint
 from monitor.captures.sip import SipMessage
 from monitor.rtp.sdp import SdpMedia, parse_sdp
 

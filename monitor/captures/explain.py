@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from monitor.captures.calls import FoundCalls
 from monitor.captures.captured_call import CapturedCall, Leg, LegPart
-from monitor.captures.network import endpoints
+from monitor.captures.ip_packets import endpoints
 from monitor.captures.scan import Scan
 from monitor.rtp.codecs import DECODERS, is_supported
 from monitor.rtp.payload import REDUNDANT, SILENT

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from monitor.captures.network import TCP, UDP, Datagram, IpReader, TcpSegment, tcp, udp
+from monitor.captures.ip_packets import TCP, UDP, Datagram, IpReader, TcpSegment, tcp, udp
 from monitor.captures.records import CapturedPacket, records
 
 DEEPEST = 12

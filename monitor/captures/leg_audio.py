@@ -12,7 +12,7 @@ from monitor.audio import Audio
 from monitor.captures.spool import PacketReader, PacketSpool
 from monitor.captures.srtp import Decryption
 from monitor.captures.timeline import PacketTrack, Window, windows
-from monitor.rtp.jitter import MAX_DROPOUT
+from monitor.rtp.jitter_buffer import MAX_DROPOUT
 from monitor.rtp.sound import DecodedAudio
 from monitor.rtp.stream import UNKNOWN_S, RtpStream
 from monitor.types import SAMPLE_RATE

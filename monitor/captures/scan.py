@@ -8,7 +8,7 @@ from pathlib import Path
 
 from monitor.captures.dialogues import Dialogues
 from monitor.captures.frames import Found, packets
-from monitor.captures.network import Datagram, endpoints
+from monitor.captures.ip_packets import Datagram, endpoints
 from monitor.captures.records import CutOffError
 from monitor.captures.sip import parse_sip
 from monitor.captures.sip_streams import SipStreams

@@ -10,7 +10,7 @@ import re
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
 
-from monitor.captures.network import TcpSegment
+from monitor.captures.ip_packets import TcpSegment
 from monitor.captures.sip import START, read_headers
 
 MOST_STREAMS = 4096

@@ -15,7 +15,7 @@ from rich.live import Live
 from monitor.config.schema import DashboardSection
 from monitor.dashboard.calls_table import board_line, board_summary, render_board
 from monitor.dashboard.canvas import Block, ScreenFrame
-from monitor.dashboard.keys import KeyReader
+from monitor.dashboard.key_reader import KeyReader
 from monitor.dashboard.plain import News, PlainScreen, summary_lines
 from monitor.dashboard.render import KeyState, line, render
 from monitor.views import Board, View

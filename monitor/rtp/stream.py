@@ -17,7 +17,7 @@ from model.resample import StreamResampler
 from monitor.audio import Audio
 from monitor.rtp.codecs import Decoder, is_supported, open_decoder
 from monitor.rtp.conceal import LONGEST_S, conceal
-from monitor.rtp.jitter import MAX_DROPOUT, JitterState, OrderedPacket, Result, accept, expire, flush
+from monitor.rtp.jitter_buffer import MAX_DROPOUT, JitterState, OrderedPacket, Result, accept, expire, flush
 from monitor.rtp.packet import RtpPacket
 from monitor.rtp.payload import EVENTS, REDUNDANT, SILENT, PayloadError, PayloadFormat, duration_s
 from monitor.rtp.red import earlier, unpack_red

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +14,6 @@ from monitor.types import Event
 Body = tuple[Mapping[str, str], bytes]
 ALERT_STAYS = timedelta(minutes=5)
 """An alert that is not announced again for so long is over, to a receiver of Alertmanager's format."""
-SECRET_PREFIX = "whsec_"
 
 
 @dataclass(frozen=True)
@@ -78,18 +74,6 @@ FORMATS = {
     "ocsf": BodyFormat(_ocsf, alerts_only=True),
     "alertmanager": BodyFormat(_alertmanager, alerts_only=True),
 }
-
-
-def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
-    """Return the Standard Webhooks signature (standardwebhooks.com): v1, and HMAC-SHA256 in Base64.
-
-    secret: any text, or whsec_ and Base64. timestamp: seconds since 1970. Raises ValueError for Base64 that is none.
-    """
-    key = secret.encode()
-    if secret.startswith(SECRET_PREFIX):
-        key = base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
-    signed = b".".join((message_id.encode(), str(timestamp).encode(), body))
-    return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
 
 
 def dead_letter(event: Event, reason: str) -> bytes:

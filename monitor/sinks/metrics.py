@@ -15,7 +15,7 @@ from monitor.config.addresses import check_reach
 from monitor.errors import BadInputError
 from monitor.events.schema.files import NAMES
 from monitor.events.sink import RunContext, Sink
-from monitor.sinks.channels import ChannelStates
+from monitor.sinks.channel_states import ChannelStates
 from monitor.sinks.ocsf import installed_version
 from monitor.sinks.syslog import split_address
 from monitor.types import Event, State

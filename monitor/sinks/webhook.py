@@ -18,11 +18,12 @@ from monitor.disk.private import append_private
 from monitor.errors import BadInputError, SinkError
 from monitor.events.cloudevents import event_id
 from monitor.events.sink import Sink
-from monitor.sinks.bodies import FORMATS, dead_letter, signature
+from monitor.sinks.bodies import FORMATS, dead_letter
 from monitor.sinks.http import HttpPoster, HttpResponse
 from monitor.sinks.ocsf import PRODUCT, installed_version
 from monitor.sinks.retry import DeliveryOutcome, backoff_s, retry_after_s, verdict
 from monitor.sinks.selection import selector
+from monitor.sinks.webhook_signature import signature
 from monitor.types import Event
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")

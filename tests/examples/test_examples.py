@@ -20,7 +20,7 @@ import pytest
 from helpers import QUICK, make_weights, turning_call, voice, write_wav
 from publishing import Publisher
 
-from monitor.sinks.bodies import signature
+from monitor.sinks.webhook_signature import signature
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

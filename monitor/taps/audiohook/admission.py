@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from monitor.config.taps import TapsSection
-from monitor.taps.audiohook.keys import read_keys
+from monitor.taps.audiohook.api_keys import read_keys
 from monitor.taps.audiohook.session import AudiohookSession
 from monitor.taps.audiohook.signature import SignatureError, SignatureVerifier
 from monitor.taps.websocket.handler import RefusedRequestError, UpgradeRequest

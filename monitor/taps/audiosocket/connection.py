@@ -16,7 +16,7 @@ import numpy as np
 
 from model.resample import StreamResampler
 from monitor.audio import Audio
-from monitor.captures.network import Endpoint
+from monitor.captures.ip_packets import Endpoint
 from monitor.taps.audiosocket.frames import (
     DTMF,
     ERROR,

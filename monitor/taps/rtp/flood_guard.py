@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 
-from monitor.captures.network import Endpoint
+from monitor.captures.ip_packets import Endpoint
 
 MOST_UNASSIGNED = 200
 """Datagrams a second of one sender that belong to no call; then it is muted."""

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from monitor.captures.network import Endpoint
+from monitor.captures.ip_packets import Endpoint
 from monitor.limits.reasons import Reasons
 from monitor.rtp.codecs import is_supported
 from monitor.rtp.packet import MalformedPacketError, RtpPacket, goodbyes, is_rtcp, parse_rtp

@@ -28,7 +28,7 @@ from capture_files import (
 from captured import A6, B6, BEGUN, A, B, End, network
 
 from monitor.captures.frames import packets
-from monitor.captures.network import Datagram, endpoints
+from monitor.captures.ip_packets import Datagram, endpoints
 from monitor.captures.records import CutOffError, is_capture, records
 from monitor.errors import BadInputError
 

@@ -14,7 +14,7 @@ from capture_calls import flow, heard, only
 from capture_files import Frame, ethernet, wrapped, write_pcap
 from captured import A, B, End, answer, invite
 
-from monitor.captures.network import TcpSegment
+from monitor.captures.ip_packets import TcpSegment
 from monitor.captures.sip import parse_sip
 from monitor.captures.sip_streams import MOST_BYTES, SipStreams
 

@@ -23,7 +23,7 @@ from rich.console import Console
 
 from monitor.config.schema import DashboardSection
 from monitor.dashboard import Dashboard
-from monitor.dashboard.keys import KeyReader
+from monitor.dashboard.key_reader import KeyReader
 from monitor.dashboard.live import resolve_mode
 from monitor.types import Event, State
 from monitor.views import View

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.rtp.jitter import MAX_DROPOUT, MOST_HELD, JitterState, OrderedPacket, accept, expire, flush
+from monitor.rtp.jitter_buffer import MAX_DROPOUT, MOST_HELD, JitterState, OrderedPacket, accept, expire, flush
 from monitor.rtp.packet import RtpPacket
 
 GIVE_UP_S = 0.1

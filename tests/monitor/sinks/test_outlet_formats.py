@@ -11,14 +11,15 @@ import pytest
 from receivers import alert
 
 from monitor.events.wire import alert_started
-from monitor.sinks.bodies import FORMATS, dead_letter, prometheus_alert, signature
-from monitor.sinks.channels import ChannelStates
+from monitor.sinks.bodies import FORMATS, dead_letter, prometheus_alert
+from monitor.sinks.channel_states import ChannelStates
 from monitor.sinks.desktop import command, text_of
 from monitor.sinks.mqtt_state import RetainedTopics
 from monitor.sinks.ocsf import finding
 from monitor.sinks.retry import DeliveryOutcome, backoff_s, retry_after_s, verdict
 from monitor.sinks.selection import selector
 from monitor.sinks.syslog_message import frame, message
+from monitor.sinks.webhook_signature import signature
 from monitor.types import Event, State
 
 NOW = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
