@@ -80,8 +80,8 @@ _MOST_SPANS = 10_000
 
 
 class StreamLog:
-    """The packets of one SSRC of a flow. ends: see Datagram. kinds: packets by payload type. cut: packets that the capture
-    holds in part. spans: see Span, by their beginning.
+    """The packets of one SSRC of a flow. ends: see Datagram. kinds: packets by payload type. cut: packets that the
+    capture holds in part. spans: see Span, by their beginning.
     """
 
     __slots__ = ("buffer", "cut", "ends", "kinds", "packets", "pages", "spans", "ssrc")
