@@ -41,7 +41,7 @@ export const lost = (seconds) => (seconds > 0 ? `${seconds.toFixed(seconds < 10 
 export function meaning(state, table, hardship) {
   const [suspicious, alert] = [percent(table.suspicious_p), percent(table.alert_p)];
   return {
-    alert: `${alert} or more for a second of speech: treat the voice as synthetic until you know better`,
+    alert: `${alert} or more in recent speech, or steady evidence over the call: treat the voice as synthetic until you know better`,
     suspicious: `${suspicious} or more: listen more closely`,
     unknown: "nothing can be said: no usable speech for long, or a fault of the input",
     undecided: hardship ? `hard to judge (${hardship}): this says nothing for or against a person` : "too little evidence for or against a person",

@@ -221,6 +221,7 @@ def test_what_cannot_be_played_is_one_error(
     ("words", "says"),
     [
         (("--audiosocket", "9092"), "is no address"),
+        (("--audiosocket", "[::1:9092"), "is no address"),
         (("--audiosocket", "0.0.0.0:9092"), "--insecure"),
         (("--audiosocket", "127.0.0.1:9092", *settings('taps.audiosocket.allow=["7"]')), "'7' is no UUID"),
         (("--audiosocket", "192.0.2.77:9092", "--insecure"), "no address of this machine"),
