@@ -12,8 +12,8 @@ from helpers import environment, make_weights, turning_call, write_wav
 
 ROOT = Path(__file__).parents[1]
 EXTRAS = (
-    *("torch", "torchaudio", "safetensors", "onnx", "soxr", "librosa", "scipy", "sklearn", "matplotlib", "paho", "pyarrow"),
-    *("c2pa", "perth"),
+    *("torch", "torchaudio", "safetensors", "onnx", "soxr", "librosa", "scipy", "sklearn", "matplotlib", "paho"),
+    *("c2pa", "perth", "pyarrow"),
 )
 BLOCKED = f"""
 import sys
