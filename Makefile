@@ -89,6 +89,7 @@ bench: debian-test install
 
 chaos: install
 	$(RUN) python -m chaos --rounds $(ROUNDS)
+	$(RUN) python -m chaos.siege
 
 fuzz: $(UV)
 	$(UV) sync --frozen --all-extras --group fuzz

@@ -21,6 +21,10 @@ _AT = 128
 """Offset of tcpi_bytes_received in struct tcp_info (include/uapi/linux/tcp.h), there since Linux 4.1."""
 
 
+SILENT_S, GREETING_BYTES = 0.5, 64
+"""A peer sends its greeting (ZMTP 3.0, 23/ZMTP) of so many bytes at once; who did not in this time makes room."""
+
+
 @dataclass(frozen=True)
 class ConnectionLimits:
     """connections: in all; of_host: of one address. burst, per_s: bytes that one connection may send at once, and in
@@ -56,7 +60,7 @@ class Connections:
         return len(self._peers)
 
     def accepted(self, fd: int, now: float) -> None:
-        """Add an accepted connection; end it at once where there are too many."""
+        """Add an accepted connection. Where there are too many, end one that has said nothing yet, else this one."""
         self.gone(fd)
         name = _name(fd)
         if name is None:
@@ -64,11 +68,19 @@ class Connections:
         self._peers[fd] = _Peer(*name, now)
         self._of_host[name[0]] += 1
         if len(self._peers) > self._limits.connections:
-            self._cut(fd, "too many connections")
+            self._cut(self._silent(now, "") or fd, "too many connections")
         elif self._of_host[name[0]] > self._limits.of_host:
-            self._cut(fd, "too many connections of one host")
+            self._cut(self._silent(now, name[0]) or fd, "too many connections of one host")
         elif not self._have_room():
             self._cut(fd, "too few file descriptors")
+
+    def _silent(self, now: float, host: str) -> int:
+        """Return the oldest connection, of a host or of any (""), that had SILENT_S and has sent no greeting; 0 where
+        there is none."""
+        for fd, peer in self._peers.items():
+            if now - peer.since > SILENT_S and host in ("", peer.host) and (_received(fd) or 0) < GREETING_BYTES:
+                return fd
+        return 0
 
     def gone(self, fd: int) -> None:
         """Remove a connection that has ended."""

@@ -30,6 +30,9 @@ MAX_MESSAGE_BYTES = 4 * MAX_BYTES
 read and answered with an error."""
 MAX_SUBSCRIPTION_BYTES = 1024
 """Likewise of a subscription: the longest prefix that is followed, encrypted, and the frames of a handshake."""
+SUBSCRIPTIONS_HELD = 8
+"""Subscriptions of one peer that libzmq reads ahead. It takes all of them in before anybody can refuse one, and to let
+go of a connection it walks through those of all: who floods is to be cut off before many were read."""
 BACKLOG = 100
 """Messages of one peer that libzmq reads ahead."""
 OF_EVENTS = ConnectionLimits(connections=2000, of_host=1000, burst=16 << 10, per_s=64.0, in_all=4 << 20)
@@ -176,7 +179,7 @@ class PublisherSockets:
     def _new(self, kind: int, high_water_mark: int, most_bytes: int) -> Socket:
         socket = self._context.socket(kind)
         socket.setsockopt(zmq.SNDHWM, high_water_mark)
-        socket.setsockopt(zmq.RCVHWM, BACKLOG)
+        socket.setsockopt(zmq.RCVHWM, SUBSCRIPTIONS_HELD if kind == zmq.XPUB else BACKLOG)
         socket.setsockopt(zmq.MAXMSGSIZE, most_bytes)
         socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
         socket.setsockopt(zmq.LINGER, LINGER_MS)

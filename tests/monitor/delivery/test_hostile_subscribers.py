@@ -11,7 +11,7 @@ from publishing import Publisher, numbers, settle, take
 from zmtp import Peer, frame
 
 from monitor.delivery import connection_guard, publisher_sockets
-from monitor.delivery.connections import ConnectionLimits
+from monitor.delivery.connections import SILENT_S, ConnectionLimits
 from monitor.delivery.topics import MAX_HEARTBEAT_BYTES, MAX_PREFIX_BYTES, TopicIndex
 from monitor.errors import BadInputError
 from monitor.subscriber import Message, Subscriber
@@ -117,6 +117,21 @@ def test_connections_are_counted_and_those_too_many_turned_away(monkeypatch: pyt
         for peer in peers:
             peer.close()
         assert refused(publisher, "too many connections of one host") == 1
+
+
+def test_who_says_nothing_makes_room_for_a_subscriber_of_the_same_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = ConnectionLimits(connections=50, of_host=5, burst=16 << 10, per_s=64.0, in_all=4 << 20)
+    monkeypatch.setattr(publisher_sockets, "OF_EVENTS", few)
+    with Publisher() as publisher:
+        silent = [Peer(publisher.address, introduce=False) for _ in range(5)]
+        time.sleep(2 * SILENT_S)
+        with Subscriber(publisher.address) as good:
+            settle(good)
+            publisher.say(3)
+            assert numbers(take(good, lambda items: len(numbers(items)) == 3)) == [1, 2, 3]
+        for peer in silent:
+            peer.close()
+        assert refused(publisher, "too many connections of one host") >= 1
 
 
 def test_without_file_descriptors_to_spare_nobody_is_let_in(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,183 @@
+"""python -m chaos.siege: hostile subscribers and idle sockets besiege a publisher; a good one must get its alerts.
+
+The hostile ones ask for far more than any topic needs, and come back whenever they are cut off. The idle ones connect,
+say nothing, and come back, too. Exit status 1 where the good subscriber lacks an alert, or memory grew too much.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from chaos.hostile import Hostile
+from monitor.config.schema import Config
+from monitor.events import wire
+from monitor.events.bus import Bus
+from monitor.sinks.registry import open_sinks
+from monitor.subscriber import Message, Subscriber
+from monitor.types import Event
+
+EVERY_S = 0.5
+"""Between two alerts."""
+LATEST_S = 10.0
+"""After the end of the siege the good subscriber may take so long to fetch what it lacks."""
+MOST_MIB = 300
+PARENT = os.getppid()
+
+
+def publish(address: str, seconds: float) -> None:
+    """Publish an alert every EVERY_S, and print how many there were."""
+    config = Config.model_validate({"zeromq": {"address": address, "heartbeat_s": 1.0}})
+    epoch, until, n = wire.new_epoch(), time.monotonic() + seconds, 0
+    with Bus(open_sinks(config, epoch), 20_000, epoch) as bus:
+        print("ready", flush=True)
+        while os.getppid() == PARENT and time.monotonic() < until + LATEST_S:
+            if time.monotonic() < until:
+                n += 1
+                data = {"alert": f"call/caller/{n}", "n": n}
+                bus.publish(Event("alert.opened", "call", "caller", n, data), wait=False)
+                print(n, flush=True)
+            time.sleep(EVERY_S)
+
+
+def harass(address: str, count: int) -> None:
+    """Be `count` hostile subscribers, until killed."""
+    crowd = [Hostile(address, 50, random.Random(n)) for n in range(max(1, count // 50))]
+    while os.getppid() == PARENT:
+        time.sleep(0.2)
+    for some in crowd:
+        some.close()
+
+
+class Idle:
+    """Sockets that connect and say nothing; those that were closed come back."""
+
+    def __init__(self, address: str, count: int) -> None:
+        host, _, port = address.removeprefix("tcp://").rpartition(":")
+        self._at, self._count = (host, int(port)), count
+        self._sockets: list[socket.socket] = []
+
+    def keep_up(self) -> None:
+        """Connect again what was closed, up to 250 a second."""
+        self._sockets = [one for one in self._sockets if not _closed(one)]
+        for _ in range(min(250, self._count - len(self._sockets))):
+            with contextlib.suppress(OSError):
+                one = socket.create_connection(self._at, 1.0)
+                one.setblocking(False)
+                self._sockets.append(one)
+
+    def close(self) -> None:
+        for one in self._sockets:
+            one.close()
+
+
+def _closed(one: socket.socket) -> bool:
+    try:
+        while data := one.recv(4096):
+            del data
+        return True
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+def resident_mib(process: int) -> float:
+    """Memory that a process holds."""
+    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+
+
+@contextlib.contextmanager
+def role(*words: object) -> Iterator[subprocess.Popen[str]]:
+    """Another process of this program, killed at the end."""
+    command = [sys.executable, "-m", "chaos.siege", *map(str, words)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def besiege(seconds: float, hostile: int, idle: int) -> dict[str, Any]:
+    """Run it; returns the figures."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    memory: list[float] = []
+    got: set[int] = set()
+    late = 0.0
+    refused: dict[str, int] = {}
+    with role("--publish", address, "--seconds", seconds) as publisher, role("--harass", address, "--hostile", hostile):
+        assert publisher.stdout is not None
+        publisher.stdout.readline()
+        still = Idle(address, idle)
+        begun, next_look = time.monotonic(), 0.0
+        subscriber: Subscriber | None = None
+        while (now := time.monotonic() - begun) < seconds + LATEST_S and publisher.poll() is None:
+            if subscriber is None and now >= min(5.0, seconds / 4):
+                subscriber = Subscriber(address, ["alert.", "health"], heartbeats=True)  # into the crowd
+            if now >= next_look:
+                next_look = now + 1.0
+                still.keep_up()
+                memory.append(resident_mib(publisher.pid))
+            if subscriber is None:
+                time.sleep(0.1)
+                continue
+            item = subscriber.receive(0.1)
+            if isinstance(item, Message):
+                refused = dict(item.event.data.get("refused") or refused)  # type: ignore[call-overload]
+                if item.event.type == "alert.opened":
+                    late = late or now
+                    got.add(int(str(item.event.data["n"])))
+        still.close()
+        if subscriber:
+            subscriber.close()
+        publisher.kill()
+        said = [int(line) for line in publisher.stdout.read().split() if line.isdigit()]
+    # A subscriber that comes later gets the newest alert of a call at once; from then on it must have each.
+    wanted = {n for n in said if got and n >= min(got)}
+    return {
+        "seconds": seconds,
+        "hostile": hostile,
+        "idle": idle,
+        "alerts": len(said),
+        "received": len(got),
+        "first_after_s": round(late, 1),
+        "missing": len(wanted - got) if got else len(said),
+        "memory_mib": {"first": round(memory[0]), "most": round(max(memory)), "last": round(memory[-1])},
+        "refused": refused,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m chaos.siege", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--hostile", type=int, default=500)
+    parser.add_argument("--idle", type=int, default=500)
+    parser.add_argument("--publish", help=argparse.SUPPRESS)
+    parser.add_argument("--harass", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.publish:
+        publish(given.publish, given.seconds)
+    elif given.harass:
+        harass(given.harass, given.hostile)
+    else:
+        found = besiege(given.seconds, given.hostile, given.idle)
+        print(json.dumps(found))
+        sys.exit(int(found["missing"] > 0 or found["memory_mib"]["most"] > MOST_MIB))
+
+
+if __name__ == "__main__":
+    main()
