@@ -66,6 +66,7 @@ def _history(out: Path) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.slow
 def test_a_run_stops_once_nothing_gets_better_and_keeps_the_best(corpus: Path, tmp_path: Path) -> None:
     """The area reaches 1 within some looks, and there is nothing better."""
     said = _run(_words(corpus, tmp_path, "--steps", "2000", "--patience", "2"))
@@ -88,6 +89,7 @@ def test_a_run_stops_once_nothing_gets_better_and_keeps_the_best(corpus: Path, t
     assert len(_history(tmp_path)) > len(history), "unless there is more patience"
 
 
+@pytest.mark.slow
 def test_the_network_that_hears_whole_clips_has_patience_too(corpus: Path, tmp_path: Path) -> None:
     words = ["baseline", "--corpus", str(corpus), "--out", str(tmp_path), "--cache", str(corpus.parent / "cache")]
     words += ["--rows", "2", "--workers", "1", "--device", "cpu", "--learning-rate", "0"]
@@ -108,6 +110,7 @@ def test_curves_show_training_and_every_part() -> None:
     assert draw_curves(history[:1]) is None
 
 
+@pytest.mark.slow
 def test_a_run_draws_its_curves_and_tells_tensorboard(corpus: Path, tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

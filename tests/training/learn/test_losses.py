@@ -191,6 +191,7 @@ def _command(corpus: Path, out: Path, *more: str) -> list[str]:
     return [*words, *more]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

@@ -51,6 +51,7 @@ def pages(tmp_path: Path) -> Path:
     return tmp_path / "manifest.csv"
 
 
+@pytest.mark.slow
 def test_cheap_cues_are_gone_afterwards(pages: Path, tmp_path: Path) -> None:
     """Before, any of them is enough; afterwards none of length, silence, bandwidth tells much in 160 clips."""
     before = {s.name: s.auc for s in find_shortcuts(load_manifest(pages), lambda *_: None)}
