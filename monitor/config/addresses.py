@@ -48,7 +48,11 @@ def read_address(what: str, text: str) -> tuple[str, int]:
     """HOST:PORT, with an IPv6 host in brackets. what: the setting that names it. Raises BadInputError."""
     host, _, port = text.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
-    if not host.strip("[]") or ("[" in host or "]" in host) != bracketed or not (port.isascii() and port.isdigit() and int(port) < 65_536):
+    if (
+        not host.strip("[]")
+        or ("[" in host or "]" in host) != bracketed
+        or not (port.isascii() and port.isdigit() and int(port) < 65_536)
+    ):
         raise BadInputError(f"{what}: {text!r} is no address", "write HOST:PORT, such as 127.0.0.1:8765")
     return host.strip("[]"), int(port)
 
