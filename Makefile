@@ -27,7 +27,7 @@ help:
 	@echo "make fuzz           give every parser RUNS hostile inputs (1000000); Linux; figures in runs/fuzz/"
 	@echo "make findings       see that outside libraries behave as findings/ says"
 	@echo "make audit          look the locked packages up in the database of known vulnerabilities"
-	@echo "make sbom           list them with their sums: runs/sbom.cdx.json (CycloneDX)"
+	@echo "make sbom           list them: runs/sbom.cdx.json (CycloneDX)"
 	@echo "make clean          remove environments and caches; make distclean removes data/ and runs/ too"
 
 $(UV):
