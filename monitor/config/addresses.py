@@ -44,17 +44,21 @@ def check_reach(
     raise BadInputError(f"{what}: {host} can be reached by other machines, and nothing protects it", hint)
 
 
-def read_address(what: str, text: str) -> tuple[str, int]:
+def split_host(text: str) -> tuple[str, str]:
+    """Split HOST:REST at the last colon. host: an IPv6 address without its brackets; "" where text has no host, or half
+    a bracket.
+    """
+    host, _, rest = text.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    return ("" if "[" in bare or "]" in bare else bare), rest
+
+
+def read_address(what: str, text: str, lowest_port: int = 0) -> tuple[str, int]:
     """HOST:PORT, with an IPv6 host in brackets. what: the setting that names it. Raises BadInputError."""
-    host, _, port = text.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    if (
-        not host.strip("[]")
-        or ("[" in host or "]" in host) != bracketed
-        or not (port.isascii() and port.isdigit() and int(port) < 65_536)
-    ):
+    host, port = split_host(text)
+    if not host or not (port.isascii() and port.isdigit() and lowest_port <= int(port) < 65_536):
         raise BadInputError(f"{what}: {text!r} is no address", "write HOST:PORT, such as 127.0.0.1:8765")
-    return host.strip("[]"), int(port)
+    return host, int(port)
 
 
 def read_certificate(section: str, certificate: str, key: str) -> ssl.SSLContext | None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from model.resample import resample_all
 from monitor.audio import Audio
+from monitor.config.addresses import read_address
 from monitor.errors import BadInputError
 from monitor.rtp.encode import integers
 from monitor.simulate.peer import RefusedCallError, SimulatedCall, SimulationCounts, number, paced
@@ -91,14 +92,12 @@ class AudioSocketPeer:
     async def _party(
         self, call: SimulatedCall, sending: AudioSocketOptions, party: int, tally: SimulationCounts
     ) -> None:
-        host, _, port = call.to.rpartition(":")
-        if not port.isascii() or not port.isdigit():
-            raise BadInputError(f"{call.to!r} is no address", "write HOST:PORT")
+        host, port = read_address("--to", call.to)
         key = len(call.audio), party
         if key not in self._frames:  # the same for all calls of a run
             self._frames[key] = frames_of(sending, call.audio[party])
         frames = self._frames[key]
-        connecting = asyncio.open_connection(host.strip("[]"), int(port))
+        connecting = asyncio.open_connection(host, port)
         try:
             reader, writer = await asyncio.wait_for(connecting, PATIENCE_S)
         except TimeoutError as error:

@@ -13,6 +13,7 @@ import numpy as np
 
 from model.resample import resample_all
 from monitor.audio import Audio
+from monitor.config.addresses import split_host
 from monitor.errors import BadInputError
 from monitor.rtp.encode import encode
 from monitor.rtp.packet import GOODBYE, HEADER, VERSION
@@ -74,11 +75,11 @@ def read_options(options: Mapping[str, str]) -> RtpOptions:
 
 def read_target(to: str) -> tuple[str, tuple[int, ...]]:
     """HOST:PORT, or HOST:PORT+PORT for two parties. Raises BadInputError."""
-    host, _, ports = to.rpartition(":")
+    host, ports = split_host(to)
     numbers = tuple(int(p) if p.isascii() and p.isdigit() else 0 for p in ports.split("+"))
     if not host or len(numbers) > 2 or not all(0 < p < 65_536 for p in numbers):
         raise BadInputError(f"{to!r} is no address", "write HOST:PORT, or HOST:PORT+PORT for the two parties of a call")
-    return host.strip("[]"), numbers
+    return host, numbers
 
 
 @dataclass

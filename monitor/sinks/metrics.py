@@ -11,13 +11,12 @@ from collections.abc import Iterator, Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from monitor.config.addresses import check_reach
+from monitor.config.addresses import check_reach, read_address
 from monitor.errors import BadInputError
 from monitor.events.schema.files import NAMES
 from monitor.events.sink import RunContext, Sink
 from monitor.sinks.channel_states import ChannelStates
 from monitor.sinks.ocsf import installed_version
-from monitor.sinks.syslog import split_address
 from monitor.types import Event, State
 
 PREFIX = "speech_monitor_"
@@ -58,7 +57,7 @@ class MetricsSink(Sink):
 
     def __init__(self, listen: str, *, insecure: bool = False) -> None:
         """listen: HOST:PORT. Raises BadInputError where it is taken, or open to others without `insecure`."""
-        host, port = split_address("metrics.listen", listen)
+        host, port = read_address("metrics.listen", listen, lowest_port=1)
         check_reach("metrics.listen", host, secured=False, insecure=insecure, secure_by="listen on 127.0.0.1")
         registry = CollectorRegistry()
         self._pulled = _PulledMetrics()

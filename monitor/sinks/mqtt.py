@@ -16,6 +16,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NoReturn
 
+from monitor.config.addresses import read_address
 from monitor.config.outlets import MqttSection
 from monitor.errors import BadInputError, SinkError
 from monitor.events.cloudevents import STRUCTURED, structured
@@ -23,7 +24,6 @@ from monitor.events.sink import Sink
 from monitor.sinks.http import reason, tls_context
 from monitor.sinks.mqtt_state import RetainedTopics, concerns
 from monitor.sinks.selection import selector
-from monitor.sinks.syslog import split_address
 from monitor.types import Event
 
 QOS = 1
@@ -40,7 +40,7 @@ class MqttSink(Sink):
     def __init__(self, section: MqttSection, source: str) -> None:
         """Raises BadInputError where paho-mqtt is not installed, or a setting cannot be used."""
         self._section, self._source = section, source
-        self._host, self._port = split_address("mqtt.address", section.address)
+        self._host, self._port = read_address("mqtt.address", section.address, lowest_port=1)
         self._password = section.password.reveal()
         self._context = tls_context(section.ca_file) if section.tls else None
         self._chosen = selector(section.events)

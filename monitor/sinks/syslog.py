@@ -13,8 +13,9 @@ import ssl
 import time
 from collections import deque
 
+from monitor.config.addresses import read_address
 from monitor.config.outlets import SyslogSection
-from monitor.errors import BadInputError, SinkError
+from monitor.errors import SinkError
 from monitor.events.sink import Sink
 from monitor.sinks.http import reason, tls_context
 from monitor.sinks.selection import selector
@@ -27,14 +28,6 @@ MOST_IN_DOUBT = 1000
 DATAGRAM_BYTES = 65_507
 
 
-def split_address(what: str, address: str) -> tuple[str, int]:
-    """HOST:PORT, an IPv6 address in brackets. what: the setting. Raises BadInputError."""
-    host, _, port = address.rpartition(":")
-    if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
-        raise BadInputError(f"{what}: {address!r} is no address", "write HOST:PORT, such as 127.0.0.1:514")
-    return host.strip("[]"), int(port)
-
-
 class SyslogSink(Sink):
     """Connects when there is something to send, and again after a fault."""
 
@@ -43,7 +36,7 @@ class SyslogSink(Sink):
     def __init__(self, section: SyslogSection) -> None:
         """Raises BadInputError for an address or a ca_file that cannot be one."""
         self._section = section
-        self._host, self._port = split_address("syslog.address", section.address)
+        self._host, self._port = read_address("syslog.address", section.address, lowest_port=1)
         self._context = tls_context(section.ca_file) if section.transport == "tls" else None
         self._own_name = socket.gethostname()
         self._socket: socket.socket | None = None

@@ -9,7 +9,7 @@ import socket
 
 import uvicorn
 
-from monitor.config.addresses import check_reach, read_certificate
+from monitor.config.addresses import check_reach, read_address, read_certificate
 from monitor.config.schema import Config
 from monitor.engine.loop import Engine
 from monitor.errors import BadInputError
@@ -36,7 +36,7 @@ class WebListener:
 
     def __init__(self, config: Config, deliver: Deliver, engine: Engine, keeper: SnapshotSource) -> None:
         web = self._config = config.web
-        self._host, self._port = read_address(web.listen)
+        self._host, self._port = read_address("web.listen", web.listen)
         if web.token and len(web.token.reveal()) < SHORTEST_TOKEN:
             raise BadInputError("web.token is too short to be a secret", f"use {SHORTEST_TOKEN} characters or more")
         check_reach(
@@ -95,14 +95,6 @@ class WebListener:
         settings.load()
         settings.ssl = self._secrets
         return settings
-
-
-def read_address(text: str) -> tuple[str, int]:
-    """HOST:PORT. Raises BadInputError."""
-    host, _, port = text.rpartition(":")
-    if not host or not (port.isascii() and port.isdigit()) or int(port) > 65_535:
-        raise BadInputError(f"web.listen: {text!r} is no address", "write HOST:PORT, such as 127.0.0.1:8000")
-    return host.strip("[]"), int(port)
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -10,7 +10,7 @@ import uuid
 from collections import Counter
 from collections.abc import Sequence
 
-from monitor.config.addresses import check_reach
+from monitor.config.addresses import check_reach, read_address
 from monitor.config.taps import AudioSocketSection
 from monitor.errors import BadInputError
 from monitor.limits.descriptors import DESCRIPTORS
@@ -40,7 +40,7 @@ class AudioSocketListener:
     name = "audiosocket"
 
     def __init__(self, config: AudioSocketSection, deliver: Deliver, idle_s: float, *, insecure: bool = False) -> None:
-        self._addresses = [read_address(text) for text in config.listen]
+        self._addresses = [read_address("taps.audiosocket.listen", text) for text in config.listen]
         secure_by = "AudioSocket has no secret: listen on 127.0.0.1, or behind a VPN"
         for host, _ in self._addresses:
             check_reach("taps.audiosocket.listen", host, secured=False, insecure=insecure, secure_by=secure_by)
@@ -201,14 +201,6 @@ def _probe(connected: socket.socket) -> None:
     for option, value in (("TCP_KEEPIDLE", PROBE_S), ("TCP_KEEPINTVL", PROBE_S), ("TCP_KEEPCNT", PROBES)):
         with contextlib.suppress(AttributeError, OSError):  # not every system lets these be set
             connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-
-
-def read_address(text: str) -> tuple[str, int]:
-    """HOST:PORT. Raises BadInputError."""
-    host, _, port = text.rpartition(":")
-    if not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
-        raise BadInputError(f"taps.audiosocket.listen: {text!r} is no address", "write HOST:PORT, as 127.0.0.1:9092")
-    return host.strip("[]"), int(port)
 
 
 def read_uuids(texts: Sequence[str]) -> frozenset[uuid.UUID]:

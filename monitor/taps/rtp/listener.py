@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.resample import StreamResampler
-from monitor.config.addresses import check_reach
+from monitor.config.addresses import check_reach, split_host
 from monitor.config.taps import RtpSection
 from monitor.errors import BadInputError
 from monitor.limits.reasons import Reasons
@@ -50,7 +50,7 @@ class BoundPorts:
 
 def read_line(text: str, formats: Mapping[int, PayloadFormat], media: tuple[SdpMedia, ...]) -> BoundPorts:
     """HOST:PORT for calls of one party, HOST:PORT+PORT for caller and callee. Raises BadInputError."""
-    host, _, numbers = text.rpartition(":")
+    host, numbers = split_host(text)
     ports = [int(p) if p.isascii() and p.isdigit() else -1 for p in numbers.split("+")]
     if not host or not 1 <= len(ports) <= 2 or not all(0 <= p < 65_536 for p in ports):
         raise BadInputError(
@@ -59,7 +59,7 @@ def read_line(text: str, formats: Mapping[int, PayloadFormat], media: tuple[SdpM
         )
     names = (CALLER, CALLEE) if len(ports) == 2 else ("party",)
     each = tuple({**STATIC, **USUAL, **formats, **_announced(media, port)} for port in ports)
-    return BoundPorts(host.strip("[]"), CallPorts(tuple(ports), names, each))
+    return BoundPorts(host, CallPorts(tuple(ports), names, each))
 
 
 def _announced(media: tuple[SdpMedia, ...], port: int) -> dict[int, PayloadFormat]:
