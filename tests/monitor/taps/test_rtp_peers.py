@@ -20,6 +20,8 @@ from monitor.taps.rtp.listener import RtpListener
 from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted, TapEvent
 from monitor.types import SAMPLE_RATE
 
+pytestmark = pytest.mark.slow  # each sender takes seconds, and none needs the machine for itself
+
 LIMIT_S = 40.0
 LEAST = {"PCMU": 0.99, "PCMA": 0.99, "G722": 0.999, "L16": 0.999, "OPUS": 0.95}
 TYPES = {"96": "opus/48000/2", "97": "L16/16000/1"}
