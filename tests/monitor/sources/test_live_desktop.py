@@ -56,7 +56,7 @@ def test_the_party_that_turns_synthetic_alerts_on_its_own_channel(sound: Virtual
         status = monitor.end(signal.SIGINT)
     assert status == 130
     assert monitor.stderr == ""
-    events = monitor.engine.event_data
+    events = monitor.events
     assert (events[0]["type"], events[0]["channels"]) == ("call.started", ["you", "far-end"])
     assert events[0]["source"] == "mic2 + to-mic1.monitor"
     assert [e["type"] for e in of(events, "far-end", "alert.opened", "alert.closed")] == [
@@ -100,7 +100,7 @@ def test_a_recorder_that_dies_is_the_far_end_s_fault_alone(sound: VirtualMicroph
         players.play("", near)
         monitor.wait_for(lambda line: '"code":"moved"' in line and '"channel":"far-end"' in line)
         assert monitor.end(signal.SIGINT) == 130
-    assert of(monitor.engine.event_data, "you", "health") == []
+    assert of(monitor.events, "you", "health") == []
     assert not any("parec" in text for text in children_of(monitor.process.pid))
 
 

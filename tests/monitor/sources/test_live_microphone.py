@@ -43,7 +43,7 @@ def test_a_call_into_a_microphone(microphones: virtual_mic.VirtualMicrophones, t
         assert subscriber.end(signal.SIGINT) == 130
     assert status == 130
     assert monitor.stderr == ""
-    events = monitor.engine.event_data
+    events = monitor.events
     assert [e["seq"] for e in events] == list(range(1, len(events) + 1))
     assert (events[0]["type"], events[0]["channels"], events[0]["source"]) == ("call.started", ["mic"], "mic1")
     assert (events[-1]["type"], events[-1]["why"]) == ("call.ended", "interrupted")

@@ -82,7 +82,7 @@ class FakeBackend:
             self.gate.wait(20)
         if self.failures:
             self.failures -= 1
-            raise SourceError(f"{live_input.name} cannot be opened: busy", "close other programs")
+            raise SourceError(f"{device.name} cannot be opened: busy", "close other programs")
         index = len(self.streams)
         if self.sources:
             self.pulse[index] = next(iter(self.sources))
