@@ -42,7 +42,7 @@ def test_the_alert_opens_after_the_switch_and_not_before(tmp_path: Path) -> None
     assert len(opened) == 1
     assert turn < opened[0] < turn + 12.0
     states = [e["state"] for e in events if e["type"] == "score" and e["sample"] < turn * SAMPLE_RATE]
-    assert set(states) <= {"listening", "clear", "undecided"}
+    assert states[-1] in ("clear", "undecided")
     assert "alert" not in states
 
 
