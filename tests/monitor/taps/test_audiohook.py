@@ -107,7 +107,10 @@ def test_a_pause_is_neither_loss_nor_evidence_and_what_is_discarded_is_lost(
     assert ended["duration_s"] == pytest.approx(6.0, abs=0.05)
     assert ended["channels"]["external"]["net_speech_s"] < 4.1
     said = [event["code"] for event in server.of("health", call)]
-    assert said == (["paused", "recovered"] if "pause" in option else [])
+    if "pause" in option:
+        assert said == ["paused", "recovered"]
+    else:
+        assert set(said) <= {"hard to judge", "judged again"}, "a third of the speech was lost"
 
 
 def test_a_connection_probe_begins_no_call(server: Server) -> None:
