@@ -32,7 +32,7 @@ def select(
     from training.corpora.select import select as run
     from training.vocoding.vocode import write_manifest
 
-    left_out = text_of(without).split("\n") if without else []
+    left_out = [line for line in text_of(without).splitlines() if line] if without else []
     chosen = Selection(part or (), left_out, systems, seed, training_only, new_pairs)
     manifests = [c if c.suffix == ".csv" else c / "manifest.csv" for c in corpus]
     rows = run(manifests, chosen)

@@ -60,6 +60,6 @@ def test_a_choice_that_leaves_nothing_says_where_to_look(manifest: Path) -> None
 def test_the_command_writes_a_manifest_that_training_reads(manifest: Path, tmp_path: Path) -> None:
     (tmp_path / "out.txt").write_text("b/two\n")
     out = tmp_path / "chosen"
-    command([manifest], out, part=["pages"], without=tmp_path / "out.txt", systems=0, training_only=False, new_pairs="")
+    command([manifest], out, part=[], without=tmp_path / "out.txt", systems=0, training_only=False, new_pairs="")
     clips = load_manifest(out / "manifest.csv")
-    assert [clip.path for clip in clips] == [tmp_path / f"{name}.flac" for name in ("r0", "f0", "d0")]
+    assert [clip.path for clip in clips] == [tmp_path / f"{name}.flac" for name in ("r0", "f0", "l0", "d0")]
