@@ -33,6 +33,7 @@ from monitor.engine.traces import Traces
 from monitor.scoring.scorer import Scorer
 
 Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
 
@@ -114,18 +115,8 @@ class Pool:
         """Evidence and decision of each scored block, in its turn."""
         rows, turns = blocks.rows, blocks.turns
         newest = slice(len(rows) - len(rows) // turns, None)
-        active = outputs.active & (outputs.speech >= self.config.evidence.min_speech_probability)
-        kind = np.where((outputs.kind == Kind.SPEECH) & ~active, Kind.NOT_SPEECH, outputs.kind)
-        active &= self.usable[rows]  # what cannot be trusted is no evidence
-        # What is concealed is scored, for the sake of what follows, but made up.
-        none = np.zeros(len(rows), np.bool_)
-        made_up = none if blocks.concealed is None else np.asarray(blocks.concealed.any(axis=1))
-        found = BlockFacts(blocks.samples, kind, active, outputs.level, made_up)
         previous = self.quality.take(rows[newest])
-        quality, spoiled = assess_in_turn(self.config.alerts, previous, found, turns)
-        self.quality.put(rows, quality)
-        active &= ~spoiled
-        kind[spoiled] = Kind.GAP
+        kind, active, quality = self._assess(blocks, outputs, previous)
         self.kind[rows] = kind
         self._levels(rows[newest], outputs.level.reshape(turns, -1))
         self.bandwidth[rows] = outputs.bandwidth
@@ -168,6 +159,20 @@ class Pool:
             turned=quality.hard != np.concatenate([previous.hard, quality.hard[: newest.start]]),
             changes=changes,
         )
+
+    def _assess(self, blocks: Blocks, outputs: ScorerOutputs, previous: Quality) -> tuple[Ints, Flags, Quality]:
+        """Return of each block its kind, whether it is evidence, and the quality of the voice up to it."""
+        active = outputs.active & (outputs.speech >= self.config.evidence.min_speech_probability)
+        kind = np.where((outputs.kind == Kind.SPEECH) & ~active, Kind.NOT_SPEECH, outputs.kind)
+        active &= self.usable[blocks.rows]  # what cannot be trusted is no evidence
+        # What is concealed is scored, for the sake of what follows, but made up.
+        none = np.zeros(len(blocks.rows), np.bool_)
+        made_up = none if blocks.concealed is None else np.asarray(blocks.concealed.any(axis=1))
+        found = BlockFacts(blocks.samples, kind, active, outputs.level, made_up)
+        quality, spoiled = assess_in_turn(self.config.alerts, previous, found, blocks.turns)
+        self.quality.put(blocks.rows, quality)
+        kind[spoiled] = Kind.GAP
+        return kind, active & ~spoiled, quality
 
     def _whole(self, scaling: Scaling, evidence: Evidence) -> Floats:
         """llr of all speech; -inf where there is too little of it to alert on."""
