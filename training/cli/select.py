@@ -18,7 +18,10 @@ def select(
         Path | None, typer.Option(help="Text file: sources (column detail) to leave out, one a line.")
     ] = None,
     systems: Annotated[
-        int, typer.Option(min=0, help="Keep so many systems of synthesis, drawn by --seed; 0: all.")
+        int,
+        typer.Option(
+            min=0, help="Keep so many systems of synthesis, drawn by --seed, beside those of part lab; 0: all."
+        ),
     ] = 0,
     seed: Annotated[int, typer.Option(help="Another seed keeps other systems.")] = 0,
     training_only: Annotated[bool, typer.Option("--training-only", help="Leave out clips of other splits.")] = False,
