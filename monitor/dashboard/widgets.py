@@ -29,10 +29,12 @@ _SPECTROGRAM_COLUMNS = 256
 
 
 def state_of(p: float, suspicious_p: float, alert_p: float) -> State:
-    """Return the state whose colour a likelihood has; it is not the verdict, which also holds and waits."""
+    """Return the state whose colour a likelihood has; it is not the verdict, which also holds and waits: a low
+    number by itself is no evidence for a person.
+    """
     if p >= alert_p:
         return State.ALERT
-    return State.SUSPICIOUS if p >= suspicious_p else State.CLEAR
+    return State.SUSPICIOUS if p >= suspicious_p else State.UNDECIDED
 
 
 def _column(p: float, width: int) -> int:
@@ -136,7 +138,7 @@ def timeline(values: Audio, suspicious_p: float, alert_p: float, width: int, row
     ]
 
 
-_KINDS = (State.CLEAR, State.SUSPICIOUS, State.ALERT)
+_KINDS = (State.UNDECIDED, State.SUSPICIOUS, State.ALERT)
 
 
 def _timeline_row(

@@ -7,7 +7,7 @@ scheme.addEventListener("change", () => { colours = null; });
 function palette() {
   if (colours === null) {
     const style = getComputedStyle(document.documentElement);
-    const names = ["clear", "suspicious", "alert", "grid", "dim"];
+    const names = ["undecided", "suspicious", "alert", "grid", "dim"];
     colours = Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
   }
   return colours;
@@ -44,7 +44,7 @@ function bars(context, area, line, marks, seconds) {
   line.points.slice(-Math.ceil(steps)).reverse().forEach((value, ago) => {
     if (value < 0) return;
     const p = value / 100;
-    context.fillStyle = p >= marks.alert_p ? tones.alert : p >= marks.suspicious_p ? tones.suspicious : tones.clear;
+    context.fillStyle = p >= marks.alert_p ? tones.alert : p >= marks.suspicious_p ? tones.suspicious : tones.undecided;
     const high = Math.max(2, p * area.height);
     context.fillRect(area.width - (ago + 1) * wide, area.height - high, Math.max(1, wide - (wide > 3 ? 1 : 0.2)), high);
   });
