@@ -127,7 +127,7 @@ def draw(page: int, folder: Path) -> None:
         browser = playwright.chromium.launch(executable_path=BROWSER, args=[*FLAGS, "--hide-scrollbars"])
         shown = browser.new_page(viewport=DESK)
         shown.goto(f"http://127.0.0.1:{page}/")
-        for state in ("alert", "unknown", "clear", "listening"):
+        for state in ("alert", "unknown", "clear"):
             shown.wait_for_selector(f"tr[data-state={state}]", timeout=WAIT_MS)
         for name, size in SHOTS.items():
             shown.emulate_media(color_scheme="dark" if "dark" in name else "light")
