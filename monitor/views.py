@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from math import nan
 
 from monitor.audio import Audio
@@ -69,17 +70,23 @@ class View:
     alerts: int = 0
     back: bool = False
     speed: float = nan
+    name: str = ""
+    details: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class CallRow:
-    """What a table shows of one call. worst: of its channels. channels: how many there are."""
+    """What a table shows of one call. call: its id. name: as people read it. worst: of its channels. channels: how many
+    there are. started: seconds since 1970, UTC.
+    """
 
     call: str
     origin: str
     elapsed_s: float
     worst: ChannelView
     channels: int
+    name: str = ""
+    started: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -73,7 +74,7 @@ class Call:
     """Feeds in rows that follow each other. origin: where it comes from. details: what the tap knows of it.
 
     why: why it ended, where somebody knows better than "end of audio". begun: its rows are open, call.started was said.
-    marks: what its recording carries about its own origin.
+    marks: what its recording carries about its own origin. started: seconds since 1970, UTC.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Call:
     why: str = ""
     begun: bool = False
     marks: tuple[Mark, ...] = ()
+    started: float = field(default_factory=time.time)
 
     @property
     def rows(self) -> slice:

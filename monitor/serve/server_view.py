@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 
+from monitor.call_names import call_name
 from monitor.engine.calls import Call
 from monitor.engine.loop import Engine
 from monitor.engine.traces import Traces
@@ -49,7 +51,10 @@ class ServerView:
     def call(self, name: str) -> View | None:
         """Return a running call, whichever is open."""
         found = next((call for call in self._engine.calls if call.begun and call.name == name), None)
-        return None if found is None else view(self._engine, self._traces, self._publisher, None, [found])
+        if found is None:
+            return None
+        shown = view(self._engine, self._traces, self._publisher, None, [found])
+        return replace(shown, name=_name(found), details=found.details)
 
     def board(self) -> Board:
         """Return the table, without a cursor."""
@@ -75,9 +80,12 @@ class ServerView:
     def _row(self, call: Call) -> CallRow:
         rows = range(call.rows.start, call.rows.stop)
         views = [channel_view(self._engine, self._traces, call, row) for row in rows]
-        return CallRow(
-            call.name, call.origin, elapsed_s(self._engine, call), min(views, key=_channel_order), len(views)
-        )
+        worst, elapsed = min(views, key=_channel_order), elapsed_s(self._engine, call)
+        return CallRow(call.name, call.origin, elapsed, worst, len(views), _name(call), call.started)
+
+
+def _name(call: Call) -> str:
+    return call_name(call.origin, call.details, datetime.fromtimestamp(call.started))
 
 
 def _channel_order(channel: ChannelView) -> tuple[int, float]:

@@ -51,7 +51,9 @@ def details(view: View) -> Json:
     """Return one call with its channels and all that is remembered of them."""
     return {
         "call": view.call,
+        "name": view.name or view.call,
         "origin": view.source,
+        "details": dict(view.details),
         "elapsed_s": round(view.elapsed_s, 1),
         "lost_s": round(view.lost_s, 2),
         "channels": [_channel(channel) for channel in view.channels],
@@ -66,7 +68,9 @@ def _row(row: CallRow) -> Json:
     family, share = channel.families[0] if channel.families else ("", math.nan)
     return {
         "call": row.call,
+        "name": row.name or row.call,
         "origin": row.origin,
+        "started": round(row.started, 1),
         "party": channel.name if row.channels > 1 else "",
         "elapsed_s": int(row.elapsed_s),
         "family": family,

@@ -40,6 +40,15 @@ def test_a_table_survives_json_whatever_is_unknown() -> None:
     assert (seen["max_calls"], seen["started"], seen["ended"], seen["refused"]) == (200, 5, 1, 2)
 
 
+def test_a_call_has_a_name_for_people_beside_its_id() -> None:
+    named = replace(row("rtp-1", views.clear()), name="+4930 → +4940", started=1_700_000_000.04)
+    (seen,) = table(board(named))["calls"]  # type: ignore[misc]
+    assert (seen["call"], seen["name"], seen["started"]) == ("rtp-1", "+4930 → +4940", 1_700_000_000.0)
+    opened = details(views.view(name="+4930 → +4940", details={"from": "+4930"}))
+    assert (opened["name"], opened["details"]) == ("+4930 → +4940", {"from": "+4930"})
+    assert table(board(row("two", views.clear())))["calls"][0]["name"] == "two"  # type: ignore[index]
+
+
 def test_latencies_of_nothing_are_null() -> None:
     whole = replace(board(), whole=views.view(latency_p50_ms=views.NAN, latency_p99_ms=views.NAN))
     assert table(whole)["latency_p50_ms"] is None
