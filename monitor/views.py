@@ -72,12 +72,13 @@ class View:
     speed: float = nan
     name: str = ""
     details: Mapping[str, str] = field(default_factory=dict)
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class CallRow:
-    """What a table shows of one call. call: its id. name: as people read it. worst: of its channels. channels: how many
-    there are. started: seconds since 1970, UTC.
+    """What a table shows of one call. call: its name in the engine. name: as people read it. worst: of its channels.
+    channels: how many there are. started: seconds since 1970, UTC. id: of the call in the HTTP API.
     """
 
     call: str
@@ -87,6 +88,7 @@ class CallRow:
     channels: int
     name: str = ""
     started: float = 0.0
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,8 @@ MAY_IMPORT = {
     "dpkt": (),
     "c2pa": ("monitor/provenance/credentials.py",),
     "perth": ("monitor/provenance/watermark.py",),
-    "starlette": ("monitor/web/",),
+    "fastapi": ("monitor/api/",),
+    "starlette": ("monitor/api/", "monitor/web/"),
     "uvicorn": ("monitor/web/",),
     "websockets": ("monitor/taps/websocket/listener.py", "monitor/simulate/websocket.py"),
     "monitor": ("monitor/",),
@@ -89,6 +90,7 @@ PURE = (
         for name in ("channel_states", "mqtt_state", "selection", "syslog_message", "webhook_signature")
     ),
     *(f"monitor/store/{name}.py" for name in ("audio_history", "clip")),
+    "monitor/call_history/timeline.py",
     *(f"monitor/report/{name}.py" for name in ("charts", "history", "page")),
     *(f"monitor/web/{name}.py" for name in ("browser_microphone", "snapshot")),
     "monitor/limits/rate_limit.py",
@@ -96,7 +98,10 @@ PURE = (
 )
 """What decides, computes or draws: files, or folders with a slash, that import nothing of OUTSIDE."""
 
-PURE_WITH_DATES = tuple(f"monitor/sinks/{name}.py" for name in ("bodies", "ocsf", "retry"))
+PURE_WITH_DATES = (
+    "monitor/call_history/record.py",
+    *(f"monitor/sinks/{name}.py" for name in ("bodies", "ocsf", "retry")),
+)
 """Likewise, but they read and write dates that their caller gives them."""
 
 CALL = b"RIFF\x64\x06\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x80\x3e\0\0\0\x7d\0\0\2\0\x10\0data\x40\x06\0\0" + bytes(1600)

@@ -23,6 +23,7 @@ Word = Literal[
     "alert.closed",
     "call.started",
     "call.ended",
+    "call.marked",
     "state.changed",
 ]
 

@@ -9,6 +9,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from monitor.config.api import ApiSection
 from monitor.config.evidence_store import EvidenceStoreSection
 from monitor.config.outlets import (
     AlertmanagerSection,
@@ -147,6 +148,7 @@ class Config(Section):
     serve: ServeSection = ServeSection()
     taps: TapsSection = TapsSection()
     web: WebSection = WebSection()
+    api: ApiSection = ApiSection()
     webhook: WebhookSection = WebhookSection()
     alertmanager: AlertmanagerSection = AlertmanagerSection()
     syslog: SyslogSection = SyslogSection()
@@ -158,4 +160,10 @@ class Config(Section):
     def _alert_is_possible(self) -> Self:
         if self.alerts.alert_llr > self.evidence.max_llr:
             raise ValueError("alerts.alert_llr must not exceed evidence.max_llr: no alert could ever open")
+        return self
+
+    @model_validator(mode="after")
+    def _keys_mean_something(self) -> Self:
+        if self.api.keys and not self.web.token.get_secret_value():
+            raise ValueError("api.keys need web.token: without it everybody on this machine may do all that keys allow")
         return self

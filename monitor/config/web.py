@@ -24,6 +24,9 @@ class WebSection(Section):
     max_clients: int = Field(32, ge=1, le=1000, description="open pages and listeners; more are refused")
     max_microphones: int = Field(4, ge=1, le=1000, description="calls from browsers at once; more are refused")
 
+    keep_ended_s: float = Field(86_400.0, ge=0, le=31_536_000, description="a call is shown so long after its end")
+    keep_ended_calls: int = Field(2000, ge=0, le=100_000, description="calls that have ended and are still shown")
+
     @model_validator(mode="after")
     def _key_has_its_certificate(self) -> Self:
         if self.key and not self.certificate:

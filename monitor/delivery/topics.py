@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from monitor.types import Event
 
@@ -137,6 +137,10 @@ class TopicIndex:
         return newest, sent
 
     def _keep(self, topic: bytes, event: Event, prev: int) -> None:
+        if event.type == "call.marked":  # a person's word, which takes the place of no state
+            if found := self._topics.get(topic):
+                self._topics[topic] = replace(found, seq=event.seq, prev=prev)
+            return
         if event.type == "call.ended":
             for name in self._of_call.pop(event.call, ()):
                 self._topics.pop(name, None)

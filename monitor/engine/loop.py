@@ -22,7 +22,7 @@ from monitor.engine.pool import Pool
 from monitor.engine.reporter import Reporter
 from monitor.engine.ring import RingBank
 from monitor.events.bus import Bus
-from monitor.types import Mark
+from monitor.types import Event, Mark
 
 WAIT_S = 0.05
 TURN_S, LONGEST_TURN_S, TURN_SHARE = 0.02, 0.08, 0.5
@@ -69,6 +69,7 @@ class Engine:
         self._begun = self._ended = 0.0
         """When run() began and ended, monotonic seconds."""
         self._notices: deque[tuple[str, str, bool]] = deque(maxlen=1000)
+        self._posted: deque[Event] = deque(maxlen=1000)
         self._threads: list[threading.Thread] = []
         self._changing = threading.Lock()
         self._stopping = threading.Event()
@@ -97,6 +98,10 @@ class Engine:
     def notice(self, code: str, detail: str, *, usable: bool = True) -> None:
         """Say something that belongs to no call, from any thread: a health event."""
         self._notices.append((code, detail, usable))
+
+    def post(self, event: Event) -> None:
+        """Have an event published that does not come from audio, such as a mark, from any thread."""
+        self._posted.append(event)
 
     def stop(self) -> None:
         """End soon, from any thread or a signal handler: sources are closed, calls end as interrupted."""
@@ -208,6 +213,8 @@ class Engine:
             self._took = time.monotonic() - begun
         while self._notices:
             self.reporter.report_health(*self._notices.popleft())
+        while self._posted:
+            self.reporter.report_posted(self._posted.popleft())
         for call in self.calls:
             self.reporter.report_conditions(call)
             if self.serving and call.ended:

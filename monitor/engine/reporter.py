@@ -115,6 +115,14 @@ class Reporter:
         """Publish a health event that belongs to no call."""
         self._remember(event_data.health("", "", 0, code, detail, usable), wait=False)
 
+    def report_posted(self, event: Event) -> None:
+        """Publish an event that did not come from audio."""
+        self._remember(event, wait=False)
+
+    def published_name(self, call: str) -> str:
+        """Return the name of a call as events have it."""
+        return self._clean(Event("call.started", call, "", 0)).call
+
     def report_model(self, calls: Sequence[Call], fault: str) -> None:
         """Publish, once, that the network failed, or that it works again (fault "")."""
         if bool(fault) == bool(self._model_fault):

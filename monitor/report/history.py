@@ -88,6 +88,7 @@ class CallRecord:
     channels: dict[str, ChannelRecord] = field(default_factory=dict)
     health: list[Event] = field(default_factory=list)
     evidence: list[EvidenceFolder] = field(default_factory=list)
+    marks: list[Event] = field(default_factory=list)
 
     @property
     def alerts(self) -> list[AlertRecord]:
@@ -129,6 +130,10 @@ class CallHistory:
             if at in self._seen:
                 return
             self._seen.add(at)
+        if event.type == "call.marked":  # of a call that may have been of an earlier run
+            if (marked := self.calls.get((str(event.data.get("of_epoch")), event.call))) is not None:
+                marked.marks.append(event)
+            return
         call = self.calls.setdefault((event.epoch, event.call), CallRecord(event.call, event.epoch))
         call.first_time = call.first_time or event.time
         call.last_s = max(call.last_s, event.sample / SAMPLE_RATE)

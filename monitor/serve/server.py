@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from monitor.call_history.recent_calls import RecentCalls
+from monitor.call_history.sink import RecentCallsSink
 from monitor.config.schema import Config
 from monitor.engine.loop import Engine
 from monitor.engine.pool import Pool
@@ -61,7 +63,9 @@ def serve(config: Config, *, json_lines: bool = False) -> int:
             "no tap is switched on",
             "give --rtp 127.0.0.1:5004, --websocket 127.0.0.1:8765 or --web, or set listen of a tap in config.toml",
         )
-    sinks = [*open_sinks(config, epoch), *([json_sink(ending)] if json_lines else [])]
+    calls = RecentCalls(epoch, config.web.keep_ended_s, config.web.keep_ended_calls)
+    kept = [RecentCallsSink(calls)] if config.web.listen else []
+    sinks = [*open_sinks(config, epoch), *kept, *([json_sink(ending)] if json_lines else [])]
     with Bus(sinks, config.publish.queue_events, epoch) as bus:
         with loading():
             pool = Pool(open_scorer(config.model, rows), config, traces)
@@ -73,7 +77,7 @@ def serve(config: Config, *, json_lines: bool = False) -> int:
             return listeners.lines()
 
         keeper = ServerView(engine, traces, router, publisher, taps)
-        listeners = Listeners([*found, *_page(config, router, engine, keeper)], router, engine.notice)
+        listeners = Listeners([*found, *_page(config, router, engine, keeper, calls)], router, engine.notice)
         start_sinks(sinks, engine)
         listeners.start()
         engine.notice("listening", "; ".join(listeners.lines()))
@@ -108,13 +112,13 @@ def _fair_turns() -> Iterator[None]:
         sys.setswitchinterval(before)
 
 
-def _page(config: Config, router: CallRouter, engine: Engine, keeper: ServerView) -> list[Listener]:
+def _page(config: Config, router: CallRouter, engine: Engine, keeper: ServerView, calls: RecentCalls) -> list[Listener]:
     """Return the page as a tap: browsers offer their microphones there. Raises BadInputError."""
     if not config.web.listen:
         return []
     from monitor.web.listener import WebListener
 
-    return [WebListener(config, router.deliver, engine, keeper)]
+    return [WebListener(config, router.deliver, engine, keeper, calls)]
 
 
 def _settle(engine: Engine) -> None:

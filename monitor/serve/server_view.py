@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
+from monitor.call_history.record import call_id
 from monitor.call_names import call_name
 from monitor.engine.calls import Call
 from monitor.engine.loop import Engine
@@ -54,7 +55,7 @@ class ServerView:
         if found is None:
             return None
         shown = view(self._engine, self._traces, self._publisher, None, [found])
-        return replace(shown, name=_name(found), details=found.details)
+        return replace(shown, name=_name(found), details=found.details, id=self._id(found))
 
     def board(self) -> Board:
         """Return the table, without a cursor."""
@@ -81,7 +82,10 @@ class ServerView:
         rows = range(call.rows.start, call.rows.stop)
         views = [channel_view(self._engine, self._traces, call, row) for row in rows]
         worst, elapsed = min(views, key=_channel_order), elapsed_s(self._engine, call)
-        return CallRow(call.name, call.origin, elapsed, worst, len(views), _name(call), call.started)
+        return CallRow(call.name, call.origin, elapsed, worst, len(views), _name(call), call.started, self._id(call))
+
+    def _id(self, call: Call) -> str:
+        return call_id(self._engine.bus.epoch, self._engine.reporter.published_name(call.name))
 
 
 def _name(call: Call) -> str:

@@ -27,7 +27,7 @@ class RetainedTopics:
         if event.type == "call.ended":
             gone = {_topic(event.call, c) for c in _channels(event)}
             return RetainedTopics({t: text for t, text in self.states.items() if t not in gone}, self.opened)
-        if wire.kind(event) not in KINDS:
+        if not concerns(event):
             return self
         topic = _topic(event.call, event.channel)
         state = _state(event, event.channel, str(event.data["state"]), self.states.get(topic))
@@ -53,7 +53,7 @@ class RetainedTopics:
 
 def concerns(event: Event) -> bool:
     """Return whether it can change what is retained."""
-    return wire.kind(event) in KINDS
+    return wire.kind(event) in KINDS and event.type != "call.marked"
 
 
 def _channels(event: Event) -> list[str]:

@@ -18,6 +18,7 @@ SEVERITIES = {
     "state.changed": INFORMATIONAL,
     "call.started": INFORMATIONAL,
     "call.ended": INFORMATIONAL,
+    "call.marked": INFORMATIONAL,
     "score": DEBUG,
 }
 SHOWN = ("alert", "state", "p_fake", "llr", "net_speech_s", "code", "detail", "why")

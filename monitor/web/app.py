@@ -16,7 +16,9 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from monitor.config.web import WebSection
+from monitor.api.access import KeyRing
+from monitor.api.app import PREFIX, make_api
+from monitor.api.context import ApiContext
 from monitor.web.broadcast import SnapshotBroadcaster, read_want
 from monitor.web.browser_calls import REFUSED, TRY_LATER, BrowserCalls
 from monitor.web.guard import COOKIE, GUESS_S, PageAccess, RequestGuard
@@ -29,13 +31,22 @@ LONGEST_TOKEN = 1024
 
 
 class Page:
-    """The page and its WebSockets. counts: what was refused, by the reason."""
+    """The page and its WebSockets. intake: takes browsers' microphones; None where none may be taken. counts: what was
+    refused, by the reason.
+    """
 
     def __init__(
-        self, config: WebSection, hub: SnapshotBroadcaster, ears: ListenIn, intake: BrowserCalls, counts: Counter[str]
+        self,
+        context: ApiContext,
+        hub: SnapshotBroadcaster,
+        ears: ListenIn,
+        intake: BrowserCalls | None,
+        counts: Counter[str],
     ) -> None:
-        self._config, self._hub, self._ears, self._intake, self._counts = config, hub, ears, intake, counts
-        self._door = PageAccess(config.token.reveal())
+        self._context, self._config = context, context.config.web
+        self._hub, self._ears, self._intake, self._counts = hub, ears, intake, counts
+        self._door = PageAccess(self._config.token.reveal())
+        self._keys = KeyRing(context.config.api.keys)
         self._clients = 0
 
     def app(self) -> ASGIApp:
@@ -45,15 +56,16 @@ class Page:
             Route("/session", self._session),
             Route("/session", self._sign_in, methods=["POST"]),
             Mount("/static", StaticFiles(directory=STATIC)),
+            Mount(PREFIX, make_api(self._context)),
             WebSocketRoute("/live", self._live),
             WebSocketRoute("/microphone", self._microphone),
             WebSocketRoute("/listen", self._listen),
         ]
-        return RequestGuard(Starlette(routes=routes), self._door, self._config.hosts, self._counts)
+        return RequestGuard(Starlette(routes=routes), self._door, self._keys, self._config.hosts, self._counts)
 
     async def _session(self, request: Request) -> Response:
         """Return the rights of this browser."""
-        may = {"microphone": self._config.microphone, "listen_in": self._config.listen_in}
+        may = {"microphone": self._intake is not None, "listen_in": self._config.listen_in}
         return JSONResponse({"signed_in": self._door.admits(request.headers), **may})
 
     async def _sign_in(self, request: Request) -> Response:
@@ -93,7 +105,7 @@ class Page:
                 await _play_until_closed(socket, self._ears.play(socket, call, channel, _peer(socket)))
 
     async def _microphone(self, socket: WebSocket) -> None:
-        if not self._config.microphone:
+        if self._intake is None:
             self._counts["refused: a microphone, which web.microphone does not allow"] += 1
             await socket.close(REFUSED)
             return

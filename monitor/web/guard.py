@@ -16,14 +16,18 @@ from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from monitor.api.access import EVERYTHING, ApiCaller, KeyRing, bearer
+from monitor.api.context import CALLER
+from monitor.api.problems import problem
 from monitor.config.hosts import is_allowed_host
 
 COOKIE = "monitor_session"
 GUESS_S = 1.0
 """A wrong token is answered so late; a right one, of whatever host, waits for nobody."""
+API = "/api/"
 OPEN_PATHS = ("/", "/session")
 """Beside what lies under /static/: what may be asked for without the secret."""
 
@@ -69,8 +73,7 @@ class PageAccess:
         """Authenticate a request by the cookie of a browser or the bearer token of a program (RFC 6750)."""
         if not self.token:
             return True
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and self.right(token.strip()):
+        if (token := bearer(headers)) and self.right(token):
             return True
         held = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
         return hmac.compare_digest(held.encode(), self.session.encode())
@@ -79,8 +82,10 @@ class PageAccess:
 class RequestGuard:
     """Lets through what is allowed. counts: what was not, by the reason."""
 
-    def __init__(self, app: ASGIApp, door: PageAccess, hosts: Iterable[str], counts: Counter[str]) -> None:
-        self._app, self._door, self._hosts, self._counts = app, door, tuple(hosts), counts
+    def __init__(
+        self, app: ASGIApp, door: PageAccess, keys: KeyRing, hosts: Iterable[str], counts: Counter[str]
+    ) -> None:
+        self._app, self._door, self._keys, self._hosts, self._counts = app, door, keys, tuple(hosts), counts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -92,8 +97,7 @@ class RequestGuard:
             self._counts[why] += 1
             if status == 401 and "authorization" in Headers(scope=scope):
                 await asyncio.sleep(GUESS_S)
-            response = PlainTextResponse(f"{why}\n", status, HEADERS)
-            await response(scope, receive, send)
+            await self._answer(scope, status, why)(scope, receive, send)
             return
         try:
             await self._app(scope, receive, _with_headers(send) if scope["type"] == "http" else send)
@@ -107,15 +111,32 @@ class RequestGuard:
         navigates = scope["type"] == "http" and scope["method"] == "GET" and path == "/"
         if not from_here(headers, navigates=navigates):
             return 403, "refused: a request from another site"
-        if path not in OPEN_PATHS and not path.startswith("/static/") and not self._door.admits(headers):
+        if path in OPEN_PATHS or path.startswith("/static/"):
+            return None
+        caller = self._caller(headers, path)
+        if caller is None:
             return 401, "refused: without the token"
+        scope[CALLER] = caller
         return None
+
+    def _caller(self, headers: Headers, path: str) -> ApiCaller | None:
+        """Return who asks: keys are for the API alone."""
+        if self._door.admits(headers):
+            return EVERYTHING
+        return self._keys.caller(bearer(headers)) if path.startswith(API) else None
+
+    def _answer(self, scope: Scope, status: int, why: str) -> Response:
+        if not str(scope["path"]).startswith(API):
+            return PlainTextResponse(f"{why}\n", status, HEADERS)
+        return problem(status, why, HEADERS | ({"www-authenticate": "Bearer"} if status == 401 else {}))
 
 
 def _with_headers(send: Send) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            MutableHeaders(scope=message).update(HEADERS)
+            given = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                given.setdefault(name, value)
         await send(message)
 
     return sending

@@ -9,6 +9,8 @@ import socket
 
 import uvicorn
 
+from monitor.api.context import ApiContext
+from monitor.call_history.recent_calls import RecentCalls
 from monitor.config.addresses import check_reach, read_address, read_certificate
 from monitor.config.schema import Config
 from monitor.engine.loop import Engine
@@ -30,11 +32,16 @@ POLL_S = 0.02
 
 
 class WebListener:
-    """Listens until cancelled. bound: (host, port) once it does. Raises BadInputError."""
+    """Listens until cancelled. bound: (host, port) once it does. Raises BadInputError.
+
+    deliver: takes calls of browsers and programs; None where none may be added to those that run. calls: those kept.
+    """
 
     name = "web"
 
-    def __init__(self, config: Config, deliver: Deliver, engine: Engine, keeper: SnapshotSource) -> None:
+    def __init__(
+        self, config: Config, deliver: Deliver | None, engine: Engine, keeper: SnapshotSource, calls: RecentCalls
+    ) -> None:
         web = self._config = config.web
         self._host, self._port = read_address("web.listen", web.listen)
         if web.token and len(web.token.reveal()) < SHORTEST_TOKEN:
@@ -52,8 +59,11 @@ class WebListener:
         self.bound: list[tuple[str, int]] = []
         self.ready = asyncio.Event()
         ears = ListenIn(lambda: engine.calls, engine.notice)
-        intake = BrowserCalls(deliver, config.serve.idle_s, web.max_microphones, self.counts)
-        self._page = Page(web, self._hub, ears, intake, self.counts)
+        intake = None
+        if deliver is not None and web.microphone:
+            intake = BrowserCalls(deliver, config.serve.idle_s, web.max_microphones, self.counts)
+        context = ApiContext(config, calls, engine.post, engine.vitals, engine.pool.scorer.weights_hash)
+        self._page = Page(context, self._hub, ears, intake, self.counts)
 
     async def run(self) -> None:
         """Listen until cancelled."""

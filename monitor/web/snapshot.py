@@ -50,6 +50,7 @@ def lines(board: Board, calls: frozenset[str]) -> dict[str, Json]:
 def details(view: View) -> Json:
     """Return one call with its channels and all that is remembered of them."""
     return {
+        "id": view.id,
         "call": view.call,
         "name": view.name or view.call,
         "origin": view.source,
@@ -67,6 +68,7 @@ def _row(row: CallRow) -> Json:
     channel = row.worst
     family, share = channel.families[0] if channel.families else ("", math.nan)
     return {
+        "id": row.id,
         "call": row.call,
         "name": row.name or row.call,
         "origin": row.origin,

@@ -18,6 +18,7 @@ NAMES = (
     "alert.opened",
     "alert.updated",
     "call.ended",
+    "call.marked",
     "call.started",
     "cloudevent",
     "health",

@@ -152,6 +152,21 @@ class CallEnded(EventModel):
     channels: dict[str, LastWord] = Field(description="by the name of the channel")
 
 
+class CallMarked(EventModel):
+    """A person said something of a call, or of one of its alerts; the call may have ended, in an earlier run too."""
+
+    type: Literal["call.marked"]
+    mark: str = Field(min_length=1, description="id of the mark")
+    kind: Literal["acknowledged", "note", "false_alarm", "confirmed"] = Field(
+        description="confirmed, false_alarm: what the voice was found to be; the newest counts"
+    )
+    note: str = Field(description="for people")
+    by: str = Field(description="who, as they call themselves")
+    key: str = Field(description="name of the API key that was used; empty = the page, or a program without a key")
+    of_epoch: str = Field(min_length=1, description="epoch of the call")
+    alert: str | None = Field(None, description="id of the alert that it is about; absent = the whole call")
+
+
 class Health(EventModel):
     """A source, the network, a tap or a sink changed for the worse or the better; heartbeats too."""
 
@@ -206,6 +221,7 @@ _MODELS: tuple[type[EventModel], ...] = (
     AlertClosed,
     CallStarted,
     CallEnded,
+    CallMarked,
     Health,
 )
 EVENTS = {str(model.model_fields["type"].annotation.__args__[0]): model for model in _MODELS}  # type: ignore[union-attr]

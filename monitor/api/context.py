@@ -1,0 +1,91 @@
+"""What the routes need of the program, and how they get at it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from fastapi import Depends
+from pydantic import BaseModel
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+
+from monitor.api.access import EVERYTHING, ApiCaller
+from monitor.api.problems import refuse
+from monitor.call_history.recent_calls import RecentCalls
+from monitor.call_history.record import KeptCall
+from monitor.config.api import Role
+from monitor.config.schema import Config
+from monitor.limits.rate_limit import RateLimit
+from monitor.types import Event
+
+CALLER = "monitor.caller"
+"""Where the guard leaves in the scope who asks."""
+
+
+@dataclass
+class ApiContext:
+    """config, calls: what they say. post: has an event published by the scoring loop. vitals: as of a heartbeat.
+    weights: SHA-256.
+    """
+
+    config: Config
+    calls: RecentCalls
+    post: Callable[[Event], None]
+    vitals: Callable[[], Mapping[str, object]]
+    weights: str
+    limits: RateLimit = field(init=False)
+
+    def __post_init__(self) -> None:
+        section = self.config.api
+        self.limits = RateLimit(section.requests_per_s, section.requests_at_once)
+
+    def call(self, identity: str) -> KeptCall:
+        """Return a call. Raises the answer 404."""
+        found = self.calls.call(identity)
+        if found is None:
+            raise refuse(404, "there is no such call, or it ended too long ago (web.keep_ended_s)")
+        return found
+
+
+def context_of(connection: HTTPConnection) -> ApiContext:
+    """Return the context of the app that serves a request or a WebSocket."""
+    found: ApiContext = connection.app.state.context
+    return found
+
+
+def caller_of(connection: HTTPConnection) -> ApiCaller:
+    """Return who asks."""
+    found: ApiCaller = connection.scope.get(CALLER, EVERYTHING)
+    return found
+
+
+def needs(role: Role) -> Callable[[HTTPConnection], ApiCaller]:
+    """Return a dependency that lets through who has a role and does not ask too often."""
+
+    def check(connection: HTTPConnection) -> ApiCaller:
+        caller, context = caller_of(connection), context_of(connection)
+        host = connection.client.host if connection.client is not None else ""
+        if not context.limits.allows(f"{caller.name}\0{'' if caller.name else host}".encode(), time.monotonic()):
+            raise refuse(429, "too many requests: api.requests_per_s says how many there may be", retry_after="1")
+        if role not in caller.roles:
+            raise refuse(403, f"the key {caller.name} has not the role {role}")
+        return caller
+
+    return check
+
+
+Context = Annotated[ApiContext, Depends(context_of)]
+Viewer = Annotated[ApiCaller, Depends(needs("view"))]
+Marker = Annotated[ApiCaller, Depends(needs("mark"))]
+Sender = Annotated[ApiCaller, Depends(needs("send"))]
+
+
+def answer(model: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a model as JSON, written in the thread of the route and not in the event loop, which the taps share."""
+    return Response(model.model_dump_json(by_alias=True), status, headers, "application/json")
+
+
+JsonObject = dict[str, Any]
