@@ -80,7 +80,10 @@ def get_call(context: Context, _: Viewer, id: CallId) -> Response:
     """Return a call with its channels, segments, alerts, marks and evidence."""
     with context.calls.locked():
         call = context.call(id)
-        return answer(call_details(call, ()))
+        epoch, name = call.epoch, call.call
+    evidence = [found.described() for found in context.evidence.of_call(epoch, name)]
+    with context.calls.locked():
+        return answer(call_details(context.call(id), evidence))
 
 
 @router.get("/calls/{id}/timeline", response_model=Timeline, operation_id="get_timeline")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends
@@ -13,6 +14,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from monitor.api.access import EVERYTHING, ApiCaller
+from monitor.api.evidence_index import EvidenceIndex
 from monitor.api.problems import refuse
 from monitor.call_history.recent_calls import RecentCalls
 from monitor.call_history.record import KeptCall
@@ -37,10 +39,13 @@ class ApiContext:
     vitals: Callable[[], Mapping[str, object]]
     weights: str
     limits: RateLimit = field(init=False)
+    evidence: EvidenceIndex = field(init=False)
 
     def __post_init__(self) -> None:
         section = self.config.api
         self.limits = RateLimit(section.requests_per_s, section.requests_at_once)
+        kept = self.config.evidence_store.path
+        self.evidence = EvidenceIndex(Path(kept) if kept else None)
 
     def call(self, identity: str) -> KeptCall:
         """Return a call. Raises the answer 404."""

@@ -29,6 +29,10 @@ def live(
             "both sides of one call.",
         ),
     ] = None,
+    web: Annotated[
+        str | None,
+        typer.Option(metavar="[HOST:PORT]", help="Show it in a browser, too (default address: 127.0.0.1:8000)."),
+    ] = None,
     *,
     options: WatchOptions,
     json_lines: Json = False,
@@ -60,7 +64,9 @@ def live(
         _nothing_alone(given)
         typer.echo(context.get_help())
         return
-    settings = options.settings()
+    settings = options.settings(
+        ("--web", "web.listen", web), ("--insecure", "serve.insecure", options.insecure or None)
+    )
     raise typer.Exit(_watch(device, settings.config, json_lines=json_lines, fail_on_alert=fail_on_alert))
 
 
@@ -92,5 +98,9 @@ def _watch(devices: Sequence[str], config: Config, *, json_lines: bool, fail_on_
         from monitor.session.watch import CallSources, call_name, watch
 
         stem = "call" if len(sources) > 1 else sources[0].channels[0].partition("-")[0]
-        watched = CallSources(call_name(stem, live=True), sources)
-        return watch([watched], config, json_lines=json_lines, fail_on_alert=fail_on_alert)
+        watched, companion = CallSources(call_name(stem, live=True), sources), None
+        if config.web.listen:
+            from monitor.serve.watched_page import WatchedPage
+
+            companion = WatchedPage(config)
+        return watch([watched], config, json_lines=json_lines, fail_on_alert=fail_on_alert, companion=companion)

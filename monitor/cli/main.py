@@ -18,7 +18,7 @@ from monitor.cli.devices import devices
 from monitor.cli.doctor import doctor
 from monitor.cli.keys import app as keys
 from monitor.cli.live import live
-from monitor.cli.options import Command
+from monitor.cli.options import Command, CommandGroup
 from monitor.cli.replay import replay
 from monitor.cli.report import report
 from monitor.cli.schema import schema
@@ -54,7 +54,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.callback(invoke_without_command=True)(live)
+app.callback(invoke_without_command=True, cls=CommandGroup)(live)
 for _name, (_command, _line) in COMMANDS.items():
     app.command(name=_name, short_help=_line, cls=Command)(_command)
 app.add_typer(keys, name="keys", short_help="Make the keys that encrypt the stream, and say who may read it.")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 ConfigFile = Annotated[
     Path | None,
@@ -85,6 +85,14 @@ USUAL_VALUES = {"--web": "127.0.0.1:8000"}
 
 class Command(TyperCommand):
     """A command whose options of USUAL_VALUES may stand alone."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words of the command line."""
+        return super().parse_args(ctx, list(_completed(args)))
+
+
+class CommandGroup(TyperGroup):
+    """The program itself, whose options of USUAL_VALUES may stand alone, too."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the words of the command line."""

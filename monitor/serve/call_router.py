@@ -81,7 +81,8 @@ class CallRouter:
         self._empties = RateLimit(EMPTY_PER_S, EMPTY_AT_ONCE)
         self._paused_hosts: dict[str, float] = {}
         self._max_calls_per_peer = max_calls_per_peer
-        self._engine, self._max_calls, self._idle_s = engine, max_calls, idle_s
+        self.max_calls = max_calls
+        self._engine, self._idle_s = engine, idle_s
         self._lines: dict[str, _RoutedCall] = {}
         self._said: dict[str, float] = {}
         self._names: OrderedDict[str, int] = OrderedDict()
@@ -131,8 +132,8 @@ class CallRouter:
             self._refuse("a call of that name is there already")
         if not 1 <= len(started.parties) <= MOST_PARTIES:
             self._refuse(f"a call of {len(started.parties)} parties")
-        if len(self._lines) >= self._max_calls:
-            self._refuse(f"serve.max_calls = {self._max_calls} are there already")
+        if len(self._lines) >= self.max_calls:
+            self._refuse(f"serve.max_calls = {self.max_calls} are there already")
         if self._engine.overloaded:
             self._refuse("scoring is behind with the calls that there are")
         if started.peer and 0 < self._max_calls_per_peer <= self._of_peer[started.peer]:

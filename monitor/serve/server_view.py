@@ -61,10 +61,10 @@ class ServerView:
         """Return the table, without a cursor."""
         calls = tuple(call for call in self._engine.calls if call.begun)
         rows = tuple(sorted((self._row(call) for call in calls), key=_row_order))
-        tally, config = self._switchboard.tally, self._engine.config
+        tally, most = self._switchboard.tally, self._switchboard.max_calls
         whole = view(self._engine, self._traces, self._publisher, None, [])
         refused = sum(tally.refused.values())
-        return Board(rows, whole, "", config.serve.max_calls, tally.started, tally.ended, refused, self._taps())
+        return Board(rows, whole, "", most, tally.started, tally.ended, refused, self._taps())
 
     def press(self, key: str) -> None:
         """up, down: move the cursor. enter: open the call under it, or the worst. escape: back to the table."""

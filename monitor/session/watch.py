@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from monitor.audio import Source
 from monitor.config.schema import Config
@@ -18,6 +20,7 @@ from monitor.engine.view import view
 from monitor.errors import BadInputError
 from monitor.events import wire
 from monitor.events.bus import Bus
+from monitor.events.sink import Sink
 from monitor.scoring.opening import check_weights, open_scorer
 from monitor.session.setup import (
     POLL_S,
@@ -50,6 +53,16 @@ class CallSources:
     marks: Sequence[Mark] = ()
 
 
+class Companion(Protocol):
+    """What shows the calls of a watch beside the terminal."""
+
+    def sinks(self, epoch: str) -> Sequence[Sink]:
+        """Return its sinks."""
+
+    def beside(self, engine: Engine, traces: Traces, publisher: str) -> AbstractContextManager[None]:
+        """Return what is to be entered while the calls are watched. Entering it may raise MonitorError."""
+
+
 def watch(
     watched: Sequence[CallSources],
     config: Config,
@@ -57,19 +70,22 @@ def watch(
     json_lines: bool = False,
     fail_on_alert: bool = False,
     svg: Path | None = None,
+    companion: Companion | None = None,
 ) -> int:
     """Watch sources until they end, or q, or Ctrl-C. Returns the exit status; raises what ended a source too soon.
 
-    json_lines: every event on standard output, and no screen. svg: write the last screen to this file.
+    json_lines: every event on standard output, and no screen. svg: write the last screen to this file. companion: what
+    else shows the calls.
     """
     _check_picture(svg)
     rows = sum(len(source.channels) for w in watched for source in w.sources)
     epoch, ending = wire.new_epoch(), StopRequest()
-    drawn = svg is not None or not (json_lines or config.dashboard.mode == "off")
+    drawn = svg is not None or companion is not None or not (json_lines or config.dashboard.mode == "off")
     traces = Traces(rows if drawn else 0)
     recorded = not any(source.live for w in watched for source in w.sources)
     check_weights(config.model)
-    sinks = [*open_sinks(config, epoch), *([json_sink(ending)] if json_lines else [])]
+    kept = companion.sinks(epoch) if companion is not None else ()
+    sinks = [*open_sinks(config, epoch), *kept, *([json_sink(ending)] if json_lines else [])]
     with Bus(sinks, config.publish.queue_events, epoch) as bus:
         with loading():
             scorer = open_scorer(config.model, rows, recorded=recorded)
@@ -84,7 +100,8 @@ def watch(
         def pull() -> View:
             return view(engine, traces, publisher, total)
 
-        with signals(ending), screen(pull, config, json_lines, ending) as shown:
+        beside = nullcontext() if companion is None else companion.beside(engine, traces, publisher)
+        with beside, signals(ending), screen(pull, config, json_lines, ending) as shown:
             notices = SinkWarnings(bus, shown, ending.wanted.set)
             supervise(engine, ending, notices.look)
             if not any(source.live for w in watched for source in w.sources):
