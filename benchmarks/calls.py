@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
+from benchmarks.common import log
 from benchmarks.synthetic_calls import FAKE, FAKE_S, GENUINE, TURNS, Call, Caller, onsets, stack
-from benchmarks.trace import Trace, fault, play, say
+from benchmarks.trace import Trace, fault, play
 from model.config import BLOCK, BLOCK_S
 from model.weights_file import weights_hash, weights_path
 from monitor.config.schema import AlertSection, Config, EvidenceSection, ModelSection
@@ -62,8 +63,8 @@ def alerts_at(trace: Trace, config: AlertSection) -> tuple[Flags, Flags]:
     usable = np.ones(trace.llr.shape[1], dtype=np.bool_)
     for b in range(len(trace.llr)):
         end = np.full(len(usable), (b + 1) * BLOCK)
-        heard = DecisionInput(trace.llr[b], trace.speech[b], trace.enough[b], end, usable, trace.whole[b])
-        decision, changes = decide(config, decision, heard)
+        inputs = DecisionInput(trace.llr[b], trace.speech[b], trace.enough[b], end, usable, trace.whole[b])
+        decision, changes = decide(config, decision, inputs)
         opened.append(changes.opened)
         is_open.append(decision.open)
     return np.array(opened), np.array(is_open)
@@ -174,9 +175,9 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     bank = build_bank(clips, given.cache, 2, lambda *_: None)
     caller = Caller(bank, given.channel, seconds=given.seconds)
     calls = [caller.call(i) for i in range(given.calls)]
-    say(f"{len(calls)} calls, {sum(len(c.audio) for c in calls) / 16_000 / 3600:.2f} hours")
-    trace = play(config, stack([c.audio for c in calls]), say)
-    say("deciding for every threshold")
+    log(f"{len(calls)} calls, {sum(len(c.audio) for c in calls) / 16_000 / 3600:.2f} hours")
+    trace = play(config, stack([c.audio for c in calls]), log)
+    log("deciding for every threshold")
     points = [
         point(trace, calls, at_threshold(config.alerts, t))[0] for t in THRESHOLDS if t <= config.evidence.max_llr
     ]

@@ -135,7 +135,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
     """Progress, on standard error."""
     print(text, file=sys.stderr, flush=True)
 
@@ -143,11 +143,11 @@ def say(text: str) -> None:
 def warn_if_busy() -> None:
     """Figures of a machine that does something else are no figures."""
     if (load := os.getloadavg()[0]) > 0.7:
-        say(f"note: other programs are running (load {load:.1f}); the figures are worse than the program is")
+        log(f"note: other programs are running (load {load:.1f}); the figures are worse than the program is")
 
 
 def write(path: Path, figures: dict[str, Any]) -> None:
     """Write figures as JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    say(f"written to {path}")
+    log(f"written to {path}")

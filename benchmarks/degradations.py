@@ -21,8 +21,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.common import log
 from benchmarks.degrade import DEGRADATIONS, Degradation
-from benchmarks.trace import Audio, fault, pause, play, say, whole_blocks
+from benchmarks.trace import Audio, fault, pause, play, whole_blocks
 from model.config import SAMPLE_RATE
 from model.weights_file import weights_hash, weights_path
 from monitor.config.schema import Config, ModelSection
@@ -102,7 +103,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     bank = build_bank(choose(given.corpus, "dev"), given.cache, 1, lambda *_: None)
     chosen = [v for v in voices(bank, given.voices) if given.half in (v.half, "both")]
     calls = [call(bank, voice, np.random.default_rng(i)) for i, voice in enumerate(chosen)]
-    say(f"{len(calls)} calls of {CALL_S:g} s, {sum(v.fake for v in chosen)} of them fake")
+    log(f"{len(calls)} calls of {CALL_S:g} s, {sum(v.fake for v in chosen)} of them fake")
     found: dict[str, dict[str, dict[str, int]]] = {}
     for seed, (name, degradation) in enumerate(DEGRADATIONS.items()):
         state = play(config, degraded(calls, degradation, seed), lambda _: None).state[-1].tolist()
@@ -110,7 +111,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
         for voice, last in zip(chosen, state, strict=True):
             ends["fake" if voice.fake else "genuine"][STATES[last].value] += 1
         found[name] = {kind: dict(count) for kind, count in ends.items()}
-        say(_row(name, found[name]))
+        log(_row(name, found[name]))
     return {
         "weights_sha256": weights_hash(weights_path(given.weights)),
         "half": given.half,

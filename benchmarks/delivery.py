@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import parser, platform_of, say, table, warn_if_busy, write
+from benchmarks.common import log, parser, platform_of, table, warn_if_busy, write
 from monitor.config.schema import Config
 from monitor.delivery import keys
 from monitor.events import wire
@@ -97,7 +97,7 @@ def main() -> None:
                 home.mkdir(exist_ok=True)
                 rate = measure(wanted.events, home, journal, str(folder / "keys") if encrypted else "")
                 results.append({"encrypted": encrypted, "journal": journal or None, "events_per_s": round(rate)})
-                say(f"{'CURVE' if encrypted else 'plain'}, journal {journal or 'off'}: {rate:.0f} events/s")
+                log(f"{'CURVE' if encrypted else 'plain'}, journal {journal or 'off'}: {rate:.0f} events/s")
     rows = [("CURVE" if r["encrypted"] else "plain", r["journal"] or "off", r["events_per_s"]) for r in results]
     print(table(("stream", "journal, fsync", "events/s"), rows))
     load = round(os.getloadavg()[0], 2)

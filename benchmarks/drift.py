@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.common import log
 from benchmarks.real_speech import PROMPTS, Hour, corpus_voice, make_hour, prompts, stacked
-from benchmarks.trace import Say, Trace, fault, play, say
+from benchmarks.trace import Log, Trace, fault, play
 from model.config import BLOCK, BLOCK_S, SAMPLE_RATE
 from model.weights_file import weights_hash, weights_path
 from monitor.config.schema import Config, ModelSection
@@ -156,13 +157,13 @@ def _means(values: Floats, seconds: float) -> tuple[Floats, Floats]:
     return (np.arange(count) + 0.5) * seconds / 60.0, means
 
 
-def measure(config: Config, voices: dict[str, list[Path]], minutes: float, picture: Path, say: Say) -> dict[str, Any]:
+def measure(config: Config, voices: dict[str, list[Path]], minutes: float, picture: Path, log: Log) -> dict[str, Any]:
     """Play the hour and the turns, draw, and return the figures."""
     hour = make_hour(voices, minutes)
-    say(f"{minutes:g} minutes of {len(voices)} voices through one carried state")
-    carried = play(config, hour.audio[None], say)
-    say("the same turns, each from a cold state")
-    drift = Drift(hour, carried, play(config, stacked(hour), say))
+    log(f"{minutes:g} minutes of {len(voices)} voices through one carried state")
+    carried = play(config, hour.audio[None], log)
+    log("the same turns, each from a cold state")
+    drift = Drift(hour, carried, play(config, stacked(hour), log))
     draw(drift, config, picture)
     return {"weights_sha256": weights_hash(weights_path(config.model.weights))} | summarise(drift)
 
@@ -179,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         config = Config(model=ModelSection(weights=given.weights))
         voices = prompts(given.prompts) | corpus_voice(given.corpus)
-        figures = measure(config, voices, given.minutes, given.picture, say)
+        figures = measure(config, voices, given.minutes, given.picture, log)
     except (MonitorError, CorpusError) as error:
         sys.exit(fault(error))
     given.out.parent.mkdir(parents=True, exist_ok=True)

@@ -20,7 +20,7 @@ from model.config import BLOCK, BLOCK_S
 from monitor.audio import Blocks
 from monitor.config.schema import Config
 from monitor.engine.calls import Call, Feed
-from monitor.engine.ring import RingBank
+from monitor.engine.ring_bank import RingBank
 from monitor.sinks.evidence import EvidenceSink
 from monitor.types import Event
 

@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 from scipy.stats import chi2
 
+from benchmarks.common import log
 from benchmarks.real_speech import PAUSE_S, prompts, read
 from benchmarks.synthetic_calls import stack
-from benchmarks.trace import Audio, fault, pause, play, say, whole_blocks
+from benchmarks.trace import Audio, fault, pause, play, whole_blocks
 from model.config import BLOCK_S, SAMPLE_RATE
 from model.weights_file import weights_hash, weights_path
 from monitor.config.schema import Config, ModelSection
@@ -91,7 +92,7 @@ def outcomes(config: Config, voices: Sequence[Voice], channels: Sequence[str], s
     calls = [(voice, audio) for voice in voices for audio in calls_of(voice, seconds, rng)]
     calls.sort(key=lambda call: len(call[1]))
     hours = sum(len(audio) for _, audio in calls) / SAMPLE_RATE / 3600.0
-    say(f"{len(voices)} voices, {len(calls)} calls, {hours:.2f} hours through each of {len(channels)} channels")
+    log(f"{len(voices)} voices, {len(calls)} calls, {hours:.2f} hours through each of {len(channels)} channels")
     for channel in channels:
         treat = find_channel(channel)
         assert treat is not None, channel
@@ -103,7 +104,7 @@ def outcomes(config: Config, voices: Sequence[Voice], channels: Sequence[str], s
                 alarms = int(trace.opened[:, i].sum())
                 suspected = bool((trace.state[:, i] == SUSPICIOUS).any())
                 yield Outcome(voice.source, voice.name, channel, speech_s, alarms, suspected)
-            say(f"  {channel}: {min(top + BATCH, len(calls))} of {len(calls)} calls")
+            log(f"  {channel}: {min(top + BATCH, len(calls))} of {len(calls)} calls")
 
 
 def rate(some: Sequence[Outcome]) -> dict[str, float]:

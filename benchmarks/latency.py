@@ -30,10 +30,10 @@ from benchmarks.common import (
     RESULTS,
     configuration,
     cores,
+    log,
     machine,
     parser,
     pin,
-    say,
     scorer_of,
     table,
     warn_if_busy,
@@ -72,8 +72,8 @@ def watched(seconds: float, weights: str, screen: str, folder: Path, journal: bo
         newest, oldest = ages(so_far, begun)[1:]
         p50, p99 = np.percentile(newest, 50), np.percentile(oldest, 99)
         elapsed, memory = so_far.scores[-1][1] - begun, so_far.process[-1][1]
-        said = f"newest p50 {p50:.1f}, oldest p99 {p99:.1f} ms, {memory:.0f} MiB"
-        say(f"dashboard {screen}: {elapsed:.0f} of {seconds:.0f} s, {said}")
+        line = f"newest p50 {p50:.1f}, oldest p99 {p99:.1f} ms, {memory:.0f} MiB"
+        log(f"dashboard {screen}: {elapsed:.0f} of {seconds:.0f} s, {line}")
 
     env = {name: value for name, value in os.environ.items() if not name.startswith("MONITOR_")}
     received = receive(command, address, seconds + 5.0, env, folder / f"{screen}.log", progress)
@@ -102,9 +102,9 @@ def slope_per_hour(at: Floats, values: Floats) -> float | None:
     return round(float(np.polyfit(at[kept] / 3600.0, values[kept], 1)[0]), 2)
 
 
-def beats_of(said: Sequence[tuple[float, Mapping[str, object]]], key: str) -> Floats:
+def beats_of(line: Sequence[tuple[float, Mapping[str, object]]], key: str) -> Floats:
     """A figure of each heartbeat that has it."""
-    return np.array([float(str(data[key])) for _, data in said if key in data])
+    return np.array([float(str(data[key])) for _, data in line if key in data])
 
 
 def beats(received: Received, key: str) -> Floats:

@@ -29,10 +29,10 @@ from benchmarks.common import (
     RESULTS,
     configuration,
     cores,
+    log,
     machine,
     parser,
     pin,
-    say,
     scorer_of,
     table,
     warn_if_busy,
@@ -54,7 +54,7 @@ LATER_S = 6.0
 
 
 @dataclass
-class Heard:
+class ReceivedEvents:
     """Times are time.monotonic(). scores: (source port of the call, index after the newest sample, received). beats:
     what heartbeats say. process: (time, resident MiB, processor s) of the monitor. ended: last words, by source port.
     codes: of health events.
@@ -73,23 +73,27 @@ def port_of(call: str, prefix: str) -> int:
     return int(call.removeprefix(prefix).partition("-")[0]) if call.startswith(prefix) else 0
 
 
-def take(heard: Heard, message: wire.Message, now: float, prefix: str) -> None:
+def take(received_events: ReceivedEvents, message: wire.Message, now: float, prefix: str) -> None:
     """Note what matters of an event."""
     event = message.event
     if event.type == "score" and not message.snapshot:
-        heard.scores.append((port_of(event.call, prefix), event.sample, now))
+        received_events.scores.append((port_of(event.call, prefix), event.sample, now))
     elif event.type == "health":
         code = str(event.data.get("code"))
         detail = re.sub(r"\d+", "N", str(event.data.get("detail")))
-        heard.codes[f"{code}: {detail}" if code in ("refused", "not heard") else code] += 1
+        received_events.codes[f"{code}: {detail}" if code in ("refused", "not heard") else code] += 1
         if code == "heartbeat" and "calls" in event.data:
-            heard.beats.append((now, dict(event.data)))
+            received_events.beats.append((now, dict(event.data)))
     elif event.type == "call.ended" and not message.snapshot and (port := port_of(event.call, prefix)):
-        heard.ended[port] = dict(event.data)
+        received_events.ended[port] = dict(event.data)
 
 
 def listen(
-    subscriber: Subscriber, server: subprocess.Popen[bytes], heard: Heard, prefix: str, over: subprocess.Popen[str]
+    subscriber: Subscriber,
+    server: subprocess.Popen[bytes],
+    received_events: ReceivedEvents,
+    prefix: str,
+    over: subprocess.Popen[str],
 ) -> None:
     """Receive until the callers have said goodbye and their calls have ended."""
     sample_at = progress_at = time.monotonic() + 1.0
@@ -97,16 +101,19 @@ def listen(
     while server.poll() is None and (now := time.monotonic()) < until:
         item = subscriber.receive(0.2)
         if isinstance(item, wire.Message):
-            take(heard, item, time.monotonic(), prefix)
+            take(received_events, item, time.monotonic(), prefix)
         elif isinstance(item, Missed):
-            heard.missed += item.at_most
+            received_events.missed += item.at_most
         if now >= sample_at:
             sample_at = now + 1.0
-            heard.process.append((now, *resources(server.pid)))
-        if now >= progress_at and heard.beats:
+            received_events.process.append((now, *resources(server.pid)))
+        if now >= progress_at and received_events.beats:
             progress_at = now + 10.0
-            beat, memory = heard.beats[-1][1], heard.process[-1][1] if heard.process else 0.0
-            say(f"{beat['calls']} calls, p99 {beat['latency_p99_ms']} ms, lost {beat['lost_s']} s, {memory:.0f} MiB")
+            beat, memory = (
+                received_events.beats[-1][1],
+                received_events.process[-1][1] if received_events.process else 0.0,
+            )
+            log(f"{beat['calls']} calls, p99 {beat['latency_p99_ms']} ms, lost {beat['lost_s']} s, {memory:.0f} MiB")
         if until == float("inf") and over.poll() is not None:
             until = now + 3.0
 
@@ -117,12 +124,12 @@ def kernel_drops(port: int) -> int:
     return sum(int(row[-1]) for row in rows if int(row[1].rpartition(":")[2], 16) == port)
 
 
-def ages(heard: Heard, starts: dict[int, float]) -> NDArray[np.float64]:
+def ages(received_events: ReceivedEvents, starts: dict[int, float]) -> NDArray[np.float64]:
     """(seconds since the first caller began, age in ms) of each score of our callers, behind the start: (n, 2)."""
     begun = min(starts.values())
     rows = [
         (at - begun, (at - starts[port] - sample / SAMPLE_RATE + PACKET_S) * 1000)
-        for port, sample, at in heard.scores
+        for port, sample, at in received_events.scores
         if port in starts
     ]
     found = np.array(rows, dtype=np.float64).reshape(-1, 2)
@@ -130,25 +137,27 @@ def ages(heard: Heard, starts: dict[int, float]) -> NDArray[np.float64]:
     return kept
 
 
-def figures(heard: Heard, starts: dict[int, float], sent: dict[str, float], dropped: int) -> dict[str, Any]:
+def figures(
+    received_events: ReceivedEvents, starts: dict[int, float], sent: dict[str, float], dropped: int
+) -> dict[str, Any]:
     """Return the figures of one run."""
-    aged = ages(heard, starts)
+    aged = ages(received_events, starts)
     if not len(aged):
         sys.exit("error: no score came; is another monitor using the port?")
-    process = np.array([row for row in heard.process if row[1]])
+    process = np.array([row for row in received_events.process if row[1]])
     kept = process[process[:, 0] >= min(starts.values()) + SETTLE_S]
     kept = kept if len(kept) > 1 else process
     p50, p99 = np.percentile(aged[:, 1], [50, 99])
-    fill = beats_of(heard.beats, "ring_fill_s")
-    ended = [last for port, last in heard.ended.items() if port in starts]
+    fill = beats_of(received_events.beats, "ring_fill_s")
+    ended = [last for port, last in received_events.ended.items() if port in starts]
     lost = sum(float(last["lost_s"]) for last in ended)
     if len(ended) < len(starts):  # what calls lost that never ended stands in the heartbeats alone
-        lost = max(lost, float(beats_of(heard.beats, "lost_s").max(initial=0.0)))
+        lost = max(lost, float(beats_of(received_events.beats, "lost_s").max(initial=0.0)))
     return {
         "calls": len(starts),
         "calls_ended": len(ended),
         "scores": len(aged),
-        "missed_events": heard.missed,
+        "missed_events": received_events.missed,
         "age_p50_ms": round(float(p50), 1),
         "age_p99_ms": round(float(p99), 1),
         "age_max_ms": round(float(aged[:, 1].max()), 1),
@@ -160,15 +169,15 @@ def figures(heard: Heard, starts: dict[int, float], sent: dict[str, float], drop
         "memory_growth_mib_per_hour": slope_per_hour(kept[:, 0], kept[:, 1]),
         "cores_used_by_the_monitor": round(float(np.diff(kept[[0, -1], 2])[0] / np.diff(kept[[0, -1], 0])[0]), 3),
         "callers": sent,
-        "said": dict(heard.codes),
+        "said": dict(received_events.codes),
     }
 
 
-def start(words: Sequence[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+def start(words: Sequence[str], log_file: IO[bytes]) -> subprocess.Popen[bytes]:
     """`monitor`, which says what is wrong in the log."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("MONITOR_")}
     return subprocess.Popen(
-        [sys.executable, "-m", "monitor", *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env
+        [sys.executable, "-m", "monitor", *words], stdin=subprocess.DEVNULL, stdout=log_file, stderr=log_file, env=env
     )
 
 
@@ -182,29 +191,32 @@ def run(calls: int, seconds: float, weights: str, misbehaving: int, screen: str,
     """One run of everything."""
     address = free_address()
     port, tcp = (int(free_address().rpartition(":")[2]) for _ in range(2))
-    begun_file, log = folder / "begun", folder / "log"
+    begun_file, log_file = folder / "begun", folder / "log"
     room = calls + misbehaving
     words = ["serve", "--rtp", f"127.0.0.1:{port}", "--publish", address, "--screen", screen]
     words += ["--set", f"serve.max_calls={room}"]
     words += ["--weights", weights] if weights != "default" else []
     words += ["--audiosocket", f"127.0.0.1:{tcp}"] if misbehaving else []
-    heard = Heard()
-    with log.open("wb") as said, Subscriber(address, ("score.", "call.", "health"), heartbeats=True) as subscriber:
-        server = start(words, said)
+    received_events = ReceivedEvents()
+    with (
+        log_file.open("wb") as output,
+        Subscriber(address, ("score.", "call.", "health"), heartbeats=True) as subscriber,
+    ):
+        server = start(words, output)
         helpers: list[subprocess.Popen[str]] = []
         try:
             until = time.monotonic() + START_S
-            while not heard.beats and server.poll() is None and time.monotonic() < until:
+            while not received_events.beats and server.poll() is None and time.monotonic() < until:
                 if isinstance(item := subscriber.receive(0.2), wire.Message):
-                    take(heard, item, time.monotonic(), "")
-            if not heard.beats:
-                sys.exit(f"error: the monitor did not start: {log.read_text(errors='replace')[-500:]}")
+                    take(received_events, item, time.monotonic(), "")
+            if not received_events.beats:
+                sys.exit(f"error: the monitor did not start: {log_file.read_text(errors='replace')[-500:]}")
             helpers.append(helper("callers", port, calls, seconds, begun_file))
             while misbehaving and not begun_file.exists() and helpers[0].poll() is None:
                 time.sleep(0.1)
             if misbehaving:
                 helpers.append(helper("nuisances", port, tcp, misbehaving, LATER_S, seconds - LATER_S))
-            listen(subscriber, server, heard, f"rtp-{port}-127.0.0.1-", helpers[0])
+            listen(subscriber, server, received_events, f"rtp-{port}-127.0.0.1-", helpers[0])
             dropped = kernel_drops(port)
             sent, *nuisance = (json.loads(each.communicate(timeout=END_S)[0]) for each in helpers)
         finally:
@@ -214,7 +226,7 @@ def run(calls: int, seconds: float, weights: str, misbehaving: int, screen: str,
             server.terminate()
             server.wait(END_S)
     starts = {int(source): at for source, at in json.loads(begun_file.read_text()).items()}
-    return figures(heard, starts, sent, dropped) | ({"misbehaving": nuisance[0]} if nuisance else {})
+    return figures(received_events, starts, sent, dropped) | ({"misbehaving": nuisance[0]} if nuisance else {})
 
 
 def report(found: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from model.config import BLOCK
 from monitor.audio import Chunk
 from monitor.engine.loop import Engine
 from monitor.engine.pool import Pool
-from monitor.engine.ring import RingBank
+from monitor.engine.ring_bank import RingBank
 from monitor.engine.traces import Traces
 from monitor.events.bus import Bus
 from monitor.sinks.registry import open_sinks

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.common import cores, parser, pin, say, table, warn_if_busy, write
+from benchmarks.common import cores, log, parser, pin, table, warn_if_busy, write
 
 CASES = ((1, 500), (64, 500), (256, 500), (256, 40))
 """Streams, and milliseconds from score to score."""
@@ -21,7 +21,7 @@ THIS = """
 from monitor.config.schema import Config
 from monitor.engine.loop import Engine
 from monitor.engine.pool import Pool
-from monitor.engine.ring import RingBank
+from monitor.engine.ring_bank import RingBank
 from monitor.events.bus import Bus
 from monitor.scoring.opening import open_scorer
 from monitor.sinks.registry import open_sinks
@@ -119,7 +119,7 @@ def main() -> None:
         medians = {name: statistics.median(times) for name, times in found.items()}
         figures.append({"streams": streams, "interval_ms": interval, "us_a_block": medians, "times_faster": ratio})
         rows.append([f"{streams}, {interval} ms", *(f"{us:.1f}" for us in medians.values()), f"{ratio or 1:.2f}"])
-        say(f"{streams} streams, a score every {interval} ms")
+        log(f"{streams} streams, a score every {interval} ms")
     print(table(["streams", *(f"us a block, {name}" for name in programs), "times faster"], rows))
     write(given.out, {"cases": figures, "rounds": given.rounds})
 

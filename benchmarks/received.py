@@ -45,7 +45,7 @@ def receive(
     address: str,
     seconds: float,
     env: Mapping[str, str],
-    log: Path,
+    log_file: Path,
     progress: Callable[[Received], None],
 ) -> Received:
     """Start the monitor, receive until its call ends or for so many seconds after the first score, and end it.
@@ -54,14 +54,14 @@ def receive(
     """
     found = Received()
     with Subscriber(address, ("score.", "call.", "health"), heartbeats=True) as subscriber:
-        process, terminal = _in_terminal(command, env, log)
+        process, terminal = _in_terminal(command, env, log_file)
         try:
             _listen(subscriber, process, found, seconds, progress)
         finally:
             status = _end(process, by_itself=found.ended)
             os.close(terminal)
     if not found.scores or status not in (0, 130):
-        raise MonitorError(f"the monitor failed ({status}): {log.read_text(errors='replace')[-500:]}")
+        raise MonitorError(f"the monitor failed ({status}): {log_file.read_text(errors='replace')[-500:]}")
     return found
 
 
@@ -101,11 +101,11 @@ def _take(found: Received, message: wire.Message, now: float) -> None:
         found.ended = True
 
 
-def _in_terminal(command: Sequence[str], env: Mapping[str, str], log: Path) -> tuple[subprocess.Popen[bytes], int]:
+def _in_terminal(command: Sequence[str], env: Mapping[str, str], log_file: Path) -> tuple[subprocess.Popen[bytes], int]:
     """The process, and the other end of its terminal, which a thread empties."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-    with log.open("wb") as errors:
+    with log_file.open("wb") as errors:
         process = subprocess.Popen(
             command,
             env={**env, "TERM": "xterm-256color"},

@@ -62,15 +62,15 @@ def decoded_s(path: Path) -> float:
     return sum(int(n) for n in re.findall(r"nb_samples:(\d+)", done.stderr)) / 48_000
 
 
-def heard_s(path: Path) -> str:
+def scored_s(path: Path) -> str:
     """Seconds that the monitor reads, and what it says of the file."""
     try:
         items = list(FileSource(path).chunks())
     except BadInputError as error:
         return f"refused: {error.message}"
     seconds = sum(item.samples.shape[1] for item in items if isinstance(item, Chunk)) / SAMPLE_RATE
-    said = ", ".join(item.code for item in items if not isinstance(item, Chunk))
-    return f"{seconds:.3f}" + (f" ({said})" if said else "")
+    codes = ", ".join(item.code for item in items if not isinstance(item, Chunk))
+    return f"{seconds:.3f}" + (f" ({codes})" if codes else "")
 
 
 def made(folder: Path, voice: Path) -> Iterator[tuple[str, Path]]:
@@ -104,7 +104,7 @@ def main() -> None:
         plain = ["-fflags", "+bitexact", "-map_metadata", "-1"]
         subprocess.run(["ffmpeg", "-v", "error", *given, *plain, str(voice)], input=samples, check=True)
         for name, path in made(Path(folder), voice):
-            print(f"| {name} | {decoded_s(path):.3f} | {heard_s(path)} |", flush=True)
+            print(f"| {name} | {decoded_s(path):.3f} | {scored_s(path)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -20,9 +20,9 @@ import soundfile
 
 from benchmarks.common import (
     configuration,
+    log,
     machine,
     parser,
-    say,
     scorer_of,
     table,
     voice,
@@ -89,7 +89,7 @@ def main() -> None:
             for i in range(given.runs):
                 for what, command in timed.items():
                     took[what].append(seconds(command, folder))
-                say(f"{channels} channel(s): run {i + 1} of {given.runs}")
+                log(f"{channels} channel(s): run {i + 1} of {given.runs}")
             for what, times in took.items():
                 factors.setdefault(what, {})[str(channels)] = given.minutes * 60 / statistics.median(times)
     rows = [[what, *(f"{of[str(c)]:.1f}" for c in CHANNELS)] for what, of in factors.items()]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.common import cores, parser, pin, say, table, voice, warn_if_busy, write
+from benchmarks.common import cores, log, parser, pin, table, voice, warn_if_busy, write
 from model.config import BLOCK, SAMPLE_RATE
 from monitor.audio import Audio
 
@@ -96,7 +96,7 @@ def main() -> None:
         for i in range(given.rounds):
             for program, (make, checkout) in programs.items():
                 found[program].append(timed(make, checkout, given.weights, Path(name)))
-            say(f"round {i + 1} of {given.rounds}")
+            log(f"round {i + 1} of {given.rounds}")
     rows, figures = [], []
     for case, (streams, share) in enumerate(CASES):
         of = {name: statistics.median(run[case] for run in runs) for name, runs in found.items()}

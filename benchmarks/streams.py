@@ -22,10 +22,10 @@ from benchmarks.common import (
     Looped,
     configuration,
     cores,
+    log,
     machine,
     parser,
     pin,
-    say,
     scorer_of,
     table,
     voice,
@@ -38,7 +38,7 @@ from monitor.config.schema import Config
 from monitor.delivery.publisher_sockets import PublisherAddresses
 from monitor.engine.loop import Engine
 from monitor.engine.pool import Pool
-from monitor.engine.ring import RingBank
+from monitor.engine.ring_bank import RingBank
 from monitor.engine.traces import Traces
 from monitor.events.bus import Bus
 from monitor.sinks.zeromq import ZeromqSink
@@ -124,7 +124,7 @@ def measure(config: Config, seconds: float, rounds: int) -> dict[str, dict[str, 
     for i in range(rounds):
         for (variant, n), run in runs.items():
             found[variant].setdefault(str(n), []).append(run(seconds))
-        say(f"round {i + 1} of {rounds}")
+        log(f"round {i + 1} of {rounds}")
     return found
 
 

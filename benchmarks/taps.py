@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from benchmarks.common import RESULTS, configuration, machine, parser, say, scorer_of, warn_if_busy, write
+from benchmarks.common import RESULTS, configuration, log, machine, parser, scorer_of, warn_if_busy, write
 from benchmarks.latency import free_address
 from benchmarks.many_calls import START_S, start
 from model.resample import resample_all
@@ -96,7 +96,7 @@ class Played:
     fault: str = ""
 
 
-class Ears:
+class EventListener:
     """Collects the events of the server in a thread of its own."""
 
     def __init__(self, address: str) -> None:
@@ -146,7 +146,7 @@ def target(tap: str, usual: str, places: Mapping[str, str], parties: int) -> str
     return places["rtp stereo" if tap == "rtp" and parties == 2 else tap]
 
 
-async def play(tap: str, audio: Sequence[Audio], places: Mapping[str, str], ears: Ears) -> list[Played]:
+async def play(tap: str, audio: Sequence[Audio], places: Mapping[str, str], listener: EventListener) -> list[Played]:
     """All calls of a tap, side by side: which call is whose is told by when it begins."""
     peer, tasks = make_peer(tap), []
     found: list[Played] = []
@@ -161,25 +161,27 @@ async def play(tap: str, audio: Sequence[Audio], places: Mapping[str, str], ears
     most = ARRANGEMENTS.get(tap, Arrangement()).parties
     for parties, spoken in enumerate(audio[:most], 1):
         for network, impairments in (DATAGRAMS if tap == "rtp" else CONNECTIONS).items():
-            before = {event.call for event in ears.of("call.started")}
+            before = {event.call for event in listener.of("call.started")}
             played = Played(tap, network, parties)
             to = target(tap, peer.to, places, parties)
             call = SimulatedCall(len(found), spoken, to, impairments, options)
             tasks.append(asyncio.create_task(one(played, call)))
             await asyncio.sleep(SETTLE_S)
-            played.calls = {event.call for event in ears.of("call.started")} - before
+            played.calls = {event.call for event in listener.of("call.started")} - before
             found.append(played)
     await asyncio.gather(*tasks)
     until = time.monotonic() + END_S
     mine = {call for played in found for call in played.calls}
-    while mine - {event.call for event in ears.of("call.ended")} and time.monotonic() < until:
+    while mine - {event.call for event in listener.of("call.ended")} and time.monotonic() < until:
         await asyncio.sleep(0.2)
     return found
 
 
-def judged(played: Played, ears: Ears, wanted: Mapping[int, tuple[float, float]], turn_s: float) -> dict[str, Any]:
+def judged(
+    played: Played, listener: EventListener, wanted: Mapping[int, tuple[float, float]], turn_s: float
+) -> dict[str, Any]:
     """The figures of a call: of the channel that alerted first, against the file."""
-    mine = [event for event in list(ears.events) if event.call in played.calls]
+    mine = [event for event in list(listener.events) if event.call in played.calls]
     alerts = [event for event in mine if event.type == "alert.opened"]
     after = [event.sample / SAMPLE_RATE - turn_s for event in alerts]
     figures: dict[str, Any] = {"tap": played.tap, "parties": played.parties, "network": played.network}
@@ -244,27 +246,27 @@ def served(taps: Sequence[str], weights: Sequence[str], folder: Path) -> list[di
     forms = {tap: ARRANGEMENTS.get(tap, Arrangement()).codec for tap in taps}
     wanted = {form: replayed(form, turning, weights, folder) for form in dict.fromkeys(forms.values())}
     rows: list[dict[str, Any]] = []
-    ears = Ears(address)
-    with (folder / "log").open("wb") as log:
-        server = start(words, log)
+    listener = EventListener(address)
+    with (folder / "log").open("wb") as log_file:
+        server = start(words, log_file)
         try:
             until = time.monotonic() + START_S
             over_tcp = [port for port in (tcp, web) if f"127.0.0.1:{port}" in words]
-            while not (ready := bool(ears.of("health")) and all(map(listening, over_tcp))):
+            while not (ready := bool(listener.of("health")) and all(map(listening, over_tcp))):
                 if server.poll() is not None or time.monotonic() > until:
                     break
                 time.sleep(0.1)
             if not ready:
                 sys.exit(f"error: the monitor did not start: {(folder / 'log').read_text(errors='replace')[-500:]}")
             for tap in taps:
-                found = asyncio.run(play(tap, audio, places, ears))
-                rows += [judged(played, ears, wanted[forms[tap]], turn_s) for played in found]
+                found = asyncio.run(play(tap, audio, places, listener))
+                rows += [judged(played, listener, wanted[forms[tap]], turn_s) for played in found]
                 once = sum(row["alerts"] == 1 for row in rows[-len(found) :])
-                say(f"{tap}: {once} of {len(found)} calls alerted once")
+                log(f"{tap}: {once} of {len(found)} calls alerted once")
         finally:
             server.terminate()
             server.wait(END_S)
-            ears.close()
+            listener.close()
     return rows
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,7 +15,7 @@ from monitor.engine.pool import Pool
 from monitor.scoring.opening import open_scorer
 
 Audio = NDArray[np.float32]
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Trace:
     whole: NDArray[np.float64]
 
 
-def play(config: Config, audio: Audio, say: Say) -> Trace:
+def play(config: Config, audio: Audio, log: Log) -> Trace:
     """Hear calls float32 (N, S) side by side, each from a cold state; NaN is lost audio. Says how far it is."""
     calls, blocks = audio.shape[0], audio.shape[1] // BLOCK
     pool, rows = Pool(open_scorer(config.model, calls), config), np.arange(calls)
@@ -52,7 +51,7 @@ def play(config: Config, audio: Audio, say: Say) -> Trace:
             net[b] * BLOCK_S >= config.alerts.whole_after_s, pool.verdicts(slice(0, calls), whole=True).llr, -np.inf
         )
         if (b + 1) % max(1, blocks // 10) == 0:
-            say(f"  {100 * (b + 1) // blocks} % of {blocks * BLOCK_S:.0f} s of {calls} calls")
+            log(f"  {100 * (b + 1) // blocks} % of {blocks * BLOCK_S:.0f} s of {calls} calls")
     speech = np.diff(net, axis=0, prepend=0) > 0
     enough = warm & (net * BLOCK_S >= config.evidence.min_speech_s)
     return Trace(llr, p_fake, speech, enough, state, opened, whole)
@@ -67,11 +66,6 @@ def pause(rng: np.random.Generator, shortest_s: float, longest_s: float) -> Audi
     """Faint noise at -72 dBFS, as between two sentences."""
     noise = rng.standard_normal(int(rng.uniform(shortest_s, longest_s) * SAMPLE_RATE), dtype=np.float32)
     return noise * np.float32(2.5e-4)
-
-
-def say(line: str) -> None:
-    """Print to standard error, so that results can be piped."""
-    print(line, file=sys.stderr, flush=True)
 
 
 def fault(error: Exception) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from benchmarks.common import say, voice
+from benchmarks.common import log, voice
 from benchmarks.received import Received, receive
 from model.config import SAMPLE_RATE
 
@@ -36,12 +36,12 @@ def on_microphone(seconds: float, weights: str, address: str, folder: Path) -> d
     """
     virtual = _virtual_mic()
     if missing := virtual.missing() or ("" if seconds > 0 else "no time for it"):
-        say(f"no virtual microphone: {missing}")
+        log(f"no virtual microphone: {missing}")
         return None
     speech = folder / "speech.wav"
     soundfile.write(speech, voice(seconds + START_S), SAMPLE_RATE, subtype="PCM_16")
     server = virtual.VirtualMicrophones(folder / "pulse")
-    say(f"on a virtual microphone for {seconds:.0f} s")
+    log(f"on a virtual microphone for {seconds:.0f} s")
     try:
         server.start()
         player = server.play("mic1", speech)

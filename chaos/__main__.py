@@ -80,8 +80,8 @@ class Scene:
         for name, (topic, _, _) in READERS.items():
             held, notices, _ = check.store(self._store(name))
             if fault := check.fault(written, held, topic):
-                said = [notice for notice in notices if notice.startswith("Missed")]
-                wrong.append(f"{name}: {fault}; it said {said or 'nothing'}")
+                missed = [notice for notice in notices if notice.startswith("Missed")]
+                wrong.append(f"{name}: {fault}; it said {missed or 'nothing'}")
         self._publisher.send_signal(signal.SIGHUP)
         return names, wrong, len(written)
 
@@ -201,8 +201,8 @@ def run(rounds: int, seed: int) -> int:
                     done += 1
                     faults.update(names)
                     failed += bool(wrong)
-                    said = "; ".join(wrong) or "holds"
-                    print(f"round {done}: {written} events, {', '.join(names)}: {said}", flush=True)
+                    missed = "; ".join(wrong) or "holds"
+                    print(f"round {done}: {written} events, {', '.join(names)}: {missed}", flush=True)
                     if wrong:
                         shutil.copytree(folder, FAILED / f"{seed}-{done}", dirs_exist_ok=True)
             finally:

@@ -38,13 +38,13 @@ def main(address: str, replay: str, store: str, topic: str, high_water_mark: str
             if position is None or (item is None and position == since):
                 continue
             since = position
-            said = item.raw.decode() if isinstance(item, Message) else str(item)
+            text = item.raw.decode() if isinstance(item, Message) else str(item)
             place = [position.epoch, position.seq, dict(position.seen)]
             if item is None:
                 kept.write(json.dumps({"position": place}).encode() + b"\n")
                 continue
             event = isinstance(item, Message) and bool(item.event.seq)
-            line = {"event" if event else "notice": said, "position": place}
+            line = {"event" if event else "notice": text, "position": place}
             kept.write(json.dumps(line).encode() + b"\n")
             if delay:
                 time.sleep(delay)

@@ -145,17 +145,17 @@ def besiege(seconds: float, hostile: int, idle: int) -> dict[str, Any]:
         if subscriber:
             subscriber.close()
         publisher.kill()
-        said = [int(line) for line in publisher.stdout.read().split() if line.isdigit()]
+        published = [int(line) for line in publisher.stdout.read().split() if line.isdigit()]
     # A subscriber that comes later gets the newest alert of a call at once; from then on it must have each.
-    wanted = {n for n in said if got and n >= min(got)}
+    wanted = {n for n in published if got and n >= min(got)}
     return {
         "seconds": seconds,
         "hostile": hostile,
         "idle": idle,
-        "alerts": len(said),
+        "alerts": len(published),
         "received": len(got),
         "first_after_s": round(late, 1),
-        "missing": len(wanted - got) if got else len(said),
+        "missing": len(wanted - got) if got else len(published),
         "memory_mib": {"first": round(memory[0]), "most": round(max(memory)), "last": round(memory[-1])},
         "refused": refused,
     }

@@ -22,7 +22,7 @@ MOST_SAMPLES = 192_000 * 4
 
 def _conversation(data: bytes) -> None:
     """Each piece has a byte before it: its length, and through its highest bit a pause of a second."""
-    begun, ended, heard, now = 0, 0, 0, 0.0
+    begun, ended, received, now = 0, 0, 0, 0.0
 
     def accept(started: CallStarted) -> str:
         nonlocal begun
@@ -31,10 +31,10 @@ def _conversation(data: bytes) -> None:
         return ""
 
     def take(tap_event: TapEvent) -> None:
-        nonlocal ended, heard
+        nonlocal ended, received
         deliver(tap_event)
         ended += isinstance(tap_event, CallEnded)
-        heard += len(tap_event.samples) if isinstance(tap_event, CallAudio) else 0
+        received += len(tap_event.samples) if isinstance(tap_event, CallAudio) else 0
 
     rules = AudioSocketRules(accept, allow=frozenset(), hello_s=5.0, idle_s=10.0)
     conversation = AudioSocketCall(("192.0.2.1", 9), rules, Counter(), 0.0)
@@ -48,7 +48,7 @@ def _conversation(data: bytes) -> None:
     for tap_event in conversation.gone("over"):
         take(tap_event)
     assert begun == ended <= 1
-    assert heard <= MOST_SAMPLES
+    assert received <= MOST_SAMPLES
 
 
 def _pieces(*frames: bytes) -> bytes:

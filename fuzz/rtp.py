@@ -76,16 +76,16 @@ def _jitter(data: bytes) -> None:
 
 
 def _stream(data: bytes) -> None:
-    stream, packets, arrival, heard = RtpStream(FORMATS), 0, 0.0, 0
+    stream, packets, arrival, played = RtpStream(FORMATS), 0, 0.0, 0
     for packet, arrival in _packets(data):
         sound = stream.push(packet, arrival)
-        heard, packets = heard + len(sound), packets + 1
+        played, packets = played + len(sound), packets + 1
         assert sound.samples.dtype == np.float32
         assert sound.concealed is None or len(sound.concealed) == len(sound)
         assert sound.concealed is None or np.isfinite(sound.samples[sound.concealed]).all()
-    heard += len(stream.advance(arrival + 1.0)) + len(stream.finish())
+    played += len(stream.advance(arrival + 1.0)) + len(stream.finish())
     # Each packet of at most 255 bytes, a pause before each, and what the resampler rounds.
-    assert heard <= packets * (2 * LONGEST_PAUSE_S + 0.1) * SAMPLE_RATE
+    assert played <= packets * (2 * LONGEST_PAUSE_S + 0.1) * SAMPLE_RATE
 
 
 SEQUENCE = b"".join(STEP.pack(1, 2, 160, 0x80) for _ in range(8))

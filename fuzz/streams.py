@@ -84,13 +84,13 @@ def _stream(name: str) -> bytes:
     start = {d.stream: "s", d.call: "c", d.account: "a", "tracks": ["inbound", "outbound"], d.form: form}
     start[d.parameters] = {"caller": "x"}
     media = {"track": "inbound", "chunk": "1", "timestamp": "20", "payload": base64.b64encode(bytes(8)).decode()}
-    said = [
+    messages = [
         {"event": "start", d.sequence: "1", d.stream: "s", "start": start},
         {"event": "media", d.sequence: "2", d.stream: "s", "media": media},
         {"event": "media", d.sequence: "4", d.stream: "s", "media": media | {"chunk": "3", "timestamp": "60"}},
         {"event": "stop", d.sequence: "5", d.stream: "s"},
     ]
-    lines = [b"t" + json.dumps(message).encode() for message in said]
+    lines = [b"t" + json.dumps(message).encode() for message in messages]
     return b"\n".join([f"/{name}?tracks=both".encode(), *lines[:3], b"w12345", *lines[3:]])
 
 

@@ -46,13 +46,13 @@ class BranchedFrontend(nn.Module):
         return state
 
     def forward(self, x: Tensor, state: NetState) -> tuple[Tensor, NetState]:
-        heard: list[Tensor] = []
+        mapped: list[Tensor] = []
         new: NetState = {}
         for i, branch in enumerate(self.branches):
             z, after = branch(x * self.scale[i] + self.shift[i], _of(state, i))
-            heard.append(z)
+            mapped.append(z)
             new |= _under(after, i)
-        return torch.cat(heard, dim=2), new
+        return torch.cat(mapped, dim=2), new
 
     def fold(self) -> None:
         for branch in self.branches:

@@ -104,9 +104,9 @@ class FactoredConv2d(nn.Module):
 
     def forward(self, x: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
         squeezed = self.across(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        heard = torch.cat([past, squeezed], dim=1)
-        y = torch.relu_(self.norm(self.conv(heard.permute(0, 3, 1, 2))))
-        return y.permute(0, 2, 3, 1), heard[:, heard.shape[1] - self.memory :]
+        joined = torch.cat([past, squeezed], dim=1)
+        y = torch.relu_(self.norm(self.conv(joined.permute(0, 3, 1, 2))))
+        return y.permute(0, 2, 3, 1), joined[:, joined.shape[1] - self.memory :]
 
     def fold(self) -> None:
         """Fold the normalisation into the convolution over time: the same function, fewer operations."""
@@ -209,14 +209,14 @@ class JoinedFrontend(nn.Module):
         return {name + k: v for name, part in self._parts() for k, v in part.init_state(batch, device).items()}
 
     def forward(self, x: Tensor, state: NetState) -> tuple[Tensor, NetState]:
-        heard: list[Tensor] = []
+        joined: list[Tensor] = []
         new: NetState = {}
         for (name, part), own in zip(self._parts(), torch.split(x, self.sizes, dim=2), strict=True):
             held = {k.removeprefix(name): v for k, v in state.items() if k.startswith(name)}
             z, after = part(own, held)
-            heard.append(z)
+            joined.append(z)
             new |= {name + k: v for k, v in after.items()}
-        return torch.cat(heard, dim=2), new
+        return torch.cat(joined, dim=2), new
 
     def fold(self) -> None:
         for _, part in self._parts():

@@ -142,15 +142,15 @@ def step(detector: Detector, state: StreamState, samples: Tensor) -> tuple[Strea
     if samples.ndim != 2 or samples.shape[0] != state.tail.shape[0]:
         raise ValueError(f"samples of shape {tuple(samples.shape)} for {state.tail.shape[0]} streams")
     with torch.inference_mode():
-        heard = samples.to(detector.device, torch.float32)
+        joined = samples.to(detector.device, torch.float32)
         if state.pending.shape[1]:
-            heard = torch.cat([state.pending, heard], dim=1)
-        whole, results = heard.shape[1] // BLOCK * BLOCK, []
+            joined = torch.cat([state.pending, joined], dim=1)
+        whole, results = joined.shape[1] // BLOCK * BLOCK, []
         for at in range(0, whole, BLOCK):
-            state, scores = score_blocks(detector, state, heard[:, at : at + BLOCK])
+            state, scores = score_blocks(detector, state, joined[:, at : at + BLOCK])
             results.append(scores)
         # A copy, because the samples are the caller's and may change.
-        state = replace(state, pending=heard[:, whole:].clone())
+        state = replace(state, pending=joined[:, whole:].clone())
         return state, _join(results, detector, samples.shape[0])
 
 
@@ -179,7 +179,7 @@ def score_blocks(detector: Detector, state: StreamState, samples: Tensor) -> tup
     for b in range(len(cleaned)):
         band_state, band = bandwidth(band_state, power[:, b], out.active[:, b])
         bands.append(band)
-    heard = state.blocks[:, None] + torch.arange(1, len(cleaned) + 1, device=samples.device)
+    joined = state.blocks[:, None] + torch.arange(1, len(cleaned) + 1, device=samples.device)
     scores = Scores(
         spoof=out.spoof,
         speech=torch.sigmoid(out.speech),
@@ -187,11 +187,11 @@ def score_blocks(detector: Detector, state: StreamState, samples: Tensor) -> tup
         active=out.active,
         family=torch.softmax(out.family, dim=2),
         level=torch.stack(levels, dim=1),
-        end=heard * BLOCK,
-        warm=heard >= config.warm_blocks,
+        end=joined * BLOCK,
+        warm=joined >= config.warm_blocks,
         bandwidth=torch.stack(bands, dim=1),
     )
-    return StreamState(state.pending, window[:, -TAIL:], heard[:, -1], gate_state, band_state, net), scores
+    return StreamState(state.pending, window[:, -TAIL:], joined[:, -1], gate_state, band_state, net), scores
 
 
 def _join(parts: list[Scores], detector: Detector, batch: int) -> Scores:

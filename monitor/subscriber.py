@@ -73,7 +73,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Something came that is no event of a monitor."""
+    """Something came that is not an event of a monitor."""
 
     topic: str
     reason: str
@@ -112,16 +112,7 @@ class Subscriber:
 
         Raises BadInputError for an address or keys that cannot be; that nobody answers there is no error.
         """
-        if isinstance(topics, str):
-            raise BadInputError("topics must be a list of prefixes", f"write topics=[{topics!r}]")
-        if len(topics) > MAX_TOPICS or any(len(topic.encode()) > MAX_PREFIX_BYTES for topic in topics):
-            raise BadInputError(
-                f"at most {MAX_TOPICS} prefixes of {MAX_PREFIX_BYTES} bytes each",
-                'subscribe to a shorter prefix, or to "" and choose among the events',
-            )
-        wire.check_address(address)
-        if address.endswith((":0", ":*")):
-            raise BadInputError(f"{address} names no port", "write the address at which the monitor publishes")
+        _check(address, topics)
         self.address = address
         self._heartbeats = heartbeats
         self._silence_s = silence_s
@@ -248,3 +239,17 @@ class Subscriber:
     def _is_wanted(self, item: Item) -> bool:
         beat = isinstance(item, Message) and not item.event.seq and item.event.data.get("code") == "heartbeat"
         return self._heartbeats or not beat
+
+
+def _check(address: str, topics: Sequence[str]) -> None:
+    """Raise BadInputError for an address or topics that cannot be."""
+    if isinstance(topics, str):
+        raise BadInputError("topics must be a list of prefixes", f"write topics=[{topics!r}]")
+    if len(topics) > MAX_TOPICS or any(len(topic.encode()) > MAX_PREFIX_BYTES for topic in topics):
+        raise BadInputError(
+            f"at most {MAX_TOPICS} prefixes of {MAX_PREFIX_BYTES} bytes each",
+            'subscribe to a shorter prefix, or to "" and choose among the events',
+        )
+    wire.check_address(address)
+    if address.endswith((":0", ":*")):
+        raise BadInputError(f"{address} names no port", "write the address at which the monitor publishes")

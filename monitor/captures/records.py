@@ -89,7 +89,7 @@ def is_capture(path: Path) -> bool:
 def records(path: Path) -> Iterator[CapturedPacket]:
     """Yield the packets of a file in its order.
 
-    Raises BadInputError for what is no capture, and CutOffError behind the last whole packet of one that is cut off.
+    Raises BadInputError for what is not a capture, and CutOffError behind the last whole packet of one that is cut off.
     """
     with _opened(path) as file:
         try:

@@ -110,7 +110,7 @@ class Scan:
 
 
 def scan(path: Path) -> Scan:
-    """Read a capture once, one that is cut off as far as it goes. Raises BadInputError for what is no capture."""
+    """Read a capture once, one that is cut off as far as it goes. Raises BadInputError for what is not a capture."""
     found = Scan()
     try:
         found.take(packets(path, found.counts))

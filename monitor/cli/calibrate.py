@@ -20,7 +20,11 @@ def calibrate(
     per_hour: Annotated[
         float,
         typer.Option(
-            "--target-false-alarms-per-hour", metavar="N", min=0.001, max=100, help="Of genuine net speech, at most."
+            "--target-false-alarms-per-hour",
+            metavar="N",
+            min=0.001,
+            max=100,
+            help="At most this many, per hour of genuine net speech.",
         ),
     ] = 0.5,
     out: Annotated[Path, typer.Option(metavar="FILE", help="Settings file to write.")] = Path("calibrated.toml"),

@@ -18,7 +18,7 @@ def demo(
         typer.Argument(metavar="FILE", help="Recording of a human voice, 10 s or more (default: telephone prompts)."),
     ] = None,
     speed: Speed = "1",
-    keep: Annotated[Path, typer.Option(metavar="FILE", help="Where the call is written.")] = Path("demo/call.wav"),
+    keep: Annotated[Path, typer.Option(metavar="FILE", help="File for the call.")] = Path("demo/call.wav"),
     *,
     options: WatchOptions,
     json_lines: Json = False,

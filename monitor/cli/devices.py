@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def devices(json_lines: JsonOnly = False) -> None:
     """List the inputs that --device takes, by number or name: microphones, and system audio (what this computer plays).
 
-    Where there is none of a kind, the steps that make one are printed.
+    If there is none of a kind, the steps that set one up are printed.
     """
     from monitor.sources.inventory import survey
     from monitor.sources.setup_help import steps

@@ -1,4 +1,4 @@
-"""`monitor doctor`: is everything there that the monitor needs, and how to mend what is not."""
+"""`monitor doctor`: is everything there that the monitor needs, and how to fix what is not."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ RECORD_S = 0.6
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One thing that was checked. mend: the line that mends it, or ""."""
+    """One thing that was checked. fix: the line that fixes it, or ""."""
 
     what: str
     grade: Grade
     text: str
-    mend: str = ""
+    fix: str = ""
 
 
 def _sound(config: Config) -> Iterator[CheckResult]:
@@ -57,16 +57,16 @@ def _recording(what: str, device: str, config: Config, hint: str) -> CheckResult
         [source] = open_sides([device], config.input)
     except MonitorError as error:
         return CheckResult(what, "fault", error.message, error.hint)
-    heard, loud = 0, False
+    recorded, loud = 0, False
     try:
         for item in source.chunks():
             if isinstance(item, Condition):
                 if item.usable:
                     continue
                 return CheckResult(what, "fault", f"{item.code}: {item.detail}", "check the cable and the mixer")
-            heard += item.samples.shape[1]
+            recorded += item.samples.shape[1]
             loud |= bool((item.samples != 0).any())
-            if heard > RECORD_S * SAMPLE_RATE:
+            if recorded > RECORD_S * SAMPLE_RATE:
                 break
     finally:
         source.close()
@@ -126,8 +126,8 @@ def _port(config: Config) -> Iterator[CheckResult]:
         for sink in SINKS["zeromq"](config, ""):
             sink.close()
     except MonitorError as error:
-        mend = f"end the other program, or choose another address: --publish tcp://127.0.0.1:{_free_port()}"
-        yield CheckResult("events", "fault", error.message, mend)
+        fix = f"end the other program, or choose another address: --publish tcp://127.0.0.1:{_free_port()}"
+        yield CheckResult("events", "fault", error.message, fix)
     else:
         yield CheckResult("events", "ok", f"{config.zeromq.address} is free")
 
@@ -155,8 +155,8 @@ def _marks(config: Config) -> Iterator[CheckResult]:  # noqa: ARG001
         try:
             yield CheckResult(what, "ok", f"{package} {version(package)}")
         except PackageNotFoundError:
-            mend = f'pip install "deepfake-speech-monitor[{extra}]"'
-            yield CheckResult(what, "note", f"cannot be read without {package}", mend)
+            fix = f'pip install "deepfake-speech-monitor[{extra}]"'
+            yield CheckResult(what, "note", f"cannot be read without {package}", fix)
 
 
 CHECKS: tuple[Callable[[Config], Iterator[CheckResult]], ...] = (_sound, _device, _weights, _port, _formats, _marks)
@@ -168,8 +168,8 @@ def run_checks(config: Config) -> int:
     for check in CHECKS:
         for finding in check(config):
             print(f"{finding.grade:<6} {finding.what:<14} {finding.text}", flush=True)
-            if finding.mend:
-                print(f"{'':21} -> {finding.mend}", flush=True)
+            if finding.fix:
+                print(f"{'':21} -> {finding.fix}", flush=True)
             faults += finding.grade == "fault"
     return 2 if faults else 0
 
@@ -178,7 +178,7 @@ def run_checks(config: Config) -> int:
 def doctor(*, options: PublishOptions) -> None:
     """Check sound system, microphone, system audio, network weights, processor, port, file formats and extras.
 
-    Under each fault stands the line that mends it. Exit status 2 if there is any.
+    Each fault is followed by the line that fixes it. Exit status 2 if there is any.
     """
     settings = options.settings()
     raise typer.Exit(run_checks(settings.config))

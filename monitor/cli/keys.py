@@ -11,7 +11,7 @@ import typer
 from monitor.cli.options import JsonOnly
 
 Folder = Annotated[
-    Path, typer.Option("--keys", metavar="DIR", help="Where the keys are, as in zeromq.keys.", envvar="MONITOR_KEYS")
+    Path, typer.Option("--keys", metavar="DIR", help="Folder of the keys, as in zeromq.keys.", envvar="MONITOR_KEYS")
 ]
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]})
@@ -31,7 +31,7 @@ def _keys() -> None:
 
 @app.command()
 def new(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose pair; server = the publisher's.")] = "server",
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the pair; server: the publisher's.")] = "server",
     folder: Folder = Path("keys"),
 ) -> None:
     """Make a pair of keys: NAME.key to hand out, and NAME.key_secret, which only its owner may read."""
@@ -49,10 +49,10 @@ def new(
 @app.command()
 def allow(
     key: Annotated[str, typer.Argument(metavar="KEY", help="A public key, or its file.")],
-    name: Annotated[str, typer.Option(metavar="NAME", help="What to call it (default: the file's name).")] = "",
+    name: Annotated[str, typer.Option(metavar="NAME", help="Name of the key (default: the file's name).")] = "",
     folder: Folder = Path("keys"),
 ) -> None:
-    """Let the owner of a key subscribe. A running publisher notices within a second."""
+    """Allow the owner of a key to subscribe. A running publisher notices within a second."""
     from monitor.delivery import keys
 
     called, public = keys.allow(folder, key, name)
@@ -61,10 +61,10 @@ def allow(
 
 @app.command()
 def revoke(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="As 'monitor keys list' shows it.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name that 'monitor keys list' shows.")],
     folder: Folder = Path("keys"),
 ) -> None:
-    """Let a key in no more. A running publisher ends its connections within a second or two."""
+    """Remove a subscriber's key. A running publisher ends its connections within a second or two."""
     from monitor.delivery import keys
 
     keys.revoke(folder, name)

@@ -39,7 +39,7 @@ def live(
     fail_on_alert: FailOnAlert = False,
     version: Annotated[bool, typer.Option("--version", help="Show the version and end.")] = False,
 ) -> None:
-    """Says, while a call goes on, how likely it is that a voice is synthetic.
+    """Detect synthetic voices in calls, while they go on.
 
     \b
     monitor --device mic                   watch the default microphone
@@ -73,7 +73,7 @@ def live(
 def _nothing_before(command: str, given: Sequence[str]) -> None:
     if given:
         raise BadInputError(
-            f"{given[0]} stands before {command}, where it would change nothing",
+            f"{given[0]} before {command} has no effect",
             f"options of a command follow it: monitor {command} ... {given[0]} ...",
         )
 

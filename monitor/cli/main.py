@@ -34,15 +34,15 @@ INTERRUPTED = 130
 COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
     "replay": (replay, "Watch a recorded call as if it were live."),
     "serve": (serve, "Watch many live calls at once, from the taps that are switched on."),
-    "simulate": (simulate, "Play a recorded call into a tap, as its real peer would."),
+    "simulate": (simulate, "Send a recorded call to a tap, as its real peer would."),
     "score": (score, "Score recordings, or folders of them: a line for each channel."),
     "calibrate": (calibrate, "Set the alert threshold from genuine calls of your own."),
     "subscribe": (subscribe, "Print the events of a running monitor."),
-    "verify": (verify, "Check that a journal, or evidence, is as it was written."),
-    "report": (report, "Write what was found as one page to read or print."),
+    "verify": (verify, "Check that a journal or evidence was not changed."),
+    "report": (report, "Write a report on calls as one page, to read or print."),
     "devices": (devices, "List the inputs that --device takes: microphones, system audio."),
     "demo": (demo, "Watch a call whose voice turns synthetic half-way."),
-    "doctor": (doctor, "Check this computer, and say how to fix what is wrong."),
+    "doctor": (doctor, "Check this computer, and show how to fix each fault."),
     "schema": (schema, "Print the JSON Schema of the events."),
     "config": (show_config, "Show every setting and where its value comes from."),
 }
@@ -57,7 +57,7 @@ app = typer.Typer(
 app.callback(invoke_without_command=True, cls=CommandGroup)(live)
 for _name, (_command, _line) in COMMANDS.items():
     app.command(name=_name, short_help=_line, cls=Command)(_command)
-app.add_typer(keys, name="keys", short_help="Make the keys that encrypt the stream, and say who may read it.")
+app.add_typer(keys, name="keys", short_help="Make keys that encrypt the stream, and choose who may read it.")
 
 
 def run_cli(arguments: Sequence[str] | None = None) -> int:

@@ -32,11 +32,11 @@ Publish = Annotated[
     typer.Option(
         "--publish",
         metavar="ADDRESS",
-        help="Where events are published, for 'monitor subscribe' (default: tcp://127.0.0.1:5556).",
+        help="Publish events at this address, for 'monitor subscribe' (default: tcp://127.0.0.1:5556).",
     ),
 ]
 Insecure = Annotated[
-    bool, typer.Option("--insecure", help="Let other machines connect although nothing protects what they reach.")
+    bool, typer.Option("--insecure", help="Allow connections from other machines without encryption or a password.")
 ]
 NoPublish = Annotated[bool, typer.Option("--no-publish", help="Open no port; publish nothing.")]
 Journal = Annotated[
@@ -44,30 +44,30 @@ Journal = Annotated[
 ]
 Evidence = Annotated[
     Path | None,
-    typer.Option(
-        "--evidence", metavar="DIR", help="Keep the audio around each alert, what was said of it, and checksums here."
-    ),
+    typer.Option("--evidence", metavar="DIR", help="Folder for evidence: audio, events and checksums of each alert."),
 ]
 Screen = Annotated[
     str | None,
-    typer.Option("--screen", metavar="MODE", help="full, line, plain, off, or auto: what the terminal can show."),
+    typer.Option(
+        "--screen", metavar="MODE", help="Screen: full, line, plain, off, or auto (what the terminal can show)."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON lines to standard output, and nothing else; no screen.")]
 JsonOnly = Annotated[bool, typer.Option("--json", help="Write JSON lines instead of a table.")]
 FailOnAlert = Annotated[bool, typer.Option("--fail-on-alert", help="Exit with status 3 if an alert was raised.")]
 Speed = Annotated[
-    str, typer.Option(metavar="SPEED", help="1 = as it was spoken, 2 = twice as fast, max = as fast as possible.")
+    str, typer.Option(metavar="SPEED", help="1 = real time, 2 = twice as fast, max = as fast as possible.")
 ]
 Track = Annotated[
     int | None,
-    typer.Option(min=1, metavar="N", help="Of several sound tracks only this one, from 1; else all of them."),
+    typer.Option(min=1, metavar="N", help="Audio track to read, from 1 (default: all tracks)."),
 ]
 RawFormat = Annotated[
     str | None,
     typer.Option(
         "--format",
         metavar="NAME,RATE",
-        help="What audio without a header is: mulaw,8000, s16le,16000,2, g722 ...",
+        help="Format of audio without a header, such as mulaw,8000 or s16le,16000,2 or g722.",
     ),
 ]
 Picture = Annotated[
@@ -75,7 +75,7 @@ Picture = Annotated[
 ]
 KeyFile = Annotated[
     Path | None,
-    typer.Option("--key", metavar="FILE", help="The secret that sealed it (evidence_store.key, journal.key)."),
+    typer.Option("--key", metavar="FILE", help="File with the secret of the seal (evidence_store.key, journal.key)."),
 ]
 
 

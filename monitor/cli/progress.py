@@ -1,4 +1,4 @@
-"""A line on standard error that says how far a long piece of work is; nothing where that is no terminal."""
+"""A line on standard error that says how far a long piece of work is; nothing where that is not a terminal."""
 
 from __future__ import annotations
 
@@ -53,17 +53,17 @@ class Progress:
     def line(self, elapsed_s: float) -> str:
         """What it says after so long."""
         hours = self._audio_s / 3600
-        said = [
+        parts = [
             f"{self._done + self._skipped} files",
             f"{hours:.1f} h of audio" if hours >= 1 else f"{hours * 60:.0f} min of audio",
         ]
         if elapsed_s > 1.0:
-            said.append(f"{self._audio_s / elapsed_s:.0f} x real time")
+            parts.append(f"{self._audio_s / elapsed_s:.0f} x real time")
         if not self._total:
-            return ", ".join(said)
+            return ", ".join(parts)
         share = min(1.0, (self._done + self._skipped) / self._total)
-        said[0] = f"{self._done + self._skipped} of {self._total} files"
+        parts[0] = f"{self._done + self._skipped} of {self._total} files"
         if self._done:
             left = (self._total - self._done - self._skipped) * elapsed_s / self._done
-            said.append(f"{left / 60:.0f} min left" if left > 90 else f"{left:.0f} s left")
-        return f"[{'#' * round(share * BAR):-<{BAR}}] {', '.join(said)}"
+            parts.append(f"{left / 60:.0f} min left" if left > 90 else f"{left:.0f} s left")
+        return f"[{'#' * round(share * BAR):-<{BAR}}] {', '.join(parts)}"

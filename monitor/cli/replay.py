@@ -13,7 +13,9 @@ from monitor.cli.options import FailOnAlert, Json, Picture, RawFormat, Speed, Tr
 
 @expand_options
 def replay(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Recording or capture; stereo = one party a side.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Recording or capture; in stereo, each side is one party.")
+    ],
     speed: Speed = "1",
     channels: Annotated[
         str | None,
@@ -23,7 +25,9 @@ def replay(
     ] = None,
     read_ms: Annotated[
         int | None,
-        typer.Option(metavar="MS", min=1, max=10_000, help="Milliseconds read at once; the result is the same."),
+        typer.Option(
+            metavar="MS", min=1, max=10_000, help="Milliseconds to read at once; the result does not depend on it."
+        ),
     ] = None,
     track: Track = None,
     raw_format: RawFormat = None,

@@ -14,15 +14,16 @@ from monitor.cli.options import KeyFile
 def report(
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="PATH", help="A journal, a folder of evidence, or several of them: told as one."),
+        typer.Argument(metavar="PATH", help="A journal or a folder of evidence; several make one page."),
     ],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The page to write.")] = Path("report.html"),
-    call: Annotated[str | None, typer.Option(metavar="NAME", help="Only this call.")] = None,
+    call: Annotated[str | None, typer.Option(metavar="NAME", help="Report this call alone.")] = None,
     key: KeyFile = None,
 ) -> None:
-    """Write what was found as one page to read, print or hand on: no script, nothing loaded from elsewhere.
+    """Write a report on calls as one page, to read, print or hand on, without scripts or external resources.
 
-    A journal tells of whole calls; evidence adds the pictures of each alert. Both are verified, and the page says so.
+    A journal covers whole calls; evidence adds the spectrograms of each alert. Both are verified, and the page
+    shows the result.
     """
     from monitor.disk.private import write_private
     from monitor.errors import BadInputError

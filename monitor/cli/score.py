@@ -32,7 +32,10 @@ def score(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", metavar="FILE", help="Write to this .csv, .jsonl or .parquet file; goes on where it stopped."
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="Write to this .csv, .jsonl or .parquet file; continues where it stopped.",
         ),
     ] = None,
     workers: Annotated[

@@ -15,23 +15,24 @@ def serve(
     rtp: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="HOST:PORT", help="Take RTP here; HOST:PORT+PORT for the two parties of a call. May be repeated."
+            metavar="HOST:PORT", help="Receive RTP here; HOST:PORT+PORT for the two parties of a call. May be repeated."
         ),
     ] = None,
     audiosocket: Annotated[
         list[str] | None,
-        typer.Option(metavar="HOST:PORT", help="Let Asterisk's AudioSocket connect here. May be repeated."),
+        typer.Option(metavar="HOST:PORT", help="Receive AudioSocket (Asterisk) here. May be repeated."),
     ] = None,
     websocket: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="HOST:PORT", help="Take calls over WebSocket here; the path, such as /twilio, names the protocol."
+            metavar="HOST:PORT",
+            help="Receive calls over WebSocket here; the path, such as /twilio, names the protocol.",
         ),
     ] = None,
     web: Annotated[
         str | None,
         typer.Option(
-            metavar="[HOST:PORT]", help="Offer a page that shows all calls (default address: 127.0.0.1:8000)."
+            metavar="[HOST:PORT]", help="Serve a web page that shows all calls (default address: 127.0.0.1:8000)."
         ),
     ] = None,
     *,

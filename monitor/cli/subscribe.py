@@ -34,20 +34,24 @@ def subscribe(
         list[str] | None,
         typer.Option(
             metavar="PREFIX",
-            help="Only topics that begin so: alert, score.call1 ... May be given several times.",
+            help="Only topics that begin with this, such as alert or score.call1. May be given several times.",
         ),
     ] = None,
-    count: Annotated[int | None, typer.Option(metavar="N", min=1, help="End after N events.")] = None,
+    count: Annotated[int | None, typer.Option(metavar="N", min=1, help="Stop after N events.")] = None,
     timeout: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", min=0, help="End after so long; with --count, status 1 if that were too few."),
+        typer.Option(
+            metavar="SECONDS", min=0, help="Stop after this long; with --count, status 1 if fewer events came."
+        ),
     ] = None,
     since: Annotated[
         str | None,
-        typer.Option("--from", metavar="SEQ", help="Begin with this number of the current run, or EPOCH:SEQ of any."),
+        typer.Option(
+            "--from", metavar="SEQ", help="Start at this event number of the current run, or at EPOCH:SEQ of any run."
+        ),
     ] = None,
     state: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Go on where the last run with this file stopped.")
+        Path | None, typer.Option(metavar="FILE", help="Continue where the last run with this file stopped.")
     ] = None,
     server_key: Annotated[
         str, typer.Option(metavar="KEY", help="The publisher's public key, or its file, where the stream is encrypted.")
@@ -57,10 +61,13 @@ def subscribe(
     ] = None,
     replay: Annotated[
         str | None,
-        typer.Option(metavar="ADDRESS", help="Where to fetch what was missed (default: where the publisher says)."),
+        typer.Option(
+            metavar="ADDRESS",
+            help="Address to fetch missed events from (default: the one that the publisher announces).",
+        ),
     ] = None,
 ) -> None:
-    """Print what a running monitor finds, until Ctrl-C. What is lost on the way is fetched again."""
+    """Print the events of a running monitor, until Ctrl-C. Events that were lost on the way are fetched again."""
     wanted = SubscribeOptions(tuple(topic or [""]), count, timeout, since, state, server_key, key, replay)
     raise typer.Exit(follow(address, json_lines, wanted, cloudevents))
 

@@ -40,7 +40,7 @@ class TextLines:
         self._out = out
         self._in_place = out.isatty()
         self._status: dict[tuple[str, str], Message] = {}
-        self._said: dict[tuple[str, str], object] = {}
+        self._states: dict[tuple[str, str], object] = {}
         """The state of each channel that stands on the last line about it."""
         self._drawn_at = 0.0
         self._drawn = False
@@ -54,7 +54,7 @@ class TextLines:
         else:
             self._line(describe(item))
             if "state" in item.event.data:
-                self._said[item.event.call, item.event.channel] = item.event.data["state"]
+                self._states[item.event.call, item.event.channel] = item.event.data["state"]
             if item.event.type == "call.ended":
                 self._forget(item.event.call)
 
@@ -70,8 +70,10 @@ class TextLines:
         if not self._in_place:
             state = message.event.data.get("state")
             settled = before is None or before.event.data.get("state") == state
-            if settled and self._said.get(who) != state:  # the event of a change comes right after the first such score
-                self._said[who] = state
+            if (
+                settled and self._states.get(who) != state
+            ):  # the event of a change comes right after the first such score
+                self._states[who] = state
                 self._line(describe(message))
         elif time.monotonic() - self._drawn_at >= STATUS_S / 2:
             self._draw()
@@ -95,8 +97,8 @@ class TextLines:
     def _forget(self, call: str) -> None:
         for who in [who for who in self._status if who[0] == call]:
             del self._status[who]
-        for who in [who for who in self._said if who[0] == call]:
-            del self._said[who]
+        for who in [who for who in self._states if who[0] == call]:
+            del self._states[who]
 
 
 def describe(message: Message) -> str:

@@ -24,13 +24,13 @@ def verify(
         Path,
         typer.Argument(
             metavar="PATH",
-            help="A journal, with the files it has rotated to; or evidence, one folder or several in one.",
+            help="A journal (its rotated files are included), or a folder of evidence.",
         ),
     ],
     key: KeyFile = None,
     json_lines: JsonOnly = False,
 ) -> None:
-    """Find what was altered in a journal or in evidence, left out or added. Exit status 0: whole, 2: not.
+    """Check that nothing in a journal or evidence was changed, removed or added. Exit status 0: whole, 2: not.
 
     Without --key this shows damage and careless changes: whoever can write there can make new checksums and chains too.
     With --key the manifest, or the journal up to the end of its last run, must have been sealed by the holder of that
@@ -52,12 +52,12 @@ def _verify_journal(journal: Path, key: Path | None, *, as_json: bool) -> int:
         with files.opened(journal) as parts:
             found, broken = check(parts, secret)
             if broken is not None and not found.records and not any(map(_holds_records, parts)):
-                raise BadInputError(f"{journal} is no journal", "name the file that journal.path names")
+                raise BadInputError(f"{journal} is not a journal", "name the file that journal.path names")
     except OSError as error:
         raise BadInputError(f"cannot read {error.filename or journal}: {error.strerror}", "check the path") from error
     if not parts:
         raise BadInputError(f"there is no journal {journal}", "name the file that journal.path names")
-    _say_journal(found, broken, len(parts), bool(secret), as_json)
+    _print_journal(found, broken, len(parts), bool(secret), as_json)
     return WHOLE if broken is None else BROKEN
 
 
@@ -70,7 +70,7 @@ def _holds_records(part: tuple[Path, BinaryIO]) -> bool:
     return any(chain.number(line) is not None for line in lines)
 
 
-def _say_journal(found: JournalFindings, broken: Path | None, count: int, checked: bool, as_json: bool) -> None:
+def _print_journal(found: JournalFindings, broken: Path | None, count: int, checked: bool, as_json: bool) -> None:
     if as_json:
         place = {"file": str(broken), "line": found.line, "fault": found.fault} if broken else {}
         notes = {"notes": found.notes, "chain": found.last, "seals": found.seals, "seal_checked": checked}
@@ -110,7 +110,7 @@ def _verify_evidence(path: Path, key: Path | None, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps(_answer(verdicts, broken, secret is not None)))
     else:
-        _say_evidence(verdicts, broken, secret is not None)
+        _print_evidence(verdicts, broken, secret is not None)
     return WHOLE if broken is None else BROKEN
 
 
@@ -119,7 +119,7 @@ def _answer(verdicts: list[FolderCheck], broken: FolderCheck | None, checked: bo
     return {"whole": broken is None, "folders": len(verdicts), **place, "seal_checked": checked}
 
 
-def _say_evidence(verdicts: list[FolderCheck], broken: FolderCheck | None, checked: bool) -> None:
+def _print_evidence(verdicts: list[FolderCheck], broken: FolderCheck | None, checked: bool) -> None:
     for verdict in verdicts:
         if verdict.difference:
             print(f"{verdict.folder}: {verdict.difference}")

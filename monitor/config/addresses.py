@@ -57,7 +57,7 @@ def read_address(what: str, text: str, lowest_port: int = 0) -> tuple[str, int]:
     """HOST:PORT, with an IPv6 host in brackets. what: the setting that names it. Raises BadInputError."""
     host, port = split_host(text)
     if not host or not (port.isascii() and port.isdigit() and lowest_port <= int(port) < 65_536):
-        raise BadInputError(f"{what}: {text!r} is no address", "write HOST:PORT, such as 127.0.0.1:8765")
+        raise BadInputError(f"{what}: {text!r} is not an address", "write HOST:PORT, such as 127.0.0.1:8765")
     return host, int(port)
 
 

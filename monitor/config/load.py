@@ -77,7 +77,7 @@ def _layers(
                 yield f"environment variable {name}", {key: _value(key, text)}
             elif meant := _meant(name):
                 hint = f"did you mean {PREFIX}{meant.upper().replace('.', '__')}?"
-                raise ConfigError(f"the environment variable {name} is no setting", hint)
+                raise ConfigError(f"the environment variable {name} is not a setting", hint)
     for flag, key, value in flags:
         yield f"option {flag}", {key: value}
 
@@ -97,7 +97,7 @@ def _flat(tree: Tree, origin: str) -> dict[str, object]:
     flat: dict[str, object] = {}
     for section, values in tree.items():
         if not isinstance(values, dict):
-            raise ConfigError(f"{section} in {origin} stands outside a section", _sections_hint())
+            raise ConfigError(f"{section} in {origin} is outside a section", _sections_hint())
         flat |= dict(_settings(Config.section(section), values, f"{section}."))
     return flat
 

@@ -32,7 +32,7 @@ ALERTS: list[Word] = ["alert", "fault"]
 
 
 def _check_url(url: str) -> str:
-    """Raises ValueError for what is no http(s) URL of a host, or holds a password."""
+    """Raises ValueError for what is not an http(s) URL of a host, or holds a password."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("write a URL such as https://example.org/hook")

@@ -29,7 +29,7 @@ class Secret(SecretStr):
         """Return the secret itself, without the line end of its file. Raises ConfigError for one that is not there."""
         text = self.get_secret_value()
         if text == MASK:
-            raise ConfigError(f"{MASK} stands where a secret was not shown", "write file:PATH or env:NAME in its place")
+            raise ConfigError(f"{MASK} is the mask of a hidden secret", "write file:PATH or env:NAME in its place")
         kind, _, place = text.partition(":")
         if kind == "env":
             found = os.environ.get(place, "")
@@ -54,7 +54,7 @@ class SecretUrl(Secret):
     def reveal(self) -> str:
         """Return the URL itself. Raises ConfigError for one that is not there, or was not shown."""
         if self.get_secret_value().endswith(MASK):
-            raise ConfigError(f"{MASK} stands where a secret was not shown", "write file:PATH or env:NAME in its place")
+            raise ConfigError(f"{MASK} is the mask of a hidden secret", "write file:PATH or env:NAME in its place")
         return super().reveal()
 
 

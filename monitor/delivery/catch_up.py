@@ -188,7 +188,7 @@ class CatchUp:
             self._ask(self.epoch, (self._continuity.complete or 0) + 1, until)
             return []
         for hole in missed:
-            self._continuity.told(hole)
+            self._continuity.reported(hole)
         if not self._held[0].event.seq:
             self._continuity.completed(until)
         return list(missed)
@@ -198,7 +198,7 @@ class CatchUp:
             self._continuity.completed(found.seq)
             return []
         if isinstance(found, Missed):
-            self._continuity.told(found)
+            self._continuity.reported(found)
             return [found]
         fits = found.event.epoch == self.epoch and self.wants(found)
         return self._deliver(found) if fits and self._continuity.is_new(found.topic, found.event.seq) else []

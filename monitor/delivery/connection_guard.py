@@ -61,12 +61,12 @@ class ConnectionGuard:
 
     def _take(self) -> None:
         """Process one event of the socket monitor."""
-        said = recv_monitor_message(self._monitor)
-        event = said["event"]
+        message = recv_monitor_message(self._monitor)
+        event = message["event"]
         if event == zmq.EVENT_ACCEPTED:
-            self._connections.accepted(said["value"], time.monotonic())
+            self._connections.accepted(message["value"], time.monotonic())
         elif event == zmq.EVENT_DISCONNECTED:
-            self._connections.gone(said["value"])
+            self._connections.gone(message["value"])
         elif event == zmq.EVENT_ACCEPT_FAILED:
             self._failed["too few file descriptors"] += 1
         else:

@@ -64,7 +64,7 @@ class GapDetector:
         self._under = dict.fromkeys(("",) if self.everything else prefixes, complete or 0)
         self._base: Sent = {}
         self._received = dict.fromkeys(self._under, 0)
-        self._told = False
+        self._gap_reported = False
 
     def seen(self) -> dict[str, int]:
         """Newest number on each topic that is beyond `complete`."""
@@ -117,7 +117,7 @@ class GapDetector:
             last = newest.get(prefix, last_seq)
             if last > max(under, known):
                 missed.append(Missed(max(under, known) + 1, last, prefix, False))
-            elif prefix in sent and not self._told and not self._counts(prefix, sent[prefix]):
+            elif prefix in sent and not self._gap_reported and not self._counts(prefix, sent[prefix]):
                 missed.append(Missed(known + 1, last_seq, prefix, False))
         return missed
 
@@ -126,15 +126,15 @@ class GapDetector:
         self.completed(last_seq)
         self._base = dict(sent)
         self._received = dict.fromkeys(self._under, 0)
-        self._told = False
+        self._gap_reported = False
 
     def completed(self, until: int) -> None:
         """Everything of ours up to this number was delivered or told."""
         self.complete = max(self.complete or 0, until)
 
-    def told(self, missed: Missed) -> None:
+    def reported(self, missed: Missed) -> None:
         """Remove a gap that was reported to the user."""
-        self._told = True
+        self._gap_reported = True
         if self.everything:
             self.completed(missed.last)
         elif missed.topic and missed.topic not in self._under:

@@ -132,7 +132,7 @@ def read(path: Path) -> KeyPair:
 
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
-        raise BadInputError(f"{name!r} is no name for a key", "use letters, digits, '.', '-' and '_', at most 64")
+        raise BadInputError(f"{name!r} is not a valid key name", "use letters, digits, '.', '-' and '_', at most 64")
 
 
 def _make_private(folder: Path) -> None:

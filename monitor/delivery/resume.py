@@ -22,7 +22,7 @@ def starting_point(since: str | None, state: Path | None, topics: Sequence[str])
         return None
     epoch, _, seq = since.rpartition(":")
     if not seq.isdecimal() or int(seq) < 1:
-        raise BadInputError(f"--from {since} is no number of an event", "write --from 1, or --from EPOCH:1")
+        raise BadInputError(f"--from {since} is not an event number", "write --from 1, or --from EPOCH:1")
     return Position(epoch, int(seq) - 1)
 
 

@@ -220,11 +220,11 @@ class SubscriberSockets:
             self._dealer = None
 
 
-def replay_address(stream: str, said: str) -> str:
+def replay_address(stream: str, announced: str) -> str:
     """Return where to ask, given what a heartbeat said: the publisher knows its port, the subscriber knows its host."""
-    if not said.startswith("tcp://") or not stream.startswith("tcp://"):
-        return said
-    return f"{stream.rpartition(':')[0]}:{said.rpartition(':')[2]}"
+    if not announced.startswith("tcp://") or not stream.startswith("tcp://"):
+        return announced
+    return f"{stream.rpartition(':')[0]}:{announced.rpartition(':')[2]}"
 
 
 def _mismatch(line: Endpoint) -> str:

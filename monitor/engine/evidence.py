@@ -100,14 +100,14 @@ def accumulate_in_turn(
     if turns == 1:
         return accumulate(config, old, logit, speech, family, slow_memory_s)
     streams, fade, slow_fade = len(old.weight), exp(-BLOCK_S / config.memory_s), exp(-BLOCK_S / slow_memory_s)
-    said, active = logit.reshape(turns, streams), speech.reshape(turns, streams)
+    logits, active = logit.reshape(turns, streams), speech.reshape(turns, streams)
     families = np.where(active[..., None], family.reshape(turns, streams, -1), 0.0)
     means = np.empty((4, turns, streams))
     fading = np.empty_like(families)
     for i in range(streams):
         w, x, faded = float(old.weight[i]), float(old.total[i]), old.families[i]
         slow_w, slow_x = float(old.slow_weight[i]), float(old.slow_total[i])
-        for t, (is_speech, value) in enumerate(zip(active[:, i].tolist(), said[:, i].tolist(), strict=True)):
+        for t, (is_speech, value) in enumerate(zip(active[:, i].tolist(), logits[:, i].tolist(), strict=True)):
             if is_speech:
                 w, x, faded = w * fade + 1.0, x * fade + value, faded * fade + families[t, i]
                 slow_w, slow_x = slow_w * slow_fade + 1.0, slow_x * slow_fade + value
@@ -117,7 +117,7 @@ def accumulate_in_turn(
         total=means[1].ravel(),
         slow_weight=means[2].ravel(),
         slow_total=means[3].ravel(),
-        sum=np.cumsum(np.concatenate([old.sum[None], np.where(active, said, 0.0)]), axis=0)[1:].ravel(),
+        sum=np.cumsum(np.concatenate([old.sum[None], np.where(active, logits, 0.0)]), axis=0)[1:].ravel(),
         blocks=(old.blocks + np.cumsum(active, axis=0)).ravel(),
         families=fading.reshape(turns * streams, -1),
         all_families=np.cumsum(np.concatenate([old.all_families[None], families]), axis=0)[1:].reshape(

@@ -20,7 +20,7 @@ from monitor.engine.calls import Call, Feed, capture
 from monitor.engine.pace import PaceCheck
 from monitor.engine.pool import Pool
 from monitor.engine.reporter import Reporter
-from monitor.engine.ring import RingBank
+from monitor.engine.ring_bank import RingBank
 from monitor.events.bus import Bus
 from monitor.types import Event, Mark
 
@@ -249,11 +249,11 @@ class Engine:
 
     def _score(self, several: Sequence[Blocks]) -> None:
         try:
-            heard = self.pool.run_scorer(several)
+            scored = self.pool.run_scorer(several)
         except RuntimeError as error:
             self._failed(several, error)
             return
-        for blocks, outputs in zip(several, heard, strict=True):
+        for blocks, outputs in zip(several, scored, strict=True):
             self.reporter.add_blocks(blocks)
             self.reporter.report_model(self.calls, "")
             self.reporter.report(self.pool.decide_states(blocks, outputs))

@@ -101,24 +101,24 @@ def find_threshold(
 
     Raises ValueError where there is too little speech to say anything.
     """
-    heard = hours(llr)
-    if heard * per_hour < SEEN_OFTEN:
-        return _continued(llr, config, per_hour, highest, heard)
+    speech_hours = hours(llr)
+    if speech_hours * per_hour < SEEN_OFTEN:
+        return _continued(llr, config, per_hour, highest, speech_hours)
     low, high = 0, int(highest / STEP)
-    if alarms(llr, at_threshold(config, high * STEP)) > heard * per_hour:
+    if alarms(llr, at_threshold(config, high * STEP)) > speech_hours * per_hour:
         return None
     while low < high:
         middle = (low + high) // 2
-        if alarms(llr, at_threshold(config, middle * STEP)) <= heard * per_hour:
+        if alarms(llr, at_threshold(config, middle * STEP)) <= speech_hours * per_hour:
             high = middle
         else:
             low = middle + 1
     count = alarms(llr, at_threshold(config, high * STEP))
-    return OperatingPoint(round(high * STEP, 2), count, count / heard, seen=True)
+    return OperatingPoint(round(high * STEP, 2), count, count / speech_hours, seen=True)
 
 
 def _continued(
-    llr: Sequence[Floats], config: AlertSection, per_hour: float, highest: float, heard: float
+    llr: Sequence[Floats], config: AlertSection, per_hour: float, highest: float, speech_hours: float
 ) -> OperatingPoint | None:
     """Extrapolate from the peaks above a level that a quarter of the minutes reach."""
     of_minutes = peaks(llr, config)
@@ -126,8 +126,8 @@ def _continued(
     above = of_minutes[of_minutes > level] - level
     if len(above) < FEWEST_PEAKS:
         needed = round(FEWEST_PEAKS / TAIL)
-        raise ValueError(f"{heard * 60:.0f} minutes of speech are too few: at least {needed} are needed")
-    rate = len(above) / heard
+        raise ValueError(f"{speech_hours * 60:.0f} minutes of speech are too few: at least {needed} are needed")
+    rate = len(above) / speech_hours
     threshold = level + float(above.mean()) * float(np.log(max(rate / per_hour, 1.0)))
     threshold = round(float(np.ceil(threshold / STEP)) * STEP, 2)
     if threshold > highest:

@@ -120,37 +120,21 @@ class Pool:
         self.kind[rows] = kind
         self._levels(rows[newest], outputs.level.reshape(turns, -1))
         self.bandwidth[rows] = outputs.bandwidth
-        scaling, old = Scaling(*self._scales[:, outputs.bandwidth]), self.evidence.take(rows[newest])
-        memory_s = self.config.alerts.clear_memory_s
-        evidence = accumulate_in_turn(self.config.evidence, old, outputs.logit, active, outputs.family, turns, memory_s)
-        self.evidence.put(rows, evidence)
+        scaling = Scaling(*self._scales[:, outputs.bandwidth])
+        evidence = self._accumulate(rows, outputs, active, turns)
         llr = recent_llr(self.config.evidence, scaling, evidence)
-        p_fake = posterior(llr, self.config.evidence.prior)
         enough = outputs.warm & (evidence.blocks * BLOCK_S >= self.config.evidence.min_speech_s)
-        before = self.decision.take(rows[newest])
         usable = self.usable[rows] & outputs.sound
         whole, standing = self._whole(scaling, evidence), standing_llr(self.config.evidence, scaling, evidence)
-        said = DecisionInput(llr, active, enough, blocks.end, usable, whole, standing, quality.hard)
-        after, changes = decide_in_turn(self.config.alerts, before, said, turns)
+        given = DecisionInput(llr, active, enough, blocks.end, usable, whole, standing, quality.hard)
+        before = self.decision.take(rows[newest])
+        after, changes = decide_in_turn(self.config.alerts, before, given, turns)
         self.decision.put(rows, after)
         if self.traces:
-            self.traces.add(rows, blocks.samples, np.where(enough, p_fake, np.nan), turns)
+            p_fake = np.where(enough, posterior(llr, self.config.evidence.prior), np.nan)
+            self.traces.add(rows, blocks.samples, p_fake, turns)
         return Results(
-            rows=rows,
-            llr=llr,
-            p_fake=p_fake,
-            net_speech=evidence.blocks,
-            state=after.state,
-            kind=kind,
-            bandwidth=outputs.bandwidth,
-            families=evidence.families,
-            family_names=self._family_names,
-            open=after.open,
-            opened=after.opened,
-            peak=after.peak,
-            quiet=after.quiet,
-            hard=quality.hard,
-            shares=quality.shares(),
+            **vars(self._verdicts(rows, llr, kind, outputs.bandwidth, evidence, evidence.families, after, quality)),
             end=blocks.end,
             captured_at=blocks.captured_at,
             warm=outputs.warm,
@@ -159,6 +143,43 @@ class Pool:
             turned=quality.hard != np.concatenate([previous.hard, quality.hard[: newest.start]]),
             changes=changes,
         )
+
+    def _verdicts(
+        self,
+        rows: Ints,
+        llr: Floats,
+        kind: Ints,
+        bandwidth: Ints,
+        evidence: Evidence,
+        families: Floats,
+        decision: Decision,
+        quality: Quality,
+    ) -> Verdicts:
+        return Verdicts(
+            rows=rows,
+            llr=llr,
+            p_fake=posterior(llr, self.config.evidence.prior),
+            net_speech=evidence.blocks,
+            state=decision.state,
+            kind=kind,
+            bandwidth=bandwidth,
+            families=families,
+            family_names=self._family_names,
+            open=decision.open,
+            opened=decision.opened,
+            peak=decision.peak,
+            quiet=decision.quiet,
+            hard=quality.hard,
+            shares=quality.shares(),
+        )
+
+    def _accumulate(self, rows: Ints, outputs: ScorerOutputs, active: Flags, turns: int) -> Evidence:
+        """Add the blocks to the evidence of their rows. Returns it as it is after each block."""
+        config, before = self.config, self.evidence.take(rows[-(len(rows) // turns) :])
+        memory_s = config.alerts.clear_memory_s
+        after = accumulate_in_turn(config.evidence, before, outputs.logit, active, outputs.family, turns, memory_s)
+        self.evidence.put(rows, after)
+        return after
 
     def _assess(self, blocks: Blocks, outputs: ScorerOutputs, previous: Quality) -> tuple[Ints, Flags, Quality]:
         """Return of each block its kind, whether it is evidence, and the quality of the voice up to it."""
@@ -201,22 +222,9 @@ class Pool:
         index = np.arange(rows.start, rows.stop)
         evidence, decision, quality = self.evidence.take(index), self.decision.take(index), self.quality.take(index)
         llr = (whole_llr if whole else recent_llr)(self.config.evidence, self._scaling(rows), evidence)
-        return Verdicts(
-            rows=index,
-            llr=llr,
-            p_fake=posterior(llr, self.config.evidence.prior),
-            net_speech=evidence.blocks,
-            state=decision.state,
-            kind=self.kind[index],
-            bandwidth=self.bandwidth[index],
-            families=evidence.all_families if whole else evidence.families,
-            family_names=self._family_names,
-            open=decision.open,
-            opened=decision.opened,
-            peak=decision.peak,
-            quiet=decision.quiet,
-            hard=quality.hard,
-            shares=quality.shares(),
+        families = evidence.all_families if whole else evidence.families
+        return self._verdicts(
+            index, llr, self.kind[index], self.bandwidth[index], evidence, families, decision, quality
         )
 
 

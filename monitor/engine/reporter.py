@@ -16,7 +16,7 @@ from monitor.engine.calls import Call, CallChannel, Feed
 from monitor.engine.decision import ALERT, CLEAR, LISTENING, SUSPICIOUS, UNDECIDED, UNKNOWN
 from monitor.engine.pool import Pool
 from monitor.engine.results import Results, Verdicts
-from monitor.engine.ring import RingBank
+from monitor.engine.ring_bank import RingBank
 from monitor.events.bus import Bus
 from monitor.events.redaction import redactor
 from monitor.events.sink import AudioRecorder
@@ -203,7 +203,7 @@ class Reporter:
         if fault := feed.fault(int(verdicts.rows[i])) or self._model_fault:
             return fault
         if verdicts.quiet[i] * BLOCK_S < self.config.alerts.unknown_after_s:
-            return "the network gave what is no number"
+            return "the network gave a value that is not a number"
         return f"no usable speech for {self.config.alerts.unknown_after_s:g} s: {verdicts.reason_of(i).value}"
 
     def _trust(self, call: Call, feed: Feed, rows: slice) -> None:

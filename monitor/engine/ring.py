@@ -1,15 +1,13 @@
-"""The bounded buffer between capture and scoring: one row a channel, all rows in one array.
+"""One source's rows of the buffer between capture and scoring (ring_bank.py).
 
-Writers are the capture threads, the reader is the scoring loop. The channels of one source are written and read
-together. A live writer that finds its rows full overwrites the oldest audio, which is counted and shows as lost;
-a recording waits instead. Lost audio is NaN in what is read, invalid samples are infinite: neither is evidence.
+The channels of one source are written and read together. A live writer that finds its rows full overwrites the oldest
+audio, which is counted and shows as lost; a recording waits instead. Lost audio is NaN in what is read, invalid samples
+are infinite: neither is evidence.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +15,11 @@ from numpy.typing import NDArray
 from model.config import BLOCK, SAMPLE_RATE
 from monitor.audio import Audio, Blocks, Chunk, Marks, all_finite
 
+if TYPE_CHECKING:
+    from monitor.engine.ring_bank import RingBank
+
 LONGEST_FILL = SAMPLE_RATE // 2
 """Samples of lost audio that are filled in; of a longer gap the rest is skipped."""
-MOST_PASSED = 4
-"""Turns in a row in which a row with few blocks may be passed over."""
 
 
 class Ring:
@@ -196,130 +195,3 @@ def _wrap(ring: NDArray[Any], first: int, values: NDArray[Any]) -> None:
 def _earlier(captured_at: float, samples: int) -> float:
     """Return when the sample was there that came so many before; 0.0 stays 0.0."""
     return captured_at - samples / SAMPLE_RATE if captured_at else 0.0
-
-
-def _first_free(busy: NDArray[np.bool_], count: int) -> int:
-    """Return where so many rows in a row are free. Raises ValueError."""
-    free = np.convolve(busy, np.ones(count), "valid") == 0 if count <= len(busy) else np.zeros(0, np.bool_)
-    if not free.any():
-        raise ValueError(f"no {count} rows of {len(busy)} are free")
-    return int(np.argmax(free))
-
-
-class RingBank:
-    """Rows of `capacity_s` seconds for up to `rows` channels."""
-
-    def __init__(self, rows: int, capacity_s: float) -> None:
-        self.slots = max(2, round(capacity_s * SAMPLE_RATE / BLOCK))
-        self.capacity = self.slots * BLOCK
-        self.audio: Audio = np.zeros((rows, self.capacity), dtype=np.float32)
-        self.concealed: Marks = np.zeros((rows, self.capacity), dtype=np.bool_)
-        self.concealed_to = np.full(rows, -self.capacity)
-        """Nothing that was written from there on is concealed; a lap later no mark is left."""
-        self.written = np.zeros(rows, dtype=np.int64)
-        self.read = np.zeros(rows, dtype=np.int64)
-        self.torn = np.zeros(rows, dtype=np.bool_)
-        """Audio before the next block to be read was overwritten."""
-        self.origin = np.zeros((rows, self.slots), dtype=np.int64)
-        """Of each block held: what to add to a place in samples written to get that on the source's clock."""
-        self.captured = np.zeros((rows, self.slots), dtype=np.float64)
-        """Of each block held: when its last sample was there, monotonic seconds."""
-        self.came = self.overwritten = 0
-        """Samples of live audio of all rings so far, and those of them that were lost because nobody read in time."""
-        self.changed = threading.Condition()
-        self._busy = np.zeros(rows, dtype=np.bool_)
-        self._passed = np.zeros(rows, dtype=np.int64)
-        """How often the blocks that wait in a row were left while others were taken."""
-
-    @property
-    def behind(self) -> float:
-        """Share of the rows in use with more to catch up with than comes while a server rests that is in time."""
-        return self.share_waiting(9 * BLOCK)
-
-    def share_waiting(self, samples: int) -> float:
-        """Share of the rows in use in which more than so many samples wait: 0 to 1."""
-        used = np.count_nonzero(self._busy)
-        return int(np.count_nonzero(self.written - self.read > samples)) / used if used else 0.0
-
-    def claim(self, channels: Sequence[int]) -> list[Ring]:
-        """Rings of so many channels, on free rows that follow each other. Raises ValueError where there are none."""
-        with self.changed:
-            firsts = _first_free(self._busy, sum(channels)) + np.cumsum([0, *channels])
-            return [self.open(int(at), n) for at, n in zip(firsts, channels, strict=False)]
-
-    def open(self, first_row: int, channels: int) -> Ring:
-        """Return the ring of a source on rows that are free. Raises ValueError where there are no such rows."""
-        rows = slice(first_row, first_row + channels)
-        if first_row < 0 or channels < 1 or rows.stop > len(self.written):
-            raise ValueError(f"rows {rows.start} to {rows.stop} of {len(self.written)}")
-        with self.changed:
-            self.written[rows] = self.read[rows] = 0
-            if (self.concealed_to[rows] > -self.capacity).any():
-                self.concealed[rows] = False
-                self.concealed_to[rows] = -self.capacity
-            self.torn[rows] = False
-            self._busy[rows] = True
-        return Ring(self, rows)
-
-    def release(self, ring: Ring) -> None:
-        """Give the rows back; the ring takes nothing more."""
-        with self.changed:
-            ring.closed = True
-            self.written[ring.rows] = self.read[ring.rows] = 0
-            self._busy[ring.rows] = False
-            self.changed.notify_all()
-
-    def wait(self, timeout_s: float) -> None:
-        """Until something has changed, where no block waits."""
-        with self.changed:
-            if not (self.written - self.read >= BLOCK).any():
-                self.changed.wait(timeout_s)
-
-    def take(self, timeout_s: float) -> Blocks | None:
-        """Return the next block of every row that has one, or None after timeout_s or when woken without any."""
-        taken = self.take_several(timeout_s, ())
-        return taken[0] if taken else None
-
-    def take_several(self, timeout_s: float, counts: Sequence[int]) -> list[Blocks]:
-        """Return the next blocks of rows that have some, the same rows in each; [] after timeout_s or when woken
-        without any.
-
-        counts: how many it may be at once beside 1, largest first. It is the first that half of the rows that have any
-        have, and those rows alone; nobody is passed over more than MOST_PASSED times, as a call that has ended with
-        less would be for ever.
-        """
-        with self.changed:
-            waiting = (self.written - self.read) // BLOCK
-            if not waiting.any():
-                self.changed.wait(timeout_s)
-                waiting = (self.written - self.read) // BLOCK
-            some = np.count_nonzero(waiting)
-            if not some:
-                return []
-            count = next((n for n in counts if 2 * np.count_nonzero(waiting >= n) >= some), 1)
-            if (self._passed[waiting > 0] >= MOST_PASSED).any():
-                count = 1
-            ready = np.flatnonzero(waiting >= count)
-            self._passed += 1
-            self._passed[ready] = 0
-            self._passed[waiting == 0] = 0
-            taken = [self._next(ready) for _ in range(count)]
-            self.changed.notify_all()
-            return taken
-
-    def _next(self, ready: NDArray[np.int64]) -> Blocks:
-        """Return one block of each of these rows."""
-        position = self.read[ready]
-        slots = position // BLOCK % self.slots
-        samples = self.audio.reshape(len(self.audio), self.slots, BLOCK)[ready, slots]
-        torn = self.torn[ready]
-        if torn.any():
-            samples[torn, 0] = np.nan
-            self.torn[ready] = False
-        end = position + BLOCK + self.origin[ready, slots]
-        captured_at = self.captured[ready, slots]
-        concealed = None
-        if (position < self.concealed_to[ready]).any():
-            concealed = self.concealed.reshape(len(self.audio), self.slots, BLOCK)[ready, slots]
-        self.read[ready] = position + BLOCK
-        return Blocks(ready, samples, end, captured_at, concealed)

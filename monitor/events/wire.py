@@ -97,10 +97,10 @@ def topic(event: Event) -> str:
 
 
 def check_address(address: str) -> None:
-    """Raise BadInputError for what is no ZeroMQ endpoint; libzmq itself takes port 99999 for 34463."""
+    """Raise BadInputError for what is not a ZeroMQ endpoint; libzmq itself takes port 99999 for 34463."""
     found = _ADDRESS.fullmatch(address)
     if found is None or int((found[1] or "0").replace("*", "0")) > 65_535:
-        raise BadInputError(f"{address!r} is no address", "write tcp://HOST:PORT, such as tcp://127.0.0.1:5556")
+        raise BadInputError(f"{address!r} is not an address", "write tcp://HOST:PORT, such as tcp://127.0.0.1:5556")
 
 
 def encode(event: Event, prev: int | None = None, snapshot: bool = False) -> bytes:

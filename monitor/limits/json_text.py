@@ -11,7 +11,7 @@ DEEPEST = 32
 
 
 def read_json(text: str | bytes, parse_constant: Callable[[str], Any] | None = None) -> Any:
-    """Return the value of a text. Raises ValueError for what is no JSON, or is nested deeper than DEEPEST."""
+    """Return the value of a text. Raises ValueError for what is not JSON, or is nested deeper than DEEPEST."""
     try:
         value = json.loads(text, parse_constant=parse_constant)
     except RecursionError as error:

@@ -27,7 +27,7 @@ FOUND = 0.95
 LEAST_SHARE = 0.1
 """Of the stretches of a channel: in a long call one may seem marked by chance."""
 QUIETEST = 1e-3
-"""Root mean square, full scale = 1.0. Of silence the network gives what is no number."""
+"""Root mean square, full scale = 1.0. Of silence the network gives what is not a number."""
 MOST_IN_A_TONE = 0.5
 """Share of the power within 5 Hz beyond which it is a tone, which the network may take for a watermark."""
 MOST_CHANNELS = 64

@@ -152,8 +152,8 @@ class _Framed:
         frames = self._split(payload)
         if frames is None:
             raise PayloadError(f"{len(payload)} bytes are no whole frames")
-        heard = [self._codec.decode(frame) if self._speech(frame) else self._quiet for frame in frames]
-        return np.concatenate([self._quiet[:0], *heard])
+        decoded = [self._codec.decode(frame) if self._speech(frame) else self._quiet for frame in frames]
+        return np.concatenate([self._quiet[:0], *decoded])
 
 
 def _equal(payload: bytes, size: int) -> list[bytes] | None:

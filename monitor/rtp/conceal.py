@@ -33,9 +33,9 @@ def conceal(before: Audio, after: Audio, n: int, rate: int) -> Audio:
     return np.asarray(forwards * (1 - share) + backwards * share, np.float32)
 
 
-def _going_on(heard: Audio, n: int, rate: int) -> Audio:
+def _going_on(recent: Audio, n: int, rate: int) -> Audio:
     """Return the last period again and again, fading: float32 (n,)."""
-    history = np.nan_to_num(heard[-round(HISTORY_S * rate) :])
+    history = np.nan_to_num(recent[-round(HISTORY_S * rate) :])
     period = _period(history, rate)
     if not period:
         return np.zeros(n, np.float32)

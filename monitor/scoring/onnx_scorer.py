@@ -41,7 +41,7 @@ class OnnxNetwork:
         try:
             self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         except Exception as error:
-            raise CheckpointError(f"{name} is no whole network for onnxruntime") from error
+            raise CheckpointError(f"{name} is not a complete network file for onnxruntime") from error
         metadata = self._session.get_modelmeta().custom_metadata_map
         self.facts: RuntimeFacts = read_facts(metadata, name)
         check_signature(data, metadata, name)
@@ -156,11 +156,11 @@ class OnnxScorer:
     def score(self, rows: Ints, samples: NDArray[np.float32]) -> Figures:
         all_rows = len(rows) == self.rows
         old = self._signal if all_rows else {name: state[rows] for name, state in self._signal.items()}
-        heard, gap, invalid = clean(samples)
-        audio = np.concatenate([old["past"], heard], axis=1)
+        finite, gap, invalid = clean(samples)
+        audio = np.concatenate([old["past"], finite], axis=1)
         spectrum = spectra(audio[:, -TAIL - samples.shape[1] :])
         power = power_of(spectrum)
-        new, kind, level = gate(self.config.gate, old, heard, power, gap, invalid)
+        new, kind, level = gate(self.config.gate, old, finite, power, gap, invalid)
         ok = kind == Kind.SPEECH
         figures = np.zeros((*ok.shape, len(FIGURES) + self._families), np.float32)
         skipped, net = self._run(rows, ok, old["skipped"], spectrum, audio, figures)

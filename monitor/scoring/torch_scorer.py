@@ -60,5 +60,5 @@ def _figures(scores: Scores) -> torch.Tensor:
     asked = (scores.kind == Kind.SPEECH) | (scores.kind == Kind.NOT_SPEECH)
     signal, network = FIGURES[: FIGURES.index("spoof")], FIGURES[FIGURES.index("spoof") :]
     parts = [getattr(scores, name)[:, :, None].float() for name in signal]
-    said = torch.cat([*(getattr(scores, name)[:, :, None] for name in network), scores.family], dim=2)
-    return torch.cat([*parts, said * asked[:, :, None]], dim=2)
+    from_network = torch.cat([*(getattr(scores, name)[:, :, None] for name in network), scores.family], dim=2)
+    return torch.cat([*parts, from_network * asked[:, :, None]], dim=2)

@@ -13,7 +13,7 @@ from monitor.call_history.sink import RecentCallsSink
 from monitor.config.schema import Config
 from monitor.engine.loop import Engine
 from monitor.engine.pool import Pool
-from monitor.engine.ring import RingBank
+from monitor.engine.ring_bank import RingBank
 from monitor.engine.traces import Traces
 from monitor.errors import BadInputError
 from monitor.events import wire

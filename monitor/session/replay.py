@@ -52,7 +52,7 @@ def parse_speed(text: str) -> float | None:
     except ValueError:
         speed = nan
     if not 0 < speed < inf:
-        raise BadInputError(f"--speed {text} is no speed", "write max, or a factor such as 1 for real time")
+        raise BadInputError(f"--speed {text} is not a speed", "write max, or a factor such as 1 for real time")
     return speed
 
 

@@ -19,7 +19,8 @@ from monitor.engine.decision import STATES
 from monitor.engine.event_data import families
 from monitor.engine.loop import SEGMENT
 from monitor.engine.pool import Pool
-from monitor.engine.ring import Ring, RingBank
+from monitor.engine.ring import Ring
+from monitor.engine.ring_bank import RingBank
 from monitor.errors import BadInputError
 from monitor.provenance.reader import ProvenanceReader
 from monitor.scores import ChannelScore, FileScore, StateTimeline

@@ -130,7 +130,7 @@ class ParquetFile(LinesFile):
                     lines.writelines(json_line(line) for line in batch.to_pylist())
         except (ArrowException, OSError) as error:
             self._partial.unlink(missing_ok=True)
-            message = f"{self._path} is no Parquet file that can be gone on with"
+            message = f"{self._path} is not a Parquet file that can be gone on with"
             raise BadInputError(message, "name another file with --out") from error
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from monitor.audio import Audio, Chunk
 from monitor.config.schema import Config
 from monitor.engine.loop import Engine
 from monitor.engine.pool import Pool
-from monitor.engine.ring import RingBank
+from monitor.engine.ring_bank import RingBank
 from monitor.errors import BadInputError
 from monitor.events.bus import Bus
 from monitor.events.sink import Sink

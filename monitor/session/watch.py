@@ -14,7 +14,7 @@ from monitor.audio import Source
 from monitor.config.schema import Config
 from monitor.engine.loop import Engine
 from monitor.engine.pool import Pool
-from monitor.engine.ring import RingBank
+from monitor.engine.ring_bank import RingBank
 from monitor.engine.traces import Traces
 from monitor.engine.view import view
 from monitor.errors import BadInputError

@@ -78,9 +78,11 @@ def read_options(options: Mapping[str, str]) -> AudiohookOptions:
     try:
         secret = base64.b64decode(options["secret"], validate=True)
     except binascii.Error as error:
-        raise BadInputError("the secret is no base64", "give the client secret as it stands in the settings") from error
+        raise BadInputError(
+            "the secret is not base64", "give the client secret as it stands in the settings"
+        ) from error
     if (probe := options.get("probe", "no")) not in ("yes", "no"):
-        raise BadInputError(f"probe={probe} makes no sense", "write probe=yes")
+        raise BadInputError(f"probe={probe} is not valid", "write probe=yes")
     pause, discard = (_hole(options.get(name, ""), name) for name in ("pause", "discard"))
     return AudiohookOptions(options["key"], secret, pause, discard, probe == "yes")
 
@@ -95,7 +97,7 @@ def _hole(text: str, name: str) -> FrameGap:
     except (ValueError, OverflowError):
         hole = FrameGap(-1, 0)
     if not plus or hole.first < 0 or hole.count < 1:
-        raise BadInputError(f"{name}={text} makes no sense", f"write for instance {name}=2+3: at 2 s, for 3 s")
+        raise BadInputError(f"{name}={text} is not valid", f"write for instance {name}=2+3: at 2 s, for 3 s")
     return hole
 
 

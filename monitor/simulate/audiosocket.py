@@ -49,9 +49,9 @@ def read_options(options: Mapping[str, str]) -> AudioSocketOptions:
     try:
         first = uuid.UUID(options["uuid"]) if "uuid" in options else None
     except ValueError as error:
-        raise BadInputError(f"uuid={options['uuid']} is no UUID", "write 8-4-4-4-12 digits") from error
+        raise BadInputError(f"uuid={options['uuid']} is not a UUID", "write 8-4-4-4-12 digits") from error
     if (end := options.get("end", "hangup")) not in ("hangup", "close"):
-        raise BadInputError(f"end={end} makes no sense", "write end=hangup or end=close")
+        raise BadInputError(f"end={end} is not valid", "write end=hangup or end=close")
     rate_change_at, dtmf_at = (number(options, key, math.inf) for key in ("rate-change-at", "dtmf-at"))
     return AudioSocketOptions(rate, frame_ms, first, rate_change_at, dtmf_at, end == "hangup")
 

@@ -61,7 +61,7 @@ def number(options: Mapping[str, str], key: str, usual: float) -> float:
     try:
         return float(options.get(key, usual))
     except ValueError as error:
-        raise BadInputError(f"{key}={options[key]} is no number", f"write for instance {key}=20") from error
+        raise BadInputError(f"{key}={options[key]} is not a number", f"write for instance {key}=20") from error
 
 
 async def paced(plan: list[tuple[float, int]]) -> AsyncIterator[int]:

@@ -50,18 +50,18 @@ def read_options(options: Mapping[str, str]) -> RtpOptions:
     """Raises BadInputError."""
     codec = options.get("codec", "PCMU").upper()
     if codec not in FORMATS:
-        raise BadInputError(f"codec={codec} is none that can be sent", f"choose from {', '.join(FORMATS)}")
+        raise BadInputError(f"codec={codec} cannot be sent", f"choose from {', '.join(FORMATS)}")
     if (bye := options.get("bye", "yes")) not in ("yes", "no"):
-        raise BadInputError(f"bye={bye} makes no sense", "write bye=yes or bye=no")
+        raise BadInputError(f"bye={bye} is not valid", "write bye=yes or bye=no")
     usual, form = FORMATS[codec]
     frame_ms = number(options, "frame_ms", 20.0)
     if frame_ms not in FRAME_MS:
         raise BadInputError(
-            f"frame_ms={frame_ms:g} is no usual length", f"choose from {', '.join(f'{n:g}' for n in FRAME_MS)}"
+            f"frame_ms={frame_ms:g} is not a supported length", f"choose from {', '.join(f'{n:g}' for n in FRAME_MS)}"
         )
     kind = number(options, "payload_type", usual)
     if not 0 <= kind < 128 or kind % 1:
-        raise BadInputError(f"payload_type={kind:g} is none", "write a number from 0 to 127")
+        raise BadInputError(f"payload_type={kind:g} is not a payload type", "write a number from 0 to 127")
     return RtpOptions(
         form,
         int(kind),
@@ -78,7 +78,9 @@ def read_target(to: str) -> tuple[str, tuple[int, ...]]:
     host, ports = split_host(to)
     numbers = tuple(int(p) if p.isascii() and p.isdigit() else 0 for p in ports.split("+"))
     if not host or len(numbers) > 2 or not all(0 < p < 65_536 for p in numbers):
-        raise BadInputError(f"{to!r} is no address", "write HOST:PORT, or HOST:PORT+PORT for the two parties of a call")
+        raise BadInputError(
+            f"{to!r} is not an address", "write HOST:PORT, or HOST:PORT+PORT for the two parties of a call"
+        )
     return host, numbers
 
 

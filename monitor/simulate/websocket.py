@@ -74,8 +74,8 @@ async def dialled(call: SimulatedCall, dial: ConnectRequest) -> AsyncIterator[Cl
     except InvalidHandshake as error:
         raise RefusedCallError(str(error)) from error
     except ConnectionClosed as error:
-        said = error.rcvd
-        raise RefusedCallError(f"{said.code} {said.reason}" if said else "the connection broke") from error
+        frame = error.rcvd
+        raise RefusedCallError(f"{frame.code} {frame.reason}" if frame else "the connection broke") from error
 
 
 def address(to: str, path: str) -> str:
@@ -83,7 +83,9 @@ def address(to: str, path: str) -> str:
     url = to if "://" in to else f"ws://{to}"
     parts = urlsplit(url)
     if parts.scheme not in ("ws", "wss") or not parts.netloc:
-        raise BadInputError(f"--to {to} is no WebSocket address", "write HOST:PORT, ws://HOST:PORT/PATH or wss://...")
+        raise BadInputError(
+            f"--to {to} is not a WebSocket address", "write HOST:PORT, ws://HOST:PORT/PATH or wss://..."
+        )
     if parts.path.strip("/") or parts.query:
         query = path.partition("?")[2]
         return url + (f"{'&' if parts.query else '?'}{query}" if query else "")

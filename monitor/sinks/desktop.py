@@ -109,8 +109,8 @@ class DesktopSink(Sink):
                 check=True,
             )
         except subprocess.CalledProcessError as error:
-            said = " ".join(error.stderr.decode("utf-8", "replace").split())
-            told = f"{wanted.words[0]}: {said or f'status {error.returncode}'}"
-            raise SinkError(told, retry_in_s=self._least_s) from error
+            output = " ".join(error.stderr.decode("utf-8", "replace").split())
+            reason = f"{wanted.words[0]}: {output or f'status {error.returncode}'}"
+            raise SinkError(reason, retry_in_s=self._least_s) from error
         except (OSError, subprocess.TimeoutExpired) as error:
             raise SinkError(f"{wanted.words[0]}: {error}", retry_in_s=self._least_s) from error

@@ -6,26 +6,19 @@ alert is written once both have reached its end.
 
 from __future__ import annotations
 
-import errno
 import time
-from pathlib import Path
 
 from model.config import BLOCK_S, SAMPLE_RATE
 from monitor.audio import Blocks
 from monitor.config.schema import Config
-from monitor.disk.private import append_private, make_folder
 from monitor.engine.recorder import RecordedEvent, Recorder
-from monitor.errors import BadInputError, SinkError
+from monitor.errors import SinkError
 from monitor.events import wire
 from monitor.events.sink import RunContext, Sink
-from monitor.sinks.bodies import dead_letter
-from monitor.store import retention
+from monitor.sinks.evidence_writer import EvidenceWriter, is_of_the_disk, reason
 from monitor.store.audio_history import AudioBlock, AudioHistory
 from monitor.store.clip import EvidenceClip
 from monitor.store.event_collector import LATE_S, CallLog, PendingAlert
-from monitor.store.folder import DraftFolder, folder_name, versions, write_alert
-from monitor.store.seal import read_key
-from monitor.store.whole_call import WholeCall
 from monitor.types import Event
 
 SLACK = SAMPLE_RATE
@@ -34,13 +27,9 @@ MOST_WAITING = 100
 """Alerts that wait to be written, 1.3 MB each with two parties and 20 s; beyond it the oldest is given up."""
 PARTIES = 2
 """Of a call in `serve`; there is room for more."""
-SAY_AGAIN_S = 10.0
-SET_ASIDE = "set-aside.jsonl"
-"""In the folder of the evidence: the alerts whose evidence could not be written, with the reason."""
+REPORT_EVERY_S = 10.0
 TRIES = 3
 """Of an alert that cannot be written while the disk itself is well."""
-OF_THE_DISK = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM))
-"""Faults that pass, or that every alert would meet: what waits is kept and written later."""
 
 
 class EvidenceSink(Sink):
@@ -51,25 +40,21 @@ class EvidenceSink(Sink):
     def __init__(self, config: Config, epoch: str) -> None:
         """Raises BadInputError where the folder cannot be written, or the key cannot be used."""
         section = config.evidence_store
-        self.root = Path(section.path)
         self.recorder = Recorder(audio=section.retain != "none")
-        self._weights_hash = ""
-        self._config, self._section, self._epoch = config, section, epoch
         self._keeps_all = section.retain == "all"
-        self._key = read_key(Path(section.key)) if section.key else None
         self._before, self._after = round(section.before_s * SAMPLE_RATE), round(section.after_s * SAMPLE_RATE)
         self._history = AudioHistory(section.before_s + SLACK / SAMPLE_RATE, PARTIES * config.serve.max_calls)
         self._logs: dict[str, CallLog] = {}
         self._over: list[CallLog] = []
         self._waiting: list[PendingAlert] = []
         self._last: Event | None = None
-        self._fault, self._told, self._tell_at = "", 0, 0.0
+        self._fault, self._reported_drops, self._report_at = "", 0, 0.0
         self.set_aside = 0
-        self._prepare()
+        self._writer = EvidenceWriter(config, epoch)
 
     def start(self, run: RunContext) -> None:
         """Name the weights in what is written."""
-        self._weights_hash = run.weights_hash
+        self._writer.weights_hash = run.weights_hash
 
     def audio_recorder(self) -> Recorder:
         """Return the queue between the scoring thread and this sink's."""
@@ -87,7 +72,7 @@ class EvidenceSink(Sink):
         """Take the audio that has come. Raises SinkError as emit() does."""
         self._pump()
         self._write()
-        self._tell()
+        self._report_fault()
 
     def close(self) -> None:
         """Write what is gathered, whether or not it is complete."""
@@ -103,20 +88,6 @@ class EvidenceSink(Sink):
             for log in self._logs.values():
                 if log.whole is not None:
                     log.whole.close()
-
-    def _prepare(self) -> None:
-        try:
-            make_folder(self.root)
-            probe = DraftFolder(self.root, "probe", self._epoch)
-            probe.discard()
-            retention.sweep(self.root)
-            self._retain()
-        except OSError as error:
-            hint = "name a folder that can be written; it is made if need be"
-            raise BadInputError(f"evidence folder {self.root}: {error.strerror}", hint) from error
-
-    def _retain(self) -> None:
-        retention.apply(self.root, self._section.keep_days, self._section.keep_gb)
 
     def _pump(self) -> None:
         for item in self.recorder.take():
@@ -141,10 +112,9 @@ class EvidenceSink(Sink):
 
     def _begin_whole(self, event: Event, log: CallLog) -> None:
         try:
-            draft = DraftFolder(self.root, folder_name(wire.utc_now(), event.call), self._epoch)
-            log.whole = WholeCall(draft, event.call, log.channels)
+            log.whole = self._writer.begin_whole(event.call, log.channels)
         except (OSError, RuntimeError) as error:
-            self._fault = f"the audio of {event.call} cannot be kept: {_reason(error)}"
+            self._fault = f"the audio of {event.call} cannot be kept: {reason(error)}"
 
     def _open_clip(self, event: Event, log: CallLog) -> None:
         clip = EvidenceClip(
@@ -185,7 +155,7 @@ class EvidenceSink(Sink):
 
     def _give_up(self, log: CallLog, error: OSError | RuntimeError) -> None:
         assert log.whole is not None
-        self._fault = f"the audio of {log.whole.call} is not kept: {_reason(error)}"
+        self._fault = f"the audio of {log.whole.call} is not kept: {reason(error)}"
         log.whole.close()
         log.whole = None
 
@@ -209,64 +179,43 @@ class EvidenceSink(Sink):
             for waiting in [w for w in self._waiting if w.is_due(self.recorder.audio, now)]:
                 if self._is_written(waiting):
                     self._waiting.remove(waiting)
-                    self._retain()
+                    self._writer.retain()
             for log in [x for x in self._over if x.ended or now > x.due_at]:
                 if not any(w.log is log for w in self._waiting):
                     self._finish(log)
                     self._forget(log)
         except (OSError, RuntimeError) as error:
-            raise SinkError(f"{self.root}: {_reason(error)}") from error
+            raise SinkError(f"{self._writer.root}: {reason(error)}") from error
+
+    def _set_aside(self, waiting: PendingAlert, why: str) -> None:
+        """Give the evidence of one alert up: it is counted and reported."""
+        self._waiting.remove(waiting)
+        self.set_aside += 1
+        self._fault = f"{self._writer.set_aside(waiting.clip.opened, why)} ({self.set_aside} so far): {why}"
 
     def _is_written(self, waiting: PendingAlert) -> bool:
         """Write one alert. Raises OSError for a fault of the disk; one of this alert alone must not stop the next."""
         try:
-            self._write_alert(waiting)
+            self._writer.write(waiting)
         except (OSError, RuntimeError, ValueError) as error:
-            if getattr(error, "errno", None) in OF_THE_DISK:
+            if is_of_the_disk(error):
                 raise
-            DraftFolder(self.root, "probe", self._epoch).discard()
+            self._writer.probe()
             waiting.tries += 1
             if waiting.tries >= TRIES:
-                self._set_aside(waiting, _reason(error))
+                self._set_aside(waiting, reason(error))
             return False
         return True
-
-    def _set_aside(self, waiting: PendingAlert, reason: str) -> None:
-        """Give the evidence of one alert up: its event and the reason are kept in a file, counted and said."""
-        self._waiting.remove(waiting)
-        self.set_aside += 1
-        opened = waiting.clip.opened
-        where = self.root / SET_ASIDE
-        said = f"the evidence of {opened.data['alert']} was set aside, see {where}"
-        try:
-            append_private(where, dead_letter(opened, reason))
-        except OSError as error:
-            said = f"the evidence of {opened.data['alert']} is lost, {where}: {_reason(error)}"
-        self._fault = f"{said} ({self.set_aside} so far): {reason}"
-
-    def _write_alert(self, waiting: PendingAlert) -> None:
-        clip, events = waiting.clip, waiting.events()
-        moment = next((e.time for e in events if e.type == "alert.opened" and e.sample == clip.opened.sample), "")
-        moment = moment or wire.utc_now()
-        draft = DraftFolder(self.root, folder_name(moment, "alert", str(clip.opened.data["alert"])), self._epoch)
-        try:
-            lines = [(event.sample, wire.encode(event)) for event in events]
-            facts = write_alert(draft, clip, lines, self._facts(moment), self._config)
-            draft.publish(facts, self._key)
-        except BaseException:
-            draft.discard()
-            raise
 
     def _finish(self, log: CallLog) -> None:
         if log.whole is None:
             return
-        moment = log.started.time if log.started is not None else wire.utc_now()
         try:
-            log.whole.finish(self._facts(moment), self._config, self._key)
+            self._writer.finish_whole(log.whole, log.started)
         except (OSError, RuntimeError) as error:
             self._give_up(log, error)
         log.whole = None
-        self._retain()
+        self._writer.retain()
 
     def _end(self, log: CallLog) -> None:
         log.over, log.due_at = True, time.monotonic() + LATE_S
@@ -277,27 +226,14 @@ class EvidenceSink(Sink):
         for name in [name for name, other in self._logs.items() if other is log]:
             del self._logs[name]
 
-    def _facts(self, moment: str) -> dict[str, object]:
-        """Return the facts in every manifest. time: UTC of the alert, or of the call's beginning."""
-        return {
-            "time": moment,
-            "epoch": self._epoch,
-            "sample_rate": SAMPLE_RATE,
-            "model": self._weights_hash,
-            "written": wire.utc_now(),
-            "versions": versions(),
-        }
-
-    def _tell(self) -> None:
+    def _report_fault(self) -> None:
         """Raise SinkError, once, for what went wrong and cannot be tried again."""
-        if self.recorder.dropped > self._told and time.monotonic() > self._tell_at:
-            self._told, self._tell_at = self.recorder.dropped, time.monotonic() + SAY_AGAIN_S
-            said = f"{self._told * BLOCK_S:.1f} s of audio were left out so far: disk or processor is too slow"
-            self._fault = self._fault or said
+        if self.recorder.dropped > self._reported_drops and time.monotonic() > self._report_at:
+            self._reported_drops, self._report_at = self.recorder.dropped, time.monotonic() + REPORT_EVERY_S
+            lost = (
+                f"{self._reported_drops * BLOCK_S:.1f} s of audio were left out so far: disk or processor is too slow"
+            )
+            self._fault = self._fault or lost
         if self._fault:
             fault, self._fault = self._fault, ""
             raise SinkError(fault)
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)

@@ -45,7 +45,7 @@ class JournalSink(Sink):
     def __init__(self, path: Path | str, section: JournalSection | None = None) -> None:
         """section: fsync, rotation and retention; default: none of them.
 
-        Raises BadInputError when the file cannot be written, is no regular file or has another writer.
+        Raises BadInputError when the file cannot be written, is not a regular file or has another writer.
         """
         self.path = Path(path)
         self._fsync = section.fsync if section else "never"
@@ -69,7 +69,7 @@ class JournalSink(Sink):
         return self._repaired
 
     def emit(self, event: Event) -> None:
-        """Append one line; an event without a number (seq 0) is no part of a journal.
+        """Append one line; an event without a number (seq 0) is not a part of a journal.
 
         Raises SinkError when the line could not be written whole, of which nothing is then left in the file, or when
         it could not be made durable as `fsync` wants; offered again, it is not written twice.

@@ -18,7 +18,7 @@ _LIBSNDFILE = (b"FORM", b".snd", b"dns.", b"caff", b"riff", b"NIST", b"Crea", b"
 def open_recording(path: Path, *, raw: PcmFormat | CodecFormat | None = None, track: int | None = None) -> Reader:
     """Open any recording. raw: what it is, where it has no header. track: which of several, from 1; None = all.
 
-    Raises BadInputError where it is no recording.
+    Raises BadInputError where it is not a recording.
     """
     from monitor.sources.av_reader import AvReader
 

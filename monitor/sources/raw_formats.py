@@ -46,7 +46,7 @@ def read_raw_format(text: str) -> PcmFormat | CodecFormat:
         return PcmFormat(name, int(match[2]), int(match[3] or 1))
     known = ", ".join([*SAMPLES, *CODECS])
     raise BadInputError(
-        f"--format {text} is no format",
+        f"--format {text} is not a format",
         f"write NAME,RATE or NAME,RATE,CHANNELS, such as mulaw,8000; names are {known}",
     )
 

@@ -33,7 +33,7 @@ class WaveHeader:
 
 
 def read_wave(file: IO[bytes], size: int) -> WaveHeader | None:
-    """Read the header of a file of that size in bytes; None for what is no WAV, or has no samples at all."""
+    """Read the header of a file of that size in bytes; None for what is not a WAV, or has no samples at all."""
     file.seek(0)
     head = file.read(12)
     if head[:4] not in _HEADS or head[8:12] != b"WAVE":

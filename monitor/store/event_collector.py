@@ -69,8 +69,8 @@ class PendingAlert:
             return False
         if self.due_at == float("inf") and (audio or self.log.over):
             self.due_at = now + LATE_S
-        said = self.log.latest.get(self.clip.opened.channel, 0) >= self.clip.last
-        return said or self.log.ended or now > self.due_at
+        reached = self.log.latest.get(self.clip.opened.channel, 0) >= self.clip.last
+        return reached or self.log.ended or now > self.due_at
 
     def events(self) -> list[Event]:
         """Return what was said in the time of the alert, and how the call began and ended, where that is known."""

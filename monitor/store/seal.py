@@ -54,7 +54,7 @@ def is_evidence_folder(folder: Path) -> bool:
 
 
 def read_manifest(folder: Path) -> dict[str, object]:
-    """Raises OSError, and ValueError for what is no manifest."""
+    """Raises OSError, and ValueError for what is not a manifest."""
     path = folder / MANIFEST
     if folder.is_symlink() or path.is_symlink():
         raise ValueError("a link")

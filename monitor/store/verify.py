@@ -47,21 +47,21 @@ def _differences(folder: Path, key: bytes | None) -> Iterator[str]:
     """Yield each file's difference; "" for a file that is as it was."""
     try:
         text = (folder / MANIFEST).read_bytes()
-        said = read_manifest(folder)
+        manifest = read_manifest(folder)
     except FileNotFoundError:
         yield f"{MANIFEST} is missing"
         return
     except (OSError, ValueError) as error:
-        yield f"{MANIFEST} is no manifest: {error}"
+        yield f"{MANIFEST} is not a manifest: {error}"
         return
-    if said["format"] != FORMAT:
-        yield f"{MANIFEST} is of the format {said['format']!r}, which this version does not know"
+    if manifest["format"] != FORMAT:
+        yield f"{MANIFEST} is of the format {manifest['format']!r}, which this version does not know"
     if broken_seal := _seal_difference(folder, key, text):
         yield broken_seal
     name = folder.resolve().name
-    if said.get("folder", name) != name:
-        yield f"renamed: the folder was written as {said['folder']}"
-    listed = said["files"]
+    if manifest.get("folder", name) != name:
+        yield f"renamed: the folder was written as {manifest['folder']}"
+    listed = manifest["files"]
     assert isinstance(listed, dict)
     for name, facts in listed.items():
         yield _file_difference(folder, name, facts)
@@ -91,7 +91,7 @@ def _file_difference(folder: Path, name: object, facts: object) -> str:
     path = folder / name
     try:
         if not S_ISREG(path.lstat().st_mode):
-            return f"{name} is no plain file"
+            return f"{name} is not a plain file"
         if path.stat().st_size != facts.get("bytes") or sum_of(path) != facts.get("sha256"):
             return f"{name} was changed"
     except FileNotFoundError:

@@ -18,17 +18,17 @@ from training.corpora.bank import AudioBank
 from training.evaluate.comparison import BASELINE, STREAMED, Comparison, OfflineComparison, compared
 from training.evaluate.evaluate import Compare
 from training.evaluate.figures import ALL, Trials, part_names
-from training.learn.loop import Say
+from training.learn.loop import Log
 
 
-def heard(network: Bilstm, bank: AudioBank, name: str, say: Say) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def heard(network: Bilstm, bank: AudioBank, name: str, log: Log) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return of each clip (n,) the log odds in nats, and whether its class was named: 1, 0, or NaN where it is none."""
     done = 0
 
     def progress(count: int) -> None:
         nonlocal done
         done += count
-        say(f"{name}, whole files: {done} of {len(bank.clips)} clips scored")
+        log(f"{name}, whole files: {done} of {len(bank.clips)} clips scored")
 
     logits = logits_of_clips(network, bank, progress=progress)
     target = class_numbers(bank.clips, network.config.classes)
@@ -52,12 +52,12 @@ class OfflineNetwork:
 
 
 def side_by_side(
-    offline: OfflineNetwork, banks: Mapping[str, AudioBank], trials: Mapping[str, Trials], rounds: int, say: Say
+    offline: OfflineNetwork, banks: Mapping[str, AudioBank], trials: Mapping[str, Trials], rounds: int, log: Log
 ) -> OfflineComparison:
     """Score every bank, by channel, of which the trials tell what the streamed network says."""
     figures: dict[str, dict[str, dict[str, Comparison]]] = {}
     for channel, bank in banks.items():
-        score, right = heard(offline.network, bank, channel, say)
+        score, right = heard(offline.network, bank, channel, log)
         label, ours = trials[channel].label, trials[channel]
         figures[channel] = {}
         for part in part_names(bank.clips):

@@ -83,14 +83,14 @@ class BaselineLearner:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self.optimiser.step()
         self.done += 1
-        said = logits.detach().argmax(1)
-        right = ((said > 0) == (target > 0)).float().mean()
-        return {"loss": loss.detach(), "accuracy": right, "named": (said == target).float().mean()}
+        predicted = logits.detach().argmax(1)
+        right = ((predicted > 0) == (target > 0)).float().mean()
+        return {"loss": loss.detach(), "accuracy": right, "named": (predicted == target).float().mean()}
 
     def validated(self) -> dict[str, float]:
         """Error rate and area of each part of the dev split that has both labels; accuracies of all of it."""
         logits = logits_of_clips(self.network, self.dev)
-        score, said = log_odds(logits).double().numpy(), logits.argmax(1).numpy()
+        score, predicted = log_odds(logits).double().numpy(), logits.argmax(1).numpy()
         label = np.array([c.label for c in self.dev.clips], dtype=np.int64)
         part = np.array([c.part for c in self.dev.clips])
         figures: dict[str, float] = {}
@@ -104,8 +104,8 @@ class BaselineLearner:
         loss = F.cross_entropy(logits[known], torch.from_numpy(target[known]), self.weight.cpu())
         return figures | {
             "dev_loss": float(loss),
-            "dev_accuracy": float(np.mean((said > 0) == (label > 0))),
-            "dev_named": float(np.mean(said[known] == target[known])),
+            "dev_accuracy": float(np.mean((predicted > 0) == (label > 0))),
+            "dev_named": float(np.mean(predicted[known] == target[known])),
         }
 
     def part(self) -> float:

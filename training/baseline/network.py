@@ -71,10 +71,10 @@ class Bilstm(nn.Module):
     def forward(self, audio: Tensor, samples: Tensor) -> Tensor:
         frames = ((samples - WINDOW) // HOP + 1).clamp(min=1)
         x = self.features(spectra(audio, self.window))
-        heard = pack_padded_sequence(x, frames, batch_first=True, enforce_sorted=False)
+        packed = pack_padded_sequence(x, frames, batch_first=True, enforce_sorted=False)
         ends = x
         for layer in self.layers:
-            heard, (ends, _) = layer(heard)
+            packed, (ends, _) = layer(packed)
         logits: Tensor = self.head(self.dropout(torch.cat([ends[0], ends[1]], dim=1)))
         return logits
 

@@ -21,7 +21,7 @@ from training.corpora.clips import Clip
 from training.corpora.splits import gather, learned_from
 from training.evaluate.comparison import BASELINE
 from training.learn.distributed import first_goes_ahead, first_process_only, joined, own_device, share_weights
-from training.learn.loop import Say, run_loop
+from training.learn.loop import Log, run_loop
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class BaselinePlan:
     dropout: float = 0.0
 
 
-def _speech(corpora: Sequence[Sequence[Clip]], plan: BaselinePlan, say: Say, what: str) -> AudioBank:
+def _speech(corpora: Sequence[Sequence[Clip]], plan: BaselinePlan, log: Log, what: str) -> AudioBank:
     """Return the clips of several corpora, end to end, from the cache that other trainings have too."""
     plan.cache.mkdir(parents=True, exist_ok=True)
 
     def progress(done: int, total: int) -> None:
-        say(f"{what}: {done} of {total}")
+        log(f"{what}: {done} of {total}")
 
     banks = [build_bank(clips, plan.cache, plan.workers, progress) for clips in corpora if clips]
     lengths = np.concatenate([np.diff(bank.bounds) for bank in banks])
@@ -51,41 +51,43 @@ def _speech(corpora: Sequence[Sequence[Clip]], plan: BaselinePlan, say: Say, wha
     return AudioBank([c for bank in banks for c in bank.clips], np.concatenate([b.audio for b in banks]), bounds)
 
 
-def run(settings: BaselineSettings, plan: BaselinePlan, say: Say) -> Path:
+def run(settings: BaselineSettings, plan: BaselinePlan, log: Log) -> Path:
     """Prepare the speech and train; writes plan.out/checkpoint.pt, history.json and weights.safetensors, whose path it
     returns. Of several processes the first one alone writes. Raises CorpusError and ValueError.
     """
     device = own_device(plan.device)
     with joined(device):
-        say = first_process_only(say)
+        log = first_process_only(log)
         with first_goes_ahead():
             training, dev_clips = gather(plan.corpora, plan.shared_speakers)
-            bank, dev = _speech(training, plan, say, "decoding"), _speech([dev_clips], plan, say, "decoding dev")
-        return _learn(settings, plan, bank, dev, torch.device(device), say)
+            bank, dev = _speech(training, plan, log, "decoding"), _speech([dev_clips], plan, log, "decoding dev")
+        return _learn(settings, plan, bank, dev, torch.device(device), log)
 
 
 def _learn(
-    settings: BaselineSettings, plan: BaselinePlan, bank: AudioBank, dev: AudioBank, device: torch.device, say: Say
+    settings: BaselineSettings, plan: BaselinePlan, bank: AudioBank, dev: AudioBank, device: torch.device, log: Log
 ) -> Path:
     clips, classes = bank.clips, class_names(bank.clips)
     counts = Counter(class_numbers(clips, classes).tolist())
-    say(f"{len(clips)} training clips, {len(dev.clips)} dev clips, {len({c.speaker for c in clips})} speakers")
-    say(f"{len(classes)} classes: " + ", ".join(f"{name} {counts[i]}" for i, name in enumerate(classes)))
+    log(f"{len(clips)} training clips, {len(dev.clips)} dev clips, {len({c.speaker for c in clips})} speakers")
+    log(f"{len(classes)} classes: " + ", ".join(f"{name} {counts[i]}" for i, name in enumerate(classes)))
     if device.type == "cpu":
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1)
-    say(f"{BASELINE} on {device}: hears whole clips, cannot stream")
+    log(f"{BASELINE} on {device}: hears whole clips, cannot stream")
     learner = BaselineLearner(BaselineConfig(classes, plan.units, plan.dropout), settings, bank, dev, device)
     plan.out.mkdir(parents=True, exist_ok=True)
     path = plan.out / "weights.safetensors"
     if (plan.out / "checkpoint.pt").exists():
         learner.resume(plan.out / "checkpoint.pt")
-        say(f"resumed at step {learner.done}")
+        log(f"resumed at step {learner.done}")
     else:
         learner.fit_scaling()
     share_weights(learner.network)
-    told = run_loop(learner, settings, plan.out, say)
-    if told is not None:
+    history = run_loop(learner, settings, plan.out, log)
+    if history is not None:
         facts = learned_from(plan.corpora, clips, len(bank.audio) / SAMPLE_RATE)
-        save_bilstm(learner.network, path, facts | {"settings": asdict(settings), "steps": learner.done, "dev": told})
-        say(f"wrote {path}")
+        save_bilstm(
+            learner.network, path, facts | {"settings": asdict(settings), "steps": learner.done, "dev": history}
+        )
+        log(f"wrote {path}")
     return path

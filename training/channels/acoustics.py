@@ -52,10 +52,10 @@ def loudspeaker(x: Audio, rng: Rng) -> Audio:
     played = np.tanh(drive * x / peak) / np.tanh(drive) * peak
     size = len(x) + SAMPLE_RATE // 2
     coloured = np.fft.irfft(np.fft.rfft(played, size) * _colour(size, rng), size)[: len(x)]
-    heard = signal.fftconvolve(coloured, _room(rng))[: len(x)]
-    heard *= np.sqrt((x**2).mean() + 1e-12) / np.sqrt((heard**2).mean() + 1e-12)
+    reflected = signal.fftconvolve(coloured, _room(rng))[: len(x)]
+    reflected *= np.sqrt((x**2).mean() + 1e-12) / np.sqrt((reflected**2).mean() + 1e-12)
     noise = rng.standard_normal(len(x)) * np.sqrt((x**2).mean()) * 10.0 ** (-rng.uniform(25.0, 50.0) / 20.0)
-    return np.asarray(heard + noise, dtype=np.float32)
+    return np.asarray(reflected + noise, dtype=np.float32)
 
 
 def resampled(x: Audio, rng: Rng) -> Audio:

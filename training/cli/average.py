@@ -11,13 +11,15 @@ from training.cli.options import Cache, Corpora, Workers
 
 
 def average(
-    weights: Annotated[list[Path], typer.Argument(help="Weights files of trainings that went on from the same one.")],
+    weights: Annotated[
+        list[Path], typer.Argument(help="Weights files of trainings that started from the same weights.")
+    ],
     corpus: Corpora,
     out: Annotated[Path, typer.Option(help="The weights file to write.")],
     split: Annotated[str, typer.Option(help="Split of the corpora that the calibration is fitted on.")] = "dev",
     channel: Annotated[
         list[str] | None,
-        typer.Option(help="Channel that the calibration is fitted through. May be repeated. If none: clean"),
+        typer.Option(help="Channel that the calibration is fitted through. May be repeated. Default: clean"),
     ] = None,
     side_by_side: Annotated[
         bool,
@@ -29,16 +31,16 @@ def average(
     ] = False,
     share: Annotated[
         list[float] | None,
-        typer.Option(help="What each network counts for --side-by-side, in their order; alike if none."),
+        typer.Option(help="Weight of each network for --side-by-side, in their order. Default: equal weights."),
     ] = None,
     part: Annotated[
         list[str] | None,
-        typer.Option(help="Part of the corpora that the calibration is fitted on. May be repeated. If none: all"),
+        typer.Option(help="Part of the corpora that the calibration is fitted on. May be repeated. Default: all"),
     ] = None,
     workers: Workers = 2,
     cache: Cache = Path("data/cache"),
 ) -> None:
-    """Take the mean of the weights of several trainings, or of one, and fit the calibration."""
+    """Average the weights of several trainings, or take those of one, and fit the calibration."""
     from training.learn.average import AveragePlan, run
 
     channels = tuple(channel or ("clean",))

@@ -23,9 +23,9 @@ class BaselineOptions(RunOptions):
 
 @expand_options
 def baseline(recipe: Recipe = None, *, options: BaselineOptions) -> None:  # noqa: ARG001
-    """Train the bidirectional LSTM seed-bilstm, for `training evaluate --beside`: it hears whole clips, cannot stream.
+    """Train the offline network seed-bilstm (bidirectional LSTM over whole clips), for `training evaluate --beside`.
 
-    It is the network of the project that this one began as (docs/training.md).
+    This project began with that network (docs/training.md).
     """
     if options.tensorboard:
         from training.learn.curves import check_tensorboard

@@ -11,9 +11,9 @@ import typer
 def channels(
     speech: Annotated[Path, typer.Argument(help="A recording of speech; its first 2.5 seconds are drawn.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The PNG to write.")] = Path("runs/channels.png"),
-    seed: Annotated[int, typer.Option(help="Of the settings that a channel draws.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the random settings of each channel.")] = 0,
 ) -> None:
-    """Draw what each channel that training uses does to speech."""
+    """Plot what each channel of the augmentation does to speech."""
     from training.corpora.bank import read_audio
     from training.evaluate.gallery import draw
 

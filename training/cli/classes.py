@@ -17,7 +17,9 @@ def classes(
         "runs/classes"
     ),
     part: Annotated[str, typer.Option(help="Only this part of the corpora, such as lab.")] = "",
-    fewest: Annotated[int, typer.Option(min=2, help="Training clips that a system needs to be a class.")] = 20,
+    fewest: Annotated[
+        int, typer.Option(min=2, help="Least number of training clips of a system that makes a class.")
+    ] = 20,
     workers: Workers = 2,
     cache: Cache = Path("data/cache"),
     device: Device = "auto",

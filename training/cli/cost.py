@@ -9,7 +9,7 @@ import typer
 
 
 def cost(weights: Annotated[Path, typer.Argument(help="Weights file, or default, the one that ships.")]) -> None:
-    """Count what a block of 20 ms costs: floating-point operations of the features and of each layer."""
+    """Count the floating-point operations of a block of 20 ms, by layer."""
     from model.checkpoint import read_detector
     from model.weights_file import weights_path
     from training.evaluate.cost import flops

@@ -14,7 +14,7 @@ def equalise(
     ],
     out: Annotated[Path, typer.Option(help="Folder for the clips and a manifest.csv.")],
     split: Annotated[str, typer.Option(help="Only clips of this split.")] = "train",
-    seed: Annotated[int, typer.Option(help="Another seed pairs other clips.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the pairing of clips.")] = 0,
 ) -> None:
     """Bring bona fide and synthetic clips of each page to one band, noise floor, length and file format."""
     from training.vocoding.equalise import equalise as run

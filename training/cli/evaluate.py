@@ -43,7 +43,7 @@ def evaluate(
         ),
     ] = None,
     as_recorded: Annotated[
-        bool, typer.Option("--as-recorded", help="Clips at their own level, as `monitor score` hears them.")
+        bool, typer.Option("--as-recorded", help="Keep the level of each clip, as `monitor score` does.")
     ] = False,
     out: Annotated[Path, typer.Option(help="Folder for report.html, report.json, scores.txt and pictures.")] = Path(
         "runs/evaluation"

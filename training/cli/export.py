@@ -11,7 +11,7 @@ import typer
 def export(
     weights: Annotated[list[Path], typer.Argument(help="Weights files, or default, the one that ships.")],
 ) -> None:
-    """Write the networks of weights files beside them, as onnxruntime runs them on a CPU without torch."""
+    """Write the networks of weights files as ONNX files beside them, for live scoring on a CPU without torch."""
     from model.export.step import export_weights
     from model.weights_file import weights_path
 

@@ -11,10 +11,10 @@ import typer
 def fetch(
     corpus: Annotated[str, typer.Argument(metavar="NAME", help="librisevoc (some 12 GB).")],
     out: Annotated[Path, typer.Option(help="Folder for the corpus.")] = Path("data"),
-    record: Annotated[str, typer.Option("--from", metavar="URL", help="Another place of the same form.")] = "",
-    unverified: Annotated[bool, typer.Option("--unverified", help="Take files without a known sum, too.")] = False,
+    record: Annotated[str, typer.Option("--from", metavar="URL", help="Other server with the same files.")] = "",
+    unverified: Annotated[bool, typer.Option("--unverified", help="Accept files whose checksum is not known.")] = False,
 ) -> None:
-    """Download a public corpus: it goes on where it broke off, checks what came, and unpacks it."""
+    """Download a public corpus: an interrupted download continues; files are checked and unpacked."""
     from training.corpora.clips import CorpusError
     from training.corpora.fetch import RECORDS
     from training.corpora.fetch import fetch as run

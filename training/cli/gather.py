@@ -11,12 +11,12 @@ from training.cli.options import Workers
 
 
 def gather(
-    recipe: Annotated[Path, typer.Argument(help="TOML file that says where speech lies, and who speaks.")],
+    recipe: Annotated[Path, typer.Argument(help="TOML file with the folders of the collections and their speakers.")],
     root: Annotated[Path, typer.Option(help="Folder that holds the collections which the recipe names.")],
     out: Annotated[Path, typer.Option(help="Folder for the pieces and a manifest.csv.")],
     keep_out: Annotated[
         list[Path] | None,
-        typer.Option(help="A manifest.csv; speakers and recordings of its dev split stay out. May be repeated."),
+        typer.Option(help="A manifest.csv; speakers and recordings of its dev split are left out. May be repeated."),
     ] = None,
     seconds: Annotated[float, typer.Option(min=1.0, help="Longest piece.")] = 6.0,
     workers: Workers = 2,

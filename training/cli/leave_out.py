@@ -15,16 +15,17 @@ from training.cli.train_options import TrainOptions
 def leave_out(
     recipe: Recipe = None,  # noqa: ARG001
     family: Annotated[
-        list[str] | None, typer.Option(help="A family to leave out. May be repeated. If none: every one in the corpus.")
+        list[str] | None,
+        typer.Option(help="A family to leave out. May be repeated. Default: every family in the corpus."),
     ] = None,
-    fewest: Annotated[int, typer.Option(min=1, help="Clips that a family needs.")] = 20,
+    fewest: Annotated[int, typer.Option(min=1, help="Least number of clips of a family.")] = 20,
     *,
     options: TrainOptions,
 ) -> None:
     """Train once for each family of synthesis without its clips, and measure how well those are detected.
 
-    Takes all options of `training train`: --minutes and --steps are of each training. A family that is done is not
-    done again; a training that broke off goes on. Writes leave-out.json into --out.
+    Takes all options of `training train`: --minutes and --steps count for each training. A finished
+    family is not trained again; an interrupted training continues. Writes leave-out.json into --out.
     """
     from training.learn.leave_out import run
 

@@ -31,9 +31,9 @@ INTERRUPTED = 130
 COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
     "train": (train, "Train a network on corpora of bona fide and synthetic speech."),
     "baseline": (baseline, "Train the offline network to compare with."),
-    "average": (average, "Take the mean of several trainings, and fit the calibration."),
-    "export": (export, "Write a network as live scoring on a CPU runs it."),
-    "shrink": (shrink, "Make a cheaper network of a trained one, to go on training from."),
+    "average": (average, "Average the weights of several trainings, and fit the calibration."),
+    "export": (export, "Write a network as an ONNX file, for live scoring on a CPU."),
+    "shrink": (shrink, "Make a smaller network from a trained one, to continue training from."),
     "cost": (cost, "Count the operations of a block of 20 ms."),
     "evaluate": (evaluate, "Measure a network: error rates by system, channel and time."),
     "classes": (classes, "Measure how well kinds of synthesis are named."),
@@ -41,12 +41,12 @@ COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
     "vocode": (vocode, "Re-synthesise speech, as training material."),
     "vocoder": (vocoder, "Train a small neural vocoder, for vocode."),
     "gather": (gather, "Cut real speech out of collections of recordings."),
-    "synthesise": (synthesise, "Let installed synthesisers speak texts."),
-    "equalise": (equalise, "Take out of a corpus what gives its labels away by itself."),
+    "synthesise": (synthesise, "Synthesise speech from text with the installed engines."),
+    "equalise": (equalise, "Remove from a corpus what gives its labels away."),
     "select": (select, "Choose clips by part and source, or with fewer systems."),
     "fetch": (fetch, "Download a public corpus."),
-    "shortcuts": (shortcuts, "Tell how far a corpus gives its labels away by itself."),
-    "channels": (channels, "Draw what each channel of the augmentation does to speech."),
+    "shortcuts": (shortcuts, "Measure how far a corpus gives its labels away."),
+    "channels": (channels, "Plot what each channel of the augmentation does to speech."),
 }
 """The commands by name, in the order of the help, each with one line on what it does."""
 
@@ -87,7 +87,7 @@ def run_cli(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         status = INTERRUPTED
     if status == INTERRUPTED and words and words[0] in RESUMED:
-        print("interrupted; the same command goes on where it stopped", file=sys.stderr)
+        print("interrupted; the same command continues where it stopped", file=sys.stderr)
     return status if isinstance(status, int) else 0
 
 

@@ -46,7 +46,7 @@ Recipe = Annotated[
     Path | None,
     typer.Argument(
         metavar="RECIPE.toml",
-        help="File with options, such as those in training/recipes/; options given here go before it.",
+        help="File with options, such as those in training/recipes/; options on the command line override it.",
         is_eager=True,
         callback=load_recipe,
         show_default=False,

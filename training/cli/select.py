@@ -10,9 +10,9 @@ import typer
 
 def select(
     corpus: Annotated[list[Path], typer.Argument(help="A manifest.csv, or a folder that holds one.")],
-    out: Annotated[Path, typer.Option(help="Folder for the new manifest.csv; the clips stay where they are.")],
+    out: Annotated[Path, typer.Option(help="Folder for the new manifest.csv; clips are not copied.")],
     part: Annotated[
-        list[str] | None, typer.Option(help="Training clips of this part alone. May be repeated. If none: all.")
+        list[str] | None, typer.Option(help="Training clips of this part alone. May be repeated. Default: all.")
     ] = None,
     without: Annotated[
         Path | None, typer.Option(help="Text file: sources (column detail) to leave out, one a line.")
@@ -20,13 +20,13 @@ def select(
     systems: Annotated[
         int,
         typer.Option(
-            min=0, help="Keep so many systems of synthesis, drawn by --seed, beside those of part lab; 0: all."
+            min=0, help="Number of synthesis systems to keep, drawn by --seed, besides those of part lab; 0: all."
         ),
     ] = 0,
-    seed: Annotated[int, typer.Option(help="Another seed keeps other systems.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the choice of systems.")] = 0,
     training_only: Annotated[bool, typer.Option("--training-only", help="Leave out clips of other splits.")] = False,
     new_pairs: Annotated[
-        str, typer.Option(help="Text before the names of pairs, so that they never meet those of another list.")
+        str, typer.Option(help="Prefix for the names of pairs, so that they differ from those of another list.")
     ] = "",
 ) -> None:
     """Choose clips of manifests: by part and source, or with fewer systems of synthesis."""

@@ -13,7 +13,7 @@ def shortcuts(
     corpus: Corpora,
     split: Annotated[str, typer.Option(help="train, dev, another split of the manifest, or all.")] = "train",
 ) -> None:
-    """Tell how far a corpus gives its labels away by length, level, silence, bandwidth and file format alone."""
+    """Measure how far length, level, silence, bandwidth and file format alone give the labels of a corpus away."""
     from training.corpora.layouts import load_corpus
     from training.evaluate.shortcuts import find_shortcuts
 

@@ -15,14 +15,16 @@ def shrink(
     weights: Annotated[Path, typer.Argument(help="Weights of the kind cnn-lstm.")],
     corpus: Corpora,
     out: Annotated[Path, typer.Option(help="The weights file to write.")],
-    features: Annotated[str, typer.Option(help="The first of the features of the weights; all if empty.")] = "",
+    features: Annotated[
+        str, typer.Option(help="Features to keep, from the first of the weights' features on. Default: all.")
+    ] = "",
     hidden: Annotated[int, typer.Option(min=8, help="Units of the LSTM that are kept.")] = 216,
-    ranks: Annotated[str, typer.Option(help="Of the convolutions after the first.")] = "16,24,32",
+    ranks: Annotated[str, typer.Option(help="Ranks of the convolutions after the first.")] = "16,24,32",
     families: Annotated[str, typer.Option(help="Families of synthesis to add, with commas.")] = "",
     workers: Workers = 2,
     cache: Cache = Path("data/cache"),
 ) -> None:
-    """Make a cheaper network (factored-lstm) that says nearly what a trained one says, to go on training from."""
+    """Make a smaller network (factored-lstm) from a trained one, to continue training from."""
     from training.learn.shrink import ShrinkPlan, run
 
     named = tuple(name for name in families.split(",") if name)

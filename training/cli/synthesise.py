@@ -13,12 +13,12 @@ def synthesise(
     out: Annotated[Path, typer.Option(help="Folder for the clips and a manifest.csv.")],
     part: Annotated[str, typer.Option(help="Name of the part that the manifest puts all into.")] = "synthesised",
     system: Annotated[
-        list[str] | None, typer.Option(help="Only this system of the recipe. May be repeated. If none: all.")
+        list[str] | None, typer.Option(help="Only this system of the recipe. May be repeated. Default: all.")
     ] = None,
     seconds: Annotated[float, typer.Option(min=1.0, help="Longest clip.")] = 6.0,
-    seed: Annotated[int, typer.Option(help="Another seed says other sentences.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the choice of sentences.")] = 0,
 ) -> None:
-    """Let installed synthesisers speak texts: synthetic speech that no recording stands behind."""
+    """Synthesise speech from text with the installed engines."""
     from training.vocoding.synthesise import chosen, plan, read_recipe
     from training.vocoding.synthesise import synthesise as run
 

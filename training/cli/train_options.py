@@ -57,7 +57,7 @@ class RunOptions:
         ),
     ] = TrainConfig.patience
     tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Write event files for TensorBoard, too (extra: tensorboard).")
+        bool, typer.Option("--tensorboard", help="Also write event files for TensorBoard (extra: tensorboard).")
     ] = TrainConfig.tensorboard
     shared_speakers: Annotated[
         bool,
@@ -79,14 +79,14 @@ class TrainOptions(RunOptions):
 
     start: Annotated[
         Path | None,
-        typer.Option(help="Go on from this weights file, with its features and network, instead of from scratch."),
+        typer.Option(help="Start from this weights file, with its features and network, instead of from scratch."),
     ] = None
     teacher: Annotated[
         list[Path] | None,
         typer.Option(help="Weights file whose scores are learned beside the labels. May be repeated."),
     ] = None
-    taught: Annotated[float, typer.Option(min=0, max=1, help="Share of the teachers in the targets.")] = 0.8
-    taught_every: Annotated[int, typer.Option(min=1, help="Score with the teachers in every n-th step alone.")] = (
+    taught: Annotated[float, typer.Option(min=0, max=1, help="Weight of the teachers in the targets.")] = 0.8
+    taught_every: Annotated[int, typer.Option(min=1, help="Use the teachers in every n-th step only.")] = (
         TrainConfig.taught_every
     )
     features: Annotated[
@@ -114,14 +114,14 @@ class TrainOptions(RunOptions):
     average: Annotated[float, typer.Option(min=0, max=1, help="Decay of the moving average of the weights.")] = (
         TrainConfig.average
     )
-    part_weights: Annotated[str, typer.Option(help="How often parts of the corpus are drawn: lab=1,wild=1.")] = ""
+    part_weights: Annotated[str, typer.Option(help="Sampling weights of the parts of the corpus: lab=1,wild=1.")] = ""
     family_weights: Annotated[
-        str, typer.Option(help="How often families of synthesis are drawn, beside their share: gan-vocoder=2.")
+        str, typer.Option(help="Sampling weights of the families of synthesis, times their share: gan-vocoder=2.")
     ] = ""
     versions: Annotated[
         int, typer.Option(min=1, help="Copies of the speech through codecs, the clean one included.")
     ] = 4
-    augment: Annotated[float, typer.Option(min=0, max=1, help="Strength of the augmentation once it is full.")] = (
+    augment: Annotated[float, typer.Option(min=0, max=1, help="Strength of the augmentation after the ramp.")] = (
         TrainConfig.full_strength
     )
     ramp: Annotated[

@@ -17,7 +17,7 @@ def vocode(
         list[str] | None,
         typer.Option(
             help="A vocoder of model/vocoding/vocoders.py, or of training/open_vocoders with its variant, such as "
-            "hifigan-v2+smooth. May be repeated. If none: all that can run."
+            "hifigan-v2+smooth. May be repeated. Default: all that can run."
         ),
     ] = None,
     weights: Annotated[

@@ -18,8 +18,8 @@ def vocoder(
     kind: Annotated[
         str, typer.Option(help="istft-gan: a harmonic and noise source, shaped by a network.")
     ] = "istft-gan",
-    minutes: Annotated[float, typer.Option(min=0.01, help="Stop after so many minutes of training ...")] = 20.0,
-    steps: Annotated[int, typer.Option(min=1, help="... or so many steps, whichever comes first.")] = 100_000,
+    minutes: Annotated[float, typer.Option(min=0.01, help="Stop after this many minutes of training ...")] = 20.0,
+    steps: Annotated[int, typer.Option(min=1, help="... or this many steps, whichever comes first.")] = 100_000,
     rows: Annotated[int, typer.Option(min=1, help="Pieces of 0.8 s in a batch.")] = 12,
     learning_rate: Annotated[float, typer.Option(min=0, help="Learning rate of the vocoder.")] = 1.5e-3,
     warm_up: Annotated[

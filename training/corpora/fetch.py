@@ -27,8 +27,8 @@ PIECE = 1 << 20
 TIMEOUT_S = 30.0
 ATTEMPTS = 8
 """In a row without a byte of progress, before it is given up."""
-SAY_EVERY_S = 5.0
-Say = Callable[[str], None]
+LOG_EVERY_S = 5.0
+Log = Callable[[str], None]
 Broken = (OSError, http.client.HTTPException)
 
 
@@ -51,7 +51,7 @@ def files_of(record: str) -> list[RemoteFile]:
     except Broken as error:
         raise CorpusError(f"{record} cannot be reached: {error}; check the connection, and try again") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise CorpusError(f"{record} is no record of Zenodo's") from error
+        raise CorpusError(f"{record} is not a record of Zenodo's") from error
 
 
 def _remote(entry: Mapping[str, Any]) -> RemoteFile:
@@ -61,7 +61,7 @@ def _remote(entry: Mapping[str, Any]) -> RemoteFile:
 
 
 def fetch(
-    record: str, out: Path, say: Say, wait: Callable[[float], None] = time.sleep, *, unverified: bool = False
+    record: str, out: Path, log: Log, wait: Callable[[float], None] = time.sleep, *, unverified: bool = False
 ) -> None:
     """Download and unpack the files of a record into out; what is there already is left. Raises CorpusError.
 
@@ -71,18 +71,18 @@ def fetch(
     for file in files_of(record):
         done = out / f".{file.name}.done"
         if done.exists():
-            say(f"{file.name}: there already")
+            log(f"{file.name}: there already")
             continue
         if not file.md5 and not unverified:
             raise CorpusError(f"{record} gives no sum of {file.name}; --unverified takes it nevertheless")
-        path = download(file, out, say, wait)
+        path = download(file, out, log, wait)
         if path.suffix == ".zip":
-            unpack(path, out, say)
+            unpack(path, out, log)
             path.unlink()
         done.touch()
 
 
-def download(file: RemoteFile, out: Path, say: Say, wait: Callable[[float], None]) -> Path:
+def download(file: RemoteFile, out: Path, log: Log, wait: Callable[[float], None]) -> Path:
     """Fetch one file, whole and checked. Raises CorpusError."""
     path, partial = out / file.name, out / f"{file.name}.partial"
     free = shutil.disk_usage(out).free
@@ -92,11 +92,11 @@ def download(file: RemoteFile, out: Path, say: Say, wait: Callable[[float], None
     failed = 0
     while held < file.size:
         try:
-            _resume(file, partial, say)
+            _resume(file, partial, log)
         except Broken as error:
             if isinstance(error, urllib.error.HTTPError) and error.code in (401, 403, 404, 410):
                 raise CorpusError(f"{file.url}: {error}") from error
-            say(f"{file.name}: {error or type(error).__name__}; trying again")
+            log(f"{file.name}: {error or type(error).__name__}; trying again")
         now = partial.stat().st_size if partial.exists() else 0
         failed = 0 if now > held else failed + 1
         held = now
@@ -109,26 +109,26 @@ def download(file: RemoteFile, out: Path, say: Say, wait: Callable[[float], None
     return path
 
 
-def _resume(file: RemoteFile, partial: Path, say: Say) -> None:
+def _resume(file: RemoteFile, partial: Path, log: Log) -> None:
     """Go on behind what is there already; from the start where the server cannot (RFC 9110, section 14)."""
     held = partial.stat().st_size if partial.exists() else 0
     request = urllib.request.Request(file.url, headers={"Range": f"bytes={held}-"} if held else {})
     with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
         goes_on = answer.status == http.HTTPStatus.PARTIAL_CONTENT
         with partial.open("ab" if goes_on else "wb") as target:
-            _copy(answer, target, file, held if goes_on else 0, say)
+            _copy(answer, target, file, held if goes_on else 0, log)
 
 
-def _copy(answer: http.client.HTTPResponse, target: IO[bytes], file: RemoteFile, held: int, say: Say) -> None:
-    begun, first, said = time.monotonic(), held, float("-inf")
+def _copy(answer: http.client.HTTPResponse, target: IO[bytes], file: RemoteFile, held: int, log: Log) -> None:
+    begun, first, logged_at = time.monotonic(), held, float("-inf")
     while piece := answer.read1(PIECE):
         target.write(piece[: file.size - held])
         held = min(file.size, held + len(piece))
         now = time.monotonic()
-        if now - said > SAY_EVERY_S or held == file.size:
-            said = now
+        if now - logged_at > LOG_EVERY_S or held == file.size:
+            logged_at = now
             left = (now - begun) / max(held - first, 1) * (file.size - held) / 60
-            say(f"{file.name}: {held / file.size:.0%} of {_size(file.size)}, {left:.0f} min left")
+            log(f"{file.name}: {held / file.size:.0%} of {_size(file.size)}, {left:.0f} min left")
 
 
 def _check(file: RemoteFile, partial: Path) -> None:
@@ -141,7 +141,7 @@ def _check(file: RemoteFile, partial: Path) -> None:
         raise CorpusError(f"{file.name} came damaged (MD5 {found}, not {file.md5}); it was removed: fetch it again")
 
 
-def unpack(path: Path, out: Path, say: Say) -> None:
+def unpack(path: Path, out: Path, log: Log) -> None:
     """Everything in a zip file, below out. Raises CorpusError."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -149,9 +149,9 @@ def unpack(path: Path, out: Path, say: Say) -> None:
             for done, member in enumerate(members, 1):
                 archive.extract(member, out)  # which keeps names with .. and / below out
                 if done % 5000 == 0 or done == len(members):
-                    say(f"{path.name}: {done} of {len(members)} files unpacked")
+                    log(f"{path.name}: {done} of {len(members)} files unpacked")
     except zipfile.BadZipFile as error:
-        raise CorpusError(f"{path} is no zip file: {error}") from error
+        raise CorpusError(f"{path} is not a zip file: {error}") from error
 
 
 def _size(count: float) -> str:

@@ -97,49 +97,49 @@ def held_out(clips: Embeddings, names: Names, speakers: Names, view: str) -> tup
     folds = min(FOLDS, len(set(speakers.tolist())))
     if folds < 2:
         raise CorpusError("to choose a classifier, the training clips must be of two speakers or more")
-    said, sure = np.empty_like(names), np.zeros(len(names))
+    predicted, confidence = np.empty_like(names), np.zeros(len(names))
     for rest, held in GroupKFold(folds).split(names, groups=speakers):
         model = fit(take(clips, rest), names[rest], view)
         p = model.probabilities(take(clips, held))
-        said[held], sure[held] = np.array(model.classes)[p.argmax(1)], p.max(1)
-    return said, sure
+        predicted[held], confidence[held] = np.array(model.classes)[p.argmax(1)], p.max(1)
+    return predicted, confidence
 
 
-def accuracy(said: Names, true: Names) -> dict[str, float]:
+def accuracy(predicted: Names, true: Names) -> dict[str, float]:
     """Share of the clips named right, and the mean over classes of the share that is."""
-    right = said == true
+    right = predicted == true
     each = [float(right[true == name].mean()) for name in sorted(set(true.tolist()))]
     return {"accuracy": float(right.mean()), "balanced_accuracy": float(np.mean(each))}
 
 
 def choose(
-    clips: Embeddings, names: Names, speakers: Names, say: Callable[[str], None]
+    clips: Embeddings, names: Names, speakers: Names, log: Callable[[str], None]
 ) -> tuple[Classifier, dict[str, Any]]:
     """Return the classifier of the view that names most held-out training clips right, and the figures of all views."""
     figures: dict[str, dict[str, float]] = {}
     threshold: dict[str, float] = {}
     for view in VIEWS:
-        said, sure = held_out(clips, names, speakers, view)
-        figures[view] = accuracy(said, names)
+        predicted, confidence = held_out(clips, names, speakers, view)
+        figures[view] = accuracy(predicted, names)
         shares = [f"{100 * value:.1f} %" for value in figures[view].values()]
-        say(f"held-out speakers: {view:22s} {shares[0]} of the clips right, {shares[1]} balanced")
+        log(f"held-out speakers: {view:22s} {shares[0]} of the clips right, {shares[1]} balanced")
         known = names != "bonafide"
-        threshold[view] = float(np.quantile(sure[known], 1.0 - KEPT)) if known.any() else 0.0
+        threshold[view] = float(np.quantile(confidence[known], 1.0 - KEPT)) if known.any() else 0.0
     best = max(VIEWS, key=lambda view: figures[view]["balanced_accuracy"])
     model = fit(clips, names, best)
     return Classifier(**(vars(model) | {"unknown_below": threshold[best]})), figures
 
 
-def report(said: Names, true: Names, classes: Sequence[str]) -> dict[str, Any]:
+def report(predicted: Names, true: Names, classes: Sequence[str]) -> dict[str, Any]:
     """Accuracy, balanced accuracy; per class precision, recall, F1 and clips; the confusion matrix, true by said."""
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-    rows = precision_recall_fscore_support(true, said, labels=list(classes), zero_division=0.0)
+    rows = precision_recall_fscore_support(true, predicted, labels=list(classes), zero_division=0.0)
     columns = zip(classes, *(column.tolist() for column in rows), strict=True)
-    return accuracy(said, true) | {
+    return accuracy(predicted, true) | {
         "clips": len(true),
         "classes": {name: {"precision": p, "recall": r, "f1": f, "clips": int(n)} for name, p, r, f, n in columns},
-        "confusion": confusion_matrix(true, said, labels=list(classes)).tolist(),
+        "confusion": confusion_matrix(true, predicted, labels=list(classes)).tolist(),
     }
 
 

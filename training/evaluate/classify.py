@@ -21,7 +21,7 @@ from training.evaluate.embedding import Embeddings, embed, tsne
 from training.evaluate.open_set import LeftOutKind, leave_systems_out
 from training.evaluate.plots_classes import confusion, scatter
 from training.evaluate.report import plain
-from training.evaluate.trials import Say, choose_both
+from training.evaluate.trials import Log, choose_both
 
 FAMILY_KEPT = 0.95
 
@@ -49,29 +49,29 @@ class _Side:
     names: Names
 
 
-def run(plan: ClassesPlan, say: Say) -> dict[str, Any]:
+def run(plan: ClassesPlan, log: Log) -> dict[str, Any]:
     """Measure, fit, and write classes.json and pictures; returns the figures.
 
     Raises CorpusError and CheckpointError.
     """
     detector = load_detector(plan.weights, best_device() if plan.device == "auto" else plan.device)
-    train_clips, dev_clips = chosen(plan, say)
+    train_clips, dev_clips = chosen(plan, log)
     plan.cache.mkdir(parents=True, exist_ok=True)
-    banks = [build_bank(c, plan.cache, plan.workers, _decoding(say)) for c in (train_clips, dev_clips)]
-    train, dev = (_embedded(detector, bank, name, say) for bank, name in zip(banks, ("train", "dev"), strict=True))
+    banks = [build_bank(c, plan.cache, plan.workers, _decoding(log)) for c in (train_clips, dev_clips)]
+    train, dev = (_embedded(detector, bank, name, log) for bank, name in zip(banks, ("train", "dev"), strict=True))
     plan.out.mkdir(parents=True, exist_ok=True)
     head = head_report(detector, dev)
     for line in lines(head, "family head and bona fide / fake decision"):
-        say(line)
-    say("fitting classifiers on the training clips, speakers held out")
+        log(line)
+    log("fitting classifiers on the training clips, speakers held out")
     speakers = np.array([c.speaker or c.pair or str(i) for i, c in enumerate(train.clips)])
-    model, views = choose(train.seen, train.names, speakers, say)
+    model, views = choose(train.seen, train.names, speakers, log)
     systems = report(model.names(dev.seen), dev.names, model.classes)
     for line in lines(systems, f"classifier of systems, which sees {model.view}"):
-        say(line)
+        log(line)
     foreign = leave_systems_out(train.seen, train.names, dev.seen, dev.names, model.view, model.unknown_below)
     for line in open_set_lines(foreign):
-        say(line)
+        log(line)
     figures = {
         "weights_sha256": detector.weights_hash,
         "part": plan.part,
@@ -83,11 +83,11 @@ def run(plan: ClassesPlan, say: Say) -> dict[str, Any]:
         "systems": systems | {"view": model.view, "unknown_below": model.unknown_below},
         "left_out": foreign,
     }
-    write(figures, dev, plan.out, say)
+    write(figures, dev, plan.out, log)
     return figures
 
 
-def write(figures: dict[str, Any], dev: _Side, out: Path, say: Say) -> None:
+def write(figures: dict[str, Any], dev: _Side, out: Path, log: Log) -> None:
     """Write classes.json and the pictures."""
     (out / "classes.json").write_text(json.dumps(plain(figures), indent=1) + "\n", encoding="utf-8")
     pictures = {
@@ -96,11 +96,11 @@ def write(figures: dict[str, Any], dev: _Side, out: Path, say: Say) -> None:
         "embedding": lambda: scatter(tsne(dev.seen.hidden), dev.names) if len(dev.names) > 3 else None,
     }
     for path in save_all(pictures, out).values():
-        say(f"wrote {path}")
-    say(f"wrote {out / 'classes.json'}")
+        log(f"wrote {path}")
+    log(f"wrote {out / 'classes.json'}")
 
 
-def chosen(plan: ClassesPlan, say: Say) -> tuple[list[Clip], list[Clip]]:
+def chosen(plan: ClassesPlan, log: Log) -> tuple[list[Clip], list[Clip]]:
     """Training and dev clips of the classes that have enough of them. Raises CorpusError."""
     train, dev = choose_both(plan.corpora)
     train, dev = ([c for c in clips if not plan.part or c.part == plan.part] for clips in (train, dev))
@@ -108,23 +108,23 @@ def chosen(plan: ClassesPlan, say: Say) -> tuple[list[Clip], list[Clip]]:
     known = {name for name, size in sizes.items() if size >= plan.fewest}
     few = sorted(set(sizes) - known)
     if few:
-        say(f"too few clips to be a class: {len(few)} systems ({', '.join(few[:8])}{', ...' if len(few) > 8 else ''})")
+        log(f"too few clips to be a class: {len(few)} systems ({', '.join(few[:8])}{', ...' if len(few) > 8 else ''})")
     train, dev = ([c for c in clips if class_of(c) in known] for clips in (train, dev))
     if len(known) < 2 or not dev:
         raise CorpusError(f"there are {len(known)} classes with {plan.fewest} training clips; lower --fewest")
-    say(f"{len(known)} classes, {len(train)} training clips, {len(dev)} dev clips")
+    log(f"{len(known)} classes, {len(train)} training clips, {len(dev)} dev clips")
     for name in sorted(known):
-        say(f"  {name:24s} {sizes[name]:5d} train {sum(class_of(c) == name for c in dev):5d} dev")
+        log(f"  {name:24s} {sizes[name]:5d} train {sum(class_of(c) == name for c in dev):5d} dev")
     return train, dev
 
 
-def _decoding(say: Say) -> Callable[[int, int], None]:
-    return lambda done, total: say(f"{done} of {total} clips decoded")
+def _decoding(log: Log) -> Callable[[int, int], None]:
+    return lambda done, total: log(f"{done} of {total} clips decoded")
 
 
-def _embedded(detector: Detector, bank: AudioBank, name: str, say: Say) -> _Side:
+def _embedded(detector: Detector, bank: AudioBank, name: str, log: Log) -> _Side:
     n = len(bank.clips)
-    seen = embed(detector, [bank.clip(i) for i in range(n)], progress=lambda k: say(f"{name}: {k} of {n} clips heard"))
+    seen = embed(detector, [bank.clip(i) for i in range(n)], progress=lambda k: log(f"{name}: {k} of {n} clips heard"))
     return _Side(bank.clips, seen, np.array([class_of(c) for c in bank.clips]))
 
 
@@ -132,10 +132,10 @@ def head_report(detector: Detector, side: _Side) -> dict[str, Any]:
     """Return what a live call would show: bona fide where the ratio is below 0, else the likeliest family."""
     families = detector.config.families
     true = np.array([c.family if c.label else BONA_FIDE for c in side.clips])
-    said = np.array([families[int(s.families.argmax())] if s.llr >= 0 else BONA_FIDE for s in side.seen.scores])
-    classes = [BONA_FIDE, *(f for f in families if f in set(true.tolist()) | set(said.tolist()))]
+    predicted = np.array([families[int(s.families.argmax())] if s.llr >= 0 else BONA_FIDE for s in side.seen.scores])
+    classes = [BONA_FIDE, *(f for f in families if f in set(true.tolist()) | set(predicted.tolist()))]
     known = np.isin(true, [BONA_FIDE, *families])
-    return report(said[known], true[known], classes)
+    return report(predicted[known], true[known], classes)
 
 
 def family_confidence(detector: Detector, side: _Side) -> dict[str, float]:

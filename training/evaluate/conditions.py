@@ -17,7 +17,7 @@ from training.corpora.bank import AudioBank
 from training.corpora.clips import Clip
 from training.evaluate.figures import Estimate, Trials, estimate, of_part, part_names
 from training.evaluate.metrics import eer
-from training.evaluate.trials import Say, through_channel
+from training.evaluate.trials import Log, through_channel
 
 CODECS = (CLEAN, "g711-mu", "g722", "gsm", "opus-16k", "opus-wide", "amr")
 """Rows of the matrix. AMR only where FFmpeg has its encoder."""
@@ -29,7 +29,7 @@ SNRS = (30, 20, 15, 10, 5)
 """Signal-to-noise ratios of the sweep in dB."""
 
 ROUNDS = 200
-Score = Callable[[Detector, AudioBank, Say, str], Trials]
+Score = Callable[[Detector, AudioBank, Log, str], Trials]
 
 
 @dataclass(frozen=True)
@@ -90,17 +90,17 @@ def channels_of(*, matrix: bool, noise: bool) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def render_conditions(bank: AudioBank, names: Sequence[str], folder: Path, workers: int, say: Say) -> list[AudioBank]:
+def render_conditions(bank: AudioBank, names: Sequence[str], folder: Path, workers: int, log: Log) -> list[AudioBank]:
     """Return the clips through every channel, in files below folder."""
     banks = []
     for done, name in enumerate(names, 1):
         banks.append(through_channel(bank, name, folder, workers, lambda _: None))
-        say(f"conditions: {done} of {len(names)} channels rendered ({name})")
+        log(f"conditions: {done} of {len(names)} channels rendered ({name})")
     return banks
 
 
 def measure_conditions(
-    detector: Detector, banks: Sequence[AudioBank], names: Sequence[str], score: Score, say: Say
+    detector: Detector, banks: Sequence[AudioBank], names: Sequence[str], score: Score, log: Log
 ) -> Conditions:
     """Return the error rate of every channel and part."""
     found: dict[str, dict[str, Estimate]] = {}
@@ -108,7 +108,7 @@ def measure_conditions(
         trials = score(detector, bank, lambda _: None, name)
         found[name] = {p: _rate(of_part(trials, p)) for p in part_names(bank.clips)}
         rates = ", ".join(f"{part} {100 * e.value:.1f} %" for part, e in found[name].items())
-        say(f"conditions: {done} of {len(names)} channels scored ({name}: {rates})")
+        log(f"conditions: {done} of {len(names)} channels scored ({name}: {rates})")
     codecs = tuple(c for c in codecs_here() if lossy_name(c, LOSSES[-1]) in found)
     snrs = tuple(s for s in SNRS if noisy_name(s) in found)
     return Conditions(len(banks[0].clips), codecs, snrs, found)

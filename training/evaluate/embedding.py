@@ -101,9 +101,9 @@ def embed(
 
         def stack_done(_: int) -> None:
             """Pool the stack of clips whose blocks were seen."""
-            heard, remembered = (torch.cat(parts, dim=1).cpu().numpy() for parts in (seen.conv, seen.hidden))
+            outputs, remembered = (torch.cat(parts, dim=1).cpu().numpy() for parts in (seen.conv, seen.hidden))
             for row, (i, active) in enumerate(stack):
-                conv[i] = pooled(heard[row, : len(active)], active)
+                conv[i] = pooled(outputs[row, : len(active)], active)
                 hidden[i] = pooled(remembered[row, : len(active)], active)
             seen.clear()
             stack.clear()

@@ -34,7 +34,7 @@ from training.evaluate.figures import SECONDS, PartFigures, Trials, measure, of_
 from training.evaluate.report import EmbeddingMap, Report, table, write_report
 from training.evaluate.results import BenchmarkResults, read_result
 from training.evaluate.scoring import pool, stream_clips
-from training.evaluate.trials import Say, check_channels, choose, through_channel
+from training.evaluate.trials import Log, check_channels, choose, through_channel
 
 CHANNELS = ("clean", "g711-mu", "opus-wide", "amr")
 """The channels of an evaluation that names none: a recording, a landline, a call over the internet, a mobile call."""
@@ -43,7 +43,7 @@ MAPPED, FEWEST_MAPPED = 800, 12
 """Clips of the picture of the hidden state, at most and at least."""
 
 
-Compare = Callable[[Mapping[str, AudioBank], Mapping[str, Trials], int, Say], OfflineComparison]
+Compare = Callable[[Mapping[str, AudioBank], Mapping[str, Trials], int, Log], OfflineComparison]
 
 
 @dataclass(frozen=True)
@@ -87,14 +87,14 @@ def llr_over_time(scores: Scores, detector: Detector) -> NDArray[np.float64]:
     return np.array([c.scale * m + c.offset for c, m in zip(fitted, mean.tolist(), strict=True)])
 
 
-def score(detector: Detector, bank: AudioBank, say: Say, name: str, size: int = 256) -> Trials:
+def score(detector: Detector, bank: AudioBank, log: Log, name: str, size: int = 256) -> Trials:
     """Stream every clip of a bank from a cold state."""
     n, done = len(bank.clips), 0
 
     def progress(count: int) -> None:
         nonlocal done
         done += count
-        say(f"{name}: {done} of {n} clips scored")
+        log(f"{name}: {done} of {n} clips scored")
 
     llr, net, by_time = np.zeros(n), np.zeros(n), np.zeros((n, len(SECONDS)))
     families = np.zeros((n, len(detector.config.families)))
@@ -107,49 +107,49 @@ def score(detector: Detector, bank: AudioBank, say: Say, name: str, size: int = 
     return Trials(clips, np.array([c.label for c in bank.clips]), llr, families, net, by_time)
 
 
-def _conditions(plan: EvaluationPlan, detector: Detector, bank: AudioBank, say: Say) -> Conditions | None:
+def _conditions(plan: EvaluationPlan, detector: Detector, bank: AudioBank, log: Log) -> Conditions | None:
     """Error rates by codec, loss and noise over a few of the clips, where the plan wants them."""
     names = channels_of(matrix=plan.matrix, noise=plan.noise)
     if not names:
         return None
     some = part_of_bank(bank, stratified(bank.clips, plan.matrix_clips))
-    say(f"conditions: {len(names)} channels over {len(some.clips)} clips")
+    log(f"conditions: {len(names)} channels over {len(some.clips)} clips")
     with TemporaryDirectory(dir=plan.cache) as folder:
-        banks = render_conditions(some, names, Path(folder), plan.workers, say)
-        return measure_conditions(detector, banks, names, partial(score, size=plan.size), say)
+        banks = render_conditions(some, names, Path(folder), plan.workers, log)
+        return measure_conditions(detector, banks, names, partial(score, size=plan.size), log)
 
 
-def _map(detector: Detector, bank: AudioBank, say: Say) -> EmbeddingMap:
+def _map(detector: Detector, bank: AudioBank, log: Log) -> EmbeddingMap:
     """Places of some of the clips by what the network makes of them."""
     some = part_of_bank(bank, stratified(bank.clips, MAPPED))
-    say(f"t-SNE of the hidden state of {len(some.clips)} clips")
+    log(f"t-SNE of the hidden state of {len(some.clips)} clips")
     found = embed(detector, [some.clip(i) for i in range(len(some.clips))])
     names = np.array([c.family if c.label else "bonafide" for c in some.clips])
     return EmbeddingMap(tsne(found.hidden), names)
 
 
-def evaluate(plan: EvaluationPlan, say: Say) -> Report:
+def evaluate(plan: EvaluationPlan, log: Log) -> Report:
     """Measure, write the report into plan.out, and return it. Raises CorpusError and CheckpointError."""
     check_channels(plan.channels)
     results = BenchmarkResults(read_result(plan.calls, "sweep"), read_result(plan.drift, "slope_per_hour"))
     detector = load_detector(plan.weights, best_device() if plan.device == "auto" else plan.device)
     learned = json.loads(describe(plan.weights).get("training", "{}"))
     clips = choose(plan.corpora, plan.split, plan.manifest)
-    say(f"{len(clips)} clips of the split {plan.split}, {sum(c.label for c in clips)} of them synthetic")
+    log(f"{len(clips)} clips of the split {plan.split}, {sum(c.label for c in clips)} of them synthetic")
     plan.cache.mkdir(parents=True, exist_ok=True)
     bank = build_bank(
         clips,
         plan.cache,
         plan.workers,
-        lambda done, total: say(f"{done} of {total} clips decoded"),
+        lambda done, total: log(f"{done} of {total} clips decoded"),
         as_recorded=plan.as_recorded,
     )
     # Before torch starts threads: the workers are forks.
-    banks = {name: through_channel(bank, name, plan.cache, plan.workers, say) for name in plan.channels}
-    conditions = _conditions(plan, detector, bank, say)
+    banks = {name: through_channel(bank, name, plan.cache, plan.workers, log) for name in plan.channels}
+    conditions = _conditions(plan, detector, bank, log)
     if detector.device.type == "cpu":
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1)
-    trials = {name: score(detector, heard, say, name, plan.size) for name, heard in banks.items()}
+    trials = {name: score(detector, audio_bank, log, name, plan.size) for name, audio_bank in banks.items()}
     report = Report(
         weights=plan.weights,
         weights_hash=detector.weights_hash,
@@ -157,25 +157,25 @@ def evaluate(plan: EvaluationPlan, say: Say) -> Report:
         split=plan.split,
         corpora=plan.corpora,
         trials=trials,
-        figures=_figures(trials, clips, detector, plan.rounds, say),
+        figures=_figures(trials, clips, detector, plan.rounds, log),
         conditions=conditions,
-        map=_map(detector, bank, say) if len(clips) >= FEWEST_MAPPED else None,
+        map=_map(detector, bank, log) if len(clips) >= FEWEST_MAPPED else None,
         results=results,
-        beside=plan.beside(banks, trials, plan.rounds, say) if plan.beside else None,
+        beside=plan.beside(banks, trials, plan.rounds, log) if plan.beside else None,
     )
     for line in table(report):
-        say(line)
+        log(line)
     write_report(report, plan.out)
-    say(f"wrote {plan.out / 'report.html'}")
+    log(f"wrote {plan.out / 'report.html'}")
     return report
 
 
 def _figures(
-    trials: Mapping[str, Trials], clips: Sequence[Clip], detector: Detector, rounds: int, say: Say
+    trials: Mapping[str, Trials], clips: Sequence[Clip], detector: Detector, rounds: int, log: Log
 ) -> dict[str, dict[str, PartFigures]]:
     figures: dict[str, dict[str, PartFigures]] = {}
     for name, scored in trials.items():
-        say(f"{name}: computing figures and intervals")
+        log(f"{name}: computing figures and intervals")
         figures[name] = {
             part: measure(of_part(scored, part), part, detector.config.families, rounds) for part in part_names(clips)
         }

@@ -31,7 +31,7 @@ def read_result(path: Path | None, key: str) -> Result | None:
     try:
         found = json.loads(text_of(path))
     except json.JSONDecodeError as error:
-        raise CorpusError(f"{path} is no JSON ({error})") from error
+        raise CorpusError(f"{path} is not JSON ({error})") from error
     if not isinstance(found, dict) or key not in found:
         raise CorpusError(f"{path} is no result of this kind: it has no {key}")
     return found

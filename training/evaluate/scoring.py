@@ -64,8 +64,8 @@ def _in_segments(detector: Detector, audio: Audio) -> dict[str, Any]:
     size = max(1, AT_ONCE // len(audio)) * BLOCK
     with torch.inference_mode():
         for at in range(0, audio.shape[1], size):
-            heard = torch.from_numpy(audio[:, at : at + size]).to(detector.device)
-            state, scores = score_blocks(detector, state, heard)
+            samples = torch.from_numpy(audio[:, at : at + size]).to(detector.device)
+            state, scores = score_blocks(detector, state, samples)
             parts.append(scores)
     return {k: torch.cat([getattr(scores, k) for scores in parts], dim=1).cpu() for k in Scores.__dataclass_fields__}
 

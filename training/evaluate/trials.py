@@ -19,7 +19,7 @@ from training.corpora.clips import Clip, CorpusError, by_split, load_manifest, s
 from training.corpora.layouts import load_corpus
 
 Int16 = NDArray[np.int16]
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 DEV_SHARE = 0.1
 """The share of speakers held out of a corpus that names no dev split; the same speakers that training holds out."""
@@ -68,15 +68,15 @@ def _through(job: tuple[Int16, int], channel: str) -> Int16:
     audio, seed = job
     treat = find_channel(channel)
     assert treat is not None, channel
-    heard = treat(audio.astype(np.float32) / np.float32(32768.0), np.random.default_rng(seed))
-    return np.clip(np.round(heard * 32768.0), -32768, 32767).astype(np.int16)
+    treated = treat(audio.astype(np.float32) / np.float32(32768.0), np.random.default_rng(seed))
+    return np.clip(np.round(treated * 32768.0), -32768, 32767).astype(np.int16)
 
 
 def _seed(*words: str) -> int:
     return int(hashlib.sha256("/".join(words).encode()).hexdigest()[:12], 16)
 
 
-def through_channel(bank: AudioBank, channel: str, cache: Path, workers: int, say: Say) -> AudioBank:
+def through_channel(bank: AudioBank, channel: str, cache: Path, workers: int, log: Log) -> AudioBank:
     """Return the bank as it sounds through a channel, kept in the cache. Clips of one sentence meet the same
     settings."""
     if channel == CLEAN:
@@ -86,24 +86,24 @@ def through_channel(bank: AudioBank, channel: str, cache: Path, workers: int, sa
     path = cache / f"{kind}channel-{channel}-{hashlib.sha256(listing.encode()).hexdigest()[:16]}.npy"
     if not path.is_file():
         partial_path = path.with_suffix(".partial.npy")
-        np.save(partial_path, render(bank, channel, workers, say))
+        np.save(partial_path, render(bank, channel, workers, log))
         partial_path.replace(path)
     audio: NDArray[Any] = np.load(path, mmap_mode="r")
     return AudioBank(bank.clips, audio, bank.bounds, bank.equalised)
 
 
-def render(bank: AudioBank, channel: str, workers: int, say: Say) -> Int16:
+def render(bank: AudioBank, channel: str, workers: int, log: Log) -> Int16:
     """int16 (total,): the bank's audio through a channel."""
     spans = list(zip(bank.bounds[:-1].tolist(), bank.bounds[1:].tolist(), strict=True))
     jobs = [
         (np.asarray(bank.audio[a:b]), _seed(clip.pair or clip.path.name, channel))
         for (a, b), clip in zip(spans, bank.clips, strict=True)
     ]
-    heard = np.empty(len(bank.audio), dtype=np.int16)
+    treated = np.empty(len(bank.audio), dtype=np.int16)
     with ProcessPoolExecutor(workers) as pool:
         parts = pool.map(partial(_through, channel=channel), jobs, chunksize=16)
         for done, ((a, b), part) in enumerate(zip(spans, parts, strict=True), 1):
-            heard[a:b] = part
+            treated[a:b] = part
             if done % 200 == 0 or done == len(jobs):
-                say(f"{channel}: {done} of {len(jobs)} clips rendered")
-    return heard
+                log(f"{channel}: {done} of {len(jobs)} clips rendered")
+    return treated

@@ -29,7 +29,7 @@ from training.learn.calibration import described, fitted, leave_out, llrs, with_
 from training.learn.side_by_side import side_by_side
 from training.learn.validation import folded_copy
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def average(detectors: Sequence[Detector]) -> Detector:
     return made
 
 
-def calibrate(detector: Detector, banks: Sequence[AudioBank], say: Say) -> tuple[Detector, dict[str, float]]:
+def calibrate(detector: Detector, banks: Sequence[AudioBank], log: Log) -> tuple[Detector, dict[str, float]]:
     """Return the detector with its calibration fitted on all clips of the banks; and what it costs where a source, such
     as a page, had no part in it: Cllr with each source left out in turn, and the least that a calibration could reach.
     """
@@ -88,7 +88,7 @@ def calibrate(detector: Detector, banks: Sequence[AudioBank], say: Say) -> tuple
         "cllr, source left out": cllr(leave_out(detector.config, scores, labels, sources), labels),
         "least cllr": min_cllr(llrs(config, scores), labels),
     }
-    say(", ".join(f"{name} {value:.3f}" for name, value in figures.items()) + f"; {len(set(sources))} sources")
+    log(", ".join(f"{name} {value:.3f}" for name, value in figures.items()) + f"; {len(set(sources))} sources")
     return with_config(detector, config), figures
 
 
@@ -106,7 +106,7 @@ def lineage(metadata: Mapping[str, str], into: dict[str, Any]) -> str:
     return metadata["sha256"]
 
 
-def run(plan: AveragePlan, say: Say) -> Path:
+def run(plan: AveragePlan, log: Log) -> Path:
     """Write plan.out, a weights file. Raises CheckpointError and CorpusError."""
     check_channels(plan.channels)
     if plan.shares and not plan.side_by_side:
@@ -115,12 +115,12 @@ def run(plan: AveragePlan, say: Say) -> Path:
     mean = side_by_side(read, plan.shares) if plan.side_by_side else average(read)
     every = choose(plan.corpora, plan.split)
     plan.cache.mkdir(parents=True, exist_ok=True)
-    bank = build_bank(every, plan.cache, plan.workers, lambda done, total: say(f"{done} of {total} clips decoded"))
+    bank = build_bank(every, plan.cache, plan.workers, lambda done, total: log(f"{done} of {total} clips decoded"))
     rows = [i for i, clip in enumerate(every) if not plan.parts or clip.part in plan.parts]
-    heard = [through_channel(bank, name, plan.cache, plan.workers, say) for name in plan.channels]
-    banks = [part_of_bank(each, rows) for each in heard]
+    rendered = [through_channel(bank, name, plan.cache, plan.workers, log) for name in plan.channels]
+    banks = [part_of_bank(each, rows) for each in rendered]
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1)
-    final, figures = calibrate(mean, banks, say)
+    final, figures = calibrate(mean, banks, log)
     calibration: dict[str, Any] = {"split": plan.split, "channels": list(plan.channels), "clips": len(rows)}
     calibration |= {k: round(v, 4) for k, v in figures.items()} | ({"parts": list(plan.parts)} if plan.parts else {})
     before: dict[str, Any] = {}
@@ -128,5 +128,5 @@ def run(plan: AveragePlan, say: Say) -> Path:
     kind = "side by side" if plan.side_by_side else "mean of"
     shares = {"shares": list(plan.shares)} if plan.shares else {}
     save_detector(final, plan.out, {kind: members, **shares, "calibrated on": calibration, "lineage": before})
-    say(f"wrote {plan.out}: {described(final.config)}")
+    log(f"wrote {plan.out}: {described(final.config)}")
     return plan.out

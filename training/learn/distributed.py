@@ -21,7 +21,7 @@ from model.checkpoint import best_device
 PATIENCE = timedelta(hours=12)
 """How long the others wait for the first process: it prepares the speech, and looks at the dev split."""
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,6 @@ def seed_of(seed: int) -> int:
     return seed + 1_000_003 * processes().rank
 
 
-def first_process_only(say: Say) -> Say:
+def first_process_only(log: Log) -> Log:
     """Return `say` in the first process, and nothing in the others."""
-    return say if processes().first else lambda _: None
+    return log if processes().first else lambda _: None

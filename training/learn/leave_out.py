@@ -27,7 +27,7 @@ from training.evaluate.metrics import eer
 from training.evaluate.open_set import LeftOutKind, left_out
 from training.evaluate.report import percent, plain
 from training.evaluate.scoring import ClipScore, score_clips
-from training.evaluate.trials import Say
+from training.evaluate.trials import Log
 from training.learn.distributed import processes
 from training.learn.material import Material
 from training.learn.prepare import TrainingPlan, learn, prepare
@@ -59,7 +59,7 @@ class LeaveOutResult:
 
 
 def run(
-    model: DetectorConfig, config: TrainConfig, plan: TrainingPlan, say: Say, *, families: Sequence[str], fewest: int
+    model: DetectorConfig, config: TrainConfig, plan: TrainingPlan, log: Log, *, families: Sequence[str], fewest: int
 ) -> dict[str, Any]:
     """Train and measure family by family; writes plan.out/leave-out.json after each. Returns what it holds.
 
@@ -67,23 +67,23 @@ def run(
     """
     if processes().count > 1:
         raise ValueError("leave-out trains in one process: start it without torchrun")
-    material = prepare(plan, say)
+    material = prepare(plan, log)
     chosen = choose_families(material, families, fewest)
-    say(f"leaving out one of {len(chosen)} families at a time: {', '.join(chosen)}")
+    log(f"leaving out one of {len(chosen)} families at a time: {', '.join(chosen)}")
     done: list[dict[str, Any]] = []
     for number, family in enumerate(chosen, 1):
         folder = plan.out / family
         path = folder / "result.json"
         if path.is_file():
-            say(f"{family} ({number} of {len(chosen)}): done before")
+            log(f"{family} ({number} of {len(chosen)}): done before")
         else:
-            say(f"{family} ({number} of {len(chosen)}): training without it")
-            result = one(model, config, replace(plan, out=folder), material, family, say)
+            log(f"{family} ({number} of {len(chosen)}): training without it")
+            result = one(model, config, replace(plan, out=folder), material, family, log)
             _write(plain(result), path)
         done.append(json.loads(path.read_text(encoding="utf-8")))
         _write(summary(done), plan.out / "leave-out.json")
     for line in table(done):
-        say(line)
+        log(line)
     return summary(done)
 
 
@@ -111,16 +111,16 @@ def without(material: Material, family: str) -> Material:
 
 
 def one(
-    model: DetectorConfig, config: TrainConfig, plan: TrainingPlan, material: Material, family: str, say: Say
+    model: DetectorConfig, config: TrainConfig, plan: TrainingPlan, material: Material, family: str, log: Log
 ) -> LeaveOutResult:
     """Train without a family, and measure."""
     rest = without(material, family)
     if {c.label for c in rest.bank.clips} != {0, 1} or {c.label for c in rest.dev.clips} != {0, 1}:
         raise CorpusError(f"without {family} the training or the dev split has no fakes")
-    path = learn(model, config, plan, rest, say)
+    path = learn(model, config, plan, rest, log)
     detector = load_detector(path, best_device() if plan.device == "auto" else plan.device)
     result = measure(detector, material, family)
-    say(f"{family}: EER {percent(result.dev)} on dev, {percent(result.every)} on all its clips")
+    log(f"{family}: EER {percent(result.dev)} on dev, {percent(result.every)} on all its clips")
     return result
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from training.learn.curves import RunLog
 from training.learn.distributed import agreed, mean_of, processes
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 Row = Mapping[str, Any]
 
 
@@ -73,7 +73,7 @@ def is_plateau(history: Sequence[Row], patience: int) -> bool:
     return bool(patience and history) and len(history) - 1 - best_look(history) >= patience
 
 
-def run_loop(learner: Learner, looks: ValidationSchedule, out: Path, say: Say) -> Row | None:
+def run_loop(learner: Learner, looks: ValidationSchedule, out: Path, log: Log) -> Row | None:
     """Train until the learner has finished, or patience ends; writes out/checkpoint.pt, history.json and curves.png at
     each look. Returns the row of the history that tells of the weights that are kept; None in a process that is not the
     first of several. Raises ValueError.
@@ -82,7 +82,7 @@ def run_loop(learner: Learner, looks: ValidationSchedule, out: Path, say: Say) -
     since, started = time.monotonic(), 0
     first = processes().first
     enough = is_plateau(learner.history, looks.patience)
-    with RunLog(out, tensorboard=looks.tensorboard and first, done=learner.done) as log:
+    with RunLog(out, tensorboard=looks.tensorboard and first, done=learner.done) as run_log:
         while not learner.finished() and not enough:
             parts = learner.step()
             learner.spent = agreed(learner.spent + time.monotonic() - since)
@@ -94,26 +94,26 @@ def run_loop(learner: Learner, looks: ValidationSchedule, out: Path, say: Say) -
                 if first:
                     times = {"step": learner.done, "spent_s": round(learner.spent, 1)}
                     learner.history.append(times | sums | dict(learner.validated()))
-                    say(_progress(learner))
+                    log(_progress(learner))
                 if agreed(bool(looks.patience) and best_look(learner.history) == len(learner.history) - 1):
                     learner.keep()
                 if first:
                     learner.save(out / "checkpoint.pt")
-                    log.look(learner.history)
+                    run_log.look(learner.history)
                 enough = bool(agreed(is_plateau(learner.history, looks.patience)))
     if looks.patience:
         learner.restore()
-    return _chosen(learner, looks.patience, say) if first else None
+    return _chosen(learner, looks.patience, log) if first else None
 
 
-def _chosen(learner: Learner, patience: int, say: Say) -> Row:
+def _chosen(learner: Learner, patience: int, log: Log) -> Row:
     """Return the row of the weights that are kept."""
     if not patience:
         return learner.history[-1]
     best = learner.history[best_look(learner.history)]
     if is_plateau(learner.history, patience):
-        say(f"stopped at step {learner.done}: nothing better in {patience} looks")
-    say(f"keeps the weights of step {best['step']}")
+        log(f"stopped at step {learner.done}: nothing better in {patience} looks")
+    log(f"keeps the weights of step {best['step']}")
     return best
 
 

@@ -67,8 +67,8 @@ def _frame_loss(
 ) -> Tensor:
     slot = torch.where(active, batch.piece, torch.full_like(batch.piece, pieces))
     in_piece = F.one_hot(slot, pieces + 1)[..., :pieces]
-    heard = (in_piece.cumsum(1) * in_piece).sum(-1).float()
-    ramp = (heard / weights.onset_blocks).clamp(max=1.0) * active
+    counted = (in_piece.cumsum(1) * in_piece).sum(-1).float()
+    ramp = (counted / weights.onset_blocks).clamp(max=1.0) * active
     return (LOSSES[weights.kind](out.spoof, target) * ramp).sum() / ramp.sum().clamp(min=1)
 
 

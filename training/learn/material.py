@@ -21,7 +21,7 @@ from training.channels.channels import random_channel
 from training.channels.nonspeech import random_sound
 from training.corpora.bank import AudioBank, build_bank
 from training.corpora.splits import gather
-from training.learn.loop import Say
+from training.learn.loop import Log
 
 OTHER_SOUNDS_S = 1200
 Int16 = NDArray[np.int16]
@@ -40,7 +40,7 @@ class Material:
 
 
 def prepare(
-    corpora: Sequence[Path], versions: int, cache: Path, workers: int, say: Say, *, shared_speakers: bool = False
+    corpora: Sequence[Path], versions: int, cache: Path, workers: int, log: Log, *, shared_speakers: bool = False
 ) -> Material:
     """Decode the speech, send it through channels, make other sounds; or take all that from the cache.
 
@@ -48,18 +48,18 @@ def prepare(
     """
     training, dev_clips = gather(corpora, shared_speakers)
     count, speakers = sum(map(len, training)), len({c.speaker for c in chain(*training)})
-    say(f"{count} training clips, {len(dev_clips)} dev clips, {speakers} speakers")
+    log(f"{count} training clips, {len(dev_clips)} dev clips, {speakers} speakers")
     cache.mkdir(parents=True, exist_ok=True)
-    banks = [build_bank(clips, cache, workers, _progress(say, "decoding")) for clips in training if clips]
-    dev = build_bank(dev_clips, cache, workers, _progress(say, "decoding dev"))
-    rendered = together(banks, versions, cache, workers, say)
+    banks = [build_bank(clips, cache, workers, _progress(log, "decoding")) for clips in training if clips]
+    dev = build_bank(dev_clips, cache, workers, _progress(log, "decoding dev"))
+    rendered = together(banks, versions, cache, workers, log)
     lengths = np.concatenate([np.diff(bank.bounds) for bank in banks])
     bounds = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     bank = AudioBank([clip for bank in banks for clip in bank.clips], rendered[0], bounds)
     return Material(bank, dev, rendered, other_sounds(OTHER_SOUNDS_S, cache, workers))
 
 
-def together(banks: Sequence[AudioBank], versions: int, cache: Path, workers: int, say: Say) -> Int16:
+def together(banks: Sequence[AudioBank], versions: int, cache: Path, workers: int, log: Log) -> Int16:
     """Return all versions of all banks, end to end: int16 (V, total), mapped from the cache."""
     path = cache / f"speech-{_digest(*map(_listing, banks))}-{versions}.npy"
     if not path.is_file():
@@ -68,7 +68,7 @@ def together(banks: Sequence[AudioBank], versions: int, cache: Path, workers: in
         mapped = np.lib.format.open_memmap(partial, "w+", np.int16, shape)
         at = 0
         for bank in banks:
-            for version, samples in enumerate(render(bank, versions, cache, workers, say)):
+            for version, samples in enumerate(render(bank, versions, cache, workers, log)):
                 mapped[version, at : at + len(samples)] = samples
             at += len(bank.audio)
         mapped.flush()
@@ -77,7 +77,7 @@ def together(banks: Sequence[AudioBank], versions: int, cache: Path, workers: in
     return np.asarray(np.load(path, mmap_mode="c"))  # copy on write: torch asks for arrays that it may change
 
 
-def render(bank: AudioBank, count: int, cache: Path, workers: int, say: Say) -> Iterator[Int16]:
+def render(bank: AudioBank, count: int, cache: Path, workers: int, log: Log) -> Iterator[Int16]:
     """int16 (total,) for each of count versions: the clips as they are, then each through a random channel.
 
     Clips of one sentence go through the same channel, so that the channel never tells them apart.
@@ -94,7 +94,7 @@ def render(bank: AudioBank, count: int, cache: Path, workers: int, say: Say) -> 
             )
             with ProcessPoolExecutor(workers) as pool:
                 _save(np.concatenate(list(pool.map(_through_channel, jobs, chunksize=32))), path)
-            say(f"channels: version {version} of {count - 1}, {len(bank.clips)} clips")
+            log(f"channels: version {version} of {count - 1}, {len(bank.clips)} clips")
         yield np.load(path, mmap_mode="r")
 
 
@@ -123,8 +123,8 @@ def _save(samples: Int16, path: Path) -> None:
     partial.replace(path)
 
 
-def _progress(say: Say, what: str) -> Callable[[int, int], None]:
-    return lambda done, total: say(f"{what}: {done} of {total}")
+def _progress(log: Log, what: str) -> Callable[[int, int], None]:
+    return lambda done, total: log(f"{what}: {done} of {total}")
 
 
 def _seed(*words: object) -> int:

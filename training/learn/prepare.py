@@ -19,7 +19,7 @@ from training.corpora.splits import learned_from
 from training.learn import material
 from training.learn.distributed import first_goes_ahead, first_process_only, joined, own_device, seed_of
 from training.learn.grow import grown
-from training.learn.loop import Say
+from training.learn.loop import Log
 from training.learn.material import Material
 from training.learn.sampler import CallSampler, SamplingWeights
 from training.learn.settings import TrainConfig
@@ -62,24 +62,24 @@ def _provenance(plan: TrainingPlan, clips: Sequence[Clip], seconds: float) -> di
     return earlier | learned_from(plan.corpora, clips, seconds)
 
 
-def prepare(plan: TrainingPlan, say: Say) -> Material:
+def prepare(plan: TrainingPlan, log: Log) -> Material:
     """Return the material of a plan. Raises CorpusError."""
     return material.prepare(
-        plan.corpora, plan.versions, plan.cache, plan.workers, say, shared_speakers=plan.shared_speakers
+        plan.corpora, plan.versions, plan.cache, plan.workers, log, shared_speakers=plan.shared_speakers
     )
 
 
-def run(model: DetectorConfig, config: TrainConfig, plan: TrainingPlan, say: Say) -> Path:
+def run(model: DetectorConfig, config: TrainConfig, plan: TrainingPlan, log: Log) -> Path:
     """Prepare the speech and train; returns the weights file. Raises CorpusError, CheckpointError and ValueError."""
     device = own_device(plan.device)
     with joined(device):
-        say = first_process_only(say)
+        log = first_process_only(log)
         with first_goes_ahead():
-            held = prepare(plan, say)
-        return learn(model, config, replace(plan, device=device), held, say)
+            held = prepare(plan, log)
+        return learn(model, config, replace(plan, device=device), held, log)
 
 
-def learn(model: DetectorConfig, config: TrainConfig, plan: TrainingPlan, held: Material, say: Say) -> Path:
+def learn(model: DetectorConfig, config: TrainConfig, plan: TrainingPlan, held: Material, log: Log) -> Path:
     """Train on what was prepared; returns the weights file. With plan.start, a weights file, its features and network
     take the place of model's, but for the dropout, and for features that model adds to them with a +.
 
@@ -100,6 +100,6 @@ def learn(model: DetectorConfig, config: TrainConfig, plan: TrainingPlan, held: 
     sampler = CallSampler(bank, held.versions, held.others, model.families, weights, device, seed_of(config.seed))
     provenance = _provenance(plan, bank.clips, len(bank.audio) / SAMPLE_RATE)
     teachers = [read_detector(path) for path in plan.teachers]
-    path = train(model, config, sampler, dev, plan.out, provenance, say, str(device), start, teachers)
-    say(f"wrote {path}")
+    path = train(model, config, sampler, dev, plan.out, provenance, log, str(device), start, teachers)
+    log(f"wrote {path}")
     return path

@@ -161,7 +161,7 @@ class ShrinkPlan:
     rows: int = 32
 
 
-def run(plan: ShrinkPlan, say: Callable[[str], None]) -> Path:
+def run(plan: ShrinkPlan, log: Callable[[str], None]) -> Path:
     """Write plan.out. Raises CheckpointError, CorpusError and ValueError."""
     old = read_detector(plan.weights)
     config = replace(
@@ -169,7 +169,7 @@ def run(plan: ShrinkPlan, say: Callable[[str], None]) -> Path:
         features=replace(old.config.features, kind=plan.features or old.config.features.kind),
         network=replace(old.config.network, kind="factored-lstm", hidden=plan.hidden, ranks=plan.ranks),
     )
-    held = prepare(plan.corpora, 1, plan.cache, plan.workers, say, shared_speakers=True)
+    held = prepare(plan.corpora, 1, plan.cache, plan.workers, log, shared_speakers=True)
     cpu = torch.device("cpu")
     sampler = CallSampler(held.bank, held.versions, held.others, old.config.families, SamplingWeights({}), cpu, seed=1)
     batch = sampler.draw(plan.rows, 6.0)
@@ -177,11 +177,11 @@ def run(plan: ShrinkPlan, say: Callable[[str], None]) -> Path:
     audio = augment(batch.audio, batch.pair, AugmentConfig())
     spectrum = spectra(F.pad(audio, (TAIL, 0)), old.window)
     new, errors = shrunk(old, config, spectrum, batch.speech)
-    say("relative errors of the convolutions: " + ", ".join(f"{e:.3f}" for e in errors))
+    log("relative errors of the convolutions: " + ", ".join(f"{e:.3f}" for e in errors))
     made = with_families(new, plan.families)
     training = {"shrunk from": describe(plan.weights), "command": " ".join(["training", *sys.argv[1:]])}
     save_detector(made, plan.out, training)
-    say(f"wrote {plan.out}: {total(made) / 1e6:.2f} MFLOP a block")
+    log(f"wrote {plan.out}: {total(made) / 1e6:.2f} MFLOP a block")
     return plan.out
 
 

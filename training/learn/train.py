@@ -208,7 +208,7 @@ def train(
     dev: DevSet,
     out: Path,
     provenance: Mapping[str, Any],
-    say: Callable[[str], None],
+    log: Callable[[str], None],
     device: str = "auto",
     start: Detector | None = None,
     teachers: Sequence[Detector] = (),
@@ -224,17 +224,17 @@ def train(
     trainer.teachers = Teachers(teachers, chosen) if teachers else None
     if (out / "checkpoint.pt").exists():
         trainer.resume(out / "checkpoint.pt")
-        say(f"resumed at step {trainer.done}")
+        log(f"resumed at step {trainer.done}")
     elif start is not None:
         trainer.start_from(start)
     else:
         trainer.fit_scaling()
     share_weights(trainer.detector)
     share_weights(trainer.average)
-    told = run_loop(trainer, config, out, say)
-    if told is None:
+    progress = run_loop(trainer, config, out, log)
+    if progress is None:
         return out / "weights.safetensors"
     final = calibrated(trainer.average, dev)
-    training = dict(provenance) | {"settings": asdict(config), "steps": trainer.done, "dev": told}
+    training = dict(provenance) | {"settings": asdict(config), "steps": trainer.done, "dev": progress}
     save_detector(final, out / "weights.safetensors", training)
     return out / "weights.safetensors"

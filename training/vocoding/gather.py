@@ -68,7 +68,7 @@ def _source(table: Any, path: Path, number: int) -> CollectionSource:
     try:
         groups = re.compile(table["speaker"]).groups
     except re.error as error:
-        raise CorpusError(f"{path}, source {number}: speaker is no regular expression: {error}") from error
+        raise CorpusError(f"{path}, source {number}: speaker is not a regular expression: {error}") from error
     if groups != 1:
         raise CorpusError(f"{path}, source {number}: speaker needs one group, such as ([0-9]+)-")
     return CollectionSource(**table)

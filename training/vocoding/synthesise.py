@@ -70,8 +70,8 @@ class SpeechJob:
     @property
     def name(self) -> str:
         """Return a file name that depends on what is said, by whom and how."""
-        said = f"{self.speaker.system}/{self.voice}/{self.text}/{self.manner}"
-        return sha256(said.encode()).hexdigest()[:12]
+        identity = f"{self.speaker.system}/{self.voice}/{self.text}/{self.manner}"
+        return sha256(identity.encode()).hexdigest()[:12]
 
 
 def read_recipe(path: Path) -> tuple[list[Speaker], dict[str, Phrases]]:

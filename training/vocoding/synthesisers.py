@@ -57,9 +57,9 @@ def _run(package: str, command: list[str], path: Path) -> tuple[Audio, int]:
         raise CorpusError(f"there is no program {command[0]}: install the package {package}") from error
     except subprocess.TimeoutExpired as error:
         raise SynthesisError(f"{command[0]} did not end within {LONGEST_S:.0f} s: {' '.join(command)}") from error
-    said = done.stderr.decode(errors="replace").strip()
+    message = done.stderr.decode(errors="replace").strip()
     if done.returncode or not path.is_file():
-        raise SynthesisError(f"{' '.join(command)} failed: {said or f'exit code {done.returncode}'}")
+        raise SynthesisError(f"{' '.join(command)} failed: {message or f'exit code {done.returncode}'}")
     return _read(path)
 
 

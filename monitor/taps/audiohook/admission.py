@@ -23,7 +23,7 @@ def prepare(config: TapsSection) -> Make:
             signed = verifier.verify(*as_dialled(request, config.websocket.public_url), request.time)
         except SignatureError as error:
             # What is wrong is for the operator; to the peer it would tell which API keys there are.
-            raise RefusedRequestError(f"audiohook: {error}", UNAUTHORIZED, told="unauthorized") from error
+            raise RefusedRequestError(f"audiohook: {error}", UNAUTHORIZED, answer="unauthorized") from error
         return AudiohookSession(signed)
 
     return make

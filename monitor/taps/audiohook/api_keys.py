@@ -38,7 +38,7 @@ def _read_file(path: Path) -> dict[str, bytes]:
         if not words or words[0].startswith("#"):
             continue
         if len(words) != 2:
-            raise BadInputError(f"{where}, line {number}, is no key", "write an API key, a space, and its secret")
+            raise BadInputError(f"{where}, line {number}, is not a key", "write an API key, a space, and its secret")
         found[words[0]] = _secret(words[1], f"{where}, line {number}")
     return found
 
@@ -47,7 +47,7 @@ def _secret(text: str, where: str) -> bytes:
     try:
         secret = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise BadInputError(f"{where}: the secret is no base64", "write it as in Genesys Cloud") from error
+        raise BadInputError(f"{where}: the secret is not base64", "write it as in Genesys Cloud") from error
     if len(secret) < SHORTEST:
         raise BadInputError(
             f"{where}: the secret is shorter than {SHORTEST} bytes", "make one with: openssl rand -base64 32"

@@ -159,5 +159,5 @@ class _Reader:
 def _decoded(text: str) -> bytes:
     """Decode base64 without its padding."""
     if len(text) % 4 == 1:
-        raise FieldError("a byte sequence is no base64")
+        raise FieldError("a byte sequence is not base64")
     return base64.b64decode(text + "=" * (-len(text) % 4))

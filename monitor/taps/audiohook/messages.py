@@ -59,7 +59,7 @@ def parse_message(text: str) -> AudiohookMessage:
     try:
         fields = read_json(text, _no_number)
     except ValueError as error:
-        raise ProtocolError("a message that is no JSON") from error
+        raise ProtocolError("a message that is not JSON") from error
     if not isinstance(fields, dict) or fields.get("version") != VERSION:
         raise ProtocolError("a message of another version than 2")
     kind, parameters = fields.get("type"), fields.get("parameters")
@@ -81,14 +81,14 @@ def _no_number(constant: str) -> NoReturn:
 
 def _number(value: object, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ProtocolError(f"a message whose {name} is no number")
+        raise ProtocolError(f"a message whose {name} is not a number")
     return value
 
 
 def read_uuid(value: object, name: str) -> str:
     """Validate a UUID and return it in lower case. Raises ProtocolError."""
     if not isinstance(value, str) or not _UUID.fullmatch(value):
-        raise ProtocolError(f"a message whose {name} is no UUID")
+        raise ProtocolError(f"a message whose {name} is not a UUID")
     return value.lower()
 
 
@@ -96,7 +96,7 @@ def read_duration(value: object, name: str) -> int:
     """Return the samples at RATE of a text such as "PT1.5S". Raises ProtocolError."""
     found = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if found is None:
-        raise ProtocolError(f"a message whose {name} is no duration")
+        raise ProtocolError(f"a message whose {name} is not a duration")
     return round(float(found[1]) * RATE)
 
 

@@ -211,6 +211,6 @@ def read_uuids(texts: Sequence[str]) -> frozenset[uuid.UUID]:
             found.add(uuid.UUID(text))
         except ValueError as error:
             raise BadInputError(
-                f"taps.audiosocket.allow: {text!r} is no UUID", "write it as in the dialplan, 8-4-4-4-12 digits"
+                f"taps.audiosocket.allow: {text!r} is not a UUID", "write it as in the dialplan, 8-4-4-4-12 digits"
             ) from error
     return frozenset(found)

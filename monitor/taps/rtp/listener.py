@@ -54,7 +54,7 @@ def read_line(text: str, formats: Mapping[int, PayloadFormat], media: tuple[SdpM
     ports = [int(p) if p.isascii() and p.isdigit() else -1 for p in numbers.split("+")]
     if not host or not 1 <= len(ports) <= 2 or not all(0 <= p < 65_536 for p in ports):
         raise BadInputError(
-            f"taps.rtp.listen: {text!r} is no address",
+            f"taps.rtp.listen: {text!r} is not an address",
             "write HOST:PORT for calls of one party, HOST:PORT+PORT for the two parties of a call",
         )
     names = (CALLER, CALLEE) if len(ports) == 2 else ("party",)
@@ -76,7 +76,7 @@ def read_formats(types: Mapping[str, str]) -> dict[int, PayloadFormat]:
         number = int(kind) if kind.isascii() and kind.isdigit() else -1
         if form is None or not is_supported(form) or not 0 <= number < 128:
             raise BadInputError(
-                f'taps.rtp.payload_types: {kind} = "{text}" makes no sense',
+                f'taps.rtp.payload_types: {kind} = "{text}" is not valid',
                 f'write 96 = "opus/48000/2" or 97 = "AMR/8000; octet-align=1"; known are {", ".join(DECODERS)}',
             )
         formats[number] = form

@@ -79,9 +79,9 @@ class RefusedRequestError(Exception):
     told: what the peer is told, where that is less than the whole reason.
     """
 
-    def __init__(self, reason: str, status: int = 403, told: str = "") -> None:
+    def __init__(self, reason: str, status: int = 403, answer: str = "") -> None:
         super().__init__(reason)
-        self.reason, self.status, self.told = reason, status, told or reason
+        self.reason, self.status, self.answer = reason, status, answer or reason
 
 
 class BadMessageError(Exception):

@@ -189,7 +189,7 @@ class WebsocketListener:
             self._admit(connection, self._read(connection, http))
         except RefusedRequestError as error:
             self.counts[error.reason] += 1
-            response = connection.respond(error.status, f"{error.told}\n")
+            response = connection.respond(error.status, f"{error.answer}\n")
             if error.status == 401:
                 await asyncio.sleep(GUESS_S)
                 response.headers["WWW-Authenticate"] = 'Basic realm="monitor"'

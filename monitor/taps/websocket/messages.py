@@ -23,9 +23,9 @@ def read_object(text: str) -> dict[str, Any]:
     try:
         read = read_json(text)
     except ValueError as error:
-        raise BadMessageError("text that is no JSON", INVALID) from error
+        raise BadMessageError("text that is not JSON", INVALID) from error
     if not isinstance(read, dict):
-        raise BadMessageError("JSON that is no object", INVALID)
+        raise BadMessageError("JSON that is not an object", INVALID)
     return read
 
 
@@ -51,7 +51,7 @@ def payload(value: object) -> bytes:
     try:
         return base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise BadMessageError("a payload that is no base64", INVALID) from error
+        raise BadMessageError("a payload that is not base64", INVALID) from error
 
 
 def details(pairs: Mapping[str, object]) -> dict[str, str]:

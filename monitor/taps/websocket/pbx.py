@@ -62,12 +62,12 @@ def open_asterisk(request: UpgradeRequest, _config: TapsSection) -> Pcm:
     """
 
     def first(text: str) -> PcmDescription | None:
-        said = _control(text)
-        if said.get("event") != "MEDIA_START":
+        control = _control(text)
+        if control.get("event") != "MEDIA_START":
             return None
-        name = str(said.get("format", ""))
+        name = str(control.get("format", ""))
         encoding, rate = (SLIN, _slin_rate(name)) if name.startswith(SLIN) else (name, None)
-        known = details({key: said.get(key) for key in ("channel", "channel_id", "connection_id")})
+        known = details({key: control.get(key) for key in ("channel", "channel_id", "connection_id")})
         id = named(request.query.get("call")) or known.get("channel_id", "")
         return PcmDescription(read_format(encoding, rate), id=id, known=known)
 

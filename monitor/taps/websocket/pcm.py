@@ -91,12 +91,12 @@ class Pcm:
         self._described, self._begun, self._rate = described, now, described.form.sample_rate
         self._decode = _rows(described)
         self._call = f"{self._name}-{described.id or self._request.id}"
-        said = {**described.known, **self._request.query}
-        direction = said.get("direction", "")
+        facts = {**described.known, **self._request.query}
+        direction = facts.get("direction", "")
         return CallStarted(
             self._call,
             self._name,
-            _parties(said.get("parties", ""), described.channels),
+            _parties(facts.get("parties", ""), described.channels),
             self._rate,
             direction if direction in ("inbound", "outbound") else "",
             {**described.known, "peer": self._request.peer},

@@ -78,10 +78,10 @@ class Track:
         counted = newest.clock + step * newest.length
         if timestamp_ms is None or self._origin is None:
             return counted
-        said = (timestamp_ms - self._origin) * self._form.clock_rate // 1000
+        stated = (timestamp_ms - self._origin) * self._form.clock_rate // 1000
         beside = newest.clock + (newest.length if step > 0 else -newest.length)
-        nearest = min(counted, beside, key=lambda clock: abs(clock - said))
-        return nearest if abs(nearest - said) <= STEADY_S * self._form.clock_rate else said
+        nearest = min(counted, beside, key=lambda clock: abs(clock - stated))
+        return nearest if abs(nearest - stated) <= STEADY_S * self._form.clock_rate else stated
 
     def _length(self, payload: bytes) -> int:
         """Return the length of a payload in ticks of the format's clock."""

@@ -164,6 +164,6 @@ def _parties(tracks: tuple[str, ...], direction: str, names: Mapping[str, str]) 
 
     Parameters inbound=NAME and outbound=NAME say it better.
     """
-    heard, played = (CALLEE, CALLER) if direction == OUTBOUND else (CALLER, CALLEE)
-    found = tuple(named(names.get(t)) or {INBOUND: heard, OUTBOUND: played}[t] for t in tracks)
+    spoken, played = (CALLEE, CALLER) if direction == OUTBOUND else (CALLER, CALLEE)
+    found = tuple(named(names.get(t)) or {INBOUND: spoken, OUTBOUND: played}[t] for t in tracks)
     return found if len(set(found)) == len(found) else tracks

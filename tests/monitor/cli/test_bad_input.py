@@ -57,7 +57,7 @@ def test_a_directory(run: Run) -> None:
 
 @pytest.mark.parametrize("name", ["text.wav", "text.mp3", "text"])
 def test_a_file_that_is_not_audio(run: Run, name: str) -> None:
-    Path(name).write_text("this is no recording\n" * 100)
+    Path(name).write_text("this is not a recording\n" * 100)
     assert_one_error(replay(run, name), f"{name} is not audio", "wav, flac")
 
 
@@ -141,7 +141,7 @@ def test_nothing_but_nan_is_unknown_and_never_a_number(run: Run) -> None:
 
 @pytest.mark.parametrize("speed", ["quick", "0", "-1", "nan", "inf"])
 def test_a_nonsense_speed(run: Run, speed: str) -> None:
-    assert_one_error(replay(run, "call.wav", "--speed", speed), f"--speed {speed} is no speed", "write max")
+    assert_one_error(replay(run, "call.wav", "--speed", speed), f"--speed {speed} is not a speed", "write max")
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_nonsense_channels(run: Run, channels: str, message: str) -> None:
 @pytest.mark.parametrize("address", ["nonsense", "5556", "tcp://127.0.0.1", "tcp://127.0.0.1:99999", "http://a:1", ""])
 def test_a_nonsense_address(run: Run, address: str) -> None:
     ran = run("replay", "call.wav", "--weights", "w.safetensors", "--publish", address)
-    assert_one_error(ran, f"{address!r} is no address", "tcp://HOST:PORT")
+    assert_one_error(ran, f"{address!r} is not an address", "tcp://HOST:PORT")
 
 
 def test_an_address_of_another_machine(run: Run) -> None:
@@ -199,10 +199,10 @@ def test_a_busy_port(run: Run, busy_port: int) -> None:
         (("replay", "call.wav", "--read-ms", "many"), "--read-ms"),
         (("replay", "call.wav", "--publish", "tcp://*:1", "--no-publish"), "contradict"),
         (("replay", "call.wav", "--screen", "huge"), "dashboard.mode = 'huge' (option --screen)"),
-        (("--weights", "w.safetensors", "replay", "call.wav"), "--weights stands before replay"),
+        (("--weights", "w.safetensors", "replay", "call.wav"), "--weights before replay has no effect"),
         (("--json",), "nothing to watch"),
         (("score",), "FILE"),
-        (("subscribe", "nowhere"), "'nowhere' is no address"),
+        (("subscribe", "nowhere"), "'nowhere' is not an address"),
         (("demo", "call.wav"), "call.wav is too short"),
         (("demo", "none.wav"), "none.wav"),
     ],

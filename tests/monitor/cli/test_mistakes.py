@@ -47,10 +47,10 @@ def test_an_environment_variable_that_is_no_setting(
 
 
 def test_a_file_that_is_no_journal(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("this is no journal\n" * 3)
-    assert_one_error(run("verify", "notes.txt"), "notes.txt is no journal", "journal.path")
+    (tmp_path / "notes.txt").write_text("this is not a journal\n" * 3)
+    assert_one_error(run("verify", "notes.txt"), "notes.txt is not a journal", "journal.path")
     write_wav(tmp_path / "call.wav", voice(1.0))
-    assert_one_error(run("verify", "call.wav"), "call.wav is no journal", "journal.path")
+    assert_one_error(run("verify", "call.wav"), "call.wav is not a journal", "journal.path")
 
 
 def test_a_host_that_is_not_known(run: Run) -> None:

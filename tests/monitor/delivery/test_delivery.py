@@ -143,7 +143,7 @@ def test_a_state_file_is_whole_or_refused(tmp_path: Path) -> None:
         recall(state, [""])
     assert starting_point("one:12", None, [""]) == Position("one", 11)
     for nonsense in ("", "x", "0", "-3", "one:"):
-        with pytest.raises(BadInputError, match="no number"):
+        with pytest.raises(BadInputError, match="not an event number"):
             starting_point(nonsense, None, [""])
 
 

@@ -338,7 +338,7 @@ def test_the_ledger_follows_prefixes_from_their_first_subscriber_on() -> None:
 def heard(memory: GapDetector, topic: str, seq: int, prev: int, snapshot: bool) -> Missed | None:
     missed = memory.gap(topic, seq, prev)
     if missed:
-        memory.told(missed)
+        memory.reported(missed)
     memory.accept(topic, seq, snapshot)
     return missed
 

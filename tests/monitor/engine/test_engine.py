@@ -17,7 +17,7 @@ from monitor.audio import Chunk, Source
 from monitor.config.schema import Config
 from monitor.engine.loop import Engine
 from monitor.engine.pool import Pool
-from monitor.engine.ring import RingBank
+from monitor.engine.ring_bank import RingBank
 from monitor.engine.traces import Traces
 from monitor.engine.view import view
 from monitor.errors import SourceError
@@ -282,7 +282,7 @@ def test_a_network_that_gives_no_numbers_gives_no_evidence(monkeypatch: pytest.M
     monkeypatch.setattr(ear.scorer, "score", Failing(ear.scorer.score, range(150, 160), no_number))
     events = ear.listen()
     assert states(events) == ["clear", "unknown", "listening", "clear"], "its state is cold again"
-    assert of(events, "state.changed")[1].data["why"] == "the network gave what is no number"
+    assert of(events, "state.changed")[1].data["why"] == "the network gave a value that is not a number"
     assert events[-1].data["channels"]["mono"]["net_speech_s"] == pytest.approx(4.8, abs=0.01)  # type: ignore[index]
     assert all(np.isfinite(e.data["p_fake"]) for e in of(events, "score"))  # type: ignore[call-overload]
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from model.config import BLOCK, SAMPLE_RATE
 from monitor.audio import Blocks, Chunk
-from monitor.engine.ring import LONGEST_FILL, MOST_PASSED, Ring, RingBank
+from monitor.engine.ring import LONGEST_FILL, Ring
+from monitor.engine.ring_bank import MOST_PASSED, RingBank
 
 ROOM_S = 4.0
 JOIN_S = 30.0

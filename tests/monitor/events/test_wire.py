@@ -152,7 +152,7 @@ def test_addresses(address: str) -> None:
     "address", ["", "5556", "127.0.0.1:5556", "tcp://127.0.0.1", "tcp://127.0.0.1:99999", "udp://a:1"]
 )
 def test_what_is_no_address(address: str) -> None:
-    with pytest.raises(BadInputError, match="no address"):
+    with pytest.raises(BadInputError, match="not an address"):
         wire.check_address(address)
 
 

@@ -67,7 +67,7 @@ def test_what_is_no_recording_has_none(reader: PerthReader, tmp_path: Path) -> N
 
 
 def test_the_network_itself_is_not_asked_about_silence_and_tones(reader: PerthReader) -> None:
-    """It gives what is no number for silence, and takes some tones for marked."""
+    """It gives what is not a number for silence, and takes some tones for marked."""
     silence, time = np.zeros(10 * RATE, np.float32), np.arange(10 * RATE) / RATE
     tone = (0.3 * np.sin(1600 * time)).astype(np.float32)
     assert np.isnan(reader.confidence(silence))

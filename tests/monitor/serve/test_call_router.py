@@ -17,7 +17,7 @@ from monitor.audio import Audio
 from monitor.config.schema import Config
 from monitor.engine.loop import LONGEST_TURN_S, OVERLOADED_FOR_S, TURN_S, Engine
 from monitor.engine.pool import Pool
-from monitor.engine.ring import RingBank
+from monitor.engine.ring_bank import RingBank
 from monitor.engine.traces import Traces
 from monitor.events.bus import Bus
 from monitor.serve.call_router import CallRouter

@@ -118,11 +118,11 @@ def test_no_tap_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--rtp", "5004"), "is no address"),
-        (("--rtp", "127.0.0.1:70000"), "is no address"),
-        (("--rtp", "127.0.0.1:1+2+3"), "is no address"),
+        (("--rtp", "5004"), "is not an address"),
+        (("--rtp", "127.0.0.1:70000"), "is not an address"),
+        (("--rtp", "127.0.0.1:1+2+3"), "is not an address"),
         (("--rtp", "192.0.2.77:5004", "--insecure"), "no address of this machine"),
-        (("--rtp", "127.0.0.1:5004", *settings('taps.rtp.payload_types={96="mp4/1"}')), "makes no sense"),
+        (("--rtp", "127.0.0.1:5004", *settings('taps.rtp.payload_types={96="mp4/1"}')), "is not valid"),
         (("--rtp", "127.0.0.1:5004", *settings("taps.rtp.sdp=nothing.sdp")), "nothing.sdp cannot be read"),
         (("--rtp", "0.0.0.0:5004"), "--insecure"),
     ],

@@ -254,15 +254,15 @@ def test_peers_that_misbehave_cost_nothing_but_their_own_calls(tmp_path: Path) -
     assert ended["twilio-simulated"]["channels"]["caller"]["net_speech_s"] > 3.0
     assert ended["twilio-stalled"]["why"].startswith("nothing came for")
     said = " ".join(e["detail"] for e in of(monitor, "health"))
-    for reason in ("text that is no JSON", "a second start", "bytes where text is due", "max_message_bytes"):
+    for reason in ("text that is not JSON", "a second start", "bytes where text is due", "max_message_bytes"):
         assert reason in said
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--websocket", "8765"), "is no address"),
-        (("--websocket", "127.0.0.1:70000"), "is no address"),
+        (("--websocket", "8765"), "is not an address"),
+        (("--websocket", "127.0.0.1:70000"), "is not an address"),
         (("--websocket", "192.0.2.77:8765", "--insecure"), "no address of this machine"),
         (("--websocket", "0.0.0.0:8765"), "nothing protects it"),
         (("--websocket", "127.0.0.1:0", *settings('taps.websocket.protocols=["nothing"]')), "there is no 'nothing'"),
@@ -284,8 +284,8 @@ def test_what_cannot_be_listened_to_is_one_error(
         (("twilio", "--reorder"), "twilio keeps the order"),
         (("vonage", "--loss", "0.1"), "TCP loses nothing"),
         (("twilio", "--with", "codec=G729"), "there is no such codec"),
-        (("vonage", "--with", "rate=4000"), "is no sample rate"),
-        (("twilio", "--to", "http://127.0.0.1:1"), "is no WebSocket address"),
+        (("vonage", "--with", "rate=4000"), "is not a sample rate"),
+        (("twilio", "--to", "http://127.0.0.1:1"), "is not a WebSocket address"),
         (("telnyx", "--with", "colour=red"), "telnyx has no option colour"),
     ],
 )

@@ -196,18 +196,18 @@ def test_a_flood_of_ssrcs_of_one_host_is_bounded_and_said(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("rtp", "--with", "codec=mp3"), "codec=MP3 is none that can be sent"),
-        (("rtp", "--with", "frame_ms=7"), "frame_ms=7 is no usual length"),
-        (("rtp", "--with", "frame_ms=x"), "frame_ms=x is no number"),
-        (("rtp", "--with", "payload_type=200"), "payload_type=200 is none"),
-        (("rtp", "--with", "bye=perhaps"), "bye=perhaps makes no sense"),
+        (("rtp", "--with", "codec=mp3"), "codec=MP3 cannot be sent"),
+        (("rtp", "--with", "frame_ms=7"), "frame_ms=7 is not a supported length"),
+        (("rtp", "--with", "frame_ms=x"), "frame_ms=x is not a number"),
+        (("rtp", "--with", "payload_type=200"), "payload_type=200 is not a payload type"),
+        (("rtp", "--with", "bye=perhaps"), "bye=perhaps is not valid"),
         (("rtp", "--with", "speed=2"), "rtp has no option speed"),
-        (("rtp", "--to", "5004"), "'5004' is no address"),
+        (("rtp", "--to", "5004"), "'5004' is not an address"),
         (("audiosocket", "--with", "rate=11025"), "rate=11025 has no type of frame"),
         (("audiosocket", "--with", "frame_ms=900"), "frame_ms=900 cannot be sent"),
-        (("audiosocket", "--with", "uuid=7"), "uuid=7 is no UUID"),
-        (("audiosocket", "--with", "end=never"), "end=never makes no sense"),
-        (("audiosocket", "--to", "here"), "'here' is no address"),
+        (("audiosocket", "--with", "uuid=7"), "uuid=7 is not a UUID"),
+        (("audiosocket", "--with", "end=never"), "end=never is not valid"),
+        (("audiosocket", "--to", "here"), "'here' is not an address"),
     ],
 )
 def test_what_cannot_be_played_is_one_error(
@@ -220,10 +220,10 @@ def test_what_cannot_be_played_is_one_error(
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--audiosocket", "9092"), "is no address"),
-        (("--audiosocket", "[::1:9092"), "is no address"),
+        (("--audiosocket", "9092"), "is not an address"),
+        (("--audiosocket", "[::1:9092"), "is not an address"),
         (("--audiosocket", "0.0.0.0:9092"), "--insecure"),
-        (("--audiosocket", "127.0.0.1:9092", *settings('taps.audiosocket.allow=["7"]')), "'7' is no UUID"),
+        (("--audiosocket", "127.0.0.1:9092", *settings('taps.audiosocket.allow=["7"]')), "'7' is not a UUID"),
         (("--audiosocket", "192.0.2.77:9092", "--insecure"), "no address of this machine"),
     ],
 )

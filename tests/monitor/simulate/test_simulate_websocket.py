@@ -107,7 +107,7 @@ def test_where_a_simulator_dials(to: str, url: str) -> None:
 
 @pytest.mark.parametrize("to", ["", "http://a.example", "ws://", "tcp://127.0.0.1:1"])
 def test_an_address_of_another_kind(to: str) -> None:
-    with pytest.raises(BadInputError, match="no WebSocket address"):
+    with pytest.raises(BadInputError, match="not a WebSocket address"):
         address(to, "/telnyx")
 
 

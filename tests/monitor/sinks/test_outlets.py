@@ -377,7 +377,7 @@ def test_metrics_count_faults_latencies_and_what_waits() -> None:
         assert found["speech_monitor_latency_seconds_bucket", "0.01"] == 0
 
 
-@pytest.mark.parametrize(("listen", "said"), [("0.0.0.0:9464", "other machines"), ("9464", "is no address")])
+@pytest.mark.parametrize(("listen", "said"), [("0.0.0.0:9464", "other machines"), ("9464", "is not an address")])
 def test_metrics_listen_on_this_machine_alone(listen: str, said: str) -> None:
     with pytest.raises(BadInputError, match=said), outlet("metrics", listen=listen):
         pass

@@ -359,7 +359,7 @@ def test_codecs_without_a_header(tmp_path: Path, name: str, words: list[str]) ->
 
 @pytest.mark.parametrize("text", ["", "mulaw", "mulaw,0", "opus,8000", "s16le,8000,0", "g722,16000,2"])
 def test_formats_that_make_no_sense(text: str) -> None:
-    with pytest.raises(BadInputError, match="is no format"):
+    with pytest.raises(BadInputError, match="is not a format"):
         read_raw_format(text)
 
 

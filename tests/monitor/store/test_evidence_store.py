@@ -32,7 +32,7 @@ from monitor.config.schema import Config
 from monitor.engine.calls import Call, Feed
 from monitor.engine.loop import Engine
 from monitor.engine.pool import Pool
-from monitor.engine.ring import RingBank
+from monitor.engine.ring_bank import RingBank
 from monitor.events.bus import Bus
 from monitor.session.setup import start_sinks
 from monitor.sinks.evidence import EvidenceSink

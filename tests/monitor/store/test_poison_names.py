@@ -16,10 +16,11 @@ from model.config import BLOCK
 from monitor.audio import Blocks
 from monitor.config.schema import Config
 from monitor.engine.calls import Call, Feed
-from monitor.engine.ring import RingBank
+from monitor.engine.ring_bank import RingBank
 from monitor.errors import SinkError
 from monitor.sinks import evidence
-from monitor.sinks.evidence import SET_ASIDE, EvidenceSink
+from monitor.sinks.evidence import EvidenceSink
+from monitor.sinks.evidence_writer import SET_ASIDE
 from monitor.store.folder import DraftFolder
 from monitor.store.verify import verify_folder
 from monitor.types import Event

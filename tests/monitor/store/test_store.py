@@ -166,7 +166,7 @@ def test_the_first_difference_is_named(evidence: Path) -> None:
     audio.unlink()
     assert verify_folder(evidence).difference == "audio.flac was removed"
     audio.symlink_to("timeline.jsonl")
-    assert verify_folder(evidence).difference == "audio.flac is no plain file"
+    assert verify_folder(evidence).difference == "audio.flac is not a plain file"
     audio.unlink()
     audio.write_bytes(whole)
     assert verify_folder(evidence).difference == ""
@@ -186,7 +186,7 @@ def test_a_manifest_cannot_point_outside_its_folder(evidence: Path) -> None:
     said = json.loads((evidence / MANIFEST).read_bytes())
     said["files"]["../../etc/passwd"] = {"bytes": 1, "sha256": "0"}
     (evidence / MANIFEST).write_text(json.dumps(said))
-    assert "no file of this folder" in verify_folder(evidence).difference
+    assert "not a file of this folder" in verify_folder(evidence).difference
 
 
 def test_a_forger_who_makes_the_sums_again_is_found_by_the_key_alone(evidence: Path) -> None:

@@ -147,9 +147,9 @@ def assert_one_line(ran: subprocess.CompletedProcess[str], says: str) -> None:
     ("options", "says"),
     [
         ((), "--with key=API-KEY --with secret=CLIENT-SECRET"),
-        ((f"key={KEY}", "secret=?"), "no base64"),
+        ((f"key={KEY}", "secret=?"), "not base64"),
         ((f"key={KEY}", f"secret={SECRET}", "pause=2"), "pause=2+3"),
-        ((f"key={KEY}", f"secret={SECRET}", "probe=1"), "probe=1 makes no sense"),
+        ((f"key={KEY}", f"secret={SECRET}", "probe=1"), "probe=1 is not valid"),
     ],
 )
 def test_what_the_simulator_cannot_do_is_one_error(
@@ -168,7 +168,7 @@ def test_keys_are_read_from_a_file_for_its_owner_alone(tmp_path: Path, capsys: p
     keys.chmod(0o644)
     assert_one_error(run_here(capsys, *words), "can be read by others", "chmod 600")
     keys.chmod(0o600)
-    for text, says in ((KEY, "line 1, is no key"), (f"{KEY} ???", "no base64"), (f"{KEY} AAAA", "16 bytes")):
+    for text, says in ((KEY, "line 1, is not a key"), (f"{KEY} ???", "not base64"), (f"{KEY} AAAA", "16 bytes")):
         keys.write_text(text)
         assert_one_error(run_here(capsys, *words), says)
 
@@ -188,5 +188,5 @@ def test_secrets_in_the_settings_are_never_shown(tmp_path: Path, capsys: pytest.
         assert SECRET not in ran.err
     file.write_text(f'[taps.audiohook]\nkeys = {{ "{KEY}" = "{SECRET}?" }}\n')
     ran = run_here(capsys, "serve", "--config", file, "--websocket", "127.0.0.1:0", "--no-publish")
-    assert_one_error(ran, "no base64")
+    assert_one_error(ran, "not base64")
     assert SECRET not in ran.err

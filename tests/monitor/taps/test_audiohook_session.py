@@ -285,25 +285,25 @@ WRONG_MESSAGES: list[tuple[dict[str, object], str]] = [
     ({"type": "transfer"}, "of a type that version 2 does not have"),
     ({"parameters": None}, "without a type or parameters"),
     ({"parameters": []}, "without a type or parameters"),
-    ({"id": "x"}, "id is no UUID"),
+    ({"id": "x"}, "id is not a UUID"),
     ({"seq": 2}, "seq that does not follow"),
     ({"seq": 0}, "seq that does not follow"),
-    ({"seq": True}, "seq is no number"),
-    ({"seq": 1.0}, "seq is no number"),
-    ({"seq": -1}, "seq is no number"),
+    ({"seq": True}, "seq is not a number"),
+    ({"seq": 1.0}, "seq is not a number"),
+    ({"seq": -1}, "seq is not a number"),
     ({"serverseq": 1}, "serverseq that was never sent"),
-    ({"position": "1.5"}, "position is no duration"),
-    ({"position": "PT-1S"}, "position is no duration"),
-    ({"position": "PT.S"}, "position is no duration"),
-    ({"position": "PT1E9S"}, "position is no duration"),
-    ({"position": None}, "position is no duration"),
+    ({"position": "1.5"}, "position is not a duration"),
+    ({"position": "PT-1S"}, "position is not a duration"),
+    ({"position": "PT.S"}, "position is not a duration"),
+    ({"position": "PT1E9S"}, "position is not a duration"),
+    ({"position": None}, "position is not a duration"),
     ({"parameters": opening(media=[])}, "offers no PCMU"),
     ({"parameters": opening(media="PCMU")}, "without media"),
     ({"parameters": opening(media={})}, "without media"),
     ({"parameters": opening(media=[offer([])])}, "offers no PCMU"),
     ({"parameters": opening(media=[offer(BOTH, format="L16")])}, "offers no PCMU"),
-    ({"parameters": opening(conversationId="x")}, "conversationId is no UUID"),
-    ({"parameters": opening(organizationId=3)}, "organizationId is no UUID"),
+    ({"parameters": opening(conversationId="x")}, "conversationId is not a UUID"),
+    ({"parameters": opening(organizationId=3)}, "organizationId is not a UUID"),
 ]
 
 
@@ -314,7 +314,7 @@ def test_messages_that_the_protocol_does_not_have_are_disconnected(changes: dict
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "null", "NaN", '{"seq": ' + "9" * 5000 + "}", "[" * 60_000])
 def test_text_that_is_no_message_is_disconnected(text: str) -> None:
-    wrong(Client(), lambda client: client.raw(text), "no JSON|another version")
+    wrong(Client(), lambda client: client.raw(text), "not JSON|another version")
 
 
 def test_another_identity_than_the_signed_one_is_unauthorized() -> None:
@@ -331,8 +331,8 @@ def test_another_identity_than_the_signed_one_is_unauthorized() -> None:
         (("open",), lambda c: c.say("open", opening()), "a second open"),
         (("open", "paused"), lambda c: c.send(0.2), "audio while paused"),
         (("open",), lambda c: c.send(1 / RATE, channels=3), "not as long on every channel"),
-        (("open", "paused"), lambda c: c.say("resumed", {"start": "PT0S"}), "discarded is no duration"),
-        (("open",), lambda c: c.say("discarded", {}), "start is no duration"),
+        (("open", "paused"), lambda c: c.say("resumed", {"start": "PT0S"}), "discarded is not a duration"),
+        (("open",), lambda c: c.say("discarded", {}), "start is not a duration"),
     ],
 )
 def test_what_does_not_belong_here_is_disconnected(

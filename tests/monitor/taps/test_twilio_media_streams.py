@@ -318,12 +318,12 @@ def test_numbers_that_are_nonsense_do_not_move_the_clock() -> None:
 
 
 HOSTILE = [
-    ("not json", "no JSON"),
-    ("[" * 100_000, "no JSON"),
-    ('{"event":' * 50_000, "no JSON"),
-    ("[]", "no object"),
-    ('"start"', "no object"),
-    ("5" * 5000, "no JSON"),
+    ("not json", "not JSON"),
+    ("[" * 100_000, "not JSON"),
+    ('{"event":' * 50_000, "not JSON"),
+    ("[]", "not an object"),
+    ('"start"', "not an object"),
+    ("5" * 5000, "not JSON"),
     (json.dumps(media(0)), "media before start"),
 ]
 
@@ -338,8 +338,8 @@ def test_what_is_no_message_ends_the_connection(text: str, reason: str) -> None:
     ("message", "reason"),
     [
         (TWILIO_START, "a second start"),
-        ({"event": "media", "media": {"payload": "@@@@"}}, "no base64"),
-        ({"event": "media", "media": {"payload": "\u00e9"}}, "no base64"),
+        ({"event": "media", "media": {"payload": "@@@@"}}, "not base64"),
+        ({"event": "media", "media": {"payload": "\u00e9"}}, "not base64"),
         ({"event": "media", "media": {"payload": 5}}, "without a payload"),
         ({"event": "media", "media": []}, "without a payload"),
         ({"event": "media"}, "without a payload"),

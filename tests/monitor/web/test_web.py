@@ -230,7 +230,7 @@ def test_a_microphone_from_which_nothing_comes_is_let_go(page: Served) -> None:
         (['{"rate": 5}'], "a rate that no microphone has: 5"),
         ([b"audio at once"], ""),
         ([HELLO, b"odd"], "a frame of an odd or impossible length: 3"),
-        ([HELLO, "what?"], "text that is no JSON"),
+        ([HELLO, "what?"], "text that is not JSON"),
         ([HELLO, struct.pack("<I", 99_000_000) + b"\0\0"], "faster than it can be spoken"),
     ],
 )
@@ -301,8 +301,8 @@ def test_nobody_can_be_heard_who_is_not_there(dial: Dial) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--web", "8000"), "is no address"),
-        (("--web", "127.0.0.1:70000"), "is no address"),
+        (("--web", "8000"), "is not an address"),
+        (("--web", "127.0.0.1:70000"), "is not an address"),
         (("--web", "0.0.0.0:8000"), "set web.token and web.certificate"),
         (("--web", "0.0.0.0:8000", *settings(f"web.token={TOKEN}")), "set web.token and web.certificate"),
         (("--web", *settings("web.token=short")), "16 characters"),

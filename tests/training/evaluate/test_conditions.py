@@ -92,7 +92,7 @@ def test_results_of_another_kind_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="no result of this kind: it has no sweep"):
         read_result(RESULTS / "drift.json", "sweep")
     (tmp_path / "x.json").write_text("{")
-    with pytest.raises(CorpusError, match="is no JSON"):
+    with pytest.raises(CorpusError, match="is not JSON"):
         read_result(tmp_path / "x.json", "sweep")
     assert dict(headline({"minutes": 60.0, "flag": True, "at_default": {"detected": 0.4}})) == {
         "minutes": "60",

@@ -91,7 +91,7 @@ def test_a_piece_begins_with_speech_and_silence_is_none() -> None:
         ("[[source]\n", "is not TOML"),
         ("[[source]]\nfolder = 'a'\n", "needs folder, files, speaker, name"),
         (RECIPE + "colour = 'red'\n", "may have folder, files"),
-        (RECIPE.replace(r"^(\d+)/", "(("), "no regular expression"),
+        (RECIPE.replace(r"^(\d+)/", "(("), "not a regular expression"),
         (RECIPE.replace(r"^(\d+)/", r"\d+"), "needs one group"),
     ],
 )

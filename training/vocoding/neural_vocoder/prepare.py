@@ -23,7 +23,7 @@ from training.vocoding.neural_vocoder.train import VocoderTrainer, train
 HELD_OUT = 0.05
 """Share of the speakers whom the vocoder never hears and is measured on."""
 MEASURED = 24
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ def real_speech(corpora: Sequence[Path]) -> tuple[list[Clip], list[Clip]]:
     return learned, held[:: -(-len(held) // MEASURED)]
 
 
-def run(model: VocoderConfig, config: VocoderTrainConfig, plan: VocoderPlan, say: Say) -> Path:
+def run(model: VocoderConfig, config: VocoderTrainConfig, plan: VocoderPlan, log: Log) -> Path:
     """Prepare the speech and train; returns the weights file. Raises CorpusError."""
     learned, held = real_speech(plan.corpora)
     plan.cache.mkdir(parents=True, exist_ok=True)
     bank, others = (
-        build_bank(clips, plan.cache, plan.workers, lambda done, total: say(f"decoding: {done} of {total}"))
+        build_bank(clips, plan.cache, plan.workers, lambda done, total: log(f"decoding: {done} of {total}"))
         for clips in (learned, held)
     )
     seconds = len(bank.audio) / SAMPLE_RATE
@@ -69,11 +69,11 @@ def run(model: VocoderConfig, config: VocoderTrainConfig, plan: VocoderPlan, say
         "speakers": len({c.speaker for c in learned}),
         "torch": torch.__version__,
     }
-    say(f"{len(learned)} recordings, {seconds / 3600:.1f} h, of {provenance['speakers']} speakers")
+    log(f"{len(learned)} recordings, {seconds / 3600:.1f} h, of {provenance['speakers']} speakers")
     device = torch.device(best_device() if plan.device == "auto" else plan.device)
     if device.type == "cpu":
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1)
     trainer = VocoderTrainer(model, config, SegmentSampler(bank, config.frames, config.seed), device)
-    path = train(trainer, [others.clip(i) for i in range(len(held))], plan.out, provenance, say)
-    say(f"wrote {path}")
+    path = train(trainer, [others.clip(i) for i in range(len(held))], plan.out, provenance, log)
+    log(f"wrote {path}")
     return path

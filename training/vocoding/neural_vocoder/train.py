@@ -26,7 +26,7 @@ from training.vocoding.neural_vocoder.spectra import log_mel
 from training.vocoding.neural_vocoder.weights import save_generator
 from training.vocoding.open_vocoders.registry import mel_vocoder
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 Parts = dict[str, Tensor]
 
 
@@ -147,13 +147,13 @@ def measure(generator: NeuralVocoder, clips: Sequence[Audio]) -> dict[str, float
 
 
 def train(
-    trainer: VocoderTrainer, held_out: Sequence[Audio], out: Path, provenance: Mapping[str, Any], say: Say
+    trainer: VocoderTrainer, held_out: Sequence[Audio], out: Path, provenance: Mapping[str, Any], log: Log
 ) -> Path:
     """Train until steps or minutes are spent; writes out/checkpoint.pt, history.json and weights.safetensors."""
     out.mkdir(parents=True, exist_ok=True)
     if (out / "checkpoint.pt").exists():
         trainer.resume(out / "checkpoint.pt")
-        say(f"resumed at step {trainer.done}")
+        log(f"resumed at step {trainer.done}")
     recent: list[Parts] = []
     since = time.monotonic()
     while not trainer.finished():
@@ -163,11 +163,11 @@ def train(
         if trainer.done % trainer.config.report_every == 0 or trainer.finished():
             trainer.history.append({"step": trainer.done, "spent_s": round(trainer.spent, 1)} | _means(recent))
             recent = []
-            say(_progress(trainer))
+            log(_progress(trainer))
             trainer.save(out / "checkpoint.pt")
             (out / "history.json").write_text(json.dumps(trainer.history, indent=1))
     figures = measure(trainer.average, held_out)
-    say("on speakers not heard: " + "  ".join(f"{name} {value}" for name, value in figures.items()))
+    log("on speakers not heard: " + "  ".join(f"{name} {value}" for name, value in figures.items()))
     result = {"settings": asdict(trainer.config), "steps": trainer.done, "last": trainer.history[-1]} | figures
     save_generator(trainer.average, out / "weights.safetensors", dict(provenance) | result)
     return out / "weights.safetensors"

@@ -27,7 +27,7 @@ def open_file(path: Path) -> Any:
     except Exception as error:  # onnxruntime raises classes of its own for absent, damaged and foreign files
         raise CorpusError(f"cannot read {path} as an ONNX vocoder: {error}") from error
     if [len(i.shape) for i in session.get_inputs()] != [3]:
-        raise CorpusError(f"{path} is no vocoder: it should have one input of shape (1, bands, frames)")
+        raise CorpusError(f"{path} is not a vocoder: it should have one input of shape (1, bands, frames)")
     return session
 
 

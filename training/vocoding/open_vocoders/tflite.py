@@ -22,7 +22,7 @@ def interpreter(path: Path) -> Any:
     try:
         return module.Interpreter(str(path), num_threads=1)
     except (OSError, ValueError, RuntimeError) as error:
-        raise CorpusError(f"{path} is no TensorFlow Lite file: {error}") from error
+        raise CorpusError(f"{path} is not a TensorFlow Lite file: {error}") from error
 
 
 def mel_to_audio(network: Any, mel: Array) -> Audio:
