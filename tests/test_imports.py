@@ -15,6 +15,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("model", "monitor", "training")
 
+_PARQUET = ("object_store", "score_cluster", "score_parts", "score_table")
+
 MAY_IMPORT = {
     "torch": ("model/", "training/", "monitor/scoring/torch_scorer.py", "monitor/scoring/opening.py"),
     "onnx": ("model/export/",),
@@ -56,7 +58,9 @@ MAY_IMPORT = {
     "model": ("model/", "monitor/", "training/"),
     "benchmarks": (),
     "chaos": (),
-    "pyarrow": ("monitor/session/score_table.py",),
+    "pyarrow": tuple(f"monitor/session/{name}.py" for name in _PARQUET),
+    "fsspec": ("monitor/session/object_store.py",),
+    "ray": ("monitor/cluster/", "monitor/session/score_cluster.py"),
     "pickle": (),
     "tests": (),
 }

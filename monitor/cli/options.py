@@ -79,7 +79,7 @@ KeyFile = Annotated[
 ]
 
 
-USUAL_VALUES = {"--web": "127.0.0.1:8000"}
+USUAL_VALUES = {"--web": "127.0.0.1:8000", "--cluster": "local"}
 """The values of options that may stand without one; typer itself has no such options."""
 
 

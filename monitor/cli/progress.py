@@ -34,13 +34,19 @@ class Progress:
 
     def add(self, scored: FileScore) -> None:
         """One is done."""
+        self.count(max((channel.duration_s for channel in scored.channels), default=0.0))
+
+    def count(self, audio_s: float) -> None:
+        """One is done that is so long."""
         self._done += 1
-        self._audio_s += max((channel.duration_s for channel in scored.channels), default=0.0)
+        self._audio_s += audio_s
 
     def clear(self) -> None:
         """Take the line away, before something else is written."""
         if self.shown:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+    close = clear
 
     def draw(self) -> None:
         """Show the line, but not too often."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -30,7 +31,7 @@ def score(
     json_lines: JsonOnly = False,
     csv_lines: Annotated[bool, typer.Option("--csv", help="Write CSV instead of a table.")] = False,
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--out",
             "-o",
@@ -39,8 +40,21 @@ def score(
         ),
     ] = None,
     workers: Annotated[
-        int, typer.Option(min=1, max=256, metavar="N", help="Score N files at once, each in a process of its own.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Score N files at once, each in a process of its own (default: 1; on a cluster, its CPUs).",
+        ),
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[ADDRESS]",
+            help="Score with Ray: HOST:PORT of a cluster's head node, auto, or local (default), which starts one here. "
+            "--out then names a folder, or one in an object store, for Parquet.",
+        ),
+    ] = None,
     track: Track = None,
     raw_format: RawFormat = None,
     *,
@@ -56,10 +70,15 @@ def score(
     """
     if json_lines + csv_lines + (out is not None) > 1:
         raise BadInputError("--json, --csv and --out contradict each other", "give one of them")
+    if cluster is not None and out is None:
+        raise BadInputError("--cluster needs --out", "name a folder, or an address such as s3://bucket/scores")
     form = "json" if json_lines else "csv" if csv_lines else "table"
-    settings = options.settings()
+    config = options.settings().config
+    if cluster is not None and out is not None:
+        raise typer.Exit(score_archive(files, config, cluster, out, workers, track, raw_format))
+    file = None if out is None else Path(out)
     raise typer.Exit(
-        print_scores(files, settings.config, form=form, out=out, workers=workers, track=track, raw=raw_format)
+        print_scores(files, config, form=form, out=file, workers=workers or 1, track=track, raw=raw_format)
     )
 
 
@@ -100,12 +119,58 @@ def print_scores(
             table.add(scored)
         progress.draw()
     progress.clear()
-    if recordings.left_out:
-        endings = ", ".join(f"{count} {ending}" for ending, count in recordings.left_out.most_common(5))
-        print(f"not taken, for their names: {endings}; name a file itself to score it", file=sys.stderr)
+    _print_left_out(recordings.left_out)
     if table is not None:
         table.close()
     return 2 if failed else 0
+
+
+def score_archive(
+    words: Sequence[str],
+    config: Config,
+    address: str,
+    out: str,
+    workers: int | None,
+    track: int | None,
+    raw: str | None,
+) -> int:
+    """Score an archive on a cluster into Parquet tables at `out`. Returns the exit status.
+
+    The other parameters are those of print_scores(). What cannot be scored is in the table of errors; 2 is returned.
+    Raises BadInputError for words that stand for nothing and for what cannot be written, and SourceError where the
+    cluster fails.
+    """
+    from monitor.cluster.connect import check_address
+    from monitor.scoring.opening import check_weights
+    from monitor.sources.raw_formats import read_raw_format
+
+    check_address(address)
+    check_weights(config.model)
+    from monitor.cli.progress import Progress
+    from monitor.session.score_cluster import Archive, score_on_cluster
+    from monitor.session.score_parts import ScoreParts
+    from monitor.session.score_workers import Task
+
+    archive = Archive(words, every=raw is not None)
+    task = Task(config, track, read_raw_format(raw) if raw is not None else None)
+    scored = failed = 0
+    with closing(ScoreParts(out)) as parts, closing(Progress(archive)) as progress:
+        for found in score_on_cluster(archive, task, address, workers, parts.done):
+            if parts.add(found.name, found.rows, found.problems):
+                scored, failed = scored + 1, failed + found.failed
+                progress.count(max((float(row["duration_s"]) for row in found.rows), default=0.0))
+                progress.draw()
+    _print_left_out(archive.left_out)
+    print(f"{scored} files scored into {out}/scores", file=sys.stderr)
+    if failed:
+        print(f"error: {failed} of them not, or in part: see {out}/errors", file=sys.stderr)
+    return 2 if failed else 0
+
+
+def _print_left_out(endings: Counter[str]) -> None:
+    if endings:
+        said = ", ".join(f"{count} {ending}" for ending, count in endings.most_common(5))
+        print(f"not taken, for their names: {said}; name a file itself to score it", file=sys.stderr)
 
 
 def _left(files: Iterable[Path], table: LinesFile | None, progress: Progress) -> Iterator[Path]:

@@ -20,6 +20,12 @@ ENDINGS = frozenset(f".{ending}" for ending in (*_AUDIO, *_CAPTURES))
 """How the names of files end that are taken from a folder. A file that is named itself may have any name."""
 
 
+def is_recording(name: str) -> bool:
+    """Whether a file of a folder is taken, by its name."""
+    ending = "".join(Path(name).suffixes[-2:]).lower()
+    return ending in ENDINGS or Path(name).suffix.lower() in ENDINGS
+
+
 class Recordings:
     """Files in the order of the words, those of a folder and those below it by name; found anew on each way through.
 
@@ -55,10 +61,9 @@ class Recordings:
         for place, folders, names in os.walk(folder):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             for name in sorted(names):
-                ending = "".join(Path(name).suffixes[-2:]).lower()
                 if name.startswith("."):
                     continue
-                if self._every or ending in ENDINGS or Path(name).suffix.lower() in ENDINGS:
+                if self._every or is_recording(name):
                     yield Path(place, name)
                 else:
                     self.left_out[Path(name).suffix.lower() or name] += 1

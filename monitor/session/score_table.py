@@ -7,20 +7,20 @@ import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from monitor.errors import BadInputError
 from monitor.scores import ChannelScore, FileScore
+from monitor.session.path_set import PathSet
 
 COLUMNS = ("path", "call", "channel", "state", "p_fake", "llr", "net_speech_s", "duration_s", "family", "provenance")
 NUMBERS = ("p_fake", "llr", "net_speech_s", "duration_s")
 BATCH = 10_000
 """Rows of a Parquet file that are converted at once."""
 Row = Mapping[str, Any]
+Schema = Any
+"""A pyarrow.Schema."""
 
 
 def row(file: FileScore, score: ChannelScore) -> dict[str, Any]:
@@ -50,10 +50,6 @@ def json_line(line: Row) -> str:
     return json.dumps(line, ensure_ascii=False) + "\n"
 
 
-def _digest(path: str) -> int:
-    return int.from_bytes(blake2b(path.encode("utf-8", "surrogateescape"), digest_size=8).digest(), "big")
-
-
 class LinesFile:
     """Lines in a file. What an earlier run wrote stays; a file whose lines were cut off is scored again.
 
@@ -67,7 +63,7 @@ class LinesFile:
             if self._file.tell() == 0:
                 self._file.write(head.encode())
                 self._file.flush()
-            self._done = np.sort(np.fromiter(map(_digest, self._paths(path, head)), np.uint64))
+            self._done = PathSet(self._paths(path, head))
         except (OSError, ValueError, KeyError, IndexError) as error:
             why = getattr(error, "strerror", None) or "it holds something other than scores"
             raise BadInputError(f"{path} cannot be gone on with: {why}", "name another file with --out") from error
@@ -96,9 +92,7 @@ class LinesFile:
 
     def has(self, path: Path) -> bool:
         """Whether an earlier run scored it."""
-        key = np.uint64(_digest(str(path)))
-        place = int(np.searchsorted(self._done, key))
-        return place < len(self._done) and bool(self._done[place] == key)
+        return path in self._done
 
     def add(self, scored: FileScore) -> None:
         """Write the scores of a file, all at once."""
@@ -115,7 +109,7 @@ class ParquetFile(LinesFile):
 
     def __init__(self, path: Path) -> None:
         self._path, self._partial = path, path.with_name(path.name + ".partial")
-        _pyarrow()
+        check_pyarrow()
         if path.exists() and not self._partial.exists():
             self._unpack()
         super().__init__(self._partial, json_line, lambda text: str(json.loads(text)["path"]))
@@ -136,18 +130,29 @@ class ParquetFile(LinesFile):
     def close(self) -> None:
         """Write the file that was asked for."""
         super().close()
-        import pyarrow
         from pyarrow import parquet
 
-        kinds = {name: pyarrow.float64() if name in NUMBERS else pyarrow.string() for name in COLUMNS}
-        schema = pyarrow.schema(list(kinds.items()))
+        schema = schema_of(COLUMNS)
         made = self._path.with_name(self._path.name + ".new")
         with parquet.ParquetWriter(made, schema) as writer, self._partial.open(encoding="utf-8") as lines:
             for some in _batches(lines):
-                columns = zip(*some, strict=True)
-                writer.write_table(pyarrow.table(dict(zip(COLUMNS, map(list, columns), strict=True)), schema))
+                writer.write_table(table_of(some, schema))
         made.replace(self._path)
         self._partial.unlink()
+
+
+def schema_of(columns: Sequence[str]) -> Schema:
+    """The types of the columns."""
+    import pyarrow
+
+    return pyarrow.schema([(name, pyarrow.float64() if name in NUMBERS else pyarrow.string()) for name in columns])
+
+
+def table_of(rows: Sequence[Sequence[Any]], schema: Schema) -> Any:
+    """Make a pyarrow table of rows, each with the columns of the schema."""
+    import pyarrow
+
+    return pyarrow.Table.from_pylist([dict(zip(schema.names, values, strict=True)) for values in rows], schema)
 
 
 def _batches(lines: Iterator[str]) -> Iterator[list[list[Any]]]:
@@ -162,13 +167,13 @@ def _batches(lines: Iterator[str]) -> Iterator[list[list[Any]]]:
         yield some
 
 
-def _pyarrow() -> None:
+def check_pyarrow() -> None:
     """Raises BadInputError where it is not installed."""
     from importlib.util import find_spec
 
     if find_spec("pyarrow") is None:
         hint = "pip install 'deepfake-speech-monitor[parquet]', or name a .csv or .jsonl file"
-        raise BadInputError("a .parquet file needs the package pyarrow", hint)
+        raise BadInputError("Parquet needs the package pyarrow", hint)
 
 
 def open_table(path: Path) -> LinesFile:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Generator, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from monitor.config.schema import Config
@@ -27,12 +27,67 @@ class Task:
     raw: RawFormat | None
 
 
-@dataclass(eq=False)
-class _Worker:
-    process: BaseProcess
-    pipe: Connection
-    path: Path | None = None
-    """The file that it scores now; None until it is ready, and while it has none."""
+class ScoringProcess:
+    """A process that scores one file after the other.
+
+    path: the file that it scores now, None while it has none. ready: whether it has said that it can be given one.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self.path: Path | None = None
+        self._start()
+
+    def _start(self) -> None:
+        context = get_context("spawn")  # a copy of a process with threads may hold a lock that nobody lets go of
+        self.pipe, there = context.Pipe()
+        self._process = context.Process(target=_work, args=(there, self._task), daemon=True)
+        self._process.start()
+        there.close()
+        self.ready = False
+
+    def score(self, path: Path) -> FileScore:
+        """The scores of a file; where the process is lost, an error, and it is started anew.
+
+        Raises WeightsError where the network cannot be loaded.
+        """
+        if not self.ready:
+            self.answer()
+        self.send(path)
+        scored = self.answer()
+        assert scored is not None
+        return scored
+
+    def send(self, path: Path) -> None:
+        """Let it score a file; it must be ready."""
+        self.path = path
+        with suppress(OSError):  # answer() says that it is lost
+            self.pipe.send(path)
+
+    def answer(self) -> FileScore | None:
+        """Wait for the scores of its file, or, with None, until it is ready. Raises what kept it from beginning."""
+        path, self.path = self.path, None
+        try:
+            said = self.pipe.recv()
+        except (EOFError, OSError):
+            self.stop()
+            hint = "score it alone to see why; memory may have run out"
+            lost = BadInputError(f"{path or 'a process'}: the process that scored it has ended", hint)
+            if path is None:
+                raise lost from None
+            self._start()
+            return FileScore(path, error=lost)
+        if isinstance(said, MonitorError):
+            raise said
+        assert said is None or isinstance(said, FileScore)
+        self.ready = True
+        return said
+
+    def stop(self) -> None:
+        """End it."""
+        self.pipe.close()
+        self._process.terminate()
+        self._process.join(JOIN_S)
 
 
 def score_in_workers(files: Iterable[Path], workers: int, task: Task) -> Generator[FileScore]:
@@ -40,58 +95,23 @@ def score_in_workers(files: Iterable[Path], workers: int, task: Task) -> Generat
 
     Raises WeightsError where the network cannot be loaded.
     """
-    waiting, crew = iter(files), [_start(task) for _ in range(workers)]
+    waiting, crew = iter(files), [ScoringProcess(task) for _ in range(workers)]
     try:
         while crew:
             for pipe in wait([worker.pipe for worker in crew]):
                 worker = next(w for w in crew if w.pipe is pipe)
-                scored = _answer(worker)
-                if scored is not None and isinstance(scored.error, BadInputError) and not worker.process.is_alive():
-                    crew[crew.index(worker)] = worker = _start(task)
-                elif (path := next(waiting, None)) is not None:
-                    worker.path = path
-                    worker.pipe.send(path)
-                else:
-                    crew.remove(worker)
-                    _stop(worker)
+                scored = worker.answer()
+                if worker.ready:
+                    if (path := next(waiting, None)) is not None:
+                        worker.send(path)
+                    else:
+                        crew.remove(worker)
+                        worker.stop()
                 if scored is not None:
                     yield scored
     finally:
         for worker in crew:
-            _stop(worker)
-
-
-def _start(task: Task) -> _Worker:
-    context = get_context("spawn")  # a copy of a process with threads may hold a lock that nobody lets go of
-    here, there = context.Pipe()
-    process = context.Process(target=_work, args=(there, task), daemon=True)
-    process.start()
-    there.close()
-    return _Worker(process, here)
-
-
-def _stop(worker: _Worker) -> None:
-    worker.pipe.close()
-    worker.process.terminate()
-    worker.process.join(JOIN_S)
-
-
-def _answer(worker: _Worker) -> FileScore | None:
-    """The scores of its file, or None where it has just begun. Raises what kept it from beginning."""
-    path, worker.path = worker.path, None
-    try:
-        said = worker.pipe.recv()
-    except (EOFError, OSError):
-        worker.process.join(JOIN_S)
-        hint = "score it alone to see why; memory may have run out"
-        lost = BadInputError(f"{path or 'a process'}: the process that scored it has ended", hint)
-        if path is None:
-            raise lost from None
-        return FileScore(path, error=lost)
-    if isinstance(said, MonitorError):
-        raise said
-    assert said is None or isinstance(said, FileScore)
-    return said
+            worker.stop()
 
 
 def _work(pipe: Connection, task: Task) -> None:

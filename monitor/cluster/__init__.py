@@ -1,0 +1,1 @@
+"""`monitor serve --cluster`: the calls of one server, scored by shards in other processes and on other machines."""

@@ -1,0 +1,233 @@
+"""Scores archives with Ray Data: paths go to scoring processes on all machines, scores come back and are written."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from monitor.cluster.connect import joined
+from monitor.errors import BadInputError, SourceError
+from monitor.scores import FileScore
+from monitor.scoring.opening import check_weights
+from monitor.session.object_store import fetched, is_address, stored_files
+from monitor.session.path_set import PathSet
+from monitor.session.recordings import Recordings, is_recording
+from monitor.session.score_table import row
+from monitor.session.score_workers import ScoringProcess, Task
+
+MOST_FILES, MOST_BYTES = 64, 8 << 20
+"""Of one task: so many files, or files of so many bytes."""
+EVERY_S = 2.0
+"""Scores go back after so long, and at the end of a task."""
+STORE_BYTES = 32 << 20
+"""Of the object store: what waits between listing and scoring, and between scoring and writing."""
+Block = Any
+"""A pyarrow.Table."""
+
+
+class Found(NamedTuple):
+    """A file to score. name: as the tables have it. path: where it lies; in an object store, `store` opens that."""
+
+    name: str
+    path: str
+    store: str = ""
+    size: int = 0
+
+
+class Archive:
+    """The files that words stand for, each once; words are paths, folders, patterns and addresses of object stores.
+
+    left_out: as of Recordings. Raises BadInputError for a word that stands for nothing.
+    """
+
+    def __init__(self, words: Sequence[str | Path], *, every: bool = False) -> None:
+        self._words = [_absolute(str(word)) for word in words]
+        self._every, self.left_out = every, Counter[str]()
+        for word in self._words:
+            if next(self._files(word), None) is None:
+                raise BadInputError(f"{word} holds no recordings", "name a folder with recordings or captures in it")
+
+    def __iter__(self) -> Iterator[Found]:
+        self.left_out.clear()
+        seen = PathSet() if len(self._words) > 1 else None
+        for word in self._words:
+            for found in self._files(word):
+                if seen is None or seen.add(found.name):
+                    yield found
+
+    def _files(self, word: str) -> Iterator[Found]:
+        if is_address(word):
+            for name in stored_files(word, self._taken):
+                yield Found(name.name, name.name, name.store, name.size)
+            return
+        files = Recordings([word], every=self._every)
+        for path in files:
+            try:
+                size = path.stat().st_size
+            except OSError:
+                size = 0
+            yield Found(os.fsencode(path).decode("utf-8", "backslashreplace"), str(path), "", size)
+        self.left_out.update(files.left_out)
+
+    def _taken(self, name: str) -> bool:
+        taken = self._every or is_recording(name)
+        if not taken:
+            self.left_out[Path(name).suffix.lower() or name] += 1
+        return taken
+
+
+def _absolute(word: str) -> str:
+    """An address, or a path from the root."""
+    if word.startswith("file://"):
+        return url2pathname(urlsplit(word).path)
+    return word if is_address(word) else os.path.abspath(word)
+
+
+@dataclass(frozen=True)
+class ClusterScore:
+    """What became of one file. rows: as score_table.row() makes them. problems: (severity, message, hint)."""
+
+    name: str
+    rows: Sequence[Mapping[str, Any]]
+    problems: Sequence[tuple[str, str, str]]
+
+    @property
+    def failed(self) -> bool:
+        """Whether it, or a call of it, could not be scored."""
+        return any(severity == "error" for severity, _, _ in self.problems)
+
+
+def score_on_cluster(
+    files: Archive, task: Task, address: str, workers: int | None, done: PathSet
+) -> Iterator[ClusterScore]:
+    """Yield what became of the files, in the order in which they end.
+
+    address: as of joined(). workers: scoring processes; None: one for each CPU of the cluster. done: files that are
+    left out. What Ray does anew after a machine has died may come twice. At the end files.left_out is filled. Raises
+    BadInputError, WeightsError, and SourceError where the cluster fails.
+    """
+    check_weights(task.config.model)
+    with joined(address, cpus=workers):
+        import ray
+        from ray.data import ActorPoolStrategy, DataContext
+        from ray.exceptions import RayError
+
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        context = DataContext.get_current()
+        context.enable_progress_bars = False
+        context.target_max_block_size = 1  # each row is a block of its own, so that it goes on at once
+        limits = context.execution_options.resource_limits
+        context.execution_options.resource_limits = limits.copy(object_store_memory=STORE_BYTES)
+        size = workers or int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call, unused-ignore]
+        try:
+            for batch in (
+                _listing(files, done)
+                .map_batches(
+                    _Scorer,
+                    batch_size=1,
+                    compute=ActorPoolStrategy(size=size, max_tasks_in_flight_per_actor=2),
+                    fn_constructor_args=(task,),
+                    num_cpus=1,
+                )
+                .iter_batches(batch_size=None, prefetch_batches=0)
+            ):
+                for said in map(json.loads, batch["scored"]):
+                    if isinstance(said, dict):
+                        files.left_out.update(said)
+                        continue
+                    for name, rows, problems in said:
+                        yield ClusterScore(name, rows, [tuple(problem) for problem in problems])
+        except RayError as error:
+            said = str(error).strip().rpartition("\n")[2]
+            hint = "run the command again: it goes on where it stopped"
+            raise SourceError(f"the cluster has failed: {said}", hint) from error
+
+
+def _listing(files: Archive, done: PathSet) -> Any:
+    """A Ray dataset whose rows are tasks, the last one what was not taken. One process on this machine lists, no
+    further ahead than needed."""
+    import pyarrow
+    import ray
+    from ray.data import Datasource, ReadTask, read_datasource
+    from ray.data.block import BlockMetadata
+
+    def listed() -> Iterator[Block]:
+        for some in tasks(found for found in files if found.name not in done):
+            yield pyarrow.table({"files": [json.dumps(some)]})
+        yield pyarrow.table({"files": [json.dumps(files.left_out)]})
+
+    class _Files(Datasource):  # type: ignore[misc, unused-ignore]
+        def estimate_inmemory_data_size(self) -> int | None:
+            return None
+
+        def get_read_tasks(self, parallelism: int, *_: Any, **__: Any) -> list[Any]:  # noqa: ARG002 - Ray's
+            unknown = BlockMetadata(num_rows=None, size_bytes=None, input_files=None, exec_stats=None)
+            return [ReadTask(listed, unknown)]
+
+    here = {"ray.io/node-id": ray.get_runtime_context().get_node_id()}
+    source = _Files()  # type: ignore[no-untyped-call, unused-ignore]
+    return read_datasource(source, override_num_blocks=1, num_cpus=0, label_selector=here)
+
+
+def tasks(files: Iterable[Found]) -> Iterator[list[Found]]:
+    """Put files together until they are many, or long: what one process is given at once."""
+    some: list[Found] = []
+    for found in files:
+        some.append(found)
+        if len(some) == MOST_FILES or sum(other.size for other in some) >= MOST_BYTES:
+            yield some
+            some = []
+    if some:
+        yield some
+
+
+class _Scorer:
+    """Runs in a process of Ray; scores in a child of it, so that a file that ends a process costs that file alone."""
+
+    def __init__(self, task: Task) -> None:
+        self._child = ScoringProcess(task)
+
+    def __call__(self, batch: Mapping[str, Any]) -> Iterator[dict[str, list[str]]]:
+        for text in batch["files"]:
+            some, begun = json.loads(str(text)), time.monotonic()
+            if isinstance(some, dict):
+                yield {"scored": [str(text)]}
+                continue
+            scored = []
+            for values in some:
+                scored.append(self._score(Found(*values)))
+                if time.monotonic() - begun > EVERY_S:
+                    yield {"scored": [json.dumps(scored)]}
+                    scored, begun = [], time.monotonic()
+            yield {"scored": [json.dumps(scored)]}
+
+    def _score(self, found: Found) -> tuple[str, list[dict[str, Any]], list[tuple[str, str, str]]]:
+        with ExitStack() as stack:
+            try:
+                path = stack.enter_context(fetched(found.store, found.path)) if found.store else Path(found.path)
+            except BadInputError as error:
+                return found.name, [], [("error", error.message, error.hint)]
+            return named(self._child.score(path), found.name)
+
+
+def named(scored: FileScore, name: str) -> tuple[str, list[dict[str, Any]], list[tuple[str, str, str]]]:
+    """The rows and problems of a file, with its name in the archive for the path at which it was read."""
+
+    def renamed(text: str) -> str:
+        return text.replace(str(scored.path), name)
+
+    rows = [row(scored, channel) | {"path": name} for channel in scored.channels]
+    problems = [("warning", renamed(line), "") for line in scored.warnings]
+    if scored.error is not None:
+        problems.append(("error", renamed(scored.error.message), renamed(scored.error.hint)))
+    return name, rows, problems
