@@ -2,8 +2,8 @@
 
 Counted are blocks of speech, and what stands in their place: lost audio and holes cut into speech, noise or music as
 loud as the voice, tones, clipping, speech at a very low level. Sounds without a voice near them do not count, so that
-hold music and ringback are no hardship. A hole is a fall from loud to near silence and back, each within 5 ms, which
-neither a voice nor a room does.
+hold music and ringback are no hardship: a few blocks that pass for speech, such as the first ones of a tone, are no
+voice. A hole is a fall from loud to near silence and back, each within 5 ms, which neither a voice nor a room does.
 """
 
 from __future__ import annotations
@@ -37,7 +37,13 @@ EDGE, SHORTEST, LONGEST = 2, 2, 80
 HANG = 3
 """Blocks behind a hole that the network still sees it in."""
 NEAR = round(1.0 / BLOCK_S)
-"""Noise and tones count within so many blocks of a voice."""
+"""Noise, tones and holes count within so many blocks of a voice."""
+VOICE_FADE = exp(-BLOCK_S / 1.0)
+"""What stays, with each block, of the blocks that were a voice."""
+SOME_VOICE, SURE_VOICE = 3.0, 6.0
+"""Of these, as many as noise, and as tones and holes, need near them to count. Under white noise as loud as itself a
+voice leaves 4 or more three quarters of the time, under DTMF 17; ringing, busy and information tones leave 2.5 at most,
+and digits alone, whose every beginning passes for speech, 5.4."""
 AS_LOUD_DB = 12.0
 """Noise that is so much fainter than the voice does not count."""
 SLOW, FAST = 0.98, 0.02
@@ -51,9 +57,9 @@ NAMED = 0.05
 @dataclass(frozen=True)
 class Quality:
     """Of N streams. peak: of the samples, fading. loud: parts since the last loud one. run: parts of the hole so far, 0
-    outside. edge: parts since its end. hang: blocks to come that a hole spoils. voice: blocks since the last voice.
-    level: dBFS of the speech, fading. weight: blocks counted, fading; amounts (N, 5): those of each hardship. hard: so
-    many of them that the voice cannot be judged.
+    outside. edge: parts since its end. hang: blocks to come that a hole spoils. voice: blocks that
+    were a voice, fading. since: blocks since the last of them. level: dBFS of the speech, fading. weight: blocks
+    counted, fading; amounts (N, 5): those of each hardship. hard: so many of them that the voice cannot be judged.
     """
 
     peak: Floats
@@ -61,7 +67,8 @@ class Quality:
     run: Ints
     edge: Ints
     hang: Ints
-    voice: Ints
+    voice: Floats
+    since: Ints
     level: Floats
     weight: Floats
     amounts: Floats
@@ -93,7 +100,8 @@ def init_quality(streams: int) -> Quality:
         run=full(0),
         edge=full(0),
         hang=full(0),
-        voice=full(NEAR),
+        voice=zeros.copy(),
+        since=full(NEAR),
         level=np.full(streams, -np.inf),
         weight=zeros.copy(),
         amounts=np.zeros((streams, len(HARDSHIPS))),
@@ -158,17 +166,21 @@ def find_holes(old: Quality, samples: Samples) -> Holes:
 def assess(config: AlertSection, old: Quality, block: BlockFacts) -> tuple[Quality, Flags]:
     """Count one block of N streams. Returns also which blocks are spoilt by a gap: they are no evidence."""
     kind, level, holes = block.kind, block.level, find_holes(old, block.samples)
-    spoiled = (holes.spoiled & (kind != Kind.ZEROS) & (kind != Kind.SILENCE)) | block.made_up
+    cut = holes.spoiled & (kind != Kind.ZEROS) & (kind != Kind.SILENCE)
+    spoiled = cut | block.made_up
     active = block.active & ~spoiled
-    lost = spoiled | (kind == Kind.GAP) | (kind == Kind.INVALID)
+    missing = block.made_up | (kind == Kind.GAP) | (kind == Kind.INVALID)
     clipped = (kind == Kind.CLIPPING) & ~spoiled
-    voice = np.where(active | lost | clipped, 0, old.voice + 1)
-    near = (voice <= NEAR) & ~spoiled
-    noise = (kind == Kind.NOT_SPEECH) & near & (level > old.level - AS_LOUD_DB)
-    tones = ((kind == Kind.TONE) | (kind == Kind.DTMF) | (kind == Kind.RINGBACK)) & near
+    heard = block.active | missing | (kind == Kind.CLIPPING)
+    voice, since = old.voice * VOICE_FADE + heard, np.where(heard, 0, old.since + 1)
+    some = (voice >= SOME_VOICE) & (since <= NEAR)
+    sure = some & (voice >= SURE_VOICE)
+    lost = missing | (cut & sure)
+    noise = (kind == Kind.NOT_SPEECH) & some & ~spoiled & (level > old.level - AS_LOUD_DB)
+    tones = ((kind == Kind.TONE) | (kind == Kind.DTMF) | (kind == Kind.RINGBACK)) & sure & ~spoiled
     low = active & (level < config.low_level_dbfs)
     new = np.stack([lost, noise, tones, clipped, low], axis=1).astype(np.float64)
-    hole = holes.found / PARTS
+    hole = np.where(sure, holes.found, 0) / PARTS
     counted = active | new.any(1)
     new[:, GAPS] += hole
     fade = np.where(counted, exp(-BLOCK_S / config.hard_memory_s), 1.0)
@@ -181,6 +193,7 @@ def assess(config: AlertSection, old: Quality, block: BlockFacts) -> tuple[Quali
         edge=holes.edge,
         hang=holes.hang,
         voice=voice,
+        since=since,
         level=np.where(active, np.where(old.level > -np.inf, SLOW * old.level + FAST * level, level), old.level),
         weight=weight,
         amounts=amounts,

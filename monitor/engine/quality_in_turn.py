@@ -26,6 +26,9 @@ from monitor.engine.quality import (
     QUIET,
     SHORTEST,
     SLOW,
+    SOME_VOICE,
+    SURE_VOICE,
+    VOICE_FADE,
     BlockFacts,
     Flags,
     Quality,
@@ -63,8 +66,8 @@ class _Stream:
         self._hard_share, self._low = config.hard_share, config.low_level_dbfs
         self._fade = exp(-BLOCK_S / config.hard_memory_s)
         first = [getattr(old, f.name)[i].tolist() for f in fields(old)]
-        self._peak, self._loud, self._run, self._edge, self._hang, self._voice, self._level = first[:7]
-        self._weight, self._amounts, self._hard = first[7:]
+        self._peak, self._loud, self._run, self._edge, self._hang, self._voice, self._since = first[:7]
+        self._level, self._weight, self._amounts, self._hard = first[7:]
 
     def add(
         self, height: Sequence[float], highest: float, kind: int, active: bool, level: float, made_up: bool
@@ -73,10 +76,16 @@ class _Stream:
         hung = self._hang > 0
         parts, fell = self._holes(height, highest)
         self._hang = HANG if parts else max(self._hang - 1, 0)
-        spoiled = made_up or ((parts > 0 or fell or hung) and kind not in (Kind.ZEROS, Kind.SILENCE))
-        self._count(kind, active and not spoiled, level, spoiled, parts / PARTS)
-        state = (self._peak, self._loud, self._run, self._edge, self._hang, self._voice, self._level)
-        return (*state, self._weight, self._amounts, self._hard, spoiled)
+        cut = (parts > 0 or fell or hung) and kind not in (Kind.ZEROS, Kind.SILENCE)
+        missing = made_up or kind in _LOST
+        heard = active or missing or kind == Kind.CLIPPING
+        self._voice, self._since = self._voice * VOICE_FADE + heard, 0 if heard else self._since + 1
+        spoiled, near = made_up or cut, self._since <= NEAR
+        sure = near and self._voice >= SURE_VOICE
+        flags = (active, near and self._voice >= SOME_VOICE, sure, spoiled)
+        self._count(kind, flags, missing or (cut and sure), level, parts / PARTS if sure else 0.0)
+        state = (self._peak, self._loud, self._run, self._edge, self._hang, self._voice, self._since)
+        return (*state, self._level, self._weight, self._amounts, self._hard, spoiled)
 
     def _holes(self, height: Sequence[float], highest: float) -> tuple[int, bool]:
         """Parts of holes that end in this block, and whether one begins."""
@@ -96,12 +105,12 @@ class _Stream:
             self._loud = 0 if is_loud else self._loud + 1
         return found, fell
 
-    def _count(self, kind: int, active: bool, level: float, spoiled: bool, hole: float) -> None:
-        lost, clipped = spoiled or kind in _LOST, kind == Kind.CLIPPING and not spoiled
-        self._voice = 0 if active or lost or clipped else self._voice + 1
-        near = self._voice <= NEAR and not spoiled
-        noise = kind == Kind.NOT_SPEECH and near and level > self._level - AS_LOUD_DB
-        tones = kind in _TONES and near
+    def _count(self, kind: int, flags: tuple[bool, bool, bool, bool], lost: bool, level: float, hole: float) -> None:
+        """flags: the block is speech, some voice is near, surely one, and a gap spoils the block."""
+        active, some, sure, spoiled = flags
+        active, clipped = active and not spoiled, kind == Kind.CLIPPING and not spoiled
+        noise = kind == Kind.NOT_SPEECH and some and not spoiled and level > self._level - AS_LOUD_DB
+        tones = kind in _TONES and sure and not spoiled
         new = (lost, noise, tones, clipped, active and level < self._low)
         counted = active or any(new)
         fade = self._fade if counted else 1.0
