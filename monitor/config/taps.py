@@ -17,6 +17,9 @@ class RtpSection(Section):
     listen: list[str] = Field([], description="HOST:PORT for calls of one party, HOST:PORT+PORT for two")
     sdp: str = Field("", description="SDP file that says what the payload types are; empty = none")
     payload_types: dict[str, str] = Field({}, description='dynamic ones, such as { 96 = "opus/48000/2" }')
+    port_step: int = Field(
+        0, ge=-1000, le=1000, description="source port of a callee less that of its caller; 0 = nobody says"
+    )
 
 
 class AudioSocketSection(Section):

@@ -18,7 +18,8 @@ from monitor.limits.reasons import Reasons
 from monitor.rtp.codecs import DECODERS, is_supported
 from monitor.rtp.payload import STATIC, USUAL, PayloadFormat, read_format
 from monitor.rtp.sdp import SdpMedia, parse_sdp
-from monitor.taps.rtp.sessions import CallPorts, RtpSessions
+from monitor.taps.rtp.pairing import CallPorts
+from monitor.taps.rtp.sessions import RtpSessions
 from monitor.taps.tap_events import CallStarted, Deliver, RefusedError
 
 LOOK_S = 0.01
@@ -48,8 +49,12 @@ class BoundPorts:
     line: CallPorts
 
 
-def read_line(text: str, formats: Mapping[int, PayloadFormat], media: tuple[SdpMedia, ...]) -> BoundPorts:
-    """HOST:PORT for calls of one party, HOST:PORT+PORT for caller and callee. Raises BadInputError."""
+def read_line(
+    text: str, formats: Mapping[int, PayloadFormat], media: tuple[SdpMedia, ...], step: int = 0
+) -> BoundPorts:
+    """HOST:PORT for calls of one party, HOST:PORT+PORT for caller and callee. step: taps.rtp.port_step. Raises
+    BadInputError.
+    """
     host, numbers = split_host(text)
     ports = [int(p) if p.isascii() and p.isdigit() else -1 for p in numbers.split("+")]
     if not host or not 1 <= len(ports) <= 2 or not all(0 <= p < 65_536 for p in ports):
@@ -59,7 +64,7 @@ def read_line(text: str, formats: Mapping[int, PayloadFormat], media: tuple[SdpM
         )
     names = (CALLER, CALLEE) if len(ports) == 2 else ("party",)
     each = tuple({**STATIC, **USUAL, **formats, **_announced(media, port)} for port in ports)
-    return BoundPorts(host, CallPorts(tuple(ports), names, each))
+    return BoundPorts(host, CallPorts(tuple(ports), names, each, step))
 
 
 def _announced(media: tuple[SdpMedia, ...], port: int) -> dict[int, PayloadFormat]:
@@ -117,7 +122,7 @@ class RtpListener:
 
     def __init__(self, config: RtpSection, deliver: Deliver, idle_s: float, *, insecure: bool = False) -> None:
         formats, media = read_formats(config.payload_types), read_description(config.sdp)
-        self._lines = [read_line(text, formats, media) for text in config.listen]
+        self._lines = [read_line(text, formats, media, config.port_step) for text in config.listen]
         for bound in self._lines:
             secure_by = "RTP has no secret: listen on 127.0.0.1 behind a VPN or a relay"
             check_reach("taps.rtp.listen", bound.host, secured=False, insecure=insecure, secure_by=secure_by)

@@ -20,6 +20,7 @@ from monitor.rtp.packet import MalformedPacketError, RtpPacket, goodbyes, is_rtc
 from monitor.rtp.payload import SILENT, PayloadFormat
 from monitor.rtp.stream import RtpStream
 from monitor.taps.rtp.flood_guard import FloodGuard, Key
+from monitor.taps.rtp.pairing import CallPorts, RtpCall, pair
 from monitor.taps.rtp.stream_audio import StreamAudio
 from monitor.taps.tap_events import CallEnded, CallStarted, TapEvent
 from monitor.types import SAMPLE_RATE
@@ -41,19 +42,13 @@ SUCCEEDS_AFTER_S = 0.05
 """A sender whose old SSRC was silent for so long when a new one goes on has changed it."""
 
 
-@dataclass(frozen=True)
-class CallPorts:
-    """Ports on which the streams of a call arrive. ports: one a party, each with its formats. names: of the parties."""
-
-    ports: tuple[int, ...]
-    names: tuple[str, ...]
-    formats: tuple[Mapping[int, PayloadFormat], ...]
-
-
 @dataclass
 class _Candidate:
-    """A stream that is not in a call yet. proven: two packets of audio had numbers that follow each other."""
+    """A stream that is not in a call yet. place: where it arrives. proven: two packets of audio had numbers that follow
+    each other.
+    """
 
+    place: tuple[CallPorts, int]
     packets: list[tuple[RtpPacket, float]] = field(default_factory=list)
     proven: bool = False
 
@@ -67,13 +62,6 @@ class _Candidate:
         self.packets = [*(self.packets if self.proven else self.packets[1 - KEPT :]), (packet, now)]
 
 
-@dataclass
-class _Call:
-    id: str
-    begun: float
-    talks: dict[Key, StreamAudio] = field(default_factory=dict)
-
-
 class RtpSessions:
     """Feed it every datagram and, now and then, the time. accept: says whether a call that starts is taken.
 
@@ -83,8 +71,8 @@ class RtpSessions:
     def __init__(self, accept: Callable[[CallStarted], bool], idle_s: float) -> None:
         self.counts = Reasons()
         self._accept, self._idle_s = accept, idle_s
-        self._calls: dict[str, _Call] = {}
-        self._of: dict[Key, _Call] = {}
+        self._calls: dict[str, RtpCall] = {}
+        self._of: dict[Key, RtpCall] = {}
         self._candidates: OrderedDict[Key, _Candidate] = OrderedDict()
         self._refused: OrderedDict[Key, float] = OrderedDict()
         self._begun = 0
@@ -113,7 +101,7 @@ class RtpSessions:
         elif self._guard.within_limit(source, now):
             yield from self._unassigned(line, party, key, packet, now)
 
-    def _packet(self, call: _Call, talk: StreamAudio, packet: RtpPacket, now: float) -> Iterator[TapEvent]:
+    def _packet(self, call: RtpCall, talk: StreamAudio, packet: RtpPacket, now: float) -> Iterator[TapEvent]:
         """Take one more packet of a stream, if it has not given more audio than there is time. Heard at the next
         tick."""
         talk.newest = now
@@ -182,9 +170,10 @@ class RtpSessions:
         if now - self._refused.get(key, float("-inf")) < self._idle_s:
             self.counts["of a refused call"] += 1
             return []
-        candidate = self._candidates.setdefault(key, _Candidate())
+        candidate = self._candidates.setdefault(key, _Candidate((line, party)))
         candidate.take(packet, now)
-        if candidate.proven and (len(candidate.packets) >= PROBATION or not self._goes_on(key[0], party, now)):
+        waits = self._goes_on(key[0], party, now) or pair(self._calls.values(), line, party, key[0]).guesses
+        if candidate.proven and (len(candidate.packets) >= PROBATION or not waits):
             del self._candidates[key]
             return candidate.packets
         if len(self._candidates) > MOST_CANDIDATES:
@@ -197,31 +186,31 @@ class RtpSessions:
         talks = (talk for call in self._calls.values() for talk in call.talks.values())
         return any(t.key[0] == source and t.channel == party and now - t.newest <= SUCCEEDS_AFTER_S for t in talks)
 
-    def _call_for(self, line: CallPorts, party: int, key: Key, now: float) -> tuple[_Call | None, StreamAudio | None]:
-        """Return a running call whose sender has changed its SSRC, with its last stream; or one that lacks this party:
-        that of the same host whose other party sends from the nearest port. A gateway takes the ports of a call one
-        after the other, so that calls that begin together are not mixed up.
+    def _call_for(self, line: CallPorts, party: int, key: Key, now: float) -> tuple[RtpCall | None, StreamAudio | None]:
+        """Return a running call whose sender has changed its SSRC, with its last stream; or one that lacks this party,
+        as far as that is known.
         """
-        (host, port), several = key[0], len(line.ports) > 1
-        lacking: list[tuple[int, int, _Call]] = []
         for call in self._calls.values():
             for talk in call.talks.values():
                 if talk.key[0] == key[0] and talk.channel == party and now - talk.newest > SUCCEEDS_AFTER_S:
                     del call.talks[talk.key], self._of[talk.key]
                     return call, talk
-            if not several or not call.id.startswith(_prefix(line, host)):
-                continue
-            if party not in {t.channel for t in call.talks.values()}:
-                apart = min((abs(t.key[0][1] - port) for t in call.talks.values()), default=65_536)
-                lacking.append((apart, len(lacking), call))
-        return (min(lacking)[2] if lacking else None), None
+        return pair(self._calls.values(), line, party, key[0]).choose(self._rivals(line, party, key[0])), None
 
-    def _start(self, line: CallPorts, party: int, key: Key, now: float) -> _Call | None:
+    def _rivals(self, line: CallPorts, party: int, source: Endpoint) -> list[Endpoint]:
+        """Return the other senders of a host whose streams of this party are in no call yet."""
+        waiting = (key[0] for key, c in self._candidates.items() if c.proven and c.place == (line, party))
+        return [other for other in waiting if other[0] == source[0] and other != source]
+
+    def _start(self, line: CallPorts, party: int, key: Key, now: float) -> RtpCall | None:
         """Start a call for the stream, if it is taken."""
         host, port = key[0]
         self._begun += 1
-        call = _Call(f"{_prefix(line, host)}{port}-{self._begun}", now)
+        alone = pair(self._calls.values(), line, party, key[0]).guesses
+        call = RtpCall(f"{line.prefix(host)}{port}-{self._begun}", now, alone=alone)
         details = {"from": f"{host}:{port}", "port": str(line.ports[party])}
+        if alone:
+            details["alone"] = "several calls of this host began together, and nothing says whose party this is"
         started = CallStarted(call.id, "rtp", line.names, SAMPLE_RATE, "", details, host)
         if self._guard.may_begin(key[0], now) and self._accept(started):
             self._calls[call.id] = call
@@ -232,7 +221,7 @@ class RtpSessions:
         return None
 
     def _join(
-        self, call: _Call, key: Key, party: int, formats: Mapping[int, PayloadFormat], now: float, clock: int
+        self, call: RtpCall, key: Key, party: int, formats: Mapping[int, PayloadFormat], now: float, clock: int
     ) -> None:
         """clock: at which the party's audio goes on, at the earliest."""
         elapsed = round((now - call.begun) * SAMPLE_RATE)
@@ -255,7 +244,7 @@ class RtpSessions:
                 if not call.talks:
                     yield from self._end(call, "the sender said BYE")
 
-    def _end(self, call: _Call, reason: str) -> Iterator[TapEvent]:
+    def _end(self, call: RtpCall, reason: str) -> Iterator[TapEvent]:
         for key, talk in call.talks.items():
             yield from talk.audio_events(call.id, talk.stream.finish())
             self._of.pop(key, None)
@@ -266,7 +255,3 @@ class RtpSessions:
 def _apart(packet: RtpPacket, other: RtpPacket) -> int:
     """Return the distance between two packets by their 16-bit sequence numbers: -32768 to 32767."""
     return (packet.sequence - other.sequence + 0x8000 & 0xFFFF) - 0x8000
-
-
-def _prefix(line: CallPorts, host: str) -> str:
-    return f"rtp-{line.ports[0]}-{host}-"
