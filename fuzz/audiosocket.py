@@ -15,7 +15,7 @@ from monitor.taps.audiosocket.frames import DTMF, ERROR, HANGUP, HEADER, RATES, 
 from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted, TapEvent
 
 HELLO = pack(UUID, uuid.UUID(int=7).bytes)
-SPEECH = pack(0x10, np.arange(160, dtype="<i2").tobytes())
+SPEECH = pack(0x10, np.arange(48, dtype="<i2").tobytes())
 MOST_SAMPLES = 192_000 * 4
 """At 16 kHz no input of a few kilobytes is longer than it says; this only catches a runaway."""
 
@@ -65,4 +65,4 @@ SEEDS = [
     _pieces(HELLO, HELLO),
     _pieces(HELLO, struct.pack("!BH", 0x10, 65_535) + bytes(40)),
 ]
-CONVERSATION = Harness(_conversation, SEEDS, [HELLO, SPEECH, *(HEADER.pack(kind, 320) for kind in RATES)], 4096)
+CONVERSATION = Harness(_conversation, SEEDS, [HELLO, SPEECH, *(HEADER.pack(kind, 96) for kind in RATES)], 768)

@@ -101,8 +101,12 @@ CODECS = tuple(
 SIZES = (160, 10, 12, 33, 24, 20, 38, 50, 32, 33, 61, 14, 7)
 PAYLOADS = Harness(
     _payload,
-    tuple(bytes([i]) + b"".join(bytes([size]) + bytes(range(size)) for size in SIZES) for i in range(len(CODECS))),
-    longest=1024,
+    tuple(
+        bytes([i]) + b"".join(bytes([size]) + bytes(range(size)) for size in sizes)
+        for i in range(len(CODECS))
+        for sizes in (SIZES[:3], SIZES[3:8], SIZES[8:])
+    ),
+    longest=256,
 )
 PACKET = Harness(_packet, (PLAIN, EXTENDED, PADDED, BYE), longest=128)
 JITTER = Harness(_jitter, (SEQUENCE, HOLE, RESTART), longest=STEP.size * MOST_PACKETS)
