@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
@@ -28,29 +29,39 @@ def verify(
         ),
     ],
     key: KeyFile = None,
+    anchor: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HASH|FILE",
+            help="Of a journal: a chain value kept elsewhere, or a file of lines that hold such, the oldest first.",
+        ),
+    ] = None,
     json_lines: JsonOnly = False,
 ) -> None:
     """Check that nothing in a journal or evidence was changed, removed or added. Exit status 0: whole, 2: not.
 
-    Without --key this shows damage and careless changes: whoever can write there can make new checksums and chains too.
-    With --key the manifest, or the journal up to the end of its last run, must have been sealed by the holder of that
-    secret.
+    Without --key and --anchor this shows damage and careless changes: whoever can write there can make new checksums
+    and chains too. With --key the manifest, or the journal up to the end of its last run, must have been sealed by the
+    holder of that secret. With --anchor the journal must hold what it held then.
     """
     if path.is_dir():
+        if anchor is not None:
+            raise BadInputError("--anchor is for a journal", "evidence is sealed with evidence_store.key: give --key")
         raise typer.Exit(_verify_evidence(path, key, as_json=json_lines))
-    raise typer.Exit(_verify_journal(path, key, as_json=json_lines))
+    raise typer.Exit(_verify_journal(path, key, anchor, as_json=json_lines))
 
 
-def _verify_journal(journal: Path, key: Path | None, *, as_json: bool) -> int:
+def _verify_journal(journal: Path, key: Path | None, anchor: str | None, *, as_json: bool) -> int:
     """Check a journal and the files that were rotated away before it. Returns the exit status."""
     from monitor.journal import files
     from monitor.journal.verify_files import check
     from monitor.store.seal import read_key
 
     secret = read_key(key) if key is not None else b""
+    anchors = _read_anchors(anchor) if anchor is not None else ()
     try:
         with files.opened(journal) as parts:
-            found, broken = check(parts, secret)
+            found, broken = check(parts, secret, anchors)
             if broken is not None and not found.records and not any(map(_holds_records, parts)):
                 raise BadInputError(f"{journal} is not a journal", "name the file that journal.path names")
     except OSError as error:
@@ -59,6 +70,23 @@ def _verify_journal(journal: Path, key: Path | None, *, as_json: bool) -> int:
         raise BadInputError(f"there is no journal {journal}", "name the file that journal.path names")
     _print_journal(found, broken, len(parts), bool(secret), as_json)
     return WHOLE if broken is None else BROKEN
+
+
+def _read_anchors(given: str) -> tuple[str, ...]:
+    """Return a chain value, or those in a file. Raises BadInputError where there is none."""
+    from monitor.journal.anchors import read_anchors
+
+    found = read_anchors(given)
+    if found:
+        return found
+    hint = "write the 64 digits of a chain value, or name a file of lines that hold such"
+    try:
+        found = read_anchors(Path(given).read_text("utf-8", "replace"))
+    except (OSError, ValueError) as error:
+        raise BadInputError(f"--anchor: {given!r} is neither a chain value nor a file", hint) from error
+    if not found:
+        raise BadInputError(f"--anchor: {given} holds no chain value", hint)
+    return found
 
 
 def _holds_records(part: tuple[Path, BinaryIO]) -> bool:
@@ -74,6 +102,7 @@ def _print_journal(found: JournalFindings, broken: Path | None, count: int, chec
     if as_json:
         place = {"file": str(broken), "line": found.line, "fault": found.fault} if broken else {}
         notes = {"notes": found.notes, "chain": found.last, "seals": found.seals, "seal_checked": checked}
+        notes["anchors"] = asdict(found.anchors)
         print(json.dumps({"whole": broken is None, "records": found.records, **place, **notes}))
         return
     for note in found.notes:
@@ -84,12 +113,27 @@ def _print_journal(found: JournalFindings, broken: Path | None, count: int, chec
     print(f"whole: {found.records} records in {count} file{'s' * (count != 1)}")
     if found.last:
         print(f"chain: {found.last}")
+    _say_proof(found, checked)
+
+
+def _say_proof(found: JournalFindings, checked: bool) -> None:
+    """Print what a whole journal proves, and what it does not. checked: with a key."""
+    anchors = found.anchors
+    if anchors.found:
+        held = f"{anchors.found} anchor{'s' * (anchors.found != 1)}"
+        print(f"proven: up to seq {anchors.at[1]} of {anchors.at[0]} this is the journal of the {held}")
+        if anchors.earlier:
+            print(f"note: {anchors.earlier} older anchors are not in these files")
+        behind = anchors.behind
+        print(f"not proven by anchors: the {behind} records after that" if behind else "no record stands after that")
     if checked:
         print("proven: the holder of the key wrote these records, and the end of the last run is here")
         print("not proven: that no later run was cut off; keep the chain value elsewhere")
         return
+    if anchors.found:
+        return
     print("proven: nothing was altered, left out or moved by accident, or by somebody who did not make the chain anew")
-    remedy = "give --key FILE" if found.seals else "set journal.key, or keep the chain value elsewhere"
+    remedy = "give --key FILE" if found.seals else "set journal.key or journal.anchor_s"
     print(f"caution: nobody can tell now whether the end was cut off, or all was written anew: {remedy}")
 
 

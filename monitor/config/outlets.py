@@ -14,6 +14,7 @@ from monitor.errors import ConfigError
 Word = Literal[
     "alert",
     "fault",
+    "anchor",
     "health",
     "call",
     "state",
@@ -27,8 +28,9 @@ Word = Literal[
     "state.changed",
 ]
 
-_EVENTS = "which events: alert, fault, health, call, state, score, or one type"
+_EVENTS = "which events: alert, fault, anchor, health, call, state, score, or one type"
 ALERTS: list[Word] = ["alert", "fault"]
+RECORDS: list[Word] = [*ALERTS, "anchor"]
 
 
 def _check_url(url: str) -> str:
@@ -93,7 +95,7 @@ class HttpSection(Section):
 class WebhookSection(HttpSection):
     """[webhook]"""
 
-    events: list[Word] = Field(ALERTS, min_length=1, description=_EVENTS)
+    events: list[Word] = Field(RECORDS, min_length=1, description=_EVENTS)
     body: Literal["cloudevents", "cloudevents-binary", "ocsf", "alertmanager"] = Field(
         "cloudevents", description="what is sent; ocsf and alertmanager know alerts alone"
     )
@@ -115,7 +117,7 @@ class SyslogSection(Section):
     """[syslog]"""
 
     address: str = Field("", description="HOST:PORT of the receiver; empty = none")
-    events: list[Word] = Field(ALERTS, min_length=1, description=_EVENTS)
+    events: list[Word] = Field(RECORDS, min_length=1, description=_EVENTS)
     transport: Literal["udp", "tcp", "tls"] = Field("udp", description="RFC 5426, RFC 6587 or RFC 5425")
     facility: int = Field(16, ge=0, le=23, description="16 to 23 are local0 to local7")
     enterprise_id: int = Field(32473, ge=0, description="of the structured data; 32473 is the one for examples")

@@ -112,6 +112,9 @@ class JournalSection(Section):
     rotate_hours: float = Field(0.0, ge=0, description="age at which a new file is begun; 0 = none")
     keep_mib: int = Field(0, ge=0, description="size of all files beyond which the oldest is deleted; 0 = none")
     keep_days: float = Field(0.0, ge=0, description="age beyond which a file is deleted; 0 = none")
+    anchor_s: float = Field(
+        0.0, ge=0, description="between two messages of the newest chain value to syslog and webhook; 0 = none"
+    )
     key: Secret = Field(Secret(""), description="secret that seals the journal, file:PATH or env:NAME; empty = none")
 
 
@@ -166,4 +169,15 @@ class Config(Section):
     def _keys_mean_something(self) -> Self:
         if self.api.keys and not self.web.token.get_secret_value():
             raise ValueError("api.keys need web.token: without it everybody on this machine may do all that keys allow")
+        return self
+
+    @model_validator(mode="after")
+    def _anchor_has_a_place(self) -> Self:
+        """An anchor that goes nowhere proves nothing, and nobody would notice."""
+        takes = {"anchor", "health"}
+        webhook = self.webhook.url.get_secret_value() and self.webhook.body.startswith("cloudevents")
+        places = [self.webhook.events] if webhook else []
+        places += [self.syslog.events] if self.syslog.address else []
+        if self.journal.anchor_s and not any(takes & set(events) for events in places):
+            raise ValueError('journal.anchor_s: set syslog.address or webhook.url, with "anchor" among its events')
         return self

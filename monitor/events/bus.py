@@ -10,7 +10,7 @@ With a journal, the journal comes first: monitor/events/write_ahead.py.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Self
 
 from monitor.events import wire
@@ -42,7 +42,12 @@ class Bus:
         if first is not None:
             ahead = self._write_ahead
             self._journal = SinkWorker(
-                first, queue_events, self._sink_changed, on_emitted=ahead.written, on_set_aside=ahead.set_aside
+                first,
+                queue_events,
+                self._sink_changed,
+                on_emitted=ahead.written,
+                on_set_aside=ahead.set_aside,
+                on_announced=self._announce,
             )
         self._others = tuple(
             SinkWorker(sink, queue_events, self._sink_changed, on_tick=self._write_ahead.check_overdue)
@@ -95,6 +100,7 @@ class Bus:
             half = now + (self._deadline - now) / 2
             self._journal.close(half)
             self._journal.drain(half)
+            self._journal.ended(half)  # what it announces at its end reaches the others
             self._write_ahead.bypass()
         for worker in self._others:
             worker.close(self._deadline)
@@ -123,6 +129,10 @@ class Bus:
             self._write_ahead.bypass()
         name = changed.sink.name
         data = {"code": code, "detail": f"{name}: {detail}" if detail else name, "usable": True, "sink": name}
+        self._announce(changed, data)
+
+    def _announce(self, changed: SinkWorker, data: Mapping[str, object]) -> None:
+        """Queue a health event outside the numbering for all sinks but the one that it comes from."""
         event = Event("health", "", "", 0, data, 0, self.epoch, wire.utc_now())
         for worker in self._workers:
             if worker is not changed:

@@ -90,6 +90,12 @@ class Sink(ABC):
         """Return one line of what had to be repaired when the sink was opened, or ""."""
         return ""
 
+    def announcement(self) -> Mapping[str, object] | None:
+        """Return the data of a health event that the other sinks are to get, once; None where there is none. Asked in
+        the sink's own thread after each tick(), and after close().
+        """
+        return None
+
     def audio_recorder(self) -> AudioRecorder | None:
         """Return who takes the audio that is scored; None for a sink of events alone."""
         return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from monitor.errors import SinkError
 from monitor.events.sink import Sink, SinkStatus
@@ -38,6 +38,7 @@ class SinkWorker:
     on_change(worker, code, detail): the sink failed, recovered or ended. on_emitted(event): the sink has this event.
     on_set_aside(event): the sink will never have it.
     on_tick(): as often as the sink is ticked, also while it fails.
+    on_announced(worker, data): of a health event for the others.
     """
 
     def __init__(
@@ -48,9 +49,11 @@ class SinkWorker:
         on_emitted: Callable[[Event], None] = lambda _: None,
         on_tick: Callable[[], None] = _no_tick,
         on_set_aside: Callable[[Event], None] = lambda _: None,
+        on_announced: Callable[[SinkWorker, Mapping[str, object]], None] = lambda _, __: None,
     ) -> None:
         self.sink = sink
         self._on_emitted, self._on_tick, self._on_set_aside = on_emitted, on_tick, on_set_aside
+        self._on_announced = on_announced
         self._capacity = capacity
         self._score_capacity = max(1, int(capacity * SCORE_SHARE))
         self._on_change = on_change
@@ -111,6 +114,11 @@ class SinkWorker:
             self._retry_at = 0.0
             self._filled.notify_all()
             self._freed.notify_all()
+
+    def ended(self, until: float) -> bool:
+        """Wait for the thread, at most until that time.monotonic(), and give nothing up. Returns whether it ended."""
+        self._thread.join(max(0.0, until - time.monotonic()))
+        return not self._thread.is_alive()
 
     def join(self, until: float) -> bool:
         """Wait for the thread, at most until that time.monotonic(). Returns whether it has ended; what waits for one
@@ -187,6 +195,7 @@ class SinkWorker:
                 self._next_tick = now + TICK_S
                 self._on_tick()
                 self.sink.tick()
+                self._announce()
         except SinkError as error:
             self._failed(error)
         else:
@@ -201,6 +210,11 @@ class SinkWorker:
         except Exception as error:
             which = f"{event.type} {event.seq}" if event.seq else event.type
             raise SinkError(f"{which} was set aside: {type(error).__name__}: {error}", final=True) from error
+
+    def _announce(self) -> None:
+        data = self.sink.announcement()
+        if data is not None:
+            self._on_announced(self, data)
 
     def _emit_done(self) -> None:
         with self._freed:
@@ -246,3 +260,4 @@ class SinkWorker:
             self._give_up()
             self._freed.notify_all()
         self.sink.close()
+        self._announce()

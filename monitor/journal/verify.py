@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from monitor.journal import chain
+from monitor.journal.anchors import AnchorCheck, AnchorFindings
 
 
 @dataclass
@@ -13,7 +14,7 @@ class JournalFindings:
     """The findings so far. fault: "" while all is whole; line: where it is, from 1 within its file.
 
     notes: what is no fault, such as numbers that were never written. last: the newest chain value. seals: lines that
-    seal with a key. ended: the newest line is the seal at the end of a run.
+    seal with a key. ended: the newest line is the seal at the end of a run. anchors: what those say.
     """
 
     records: int = 0
@@ -22,15 +23,20 @@ class JournalFindings:
     last: str = ""
     seals: int = 0
     ended: bool = False
+    anchors: AnchorFindings = field(default_factory=AnchorFindings)
     notes: list[str] = field(default_factory=list)
 
 
 class JournalVerifier:
-    """Feed it the files of a journal, the oldest first, then say end(). key: the secret of the seals, b"" = unknown."""
+    """Feed it the files of a journal, the oldest first, then say end(). key: the secret of the seals, b"" = unknown.
 
-    def __init__(self, key: bytes = b"") -> None:
-        self.found = JournalFindings()
-        self._key = key
+    anchors: chain values that were kept elsewhere, the oldest first.
+    """
+
+    def __init__(self, key: bytes = b"", anchors: Sequence[str] = ()) -> None:
+        self._anchors = AnchorCheck(anchors)
+        self.found = JournalFindings(anchors=self._anchors.findings)
+        self._key, self._begins_later = key, False
         self._at = ("", 0)
 
     def file(self, lines: Iterable[bytes]) -> bool:
@@ -44,7 +50,11 @@ class JournalVerifier:
         return True
 
     def end(self) -> str:
-        """Return, and note, what speaks against the end of the journal; "" without a key, which alone can tell."""
+        """Return, and note, what speaks against the end of the journal; "" without a key and anchors, which alone can
+        tell.
+        """
+        if not self.found.fault:
+            self.found.fault = self._anchors.fault(begins_later=self._begins_later)
         if not self._key or self.found.fault:
             return self.found.fault
         if not self.found.seals:
@@ -77,6 +87,7 @@ class JournalVerifier:
         self.found.ended = chain.ends_run(line.event)
         self._note(at)
         self._at, self.found.last = at, line.chain
+        self._anchors.take(line.chain, at, record=not self._is_seal(raw))
         return ""
 
     def _before(self, line: chain.JournalLine, first: bool) -> str:
@@ -84,6 +95,7 @@ class JournalVerifier:
         if not first or not line.after:
             return known or chain.GENESIS
         if not known:
+            self._begins_later = True
             self.found.notes.append("begins after an older file, which is not here")
         return known or line.after
 

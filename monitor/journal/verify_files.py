@@ -9,10 +9,12 @@ from typing import BinaryIO
 from monitor.journal.verify import JournalFindings, JournalVerifier
 
 
-def check(parts: Sequence[tuple[Path, BinaryIO]], key: bytes = b"") -> tuple[JournalFindings, Path | None]:
+def check(
+    parts: Sequence[tuple[Path, BinaryIO]], key: bytes = b"", anchors: Sequence[str] = ()
+) -> tuple[JournalFindings, Path | None]:
     """Return what was found in the files of a journal (files.opened), and the file with the fault, if any. Raises
     OSError."""
-    verifier = JournalVerifier(key)
+    verifier = JournalVerifier(key, anchors)
     for path, file in parts:
         if not verifier.file(file):
             return verifier.found, path

@@ -11,6 +11,7 @@ import os
 import stat
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from monitor.disk.private import append_private, open_private
 from monitor.errors import BadInputError, SinkError
 from monitor.events import wire
 from monitor.events.sink import Sink
-from monitor.journal import chain, files
+from monitor.journal import anchors, chain, files
 from monitor.types import Event
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class JournalSink(Sink):
         self._key = _key(section)
         self._fd, self._repaired = _open(self.path)
         self._unsealed, self._sealed_at = False, time.monotonic()
+        self._anchor_s = section.anchor_s if section else 0.0
+        self._anchor_due, self._anchored = time.monotonic() + self._anchor_s, ""
         self._chain = self._last_chain()
         self._written = ("", 0)
         # After a restart: when it was last written, which is all that a file system knows of a file's age.
@@ -105,6 +108,17 @@ class JournalSink(Sink):
             self._prune()
         except OSError as error:
             raise SinkError(f"{self.path}: cannot delete what is too old: {error.strerror}") from error
+
+    def announcement(self) -> Mapping[str, object] | None:
+        """Return the newest chain value as a health event's data, each anchor_s and at the end, where it is new."""
+        now = time.monotonic()
+        is_due = now >= self._anchor_due or self._fd < 0
+        if not self._anchor_s or not is_due or not self._written[1] or self._chain == self._anchored:
+            return None
+        self._anchor_due, self._anchored = now + self._anchor_s, self._chain
+        epoch, seq = self._written
+        detail = f"{self.path.name}: chain {self._chain} after seq {seq} of {epoch}"
+        return {"code": anchors.CODE, "detail": detail, "usable": True, "anchor": self._chain, "last_seq": seq}
 
     def close(self) -> None:
         """Seal the end of the run, where there is a key, and release the file. May be called twice."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from monitor.events import wire
+from monitor.journal.anchors import CODE as ANCHOR
 from monitor.types import Event
 
 
@@ -17,10 +18,14 @@ def is_fault(event: Event) -> bool:
 
 
 def selector(words: Sequence[str]) -> Callable[[Event], bool]:
-    """Return True for events of those types or kinds; "fault" stands for what is_fault() says."""
+    """Return True for events of those types or kinds; "fault" stands for what is_fault() says, "anchor" for the
+    journal's anchors.
+    """
     chosen = frozenset(words)
 
     def wants(event: Event) -> bool:
-        return event.type in chosen or wire.kind(event) in chosen or ("fault" in chosen and is_fault(event))
+        if event.type in chosen or wire.kind(event) in chosen or ("fault" in chosen and is_fault(event)):
+            return True
+        return "anchor" in chosen and event.type == wire.HEALTH and event.data.get("code") == ANCHOR
 
     return wants

@@ -21,7 +21,7 @@ SEVERITIES = {
     "call.marked": INFORMATIONAL,
     "score": DEBUG,
 }
-SHOWN = ("alert", "state", "p_fake", "llr", "net_speech_s", "code", "detail", "why")
+SHOWN = ("alert", "state", "p_fake", "llr", "net_speech_s", "code", "detail", "why", "anchor")
 """Of an event's data, as structured data; the message has everything."""
 
 

@@ -175,7 +175,8 @@ class Health(EventModel):
     detail: str = Field(description="for people")
     usable: bool = Field(description="false: nothing heard now can be trusted")
     sink: str | None = Field(None, description="which sink, where it is about one")
-    last_seq: Count | None = Field(None, description="heartbeat: newest seq published")
+    last_seq: Count | None = Field(None, description="heartbeat: newest seq published; anchor: newest one journaled")
+    anchor: str | None = Field(None, description="journal anchor: chain value of the journal's newest line")
     last: dict[str, Count] | None = Field(None, description="heartbeat: newest seq under each subscribed prefix")
     sent: dict[str, list[Count]] | None = Field(
         None, description="heartbeat: for each prefix the seq after which it is followed, and the messages since"
