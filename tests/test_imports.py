@@ -50,6 +50,7 @@ MAY_IMPORT = {
     "c2pa": ("monitor/provenance/credentials.py",),
     "perth": ("monitor/provenance/watermark.py",),
     "fastapi": ("monitor/api/",),
+    "python_multipart": ("monitor/api/upload.py",),
     "starlette": ("monitor/api/", "monitor/web/"),
     "uvicorn": ("monitor/web/",),
     "websockets": ("monitor/taps/websocket/listener.py", "monitor/simulate/websocket.py"),

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.responses import Response
 
-from monitor.api import call_routes, evidence_routes, mark_routes
+from monitor.api import call_routes, evidence_routes, mark_routes, score_routes, stream_routes
 from monitor.api.context import ApiContext, Context, Viewer, answer
 from monitor.api.models import Health
 from monitor.api.problems import MEDIA_TYPE, Problem, install
@@ -40,7 +40,7 @@ def make_api(context: ApiContext) -> FastAPI:
     app.state.context = context
     install(app)
     app.get("/health", response_model=Health, operation_id="get_health", tags=["health"])(get_health)
-    for part in (call_routes, evidence_routes, mark_routes):
+    for part in (call_routes, evidence_routes, mark_routes, score_routes, stream_routes):
         app.include_router(part.router)
     app.openapi = lambda: described(app)  # type: ignore[method-assign]
     return app
@@ -78,7 +78,7 @@ def get_health(context: Context, caller: Viewer) -> Response:
             calls=running,
             faults=faults,
             roles=sorted(caller.roles),
-            streams=False,
+            streams=context.streams is not None,
             weights=context.weights[:12],
         )
     )

@@ -16,6 +16,8 @@ from starlette.responses import Response
 from monitor.api.access import EVERYTHING, ApiCaller
 from monitor.api.evidence_index import EvidenceIndex
 from monitor.api.problems import refuse
+from monitor.api.score_jobs import ScoreJobs
+from monitor.api.stream_intake import StreamIntake
 from monitor.call_history.recent_calls import RecentCalls
 from monitor.call_history.record import KeptCall
 from monitor.config.api import Role
@@ -30,7 +32,7 @@ CALLER = "monitor.caller"
 @dataclass
 class ApiContext:
     """config, calls: what they say. post: has an event published by the scoring loop. vitals: as of a heartbeat.
-    weights: SHA-256.
+    weights: SHA-256. streams: takes calls that programs push; None where none may be added.
     """
 
     config: Config
@@ -38,14 +40,22 @@ class ApiContext:
     post: Callable[[Event], None]
     vitals: Callable[[], Mapping[str, object]]
     weights: str
+    streams: StreamIntake | None = None
+    streams_taken: int = 0
     limits: RateLimit = field(init=False)
     evidence: EvidenceIndex = field(init=False)
+    scores: ScoreJobs = field(init=False)
 
     def __post_init__(self) -> None:
         section = self.config.api
         self.limits = RateLimit(section.requests_per_s, section.requests_at_once)
         kept = self.config.evidence_store.path
         self.evidence = EvidenceIndex(Path(kept) if kept else None)
+        self.scores = ScoreJobs(self.config)
+
+    def close(self) -> None:
+        """End what was begun for programs."""
+        self.scores.close()
 
     def call(self, identity: str) -> KeptCall:
         """Return a call. Raises the answer 404."""

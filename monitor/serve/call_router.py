@@ -122,6 +122,10 @@ class CallRouter:
         for line in self._lines.values():
             line.heard += seconds
 
+    def published_name(self, call: str) -> str:
+        """Return the name in events of a running call. call: as its tap calls it."""
+        return self._engine.reporter.published_name(self._lines[call].call.name)
+
     def close(self) -> None:
         """End every call."""
         for name in list(self._lines):

@@ -118,7 +118,7 @@ def _page(config: Config, router: CallRouter, engine: Engine, keeper: ServerView
         return []
     from monitor.web.listener import WebListener
 
-    return [WebListener(config, router.deliver, engine, keeper, calls)]
+    return [WebListener(config, router, engine, keeper, calls)]
 
 
 def _settle(engine: Engine) -> None:

@@ -86,7 +86,7 @@ def replay(wanted: ReplayOptions, config: Config, name: str | None = None) -> in
     for a file that cannot be played.
     """
     if wanted.raw is None and is_capture(wanted.file):
-        return _replay_capture(wanted, config)
+        return _replay_capture(wanted, config, name or wanted.file.stem)
     names, speed = parse_channels(wanted.channels), parse_speed(wanted.speed)
     places = None if names is None else list(names)
     limit = config.input.max_channels
@@ -103,8 +103,11 @@ def replay(wanted: ReplayOptions, config: Config, name: str | None = None) -> in
         source.close()
 
 
-def _replay_capture(wanted: ReplayOptions, config: Config) -> int:
-    """Replay one call after the other, so that the journal is the same each time. Return the worst exit status."""
+def _replay_capture(wanted: ReplayOptions, config: Config, stem: str) -> int:
+    """Replay one call after the other, so that the journal is the same each time. Return the worst exit status.
+
+    stem: of the names of the calls.
+    """
     from monitor.sources.capture_file import CaptureFile, CaptureSource
     from monitor.taps.rtp.listener import read_formats
 
@@ -114,7 +117,7 @@ def _replay_capture(wanted: ReplayOptions, config: Config) -> int:
     speed, worst = parse_speed(wanted.speed), 0
     with closing(CaptureFile(wanted.file, read_formats(config.taps.rtp.payload_types))) as capture:
         for number, call in enumerate(capture.calls, 1):
-            name = wanted.file.stem if len(capture.calls) == 1 else f"{wanted.file.stem}-{number}"
+            name = stem if len(capture.calls) == 1 else f"{stem}-{number}"
             source = CaptureSource(capture, call, speed)
             status = _watch(name, source, source.total_s, wanted, config)
             worst = max(worst, status)

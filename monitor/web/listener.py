@@ -6,17 +6,19 @@ import asyncio
 import contextlib
 import logging
 import socket
+from typing import Protocol
 
 import uvicorn
 
 from monitor.api.context import ApiContext
+from monitor.api.stream_intake import StreamIntake
 from monitor.call_history.recent_calls import RecentCalls
 from monitor.config.addresses import check_reach, read_address, read_certificate
 from monitor.config.schema import Config
 from monitor.engine.loop import Engine
 from monitor.errors import BadInputError
 from monitor.limits.reasons import Reasons
-from monitor.taps.tap_events import Deliver
+from monitor.taps.tap_events import TapEvent
 from monitor.web.app import Page
 from monitor.web.broadcast import SnapshotBroadcaster, SnapshotSource
 from monitor.web.browser_calls import BrowserCalls
@@ -31,16 +33,26 @@ CLOSE_S = 1
 POLL_S = 0.02
 
 
+class Router(Protocol):
+    """What takes the calls of taps."""
+
+    def deliver(self, tap_event: TapEvent) -> None:
+        """Take what a tap says. Raises RefusedError for a call that cannot be taken."""
+
+    def published_name(self, call: str) -> str:
+        """Return the name in events of a running call. call: as its tap calls it."""
+
+
 class WebListener:
     """Listens until cancelled. bound: (host, port) once it does. Raises BadInputError.
 
-    deliver: takes calls of browsers and programs; None where none may be added to those that run. calls: those kept.
+    router: takes calls of browsers and programs; None where none may be added to those that run. calls: those kept.
     """
 
     name = "web"
 
     def __init__(
-        self, config: Config, deliver: Deliver | None, engine: Engine, keeper: SnapshotSource, calls: RecentCalls
+        self, config: Config, router: Router | None, engine: Engine, keeper: SnapshotSource, calls: RecentCalls
     ) -> None:
         web = self._config = config.web
         self._host, self._port = read_address("web.listen", web.listen)
@@ -55,14 +67,19 @@ class WebListener:
         )
         self._secrets = read_certificate("web", web.certificate, web.key)
         self._hub = SnapshotBroadcaster(keeper)
+        self._streams = config.api.max_streams
         self.counts = Reasons()
         self.bound: list[tuple[str, int]] = []
         self.ready = asyncio.Event()
         ears = ListenIn(lambda: engine.calls, engine.notice)
-        intake = None
-        if deliver is not None and web.microphone:
-            intake = BrowserCalls(deliver, config.serve.idle_s, web.max_microphones, self.counts)
-        context = ApiContext(config, calls, engine.post, engine.vitals, engine.pool.scorer.weights_hash)
+        intake = streams = None
+        if router is not None:
+            streams = StreamIntake(router.deliver, router.published_name, config.serve.idle_s, config.api.max_streams)
+        if router is not None and web.microphone:
+            intake = BrowserCalls(router.deliver, config.serve.idle_s, web.max_microphones, self.counts)
+        context = self._context = ApiContext(
+            config, calls, engine.post, engine.vitals, engine.pool.scorer.weights_hash, streams
+        )
         self._page = Page(context, self._hub, ears, intake, self.counts)
 
     async def run(self) -> None:
@@ -80,6 +97,7 @@ class WebListener:
             server.should_exit = True
             await asyncio.gather(serving, return_exceptions=True)
             await self._hub.close()
+            await asyncio.to_thread(self._context.close)
             taken.close()
 
     def _settings(self) -> uvicorn.Config:
@@ -98,7 +116,7 @@ class WebListener:
             server_header=False,
             ws_max_size=LARGEST_MESSAGE,
             ws_per_message_deflate=False,
-            limit_concurrency=2 * (self._config.max_clients + self._config.max_microphones) + BACKLOG,
+            limit_concurrency=2 * (self._config.max_clients + self._config.max_microphones + self._streams) + BACKLOG,
             backlog=BACKLOG,
             timeout_graceful_shutdown=CLOSE_S,
         )
