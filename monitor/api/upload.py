@@ -12,8 +12,6 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from monitor.disk.private import write_private
 
 FIELD = "file"
-LONGEST_HEADER = 8192
-"""Bytes of the headers of one part."""
 FORM_BYTES = 1 << 16
 """What a form may take beside the file itself."""
 BUFFER = 1 << 20
@@ -36,7 +34,7 @@ class _FormReader:
         self.files = 0
         self.ended = False
         self._out = path.open("ab", buffering=BUFFER)
-        self._name, self._value, self._header_bytes = b"", b"", 0
+        self._name = self._value = b""
         self._taken = False
         self.parser = MultipartParser(
             boundary,
@@ -54,19 +52,12 @@ class _FormReader:
         self._out.close()
 
     def _begin(self) -> None:
-        self._name, self._value, self._header_bytes, self._taken = b"", b"", 0, False
-
-    def _count(self, size: int) -> None:
-        self._header_bytes += size
-        if self._header_bytes > LONGEST_HEADER:
-            raise BadFormError("a part of the form has too long headers")
+        self._name, self._value, self._taken = b"", b"", False
 
     def _field(self, data: bytes, start: int, end: int) -> None:
-        self._count(end - start)
         self._name += data[start:end]
 
     def _header_value(self, data: bytes, start: int, end: int) -> None:
-        self._count(end - start)
         self._value += data[start:end]
 
     def _header_end(self) -> None:
