@@ -52,6 +52,6 @@ def test_forms_that_cannot_be_taken(tmp_path: Path, body: bytes, kind: str, said
 
 def test_a_form_that_is_too_large_is_not_read_to_its_end(tmp_path: Path) -> None:
     body = PART % (b"file", b"x", bytes(FORM_BYTES + 2000)) + END
-    with pytest.raises(BadFormError, match="api.max_upload_mib") as found:
+    with pytest.raises(BadFormError, match=r"api\.max_upload_mib") as found:
         receive(tmp_path / "upload", body, most=1000, step=1000)
     assert found.value.too_large
