@@ -36,6 +36,7 @@ from training.evaluate.trials import check_channels, choose
 
 CHANNELS = (CLEAN, "g711-mu", "opus-wide")
 THRESHOLDS = tuple(np.round(np.arange(0.25, 6.01, 0.25), 2).tolist())
+FEW_SYSTEMS = 20
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
@@ -113,11 +114,14 @@ def _median(values: Floats) -> float:
 
 
 def groups(calls: Sequence[Call], net: Floats) -> dict[str, dict[str, dict[str, float]]]:
-    """Share detected and median net speech of the fakes of each kind, family and channel."""
+    """Share detected and median net speech of the fakes of each kind, part, family and channel, and of each system
+    where there are at most FEW_SYSTEMS.
+    """
     found: dict[str, dict[str, dict[str, float]]] = {}
-    for column in ("kind", "part", "family", "channel"):
+    for column in ("kind", "part", "system", "family", "channel"):
         names = np.array([getattr(c, column) for c in calls])
-        for name in sorted(set(names[~np.isnan(net)].tolist())):
+        known = sorted(set(names[~np.isnan(net)].tolist()))
+        for name in known if column != "system" or len(known) <= FEW_SYSTEMS else []:
             times_s = net[(names == name) & ~np.isnan(net)]
             finite = times_s[np.isfinite(times_s)]
             found.setdefault(column, {})[name] = {
@@ -172,6 +176,9 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     config = Config(model=ModelSection(weights=given.weights), evidence=evidence)
     given.cache.mkdir(parents=True, exist_ok=True)
     clips = [c for c in choose(given.corpus, given.split) if not given.part or c.part in given.part]
+    clips = [c for c in clips if not (given.fakes and c.label) or c.part in given.fakes]
+    if len({c.label for c in clips}) < 2:
+        raise CorpusError("calls need bona fide clips and fakes: name other --part or --fakes")
     bank = build_bank(clips, given.cache, 2, lambda *_: None)
     caller = Caller(bank, given.channel, seconds=given.seconds)
     calls = [caller.call(i) for i in range(given.calls)]
@@ -202,6 +209,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--memory-s", type=float, help="evidence.memory_s (default: as shipped)")
     parser.add_argument("--split", default="dev")
     parser.add_argument("--part", nargs="*", default=[], help="parts of the corpus (default: all)")
+    parser.add_argument("--fakes", nargs="*", default=[], help="parts that the fakes come from (default: all)")
     parser.add_argument("--calls", type=int, default=240)
     parser.add_argument("--seconds", type=float, help="length of every call, genuine or fake throughout")
     parser.add_argument("--channel", nargs="+", default=list(CHANNELS))

@@ -106,6 +106,21 @@ def test_the_command_writes_figures_and_a_picture(corpus: Path, tmp_path: Path) 
     assert (tmp_path / "c.png").stat().st_size > 10_000
 
 
+def test_fakes_of_chosen_parts_alone(corpus: Path, tmp_path: Path) -> None:
+    second = make_corpus(tmp_path / "second")
+    second.write_text(second.read_text().replace(",lab,", ",spoken,").replace(",wild,", ",spoken,"))
+    weights = make_weights(tmp_path / "hiss.safetensors")
+    words = ["--corpus", str(corpus), str(second.parent), "--calls", "4", "--channel", "clean", "--seconds", "4"]
+    words += ["--weights", str(weights), "--cache", str(tmp_path), "--out", str(tmp_path / "c.json")]
+    words += ["--picture", str(tmp_path / "c.png")]
+    calls.main([*words, "--fakes", "spoken"])
+    found = json.loads((tmp_path / "c.json").read_text())
+    assert set(found["by_group"]["part"]) == {"spoken"}
+    assert sum(row["fakes"] for row in found["by_group"]["system"].values()) == 2
+    with pytest.raises(SystemExit, match="name other --part or --fakes"):
+        calls.main([*words, "--fakes", "nobody"])
+
+
 @pytest.mark.parametrize(("says", "alarms"), [("genuine", 0), ("synthetic", 1)])
 def test_drift_is_measured_over_turns_of_all_voices(says: str, alarms: int, tmp_path: Path) -> None:
     assert says in ("genuine", "synthetic")

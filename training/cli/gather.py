@@ -19,9 +19,10 @@ def gather(
         typer.Option(help="A manifest.csv; speakers and recordings of its dev split are left out. May be repeated."),
     ] = None,
     seconds: Annotated[float, typer.Option(min=1.0, help="Longest piece.")] = 6.0,
+    split: Annotated[str, typer.Option(help="Split of the manifest: train, or dev to measure on.")] = "train",
     workers: Workers = 2,
 ) -> None:
-    """Cut pieces of real speech out of collections of recordings: training material for vocode and train."""
+    """Cut pieces of real speech out of collections of recordings: to train on, or to measure false alarms on."""
     from training.vocoding.gather import gather as run
     from training.vocoding.gather import keep_dev_out, read_recipe
 
@@ -30,7 +31,7 @@ def gather(
             typer.echo(f"{done} of {total} speakers")
 
     sources, kept = read_recipe(recipe), keep_dev_out(keep_out or [])
-    path, unread = run(sources, root, out, kept, progress, longest_s=seconds, workers=workers)
+    path, unread = run(sources, root, out, kept, progress, longest_s=seconds, split=split, workers=workers)
     for fault in unread:
         typer.echo(f"passed over: {fault}")
     typer.echo(f"wrote {path}")

@@ -36,7 +36,7 @@ class CollectionSource:
 
     folder: below the folder of all collections. files: glob within it. speaker: regular expression searched in a
     file's path within folder, whose group names who speaks; a path without a match is not taken. name: goes before
-    the speaker. seconds: at most so much of one speaker.
+    the speaker. seconds: at most so much of one speaker. part: of the manifest.
     """
 
     folder: str
@@ -46,6 +46,7 @@ class CollectionSource:
     language: str = ""
     licence: str = ""
     seconds: float = 30.0
+    part: str = "gathered"
 
 
 def read_recipe(path: Path) -> list[CollectionSource]:
@@ -132,9 +133,11 @@ def gather(
     progress: Callable[[int, int], None],
     *,
     longest_s: float = 6.0,
+    split: str = "train",
     workers: int = 1,
 ) -> tuple[Path, list[str]]:
-    """Write pieces as FLAC, 16 kHz, mono, to out, and their manifest. Returns its path, and why files were passed over.
+    """Write pieces as FLAC, 16 kHz, mono, to out, and their manifest, which puts all into one split. Returns its path,
+    and why files were passed over.
 
     Raises CorpusError.
     """
@@ -142,7 +145,7 @@ def gather(
     rows: list[dict[str, str]] = []
     unread: list[str] = []
     with ProcessPoolExecutor(workers) as pool:
-        work = partial(_speaker, root, out, longest_s)
+        work = partial(_speaker, root, out, longest_s, split)
         for done, (part, faults) in enumerate(pool.map(work, jobs, chunksize=4), 1):
             rows += part
             unread += faults
@@ -151,7 +154,7 @@ def gather(
 
 
 def _speaker(
-    root: Path, out: Path, longest_s: float, job: tuple[CollectionSource, str, list[Path]]
+    root: Path, out: Path, longest_s: float, split: str, job: tuple[CollectionSource, str, list[Path]]
 ) -> tuple[list[dict[str, str]], list[str]]:
     """Return the pieces of one speaker, from as many recordings as it takes, and why some could not be read."""
     source, who, files = job
@@ -174,8 +177,8 @@ def _speaker(
             name = f"{source.name}{path.stem}-{digest[:6]}-{number}"
             write_flac(out / REAL / f"{name}.flac", piece, np.random.default_rng([int(digest[:12], 16), number]))
             rows.append(
-                {"path": f"{REAL}/{name}.flac", "label": REAL, "part": "gathered", "system": REAL, "family": REAL}
-                | {"speaker": who, "pair": name, "language": source.language, "split": "train"}
+                {"path": f"{REAL}/{name}.flac", "label": REAL, "part": source.part, "system": REAL, "family": REAL}
+                | {"speaker": who, "pair": name, "language": source.language, "split": split}
                 | {"duration_s": f"{len(piece) / SAMPLE_RATE:.2f}"}
                 | {"origin": f"{origin} ({source.licence or 'licence not stated'})"}
             )

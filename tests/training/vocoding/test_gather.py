@@ -53,6 +53,15 @@ def _gather(root: Path, *more: str) -> Path:
     return out / "manifest.csv"
 
 
+def test_a_source_names_its_part_and_the_command_the_split(root: Path) -> None:
+    recipe = root / "recipe.toml"
+    recipe.write_text(RECIPE + 'part = "readers"\n')
+    rows = read_rows(_gather(root, "--split", "dev"))
+    assert {(row["part"], row["split"]) for row in rows} == {("readers", "dev")}
+    recipe.write_text(RECIPE)
+    assert {(row["part"], row["split"]) for row in read_rows(_gather(root))} == {("gathered", "train")}
+
+
 def test_what_a_dev_split_holds_stays_out(root: Path) -> None:
     rows = read_rows(_gather(root, "--keep-out", str(root / "manifest.csv")))
     assert {row["speaker"] for row in rows} == {"book-8", "book-9"}

@@ -1,6 +1,7 @@
 """Open vocoders by name. A system is a vocoder, or a vocoder and a variant: hifigan-v2, hifigan-v2+smooth.
 
-The variants of vocoders that take a spectrum are the damages of training/vocoding/open_vocoders/damage.py.
+The variants of vocoders that take a spectrum are the damages of training/vocoding/open_vocoders/damage.py; all that run
+bare have the variant slowed.
 """
 
 from __future__ import annotations
@@ -137,6 +138,9 @@ OPEN_VOCODERS: dict[str, OpenVocoder] = {
 """Vocoders by name."""
 
 WITHOUT_WEIGHTS = frozenset({"mel-griffin-lim"})
+SLOWED = "slowed"
+SLOWED_BY = 1.05, 1.37
+"""A vocoder at 22.05 kHz then works as one of 21 to 16.1 kHz would, which still holds all of the speech."""
 
 
 def systems(weights: Collection[str]) -> list[str]:
@@ -145,8 +149,12 @@ def systems(weights: Collection[str]) -> list[str]:
         system
         for name, vocoder in OPEN_VOCODERS.items()
         if name in weights or name in WITHOUT_WEIGHTS
-        for system in ([name] * vocoder.bare + [f"{name}+{variant}" for variant in vocoder.variants])
+        for system in (_bare(name) * vocoder.bare + [f"{name}+{variant}" for variant in vocoder.variants])
     ]
+
+
+def _bare(name: str) -> list[str]:
+    return [name, f"{name}+{SLOWED}"]
 
 
 def open_system(system: str, weights: dict[str, Path]) -> Vocoder:
@@ -154,7 +162,21 @@ def open_system(system: str, weights: dict[str, Path]) -> Vocoder:
     name, _, variant = system.partition("+")
     if system not in systems(weights):
         raise CorpusError(f"no weights for the vocoder {system}; there are {', '.join(OPEN_VOCODERS)}")
-    return _opened(name, weights.get(name, Path()))(variant)
+    vocoder = _opened(name, weights.get(name, Path()))
+    return slowed(vocoder("")) if variant == SLOWED else vocoder(variant)
+
+
+def slowed(vocoder: Vocoder) -> Vocoder:
+    """Return a vocoder that hears speech 1.05 to 1.37 times as slow (drawn by the seed) and whose copy is played as
+    much faster: the traces of its hop, its filters and its pulses lie where those of a vocoder of another rate do.
+    """
+
+    def vocode(x: Audio, seed: int) -> Audio:
+        rate = round(SAMPLE_RATE * float(np.random.default_rng(seed).uniform(*SLOWED_BY)))
+        y = at_rate(vocoder(at_rate(x, SAMPLE_RATE, rate), seed), rate, SAMPLE_RATE)
+        return match_level(fitted(y, len(x)), x)
+
+    return vocode
 
 
 @lru_cache(maxsize=16)
