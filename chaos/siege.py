@@ -24,7 +24,7 @@ from monitor.config.schema import Config
 from monitor.events import wire
 from monitor.events.bus import Bus
 from monitor.sinks.registry import open_sinks
-from monitor.subscriber import Message, Subscriber
+from monitor.subscriber import Message, Missed, Subscriber
 from monitor.types import Event
 
 EVERY_S = 0.5
@@ -117,7 +117,7 @@ def besiege(seconds: float, hostile: int, idle: int) -> dict[str, Any]:
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
     memory: list[float] = []
     got: set[int] = set()
-    late = 0.0
+    late, lost = 0.0, list[int]()
     refused: dict[str, int] = {}
     with role("--publish", address, "--seconds", seconds) as publisher, role("--harass", address, "--hostile", hostile):
         assert publisher.stdout is not None
@@ -136,6 +136,7 @@ def besiege(seconds: float, hostile: int, idle: int) -> dict[str, Any]:
                 time.sleep(0.1)
                 continue
             item = subscriber.receive(0.1)
+            lost += [item.at_most] if isinstance(item, Missed) else []
             if isinstance(item, Message):
                 refused = dict(item.event.data.get("refused") or refused)  # type: ignore[call-overload]
                 if item.event.type == "alert.opened":
@@ -156,6 +157,8 @@ def besiege(seconds: float, hostile: int, idle: int) -> dict[str, Any]:
         "received": len(got),
         "first_after_s": round(late, 1),
         "missing": len(wanted - got) if got else len(published),
+        "lacks": sorted(wanted - got)[:20],
+        "said_to_be_missed": sum(lost),
         "memory_mib": {"first": round(memory[0]), "most": round(max(memory)), "last": round(memory[-1])},
         "refused": refused,
     }

@@ -76,8 +76,17 @@ class CatchUp:
     @property
     def blind(self) -> bool:
         """Return whether the first that waits cannot be judged before a heartbeat says who can be asked."""
-        waits = self.can_ask is None and self._continuity.complete is not None and bool(self._held)
-        return waits and bool(self._held[0].event.seq)
+        if self.can_ask is not None or not self._held:
+            return False
+        first = self._held[0]
+        return bool(first.event.seq) and (self._continuity.complete is not None or self._gap(first) is not None)
+
+    def _gap(self, message: Message) -> Missed | None:
+        """Return what a numbered message of this run, if it is new, shows to be missing before it."""
+        if message.event.epoch != self.epoch or not self.wants(message):
+            return None
+        new = self._continuity.is_new(message.topic, message.event.seq)
+        return self._continuity.gap(message.topic, message.event.seq, message.prev) if new else None
 
     def put(self, message: Message) -> None:
         """Take a message of the subscription."""
@@ -185,7 +194,9 @@ class CatchUp:
     def _close(self, missed: Sequence[Missed], until: int) -> list[Found]:
         """Ask for what is missing, up to a number; or say that it is."""
         if self.can_ask:
-            self._ask(self.epoch, (self._continuity.complete or 0) + 1, until)
+            known = self._continuity.complete
+            # Before the first heartbeat only the hole itself is known to be ours: what is older nobody asked for.
+            self._ask(self.epoch, missed[0].first if known is None else known + 1, until)
             return []
         for hole in missed:
             self._continuity.reported(hole)

@@ -61,6 +61,21 @@ def test_a_hole_is_closed_before_what_came_after_it() -> None:
     assert catchup.request is None
 
 
+def test_a_hole_before_the_first_heartbeat_is_closed_too_and_nothing_older_is_fetched() -> None:
+    """A subscriber is cut off while it begins: two snapshots of one topic, and a message between them."""
+    catchup = CatchUp(["score."])
+    assert deliver(catchup, message(7, prev=6, snapshot=True), message(9, prev=8, snapshot=True)) == [7]
+    assert catchup.request is None, "nobody is known yet who could be asked"
+    catchup.can_ask = True
+    assert deliver(catchup, heartbeat(9, score=(6, 3))) == []
+    assert catchup.request is not None
+    assert (catchup.request.first, catchup.request.last) == (8, 8)
+    assert answer(catchup, message(8, prev=7), until=8) == [8]
+    assert (catchup.request.first, catchup.request.last) == (9, 9), "what a snapshot repeats is fetched in its order"
+    assert answer(catchup, message(9, prev=8), until=9) == [9]
+    assert catchup.position == Position("one", 9)
+
+
 def test_an_answer_to_another_request_is_ignored() -> None:
     catchup = subscriber(since=Position("one", 3))
     deliver(catchup, heartbeat(5))
