@@ -38,6 +38,8 @@ HANG = 3
 """Blocks behind a hole that the network still sees it in."""
 NEAR = round(1.0 / BLOCK_S)
 """Noise, tones and holes count within so many blocks of a voice."""
+NEVER = 1 << 40
+"""Blocks since a voice, where there was none: nothing is hard to judge then, whatever was lost."""
 VOICE_FADE = exp(-BLOCK_S / 1.0)
 """What stays, with each block, of the blocks that were a voice."""
 SOME_VOICE, SURE_VOICE = 3.0, 6.0
@@ -101,7 +103,7 @@ def init_quality(streams: int) -> Quality:
         edge=full(0),
         hang=full(0),
         voice=zeros.copy(),
-        since=full(NEAR),
+        since=full(NEVER),
         level=np.full(streams, -np.inf),
         weight=zeros.copy(),
         amounts=np.zeros((streams, len(HARDSHIPS))),
@@ -171,7 +173,7 @@ def assess(config: AlertSection, old: Quality, block: BlockFacts) -> tuple[Quali
     active = block.active & ~spoiled
     missing = block.made_up | (kind == Kind.GAP) | (kind == Kind.INVALID)
     clipped = (kind == Kind.CLIPPING) & ~spoiled
-    heard = block.active | missing | (kind == Kind.CLIPPING)
+    heard = block.active | (kind == Kind.CLIPPING)
     voice, since = old.voice * VOICE_FADE + heard, np.where(heard, 0, old.since + 1)
     some = (voice >= SOME_VOICE) & (since <= NEAR)
     sure = some & (voice >= SURE_VOICE)
@@ -197,7 +199,7 @@ def assess(config: AlertSection, old: Quality, block: BlockFacts) -> tuple[Quali
         level=np.where(active, np.where(old.level > -np.inf, SLOW * old.level + FAST * level, level), old.level),
         weight=weight,
         amounts=amounts,
-        hard=(weight >= LEAST) & (sum(amounts.T) >= limit * weight),
+        hard=(weight >= LEAST) & (since < NEVER) & (sum(amounts.T) >= limit * weight),
     )
     return quality, spoiled
 

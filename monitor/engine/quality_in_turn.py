@@ -21,6 +21,7 @@ from monitor.engine.quality import (
     LONGEST,
     LOUD,
     NEAR,
+    NEVER,
     PARTS,
     PEAK_FADE,
     QUIET,
@@ -78,7 +79,7 @@ class _Stream:
         self._hang = HANG if parts else max(self._hang - 1, 0)
         cut = (parts > 0 or fell or hung) and kind not in (Kind.ZEROS, Kind.SILENCE)
         missing = made_up or kind in _LOST
-        heard = active or missing or kind == Kind.CLIPPING
+        heard = active or kind == Kind.CLIPPING
         self._voice, self._since = self._voice * VOICE_FADE + heard, 0 if heard else self._since + 1
         spoiled, near = made_up or cut, self._since <= NEAR
         sure = near and self._voice >= SURE_VOICE
@@ -118,6 +119,6 @@ class _Stream:
         faded = [amount * fade + one for amount, one in zip(self._amounts, (lost + hole, *new[1:]), strict=True)]
         self._amounts = faded
         limit = self._hard_share / 2 if self._hard else self._hard_share
-        self._hard = self._weight >= LEAST and sum(faded) >= limit * self._weight
+        self._hard = self._weight >= LEAST and self._since < NEVER and sum(faded) >= limit * self._weight
         if active:
             self._level = SLOW * self._level + FAST * level if self._level > -inf else level

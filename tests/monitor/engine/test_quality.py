@@ -115,9 +115,14 @@ def test_tones_clipping_and_a_low_level_are_named() -> None:
 
 
 def test_it_ends_once_the_speech_is_usable_again() -> None:
-    kinds = np.concatenate([np.full(500, Kind.GAP), np.full(2000, Kind.SPEECH)]).astype(np.int64)
+    kinds = np.concatenate([[Kind.SPEECH], np.full(499, Kind.GAP), np.full(2000, Kind.SPEECH)]).astype(np.int64)
     assert judged(kinds[:500], np.full(500, -25.0)).hard[0]
     assert not judged(kinds, np.full(2500, -25.0)).hard[0]
+
+
+def test_where_nothing_but_lost_audio_came_there_is_no_voice_to_judge() -> None:
+    lost = np.full(500, Kind.GAP).astype(np.int64)
+    assert not judged(lost, np.full(500, -120.0)).hard[0]
 
 
 def test_stacked_streams_are_assessed_as_each_alone_and_several_blocks_as_one_by_one() -> None:

@@ -42,3 +42,11 @@ def test_tones_alone_are_not_hard_to_judge(name: str) -> None:
     states, health = verdicts(heard(cadence(*CADENCES[name], 24.0)))
     assert "hard to judge" not in health
     assert states <= {"unknown"}
+
+
+def test_a_party_of_whom_nothing_was_heard_is_unknown() -> None:
+    with open_stream() as stream:
+        stream.push(np.full(6 * SAMPLE_RATE, np.nan, np.float32))
+        stream.finish()
+        (score,) = stream.scores()
+    assert (score.state, score.net_speech_s) == ("unknown", 0.0)
