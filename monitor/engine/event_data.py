@@ -6,13 +6,18 @@ audio, the weights and the configuration.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from math import inf, isinf
+
+import numpy as np
 
 from model.config import BLOCK_S, SAMPLE_RATE
 from monitor.engine.calls import Call, CallChannel
-from monitor.engine.decision import STATES
+from monitor.engine.decision import LISTENING, STATES, UNKNOWN
+from monitor.engine.evidence import posterior
 from monitor.engine.results import BANDS, REASONS, Ints, Results, Verdicts
+from monitor.engine.segments import GRAVITY, ClosedStream
 from monitor.types import Event
 
 SHOWN_FAMILIES = 3
@@ -116,7 +121,44 @@ def call_started(call: Call, *, model: str, prior: float) -> Event:
     return Event("call.started", call.name, "", 0, data)
 
 
-def call_ended(call: str, sample: int, why: str, lost: int, channels: Mapping[str, Data]) -> Event:
+def segments(stream: ClosedStream, prior: float) -> Data:
+    """Return the stretches of a channel that has ended, and the highest llr of its recent speech."""
+    peaks = np.array([segment.peak for segment in stream.segments])
+    shares = posterior(peaks, prior).tolist()
+    said: Data = {
+        **_highest(stream.highest),
+        "segments": [
+            {
+                "start_s": round(segment.start / SAMPLE_RATE, 2),
+                "end_s": round(segment.end / SAMPLE_RATE, 2),
+                "state": STATES[segment.state].value,
+                "llr": None if isinf(segment.peak) else round(segment.peak, 3),
+                "p_fake": None if isinf(segment.peak) else round(share, 4),
+            }
+            for segment, share in zip(stream.segments, shares, strict=True)
+        ],
+    }
+    return said | ({"segments_left_out": stream.left_out} if stream.left_out else {})
+
+
+def outcome(streams: Sequence[ClosedStream], channels: Iterable[Data]) -> Data:
+    """Return the verdict on a whole call: the worst of its channels; unknown where there was too little speech."""
+    worst = max((stream.worst for stream in streams), key=GRAVITY.__getitem__, default=UNKNOWN)
+    heard = sum(float(str(channel["net_speech_s"])) for channel in channels)
+    return {
+        "verdict": STATES[UNKNOWN if worst == LISTENING else worst].value,
+        **_highest(max((stream.highest for stream in streams), default=-inf)),
+        "speech_s": round(heard, 2),
+    }
+
+
+def _highest(llr: float) -> Data:
+    return {} if isinf(llr) else {"highest_llr": round(llr, 3)}
+
+
+def call_ended(
+    call: str, sample: int, why: str, lost: int, channels: Mapping[str, Data], outcome: Mapping[str, object]
+) -> Event:
     """Return the last figures of each channel: of all its speech, with the number of its alerts. lost: samples."""
     data: Data = {"why": why, "duration_s": round(sample / SAMPLE_RATE, 2), "lost_s": round(lost / SAMPLE_RATE, 2)}
-    return Event("call.ended", call, "", sample, data | {"channels": dict(channels)})
+    return Event("call.ended", call, "", sample, data | {"channels": dict(channels), **outcome})

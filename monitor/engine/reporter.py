@@ -17,6 +17,7 @@ from monitor.engine.decision import ALERT, CLEAR, LISTENING, SUSPICIOUS, UNDECID
 from monitor.engine.pool import Pool
 from monitor.engine.results import Results, Verdicts
 from monitor.engine.ring_bank import RingBank
+from monitor.engine.segments import ClosedStream, SegmentLog
 from monitor.events.bus import Bus
 from monitor.events.redaction import redactor
 from monitor.events.sink import AudioRecorder
@@ -51,6 +52,7 @@ class Reporter:
         self.alerts = np.zeros(pool.rows, dtype=np.int64)
         self.alerts_opened = 0
         self.scored_to = np.zeros(pool.rows, dtype=np.int64)
+        self._segments = SegmentLog(pool.rows)
         self.recorder: AudioRecorder | None = None
         """Takes the audio that is scored, where it is to be kept."""
         self._clean = redactor(config.publish.redact_numbers)
@@ -63,6 +65,7 @@ class Reporter:
         """Report that a call has started; its rows are cold."""
         rows = call.rows
         self.alerts[rows], self.scored_to[rows] = 0, 0
+        self._segments.open(rows)
         self._channel_of_row |= {row: (call, call.where(row)) for row in range(rows.start, rows.stop)}
         call.begun = True
         prior = self.config.evidence.prior
@@ -84,6 +87,8 @@ class Reporter:
         changes = results.changes
         is_due = results.end // self._interval != (results.end - BLOCK) // self._interval
         changed = changes.state | changes.opened | changes.updated | changes.closed | results.turned
+        if not changes.state.any():
+            self._segments.add(results.rows, results.llr, results.votes)
         due = np.flatnonzero(is_due)
         channels = [self._channel_of_row[row] for row in results.rows[due].tolist()]
         scores = event_data.scores(results, due, [at for _, at in channels], self._model) if channels else []
@@ -91,12 +96,22 @@ class Reporter:
             self._publish_scores([call for call, _ in channels], scores)
             return
         score_at = dict(zip(due.tolist(), scores, strict=True))
+        counted = 0 if changes.state.any() else len(results.rows)
         for i in np.flatnonzero(is_due | changed).tolist():
             call, at = self._channel_of_row[int(results.rows[i])]
             if i in score_at:
                 self._publish(call, score_at[i])
             if changed[i]:
+                counted = self._count(results, counted, i + 1)
                 self._report_changes(call, at, results, i)
+        self._count(results, counted, len(results.rows))
+
+    def _count(self, results: Results, start: int, stop: int) -> int:
+        """Take the evidence of blocks before a state changes behind them. Returns where to go on."""
+        if start < stop:
+            part = slice(start, stop)
+            self._segments.add(results.rows[part], results.llr[part], results.votes[part])
+        return max(start, stop)
 
     def report_conditions(self, call: Call) -> None:
         """Publish the conditions of a call's sources, once the audio before them was scored."""
@@ -138,16 +153,20 @@ class Reporter:
     def end_call(self, call: Call, why: str) -> None:
         """Close the alerts of a call and report its end."""
         channels: dict[str, event_data.Data] = {}
-        rows = call.rows
+        found: list[ClosedStream] = []
+        rows, prior = call.rows, self.config.evidence.prior
         recent, whole = self.pool.verdicts(rows), self.pool.verdicts(rows, whole=True)
         for i, row in enumerate(range(rows.start, rows.stop)):
             at, end, alerts = call.where(row), int(self.scored_to[row]), int(self.alerts[row])
             if recent.open[i]:
                 self._publish_alert(call, at, end, recent, i, "closed", "the call ended")
-            channels[at.channel] = event_data.figures(whole, i, self._model) | {"alerts": alerts}
+            found.append(self._segments.close(row, end))
+            last = event_data.figures(whole, i, self._model) | {"alerts": alerts}
+            channels[at.channel] = last | event_data.segments(found[-1], prior)
             self._channel_of_row.pop(row, None)
         end = int(self.scored_to[rows].max())
-        self._publish(call, event_data.call_ended(call.name, end, why, call.lost, channels))
+        outcome = event_data.outcome(found, channels.values())
+        self._publish(call, event_data.call_ended(call.name, end, why, call.lost, channels, outcome))
 
     def _publish(self, call: Call, event: Event) -> None:
         if self.recorder is not None:
@@ -190,6 +209,7 @@ class Reporter:
         self._publish(call, event)
 
     def _publish_state(self, call: Call, at: CallChannel, end: int, verdicts: Verdicts, i: int, before: int) -> None:
+        self._segments.change(at.row, end, int(verdicts.state[i]))
         why = self._why(call.feed_of(at.row), verdicts, i)
         data = event_data.figures(verdicts, i, self._model)
         self._publish(call, event_data.state_changed(at, end, data, before, why))

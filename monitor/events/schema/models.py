@@ -136,10 +136,25 @@ class CallStarted(EventModel):
     )
 
 
+class Stretch(BaseModel):
+    """A part of a channel with one state; llr and p_fake are the highest in it."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    start_s: Seconds = Field(description="from the beginning of the call")
+    end_s: Seconds = Field(description="likewise")
+    state: State = Field(description="what the monitor said of it")
+    llr: Nats | None = Field(description="of the recent speech; null where there was no verdict")
+    p_fake: Probability | None = Field(description="the same as a probability, given the prior")
+
+
 class LastWord(Figures):
     """The score of all speech of a channel."""
 
     alerts: Count = Field(description="how many were opened")
+    highest_llr: Nats | None = Field(None, description="of the recent speech; absent where there was no verdict")
+    segments: list[Stretch] | None = Field(None, description="its states, one after the other; of many the newest 200")
+    segments_left_out: Count | None = Field(None, description="how many older ones there were")
 
 
 class CallEnded(EventModel):
@@ -150,6 +165,11 @@ class CallEnded(EventModel):
     duration_s: Seconds = Field(description="length of the call")
     lost_s: Seconds = Field(description="how much of it was lost")
     channels: dict[str, LastWord] = Field(description="by the name of the channel")
+    verdict: Literal["alert", "suspicious", "undecided", "clear", "unknown"] | None = Field(
+        None, description="the worst that was said of it; unknown: too little speech"
+    )
+    highest_llr: Nats | None = Field(None, description="of the recent speech of any channel; absent without a verdict")
+    speech_s: Seconds | None = Field(None, description="speech of all channels that was evidence")
 
 
 class CallMarked(EventModel):
