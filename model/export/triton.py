@@ -18,7 +18,7 @@ from model.export.graph import NEW
 from model.runtime_file import runtime_path
 
 NAME = "deepfake_speech"
-KINDS = {TensorProto.FLOAT: "TYPE_FP32", TensorProto.BOOL: "TYPE_BOOL"}
+KINDS: dict[int, str] = {TensorProto.FLOAT: "TYPE_FP32", TensorProto.BOOL: "TYPE_BOOL"}
 FRAMES, BLOCKS = 2, 1
 """Of one block."""
 
