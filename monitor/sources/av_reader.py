@@ -6,7 +6,8 @@ The file is given to FFmpeg without its name: what it is is told by what is in i
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from monitor.audio import Audio
 from monitor.errors import BadInputError
+from monitor.sources.ogg import ogg_links
 from monitor.sources.raw_formats import hint_for
 from monitor.sources.reader import FRAMES, HINT, channel_names, ended_early
 from monitor.sources.sound_track import SoundTrack
@@ -21,6 +23,7 @@ from monitor.types import Condition
 
 if TYPE_CHECKING:
     from av import AudioFrame
+    from av.container import InputContainer
 
 _INDEXED = frozenset({"mov", "matroska", "ogg", "asf", "avi", "w64", "aiff", "au", "caf", "flac", "mp3", "wav"})
 """Containers whose durations were written down; all others are estimates from a bit rate."""
@@ -34,23 +37,32 @@ _MOST_CHANGES = 5
 
 
 class _Nameless:
-    """A file without its name, by whose end FFmpeg would guess."""
+    """A part of a file, from begin to end, without its name, by whose end FFmpeg would guess."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self.read, self.tell = file.read, file.tell
+    def __init__(self, file: IO[bytes], begin: int, end: int) -> None:
+        self._file, self._begin, self._end = file, begin, end
+        file.seek(begin)
 
-    def seek(self, offset: int, whence: int = 0) -> int:
+    def read(self, count: int = -1) -> bytes:
+        """Return the next bytes, none behind the end of the part."""
+        left = max(0, self._end - self._file.tell())
+        return self._file.read(left if count < 0 else min(count, left))
+
+    def tell(self) -> int:
+        """Return the place within the part."""
+        return self._file.tell() - self._begin
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Negative for a place that cannot be, where damaged files lead."""
-        try:
-            return self._file.seek(offset, whence)
-        except (OSError, ValueError):
+        start = {os.SEEK_SET: self._begin, os.SEEK_CUR: self._file.tell(), os.SEEK_END: self._end}.get(whence)
+        if start is None or start + offset < self._begin:
             return -1
+        return self._file.seek(start + offset) - self._begin
 
 
 class AvReader:
     """Reads blocks of all tracks side by side. track: only this one, from 1. codec: what the file is that
-    has no header. Raises BadInputError.
+    has no header. The links of a chained Ogg file follow each other in the tracks of the first. Raises BadInputError.
     """
 
     def __init__(self, path: Path, *, track: int | None = None, codec: str = "") -> None:
@@ -61,11 +73,12 @@ class AvReader:
         self.notes: list[Condition] = []
         self.complaints: list[Condition] = []
         self._damaged = 0
+        self._unread: list[str] = []
+        chain = None if codec else ogg_links(self._file)
+        size = os.fstat(self._file.fileno()).st_size
+        (first, *self._links), self._cut = (chain.bounds, chain.cut) if chain else (((0, size),), False)
         try:
-            # No protocol at all: playlists and the like must not lead to other files, or to the network.
-            options = {"protocol_whitelist": "none"} | ({"sample_rate": "16000"} if codec == "g722" else {})
-            nameless = _Nameless(self._file)
-            self._container = av.open(nameless, "r", format=codec or None, options=options)
+            self._container = self._part(first, codec)
         except (av.FFmpegError, io.UnsupportedOperation) as error:
             self._file.close()
             said = getattr(error, "strerror", None) or error
@@ -76,6 +89,14 @@ class AvReader:
             self.close()
             raise
 
+    def _part(self, bounds: tuple[int, int], codec: str = "") -> InputContainer:
+        """Open a part of the file. Raises av.FFmpegError."""
+        import av
+
+        # No protocol at all: playlists and the like must not lead to other files, or to the network.
+        options = {"protocol_whitelist": "none"} | ({"sample_rate": "16000"} if codec == "g722" else {})
+        return av.open(_Nameless(self._file, *bounds), "r", format=codec or None, options=options)
+
     def _open(self, track: int | None) -> None:
         streams = list(self._container.streams.audio)
         if not streams:
@@ -84,6 +105,7 @@ class AvReader:
             known = f"--track 1 to {len(streams)}" if len(streams) > 1 else "it has one track: leave --track out"
             raise BadInputError(f"{self._path} has no track {track}", known)
         chosen = streams if track is None else [streams[track - 1]]
+        self._numbers = [streams.index(stream) for stream in chosen]
         rates = {stream.codec_context.sample_rate for stream in chosen}
         common = max(rates) if len(rates) > 1 else 0
         self._tracks = {stream.index: SoundTrack(stream, common) for stream in chosen}
@@ -116,7 +138,7 @@ class AvReader:
         import av
 
         kind = self._container.format.name.split(",")[0]
-        if kind not in _INDEXED or (kind == "flac" and self._unknown()):
+        if self._links or kind not in _INDEXED or (kind == "flac" and self._unknown()):
             return None
         durations = [
             float(t.stream.duration * t.stream.time_base)
@@ -150,7 +172,28 @@ class AvReader:
         import av
 
         tracks = dict(self._tracks)
-        packets = self._container.demux([t.stream for t in tracks.values()])
+        yield from self._decode_part(self._container, tracks)
+        for number, bounds in enumerate(self._links, 2):
+            try:
+                with self._part(bounds) as container:
+                    streams = list(container.streams.audio)
+                    if len(streams) < len(self._numbers):
+                        self._unread.append(f"part {number} has {len(streams)} of {len(tracks)} tracks")
+                    into = {
+                        streams[i].index: t
+                        for i, t in zip(self._numbers, tracks.values(), strict=True)
+                        if i < len(streams)
+                    }
+                    yield from self._decode_part(container, into)
+            except av.FFmpegError as error:
+                self._unread.append(f"part {number} cannot be read: {error.strerror}")
+        for track in tracks.values():
+            track.put(None)
+
+    def _decode_part(self, container: InputContainer, tracks: Mapping[int, SoundTrack]) -> Iterator[int]:
+        import av
+
+        packets = container.demux([container.streams[i] for i in tracks])
         while True:
             try:
                 packet = next(packets)
@@ -161,8 +204,6 @@ class AvReader:
                 break
             except (av.FFmpegError, ValueError):
                 self._damaged += 1
-        for track in tracks.values():
-            track.put(None)
 
     def blocks(self) -> Iterator[Audio]:
         """Yield the samples, float32 (channels, n), of all tracks."""
@@ -189,6 +230,10 @@ class AvReader:
         elif self._damaged:
             packets = "1 packet" if self._damaged == 1 else f"{self._damaged} packets"
             self.complaints.append(Condition("damaged", f"{packets} could not be decoded", usable=True))
+        if self._cut:
+            detail = f"the file ends after {heard_s:.1f} s in the middle of a page: its end is missing"
+            self.complaints.append(Condition("ended early", detail, usable=True))
+        self.complaints += [Condition("damaged", detail, usable=True) for detail in self._unread[:_MOST_CHANGES]]
         for track in tracks:
             for change in track.changed[:_MOST_CHANGES]:
                 beginning = f"{track.rate} Hz, {track.channels} channel{'s' if track.channels > 1 else ''}"

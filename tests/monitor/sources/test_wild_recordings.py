@@ -269,6 +269,51 @@ def tracks(tmp_path: Path, *extra: str) -> Path:
     return path
 
 
+OGG = {
+    "vorbis": ("libvorbis", 16_000, 1),
+    "another rate": ("libvorbis", 44_100, 1),
+    "opus": ("libopus", 48_000, 1),
+    "stereo opus": ("libopus", 48_000, 2),
+    "flac": ("flac", 8000, 1),
+}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("vorbis", "another rate"),
+        ("opus", "stereo opus"),
+        ("stereo opus", "opus"),
+        ("opus", "vorbis"),
+        ("flac", "opus"),
+    ],
+)
+def test_ogg_streams_of_another_rate_layout_or_codec_are_heard_behind_the_first(
+    tmp_path: Path, one: str, other: str
+) -> None:
+    source = wav(tmp_path / "x.wav", seconds=3.0)
+    for name in (one, other):
+        codec, rate, channels = OGG[name]
+        ffmpeg("-i", source, "-ar", str(rate), "-ac", str(channels), "-c:a", codec, "-f", "ogg", tmp_path / name)
+    path = tmp_path / "chained.ogg"
+    path.write_bytes((tmp_path / one).read_bytes() + (tmp_path / other).read_bytes() + (tmp_path / one).read_bytes())
+    _, heard, said = play(path)
+    assert len(heard) == OGG[one][2]
+    assert heard.shape[1] / 16_000 == pytest.approx(9.0, abs=0.05)
+    assert pitches(heard) == [300] * OGG[one][2]
+    assert {c.code for c in said} <= {"format changed"}
+
+
+def test_an_ogg_file_that_ends_inside_a_page_says_so(tmp_path: Path) -> None:
+    ffmpeg("-i", wav(tmp_path / "x.wav"), "-c:a", "libopus", tmp_path / "x.opus")
+    whole = (tmp_path / "x.opus").read_bytes()
+    (tmp_path / "x.opus").write_bytes(whole[: len(whole) // 2])
+    _, heard, said = play(tmp_path / "x.opus")
+    assert [c.code for c in said] == ["ended early"]
+    assert "in the middle of a page" in said[0].detail
+    assert heard.shape[1] > 0
+
+
 def test_several_tracks_are_a_channel_each_and_can_be_chosen(tmp_path: Path) -> None:
     path = tracks(tmp_path)
     source, samples, conditions = play(path)
