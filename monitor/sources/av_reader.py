@@ -22,8 +22,9 @@ from monitor.sources.sound_track import SoundTrack
 from monitor.types import Condition
 
 if TYPE_CHECKING:
-    from av import AudioFrame
+    from av import AudioCodecContext, AudioFrame
     from av.container import InputContainer
+    from av.stream import Stream
 
 _INDEXED = frozenset({"mov", "matroska", "ogg", "asf", "avi", "w64", "aiff", "au", "caf", "flac", "mp3", "wav"})
 """Containers whose durations were written down; all others are estimates from a bit rate."""
@@ -193,11 +194,13 @@ class AvReader:
     def _decode_part(self, container: InputContainer, tracks: Mapping[int, SoundTrack]) -> Iterator[int]:
         import av
 
-        packets = container.demux([container.streams[i] for i in tracks])
+        streams = [container.streams[i] for i in tracks]
+        decoders = {stream.index: _decoder(stream) for stream in streams}
+        packets = container.demux(streams)
         while True:
             try:
                 packet = next(packets)
-                for frame in packet.decode():
+                for frame in decoders[packet.stream.index].decode(packet):
                     tracks[packet.stream.index].put(cast("AudioFrame", frame))
                 yield packet.stream.index
             except (StopIteration, av.EOFError):
@@ -244,6 +247,24 @@ class AvReader:
         """Close the file."""
         self._container.close()
         self._file.close()
+
+
+def _decoder(stream: Stream) -> AudioCodecContext:
+    """Return the stream's own decoder, but of AMR the other one: FFmpeg's refuses comfort noise, so that every pause
+    would be left out.
+    """
+    from av import CodecContext
+    from av.codec.codec import UnknownCodecError
+
+    own = cast("AudioCodecContext", stream.codec_context)
+    if own.name not in ("amrnb", "amrwb"):
+        return own
+    try:
+        found = cast("AudioCodecContext", CodecContext.create(f"libopencore_{own.name}", "r"))
+    except UnknownCodecError:
+        return own
+    found.sample_rate, found.layout = own.sample_rate, "mono"
+    return found
 
 
 def _names(channels: list[int]) -> tuple[str, ...]:

@@ -260,6 +260,26 @@ def test_ogg_streams_one_after_the_other_are_all_heard(tmp_path: Path) -> None:
     assert not conditions
 
 
+@pytest.mark.parametrize(
+    ("magic", "speech", "noise"), [(b"#!AMR\n", (7, 31), (8, 5)), (b"#!AMR-WB\n", (2, 32), (9, 5))], ids=["nb", "wb"]
+)
+def test_pauses_of_amr_keep_their_length(
+    tmp_path: Path, magic: bytes, speech: tuple[int, int], noise: tuple[int, int]
+) -> None:
+    """Comfort noise each 160 ms, and frames of no data between (3GPP TS 26.101, 26.201)."""
+
+    def frame(kind: int, size: int) -> bytes:
+        return bytes([kind << 3 | 4]) + bytes(size)
+
+    pause = [frame(*noise)] + [frame(15, 0)] * 7
+    spoken = [frame(*speech)] * 50
+    path = tmp_path / "x.amr"
+    path.write_bytes(magic + b"".join([*spoken, *pause * 5, *spoken]))
+    _, heard, said = play(path)
+    assert heard.shape[1] == 140 * 320
+    assert not said
+
+
 def tracks(tmp_path: Path, *extra: str) -> Path:
     """A silent track of 12 s at 8 kHz, and one of speech, later given more words."""
     sf.write(tmp_path / "silent.wav", np.zeros(round(RATE * SECONDS)), RATE)
