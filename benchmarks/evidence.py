@@ -21,7 +21,7 @@ from monitor.audio import Blocks
 from monitor.config.schema import Config
 from monitor.engine.calls import Call, Feed
 from monitor.engine.ring_bank import RingBank
-from monitor.sinks.evidence import EvidenceSink
+from monitor.sinks.evidence_sink import EvidenceSink
 from monitor.types import Event
 
 PARTIES = ("caller", "callee")

@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 
 from monitor.rtp.packet import HEADER, VERSION
-from monitor.taps.audiosocket.frames import UUID, pack
+from monitor.taps.audiosocket.frame_parser import UUID, pack
 
 FRAME = pack(0x10, bytes(320))
 

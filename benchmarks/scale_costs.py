@@ -20,7 +20,7 @@ from monitor.events.wire import encode
 from monitor.rtp.encode import encode as encode_rtp
 from monitor.rtp.packet import RtpPacket
 from monitor.rtp.payload import PayloadFormat
-from monitor.rtp.stream import RtpStream
+from monitor.rtp.rtp_stream import RtpStream
 from monitor.scoring.scorer import Figures, Scorer
 from monitor.sinks.memory import MemorySink
 from monitor.sinks.registry import open_sinks

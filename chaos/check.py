@@ -10,7 +10,7 @@ from typing import Any
 
 from monitor.events import wire
 from monitor.journal import chain, files
-from monitor.journal.verify import JournalVerifier
+from monitor.journal.journal_verifier import JournalVerifier
 
 Key = tuple[str, int]
 TAIL_BYTES = 1 << 16

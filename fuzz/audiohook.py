@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from fuzz.harness import Harness
 from fuzz.streams import plain, talk
+from monitor.taps.audiohook.audiohook_messages import NOBODY
 from monitor.taps.audiohook.fields import FieldError, parse_dictionary, serialize
-from monitor.taps.audiohook.messages import NOBODY
 from monitor.taps.audiohook.session import AudiohookSession
 from monitor.taps.audiohook.signature import COVERED, SignatureError, SignatureVerifier, SignedSender, signed_headers
 

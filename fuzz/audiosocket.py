@@ -11,7 +11,7 @@ import numpy as np
 from fuzz.harness import Harness
 from fuzz.streams import deliver
 from monitor.taps.audiosocket.connection import AudioSocketCall, AudioSocketRules
-from monitor.taps.audiosocket.frames import DTMF, ERROR, HANGUP, HEADER, RATES, UUID, pack
+from monitor.taps.audiosocket.frame_parser import DTMF, ERROR, HANGUP, HEADER, RATES, UUID, pack
 from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted, TapEvent
 
 HELLO = pack(UUID, uuid.UUID(int=7).bytes)

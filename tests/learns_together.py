@@ -14,14 +14,14 @@ import torch
 
 from model.config import DetectorConfig, FeatureConfig, NetworkConfig
 from training.baseline import run as baseline
+from training.baseline.baseline_settings import BaselineSettings
 from training.baseline.learner import BaselineLearner
 from training.baseline.run import BaselinePlan
-from training.baseline.settings import BaselineSettings
 from training.learn import material, prepare
 from training.learn.distributed import processes
 from training.learn.prepare import TrainingPlan
 from training.learn.settings import TrainConfig
-from training.learn.train import Trainer
+from training.learn.trainer import Trainer
 
 HELD: list[Any] = []
 

@@ -89,7 +89,7 @@ PURE = (
         f"monitor/delivery/{name}.py"
         for name in ("answer_timeout", "catch_up", "gaps", "recent_events", "requests", "topics", "zap")
     ),
-    *(f"monitor/journal/{name}.py" for name in ("chain", "verify")),
+    *(f"monitor/journal/{name}.py" for name in ("chain", "journal_verifier")),
     *(
         f"monitor/sinks/{name}.py"
         for name in ("channel_states", "mqtt_state", "selection", "syslog_message", "webhook_signature")

@@ -13,7 +13,7 @@ from monitor.cli.options import JsonOnly, KeyFile
 from monitor.errors import BadInputError
 
 if TYPE_CHECKING:
-    from monitor.journal.verify import JournalFindings
+    from monitor.journal.journal_verifier import JournalFindings
     from monitor.store.verify import FolderCheck
 
 WHOLE, BROKEN = 0, 2

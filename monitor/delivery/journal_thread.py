@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from monitor.delivery.requests import SubscriberRequest
-from monitor.journal.reader import JournalRange, JournalReader
+from monitor.journal.journal_reader import JournalRange, JournalReader
 
 MAX_QUEUED = 64
 

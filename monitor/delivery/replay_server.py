@@ -19,7 +19,7 @@ from monitor.delivery.requests import SubscriberRequest
 from monitor.delivery.topics import TopicIndex
 from monitor.errors import BadInputError
 from monitor.events import wire
-from monitor.journal.reader import JournalRange
+from monitor.journal.journal_reader import JournalRange
 from monitor.limits.rate_limit import RateLimit
 
 ANSWER_EVENTS = 1000

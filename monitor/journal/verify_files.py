@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from monitor.journal.verify import JournalFindings, JournalVerifier
+from monitor.journal.journal_verifier import JournalFindings, JournalVerifier
 
 
 def check(

@@ -13,7 +13,7 @@ from monitor.audio import Source
 from monitor.captures.records import is_capture
 from monitor.config.schema import Config
 from monitor.errors import BadInputError
-from monitor.provenance.reader import ProvenanceReader
+from monitor.provenance.provenance_reader import ProvenanceReader
 from monitor.sources.raw_formats import read_raw_format
 from monitor.sources.recording import FileSource
 from monitor.types import Mark

@@ -22,7 +22,7 @@ from monitor.engine.pool import Pool
 from monitor.engine.ring import Ring
 from monitor.engine.ring_bank import RingBank
 from monitor.errors import BadInputError
-from monitor.provenance.reader import ProvenanceReader
+from monitor.provenance.provenance_reader import ProvenanceReader
 from monitor.scores import ChannelScore, FileScore, StateTimeline
 from monitor.scoring.opening import open_scorer
 from monitor.sources.capture_file import CaptureFile, CaptureSource

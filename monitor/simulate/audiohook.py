@@ -27,7 +27,15 @@ from monitor.errors import BadInputError
 from monitor.rtp.encode import companded
 from monitor.simulate.peer import RefusedCallError, SimulatedCall, SimulationCounts, paced
 from monitor.simulate.websocket import OPTIONS, USUAL, ConnectRequest, dialled
-from monitor.taps.audiohook.messages import EXTERNAL, INTERNAL, NOBODY, RATE, VERSION, AudiohookMedia, write_duration
+from monitor.taps.audiohook.audiohook_messages import (
+    EXTERNAL,
+    INTERNAL,
+    NOBODY,
+    RATE,
+    VERSION,
+    AudiohookMedia,
+    write_duration,
+)
 from monitor.taps.audiohook.signature import signed_headers
 from monitor.types import SAMPLE_RATE
 

@@ -18,7 +18,7 @@ from monitor.errors import BadInputError
 from monitor.rtp.encode import integers
 from monitor.simulate.peer import RefusedCallError, SimulatedCall, SimulationCounts, number, paced
 from monitor.simulate.plan import in_order
-from monitor.taps.audiosocket.frames import DTMF, HANGUP, RATES, UUID, FrameParser, pack
+from monitor.taps.audiosocket.frame_parser import DTMF, HANGUP, RATES, UUID, FrameParser, pack
 from monitor.types import SAMPLE_RATE
 
 KINDS = {rate: kind for kind, rate in RATES.items()}

@@ -13,7 +13,7 @@ def _webhook(config: Config, epoch: str) -> list[Sink]:  # noqa: ARG001
     section = config.webhook
     if not section.url:
         return []
-    from monitor.sinks.spool import EventSpool, SpooledSink, SpoolSink
+    from monitor.sinks.event_spool import EventSpool, SpooledSink, SpoolSink
     from monitor.sinks.webhook import WebhookSink
 
     sink = WebhookSink(section, config.publish.source)

@@ -57,7 +57,7 @@ def _journal(config: Config, epoch: str) -> list[Sink]:  # noqa: ARG001
 def _evidence(config: Config, epoch: str) -> list[Sink]:
     if not config.evidence_store.path:
         return []
-    from monitor.sinks.evidence import EvidenceSink
+    from monitor.sinks.evidence_sink import EvidenceSink
 
     return [EvidenceSink(config, epoch)]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from monitor.rtp.rtp_stream import RtpStream
 from monitor.rtp.sound import DecodedAudio
-from monitor.rtp.stream import RtpStream
 from monitor.taps.tap_events import CallAudio
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.checkpoint import best_device
-from training.baseline.clips import class_numbers, logits_of_clips
-from training.baseline.network import Bilstm, load_bilstm, log_odds
+from training.baseline.bilstm import Bilstm, load_bilstm, log_odds
+from training.baseline.clip_store import class_numbers, logits_of_clips
 from training.corpora.bank import AudioBank
 from training.evaluate.comparison import BASELINE, STREAMED, Comparison, OfflineComparison, compared
 from training.evaluate.evaluate import Compare

@@ -13,9 +13,9 @@ from torch.nn import functional as F
 
 from model.config import SAMPLE_RATE, WINDOW
 from model.features import spectra
-from training.baseline.clips import ClipStore, class_numbers, logits_of_clips
-from training.baseline.network import BaselineConfig, Bilstm, log_odds
-from training.baseline.settings import BaselineSettings
+from training.baseline.baseline_settings import BaselineSettings
+from training.baseline.bilstm import BaselineConfig, Bilstm, log_odds
+from training.baseline.clip_store import ClipStore, class_numbers, logits_of_clips
 from training.corpora.bank import AudioBank
 from training.evaluate.metrics import auc, eer
 from training.learn.distributed import processes, seed_of, wrapped

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from model.config import SAMPLE_RATE
-from training.baseline.clips import class_names, class_numbers
+from training.baseline.baseline_settings import BaselineSettings
+from training.baseline.bilstm import BaselineConfig, save_bilstm
+from training.baseline.clip_store import class_names, class_numbers
 from training.baseline.learner import BaselineLearner
-from training.baseline.network import BaselineConfig, save_bilstm
-from training.baseline.settings import BaselineSettings
 from training.corpora.bank import AudioBank, build_bank
 from training.corpora.clips import Clip
 from training.corpora.splits import gather, learned_from

@@ -34,8 +34,8 @@ def vocoder(
     """Train a small neural vocoder from scratch on the bona fide clips of the train split, for vocode to make copies
     with: --weights neural-istft=OUT/weights.safetensors.
     """
-    from training.vocoding.neural_vocoder.config import VocoderConfig, VocoderTrainConfig
-    from training.vocoding.neural_vocoder.prepare import VocoderPlan, run
+    from training.vocoding.neural_vocoder.vocoder_config import VocoderConfig, VocoderTrainConfig
+    from training.vocoding.neural_vocoder.vocoder_plan import VocoderPlan, run
 
     config = VocoderTrainConfig(
         steps=steps,

@@ -20,6 +20,7 @@ from model.figures import Bandwidth
 from model.stream import Detector, Scores
 from training.corpora.bank import AudioBank, build_bank
 from training.corpora.clips import Clip
+from training.evaluate.benchmark_results import BenchmarkResults, read_result
 from training.evaluate.comparison import OfflineComparison
 from training.evaluate.conditions import (
     Conditions,
@@ -32,7 +33,6 @@ from training.evaluate.conditions import (
 from training.evaluate.embedding import embed, tsne
 from training.evaluate.figures import SECONDS, PartFigures, Trials, measure, of_part, part_names
 from training.evaluate.report import EmbeddingMap, Report, table, write_report
-from training.evaluate.results import BenchmarkResults, read_result
 from training.evaluate.scoring import pool, stream_clips
 from training.evaluate.trials import Log, check_channels, choose, through_channel
 

@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.evaluate import plots_conditions
+from training.evaluate.benchmark_results import BenchmarkResults, draw_calls
 from training.evaluate.comparison import OfflineComparison
 from training.evaluate.conditions import Conditions
 from training.evaluate.drawing import save_all
 from training.evaluate.figures import Estimate, PartFigures, Trials
-from training.evaluate.page import page
 from training.evaluate.plots import draw
 from training.evaluate.plots_classes import scatter
-from training.evaluate.results import BenchmarkResults, draw_calls
+from training.evaluate.report_page import page
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from training.learn.loop import Log
 from training.learn.material import Material
 from training.learn.sampler import CallSampler, SamplingWeights
 from training.learn.settings import TrainConfig
-from training.learn.train import train
+from training.learn.trainer import train
 from training.learn.validation import DevSet
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from monitor.audio import Audio
 from monitor.rtp.codecs import open_decoder
 from monitor.rtp.payload import STATIC
-from monitor.taps.audiohook.messages import (
+from monitor.taps.audiohook.audiohook_messages import (
     NOBODY,
     RATE,
     VERSION,

@@ -17,7 +17,7 @@ import numpy as np
 from model.resample import StreamResampler
 from monitor.audio import Audio
 from monitor.captures.ip_packets import Endpoint
-from monitor.taps.audiosocket.frames import (
+from monitor.taps.audiosocket.frame_parser import (
     DTMF,
     ERROR,
     ERRORS,

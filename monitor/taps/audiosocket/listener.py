@@ -16,7 +16,7 @@ from monitor.errors import BadInputError
 from monitor.limits.descriptors import DESCRIPTORS
 from monitor.limits.reasons import Reasons
 from monitor.taps.audiosocket.connection import AudioSocketCall, AudioSocketRules
-from monitor.taps.audiosocket.frames import HANGUP, pack
+from monitor.taps.audiosocket.frame_parser import HANGUP, pack
 from monitor.taps.tap_events import CallStarted, Deliver, RefusedError
 
 TICK_S = 0.25

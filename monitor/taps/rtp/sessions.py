@@ -18,7 +18,7 @@ from monitor.limits.reasons import Reasons
 from monitor.rtp.codecs import is_supported
 from monitor.rtp.packet import MalformedPacketError, RtpPacket, goodbyes, is_rtcp, parse_rtp
 from monitor.rtp.payload import SILENT, PayloadFormat
-from monitor.rtp.stream import RtpStream
+from monitor.rtp.rtp_stream import RtpStream
 from monitor.taps.rtp.flood_guard import FloodGuard, Key
 from monitor.taps.rtp.pairing import CallPorts, RtpCall, pair
 from monitor.taps.rtp.stream_audio import StreamAudio

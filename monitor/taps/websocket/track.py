@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from monitor.rtp.packet import RtpPacket
 from monitor.rtp.payload import PayloadFormat
-from monitor.rtp.stream import RtpStream
+from monitor.rtp.rtp_stream import RtpStream
 from monitor.taps.party import PartyAudio
 from monitor.taps.tap_events import CallAudio
 from monitor.taps.websocket.formats import as_rtp, as_rtp_payload

@@ -20,7 +20,7 @@ from chaos.proxy import Proxy
 from monitor.delivery.answer_timeout import GONE_S, LONGEST_ANSWER_S, LOOK_S, AnswerTimeout
 from monitor.delivery.gaps import Position
 from monitor.events import wire
-from monitor.journal.reader import JournalRange, JournalReader
+from monitor.journal.journal_reader import JournalRange, JournalReader
 from monitor.subscriber import Item, Missed, Restarted, Silent, Subscriber
 from monitor.types import Event
 

@@ -15,7 +15,7 @@ from monitor.config.schema import JournalSection
 from monitor.errors import BadInputError, SinkError
 from monitor.events import wire
 from monitor.journal import chain, files
-from monitor.journal.reader import JournalReader
+from monitor.journal.journal_reader import JournalReader
 from monitor.sinks.journal import JournalSink
 from monitor.types import Event
 
@@ -273,7 +273,7 @@ def test_a_line_that_could_not_be_made_durable_is_not_written_twice(
 
 @pytest.mark.parametrize("filler", [0, 500])
 def test_ranges_are_read_across_files_and_epochs(filler: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.journal.reader.STRIDE", 1000)
+    monkeypatch.setattr("monitor.journal.journal_reader.STRIDE", 1000)
     monkeypatch.setattr("monitor.sinks.journal.MIB", 1 << 12)
     path = tmp_path / "journal"
     reader = JournalReader(path)
@@ -305,7 +305,7 @@ def test_a_line_that_is_none_ends_no_epoch(tmp_path: Path, monkeypatch: pytest.M
     whole = path.read_bytes()
     write(path, *(event(seq, "one") for seq in (3, 4)))
     write(path, event(1, "two"))
-    monkeypatch.setattr("monitor.journal.reader.STRIDE", len(whole))
+    monkeypatch.setattr("monitor.journal.journal_reader.STRIDE", len(whole))
     found = JournalReader(path).read("one", 1, None, ("",), 1000, 1 << 20)
     assert [json.loads(line)["seq"] for line in found.lines] == [1, 2, 3, 4]
     assert (found.missing, found.end, found.next) == ([], True, "two")

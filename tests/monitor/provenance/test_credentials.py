@@ -18,7 +18,7 @@ from signing import Authority, authority
 from monitor.config.provenance import ProvenanceSection
 from monitor.errors import ConfigError
 from monitor.provenance import credentials
-from monitor.provenance.reader import ProvenanceReader
+from monitor.provenance.provenance_reader import ProvenanceReader
 from monitor.types import Mark
 
 KINDS = ("wav", "mp3", "flac", "m4a")

@@ -15,7 +15,7 @@ from voices import Audio, voice
 
 from monitor.config.provenance import ProvenanceSection
 from monitor.errors import ConfigError
-from monitor.provenance.reader import ProvenanceReader
+from monitor.provenance.provenance_reader import ProvenanceReader
 from monitor.provenance.watermark import PerthReader, is_readable
 
 RATE = 16000

@@ -22,8 +22,8 @@ from monitor.rtp.codecs import DECODERS, is_supported, open_decoder
 from monitor.rtp.framing import g723_frames, g729_frames, ilbc_frame_bytes
 from monitor.rtp.packet import RtpPacket
 from monitor.rtp.payload import G726, STATIC, PayloadError, PayloadFormat, duration_s, read_format
+from monitor.rtp.rtp_stream import RtpStream
 from monitor.rtp.sdp import parse_sdp
-from monitor.rtp.stream import RtpStream
 
 SECONDS = 2.0
 

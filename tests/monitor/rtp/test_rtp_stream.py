@@ -19,8 +19,8 @@ from monitor.audio import Audio
 from monitor.rtp.codecs import open_decoder
 from monitor.rtp.packet import RtpPacket
 from monitor.rtp.payload import STATIC, PayloadError, PayloadFormat, duration_s
+from monitor.rtp.rtp_stream import LONGEST_PAUSE_S, RtpStream
 from monitor.rtp.sound import DecodedAudio, join
-from monitor.rtp.stream import LONGEST_PAUSE_S, RtpStream
 
 if TYPE_CHECKING:
     from av.audio import AudioStream

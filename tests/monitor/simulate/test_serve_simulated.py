@@ -17,7 +17,7 @@ from helpers import LIMIT_S, Running, assert_one_error, run_here, settings, turn
 from serving import of, serving, simulate, wait_until
 
 from monitor.rtp.packet import HEADER
-from monitor.taps.audiosocket.frames import UUID, pack
+from monitor.taps.audiosocket.frame_parser import UUID, pack
 
 pytestmark = pytest.mark.realtime
 

@@ -13,7 +13,7 @@ from monitor.errors import BadInputError
 from monitor.rtp.codecs import open_decoder
 from monitor.rtp.encode import companded
 from monitor.rtp.payload import PayloadFormat
-from monitor.simulate.encode import EncodedFrames, linear
+from monitor.simulate.encoded_frames import EncodedFrames, linear
 from monitor.simulate.peer import SimulatedCall
 from monitor.simulate.plan import Impairments
 from monitor.simulate.registry import PEERS, make_peer

@@ -35,7 +35,7 @@ from monitor.engine.pool import Pool
 from monitor.engine.ring_bank import RingBank
 from monitor.events.bus import Bus
 from monitor.session.setup import start_sinks
-from monitor.sinks.evidence import EvidenceSink
+from monitor.sinks.evidence_sink import EvidenceSink
 from monitor.sinks.memory import MemorySink
 from monitor.sources.scripted import ScriptedSource
 from monitor.store.verify import verify_folder

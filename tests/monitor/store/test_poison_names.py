@@ -18,8 +18,8 @@ from monitor.config.schema import Config
 from monitor.engine.calls import Call, Feed
 from monitor.engine.ring_bank import RingBank
 from monitor.errors import SinkError
-from monitor.sinks import evidence
-from monitor.sinks.evidence import EvidenceSink
+from monitor.sinks import evidence_writer
+from monitor.sinks.evidence_sink import TRIES, EvidenceSink
 from monitor.sinks.evidence_writer import SET_ASIDE
 from monitor.store.folder import DraftFolder
 from monitor.store.verify import verify_folder
@@ -80,21 +80,19 @@ def test_evidence_of_every_name_is_kept_and_the_name_is_in_the_manifest(tmp_path
 def test_an_alert_that_cannot_be_written_is_set_aside_and_the_next_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = evidence.write_alert
+    write = evidence_writer.write_alert
 
     def refuse(draft: DraftFolder, clip: Any, *rest: Any) -> Any:
         if clip.opened.call == "poison":
             raise OSError(36, os.strerror(36))
         return write(draft, clip, *rest)
 
-    monkeypatch.setattr(evidence, "write_alert", refuse)
+    monkeypatch.setattr(evidence_writer, "write_alert", refuse)
     sink = sink_of(tmp_path)
     alert(sink, "poison")
     alert(sink, "good")
     assert calls_in(tmp_path) == ["good"], "it does not wait for the other"
-    assert said_within(sink, evidence.TRIES).endswith(
-        f"set aside, see {tmp_path / SET_ASIDE} (1 so far): File name too long"
-    )
+    assert said_within(sink, TRIES).endswith(f"set aside, see {tmp_path / SET_ASIDE} (1 so far): File name too long")
     kept = [json.loads(line) for line in (tmp_path / SET_ASIDE).read_text().splitlines()]
     assert [(k["reason"], k["event"]["call"]) for k in kept] == [("File name too long", "poison")]
     assert sink.set_aside == 1

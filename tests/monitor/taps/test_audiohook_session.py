@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.taps.audiohook.messages import NOBODY, RATE, read_duration, write_duration
+from monitor.taps.audiohook.audiohook_messages import NOBODY, RATE, read_duration, write_duration
 from monitor.taps.audiohook.session import NEVER_CAME, AudiohookSession
 from monitor.taps.audiohook.signature import SignedSender
 from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallResumed, CallStarted

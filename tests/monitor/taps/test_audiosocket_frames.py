@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.taps.audiosocket.frames import HEADER, RATES, AudioSocketFrame, FrameParser, pack
+from monitor.taps.audiosocket.frame_parser import HEADER, RATES, AudioSocketFrame, FrameParser, pack
 
 FRAMES = st.lists(st.builds(AudioSocketFrame, st.integers(0, 255), st.binary(max_size=400)), max_size=20)
 MOST_HELD = HEADER.size + 65_535

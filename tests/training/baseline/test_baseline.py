@@ -19,12 +19,12 @@ from typer.testing import CliRunner
 from model.checkpoint import describe, load_detector
 from model.config import HOP, WINDOW
 from model.weights_file import CheckpointError
+from training.baseline.baseline_settings import BaselineSettings
 from training.baseline.beside import compared
-from training.baseline.clips import ClipStore, class_names, class_numbers, logits_of_clips
+from training.baseline.bilstm import BaselineConfig, Bilstm, load_bilstm, log_odds
+from training.baseline.clip_store import ClipStore, class_names, class_numbers, logits_of_clips
 from training.baseline.learner import BaselineLearner
-from training.baseline.network import BaselineConfig, Bilstm, load_bilstm, log_odds
 from training.baseline.run import BaselinePlan, run
-from training.baseline.settings import BaselineSettings
 from training.cli.main import app
 from training.corpora.bank import AudioBank, build_bank
 from training.corpora.clips import Clip

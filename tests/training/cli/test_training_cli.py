@@ -14,7 +14,7 @@ import typer
 
 from model.checkpoint import describe
 from model.config import FeatureConfig, NetworkConfig
-from training.baseline.settings import BaselineSettings
+from training.baseline.baseline_settings import BaselineSettings
 from training.cli import main
 from training.cli.baseline import BaselineOptions
 from training.cli.train_options import TrainOptions

@@ -15,8 +15,8 @@ from training.channels.codecs import has_encoder
 from training.cli import main
 from training.corpora.clips import Clip, CorpusError
 from training.evaluate import conditions
+from training.evaluate.benchmark_results import headline, read_result
 from training.evaluate.conditions import channels_of, codecs_here, stratified
-from training.evaluate.results import headline, read_result
 
 pytestmark = pytest.mark.slow
 

@@ -34,8 +34,8 @@ from training.evaluate.figures import (
     reliability,
 )
 from training.evaluate.metrics import eer
-from training.evaluate.page import _learned
 from training.evaluate.report import plain
+from training.evaluate.report_page import _learned
 from training.evaluate.scoring import score_clips
 from training.evaluate.trials import check_channels, choose, through_channel
 

@@ -16,7 +16,7 @@ from tiny_corpus import make_corpus
 from typer.testing import CliRunner
 
 from model.checkpoint import load_detector, read_detector
-from training.baseline.network import load_bilstm
+from training.baseline.bilstm import load_bilstm
 from training.cli.main import app
 from training.learn.distributed import Processes, agreed, own_device, processes, seed_of, share_buffers, wrapped
 from training.learn.material import OTHER_SOUNDS_S

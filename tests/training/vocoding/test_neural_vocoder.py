@@ -21,14 +21,14 @@ from model.vocoding.spectra import mel_filters, minimum_phase
 from training.cli.main import app
 from training.corpora.bank import build_bank
 from training.corpora.clips import Clip, CorpusError, load_manifest
-from training.vocoding.neural_vocoder import pitch, spectra
-from training.vocoding.neural_vocoder.config import MEL, VocoderConfig, VocoderTrainConfig
+from training.vocoding.neural_vocoder import pitch_network, source_spectra
 from training.vocoding.neural_vocoder.discriminator import Discriminators, deception_loss, verdict_loss
+from training.vocoding.neural_vocoder.generator import NeuralVocoder, synthesise
 from training.vocoding.neural_vocoder.measure import log_mel_distance
-from training.vocoding.neural_vocoder.network import NeuralVocoder, synthesise
-from training.vocoding.neural_vocoder.prepare import real_speech
-from training.vocoding.neural_vocoder.segments import SegmentSampler
-from training.vocoding.neural_vocoder.train import VocoderTrainer, train
+from training.vocoding.neural_vocoder.segment_sampler import SegmentSampler
+from training.vocoding.neural_vocoder.vocoder_config import MEL, VocoderConfig, VocoderTrainConfig
+from training.vocoding.neural_vocoder.vocoder_plan import real_speech
+from training.vocoding.neural_vocoder.vocoder_trainer import VocoderTrainer, train
 from training.vocoding.neural_vocoder.weights import load_generator, save_generator
 from training.vocoding.open_vocoders.mel import log_mel
 from training.vocoding.open_vocoders.registry import family, open_system
@@ -66,23 +66,23 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_spectra_are_those_of_the_open_vocoders_and_come_back() -> None:
     x = voice(1.0)
     batch = torch.from_numpy(x)[None]
-    np.testing.assert_allclose(spectra.log_mel(batch)[0], log_mel(x, MEL), atol=2e-3)
-    np.testing.assert_allclose(spectra.istft(spectra.stft(batch))[0], x, atol=1e-4)
+    np.testing.assert_allclose(source_spectra.log_mel(batch)[0], log_mel(x, MEL), atol=2e-3)
+    np.testing.assert_allclose(source_spectra.istft(source_spectra.stft(batch))[0], x, atol=1e-4)
 
 
 def test_the_envelope_of_flat_bands_is_flat_and_its_phase_is_minimum() -> None:
-    flat = spectra.mel_bank(CPU).sum(1).log() + 0.7
-    made = spectra.envelope(flat.expand(1, 3, -1))
+    flat = source_spectra.mel_bank(CPU).sum(1).log() + 0.7
+    made = source_spectra.envelope(flat.expand(1, 3, -1))
     np.testing.assert_allclose(made.abs().log(), np.full((1, 3, 401), 0.7), atol=1e-4)
     rough = np.exp(mel_filters(800, 5, 0.0, 8000.0).sum(0, keepdims=True))
-    again = spectra.minimum_phase(torch.from_numpy(np.log(rough)))
+    again = source_spectra.minimum_phase(torch.from_numpy(np.log(rough)))
     np.testing.assert_allclose(again, minimum_phase(rough), atol=1e-4)
 
 
 def test_pulses_lie_at_the_harmonics_and_rest_where_nothing_is_voiced() -> None:
     f0 = torch.full((1, 80), 200.0)
     f0[:, 40:] = 0.0
-    x = spectra.pulses(f0, torch.tensor([0.3]))[0]
+    x = source_spectra.pulses(f0, torch.tensor([0.3]))[0]
     assert not x[42 * MEL.hop :].any()
     power = np.abs(np.fft.rfft(x[:4000].numpy() * np.hanning(4000)))
     peaks, valleys = power[50::50][:38], power[25::50][:38]
@@ -93,14 +93,14 @@ def test_pulses_lie_at_the_harmonics_and_rest_where_nothing_is_voiced() -> None:
 
 def test_pitch_classes_say_the_frequency_that_they_were_taught() -> None:
     f0 = torch.tensor([[0.0, 0.0, 0.0, 0.0, 0.0, 80.0, 81.0, 83.0, 221.0, 222.0, 223.0, 224.0, 480.0, 480.0, 480.0]])
-    logits = torch.zeros(1, pitch.CLASSES + 1, f0.shape[1], requires_grad=True)
+    logits = torch.zeros(1, pitch_network.CLASSES + 1, f0.shape[1], requires_grad=True)
     optimiser = torch.optim.Adam([logits], 1.0)
     for _ in range(40):
         optimiser.zero_grad()
-        loss = pitch.pitch_loss(logits, f0)
+        loss = pitch_network.pitch_loss(logits, f0)
         loss.backward()
         optimiser.step()
-    heard = pitch.hz_of(logits.detach())[0]
+    heard = pitch_network.hz_of(logits.detach())[0]
     assert not heard[:3].any()
     np.testing.assert_allclose(heard[9:12], f0[0, 9:12], rtol=0.01)
     np.testing.assert_allclose(heard[13:], f0[0, 13:], rtol=0.01)
@@ -108,7 +108,7 @@ def test_pitch_classes_say_the_frequency_that_they_were_taught() -> None:
 
 def test_the_pitch_that_is_taught_stands_at_the_centres_of_the_frames() -> None:
     x = voice(1.2, 150.0)
-    f0 = pitch.pitch_of(x)
+    f0 = pitch_network.pitch_of(x)
     assert f0.shape == (len(x) // MEL.hop,)
     assert float(np.median(f0[f0 > 0])) == pytest.approx(150.0, rel=0.12)
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 
-from training.vocoding.neural_vocoder.spectra import stft
+from training.vocoding.neural_vocoder.source_spectra import stft
 
 RESOLUTIONS = ((1024, 256), (400, 100))
 """Window and hop in samples."""

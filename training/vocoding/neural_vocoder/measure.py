@@ -11,7 +11,7 @@ import numpy as np
 from model.config import SAMPLE_RATE
 from model.vocoding.spectra import Audio, match_level
 from model.vocoding.vocoders import Vocoder
-from training.vocoding.neural_vocoder.config import MEL
+from training.vocoding.neural_vocoder.vocoder_config import MEL
 from training.vocoding.open_vocoders.mel import log_mel, to_rate
 
 RANGE_DB = 60.0

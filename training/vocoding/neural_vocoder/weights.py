@@ -10,8 +10,8 @@ from typing import Any
 from model.checkpoint import read_tensors, write_tensors
 from model.weights_file import CheckpointError
 from training.corpora.clips import CorpusError
-from training.vocoding.neural_vocoder.config import VocoderConfig
-from training.vocoding.neural_vocoder.network import NeuralVocoder
+from training.vocoding.neural_vocoder.generator import NeuralVocoder
+from training.vocoding.neural_vocoder.vocoder_config import VocoderConfig
 
 FORMAT = "deepfake-speech-monitor-vocoder"
 VERSION = "1"

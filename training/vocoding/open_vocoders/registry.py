@@ -95,8 +95,8 @@ def _fargan(program: Path) -> Variant:
 
 def _neural_istft(path: Path) -> Variant:
     """Return the vocoder that `training vocoder` learns."""
-    from training.vocoding.neural_vocoder.config import MEL
-    from training.vocoding.neural_vocoder.network import synthesise
+    from training.vocoding.neural_vocoder.generator import synthesise
+    from training.vocoding.neural_vocoder.vocoder_config import MEL
     from training.vocoding.neural_vocoder.weights import load_generator
 
     generator = load_generator(path)

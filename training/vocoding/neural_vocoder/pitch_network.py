@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from model.vocoding.pitch import HIGHEST_HZ, LOWEST_HZ, pitch_track
 from model.vocoding.spectra import Array
-from training.vocoding.neural_vocoder.config import MEL
+from training.vocoding.neural_vocoder.vocoder_config import MEL
 
 CLASSES = 48
 STEP = math.log(HIGHEST_HZ / LOWEST_HZ) / (CLASSES - 1)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.config import WINDOW
-from training.baseline.network import Bilstm
+from training.baseline.bilstm import Bilstm
 from training.corpora.bank import AudioBank
 from training.corpora.clips import BONA_FIDE, Clip
 

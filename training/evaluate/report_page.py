@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from training.evaluate.benchmark_results import headline
 from training.evaluate.comparison import BASELINE
 from training.evaluate.figures import ALL, SpoofGroup
-from training.evaluate.results import headline
 
 if TYPE_CHECKING:
     from training.evaluate.report import Report

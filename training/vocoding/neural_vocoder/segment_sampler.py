@@ -11,8 +11,8 @@ from torch import Tensor
 from model.vocoding.spectra import Audio
 from training.corpora.bank import AudioBank
 from training.corpora.clips import CorpusError
-from training.vocoding.neural_vocoder.config import MEL
-from training.vocoding.neural_vocoder.pitch import pitch_of
+from training.vocoding.neural_vocoder.pitch_network import pitch_of
+from training.vocoding.neural_vocoder.vocoder_config import MEL
 
 PEAK = 0.6 / 0.5
 """What a clip of the bank, whose peak is 0.5, is multiplied by: training.vocoding.open_vocoders.mel.to_rate's peak."""

@@ -16,9 +16,9 @@ from model.config import SAMPLE_RATE
 from training.corpora.bank import build_bank
 from training.corpora.clips import Clip, CorpusError, by_split, split_by_speaker
 from training.corpora.layouts import load_corpus
-from training.vocoding.neural_vocoder.config import VocoderConfig, VocoderTrainConfig
-from training.vocoding.neural_vocoder.segments import SegmentSampler
-from training.vocoding.neural_vocoder.train import VocoderTrainer, train
+from training.vocoding.neural_vocoder.segment_sampler import SegmentSampler
+from training.vocoding.neural_vocoder.vocoder_config import VocoderConfig, VocoderTrainConfig
+from training.vocoding.neural_vocoder.vocoder_trainer import VocoderTrainer, train
 
 HELD_OUT = 0.05
 """Share of the speakers whom the vocoder never hears and is measured on."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.vocoding.neural_vocoder.config import MEL
+from training.vocoding.neural_vocoder.vocoder_config import MEL
 from training.vocoding.open_vocoders.mel import filters
 
 TOP_HZ = 7800.0

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.vocoding.neural_vocoder.spectra import log_mel, stft
+from training.vocoding.neural_vocoder.source_spectra import log_mel, stft
 
 RESOLUTIONS = ((1024, 256), (512, 128), (200, 50))
 """Window and hop in samples; the shortest sees where within a pitch period the energy lies."""

@@ -15,14 +15,14 @@ import torch
 from torch import Tensor
 
 from model.vocoding.spectra import Audio
-from training.vocoding.neural_vocoder.config import MEL, VocoderConfig, VocoderTrainConfig
 from training.vocoding.neural_vocoder.discriminator import Discriminators, deception_loss, feature_loss, verdict_loss
-from training.vocoding.neural_vocoder.losses import mel_loss, spectra_loss
+from training.vocoding.neural_vocoder.generator import NeuralVocoder, scaled, synthesise
 from training.vocoding.neural_vocoder.measure import nearness
-from training.vocoding.neural_vocoder.network import NeuralVocoder, scaled, synthesise
-from training.vocoding.neural_vocoder.pitch import pitch_loss
-from training.vocoding.neural_vocoder.segments import Pieces, SegmentSampler
-from training.vocoding.neural_vocoder.spectra import log_mel
+from training.vocoding.neural_vocoder.pitch_network import pitch_loss
+from training.vocoding.neural_vocoder.segment_sampler import Pieces, SegmentSampler
+from training.vocoding.neural_vocoder.source_spectra import log_mel
+from training.vocoding.neural_vocoder.vocoder_config import MEL, VocoderConfig, VocoderTrainConfig
+from training.vocoding.neural_vocoder.vocoder_losses import mel_loss, spectra_loss
 from training.vocoding.neural_vocoder.weights import save_generator
 from training.vocoding.open_vocoders.registry import mel_vocoder
 

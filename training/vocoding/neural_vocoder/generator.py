@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from model.vocoding.spectra import Array, Audio
-from training.vocoding.neural_vocoder.config import MEL, VocoderConfig
-from training.vocoding.neural_vocoder.pitch import PitchNetwork, hz_of
-from training.vocoding.neural_vocoder.spectra import envelope, excitation, istft
+from training.vocoding.neural_vocoder.pitch_network import PitchNetwork, hz_of
+from training.vocoding.neural_vocoder.source_spectra import envelope, excitation, istft
+from training.vocoding.neural_vocoder.vocoder_config import MEL, VocoderConfig
 
 BINS = MEL.n_fft // 2 + 1
 
