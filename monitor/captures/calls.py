@@ -30,6 +30,16 @@ VIDEO = frozenset({25, 26, 28, 31, 32, 33, 34})
 
 
 @dataclass(frozen=True, slots=True)
+class _Said:
+    """A part of a stream that a dialogue announces. speaker: caller or callee. line: of the description."""
+
+    part: LegPart
+    dialogue: Dialogue
+    speaker: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
 class FoundCalls:
     """calls: those of which something can be decoded, by their beginning. silent: other calls. strange: RTP streams of
     payload types that nothing describes, with their look.
@@ -43,13 +53,13 @@ class FoundCalls:
 def find_calls(found: Scan, formats: Mapping[int, PayloadFormat] | None = None) -> FoundCalls:
     """Return the calls of a capture. formats: what payload types mean that nothing in the capture describes."""
     announced = found.dialogues.announced()
-    by_dialogue: dict[str, list[tuple[LegPart, Dialogue, str]]] = {}
+    by_dialogue: dict[str, list[_Said]] = {}
     others: list[LegPart] = []
     strange: list[tuple[StreamLog, StreamLook]] = []
     for log in found.logs:
         said, rest = _announced_parts(log, announced, found)
-        for part, dialogue, speaker in said:
-            by_dialogue.setdefault(dialogue.call_id, []).append((part, dialogue, speaker))
+        for one in said:
+            by_dialogue.setdefault(one.dialogue.call_id, []).append(one)
         if rest and log.packets >= LEAST_PACKETS:
             looked = look(log, found.spool)
             known = {**STATIC, **USUAL, **dict.fromkeys(looked.opus, OPUS), **(formats or {})}
@@ -77,15 +87,15 @@ def _is_audio(call: CapturedCall) -> bool:
 
 def _announced_parts(
     log: StreamLog, announced: Mapping[Endpoint, Sequence[AnnouncedMedia]], found: Scan
-) -> tuple[list[tuple[LegPart, Dialogue, str]], list[LegPart]]:
-    """Return the parts of a stream that belong to dialogues, with who speaks; and what belongs to none."""
+) -> tuple[list[_Said], list[LegPart]]:
+    """Return the parts of a stream that belong to dialogues, and what belongs to none."""
     source, target = endpoints(log.ends)
     here = [*announced.get(target, ()), *announced.get(source, ())]
     whole = LegPart(log, float("-inf"), float("inf"), tuple(log.spans), {})
     if not here:
         return [], [whole]
     dialogues = sorted({id(a.dialogue): a.dialogue for a in here}.values(), key=lambda d: d.begun)
-    said, rest, free_from = [], list[LegPart](), float("-inf")
+    said, rest, free_from = list[_Said](), list[LegPart](), float("-inf")
     for i, dialogue in enumerate(dialogues):
         begin = max(free_from, dialogue.begun - EARLY_S) if dialogue.whole or i else float("-inf")
         following = dialogues[i + 1].begun if i + 1 < len(dialogues) else float("inf")
@@ -108,7 +118,7 @@ def _announced_parts(
         parts = [
             replace(p, formats=formats, encrypted=closed, key=key, refused=refused) for p in _cut(whole, begin, end)
         ]
-        said += [(part, dialogue, speaker) for part in parts]
+        said += [_Said(part, dialogue, speaker, first.media.line) for part in parts]
     return said, rest + _cut(whole, free_from, float("inf"))
 
 
@@ -179,13 +189,15 @@ def _pair(calls: list[list[LegPart]]) -> list[list[LegPart]]:
     return calls + joined
 
 
-def _dialogue_call(parts: list[tuple[LegPart, Dialogue, str]]) -> CapturedCall:
-    legs = [
-        leg
-        for name in (CALLER, OTHER[CALLER])
-        for leg in _legs(name, [part for part, _, speaker in parts if speaker == name])
-    ]
-    return _call(legs, parts[0][1].parties)
+def _dialogue_call(said: list[_Said]) -> CapturedCall:
+    """Each audio line of a party is a channel of its own: a recorder (SIPREC, RFC 7866) gets both people from one."""
+    legs = list[Leg]()
+    for name in (CALLER, OTHER[CALLER]):
+        lines = sorted({one.line for one in said if one.speaker == name})
+        each = [[one.part for one in said if (one.speaker, one.line) == (name, line)] for line in lines]
+        mine = [leg for parts in each for leg in _legs(name, parts)]
+        legs += [replace(leg, name=name if i == 1 else f"{name}-{i}") for i, leg in enumerate(mine, 1)]
+    return _call(legs, said[0].dialogue.parties)
 
 
 def _flow_call(parts: list[LegPart]) -> CapturedCall:

@@ -1,7 +1,7 @@
 """From frames to datagrams: link types, VLAN tags, MPLS, PPP, and the tunnels that port mirrors and carriers use.
 
 GRE: RFC 2784, 2890, 2637. ERSPAN: draft-foschiano-erspan. VXLAN: RFC 7348. GENEVE: RFC 8926. GTP-U: 3GPP TS 29.281.
-PPPoE: RFC 2516. MPLS: RFC 3032, 4385. TZSP: as MikroTik and Wireshark have it.
+PPPoE: RFC 2516. TURN: RFC 8656. MPLS: RFC 3032, 4385. TZSP: as MikroTik and Wireshark have it.
 """
 
 from __future__ import annotations
@@ -181,6 +181,9 @@ class Frames:
         if datagram is None or not datagram.data or datagram.data[0] >= 0x80:
             return datagram
         ports, data = {int.from_bytes(datagram.ends[-4:-2]), int.from_bytes(datagram.ends[-2:])}, datagram.data
+        if (relayed := _turn(datagram)) is not None:
+            self._counts["in TURN"] += 1
+            return relayed
         for name, inside in _TUNNELS:
             at = inside(ports, data)
             if at is None:
@@ -191,6 +194,17 @@ class Frames:
                 return None
             return self._ip(data[at:]) if name == "GTP-U" else self._ethernet(data[at:])
         return datagram
+
+
+def _turn(datagram: Datagram) -> Datagram | None:
+    """Return the RTP that a TURN server relays in channel data (RFC 8656, section 12.4)."""
+    data = datagram.data
+    if not 0x40 <= data[0] <= 0x4F or len(data) < 6 or not 0x80 <= data[4] <= 0xBF:
+        return None
+    end = 4 + int.from_bytes(data[2:4])
+    if end > len(data) + datagram.missing:
+        return None
+    return Datagram(datagram.at, datagram.ends, data[4:end], max(0, end - len(data)))
 
 
 def _vxlan(ports: set[int], data: bytes) -> int | None:

@@ -26,6 +26,9 @@ _SIP_INSIDE = re.compile(rb"(?:^|\n)(?=" + START.pattern + rb")")
 _TLS = re.compile(rb"[\x14-\x17]\x03[\x00-\x04]")
 _SIP_TLS = 5061
 
+_RTSP = re.compile(rb"RTSP/1\.0 \d{3} |[A-Z_]{4,14} rtsps?://")
+"""A message of RTSP (RFC 2326), which may carry RTP in frames that begin with a dollar sign."""
+
 
 class SipStreams:
     """Takes TCP segments, gives SIP messages. counts: TCP segments that carry no SIP, and what was not understood."""
@@ -57,6 +60,8 @@ class SipStreams:
         tls = int.from_bytes(segment.ends[-4:-2]) == _SIP_TLS or int.from_bytes(segment.ends[-2:]) == _SIP_TLS
         if segment.data and tls and _TLS.match(segment.data):
             self._counts["SIP over TLS (encrypted)"] += 1
+        elif segment.data[:2] in (b"$\0", b"$\1") or _RTSP.match(segment.data):
+            self._counts["RTSP, whose audio inside TCP is not read"] += 1
         else:
             self._counts["other TCP"] += 1
 

@@ -17,7 +17,8 @@ _LONGEST = 65_536
 @dataclass(frozen=True, slots=True)
 class SdpMedia:
     """One audio description. address: where it is received, "" if not said. encrypted: SRTP. keys: what a=crypto lines
-    say (RFC 4568); without encrypted, they are an offer that the other side may take up.
+    say (RFC 4568); without encrypted, they are an offer that the other side may take up. line: its place among all
+    media of the description, from 0, which is the same in offer and answer (RFC 3264, section 6).
     """
 
     address: str
@@ -25,6 +26,7 @@ class SdpMedia:
     formats: Mapping[int, PayloadFormat] = field(default_factory=dict)
     encrypted: bool = False
     keys: tuple[str, ...] = ()
+    line: int = 0
 
     @property
     def unknown(self) -> tuple[str, ...]:
@@ -45,8 +47,8 @@ def parse_sdp(text: str) -> tuple[SdpMedia, ...]:
             sections[-1].append((key, value))
         elif key == "c":
             session_address = _address(value)
-    found = (_media(section, session_address) for section in sections)
-    return tuple(media for media in found if media is not None)
+    found = ((i, _media(section, session_address)) for i, section in enumerate(sections))
+    return tuple(replace(media, line=i) for i, media in found if media is not None)
 
 
 def _media(lines: list[tuple[str, str]], address: str) -> SdpMedia | None:

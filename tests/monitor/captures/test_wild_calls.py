@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from capture_calls import Sent, flow, heard, only, two_way
-from capture_files import wrapped, write_pcap
+from capture_files import ethernet, ip4, wrapped, write_pcap
 from captured import A, B, End, answer, capture, invite, packed
 
 from monitor.audio import Audio
@@ -56,8 +56,13 @@ def clock_set_forward(sent: Sent) -> Sent:
     return [(at + 5000.0 if at > 1.0 else at, *rest) for at, *rest in sent]
 
 
+def relayed(sent: Sent) -> Sent:
+    """As a TURN server has it, padded to four bytes."""
+    return [(at, a, b, struct.pack("!HH", 0x4001, len(data)) + data + bytes(-len(data) % 4)) for at, a, b, data in sent]
+
+
 DAMAGES: dict[str, Damage] = {f.__name__: f for f in (swapped, one_after_the_other, twice, second_half_first)}
-DAMAGES |= {f.__name__: f for f in (clock_set_back, clock_set_forward)}
+DAMAGES |= {f.__name__: f for f in (clock_set_back, clock_set_forward, relayed)}
 
 
 def as_sent(tmp_path: Path) -> Audio:
@@ -220,6 +225,41 @@ def test_of_two_that_ring_at_once_one_is_heard_and_the_other_counted(tmp_path: P
     (condition,) = conditions
     assert (condition.code, condition.channel) == ("not scored", "callee")
     assert 95 <= int(condition.detail.split()[0]) <= 102
+
+
+def test_a_recorder_gets_both_people_from_one_party_and_hears_both(tmp_path: Path) -> None:
+    """SIPREC: one INVITE with two audio lines, behind one for video that is refused."""
+
+    def described(address: str, video: int, ports: tuple[int, int]) -> bytes:
+        lines = "".join(
+            f"m=audio {port} RTP/AVP {kind}\r\na=label:{port}\r\n" for port, kind in zip(ports, (0, 8), strict=True)
+        )
+        return f"v=0\r\nc=IN IP4 {address}\r\nm=video {video} RTP/AVP 31\r\n{lines}".encode()
+
+    body = (
+        b"--b\r\nContent-Type: application/sdp\r\n\r\n"
+        + described(A[0], 4010, (4000, 4002))
+        + b"\r\n--b\r\n\r\n<x/>\r\n"
+    )
+    head = invite(A, B).split(b"\r\n\r\n")[0] + b"\r\nContent-Type: multipart/mixed;boundary=b\r\n\r\n"
+    ok = answer(B).split(b"\r\n\r\n")[0] + b"\r\n\r\n" + described(B[0], 0, (6000, 6002))
+    one, other = flow(A, (B[0], 6000)), flow((A[0], 4002), (B[0], 6002), 0.3, kind=8, ssrc=2)
+    source = only(capture(tmp_path / "a.pcap", [(0.0, A, B, head + body), (0.1, B, A, ok), *in_time([*one, *other])]))
+    assert source.channels == ("caller", "caller-2")
+    audio, conditions = heard(source)
+    assert not conditions
+    assert all(np.abs(row).max() > 0.1 for row in audio)
+
+
+def test_audio_inside_rtsp_is_named(tmp_path: Path) -> None:
+    framed = [b"$\0" + struct.pack("!H", len(data)) + data for _, _, _, data in flow(A, B)]
+    at, frames = 1, []
+    for i, data in enumerate([b"PLAY rtsp://x/y RTSP/1.0\r\n\r\n", *framed]):
+        segment = struct.pack("!HHIIBBHHH", 4000, 554, at, 0, 0x50, 0x18, 1000, 0, 0) + data
+        frames.append((i * 0.02, 1, ethernet(ip4(6, segment))))
+        at += len(data)
+    with pytest.raises(BadInputError, match="101 RTSP, whose audio inside TCP is not read"):
+        CaptureFile(write_pcap(tmp_path / "a.pcap", frames))
 
 
 def test_two_voices_in_one_flow_are_two_channels(tmp_path: Path) -> None:
