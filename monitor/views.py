@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import nan
 
 from monitor.audio import Audio
@@ -46,7 +45,8 @@ class ChannelView:
 class View:
     """What a screen shows of one call. Latencies are from the capture of a block to its published score, NaN for
     a recording. alerts: opened so far, in all calls. back: there is a table of calls to go back to. speed: of a
-    recording, seconds of audio scored in a second; NaN for a live call.
+    recording, seconds of audio scored in a second; NaN for a live call. name: of the one call as people read it, ""
+    of several.
     """
 
     call: str
@@ -71,7 +71,6 @@ class View:
     back: bool = False
     speed: float = nan
     name: str = ""
-    details: Mapping[str, str] = field(default_factory=dict)
     id: str = ""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Iterable, Sequence
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 from monitor.api.models import Alert, Call, CallDetails, Channel, Evidence, Mark, MarksOfCall, Segment, Timeline
@@ -36,6 +36,7 @@ def _facts(call: KeptCall) -> dict[str, Any]:
         "state": call.state,
         "outcome": call.outcome,
         "highest_llr": rounded(call.highest_llr, 3),
+        "highest_p": rounded(call.highest_p, 4),
         "speech_s": round(call.speech_s, 2),
     }
 
@@ -142,12 +143,20 @@ def event_fields(event: Event) -> dict[str, Any]:
 
 Key = Callable[[KeptCall], Any]
 
+OUTCOMES = ("unknown", "clear", "undecided", "suspicious", "alert")
+
+
+def _highest(call: KeptCall) -> float:
+    return call.highest_llr if isfinite(call.highest_llr) else -inf
+
+
 SORTS: dict[str, Key] = {
     "started": lambda call: call.started,
     "ended": lambda call: call.ended or "~",
     "name": lambda call: call.name.casefold(),
-    "outcome": lambda call: ("unknown", "clear", "undecided", "suspicious", "alert").index(call.outcome),
-    "highest_llr": lambda call: call.highest_llr if isfinite(call.highest_llr) else float("-inf"),
+    "outcome": lambda call: OUTCOMES.index(call.outcome),
+    "worst": lambda call: (OUTCOMES.index(call.outcome), _highest(call)),
+    "highest_llr": _highest,
     "speech_s": lambda call: call.speech_s,
     "duration_s": lambda call: call.last_s,
     "alerts": lambda call: call.alert_count,

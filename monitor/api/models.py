@@ -47,6 +47,7 @@ class CallFacts(ApiModel):
     state: State = Field(description="the worst of its channels, now or at the end")
     outcome: Outcome = Field(description="the worst so far; unknown: too little speech for a verdict")
     highest_llr: float | None = Field(description="of the recent speech of any channel, nats")
+    highest_p: float | None = Field(ge=0, le=1, description="the same as a probability, given the prior")
     speech_s: float = Field(ge=0, description="speech that was evidence, of all channels")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
-from math import inf, isfinite, nan
+from math import exp, inf, isfinite, log, nan
 from typing import Any
 
 from monitor.call_history.timeline import ScoreTimeline
@@ -145,6 +145,7 @@ class KeptCall:
     last_s: float = 0.0
     lost_s: float = 0.0
     model: str = ""
+    prior: float = 0.5
     channels: dict[str, KeptChannel] = field(default_factory=dict)
     alerts: dict[str, KeptAlert] = field(default_factory=dict)
     marks: deque[CallMark] = field(default_factory=lambda: deque(maxlen=MOST_MARKS))
@@ -187,6 +188,11 @@ class KeptCall:
         """Return the highest llr (nats) of the recent speech of any channel; NaN where nothing was judged."""
         found = [c.highest_llr for c in self.channels.values() if isfinite(c.highest_llr)]
         return max(found, default=nan)
+
+    @property
+    def highest_p(self) -> float:
+        """Return the probability that the speech with the highest llr was synthetic, given the prior; NaN likewise."""
+        return 1.0 / (1.0 + exp(-(self.highest_llr + log(self.prior / (1.0 - self.prior)))))
 
     @property
     def speech_s(self) -> float:
@@ -239,6 +245,8 @@ class KeptCall:
     def _start(self, event: Event) -> None:
         data: Mapping[str, Any] = event.data
         self.started, self.tap, self.model = event.time, str(data.get("source", "")), str(data.get("model", ""))
+        prior = number(data.get("prior"))
+        self.prior = prior if 0.0 < prior < 1.0 else self.prior
         details, marks = data.get("details"), data.get("provenance")
         self.details = {str(k): str(v) for k, v in details.items()} if isinstance(details, Mapping) else {}
         self.provenance = list(marks) if isinstance(marks, list) else []

@@ -55,7 +55,7 @@ class ServerView:
         if found is None:
             return None
         shown = view(self._engine, self._traces, self._publisher, None, [found])
-        return replace(shown, name=_name(found), details=found.details, id=self._id(found))
+        return replace(shown, name=self._name(found), id=self._id(found))
 
     def board(self) -> Board:
         """Return the table, without a cursor."""
@@ -82,14 +82,17 @@ class ServerView:
         rows = range(call.rows.start, call.rows.stop)
         views = [channel_view(self._engine, self._traces, call, row) for row in rows]
         worst, elapsed = min(views, key=_channel_order), elapsed_s(self._engine, call)
-        return CallRow(call.name, call.origin, elapsed, worst, len(views), _name(call), call.started, self._id(call))
+        return CallRow(
+            call.name, call.origin, elapsed, worst, len(views), self._name(call), call.started, self._id(call)
+        )
 
     def _id(self, call: Call) -> str:
         return call_id(self._engine.bus.epoch, self._engine.reporter.published_name(call.name))
 
-
-def _name(call: Call) -> str:
-    return call_name(call.origin, call.details, datetime.fromtimestamp(call.started))
+    def _name(self, call: Call) -> str:
+        """Return the name for people, with numbers as events have them."""
+        name = call_name(call.origin, call.details, datetime.fromtimestamp(call.started))
+        return self._engine.reporter.published_name(name)
 
 
 def _channel_order(channel: ChannelView) -> tuple[int, float]:

@@ -31,6 +31,8 @@ class MediaStreamPeer:
             "rate": "Hz, of L16 (default: 8000)",
             "inbound": "name of the party that the vendor hears",
             "outbound": "name of the party that the vendor plays to it",
+            "from": "number of who calls",
+            "to": "number of who is called",
             "call": "id of the call; the second and later ones get a number (default: simulated)",
             **OPTIONS,
         }
@@ -76,7 +78,9 @@ class CallMessages:
         """Return the messages before the media."""
         dialect = self.dialect
         encoding = self._codec if dialect.form == "media_format" and self._codec != "L16" else ENCODINGS[self._codec]
-        custom = {key: self._options[key] for key in ("direction", INBOUND, OUTBOUND) if key in self._options}
+        custom = {
+            key: self._options[key] for key in ("direction", "from", "to", INBOUND, OUTBOUND) if key in self._options
+        }
         start: dict[str, Any] = {
             **self._ids,
             dialect.stream: self._stream,

@@ -18,6 +18,8 @@ MOST_ROWS = 300
 MOST_EVENTS = 40
 ROW_LOOKS_BACK_S = 60.0
 NO_EVIDENCE = -1
+SAID = ("state", "code", "detail", "why", "usable", "kind", "by")
+"""Fields of events that the page shows, where they are there."""
 
 Json = dict[str, object]
 
@@ -54,7 +56,6 @@ def details(view: View) -> Json:
         "call": view.call,
         "name": view.name or view.call,
         "origin": view.source,
-        "details": dict(view.details),
         "elapsed_s": round(view.elapsed_s, 1),
         "lost_s": round(view.lost_s, 2),
         "channels": [_channel(channel) for channel in view.channels],
@@ -138,7 +139,9 @@ def _events(view: View) -> list[Json]:
 
 
 def _event(event: Event) -> Json:
-    said = {key: event.data[key] for key in ("state", "code", "detail", "why", "usable") if key in event.data}
+    said = {
+        key: event.data[key] for key in ("state", "code", "detail", "why", "usable", "kind", "by") if key in event.data
+    }
     p_fake = event.data.get("p_fake")
     return {
         "seq": event.seq,

@@ -1,95 +1,100 @@
 // The page: what is shown, what is open, and who is told when something changes.
 
-import { writeCounts, writeEvents, writeKey, writeNone, writeSystem } from "./aside.js";
+import { writeCounts, writeEvents, writeKey, writeSystem } from "./aside.js";
 import { CallPanel } from "./call.js";
+import { Files } from "./files.js";
+import { writeGuidance } from "./guidance.js";
+import { History } from "./history.js";
+import { bindKeys } from "./key_actions.js";
+import { CallList } from "./list.js";
 import { listenButton, stopListening } from "./listen.js";
 import { Live } from "./live.js";
 import { say } from "./make.js";
+import { Marks } from "./marks.js";
 import { Microphone } from "./microphone.js";
+import { News, TITLE } from "./news.js";
+import { headline, Opened, outcomeBadge } from "./opened.js";
+import { readRoute, writeRoute } from "./route.js";
 import { Sound } from "./sound.js";
-import { Table } from "./table.js";
-import { clock, percent } from "./words.js";
+import { Subject } from "./subject.js";
+import { timeOfDay } from "./words.js";
 
-const TITLE = "Deepfake speech monitor";
 const READ = "how to read is known";
 const $ = (id) => document.getElementById(id);
 
 let session = { signed_in: false, microphone: false, listen_in: false };
 let newest = null;
-let told = new Set();
 let lostSince = null;
+let route = readRoute(location.hash);
 
-const opened = () => decodeURIComponent(location.hash.match(/^#call=(.*)$/)?.[1] ?? "");
-const open = (call) => { location.hash = `call=${encodeURIComponent(call)}`; };
-const close = () => { location.hash = ""; };
+const go = (change) => { location.hash = writeRoute({ ...route, call: "", file: "", at: null, ...change }); };
+const close = () => go({});
+const tell = (text, loud = false) => { say($("said"), text); toast(text, loud); };
 
-const table = new Table($("rows"), open);
+const history = new History(() => { if (newest) draw({ ...newest, lines: {} }, true); });
+const list = new CallList({ open: (id) => openCall(id), route: () => route, change: narrow, history });
 const panel = new CallPanel($("channels"), (call, channel) => (session.listen_in ? listenButton(call, channel) : null));
 const sound = new Sound($("sound"));
-const live = new Live({ wish: () => ({ open: opened(), seen: opened() ? [] : table.seen() }), draw, lost, refused: welcome });
+const files = new Files({ open: (id) => go({ file: id }), tell, changed: (job, id) => subject.job(job, id) });
+const opened = new Opened((at) => keepPlace(at), (...what) => subject.came(...what));
+const marks = new Marks(() => (subject.kind === "call" ? opened.id : ""), () => { opened.look(); history.refresh(); }, tell);
+const subject = new Subject({ opened, marks, history, files, headline, outcomeBadge, close, tables: () => newest?.table });
+const news = new News(sound, () => subject.name, (name) => openCall(name));
+const live = new Live({ wish: () => ({ open: subject.name, seen: route.call || route.file ? [] : list.running.seen() }), draw, lost, refused: welcome });
 const microphone = new Microphone(heard, (peak) => {
   const decibels = 20 * Math.log10(Math.max(peak, 1e-6));
   $("mic-level").firstElementChild.style.transform = `scaleX(${Math.max(0, Math.min(1, 1 + decibels / 60)).toFixed(3)})`;
 });
 
-function draw(picture) {
+/** id: of a call, as the API has it, or its name in events. */
+function openCall(id) {
+  go({ call: newest?.table.calls.find((call) => call.call === id)?.id || id });
+}
+
+function draw(picture, atOnce = false) {
   newest = picture;
   const { table: all } = picture;
-  const call = opened();
   $("desk").hidden = false;
-  if (call) drawCall(picture, call);
-  else table.update(all, picture.lines);
-  writeEvents($("events"), call && picture.call ? picture.call.events : all.events);
+  history.follow(all, route);
+  if (route.call || route.file) subject.draw(picture, panel);
+  else list.update(all, picture.lines, atOnce);
+  if (subject.kind) writeEvents($("events"), opened.events, () => "");
+  else writeEvents($("events"), all.events, (name) => history.named(name)?.name ?? name);
   writeSystem($("system"), all);
   writeCounts($("counts"), all.states);
   writeKey($("key"), all);
-  writeNone($("none"), all, session.microphone);
-  const hidden = all.count - all.calls.length;
-  $("more").hidden = hidden <= 0;
-  say($("more"), `and ${hidden} more, none graver`);
-  news(all);
+  writeGuidance($("guide"), all.taps, session.microphone, { watch, choose: () => files.choose() });
+  news.update(all, (call) => history.running.get(call.id)?.name ?? call.name);
 }
 
-function drawCall(picture, name) {
-  if (picture.open !== name) return; // It was asked for before this call was opened.
-  $("over").hidden = picture.call !== null;
-  if (picture.call === null) {
-    stopListening();
-    return;
-  }
-  say($("call-facts"), `from ${picture.call.origin} · ${clock(picture.call.elapsed_s)} · model ${picture.call.model}`);
-  panel.update(picture.call, picture.table);
+/** Filter or sort: the address follows, so that a link leads to the same list; the browser's history gets no step for each letter. */
+function narrow(change) {
+  route = { ...route, ...change };
+  window.history.replaceState(null, "", writeRoute(route));
+  list.controls();
+  if (newest) draw({ ...newest, lines: {} }, true);
+}
+
+function keepPlace(at) {
+  route = { ...route, at };
+  window.history.replaceState(null, "", writeRoute(route));
 }
 
 /** What is open may change by a click, by the browser's own buttons, or by a link. */
 function moved() {
-  const call = opened();
+  const before = route;
+  route = readRoute(location.hash);
+  const within = Boolean(route.call || route.file);
   stopListening();
   panel.clear();
-  $("call").hidden = !call;
-  $("calls").hidden = Boolean(call);
-  $("over").hidden = true;
-  say($("call-title"), call);
-  say($("call-facts"), "");
-  if (call) $("call-title").focus();
-  if (newest) draw({ ...newest, lines: {} });
-}
-
-/** Say alerts that are new: in the title, in a banner, by a sound. */
-function news(all) {
-  const alerts = all.calls.filter((call) => call.state === "alert");
-  const fresh = alerts.filter((call) => !told.has(call.call));
-  told = new Set(alerts.map((call) => call.call));
-  document.title = alerts.length ? `(${alerts.length}) ALERT · ${TITLE}` : TITLE;
-  if (fresh.length) {
-    const [first] = fresh;
-    const rest = fresh.length > 1 ? `, and ${fresh.length - 1} more` : "";
-    say($("news-text"), `Alert: ${first.call}${first.party ? `, ${first.party}` : ""}, ${percent(first.p)} likely synthetic${rest}`);
-    $("news").dataset.call = first.call;
-    $("news").hidden = opened() === first.call;
-    sound.ring();
-  }
-  if (!told.has($("news").dataset.call)) $("news").hidden = true;
+  $("call").hidden = !within;
+  $("calls").hidden = within;
+  list.controls();
+  say($("skip"), within ? "Skip to the call" : "Skip to the calls");
+  subject.open(route);
+  if (within) $("call-title").focus();
+  if (newest) draw({ ...newest, lines: {} }, true);
+  if (!within && (before.call || before.file)) list.focus(before.call);
 }
 
 function lost(gone) {
@@ -100,7 +105,7 @@ function lost(gone) {
   say($("link-word"), gone ? "no connection" : "live");
   $("lost").hidden = !gone || newest === null;
   if (gone) {
-    say($("lost"), `Out of touch with the monitor since ${lostSince.toLocaleTimeString()}: what stands here is old. Trying again.`);
+    say($("lost"), `Out of touch with the monitor since ${timeOfDay(lostSince)}: what stands here is old. Trying again.`);
     document.title = `No connection · ${TITLE}`;
   }
 }
@@ -122,12 +127,29 @@ async function welcome(known) {
   $("microphone").hidden = !session.microphone;
   if (session.signed_in) {
     live.start();
+    subject.open(route);
     return;
   }
   $("desk").hidden = true;
   $("lost").hidden = true;
+  history.stop();
   say($("link-word"), "not signed in");
   $("token").focus();
+}
+
+let fading = 0;
+function toast(text, loud) {
+  say($("toast"), text);
+  $("toast").hidden = false;
+  $("toast").classList.toggle("loud", loud);
+  clearTimeout(fading);
+  fading = setTimeout(() => { $("toast").hidden = true; }, loud ? 10_000 : 4000);
+}
+
+function watch() {
+  const why = Microphone.why();
+  if (why) heard({ on: false, text: why, call: "", fault: "failed" });
+  else microphone.start();
 }
 
 $("sign-in").addEventListener("submit", async (event) => {
@@ -141,18 +163,12 @@ $("sign-in").addEventListener("submit", async (event) => {
   }
   $("token").value = "";
 });
-$("microphone").addEventListener("click", () => {
-  const why = Microphone.why();
-  if (why) heard({ on: false, text: why, call: "", fault: "failed" });
-  else microphone.start();
-});
+$("microphone").addEventListener("click", watch);
 $("mic-stop").addEventListener("click", () => microphone.stop());
-$("mic-open").addEventListener("click", () => open($("mic-open").dataset.call));
-$("news-open").addEventListener("click", () => { $("news").hidden = true; open($("news").dataset.call); });
-$("news-done").addEventListener("click", () => { $("news").hidden = true; });
+$("mic-open").addEventListener("click", () => openCall($("mic-open").dataset.call));
 $("back").addEventListener("click", close);
 $("home").addEventListener("click", (event) => { event.preventDefault(); close(); });
-document.addEventListener("keydown", (event) => { if (event.key === "Escape" && opened()) close(); });
+$("skip").addEventListener("click", (event) => { event.preventDefault(); $(route.call || route.file ? "call-title" : "calls-title").focus(); });
 $("reading").open = localStorage.getItem(READ) === null;
 $("reading").addEventListener("toggle", () => {
   if ($("reading").open) localStorage.removeItem(READ);
@@ -161,5 +177,6 @@ $("reading").addEventListener("toggle", () => {
 window.addEventListener("hashchange", moved);
 window.addEventListener("pagehide", () => { if (microphone.on) microphone.stop(); });
 
+bindKeys({ list, opened, marks, files, narrow, close, watch, view: () => (route.call || route.file ? "call" : "list"), show: () => route.show });
 moved();
 fetch("/session").then((answer) => answer.json()).then(welcome).catch(() => live.again(live.socket));

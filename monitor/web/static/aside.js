@@ -1,25 +1,25 @@
 // Beside the calls: events, the state of the system, counts by state, and what the states mean.
 
-import { badge, make, say, shape } from "./make.js";
-import { meaning, STATES, told, tone } from "./words.js";
+import { badge, make, shape } from "./make.js";
+import { meaning, span, STATES, told, tone } from "./words.js";
 
 const SHOWN_EVENTS = 24;
 
 /** An alert that opens says what the change of state says, and that it is still open stands in the table. */
 const repeats = (event) => event.type === "alert.updated" || (event.type === "state.changed" && event.state === "alert");
 
-/** Newest first. */
-export function writeEvents(list, events) {
+/** Newest first. named: from the name of a call in events to what people call it. */
+export function writeEvents(list, events, named) {
   const shown = events.filter((event) => !repeats(event)).slice(0, SHOWN_EVENTS);
-  const mark = shown.map((event) => `${event.seq}${event.time}`).join();
+  const mark = shown.map((event) => `${event.seq}${event.time}${named(event.call)}`).join();
   if (list.dataset.mark === mark) return;
   list.dataset.mark = mark;
   list.replaceChildren(...shown.map((event) => {
-    const [what, where] = told(event);
+    const [what, where] = told(event, named);
     const state = tone(event);
     return make("li", state ? { "data-state": state } : {}, shape(state), make("span", {}, what, make("small", {}, where)));
   }));
-  if (!shown.length) list.append(make("li", { class: "dim" }, "", make("span", {}, "nothing yet")));
+  if (!shown.length) list.append(make("li", { class: "dim wide" }, "nothing yet"));
 }
 
 const milliseconds = (value) => (value === null ? "–" : `${Math.round(value)} ms`);
@@ -32,7 +32,7 @@ export function writeSystem(list, table) {
     ["Latency", `${milliseconds(table.latency_p50_ms)}; 99 of 100 within ${milliseconds(table.latency_p99_ms)}`],
     ["Calls", `${table.count} of ${table.max_calls}, ${table.ended} ended${table.refused ? `, ${table.refused} refused` : ""}`],
     ["Alerts", String(table.alerts)],
-    ["Audio lost", `${table.lost_s.toFixed(2)} s`],
+    ["Audio lost", table.lost_s > 0 ? span(table.lost_s) : "nothing"],
     ["Model", `${table.model} on ${table.device}`],
     ...(table.publisher ? [["Publishes", table.publisher]] : []),
   ];
@@ -55,10 +55,4 @@ export function writeCounts(list, states) {
 export function writeKey(list, table) {
   if (list.children.length) return;
   list.append(...STATES.map((state) => make("li", {}, make("span", {}, badge(state)), make("span", {}, meaning(state, table)))));
-}
-
-/** What stands where there are no calls. */
-export function writeNone(place, table, microphone) {
-  place.hidden = table.count > 0;
-  say(place, `No calls yet. The monitor listens: ${table.taps.join(", ")}.${microphone ? " You may also watch the microphone of this computer." : ""}`);
 }

@@ -2,7 +2,7 @@
 
 import { badge, make, say, tint } from "./make.js";
 import { draw } from "./timeline.js";
-import { clock, family, hears, likelihood, meaning, percent, speech, UNKNOWN_FAMILY } from "./words.js";
+import { clock, family, hears, likelihood, meaning, odds, percent, span, speech, UNKNOWN_FAMILY } from "./words.js";
 
 const LOOKS_BACK_S = 120;
 const QUIETEST_DB = -60;
@@ -58,8 +58,8 @@ export class CallPanel {
     card.level.bar.classList.toggle("high", channel.peak !== null && channel.peak > -1);
     say(card.hears, hears(channel));
     card.hears.classList.toggle("wrong-input", channel.fault !== "");
-    say(card.llr, channel.llr === null ? "–" : `${channel.llr > 0 ? "+" : "−"}${Math.abs(channel.llr).toFixed(2)} nats (log-likelihood ratio)`);
-    say(card.lost, channel.lost_s > 0 ? `${channel.lost_s.toFixed(2)} s` : "nothing");
+    say(card.llr, channel.llr === null ? "–" : `${odds(channel.llr)} (${channel.llr > 0 ? "+" : "−"}${Math.abs(channel.llr).toFixed(1)} nats)`);
+    say(card.lost, channel.lost_s > 0 ? span(channel.lost_s) : "nothing");
     const since = channel.alert_since_s === null ? "" : `, open since ${clock(channel.alert_since_s)}`;
     say(card.alert, `${channel.alerts || "none"}${since}`);
     this.families(card, channel);

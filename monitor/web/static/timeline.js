@@ -4,17 +4,17 @@ let colours = null;
 const scheme = matchMedia("(prefers-color-scheme: dark)");
 scheme.addEventListener("change", () => { colours = null; });
 
-function palette() {
+export function palette() {
   if (colours === null) {
     const style = getComputedStyle(document.documentElement);
-    const names = ["undecided", "suspicious", "alert", "grid", "dim"];
+    const names = ["undecided", "suspicious", "alert", "clear", "listening", "unknown", "accent", "grid", "dim"];
     colours = Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
   }
   return colours;
 }
 
 /** Make the canvas as fine as the screen. Returns its size in CSS pixels, or null while it is not shown. */
-function fitted(canvas, context) {
+export function fitted(canvas, context) {
   const [width, height, ratio] = [canvas.clientWidth, canvas.clientHeight, window.devicePixelRatio || 1];
   if (!width || !height) return null;
   const [across, down] = [Math.round(width * ratio), Math.round(height * ratio)];
@@ -50,7 +50,7 @@ function bars(context, area, line, marks, seconds) {
   });
 }
 
-function thresholds(context, area, marks, labelled) {
+export function thresholds(context, area, marks, labelled) {
   const tones = palette();
   context.lineWidth = 1;
   context.font = "11px system-ui, sans-serif";

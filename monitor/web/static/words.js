@@ -24,8 +24,7 @@ export function clock(seconds) {
 
 /** How much speech the verdict is based on. */
 export function speech(channel) {
-  const heard = `${channel.net_s.toFixed(1)} s`;
-  return channel.net_s < channel.needed_s ? `${channel.net_s.toFixed(1)} / ${channel.needed_s.toFixed(1)} s` : heard;
+  return channel.net_s < channel.needed_s ? `${channel.net_s.toFixed(1)} / ${channel.needed_s.toFixed(1)} s` : span(channel.net_s);
 }
 
 /** What a channel hears now, or what is wrong with it. */
@@ -50,21 +49,62 @@ export function meaning(state, table, hardship) {
   }[state];
 }
 
+/** What evidence means, as odds: 2 nats are about 7 to 1. */
+export function odds(llr) {
+  if (llr === null || llr === undefined) return DASH;
+  const ratio = Math.exp(Math.abs(llr));
+  if (ratio < 1.5) return "says nothing either way";
+  const size = ratio > 1000 ? "over 1000" : ratio < 10 ? String(Math.round(ratio)) : String(Number(ratio.toPrecision(1 + (ratio > 100))));
+  return `${size} to 1 for ${llr > 0 ? "synthetic" : "a person"}`;
+}
+
+/** Seconds, as exact as they are worth: 0.8 s, 14 s, 3 min 20 s. */
+export function span(seconds) {
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  return whole < 120 ? `${whole} s` : `${Math.floor(whole / 60)} min${whole % 60 ? ` ${whole % 60} s` : ""}`;
+}
+
+/** A name of a call whose numbers stay whole where a line breaks. */
+export const called = (name) => name.split(" → ").map((end) => (/^[+\d ()/.-]+$/.test(end) ? end.replaceAll(" ", "\u00a0") : end)).join(" → ");
+
+/** The time of day by this browser's clock, 14:03:22; or 14:03. */
+export const timeOfDay = (time, seconds = true) => time.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", ...(seconds ? { second: "2-digit" } : {}), hourCycle: "h23" });
+
+/** A moment for people: the time of today, or date and time. */
+export function moment(when, seconds = true) {
+  const time = new Date(when);
+  if (Number.isNaN(time.getTime())) return DASH;
+  return `${time.toDateString() === new Date().toDateString() ? "" : `${time.toLocaleDateString()} `}${timeOfDay(time, seconds)}`;
+}
+
+/** A place in a call, to a tenth of a second: 1:02.3. */
+export const place = (seconds) => `${clock(seconds)}.${Math.floor((Math.max(0, seconds) % 1) * 10 + 1e-6)}`;
+
+export const MARKS = { acknowledged: "acknowledged", false_alarm: "false alarm", confirmed: "confirmed", note: "note" };
+
+/** What people said of a call, in short: ["acknowledged", "false alarm", "2 notes"]. */
+export function marked(marks) {
+  if (!marks) return [];
+  return [marks.verdict ? MARKS[marks.verdict] : marks.acknowledged ? MARKS.acknowledged : "", marks.notes ? `${marks.notes} note${marks.notes > 1 ? "s" : ""}` : ""].filter(Boolean);
+}
+
 const TYPES = {
   "alert.opened": "Alert", "alert.updated": "Alert still open", "alert.closed": "Alert closed",
   "call.started": "Call began", "call.ended": "Call ended",
 };
 
 /** [what happened, where and when] of an event. */
-export function told(event) {
-  const where = [event.call, event.channel].filter(Boolean).join(", ");
+export function told(event, named = (call) => call) {
+  const where = [event.call && named(event.call), event.channel].filter(Boolean).join(", ");
   const when = new Date(event.time);
-  const time = Number.isNaN(when.getTime()) ? "" : when.toLocaleTimeString();
+  const time = Number.isNaN(when.getTime()) ? "" : timeOfDay(when);
   const at = event.call ? `at ${clock(event.at_s)}` : "";
   return [what(event), [where, at, time].filter(Boolean).join(" · ")];
 }
 
 function what(event) {
+  if (event.type === "call.marked") return `Marked: ${MARKS[event.kind] ?? event.kind}${event.by ? ` by ${event.by}` : ""}`;
   if (event.type === "health") return `${event.code}: ${event.detail}`;
   if (event.type === "state.changed") return `Now ${event.state}${["unknown", "undecided"].includes(event.state) ? `: ${event.why}` : ""}`;
   const likelihood = event.type.startsWith("alert") && event.p !== null ? ` at ${percent(event.p)}` : "";

@@ -86,7 +86,9 @@ def test_this_microphone_becomes_a_call_that_raises_an_alert(
         page.fill("#token", TOKEN)
         page.keyboard.press("Enter")
         page.wait_for_selector("#link.live")
-        assert "No calls yet" in page.inner_text("#none")
+        page.wait_for_selector("#guide:not([hidden])")
+        assert "No calls yet" in page.inner_text("#guide")
+        assert "monitor serve --web --rtp 127.0.0.1:5004" in page.inner_text("#guide")
         page.click("#microphone")
         page.wait_for_selector("#rows tr[data-state=alert]")
         assert re.fullmatch(r"\(1\) ALERT · .*", page.title())
@@ -95,7 +97,8 @@ def test_this_microphone_becomes_a_call_that_raises_an_alert(
         page.focus("#rows .open")
         page.keyboard.press("Enter")
         page.wait_for_selector("article.channel[data-state=alert]")
-        assert page.inner_text("#call-title") == "browser-1"
+        assert re.search(r", \d\d:\d\d:\d\d$", page.inner_text("#call-title"))
+        assert "call back" in page.inner_text("#advice")
         assert page.inner_text("article.channel .big").endswith("%")
         assert page.inner_text("article.channel .families").startswith("GAN vocoder")
         page.click("text=Listen in")
@@ -104,6 +107,7 @@ def test_this_microphone_becomes_a_call_that_raises_an_alert(
         page.wait_for_selector("#rows tr")
         page.click("#mic-stop")
         page.wait_for_selector("#rows tr", state="detached")
+        page.wait_for_selector("#ended-rows tr[data-state=alert]")
         served.monitor.wait_for(lambda line: '"call.ended"' in line and "the browser ended it" in line)
         page.close()
     assert complaints == []
@@ -121,7 +125,7 @@ def test_calls_of_taps_on_a_desk_and_on_a_telephone(browser: Browser, tmp_path: 
             desk, phone = (opened(browser, served, complaints, size) for size in (DESK, PHONE))
             for page in (desk, phone):
                 page.wait_for_selector("#rows tr[data-state=alert]")
-                assert "callee" in page.inner_text("#rows .open")
+                assert "callee" in page.inner_text("#rows td.c-call small")
                 assert fits(page)
                 page.click("#rows tr")
                 page.wait_for_selector("article.channel[data-state=alert]")
@@ -135,7 +139,7 @@ def test_calls_of_taps_on_a_desk_and_on_a_telephone(browser: Browser, tmp_path: 
                 process.kill()
                 process.wait()
         phone.wait_for_selector("#over:not([hidden])")
-        desk.wait_for_selector("#none:not([hidden])")
+        desk.wait_for_selector("#ended-rows tr[data-state=alert]")
         for page in (desk, phone):
             page.close()
     assert complaints == []

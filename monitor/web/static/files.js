@@ -1,0 +1,127 @@
+// Files that somebody drops on the page or chooses: sent to this monitor, scored there, shown here.
+
+import { address, ApiError, dropScore, getScore } from "./api.js";
+import { make, say } from "./make.js";
+
+const AGAIN_MS = 500;
+const $ = (id) => document.getElementById(id);
+
+export class Files {
+  /** open: takes the id of a job. tell: says something. changed: takes a job that has changed. */
+  constructor({ open, tell, changed }) {
+    Object.assign(this, { open, tell, changed });
+    this.jobs = new Map();
+    this.listen();
+  }
+
+  listen() {
+    $("choose-file").addEventListener("click", () => this.choose());
+    $("file").addEventListener("change", () => { this.take([...$("file").files]); $("file").value = ""; });
+    const holds = (event) => event.dataTransfer?.types.includes("Files") && !$("tools").hidden;
+    document.addEventListener("dragenter", (event) => { if (holds(event)) $("drop").hidden = false; });
+    document.addEventListener("dragleave", (event) => { if (event.relatedTarget === null) $("drop").hidden = true; });
+    document.addEventListener("dragover", (event) => { if (holds(event)) event.preventDefault(); });
+    document.addEventListener("drop", (event) => {
+      $("drop").hidden = true;
+      if (!holds(event)) return;
+      event.preventDefault();
+      this.take([...event.dataTransfer.files]);
+    });
+  }
+
+  choose() {
+    $("file").click();
+  }
+
+  take(files) {
+    files.forEach((file, index) => this.send(file, index === 0));
+  }
+
+  async send(file, show) {
+    const row = this.row(file.name);
+    try {
+      const job = await upload(file, (part) => { row.bar.value = part / 2; say(row.words, `sending ${Math.round(part * 100)} %`); });
+      this.jobs.set(job.id, { job, row, file, sound: URL.createObjectURL(file) });
+      row.open.addEventListener("click", () => this.open(job.id));
+      row.drop.addEventListener("click", () => this.forget(job.id));
+      [row.open.hidden, row.drop.hidden] = [false, false];
+      if (show) this.open(job.id);
+      await this.follow(job.id);
+    } catch (error) {
+      this.failed(row, error.message);
+    }
+  }
+
+  row(name) {
+    const row = { bar: make("progress", { max: "1", value: "0", "aria-label": `Scoring ${name}` }), words: make("span", { class: "job-words" }, "sending"),
+      open: make("button", { type: "button", hidden: "" }, "Open"), drop: make("button", { type: "button", "aria-label": `Forget ${name}`, hidden: "" }, "×") };
+    row.element = make("div", { class: "banner job" }, make("strong", { class: "job-name" }, name), row.bar, row.words, row.open, row.drop);
+    $("jobs").append(row.element);
+    $("jobs").hidden = false;
+    return row;
+  }
+
+  async follow(id) {
+    const kept = this.jobs.get(id);
+    while (this.jobs.has(id)) {
+      const job = await getScore(id);
+      kept.job = job;
+      kept.row.bar.value = 0.5 + job.progress / 2;
+      say(kept.row.words, job.state === "waiting" ? "waiting for its turn" : `scoring ${Math.round(job.progress * 100)} %`);
+      this.changed(job);
+      if (job.state === "failed") return this.failed(kept.row, job.error);
+      if (job.state === "done") return this.done(kept);
+      await new Promise((resume) => { setTimeout(resume, AGAIN_MS); });
+    }
+    return undefined;
+  }
+
+  done({ job, row }) {
+    row.bar.hidden = true;
+    say(row.words, "scored");
+    this.tell(`${job.name} is scored.`);
+  }
+
+  failed(row, why) {
+    row.element.classList.add("failed");
+    row.bar.hidden = true;
+    [row.open.hidden, row.drop.hidden] = [true, false];
+    row.drop.addEventListener("click", () => { row.element.remove(); $("jobs").hidden = !$("jobs").children.length; }, { once: true });
+    say(row.words, `not scored: ${why}`);
+    this.tell(`Not scored: ${why}`, true);
+  }
+
+  /** A job by its id; of one that another page began there is no sound here. */
+  async find(id) {
+    if (!this.jobs.has(id)) this.jobs.set(id, { job: await getScore(id), row: null, file: null, sound: "" });
+    return this.jobs.get(id);
+  }
+
+  forget(id) {
+    const kept = this.jobs.get(id);
+    this.jobs.delete(id);
+    if (kept.sound) URL.revokeObjectURL(kept.sound);
+    kept.row?.element.remove();
+    $("jobs").hidden = !$("jobs").children.length;
+    dropScore(id).catch(() => {});
+    this.changed(null, id);
+  }
+}
+
+/** Send a file. told: takes the part that is sent, 0 to 1. Returns the job. */
+function upload(file, told) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", address("scores"));
+    request.responseType = "json";
+    request.upload.onprogress = ({ loaded, total }) => told(total ? loaded / total : 0);
+    request.onerror = () => reject(new ApiError(0, "the monitor does not answer"));
+    request.onload = () => {
+      if (request.status < 300) resolve(request.response);
+      else reject(new ApiError(request.status, request.response?.detail || request.response?.title || `the monitor answered ${request.status}`));
+    };
+    const form = new FormData();
+    form.append("file", file);
+    request.send(form);
+  });
+}
