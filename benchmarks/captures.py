@@ -1,4 +1,4 @@
-"""How long it takes to find the calls in a capture, and how much memory: python -m benchmarks.captures [--calls 50].
+"""Measures time and memory of finding the calls in a capture: python -m benchmarks.captures [--calls 50].
 
 The capture is made here: calls of two parties with SIP around them, one after the other on each of so many lines.
 Seconds are of the processor, so that what else runs on the machine changes little.

@@ -133,7 +133,7 @@ def _shares(ends: dict[str, dict[str, dict[str, int]]]) -> dict[str, Any]:
 
 
 def _row(name: str, ends: dict[str, dict[str, int]]) -> str:
-    """For people: how many calls ended in which state."""
+    """Return a line that says how many calls ended in which state."""
     parts = (f"{kind}: " + ", ".join(f"{n} {s}" for s, n in count.items() if n) for kind, count in ends.items())
     return f"{name:20s} {';  '.join(parts)}"
 

@@ -22,7 +22,7 @@ PIECES = 8
 
 
 def _power(x: Audio) -> float:
-    """Of the louder half of the 20 ms frames."""
+    """Return the mean power of the louder half of the 20 ms frames."""
     frames = np.square(x[: len(x) // 320 * 320].reshape(-1, 320)).mean(1)
     return float(np.sort(frames)[len(frames) // 2 :].mean())
 
@@ -68,12 +68,12 @@ def chord(x: Audio, rng: Rng) -> Audio:
 
 
 def overdriven(x: Audio, _: Rng) -> Audio:
-    """So loud that a tenth of the samples are cut off."""
+    """Amplify so far that a tenth of the samples are clipped."""
     return np.asarray(np.clip(x / np.quantile(np.abs(x), 0.9), -1.0, 1.0), dtype=np.float32)
 
 
 def faint(x: Audio, _: Rng) -> Audio:
-    """At -58 dBFS in 16 bit."""
+    """Attenuate to -58 dBFS, in 16 bit."""
     quiet = x * np.float32(10.0**-2.9 / _power(x) ** 0.5)
     return (np.round(quiet * 32768.0) / 32768.0).astype(np.float32)
 

@@ -49,7 +49,7 @@ class Voice:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one call gave. speech_s: net speech. alarms: alerts that opened. suspected: it was so at some time."""
+    """The outcome of one call. speech_s: net speech. alarms: alerts that opened. suspected: it was so at some time."""
 
     source: str
     voice: str

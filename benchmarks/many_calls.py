@@ -1,4 +1,4 @@
-"""How `monitor serve` does with 200 live calls at once, all on two cores, the callers too.
+"""Measures `monitor serve` with 200 live calls at once, on two cores that it shares with the callers.
 
 Callers (callers.py) send RTP of PCMU in packets of 20 ms, each from a port of its own; this process subscribes to the
 scores. The age of a score is counted from the packet with the last of its audio leaving its caller to the score

@@ -26,7 +26,7 @@ DESKTOP = ("rich.console", "sounddevice", "monitor.cli.main", "monitor.dashboard
 
 
 def resident_mib() -> float:
-    """Of this process, by /proc (Linux)."""
+    """Return the resident memory of this process, by /proc (Linux)."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
 

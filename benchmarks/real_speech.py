@@ -65,7 +65,7 @@ class Voice:
         self.queue: list[Path] = []
 
     def turn(self, seconds: float) -> Audio:
-        """At least so many seconds, with short pauses of faint noise; whole blocks."""
+        """Return a turn of at least this many seconds, with short pauses of faint noise, in whole blocks."""
         parts: list[Audio] = []
         while sum(map(len, parts)) < seconds * SAMPLE_RATE:
             if not self.queue:

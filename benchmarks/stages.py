@@ -1,4 +1,4 @@
-"""Where the processor time of a block goes, from 1 to 1024 streams that are scored together, all of them speaking.
+"""Measures the processor time of a block by stage, for 1 to 1024 streams scored together, all speaking.
 
 Each stage is timed by a clock around its functions; "rest" is what stands between them, such as the copies of states.
 """

@@ -221,7 +221,7 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def listening(port: int) -> bool:
-    """Whether this TCP port of this machine takes connections: heartbeats begin before all taps are open."""
+    """Return whether this TCP port of this machine takes connections: heartbeats begin before all taps are open."""
     with socket.socket() as probe:
         probe.settimeout(1.0)
         return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -58,7 +58,7 @@ def play(config: Config, audio: Audio, log: Log) -> Trace:
 
 
 def whole_blocks(audio: Audio) -> Audio:
-    """Without the samples beyond the last whole block."""
+    """Return the audio without the samples beyond its last whole block."""
     return audio[: len(audio) // BLOCK * BLOCK]
 
 

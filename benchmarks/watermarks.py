@@ -1,4 +1,4 @@
-"""How sure the Perth network is of speech with its watermark and without: python -m benchmarks.watermarks CORPUS.
+"""Confidence of the Perth network on speech with and without its watermark: python -m benchmarks.watermarks CORPUS.
 
 CORPUS: a folder of speech as docs/training.md has it. Prints a table for docs/provenance.md: the confidence in up to
 10 s of each clip, and how many clips lie beyond the threshold of monitor/provenance/watermark.py.

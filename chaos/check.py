@@ -95,7 +95,7 @@ def fault(written: list[Kept], held: list[Kept], topic: str) -> str:
 
 
 def _disorder(wanted: list[Kept], mine: list[Kept], *, whole: bool) -> str:
-    """All in one order for a subscriber of everything, in that of its topic for one of a part."""
+    """Check the order: of all events for a subscriber of everything, of each topic for one of a part."""
     ordered: dict[str, list[Key]] = defaultdict(list)
     came: dict[str, list[Key]] = defaultdict(list)
     for events, into in ((wanted, ordered), (mine, came)):

@@ -20,7 +20,7 @@ OLDEST_S = 300
 
 
 def genuine(headers: Mapping[str, str], body: bytes, secret: bytes) -> bool:
-    """Whether a request is signed as the Standard Webhooks specification says."""
+    """Return whether a request is signed as the Standard Webhooks specification says."""
     signed = f"{headers.get('webhook-id')}.{headers.get('webhook-timestamp')}.".encode() + body
     expected = "v1," + base64.b64encode(hmac.new(secret, signed, hashlib.sha256).digest()).decode()
     sent = headers.get("webhook-timestamp", "")

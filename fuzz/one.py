@@ -58,7 +58,7 @@ def counted(feed: Callable[[bytes], None], runs: int, figures: Path) -> Callable
 
 
 def escaped(word: bytes) -> str:
-    """As libFuzzer's dictionaries have it."""
+    """Return bytes as libFuzzer's dictionaries write them."""
     return "".join(f"\\x{byte:02x}" for byte in word)
 
 

@@ -1,4 +1,4 @@
-"""Whether a voice comes through the telephone's band or a wide one, learned from its own speech while it runs.
+"""Detects from a stream's own speech whether a voice has the telephone's bandwidth or a wide one.
 
 A call of 8 kHz that was resampled to 16 kHz has nothing above 4 kHz; wideband speech shows itself there in every
 fricative. So the loudest moments above and below are held and compared. Bands: ITU-T G.711 and G.712 (300 to 3400 Hz),

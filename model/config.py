@@ -1,4 +1,4 @@
-"""What a network is, as plain values: they travel inside the weights file.
+"""The configuration of a detector, as plain values that are stored inside the weights file.
 
 Light on purpose (no torch), so that any part of the program may import the constants.
 """
@@ -124,7 +124,7 @@ class Calibration(_Values):
 
 @dataclass(frozen=True)
 class DetectorConfig:
-    """All that is needed, beside the tensors, to score audio.
+    """Everything but the tensors that scoring needs.
 
     calibration: of wideband speech, and of telephone speech too where it has none of its own.
     """

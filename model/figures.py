@@ -29,7 +29,7 @@ class Kind(IntEnum):
 
 
 class Bandwidth(IntEnum):
-    """What is known of a stream's bandwidth."""
+    """The bandwidth of a stream, as far as it is known."""
 
     UNKNOWN = 0
     WIDEBAND = 1

@@ -47,7 +47,7 @@ class Detector(nn.Module):
 
 @dataclass(frozen=True)
 class StreamState:
-    """All that a detector remembers of N streams.
+    """The state of N streams.
 
     pending: (N, p) samples that wait for their block to fill, p < BLOCK. tail: (N, TAIL) samples that the
     next window shares. blocks: int64 (N,), blocks heard.

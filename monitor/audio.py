@@ -68,7 +68,7 @@ def all_finite(samples: Audio) -> bool:
 
 
 class Source(Protocol):
-    """Where audio comes from. A new source is one file, one registry line and one test.
+    """A source of audio. A new source is one file, one registry line and one test.
 
     live: a live source must never wait (the ring overwrites its oldest audio); another one waits for the reader.
     """

@@ -15,7 +15,7 @@ class MonitorError(Exception):
 
 
 class BadInputError(MonitorError):
-    """What the user named cannot be used: no such file or device, not audio, an impossible value."""
+    """The user named something that cannot be used: no such file or device, not audio, an impossible value."""
 
 
 class ConfigError(BadInputError):

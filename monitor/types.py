@@ -17,7 +17,7 @@ UNKNOWN_FAMILY = "unknown"
 
 
 class State(StrEnum):
-    """What the monitor says of one channel. UNDECIDED: there is speech, and it says too little either way."""
+    """The verdict on one channel. UNDECIDED: there is speech, and it says too little either way."""
 
     LISTENING = "listening"
     CLEAR = "clear"
@@ -28,7 +28,7 @@ class State(StrEnum):
 
 
 class Reason(StrEnum):
-    """What a block of audio is; everything but SPEECH leaves the evidence as it was."""
+    """The kind of a block of audio; everything but SPEECH leaves the evidence as it was."""
 
     SPEECH = "speech"
     SILENCE = "silence"

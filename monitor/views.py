@@ -1,4 +1,4 @@
-"""What the terminal and the page show, as values: a channel, a call, the table of a server's calls."""
+"""The values that the terminal and the page show: a channel, a call, the table of a server's calls."""
 
 from __future__ import annotations
 

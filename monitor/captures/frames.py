@@ -1,4 +1,4 @@
-"""From frames to datagrams: link types, VLAN tags, MPLS, PPP, and the tunnels that port mirrors and carriers use.
+"""Takes datagrams out of frames: link types, VLAN tags, MPLS, PPP, and the tunnels that port mirrors and carriers use.
 
 GRE: RFC 2784, 2890, 2637. ERSPAN: draft-foschiano-erspan. VXLAN: RFC 7348. GENEVE: RFC 8926. GTP-U: 3GPP TS 29.281.
 PPPoE: RFC 2516. TURN: RFC 8656. MPLS: RFC 3032, 4385. TZSP: as MikroTik and Wireshark have it.

@@ -51,7 +51,7 @@ class PacketSpool:
         return place
 
     def read(self, place: int, size: int) -> bytes:
-        """So many bytes from that place on, fewer at the end."""
+        """Return this many bytes from that place on, fewer at the end."""
         if self._file is None:
             return bytes(self._memory[place : place + size])
         self._file.seek(place)

@@ -57,7 +57,7 @@ class Progress:
             print(f"\r\x1b[K{self.line(now - self._begun)[:room]}", end="", file=sys.stderr, flush=True)
 
     def line(self, elapsed_s: float) -> str:
-        """What it says after so long."""
+        """Return the line to show after this long."""
         hours = self._audio_s / 3600
         parts = [
             f"{self._done + self._skipped} files",

@@ -174,7 +174,7 @@ def _print_left_out(endings: Counter[str]) -> None:
 
 
 def _left(files: Iterable[Path], table: LinesFile | None, progress: Progress) -> Iterator[Path]:
-    """Those that no earlier run has scored."""
+    """Return the files that no earlier run has scored."""
     for path in files:
         if table is not None and table.has(path):
             progress.skip()

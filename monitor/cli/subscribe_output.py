@@ -1,4 +1,4 @@
-"""How `monitor subscribe` prints events: as lines of text, as JSON lines, or as CloudEvents."""
+"""Prints the events of `monitor subscribe`: as lines of text, as JSON lines, or as CloudEvents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which names a request may be for: guards every listener against web pages of other sites.
+"""Checks the host name of a request: guards every listener against web pages of other sites.
 
 A browser lets any page open a connection to this machine, and says in Host what it believes to dial. An attacker's name
 may be made to lead here (DNS rebinding); an address or a name of one's own may not.

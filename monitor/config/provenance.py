@@ -1,4 +1,4 @@
-"""Which marks of origin are looked for in recordings."""
+"""Settings of the marks of origin that are read in recordings."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What makes the stream of events lose nothing: keys, requests for what was missed, and who answers them."""
+"""Reliable delivery of the stream of events: keys, requests for missed events, and their answers."""

@@ -1,4 +1,4 @@
-"""How long an answer has been waited for, in time that this process had: pure, all times in seconds of one clock.
+"""Counts the time that an answer has been waited for while this process ran. Pure; seconds of one clock.
 
 A process that was stopped (SIGSTOP, a suspended machine), starved by others or busy with what it received was not
 waiting: its clock went on and the answer may lie in its socket. So that of the time between two looks at most LOOK_S

@@ -1,4 +1,4 @@
-"""Who is connected to a socket of libzmq, and which of these connections are to be ended.
+"""Tracks the connections to a socket of libzmq, and names those to end.
 
 libzmq cannot refuse or end a single connection, and takes every subscription that a peer sends. Its monitor names the
 file descriptor of each connection, though, and the kernel knows how many bytes came on it (TCP_INFO of Linux): a

@@ -1,4 +1,4 @@
-"""What is asked of the publisher's second socket, and the head of its answers: pure (docs/reliability.md).
+"""Requests to the publisher's second socket, and the head of its answers. Pure (docs/reliability.md).
 
 A request is one JSON object of at most MAX_BYTES. An answer is several frames: a JSON object, the head, and one event
 in each of the others.

@@ -1,4 +1,4 @@
-"""Where a subscriber begins, and how it remembers where it stopped."""
+"""The position at which a subscriber begins, and the file that keeps the one where it stopped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the subscribers of a stream need to know of its past: pure bookkeeping for monitor/sinks/zeromq.py.
+"""Keeps the last number and state of each topic, for subscribers that join late. Pure; for monitor/sinks/zeromq.py.
 
 A late subscriber is told what is true now (last score, last state, open alert of every running call), and any
 subscriber can see that it missed something, whatever prefix of topics it chose:

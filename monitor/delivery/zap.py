@@ -1,4 +1,4 @@
-"""Who may connect: ZeroMQ's authentication protocol (ZAP, https://rfc.zeromq.org/spec/27/), the CURVE part of it. Pure.
+"""Answers ZeroMQ's authentication requests for CURVE (ZAP, https://rfc.zeromq.org/spec/27/). Pure.
 
 libzmq asks once for each connection, after it has proved that the client has the secret key of the public one.
 """

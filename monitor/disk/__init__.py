@@ -1,1 +1,1 @@
-"""What every part that writes files shares: names that any disk takes, files for their owner alone, locks."""
+"""Helpers for writing files: portable names, private files, locks."""

@@ -93,7 +93,7 @@ def accumulate_in_turn(
     turns: int,
     slow_memory_s: float = 20.0,
 ) -> Evidence:
-    """What accumulate() gives after each of `turns` blocks of every stream, to the bit.
+    """Return what accumulate() gives after each of `turns` blocks of every stream, to the bit.
 
     The blocks as in monitor.audio.Blocks: logit (turns * N,), and so is all that is returned.
     """

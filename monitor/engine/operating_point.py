@@ -1,4 +1,4 @@
-"""Where to set the alert threshold, from what genuine speech scored: pure.
+"""Finds the alert threshold from the scores of genuine speech. Pure.
 
 Where the speech is too short to see so few alarms as are wanted, the tail of its scores is continued as an exponential
 (peaks over threshold; Coles, "An Introduction to Statistical Modeling of Extreme Values", 2001, chapter 4, shape 0).

@@ -1,4 +1,4 @@
-"""Whether scoring keeps up with live audio. Pure: the caller brings the clock and the counts."""
+"""Detects that scoring falls behind live audio. Pure: the caller gives the clock and the counts."""
 
 from __future__ import annotations
 

@@ -196,12 +196,12 @@ class Pool:
         return kind, active & ~spoiled, quality
 
     def _whole(self, scaling: Scaling, evidence: Evidence) -> Floats:
-        """llr of all speech; -inf where there is too little of it to alert on."""
+        """Return the llr of all speech; -inf where there is too little of it to alert on."""
         counts = evidence.blocks * BLOCK_S >= self.config.alerts.whole_after_s
         return np.where(counts, whole_llr(self.config.evidence, scaling, evidence), -np.inf)
 
     def _levels(self, rows: Ints, level: Floats) -> None:
-        """level: of one block after the other, (turns, M)."""
+        """Update level and peak level. level: of one block after the other, (turns, M)."""
         fall = 12.0 * BLOCK_S * np.arange(len(level))[:, None]
         self.level[rows] = level[-1]
         peak = self.peak_level[rows] - 12.0 * BLOCK_S * len(level)

@@ -1,4 +1,4 @@
-"""From the scoring loop to the writer of evidence: what was heard, and where calls and alerts stand in it.
+"""Queue from the scoring loop to the writer of evidence: audio, and the places of calls and alerts in it.
 
 The scoring loop appends references and goes on: no copy, no conversion, no disk. The queue holds at most QUEUE_BYTES of
 audio; when it is full a recording waits, and of a live call the newest block is left out, which is counted and

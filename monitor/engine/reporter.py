@@ -1,4 +1,4 @@
-"""From results to events: one call after the other, in the order of its audio."""
+"""Makes events from results: call by call, in the order of the audio."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What scoring says of rows of the pool, as values: events and screens are made of them."""
+"""The results of scoring, as values: events and screens are made of them."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class FamilyNames:
 
 @dataclass(frozen=True)
 class Verdicts:
-    """What is known of M rows at one moment.
+    """The state of M rows at one moment.
 
     llr (nats), p_fake and families (M, K), not normalised: of the recent speech, or of all speech where that was asked
     for. net_speech: blocks. state: index into STATES. kind: Kind of the newest block. bandwidth: Bandwidth. open:
@@ -104,7 +104,7 @@ class Verdicts:
         return self.family_names.of(self.families[i])
 
     def hardship_of(self, i: int) -> str:
-        """What makes the i-th row hard to judge, such as "gaps 50 %"; "" where nothing does."""
+        """Return what makes the i-th row hard to judge, such as "gaps 50 %"; "" where nothing does."""
         return in_words(self.shares[i]) if self.hard[i] else ""
 
     def net_speech_s(self, i: int) -> float:
@@ -114,7 +114,7 @@ class Verdicts:
 
 @dataclass(frozen=True)
 class Results(Verdicts):
-    """What one step says of the M rows that had a block.
+    """The results of one step, for the M rows that had a block.
 
     end: sample index. captured_at: monotonic seconds. warm: the network is not cold. votes: the block is speech, and
     there is enough for a verdict. before: the state before the step. turned: hard to judge, and was not, or the other

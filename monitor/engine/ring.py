@@ -86,7 +86,7 @@ class Ring:
             self._write(piece, _earlier(captured_at, n - at - piece.shape[1]), wait, marks)
 
     def _write(self, samples: Audio, captured_at: float, wait: bool, concealed: Marks | None) -> None:
-        """At most half of the capacity at once. captured_at: of the last sample."""
+        """Write at most half of the capacity. captured_at: of the last sample."""
         bank, rows, n = self._bank, self.rows, samples.shape[1]
         written = int(bank.written[rows.start])
         while wait and not self.closed and written + n - int(bank.read[rows.start]) > bank.capacity:

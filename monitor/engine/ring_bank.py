@@ -83,7 +83,7 @@ class RingBank:
             self.changed.notify_all()
 
     def wait(self, timeout_s: float) -> None:
-        """Until something has changed, where no block waits."""
+        """Wait until something has changed, where no block waits."""
         with self.changed:
             if not (self.written - self.read >= BLOCK).any():
                 self.changed.wait(timeout_s)

@@ -1,4 +1,4 @@
-"""What the screen looks back on: likelihood timelines and spectrograms, kept for all streams in two arrays."""
+"""Recent likelihoods and spectra of all streams for the screens, in two arrays."""
 
 from __future__ import annotations
 

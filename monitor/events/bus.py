@@ -1,4 +1,4 @@
-"""From the scoring thread to the sinks: numbers, times and fans out the events.
+"""Takes events from the scoring thread, numbers and dates them, and gives them to every sink.
 
 What publish() takes is numbered 1, 2, 3 ... within the epoch: it is a function of the audio, the weights and the
 configuration, and a journal holds all of it. What the bus reports itself (a sink failed or recovered) has no number

@@ -1,4 +1,4 @@
-"""Where events go: the base class of every destination, with each hook and its default."""
+"""The base class of every destination of events, with each hook and its default."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class SinkStatus:
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """What a sink may ask of the running program, from any thread.
+    """Facts about the running program that a sink may ask for, from any thread.
 
     weights_hash: SHA-256 of the weights, hexadecimal. vitals: figures for a heartbeat (latencies in ms, audio lost and
     waiting in s, faults). statuses: of every sink.

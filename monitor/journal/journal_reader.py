@@ -50,7 +50,7 @@ class JournalRange:
 
 @dataclass(frozen=True, slots=True)
 class _AnswerLimit:
-    """What an answer holds: events under topics, at most so many, and so many bytes."""
+    """Limits of an answer: the topics of its events, their number, and their bytes."""
 
     topics: Sequence[str]
     events: int
@@ -67,7 +67,7 @@ class JournalReader:
     def read(
         self, epoch: str, first: int, last: int | None, topics: Sequence[str], most: int, most_bytes: int
     ) -> JournalRange:
-        """At most so many events and bytes of the numbers first to last (None: to the end). Raises OSError."""
+        """Return events first to last (None: to the end), up to the given number and bytes. Raises OSError."""
         most_of = _AnswerLimit(topics, most, most_bytes)
         found = self._read(epoch, first, last, most_of, pass_over=False)
         if found is None:  # a line that the writer took back while it was read, for want of room, or one for good

@@ -1,4 +1,4 @@
-"""Whether a journal is as it was written: the first record that was altered, left out or moved. Pure."""
+"""Finds the first record of a journal that was altered, left out or moved. Pure."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What bounds the memory, files and processor time that peers can make the program spend."""
+"""Limits on the memory, files and processor time that peers can make the program spend."""

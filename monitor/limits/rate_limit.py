@@ -1,4 +1,4 @@
-"""How often a peer may ask: a token bucket for each, pure. Time is given by the caller, in seconds."""
+"""Limits how often a peer may ask: a token bucket each. Pure; the caller gives the time, in seconds."""
 
 from __future__ import annotations
 

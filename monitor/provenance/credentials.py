@@ -47,7 +47,7 @@ _UNTRUSTED = "signingCredential.untrusted"
 
 
 def find(path: Path) -> Literal["embedded", "linked", ""]:
-    """Whether the bytes of a file hold content credentials, or a link to some. Raises OSError."""
+    """Return whether a file holds content credentials, or a link to some. Raises OSError."""
     linked, tail = False, b""
     with path.open("rb") as file:
         while block := file.read(_BLOCK):

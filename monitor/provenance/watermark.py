@@ -64,7 +64,7 @@ class PerthReader:
 
 
 def is_readable(samples: Audio) -> bool:
-    """Whether the network can tell anything of one channel, float32 (n,): it is long and loud enough, and no tone."""
+    """Return whether the network can judge one channel, float32 (n,): it is long and loud enough, and no tone."""
     if len(samples) < SHORTEST_S * SAMPLE_RATE or not np.isfinite(samples).all():
         return False
     if float(np.sqrt(np.mean(np.square(samples)))) < QUIETEST:

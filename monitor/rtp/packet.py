@@ -12,7 +12,7 @@ GOODBYE = 203
 
 
 class MalformedPacketError(ValueError):
-    """Not a packet of this kind; the text says why."""
+    """The bytes are not a packet of this kind; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Which audio a session description announces (SDP, RFC 8866): where it is received, and its payload types."""
+"""Reads the audio that a session description announces (SDP, RFC 8866): addresses and payload types."""
 
 from __future__ import annotations
 

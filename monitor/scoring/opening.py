@@ -1,4 +1,4 @@
-"""Which scorer runs here: onnxruntime on a CPU, torch on a GPU that answers."""
+"""Chooses and opens the scorer: onnxruntime on a CPU, torch on a GPU that answers."""
 
 from __future__ import annotations
 

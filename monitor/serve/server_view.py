@@ -1,4 +1,4 @@
-"""What the screen of a server shows, and which of its calls is open."""
+"""The content of a server's screen, and the call that is open on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a webhook sends for an event: headers and body, the same bytes whenever it is sent again. Pure."""
+"""Headers and body of the webhook request for an event, the same bytes at every retry. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many channels are in which state, from the events alone. Pure."""
+"""Counts the channels in each state, from the events alone. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an outlet has not delivered yet, on disk, so that a restart loses none of it.
+"""Undelivered events of an outlet, on disk, so that a restart loses none.
 
 A sink of its own writes events down while the outlet waits for its receiver; both get the events from the bus in the
 same order. The number of the newest event delivered stands in a file beside it. Scores are not kept.

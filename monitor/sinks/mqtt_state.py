@@ -1,4 +1,4 @@
-"""What holds now, as the messages that a broker retains. Pure."""
+"""The current state of calls, as the messages that a broker retains. Pure."""
 
 from __future__ import annotations
 

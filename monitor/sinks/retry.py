@@ -1,4 +1,4 @@
-"""What an answer over HTTP means, and how long to wait. Pure: the clock and the dice are the caller's."""
+"""Decides from an HTTP answer whether and when to retry. Pure: the caller gives clock and random numbers."""
 
 from __future__ import annotations
 

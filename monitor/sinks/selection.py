@@ -1,4 +1,4 @@
-"""Which events an outlet is to get. Pure."""
+"""Selects the events that an outlet gets. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the blocks of one capture to chunks on the source's clock."""
+"""Makes chunks on the source's clock from the blocks of one capture."""
 
 from __future__ import annotations
 

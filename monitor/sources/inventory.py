@@ -1,4 +1,4 @@
-"""Which inputs this computer has, of both kinds, and what is to be done where one kind is missing."""
+"""Lists the inputs of this computer, of both kinds, and the steps where one kind is missing."""
 
 from __future__ import annotations
 

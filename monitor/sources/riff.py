@@ -1,4 +1,4 @@
-"""Where the samples of a WAV file are, however its lengths lie (RIFF, RF64 and BW64: EBU Tech 3306)."""
+"""Finds the samples of a WAV file, even where its lengths are wrong (RIFF, RF64 and BW64: EBU Tech 3306)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How to let the monitor hear what the computer plays, where it cannot yet: exact steps for each operating system."""
+"""Exact steps, by operating system, that let the monitor record what the computer plays."""
 
 from __future__ import annotations
 

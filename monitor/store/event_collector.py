@@ -1,4 +1,4 @@
-"""What was said of a call and its alerts, until it is written. Pure: the time is given."""
+"""Collects the events of a call and its alerts until they are written. Pure: the time is given."""
 
 from __future__ import annotations
 

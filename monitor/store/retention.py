@@ -1,4 +1,4 @@
-"""Which evidence goes when the folder is full or the evidence old; only what the program made itself."""
+"""Deletes evidence that is too old or too much; only what the program made itself."""
 
 from __future__ import annotations
 

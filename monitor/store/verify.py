@@ -1,4 +1,4 @@
-"""Whether a folder of evidence is as the program wrote it."""
+"""Checks that a folder of evidence is as the program wrote it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the bidirectional LSTM learns: cross entropy over the systems, all classes weighed alike, on clean clips."""
+"""Trains the bidirectional LSTM: cross entropy over the systems, all classes weighed alike, on clean clips."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the corpora that the user names to the weights of the bidirectional LSTM."""
+"""Runs the training of the bidirectional LSTM, from corpora to a weights file."""
 
 from __future__ import annotations
 

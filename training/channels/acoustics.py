@@ -59,7 +59,7 @@ def loudspeaker(x: Audio, rng: Rng) -> Audio:
 
 
 def resampled(x: Audio, rng: Rng) -> Audio:
-    """To another sample rate and back, by a good or a cheap converter."""
+    """Resample to another rate and back, by a good or a cheap converter."""
     rate, quality = int(rng.choice(RATES)), str(rng.choice(QUALITIES))
     y = soxr.resample(soxr.resample(x, SAMPLE_RATE, rate, quality), rate, SAMPLE_RATE, quality)
     return np.asarray(np.pad(y, (0, max(0, len(x) - len(y))))[: len(x)], dtype=np.float32)

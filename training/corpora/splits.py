@@ -1,4 +1,4 @@
-"""Which clips a training learns from and which it is measured on, and what its weights tell of them.
+"""Chooses the clips of training and of measuring, and describes them for the weights file.
 
 Light (no codecs, no sound files), so that a machine that has the prepared speech needs torch and little else.
 """

@@ -1,4 +1,4 @@
-"""How the error rate changes with codec, lost packets and noise: many channels over a few of the clips."""
+"""Measures error rates by codec, lost packets and noise: many channels over a few of the clips."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a block of 20 ms costs in floating-point operations, a multiplication and an addition being two.
+"""Counts the floating-point operations of a block of 20 ms; a multiplication and an addition are two.
 
 Transforms and products of matrices are counted; logarithms, normalisation (folded) and the gates of the LSTM are not.
 """

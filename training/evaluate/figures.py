@@ -87,7 +87,7 @@ class ErrorAfter:
 
 @dataclass(frozen=True)
 class FamilyHead:
-    """How the family head names spoofs of the families it knows. confusion[i][j]: families[i] named as families[j]."""
+    """Accuracy of the family head on spoofs of known families. confusion[i][j]: families[i] named as families[j]."""
 
     clips: int
     accuracy: float

@@ -1,4 +1,4 @@
-"""What a run writes down while it learns: history.json, its picture, and TensorBoard's files where they are wanted."""
+"""Writes the progress of a run: history.json, its plot, and TensorBoard's files if wanted."""
 
 from __future__ import annotations
 

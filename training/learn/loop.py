@@ -31,7 +31,7 @@ class ValidationSchedule(Protocol):
 
 
 class Learner(Protocol):
-    """What a loop asks of a training. done: steps. spent: seconds. history: a row a look at the dev split."""
+    """The steps of a training that the loop calls. done: steps. spent: seconds. history: a row for each validation."""
 
     done: int
     spent: float

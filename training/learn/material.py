@@ -1,4 +1,4 @@
-"""What a training learns from: speech decoded, sent through channels, and other sounds; all of it cached on disk.
+"""Prepares training material: speech decoded and sent through channels, and other sounds; cached on disk.
 
 The cache holds a file for each corpus and each version, so that a corpus more, or a version more, costs only
 itself; and one file with all that a training hears, which every process that trains on it maps: they share its memory.

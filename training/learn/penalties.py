@@ -1,4 +1,4 @@
-"""What a wrong decision costs, by the paper: pure functions of logits, targets and embeddings."""
+"""Losses from papers: pure functions of logits, targets and embeddings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the corpora that the user names to a training run: prepare the material, and train on it."""
+"""Runs a training: prepares the material from the corpora, and trains on it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from training.learn.validation import DevSet
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What a run learns from and where it works."""
+    """The corpora and folders of a run."""
 
     corpora: Sequence[Path]
     out: Path

@@ -193,7 +193,7 @@ class CallSampler:
 
 
 def _voice(clip: Clip) -> str:
-    """Whose voice a recording has, as far as is known: else where it comes from and its language."""
+    """Return the speaker of a recording if known, else its source and language."""
     return clip.speaker or f"{clip.source} {clip.language}"
 
 

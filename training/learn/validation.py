@@ -1,4 +1,4 @@
-"""What a detector in training makes of the dev split, and the calibration that comes of it."""
+"""Measures a detector in training on the dev split, and fits its calibration."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def _source(table: Any, path: Path, number: int) -> CollectionSource:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Who and what is kept out: speakers, and stems of file names."""
+    """What is left out: speakers, and stems of file names."""
 
     speakers: frozenset[str]
     stems: frozenset[str]

@@ -1,1 +1,1 @@
-"""What every event looks like: one model a type, and the JSON Schemas that are made of them."""
+"""The types of events: one model each, and the JSON Schemas that are made of them."""

@@ -1,4 +1,4 @@
-"""Which streams on a line of two ports are the two parties of one call: pure.
+"""Pairs the streams on a line of two ports as the two parties of one call. Pure.
 
 RTP has no signalling, so that only this is announced: the ports of the line; the port that a sender sends from, which
 both parties of a call may share; and taps.rtp.port_step, where the sender numbers its ports so. Where none of it

@@ -1,4 +1,4 @@
-"""How near copies come to their recordings, and how fast they are made."""
+"""Measures how near copies are to their recordings, and how fast they are made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a copy's spectra are from the recording's."""
+"""Distances between the spectra of a copy and its recording."""
 
 from __future__ import annotations
 

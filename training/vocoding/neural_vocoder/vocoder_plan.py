@@ -1,4 +1,4 @@
-"""From the corpora that the user names to a trained vocoder: their real speech, decoded, and none else."""
+"""Runs the training of a vocoder, on the genuine speech of the corpora."""
 
 from __future__ import annotations
 
