@@ -27,6 +27,10 @@ class State(StrEnum):
     UNDECIDED = "undecided"
 
 
+WORST_FIRST = (State.ALERT, State.SUSPICIOUS, State.UNKNOWN, State.UNDECIDED, State.CLEAR, State.LISTENING)
+"""The order of calls on a screen."""
+
+
 class Reason(StrEnum):
     """The kind of a block of audio; everything but SPEECH leaves the evidence as it was."""
 

@@ -8,6 +8,9 @@ from math import nan
 from monitor.audio import Audio
 from monitor.types import Event, Reason, State
 
+SPECTRUM_HZ = (60.0, 8000.0)
+"""Edges of a spectrogram, whose bands are evenly spaced in mel (the scale of ETSI ES 201 108)."""
+
 
 @dataclass(frozen=True, slots=True)
 class ChannelView:
@@ -17,7 +20,7 @@ class ChannelView:
     p_fake, oldest first, NaN where there was no evidence, one value every timeline_step_s. spectrogram: float32
     (n, 24) dB relative to full scale, oldest first, one column every 20 ms. fault: why the input cannot be
     trusted, or "". bandwidth: wideband, telephone or, before enough speech, unknown. hardship: what makes the voice
-    hard to judge, such as "gaps 50 %", or "".
+    hard to judge, such as "gaps 50 %", or "". scored_s: audio of this channel that was scored, NaN = not known.
     """
 
     name: str
@@ -39,6 +42,7 @@ class ChannelView:
     lost_s: float
     bandwidth: str = "unknown"
     hardship: str = ""
+    scored_s: float = nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,8 @@ class View:
 @dataclass(frozen=True, slots=True)
 class CallRow:
     """What a table shows of one call. call: its name in the engine. name: as people read it. worst: of its channels.
-    channels: how many there are. started: seconds since 1970, UTC. id: of the call in the HTTP API.
+    channels: how many there are. started: seconds since 1970, UTC. id: of the call in the HTTP API. alerts: of all its
+    channels. ended: seconds since 1970, UTC; 0 while it goes on. why: it ended.
     """
 
     call: str
@@ -88,21 +93,24 @@ class CallRow:
     name: str = ""
     started: float = 0.0
     id: str = ""
+    alerts: int = 0
+    ended: float = 0.0
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Board:
     """What a screen shows of a server.
 
-    rows: worst first. whole: of all calls, without their channels. cursor: the call that enter opens, or "". started,
-    ended, refused: calls so far. taps: what listens where, and what is wrong with it.
+    rows: worst first. whole: of all calls, without their channels. started, ended, refused: calls so far. taps: what
+    listens where, and what is wrong with it. past: calls that have ended, the newest first.
     """
 
     rows: tuple[CallRow, ...]
     whole: View
-    cursor: str
     max_calls: int
     started: int
     ended: int
     refused: int
     taps: tuple[str, ...]
+    past: tuple[CallRow, ...] = ()

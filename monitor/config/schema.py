@@ -122,6 +122,7 @@ class DashboardSection(Section):
     mode: Literal["auto", "full", "line", "plain", "off"] = Field("auto", description="auto looks at the terminal")
     redraws_per_second: float = Field(8.0, gt=0, le=10, description="upper bound")
     bell: bool = Field(True, description="ring the terminal's bell when an alert opens")
+    mouse: bool = Field(True, description="take clicks and the wheel; most terminals then select text with Shift held")
 
 
 class ServeSection(Section):

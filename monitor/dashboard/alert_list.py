@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from rich.style import Style
 
 from monitor.dashboard import palette, words
-from monitor.dashboard.canvas import Block, Row, clean, fit, piece, squeezed
+from monitor.dashboard.canvas import Block, Row, cells, clean, fit, piece, squeezed
 from monitor.types import Event, State
 
 WIDE = 56
@@ -20,7 +20,10 @@ _STYLES = {
 
 
 def alert_rows(events: Sequence[Event], width: int, rows: int, calls: bool = False) -> Block:
-    """Newest first; what else happened is shown where alerts leave room. calls: name the calls, too."""
+    """Newest first; what else happened is shown where alerts leave room.
+
+    calls: name the calls, too, and give the time of day: each call has an audio time of its own.
+    """
     if rows < 1:
         return []
     newest = list(_merged(events))
@@ -54,12 +57,11 @@ def _row(event: Event, width: int, calls: bool) -> Row:
     elif kind == "state":
         what = ""
     who = " ".join(part for part in (event.call if calls else "", event.channel) if part)
-    name = f"{squeezed(clean(who), 24 if wide else 12)} " if who else ""
-    time = piece(f"{words.event_time(event):>7} ", palette.DIM)
-    return fit(
-        [time, piece(what, _style(event)), piece(name), *_detail(event, wide and not calls)],
-        width,
-    )
+    time = piece(f"{words.local_time(event) if calls else words.event_time(event):>7} ", palette.DIM)
+    head, detail = [time, piece(what, _style(event))], _detail(event, wide and not calls)
+    room = max(8, width - cells(head) - cells(detail) - 1) if kind == "alert" else 24 if wide else 12
+    name = f"{squeezed(clean(who), room)} " if who else ""
+    return fit([*head, piece(name), *detail], width)
 
 
 def _style(event: Event) -> Style:
@@ -80,8 +82,8 @@ def _detail(event: Event, wide: bool) -> Row:
     if event.type.startswith("alert."):
         p, duration = words.data_number(event, "p_fake"), words.data_number(event, "duration_s")
         timed = event.type != "alert.opened" and not math.isnan(duration)
-        after = f" {'after ' if wide else '+'}{duration:.1f} s" if timed else ""
-        return [piece(f"{'likelihood ' * wide}{words.probability(p)}{after}")]
+        after = f" {'after ' if wide else '+'}{duration:.0f} s" if timed else ""
+        return [piece(f"{'likelihood ' * wide}{words.percent(p)}{after}")]
     if event.type.startswith("state"):
         return [piece(f"{data.get('from', '?')} → {data.get('state', '?')}", palette.DIM)]
     if event.type == "health":

@@ -1,29 +1,60 @@
-"""The table of a server: a row a call, the worst first."""
+"""The table of a server: a row a call, running ones or those that have ended."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from datetime import datetime
+
+from rich.segment import Segment
 
 from monitor.audio import Audio
 from monitor.dashboard import palette, widgets, words
-from monitor.dashboard.canvas import Block, Row, ScreenFrame, cells, clean, cut, fit, piece, sized, spread, squeezed
+from monitor.dashboard.canvas import (
+    Click,
+    Row,
+    ScreenFrame,
+    cells,
+    clean,
+    cut,
+    fit,
+    piece,
+    sized,
+    spread,
+    squeezed,
+)
 from monitor.dashboard.plain import board_words
 from monitor.dashboard.render import PROGRAM, KeyState, below_rows, footer, rows_below
+from monitor.dashboard.table_state import CallsTable, Column, TableState, call_label
+from monitor.types import State
 from monitor.views import Board, CallRow
 
 WIDE = 100
-"""Cells from which on a row has a timeline."""
+"""Cells from which on a row has a timeline, or says why its call ended."""
 LOOKS_BACK_S = 60.0
+HEAD_ROWS = 2
+_STATE_WIDTH, _FAKE_WIDTH, _SPEECH_WIDTH, _LENGTH_WIDTH, _ENDED_WIDTH = 12, 6, 9, 9, 10
+_FIGURES_WIDTH = 2 + _STATE_WIDTH + _FAKE_WIDTH + 2 + _SPEECH_WIDTH + _LENGTH_WIDTH
+_REST_WIDTH = 17
+"""Cells for what a channel hears."""
 
 
-def render_board(board: Board, width: int, height: int, keys: KeyState) -> ScreenFrame:
-    """Return the screen in exactly width x height cells; pure."""
+def render_board(table: CallsTable, width: int, height: int, keys: KeyState) -> ScreenFrame:
+    """Return the screen in exactly width x height cells, and what a click on it means; pure."""
     below = rows_below(height)
-    room = height - 3 - below
-    rows = [_header(board, width), _titles(width), *_table(board, width, max(0, room))]
-    rows += [*below_rows(board.whole, width, below), _footer(board, width, keys)]
-    return ScreenFrame(sized(rows, width, height))
+    room = max(0, height - HEAD_ROWS - 1 - below)
+    titles, clicks = _titles(table.state, width)
+    shown, first = _visible(table, room)
+    body = [_row(table, row, width) for row in shown]
+    hidden = len(table.rows) - len(shown)
+    if not table.rows:
+        body = [fit([piece(f"  {_nothing(table)}", palette.DIM)], width)]
+    elif hidden:
+        body.append(fit([piece(f"  and {hidden} more" + (f", {first} above" if first else ""), palette.DIM)], width))
+    rows = [_header(table, width), titles, *sized(body, width, room)]
+    rows += [*below_rows(table.board.whole, width, below), _footer(table, width, keys)]
+    targets = [Click(HEAD_ROWS + n, 0, width, "call", row.call) for n, row in enumerate(shown)]
+    return ScreenFrame(sized(rows, width, height), (*clicks, *targets))
 
 
 def board_line(board: Board, width: int) -> Row:
@@ -31,84 +62,164 @@ def board_line(board: Board, width: int) -> Row:
     parts: Row = [piece(board_words(board) + "  ", palette.DIM)]
     for row in board.rows[:3]:
         style = palette.STRONG[row.worst.state]
-        parts.append(piece(f"{squeezed(clean(row.call), 20)} {words.percent(row.worst.p_fake)}  ", style))
+        parts.append(piece(f"{squeezed(clean(row.name or row.call), 20)} {words.percent(row.worst.p_fake)}  ", style))
     return fit(parts, width)
 
 
 def board_summary(board: Board) -> Sequence[str]:
     """Return the lines printed after the dashboard has closed."""
     whole = board.whole
-    lost = f", lost {whole.lost_s:.2f} s" if whole.lost_s > 0 else ""
+    lost = f", {words.lost(whole.lost_s)}" if whole.lost_s > 0 else ""
     refused = f", {board.refused} refused" if board.refused else ""
     alerts = f"{whole.alerts} alert{'s' * (whole.alerts != 1)}"
     return [f"{board.started} calls{refused}: {alerts}{lost}"]
 
 
-def _header(board: Board, width: int) -> Row:
-    calls = f"{len(board.rows)} of {board.max_calls} calls"
-    gone = f"  {board.ended} ended" + (f"  {board.refused} refused" if board.refused else "")
-    left = [piece(f"{PROGRAM}  ", palette.TITLE), piece(calls, palette.BOLD), piece(gone, palette.DIM)]
-    taps = "  ".join(clean(tap) for tap in board.taps)
-    room = width - cells(left) - 2
-    return spread(left, [piece(cut(taps, room), palette.DIM)] if room > 10 else [], width)
-
-
-def _titles(width: int) -> Row:
-    tail = f"{'speech':>8} {'length':>8}  "
-    bars = ("  likelihood" if width >= WIDE else "").ljust(_bar_width(width))
-    head = f"  {'state':<12}{'fake':>6}  {'call':<{_name_width(width)}}"
-    return fit([piece(head + bars + tail + ("hears" if width >= 80 else ""), palette.DIM)], width)
-
-
-def _name_width(width: int) -> int:
-    return max(12, min(36, width - 58 if width < WIDE else (width - 40) // 2 - 10))
-
-
-def _bar_width(width: int) -> int:
-    return max(0, width - 22 - _name_width(width) - 18 - 17) if width >= WIDE else 0
-
-
-def _table(board: Board, width: int, rows: int) -> Block:
-    """Draw the calls that fit; the one under the cursor is always among them."""
-    if not board.rows:
-        return sized([fit([piece("  no calls yet: listening", palette.DIM)], width)], width, rows)
-    shown = list(board.rows)
-    if len(shown) > rows:
-        at = next((i for i, row in enumerate(shown) if row.call == board.cursor), 0)
-        first = max(0, min(at - rows + 2, len(shown) - rows + 1)) if at >= rows - 1 else 0
-        hidden = len(shown) - (rows - 1)
-        shown = shown[first : first + rows - 1]
-        more = [fit([piece(f"  and {hidden} more", palette.DIM)], width)]
+def _header(table: CallsTable, width: int) -> Row:
+    """Return how many calls there are and what listens; what has no room is counted, not cut."""
+    board = table.board
+    if table.state.past:
+        calls, gone = f"{len(board.past)} of {board.ended} ended calls", f"  {len(board.rows)} running"
     else:
-        more = []
-    return sized([*(_row(board, row, width) for row in shown), *more], width, rows)
+        calls, gone = f"{len(board.rows)} of {board.max_calls} calls", f"  {board.ended} ended"
+    gone += f"  {board.refused} refused" if board.refused else ""
+    if table.state.wanted:
+        gone += f"  {len(table.rows)} match"
+    head = [piece(calls, palette.BOLD), piece(gone, palette.DIM)]
+    named = [piece(f"{PROGRAM}  ", palette.TITLE), *head]
+    taps = [clean(tap) for tap in board.taps]
+    listed, count = "  ".join(taps), f"{len(taps)} tap{'s' * (len(taps) != 1)}"
+    candidates = [(named, listed), (named, count), (head, count), (head, "")]
+    fitting = (pair for pair in candidates if cells(pair[0]) + cells([piece(pair[1])]) + 2 <= width)
+    left, right = next(fitting, (head, ""))
+    return spread(left, [piece(right, palette.DIM)] if right else [], width)
 
 
-def _row(board: Board, row: CallRow, width: int) -> Row:
-    channel = row.worst
-    chosen = row.call == board.cursor
-    mark = piece("▸ " if chosen else "  ", palette.KEY)
-    badge = piece(f" {channel.state.value.upper():<10} ", palette.BADGE[channel.state])
-    fake = piece(f"{words.percent(channel.p_fake):>5}  ", palette.STRONG[channel.state])
-    who = clean(row.call) + (f" · {clean(channel.name)}" if row.channels > 1 else "")
-    room = _name_width(width)
-    name = fit([piece(squeezed(who, room), palette.BOLD if chosen else None)], room)
-    bar = _bar_width(width)
-    marks = board.whole.suspicious_p, board.whole.alert_p
-    chart = [piece("  "), *widgets.sparkline(_binned(row, bar - 4), *marks, bar - 4), piece("  ")] if bar > 8 else []
-    figures = piece(f"{channel.net_speech_s:>6.1f} s {words.clock(row.elapsed_s):>8}  ", palette.DIM)
-    fault = channel.fault
-    hears = piece(f"! {clean(fault)}" if fault else channel.reason.value, palette.FAULT if fault else palette.DIM)
-    return fit([mark, badge, fake, *name, *chart, figures, *([hears] if width >= 80 else [])], width)
+def _titles(state: TableState, width: int) -> tuple[Row, Sequence[Click]]:
+    """Return the titles of the columns, the one sorted by marked, and what a click on each means."""
+    columns: list[tuple[Column | None, str, int, bool]] = [
+        ("state", "state", _STATE_WIDTH, False),
+        ("fake", "fake", _FAKE_WIDTH, True),
+        ("call", "  call", _name_width(state, width) + 2, False),
+        (None, _chart_title(state, width), _bar_width(state, width), False),
+        ("speech", "speech", _SPEECH_WIDTH, True),
+        ("length", "length", _LENGTH_WIDTH, True),
+        (None, "" if width < 80 else "  why it ended" if state.past else "  hears", _REST_WIDTH, False),
+    ]
+    if state.past:
+        columns.insert(0, ("ended", "ended", _ENDED_WIDTH, False))
+    out: Row = [piece("  ")]
+    clicks: list[Click] = []
+    at = 2
+    for column, title, size, right in columns:
+        chosen = column == state.sorted_by
+        text = title + (("▴" if state.reverse else "▾") if chosen else "")
+        out.append(piece(f"{text:>{size}}" if right else f"{text:<{size}}", palette.KEY if chosen else palette.DIM))
+        if column is not None:
+            clicks.append(Click(1, at, at + size, "sort", column))
+        at += size
+    return fit(out, width), clicks
 
 
-def _binned(row: CallRow, width: int) -> Audio:
-    """Return the likelihood over the last minute and more."""
+def _chart_title(state: TableState, width: int) -> str:
+    return "  likelihood, last minute" if _bar_width(state, width) else ""
+
+
+def _name_width(state: TableState, width: int) -> int:
+    used = _FIGURES_WIDTH + _ENDED_WIDTH * state.past
+    rest = _REST_WIDTH if width >= 80 else 0
+    return max(12, min(36, width - used - rest if width < WIDE else (width - used) // 2 - 10))
+
+
+def _bar_width(state: TableState, width: int) -> int:
+    """Return the cells for a timeline of running calls."""
+    if width < WIDE or state.past:
+        return 0
+    return max(0, width - _FIGURES_WIDTH - _name_width(state, width) - _REST_WIDTH)
+
+
+def _visible(table: CallsTable, rows: int) -> tuple[Sequence[CallRow], int]:
+    """Return the calls that fit, the one under the cursor among them, and how many are above."""
+    shown = table.rows
+    if len(shown) <= rows:
+        return shown, 0
+    at = next((i for i, row in enumerate(shown) if row.call == table.state.cursor), 0)
+    first = max(0, min(at - rows + 2, len(shown) - rows + 1)) if at >= rows - 1 else 0
+    return shown[first : first + max(0, rows - 1)], first
+
+
+def _nothing(table: CallsTable) -> str:
+    """Return why the table is empty."""
+    if table.state.wanted:
+        return f'no call matches "{clean(table.state.wanted)}"; esc shows all'
+    if table.state.past:
+        return "no call has ended yet"
+    return "no calls now: listening; h shows those that have ended" if table.board.past else "no calls yet: listening"
+
+
+def _row(table: CallsTable, row: CallRow, width: int) -> Row:
+    state, channel = table.state, row.worst
+    chosen = row.call == state.cursor
+    room = _name_width(state, width)
+    name = [piece(squeezed(clean(call_label(row)), room), palette.BOLD if chosen else None)]
+    ended = [piece(f"{_local_time(row.ended):<{_ENDED_WIDTH}}", palette.DIM)] if state.past else []
+    speech = f"{channel.net_speech_s:.1f} s"
+    figures = f"{speech:>{_SPEECH_WIDTH}}{words.clock(row.elapsed_s):>{_LENGTH_WIDTH}}"
+    parts = [
+        piece("▸ " if chosen else "  ", palette.KEY),
+        *ended,
+        _outcome(row),
+        piece(f"{words.percent(channel.p_fake):>{_FAKE_WIDTH}}  ", palette.STRONG[channel.state]),
+        *fit(name, room),
+        *_chart(table, row, _bar_width(state, width)),
+        piece(figures, palette.DIM),
+        *([piece("  "), _last_column(row)] if width >= 80 else []),
+    ]
+    return fit(parts, width)
+
+
+def _outcome(row: CallRow) -> Segment:
+    """Return the state, or of a call that has ended whether there was an alert, however it ended."""
+    state = State.ALERT if row.ended and row.alerts else row.worst.state
+    text = f"{row.alerts} ALERT{'S' * (row.alerts > 1)}" if row.ended and row.alerts else state.value.upper()
+    return piece(f" {cut(text, _STATE_WIDTH - 2):<{_STATE_WIDTH - 2}} ", palette.BADGE[state])
+
+
+def _last_column(row: CallRow) -> Segment:
+    if row.ended:
+        return piece(clean(row.why), palette.DIM)
+    fault = row.worst.fault
+    return piece(f"! {clean(fault)}", palette.FAULT) if fault else piece(row.worst.reason.value, palette.DIM)
+
+
+def _chart(table: CallsTable, row: CallRow, width: int) -> Row:
+    """Return the likelihood over the last minute, or nothing where there is no room."""
+    room, whole = width - 4, table.board.whole
+    if room <= 4:
+        return []
     step_s = row.worst.timeline_step_s
-    step = max(1, math.ceil(LOOKS_BACK_S / step_s / width))
-    return widgets.binned(row.worst.timeline, math.ceil(row.elapsed_s / step_s - 1e-6), step, width)
+    step = max(1, math.ceil(LOOKS_BACK_S / step_s / room))
+    values: Audio = widgets.binned(row.worst.timeline, math.ceil(row.elapsed_s / step_s - 1e-6), step, room)
+    return [piece("  "), *widgets.sparkline(values, whole.suspicious_p, whole.alert_p, room), piece("  ")]
 
 
-def _footer(board: Board, width: int, keys: KeyState) -> Row:
-    left = [piece("↑↓ enter", palette.KEY), piece(" open a call   ", palette.DIM)] if board.rows else []
-    return [*left, *footer(width - cells(left), keys)]
+def _local_time(seconds: float) -> str:
+    """seconds: since 1970, UTC."""
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%H:%M:%S")
+
+
+def _footer(table: CallsTable, width: int, keys: KeyState) -> Row:
+    """Return the keys, or the filter while it is typed."""
+    state = table.state
+    if state.typing:
+        left = [piece("/", palette.KEY), piece(clean(state.wanted), palette.BOLD), piece("▏   ", palette.KEY)]
+        hint = [*left, piece("enter", palette.KEY), piece(" keep   ", palette.DIM), piece("esc", palette.KEY)]
+        return fit([*hint, piece(" clear", palette.DIM)], width)
+    left = [piece(f"/{clean(state.wanted)}  ", palette.KEY)] if state.wanted else []
+    extra = (
+        ("enter", "open"),
+        ("/", "filter"),
+        ("s", "sort"),
+        ("h", "running" if state.past else "ended"),
+    )
+    return [*left, *footer(width - cells(left), keys, extra)]

@@ -7,6 +7,8 @@ Tables, panels and layouts measure and wrap again on each draw, which costs ten 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console, ConsoleOptions
@@ -20,11 +22,26 @@ Block = list[Row]
 ELLIPSIS = "…"
 
 
+@dataclass(frozen=True, slots=True)
+class Click:
+    """What a click on some cells of a row means. first, end: cells, the last one not included."""
+
+    row: int
+    first: int
+    end: int
+    action: Literal["call", "sort"]
+    value: str
+
+
 class ScreenFrame:
     """A whole screen as a renderable: rows that already have the width of the screen."""
 
-    def __init__(self, rows: Block) -> None:
-        self.rows = rows
+    def __init__(self, rows: Block, clicks: Sequence[Click] = ()) -> None:
+        self.rows, self.clicks = rows, clicks
+
+    def clicked(self, column: int, row: int) -> Click | None:
+        """Return what a click on a cell means, or None."""
+        return next((c for c in self.clicks if c.row == row and c.first <= column < c.end), None)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
         line = Segment.line()

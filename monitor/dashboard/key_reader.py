@@ -7,15 +7,15 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 
-_NAMES = {b"\x1b[A": "up", b"\x1b[B": "down", b"\x1bOA": "up", b"\x1bOB": "down", b"\x1b": "escape"}
-_PLAIN = {"\r": "enter", "\n": "enter", "\x7f": "escape", "\b": "escape"}
+from monitor.dashboard.key_codes import KeyCodes
+
 _POLL_S = 0.1
 
 
 class KeyReader:
     """Calls on_key in a thread of its own, from start() to close().
 
-    on_key gets a character in lower case, or up, down, enter, escape.
+    on_key gets what KeyCodes makes of it.
 
     Does nothing where keys cannot be read: input that is no terminal, or a program in the background, which would
     be stopped for reading. fd: the terminal, default standard input.
@@ -27,6 +27,7 @@ class KeyReader:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._restore: Callable[[], None] = _nothing
+        self._codes = KeyCodes()
 
     def start(self) -> bool:
         """Begin to read; returns whether keys can be read at all."""
@@ -51,7 +52,7 @@ class KeyReader:
     def _run(self, fd: int) -> None:
         try:
             while not self._stop.is_set():
-                for key in _read(fd, self._stop):
+                for key in _read(fd, self._stop, self._codes):
                     self._on_key(key)
         except OSError:
             return  # The terminal hung up: there are no more keys.
@@ -60,13 +61,14 @@ class KeyReader:
 
 
 if sys.platform == "win32":
+    _WINDOWS = {"H": "up", "P": "down", "G": "home", "O": "end", "I": "page up", "Q": "page down"}
 
     def _without_echo(fd: int) -> Callable[[], None]:
         """Do nothing: the Windows console has no such mode."""
         del fd
         return _nothing
 
-    def _read(fd: int, stop: threading.Event) -> Sequence[str]:
+    def _read(fd: int, stop: threading.Event, codes: KeyCodes) -> Sequence[str]:
         import msvcrt
 
         del fd
@@ -75,9 +77,9 @@ if sys.platform == "win32":
             return ()
         char = msvcrt.getwch()
         if char in "\x00\xe0":  # A key without a character; the next one says which.
-            arrow = {"H": "up", "P": "down"}.get(msvcrt.getwch())
+            arrow = _WINDOWS.get(msvcrt.getwch())
             return () if arrow is None else (arrow,)
-        return _named(char)
+        return codes.feed(char.encode())
 
 else:
 
@@ -97,7 +99,7 @@ else:
 
         return restore
 
-    def _read(fd: int, stop: threading.Event) -> Sequence[str]:
+    def _read(fd: int, stop: threading.Event, codes: KeyCodes) -> Sequence[str]:
         """Read the keys typed within the poll interval. Raises OSError at the end of input."""
         import select
 
@@ -106,17 +108,10 @@ else:
             return ()
         if not select.select([fd], [], [], _POLL_S)[0]:
             return ()
-        data = os.read(fd, 64)
+        data = os.read(fd, 1024)
         if not data:
             raise OSError("end of input")
-        if data in _NAMES:
-            return (_NAMES[data],)
-        # Other function keys come as an escape and letters, which are not meant.
-        return () if data[:1] == b"\x1b" else _named(data.decode("ascii", "ignore"))
-
-
-def _named(typed: str) -> Sequence[str]:
-    return [_PLAIN.get(char, char.lower()) for char in typed]
+        return codes.feed(data)
 
 
 def _nothing() -> None:

@@ -3,113 +3,26 @@
 from __future__ import annotations
 
 import atexit
+import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Literal, cast
 
 from rich.console import Console
-from rich.control import Control
-from rich.live import Live
 
 from monitor.config.schema import DashboardSection
-from monitor.dashboard.calls_table import board_line, board_summary, render_board
-from monitor.dashboard.canvas import Block, ScreenFrame
+from monitor.dashboard.calls_table import board_summary
+from monitor.dashboard.help import help_pages
 from monitor.dashboard.key_reader import KeyReader
-from monitor.dashboard.plain import News, PlainScreen, summary_lines
-from monitor.dashboard.render import KeyState, line, render
+from monitor.dashboard.navigation import CallsSource, Navigator, Shown
+from monitor.dashboard.plain import PlainScreen, summary_lines
+from monitor.dashboard.render import KeyState
+from monitor.dashboard.screens import FullScreen, OneLine, PlainLines, Screen
+from monitor.dashboard.table_state import CallsTable, Column
 from monitor.views import Board, View
 
 Mode = Literal["full", "line", "plain", "off"]
-Shown = View | Board
-
-
-class _Screen(Protocol):
-    def open(self) -> None: ...
-
-    def show(self, view: Shown, keys: KeyState) -> None: ...
-
-    def close(self) -> None:
-        """Leave the terminal as it was. May be called twice."""
-
-
-class _Full:
-    """The alternate screen of the terminal.
-
-    Written without rich's Live, which measures every segment five times over to crop what already has its size: 0.6
-    instead of 2.3 ms for a frame of 120 x 40.
-    """
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._colour = not console.no_color and console.color_system is not None
-        self._rows: Block = []
-
-    def open(self) -> None:
-        self._console.set_alt_screen(True)
-        self._console.show_cursor(False)
-
-    def show(self, view: Shown, keys: KeyState) -> None:
-        width, height = self._console.size
-        if isinstance(view, Board):
-            frame = render_board(view, width, height, keys)
-        else:
-            frame = render(
-                view, width, height, paused=keys.paused, muted=keys.muted, missed=keys.missed, colour=self._colour
-            )
-        if frame.rows == self._rows:
-            return
-        self._rows = frame.rows
-        with self._console:  # One write a frame, so that it does not flicker.
-            self._console.control(Control.home())
-            self._console.print(frame, end="", crop=False)
-
-    def close(self) -> None:
-        if self._console.is_alt_screen:
-            self._console.show_cursor(True)
-            self._console.set_alt_screen(False)
-
-
-class _OneLine:
-    """One line that stays at the bottom, with the news above it."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._live = Live(console=console, auto_refresh=False, transient=True)
-        self._news = News()
-
-    def open(self) -> None:
-        self._live.start()
-
-    def show(self, view: Shown, keys: KeyState) -> None:
-        if not keys.paused:
-            for text in self._news.lines(view):
-                self._console.print(text, markup=False, highlight=False, emoji=False)
-        # The last column stays empty: some terminals wrap when it is written.
-        width = self._console.width - 1
-        row = board_line(view, width) if isinstance(view, Board) else line(view, width, keys.paused)
-        self._live.update(ScreenFrame([row]), refresh=True)
-
-    def close(self) -> None:
-        self._live.stop()
-
-
-class _Plain:
-    def __init__(self, console: Console) -> None:
-        self._screen = PlainScreen(console.file)
-
-    def open(self) -> None:
-        """Do nothing: there is nothing to prepare."""
-
-    def show(self, view: Shown, keys: KeyState) -> None:
-        del keys
-        self._screen.show(view, time.monotonic())
-
-    def close(self) -> None:
-        """Do nothing: there is nothing to restore."""
-
-
-_SCREENS: dict[Mode, Callable[[Console], _Screen]] = {"full": _Full, "line": _OneLine, "plain": _Plain}
 
 
 def resolve_mode(config: DashboardSection, console: Console) -> Mode:
@@ -124,30 +37,31 @@ def resolve_mode(config: DashboardSection, console: Console) -> Mode:
 
 
 class Dashboard:
-    """Shows view() until close(). on_quit is called in a thread of the dashboard when the user presses q.
+    """Shows a call, or the calls of a server, until close(). on_quit is called in a thread of the dashboard when the
+    user presses q.
 
     fault: why nothing is shown any more, such as a terminal that went away, or "". The monitor goes on without.
     """
 
     def __init__(
         self,
-        view: Callable[[], Shown],
+        source: Callable[[], View] | CallsSource,
         config: DashboardSection,
         *,
         on_quit: Callable[[], None],
-        on_key: Callable[[str], None] = lambda _: None,
         console: Console | None = None,
     ) -> None:
-        """on_key: called with the keys that mean nothing to the dashboard itself."""
-        self._view = view
-        self._on_quit, self._on_key = on_quit, on_key
+        self._navigator = Navigator(source)
+        self._on_quit = on_quit
+        self._mouse = config.mouse
         self._console = console or Console()
         self.mode: Mode = resolve_mode(config, self._console)
         self.fault = ""
         self._period = 1.0 / config.redraws_per_second
         self._state = KeyState(muted=not config.bell)
         self._alerts = 0
-        self._shown: Shown | None = None
+        self._screen: Screen | None = None
+        self._table = False
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._keys = KeyReader(self.press)
@@ -174,7 +88,7 @@ class Dashboard:
 
     def _run(self) -> None:
         try:
-            last = self._show(_SCREENS[self.mode](self._console))
+            last = self._show(self._opened())
             writer = PlainScreen(self._console.file)
             for text in board_summary(last) if isinstance(last, Board) else summary_lines(last):
                 writer.write(text)
@@ -184,40 +98,50 @@ class Dashboard:
         finally:
             self._keys.stop()
 
-    def _show(self, screen: _Screen) -> Shown:
+    def _opened(self) -> Screen:
+        if self.mode == "full":
+            return FullScreen(self._console, self._mouse and sys.platform != "win32")
+        return OneLine(self._console) if self.mode == "line" else PlainLines(self._console)
+
+    def _show(self, screen: Screen) -> View | Board:
         """Draw until close(); returns the last view."""
         try:
             screen.open()
+            self._screen = screen
             while not self._stop.is_set():
-                self._draw(screen, self._view())
+                self._draw(screen)
                 self._rest(screen)
-            self._state.paused = False
-            last = self._view()
-            self._draw(screen, last)
-            return last
+            self._state.paused, self._state.help_page = False, 0
+            last = self._draw(screen)
+            if isinstance(last, CallsTable):
+                return last.board
+            return self._navigator.whole() if last.back else last
         finally:
             screen.close()
 
-    def _draw(self, screen: _Screen, view: Shown) -> None:
+    def _draw(self, screen: Screen) -> Shown:
         """Draw the newest view, or the one at which the screen was paused."""
-        self._ring(view)
-        if not self._state.paused or self._shown is None:
-            self._shown = view
-        screen.show(self._shown, self._state)
+        paused = self._state.paused
+        shown = self._navigator.look(frozen=paused)
+        # The view of a call that has ended is as old as its end.
+        stale = paused or (isinstance(shown, View) and shown.back and shown.finished)
+        self._ring(self._navigator.alerts() if stale else _alerts(shown))
+        self._table = isinstance(shown, CallsTable) or shown.back
+        screen.show(shown, self._state)
+        return shown
 
-    def _rest(self, screen: _Screen) -> None:
-        """Wait until the next redraw is due; a key redraws the present view at once."""
+    def _rest(self, screen: Screen) -> None:
+        """Wait until the next redraw is due; a key redraws at once."""
         until = time.monotonic() + self._period
         while not self._stop.is_set() and (left := until - time.monotonic()) > 0:
             if self._wake.wait(left):
                 self._wake.clear()
-                if self._shown is not None and not self._stop.is_set():
-                    screen.show(self._shown, self._state)
+                if not self._stop.is_set():
+                    screen.show(self._navigator.look(frozen=True), self._state)
 
-    def _ring(self, view: Shown) -> None:
-        """Ring the bell once for the alerts that opened since the last call."""
-        whole = view.whole if isinstance(view, Board) else view
-        opened = whole.alerts - self._alerts
+    def _ring(self, alerts: int) -> None:
+        """Ring the bell once for the alerts that opened since the last call. alerts: so far."""
+        opened = alerts - self._alerts
         self._alerts += opened
         if opened > 0:
             self._state.missed += opened * self._state.paused
@@ -225,14 +149,44 @@ class Dashboard:
                 self._console.bell()
 
     def press(self, key: str) -> None:
-        """Do what a key says: q, p or m; others are somebody else's."""
-        if key == "q":
+        """Do what a key says; those of the table and of its filter are the navigator's."""
+        command = key.lower()
+        if self._state.help_page:
+            self._press_in_help(command)
+        elif self._navigator.typing and not key.startswith("click"):
+            self._navigator.press(key)
+        elif command == "q":
             self._on_quit()
-        elif key == "p":
+        elif command == "p":
             self._state.paused = not self._state.paused
             self._state.missed = 0
-        elif key == "m":
+        elif command == "m":
             self._state.muted = not self._state.muted
+        elif command == "?" and self.mode == "full":
+            self._state.help_page = 1
+        elif key.startswith("click "):
+            self._click(*map(int, key.split()[1:]))
         else:
-            self._on_key(key)
+            self._navigator.press(key)
         self._wake.set()
+
+    def _press_in_help(self, key: str) -> None:
+        """Turn the page, close the help, or quit."""
+        if key == "q":
+            self._on_quit()
+        page = self._state.help_page + (key in ("?", " ", "enter", "down", "page down"))
+        last = page > help_pages(*self._console.size, self._table)
+        self._state.help_page = 0 if last or page == self._state.help_page else page
+
+    def _click(self, column: int, row: int) -> None:
+        target = None if self._screen is None else self._screen.clicked(column, row)
+        if target is None:
+            return
+        if target.action == "call":
+            self._navigator.choose(target.value)
+        else:
+            self._navigator.sort(cast(Column, target.value))
+
+
+def _alerts(shown: Shown) -> int:
+    return shown.board.whole.alerts if isinstance(shown, CallsTable) else shown.alerts

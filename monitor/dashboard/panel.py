@@ -38,7 +38,7 @@ def panel(view: View, channel: ChannelView, colour: bool, width: int, rows: int)
 def _titles(parts: Parts, width: int) -> tuple[Row, Row]:
     """Name at the left, likelihood and state at the right."""
     name = [piece(cut(clean(parts.channel.name), max(6, width // 3)), palette.BOLD)]
-    p = f"{words.probability(parts.channel.p_fake)}  "
+    p = f"{words.percent(parts.channel.p_fake)}  "
     labels = [[piece(text), parts.badge()] for text in (f"{LABEL} {p}", f"synthetic {p}")]
     room = width - cells(name) - 8
     return name, next((label for label in labels if cells(label) <= room), [parts.badge()])
@@ -56,8 +56,8 @@ def _one_column(parts: Parts, width: int, rows: int) -> Block:
         ColumnSection(0, number_rows, number_rows, lambda n: _head(parts, width, n, low, wide)),
         ColumnSection(1, 1, 2, lambda n: parts.gauge(width, n, not large)),
         *([ColumnSection(2, fault_rows, fault_rows, lambda n: parts.fault(width, n))] if fault_rows else ()),
-        ColumnSection(3, 2, 12, lambda n: parts.timeline(width, n)),
-        *([] if low else [ColumnSection(4, 2, 13, lambda n: parts.spectrogram(width, n))]),
+        ColumnSection(3, 2, 20 if parts.past else 12, lambda n: parts.timeline(width, n)),
+        *([] if low or parts.past else [ColumnSection(4, 2, 13, lambda n: parts.spectrogram(width, n))]),
         ColumnSection(5, 1, 1, lambda _: [parts.level(width)]),
         *(
             [ColumnSection(6, 1, min(4, 1 + families), lambda n: parts.families(width, n))]
@@ -86,7 +86,7 @@ def _two_columns(parts: Parts, width: int, rows: int) -> Block:
     right_width = width - left_width - 2
     charts = [
         ColumnSection(0, 2, 60, lambda n: parts.timeline(right_width, n)),
-        ColumnSection(1, 2, 13, lambda n: parts.spectrogram(right_width, n)),
+        *([] if parts.past else [ColumnSection(1, 2, 13, lambda n: parts.spectrogram(right_width, n))]),
     ]
     room = rows - fault_rows
     block = beside(_left(parts, left_width, room), stack(charts, right_width, room), 2)

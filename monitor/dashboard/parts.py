@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 from rich.segment import Segment
 from rich.style import Style
 
-from monitor.dashboard import digits, palette, widgets, words
+from monitor.dashboard import axes, digits, palette, widgets, words
 from monitor.dashboard.canvas import Block, Row, choose, clean, fit, piece, sized, wrapped
 from monitor.types import UNKNOWN_FAMILY, Reason, State
 from monitor.views import ChannelView, View
@@ -20,10 +21,13 @@ LARGE_WIDTH, SMALL_WIDTH = 32, 16
 """Cells of the widest likelihood in big digits, ">99%", and a gap."""
 TITLED_ROWS = 5
 """Rows from which on a chart has a title."""
+TIMED_ROWS = 4
+"""Rows from which on the likelihood has times below it."""
 TIMELINE_S = 30.0
 """A timeline looks back at least so far."""
 COLUMN_S = 0.02
 NO_FAMILY = "none that it knows"
+_NATS = ((", ", " nats"), (" (", ")"))
 JUDGED = (State.SUSPICIOUS, State.ALERT)
 
 
@@ -34,6 +38,11 @@ class Parts:
     view: View
     channel: ChannelView
     colour: bool
+
+    @property
+    def past(self) -> bool:
+        """Return whether the call has ended, so that of its spectrum nothing is left."""
+        return self.view.finished and not len(self.channel.spectrogram)
 
     def badge(self) -> Segment:
         """Return the state as a word, reversed."""
@@ -58,17 +67,16 @@ class Parts:
     def facts(self, width: int, rows: int) -> Block:
         """Short lines, the most telling first."""
         channel, since = self.channel, self.channel.alert_since_s
-        evidence = [piece("evidence ", palette.DIM), piece(words.evidence(channel.llr))]
-        lost = piece(f"{channel.lost_s:.2f} s", palette.WARN if channel.lost_s else None)
+        evidence = self._evidence(width)
         lines = [
             [piece(words.speech(channel), palette.BOLD if channel.state is State.LISTENING else None)],
             self._newest_block(width),
             evidence,
             [piece("alerts ", palette.DIM), piece(str(channel.alerts))],
-            [piece("lost ", palette.DIM), lost],
+            [piece(words.lost(channel.lost_s), palette.WARN if channel.lost_s else palette.DIM)],
         ]
         if since is not None:
-            opened = [piece(f"alert since {words.fine_clock(since)}", palette.STRONG[State.ALERT])]
+            opened = [piece(f"alert since {words.clock(since)}", palette.STRONG[State.ALERT])]
             lines[2:4] = [opened, evidence]
         return sized([fit(line, width) for line in lines], width, rows)
 
@@ -83,6 +91,15 @@ class Parts:
         if channel.reason is Reason.SPEECH and channel.bandwidth != "unknown":
             heard.insert(0, [start, piece(f"{channel.reason.value}, {channel.bandwidth}")])
         return choose(heard, width)
+
+    def _evidence(self, width: int) -> Row:
+        """Return the evidence as odds, and in nats where there is room."""
+        start, llr = piece("evidence ", palette.DIM), self.channel.llr
+        odds = piece(words.evidence(llr))
+        if not math.isfinite(llr):
+            return [start, odds]
+        candidates = [[start, odds, piece(f"{lead}{llr:+.1f}{end}", palette.DIM)] for lead, end in _NATS]
+        return choose([*candidates, [start, odds]], width)
 
     def gauge(self, width: int, rows: int, thin: bool = False) -> Block:
         """Return a bar, with the thresholds above it if there are two rows."""
@@ -126,17 +143,25 @@ class Parts:
         return [choose(candidates, width)][:rows]
 
     def timeline(self, width: int, rows: int) -> Block:
-        """Likelihood over time, with the thresholds at its left."""
+        """Likelihood over time, with the thresholds at its left and the time below it. The right edge is the newest
+        moment of the call, for each of its channels.
+        """
         view, channel = self.view, self.channel
-        titled = rows >= TITLED_ROWS
-        room, height = width - GUTTER, rows - titled
-        step = max(1, math.ceil(TIMELINE_S / channel.timeline_step_s / room))
-        before = math.ceil(view.elapsed_s / channel.timeline_step_s - 1e-6)
-        values = widgets.binned(channel.timeline, before, step, room)
+        titled, timed = rows >= TITLED_ROWS, rows >= TIMED_ROWS
+        room, height = width - GUTTER, rows - titled - timed
+        step_s = channel.timeline_step_s
+        step = max(1, math.ceil(TIMELINE_S / step_s / room))
+        before = math.ceil(view.elapsed_s / step_s - 1e-6)
+        behind = 0 if math.isnan(channel.scored_s) else before - math.ceil(channel.scored_s / step_s - 1e-6)
+        known = np.concatenate([channel.timeline, np.full(max(0, behind), np.nan, np.float32)])
+        values = widgets.binned(known, before, step, room)
         chart = widgets.timeline(values, view.suspicious_p, view.alert_p, room, height)
         labels = self._scale_labels(height)
         out = [[labels.get(height - 1 - n, _gutter("")), *row] for n, row in enumerate(chart)]
-        return [_title("likelihood", room * step * channel.timeline_step_s, width), *out] if titled else out
+        if timed:
+            end_s = math.ceil(before / step) * step * step_s
+            out.append([_gutter(""), *axes.time_axis(end_s, step * step_s, room)])
+        return [_title("likelihood", room * step * step_s, width), *out] if titled else out
 
     def _scale_labels(self, height: int) -> dict[int, Segment]:
         """Probabilities at the left of the timeline, by row from below."""
@@ -147,14 +172,13 @@ class Parts:
         return labels
 
     def spectrogram(self, width: int, rows: int) -> Block:
-        """Spectrum over time, with a word at either end of its frequencies."""
+        """Spectrum over time, with its frequencies in kHz."""
         titled = rows >= TITLED_ROWS
         room, height = width - GUTTER, rows - titled
-        chart = self.spectrum(room, height)
-        edges = {0: _gutter("high"), height - 1: _gutter("low")}
-        out = [[edges.get(n, _gutter("")), *row] for n, row in enumerate(chart)]
+        labels = axes.kilohertz_labels(height)
+        out = [[_gutter(labels.get(n, "")), *row] for n, row in enumerate(self.spectrum(room, height))]
         seconds = room * widgets.columns_a_cell(room) * COLUMN_S
-        return [_title("spectrum", seconds, width), *out] if titled else out
+        return [_title("spectrum", seconds, width, "kHz"), *out] if titled else out
 
     def spectrum(self, width: int, rows: int) -> Block:
         """Return the spectrogram alone."""
@@ -166,6 +190,6 @@ def _gutter(text: str, style: Style = palette.DIM) -> Segment:
     return piece(f"{text:>{GUTTER - 1}} ", style)
 
 
-def _title(name: str, seconds: float, width: int) -> Row:
-    """Name a chart and how far it looks back."""
-    return fit([_gutter(""), piece(f"{name}, last {seconds:.0f} s", palette.DIM)], width)
+def _title(name: str, seconds: float, width: int, unit: str = "") -> Row:
+    """Name a chart, how far it looks back, and the unit of the values at its left."""
+    return fit([_gutter(unit), piece(f"{name}, last {seconds:.0f} s", palette.DIM)], width)

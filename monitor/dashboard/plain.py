@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import IO
 
 from monitor.dashboard import words
 from monitor.dashboard.canvas import clean
-from monitor.types import Event, State
+from monitor.types import SAMPLE_RATE, Event, State
 from monitor.views import Board, ChannelView, View
 
 STATUS_EVERY_S = 5.0
@@ -18,7 +20,7 @@ def plain_line(view: View, event: Event | None = None) -> str:
     """Return one line: the event, or without one how things stand."""
     if event is None:
         channels = "; ".join(_standing(channel) for channel in view.channels)
-        lost = f", lost {view.lost_s:.2f} s" if view.lost_s > 0 else ""
+        lost = f", {words.lost(view.lost_s)}" if view.lost_s > 0 else ""
         return f"{words.fine_clock(view.elapsed_s)} {channels}{_timing(view)}{lost}"
     return f"{words.event_time(event)} {_event_words(event)}"
 
@@ -26,15 +28,15 @@ def plain_line(view: View, event: Event | None = None) -> str:
 def summary_lines(view: View) -> list[str]:
     """Return the lines printed after the dashboard has closed: the call, then a line for each channel."""
     total = "" if view.total_s is None else f" of {words.clock(view.total_s)}"
-    lost = f", lost {view.lost_s:.2f} s" if view.lost_s > 0 else ""
+    lost = f", {words.lost(view.lost_s)}" if view.lost_s > 0 else ""
     head = f"{clean(view.call)} ({clean(view.source)}): {words.clock(view.elapsed_s)}{total} of audio{lost}"
-    return [head, *(f"  {_verdict(channel)}, {_alerts(channel)}{_fault(channel)}" for channel in view.channels)]
+    return [head, *(f"  {_verdict(channel)}, {_alerts(channel, view)}{_fault(channel)}" for channel in view.channels)]
 
 
 def board_words(board: Board) -> str:
     """Summarise a server in one line."""
     count = {state: sum(row.worst.state is state for row in board.rows) for state in (State.ALERT, State.SUSPICIOUS)}
-    lost = f", lost {board.whole.lost_s:.2f} s" if board.whole.lost_s > 0 else ""
+    lost = f", {words.lost(board.whole.lost_s)}" if board.whole.lost_s > 0 else ""
     refused = f", {board.refused} refused" if board.refused else ""
     return (
         f"{len(board.rows)} calls, {count[State.ALERT]} with an alert, {count[State.SUSPICIOUS]} suspicious; "
@@ -48,10 +50,13 @@ def _timing(view: View) -> str:
     return f"; latency p99 {words.milliseconds(view.latency_p99_ms)}" if math.isfinite(view.latency_p99_ms) else ""
 
 
-def _alerts(channel: ChannelView) -> str:
+def _alerts(channel: ChannelView, view: View) -> str:
     count = "no alert" if channel.alerts == 0 else f"{channel.alerts} alert{'s' * (channel.alerts > 1)}"
     since = channel.alert_since_s
-    return count if since is None else f"{count}, open since {words.fine_clock(since)}"
+    if since is None:
+        return count
+    opened = words.fine_clock(since)
+    return f"{count}, open from {opened} to the end" if view.finished else f"{count}, open since {opened}"
 
 
 def _standing(channel: ChannelView) -> str:
@@ -61,7 +66,7 @@ def _standing(channel: ChannelView) -> str:
 
 
 def _verdict(channel: ChannelView) -> str:
-    likelihood = "" if math.isnan(channel.p_fake) else f", likelihood synthetic {words.probability(channel.p_fake)}"
+    likelihood = "" if math.isnan(channel.p_fake) else f", likelihood synthetic {words.percent(channel.p_fake)}"
     state = "" if channel.state is State.LISTENING else f"{channel.state.value.upper()}{likelihood}, "
     return f"{clean(channel.name)}: {state}{words.speech(channel)}"
 
@@ -74,7 +79,7 @@ def _event_words(event: Event) -> str:
     data, channel = event.data, clean(event.channel)
     why = f" ({clean(str(data['why']))})" if data.get("why") else ""
     if event.type.startswith("alert."):
-        p = words.probability(words.data_number(event, "p_fake"))
+        p = words.percent(words.data_number(event, "p_fake"))
         return f"{channel}: {event.type.replace('.', ' ').upper()}, likelihood synthetic {p}{why}"
     if event.type.startswith("state"):
         return f"{channel}: {data.get('from', '?')} -> {str(data.get('state', '?')).upper()}{why}"
@@ -85,50 +90,90 @@ def _event_words(event: Event) -> str:
     return f"{event.type.replace('.', ' ')}: {clean(event.call)}{why}"
 
 
+@dataclass(frozen=True, slots=True)
+class NewsLine:
+    """A line, and the audio time that it is about; of a server, whose calls have times of their own, 0."""
+
+    at_s: float
+    text: str
+
+
 class News:
     """Collect the events since the last call, without scores and updates of an alert already shown."""
 
     def __init__(self) -> None:
         self._seen: tuple[Event, ...] = ()
         self._said: dict[str, tuple[State, str]] = {}
+        self._unsaid: dict[str, tuple[State, str]] = {}
 
-    def lines(self, shown: View | Board) -> Iterator[str]:
-        """Yield a line for each new event; then for each channel of a single call whose state changed without one."""
+    def lines(self, shown: View | Board) -> Iterator[NewsLine]:
+        """Yield a line for each new event; then for each channel of a single call whose state changed without one.
+
+        The event of a change comes a moment after the change: it has until the next call.
+        """
         view, table = (shown.whole, True) if isinstance(shown, Board) else (shown, False)
         seen, self._seen = self._seen, view.events
         for event in view.events:
             if event.type in ("score", "alert.updated") or event in seen:
                 continue
             named = f"{clean(event.call)}: " if table and event.call and not event.type.startswith("call") else ""
-            yield f"{words.event_time(event)} {named}{_event_words(event)}"
+            time = words.local_time(event) if table else words.event_time(event)
+            at_s = 0.0 if table else event.sample / SAMPLE_RATE
+            yield NewsLine(at_s, f"{time} {named}{_event_words(event)}")
             if event.type.startswith("state") and event.data.get("state") in set(State):
                 _, fault = self._said.get(event.channel, (State.LISTENING, ""))
                 self._said[event.channel] = State(str(event.data["state"])), fault
         for channel in view.channels:
             now = channel.state, channel.fault
-            if self._said.get(channel.name, (State.LISTENING, "")) != now:
-                yield f"{words.fine_clock(view.elapsed_s)} {_standing(channel)}"
-            self._said[channel.name] = now
+            if self._said.get(channel.name, (State.LISTENING, "")) == now:
+                self._unsaid.pop(channel.name, None)
+            elif self._unsaid.get(channel.name) == now or view.finished:
+                yield NewsLine(view.elapsed_s, f"{words.fine_clock(view.elapsed_s)} {_standing(channel)}")
+                self._said[channel.name] = now
+            else:
+                self._unsaid[channel.name] = now
 
 
 class PlainScreen:
-    """Writes news as they come, and how things stand every five seconds."""
+    """Writes news, and how things stand every five seconds, in the order of their time.
+
+    A line about a moment waits for the next look: what happened before that moment is known by then.
+    """
 
     def __init__(self, file: IO[str]) -> None:
         self._file = file
         self._news = News()
         self._due = 0.0
+        self._waiting: list[NewsLine] = []
+        self._known_s = 0.0
 
-    def show(self, view: View | Board, now: float) -> None:
+    def show(self, shown: View | Board, now: float) -> None:
         """now: time.monotonic() seconds."""
-        for text in self._news.lines(view):
-            self.write(text)
-        if now >= self._due:
-            self._due = now + STATUS_EVERY_S
-            self.write(board_words(view) if isinstance(view, Board) else plain_line(view))
+        table = isinstance(shown, Board)
+        self._waiting += self._news.lines(shown)
+        self.flush(math.inf if table else self._known_s)
+        self._known_s = 0.0 if isinstance(shown, Board) else shown.elapsed_s
+        if now < self._due:
+            return
+        self._due = now + STATUS_EVERY_S
+        if isinstance(shown, Board):
+            self.write(f"{_now()} {board_words(shown)}")
+        else:
+            self._waiting.append(NewsLine(shown.elapsed_s, plain_line(shown)))
+
+    def flush(self, until_s: float = math.inf) -> None:
+        """Write the lines that wait, up to a time."""
+        due = [line for line in self._waiting if line.at_s <= until_s]
+        self._waiting = [line for line in self._waiting if line.at_s > until_s]
+        for line in sorted(due, key=lambda line: line.at_s):
+            self.write(line.text)
 
     def write(self, text: str) -> None:
         """Write one line, in what the file's encoding can express."""
         encoding = getattr(self._file, "encoding", None) or "utf-8"
         self._file.write(text.encode(encoding, "replace").decode(encoding) + "\n")
         self._file.flush()
+
+
+def _now() -> str:
+    return datetime.now().astimezone().strftime("%H:%M:%S")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
 from rich.console import Console
@@ -27,28 +29,34 @@ from monitor.dashboard.canvas import (
     rule,
     sized,
     spread,
+    squeezed,
 )
 from monitor.dashboard.panel import compact, panel
 from monitor.dashboard.parts import Parts
 from monitor.dashboard.system import system_line, system_rows
 from monitor.disk.private import write_private
-from monitor.types import State
+from monitor.types import WORST_FIRST, State
 from monitor.views import ChannelView, View
 
 SMALL_ROWS = 12
 """Terminals lower than this show one line for each channel."""
 PROGRAM = "DEEPFAKE SPEECH MONITOR"
 GRID_WIDTH = 110
-SEVERITY = (State.ALERT, State.SUSPICIOUS, State.UNKNOWN, State.UNDECIDED, State.LISTENING, State.CLEAR)
+BACK = (("esc", "all calls"),)
+STACKED, STACKED_ROWS = 2, 10
+"""So many channels stand one above the other where each has so many rows: their charts have one axis of time then."""
+SLOW = 0.95
+"""A recording scored at less of its own speed is slow."""
 
 
 @dataclass(slots=True)
 class KeyState:
-    """State set by keys. missed: alerts that opened while the screen was paused."""
+    """State set by keys. missed: alerts that opened while the screen was paused. help_page: from 1; 0 = no help."""
 
     paused: bool = False
     muted: bool = False
     missed: int = 0
+    help_page: int = 0
 
 
 def render(
@@ -116,7 +124,12 @@ def _full(view: View, width: int, height: int, keys: KeyState, colour: bool) -> 
     below = rows_below(height)
     room = height - 2 - below
     grid = _grid(view, width, room, colour)
-    return [_header(view, width), *grid, *below_rows(view, width, below), footer(width, keys, view.back)]
+    return [
+        _header(view, width),
+        *grid,
+        *below_rows(view, width, below),
+        footer(width, keys, BACK if view.back else ()),
+    ]
 
 
 def _small(view: View, width: int, height: int, keys: KeyState) -> Block:
@@ -124,7 +137,7 @@ def _small(view: View, width: int, height: int, keys: KeyState) -> Block:
     if height == 1:
         return [line(view, width)]
     head = [_header(view, width)] if height > len(view.channels) + 1 or height > 3 else []
-    foot = [footer(width, keys, view.back)] if height > 2 else []
+    foot = [footer(width, keys, BACK if view.back else ())] if height > 2 else []
     room = height - len(head) - len(foot)
     rows = _compact(view, width, room, most=1)
     if room - len(rows) > 1 and width >= 36:
@@ -142,7 +155,8 @@ def _grid(view: View, width: int, rows: int, colour: bool) -> Block:
     count = len(view.channels)
     if not count:
         return blank(width, rows)
-    columns = 2 if count > 1 and width >= GRID_WIDTH else 1
+    stacked = count <= STACKED and rows // count >= STACKED_ROWS
+    columns = 2 if count > 1 and width >= GRID_WIDTH and not stacked else 1
     lines = -(-count // columns)
     if rows // lines < 4:
         return sized(_compact(view, width, rows, most=2), width, rows)
@@ -171,7 +185,7 @@ def _compact(view: View, width: int, rows: int, most: int) -> Block:
     """Return one or two rows a channel; where not all have room the worst are shown, and the others counted."""
     shown = view.channels
     if len(shown) > rows:
-        worst = sorted(shown, key=lambda channel: SEVERITY.index(channel.state))[: max(1, rows - 1)]
+        worst = sorted(shown, key=lambda channel: WORST_FIRST.index(channel.state))[: max(1, rows - 1)]
         shown = tuple(channel for channel in shown if any(channel is other for other in worst))
     each = min(most, max(1, rows // max(1, len(shown))))
     out: Block = []
@@ -184,41 +198,57 @@ def _compact(view: View, width: int, rows: int, most: int) -> Block:
 
 
 def _header(view: View, width: int) -> Row:
-    """Draw the name of the call and the position in its audio."""
+    """Return the name of the call and the position in its audio; what has no room is left out, the least telling
+    first.
+    """
     mode = "FINISHED" if view.finished else ("LIVE" if view.live else "REPLAY")
     total = "" if view.total_s is None else f" / {words.clock(view.total_s)}"
-    right = [piece(f"{mode} ", palette.TITLE), piece(f"{words.clock(view.elapsed_s)}{total}", palette.BOLD)]
-    call, source = clean(view.call), clean(view.source)
+    slow = isfinite(view.speed) and view.speed < SLOW and not view.finished
+    lag: Row = [piece(f"{view.speed:.1f} x real time  ", palette.WARN)] if slow else []
+    right = [*lag, piece(f"{mode} ", palette.TITLE), piece(f"{words.clock(view.elapsed_s)}{total}", palette.BOLD)]
+    call, source = clean(view.name or view.call), clean(view.source)
     room = width - cells(right) - 1
-    names = [piece(call, palette.BOLD), piece(f"  {source}", palette.DIM)]
-    candidates = [[piece(f"{PROGRAM}  ", palette.TITLE), *names], names]
+    program = piece(f"{PROGRAM}  ", palette.TITLE)
+    alone, names = [piece(call, palette.BOLD)], [piece(call, palette.BOLD), piece(f"  {source}", palette.DIM)]
+    shortened = [piece(squeezed(call, max(room, 1)), palette.BOLD)]
+    candidates = [[program, *names], names, [program, *alone], alone, shortened]
     return spread(choose(candidates, room) if room > 0 else [], right, width)
 
 
 def below_rows(view: View, width: int, rows: int) -> Block:
     """Alerts and the state of the system; a view of no call names the calls of the alerts."""
+    many = not view.call
     if rows < 4 or width < 60:
-        return sized([*alert_rows(view.events, width, rows - 1, not view.call), system_line(view, width)], width, rows)
-    right_width = (width - 1) // 2 if width >= GRID_WIDTH else max(34, width * 2 // 5)
-    left_width = width - right_width - (2 - width % 2 if width >= GRID_WIDTH else 1)
-    left = [rule([piece("alerts", palette.TITLE)], [], left_width, palette.DIM)]
+        return sized([*alert_rows(view.events, width, rows - 1, many), system_line(view, width)], width, rows)
+    right_width = (width - 1) // 2 if width >= GRID_WIDTH and not many else max(34, width * 2 // 5)
+    left_width = width - right_width - (2 - width % 2 if width >= GRID_WIDTH and not many else 1)
+    urgent = any(channel.alert_since_s is not None for channel in view.channels) and not view.finished
+    advice = [piece("? what to do ", palette.STRONG[State.ALERT])] if urgent else []
+    left = [rule([piece("alerts", palette.TITLE)], advice, left_width, palette.DIM)]
     right = [rule([piece("system", palette.TITLE)], [], right_width, palette.DIM)]
-    left += sized(alert_rows(view.events, left_width, rows - 1, not view.call), left_width, rows - 1)
+    left += sized(alert_rows(view.events, left_width, rows - 1, many), left_width, rows - 1)
     right += system_rows(view, right_width, rows - 1)
     return beside(left, right, width - left_width - right_width)
 
 
-def footer(width: int, keys: KeyState, back: bool = False) -> Row:
-    """Return the keys, and what they have done. back: whether there is a table to go back to."""
-    left: Row = [piece("esc", palette.KEY), piece(" all calls   ", palette.DIM)] if back else []
-    for key, what in (
-        ("q", "quit"),
-        ("p", "resume" if keys.paused else "pause"),
-        ("m", "ring the bell" if keys.muted else "mute the bell"),
-    ):
-        left += [piece(key, palette.KEY), piece(f" {what}   ", palette.DIM)]
+def footer(width: int, keys: KeyState, first: Sequence[tuple[str, str]] = ()) -> Row:
+    """Return the keys, as many as there is room for, and what they have done. first: keys of this screen."""
     right: Row = [piece("bell muted ", palette.DIM)] if keys.muted else []
     if keys.paused:
         news = f" {keys.missed} new alert{'s' * (keys.missed > 1)}" if keys.missed else ""
         right += [piece(news + " ", palette.STRONG[State.ALERT]), piece(" PAUSED ", palette.REVERSE)]
-    return spread(left, right, width)
+    pause = "resume" if keys.paused else "pause"
+    common = [("?", "help"), ("q", "quit"), ("p", pause)]
+    bell, short = ("ring the bell", "bell") if keys.muted else ("mute the bell", "mute")
+    candidates = (
+        _keys_row([*first, *common, ("m", bell)], 3),
+        _keys_row([*first, *common, ("m", short)], 3),
+        _keys_row([*first, *common, ("m", short)], 2),
+        _keys_row([*first[:1], *common], 2),
+        _keys_row(common, 2),
+    )
+    return spread(choose(candidates, max(1, width - cells(right) - 1)), right, width)
+
+
+def _keys_row(keys: Sequence[tuple[str, str]], gap: int) -> Row:
+    return [part for key, what in keys for part in (piece(key, palette.KEY), piece(f" {what}{' ' * gap}", palette.DIM))]

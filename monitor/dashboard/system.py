@@ -25,7 +25,7 @@ def system_rows(view: View, width: int, rows: int) -> Block:
     model, device = clean(view.model), clean(view.device)
     ring, lost = (
         piece(f"{view.ring_fill_s:.2f} s"),
-        piece(f"lost {view.lost_s:.2f} s", palette.WARN if view.lost_s else None),
+        piece(words.lost(view.lost_s), palette.WARN if view.lost_s else None),
     )
     head = [
         _row("speed" if speed(view) else "latency", [piece(speed(view) or latency(view))], width),
@@ -57,7 +57,7 @@ def system_line(view: View, width: int) -> Row:
     """Return the most telling of it in one row."""
     parts = [
         speed(view) or f"latency {latency(view)}",
-        f"lost {view.lost_s:.2f} s",
+        words.lost(view.lost_s),
         f"buffer {view.ring_fill_s:.2f} s",
         clean(view.publisher) or "not published",
         f"{clean(view.model)} on {clean(view.device)}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 
 from monitor.types import SAMPLE_RATE, Event, State
 from monitor.views import ChannelView
@@ -28,6 +29,14 @@ def event_time(event: Event) -> str:
     return fine_clock(event.sample / SAMPLE_RATE)
 
 
+def local_time(event: Event) -> str:
+    """Return the time of day at which the event was published, here."""
+    try:
+        return datetime.fromisoformat(event.time).astimezone().strftime("%H:%M:%S")
+    except ValueError:
+        return "--:--:--"
+
+
 def percent(p: float) -> str:
     """Return a probability in whole percent that never claims 0 or 100."""
     if math.isnan(p):
@@ -35,11 +44,6 @@ def percent(p: float) -> str:
     if p < 0.005:
         return "<1%"
     return ">99%" if p >= 0.995 else f"{p * 100:.0f}%"
-
-
-def probability(p: float) -> str:
-    """Four decimals, never 1.0000."""
-    return UNKNOWN_NUMBER if math.isnan(p) else f"{min(p, 0.9999):.4f}"
 
 
 def number(value: float, unit: str, decimals: int) -> str:
@@ -52,8 +56,26 @@ def milliseconds(value: float) -> str:
 
 
 def evidence(llr: float) -> str:
-    """Return a log-likelihood ratio with its sign and unit."""
-    return f"{llr:+.2f} nats" if math.isfinite(llr) else UNKNOWN_NUMBER
+    """Return a log-likelihood ratio as odds with what they speak for: "32 to 1", "1 to 4.3", "--"."""
+    if not math.isfinite(llr):
+        return UNKNOWN_NUMBER
+    ratio = odds(abs(llr))
+    return f"{ratio} to 1" if llr >= 0 else f"1 to {ratio}"
+
+
+def odds(llr: float) -> str:
+    """Return e to the power of llr >= 0 with two digits: "1.3", "32", "450", "over 1000"."""
+    ratio = math.exp(min(llr, 50.0))
+    if ratio > 1000:
+        return "over 1000"
+    return f"{ratio:.1f}" if ratio < 9.95 else f"{float(f'{ratio:.2g}'):.0f}"
+
+
+def lost(seconds: float) -> str:
+    """Return seconds of audio that were lost."""
+    return (
+        f"lost {seconds:.1f} s" if seconds >= 0.05 else f"lost {seconds * 1000:.0f} ms" if seconds > 0 else "lost none"
+    )
 
 
 def level(dbfs: float) -> str:

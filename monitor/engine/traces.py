@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from model.config import BLOCK, BLOCK_S
 from monitor.audio import Audio, all_finite
+from monitor.views import SPECTRUM_HZ
 
 TIMELINE_STEP_S = 0.5
 BANDS = 24
@@ -18,8 +19,9 @@ _STEP_BLOCKS = round(TIMELINE_STEP_S / BLOCK_S)
 
 
 def _band_edges() -> NDArray[np.int64]:
-    """First bin of each band, evenly spaced in mel from 60 Hz to 8 kHz (ETSI ES 201 108's mel scale)."""
-    mel = np.linspace(2595 * np.log10(1 + 60 / 700), 2595 * np.log10(1 + 8000 / 700), BANDS + 1)
+    """First bin of each band, evenly spaced in mel (the scale of ETSI ES 201 108)."""
+    lowest, highest = SPECTRUM_HZ
+    mel = np.linspace(2595 * np.log10(1 + lowest / 700), 2595 * np.log10(1 + highest / 700), BANDS + 1)
     hz = 700 * (10 ** (mel / 2595) - 1)
     edges = np.round(hz / 8000 * (BLOCK // 2)).astype(np.int64)
     return np.maximum.accumulate(np.maximum(edges[:-1], np.arange(BANDS)))

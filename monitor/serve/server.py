@@ -82,7 +82,7 @@ def serve(config: Config, *, json_lines: bool = False) -> int:
         listeners.start()
         engine.notice("listening", "; ".join(listeners.lines()))
         try:
-            with _fair_turns(), signals(ending), screen(keeper.pull, config, json_lines, ending, keeper.press) as shown:
+            with _fair_turns(), signals(ending), screen(keeper, config, json_lines, ending) as shown:
                 notices = SinkWarnings(bus, shown, ending.wanted.set)
 
                 def close() -> None:

@@ -1,8 +1,8 @@
-"""The content of a server's screen, and the call that is open on it."""
+"""What the screens of a server show."""
 
 from __future__ import annotations
 
-import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -14,14 +14,13 @@ from monitor.engine.loop import Engine
 from monitor.engine.traces import Traces
 from monitor.engine.view import channel_view, elapsed_s, view
 from monitor.serve.call_router import CallRouter
-from monitor.types import State
+from monitor.serve.ended_calls import EndedCalls
+from monitor.types import WORST_FIRST
 from monitor.views import Board, CallRow, ChannelView, View
-
-MOST_TO_LEAST = (State.ALERT, State.SUSPICIOUS, State.UNKNOWN, State.UNDECIDED, State.CLEAR, State.LISTENING)
 
 
 class ServerView:
-    """pull() gives the table, or the call that is open; press() takes the keys that move about in it."""
+    """board() gives the table, call() one of its calls; both from any thread."""
 
     def __init__(
         self,
@@ -33,58 +32,42 @@ class ServerView:
     ) -> None:
         self._engine, self._traces, self._switchboard = engine, traces, router
         self._publisher, self._taps = publisher, taps
-        self._order: tuple[str, ...] = ()
-        self._cursor = self._open = ""
-        self._lock = threading.Lock()
-
-    def pull(self) -> Board | View:
-        """Return what to show now."""
-        opened = self.call(self._open) if self._open else None
-        if opened is not None:
-            return replace(opened, back=True)
-        board = self.board()
-        with self._lock:
-            self._open, self._order = "", tuple(row.call for row in board.rows)
-            if self._cursor not in self._order:
-                self._cursor = ""
-        return replace(board, cursor=self._cursor)
+        self._past = EndedCalls(time.time)
+        engine.end_observers.append(self._keep)
 
     def call(self, name: str) -> View | None:
-        """Return a running call, whichever is open."""
+        """Return a running call."""
         found = next((call for call in self._engine.calls if call.begun and call.name == name), None)
-        if found is None:
-            return None
-        shown = view(self._engine, self._traces, self._publisher, None, [found])
-        return replace(shown, name=self._name(found), id=self._id(found))
+        return None if found is None else self._view(found)
+
+    def ended_call(self, name: str) -> View | None:
+        """Return one of the newest calls that have ended, as it was at its end."""
+        return self._past.call(name)
 
     def board(self) -> Board:
-        """Return the table, without a cursor."""
+        """Return the table."""
         calls = tuple(call for call in self._engine.calls if call.begun)
         rows = tuple(sorted((self._row(call) for call in calls), key=_row_order))
         tally, most = self._switchboard.tally, self._switchboard.max_calls
         whole = view(self._engine, self._traces, self._publisher, None, [])
         refused = sum(tally.refused.values())
-        return Board(rows, whole, "", most, tally.started, tally.ended, refused, self._taps())
+        past = self._past.rows()
+        return Board(rows, whole, most, tally.started, tally.ended, refused, self._taps(), past)
 
-    def press(self, key: str) -> None:
-        """up, down: move the cursor. enter: open the call under it, or the worst. escape: back to the table."""
-        with self._lock:
-            if key == "escape":
-                self._open = ""
-            elif key == "enter":
-                self._cursor = self._open = self._cursor or next(iter(self._order), "")
-            elif key in ("up", "down") and self._order and not self._open:
-                at = self._order.index(self._cursor) if self._cursor in self._order else -1
-                step = 1 if key == "down" else -1
-                self._cursor = self._order[max(0, min(len(self._order) - 1, at + step))]
+    def _view(self, call: Call) -> View:
+        shown = view(self._engine, self._traces, self._publisher, None, [call])
+        return replace(shown, name=self._name(call), id=self._id(call))
+
+    def _keep(self, call: Call, why: str) -> None:
+        """Keep what there is of a call that has just ended."""
+        self._past.add(self._row(call), self._view(call), why)
 
     def _row(self, call: Call) -> CallRow:
         rows = range(call.rows.start, call.rows.stop)
         views = [channel_view(self._engine, self._traces, call, row) for row in rows]
         worst, elapsed = min(views, key=_channel_order), elapsed_s(self._engine, call)
-        return CallRow(
-            call.name, call.origin, elapsed, worst, len(views), self._name(call), call.started, self._id(call)
-        )
+        name, alerts = self._name(call), sum(channel.alerts for channel in views)
+        return CallRow(call.name, call.origin, elapsed, worst, len(views), name, call.started, self._id(call), alerts)
 
     def _id(self, call: Call) -> str:
         return call_id(self._engine.bus.epoch, self._engine.reporter.published_name(call.name))
@@ -97,7 +80,7 @@ class ServerView:
 
 def _channel_order(channel: ChannelView) -> tuple[int, float]:
     """Sorts the worst first; without evidence last among equals."""
-    return MOST_TO_LEAST.index(channel.state), -channel.p_fake if channel.p_fake == channel.p_fake else 1.0
+    return WORST_FIRST.index(channel.state), -channel.p_fake if channel.p_fake == channel.p_fake else 1.0
 
 
 def _row_order(row: CallRow) -> tuple[int, float, str]:

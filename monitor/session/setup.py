@@ -15,10 +15,11 @@ from monitor.config.schema import Config
 from monitor.engine.loop import Engine
 from monitor.events.sink import RunContext, Sink
 from monitor.session.warnings import warn
-from monitor.views import Board, View
+from monitor.views import View
 
 if TYPE_CHECKING:
     from monitor.dashboard import Dashboard
+    from monitor.dashboard.navigation import CallsSource
 
 LOADING_S = 0.5
 POLL_S = 0.05
@@ -104,19 +105,18 @@ def signals(ending: StopRequest) -> Iterator[None]:
 
 @contextmanager
 def screen(
-    pull: Callable[[], View | Board],
+    source: Callable[[], View] | CallsSource,
     config: Config,
     json_lines: bool,
     ending: StopRequest,
-    on_key: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Dashboard | None]:
-    """Return the dashboard, unless it is off or standard output is for JSON lines. on_key: takes unused keys."""
+    """Return the dashboard, unless it is off or standard output is for JSON lines."""
     if json_lines or config.dashboard.mode == "off":
         yield None
         return
     from monitor.dashboard import Dashboard
 
-    dashboard = Dashboard(pull, config.dashboard, on_quit=ending.wanted.set, on_key=on_key)
+    dashboard = Dashboard(source, config.dashboard, on_quit=ending.wanted.set)
     dashboard.start()
     try:
         yield dashboard

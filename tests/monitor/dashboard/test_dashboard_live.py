@@ -25,6 +25,7 @@ from monitor.config.schema import DashboardSection
 from monitor.dashboard import Dashboard
 from monitor.dashboard.key_reader import KeyReader
 from monitor.dashboard.live import resolve_mode
+from monitor.dashboard.plain import PlainScreen
 from monitor.types import Event, State
 from monitor.views import View
 
@@ -86,7 +87,7 @@ def test_keys_are_read_one_by_one_and_the_terminal_is_restored(tty: tuple[int, i
     assert reader.start()
     assert termios.tcgetattr(program)[3] & (termios.ECHO | termios.ICANON) == 0
     os.write(person, b"P")
-    assert until(lambda: pressed == ["p"])
+    assert until(lambda: pressed == ["P"])
     os.write(person, b"\x1b[A\x1bOP")
     os.write(person, b"q")
     reader.close()
@@ -163,7 +164,7 @@ def test_the_screen_is_left_and_the_summary_stays() -> None:
     assert entered < left
     assert written.index("\x1b[?25l") < written.index("\x1b[?25h")
     summary = written[left:]
-    assert "caller: ALERT, likelihood synthetic 0.9712" in summary
+    assert "caller: ALERT, likelihood synthetic 97%" in summary
     assert "agent: CLEAR" in summary
     assert not [t for t in threading.enumerate() if t.name in ("dashboard", "keys")]
 
@@ -288,7 +289,7 @@ def test_plain_lines_where_there_is_no_terminal() -> None:
     written = file.getvalue()
     lines = written.split("\n")
     assert all(row.isprintable() for row in lines)
-    assert lines.count("00:15.3 caller: ALERT OPENED, likelihood synthetic 0.9712 (because)") == 1
+    assert lines.count("00:15.3 caller: ALERT OPENED, likelihood synthetic 97% (because)") == 1
     assert lines.count("00:15.3 caller: clear -> ALERT (evidence)") == 1
     assert "00:30.0 health: stalled: no audio, no trust in the input" in lines
     assert f"00:30.0 line 4: UNKNOWN, net speech 0.8 s, no trust in the input: {FAULT}" in lines
@@ -390,3 +391,41 @@ def test_states_are_said_once_without_state_events() -> None:
     time.sleep(0.3)
     dashboard.close()
     assert file.getvalue().count("SUSPICIOUS") == 2  # as news, and in the summary
+
+
+def test_plain_lines_come_in_the_order_of_their_time() -> None:
+    file = io.StringIO()
+    screen = PlainScreen(file)
+    alert = view(channel(), elapsed_s=15.4, events=())
+    screen.show(view(clear("caller"), elapsed_s=10.0, events=()), 0.0)
+    screen.show(alert, 10.0)  # the state is there before its events
+    screen.show(replace(alert, elapsed_s=15.6, events=EVENTS[1:3]), 10.1)
+    screen.show(replace(alert, elapsed_s=33.0, events=EVENTS[1:3]), 20.0)
+    screen.flush()
+    times = [line.split()[0] for line in file.getvalue().splitlines()]
+    assert times == sorted(times)
+    assert len([line for line in file.getvalue().splitlines() if "ALERT OPENED" in line]) == 1
+
+
+def test_help_covers_the_screen_until_a_key() -> None:
+    console, file = terminal()
+    dashboard = Dashboard(view, FAST, on_quit=nothing, console=console)
+    dashboard.start()
+    assert until(lambda: "LIVE" in file.getvalue())
+    dashboard.press("?")
+    assert until(lambda: "call back on a number" in file.getvalue())
+    shown_before = file.getvalue().count("likelihood synthetic")
+    dashboard.press("x")
+    assert until(lambda: file.getvalue().count("likelihood synthetic") > shown_before)
+    dashboard.close()
+    written = file.getvalue()
+    assert written.index("\x1b[?1000h") < written.index("\x1b[?1000l") < written.index("\x1b[?1049l")
+
+
+def test_the_mouse_is_left_alone_where_the_configuration_says_so() -> None:
+    console, file = terminal()
+    dashboard = Dashboard(view, FAST.model_copy(update={"mouse": False}), on_quit=nothing, console=console)
+    dashboard.start()
+    assert until(lambda: "LIVE" in file.getvalue())
+    dashboard.close()
+    assert "\x1b[?1000" not in file.getvalue()

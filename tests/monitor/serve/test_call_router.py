@@ -26,7 +26,6 @@ from monitor.serve.tap_listeners import Listeners
 from monitor.sinks.memory import MemorySink
 from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallResumed, CallStarted, RefusedError
 from monitor.types import SAMPLE_RATE, Event
-from monitor.views import Board, View
 
 MAX_CALLS = 3
 QUICK = {"evidence": {"memory_s": 1.5}, "alerts": {"close_hold_s": 1.0}}
@@ -353,21 +352,27 @@ def test_what_is_concealed_is_counted_as_lost_and_heard(server: Server) -> None:
     assert server.wait_for("call.ended", "mended").data["lost_s"] == pytest.approx((320 + 320) / SAMPLE_RATE, abs=1e-3)
 
 
-def test_enter_opens_the_gravest_call_or_the_one_under_the_cursor(server: Server) -> None:
+def test_a_call_that_has_ended_is_kept_as_it_was(server: Server) -> None:
     keeper = ServerView(server.engine, Traces(2 * MAX_CALLS), server.board, "off", lambda: ())
-    keeper.press("enter")
-    assert isinstance(keeper.pull(), Board), "there is none to open"
-    for name in ("a", "b"):
-        server.call(name)
-        server.wait_for("call.started", name)
-    first = keeper.pull()
-    assert isinstance(first, Board)
-    keeper.press("enter")
-    opened = keeper.pull()
-    assert isinstance(opened, View)
-    assert opened.call == first.rows[0].call
-    for key in ("escape", "down", "enter"):
-        keeper.press(key)
-    opened = keeper.pull()
-    assert isinstance(opened, View)
-    assert opened.call == first.rows[1].call
+    server.call("a")
+    server.say("a", voice(3.0))
+    running = server.wait_for("call.started", "a")
+    assert running
+    assert [row.call for row in keeper.board().rows] == ["a"]
+    assert keeper.ended_call("a") is None
+    server.over("a")
+    server.wait_for("call.ended", "a")
+    until = time.monotonic() + 10.0
+    while keeper.board().rows and time.monotonic() < until:
+        time.sleep(0.01)
+    board = keeper.board()
+    assert board.rows == ()
+    assert [row.call for row in board.past] == ["a"]
+    assert board.past[0].elapsed_s >= 3.0
+    assert board.past[0].why
+    assert board.past[0].ended == pytest.approx(time.time(), abs=60)
+    view = keeper.ended_call("a")
+    assert view is not None
+    assert view.finished
+    assert any(event.type == "call.ended" for event in view.events)
+    assert keeper.call("a") is None

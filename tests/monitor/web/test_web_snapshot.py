@@ -19,7 +19,7 @@ def row(name: str, channel: ChannelView, channels: int = 1) -> CallRow:
 
 
 def board(*rows: CallRow) -> Board:
-    return Board(rows, views.view(call=""), "", 200, 5, 1, 2, ("rtp 127.0.0.1:5004", "web 127.0.0.1:8000"))
+    return Board(rows, views.view(call=""), 200, 5, 1, 2, ("rtp 127.0.0.1:5004", "web 127.0.0.1:8000"))
 
 
 def test_a_table_survives_json_whatever_is_unknown() -> None:
