@@ -53,7 +53,7 @@ def payloads_of(seed: int) -> list[bytes]:
     return encode(STATIC[0], resample_all(voice(VOICE_S, seed), SAMPLE_RATE, 8000), FRAME_S * 1000)
 
 
-def talk(callers: list[Caller], seconds: float, begun_file: Path) -> dict[str, float]:
+def send_calls(callers: list[Caller], seconds: float, begun_file: Path) -> dict[str, float]:
     """Send until then, by the clock."""
     begun, sent, late = time.monotonic() + 0.5, 0, []
     starts = {}
@@ -85,7 +85,7 @@ def main() -> None:
     spoken = [payloads_of(seed) for seed in range(VOICES)]
     step = SPREAD_S / FRAME_S / int(calls)
     callers = [Caller(i, int(port), spoken[i % VOICES], int(i * step)) for i in range(int(calls))]
-    print(json.dumps(talk(callers, float(seconds), Path(begun_file))))
+    print(json.dumps(send_calls(callers, float(seconds), Path(begun_file))))
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ from benchmarks.common import (
     write,
 )
 from benchmarks.received import Received, receive
-from benchmarks.virtual import on_microphone
+from benchmarks.virtual_microphone import on_microphone
 from model.config import SAMPLE_RATE
 from monitor.errors import MonitorError
 

@@ -4,7 +4,7 @@ Callers (callers.py) send RTP of PCMU in packets of 20 ms, each from a port of i
 scores. The age of a score is counted from the packet with the last of its audio leaving its caller to the score
 arriving here: network, jitter buffer, ring, network, bus and ZeroMQ. Every call scores a fixed grid of its audio
 (serve.score_interval_ms), so that a call that lags or lost audio is seen at once. --misbehaving adds peers that flood,
-lie, stall and vanish (nuisances.py), from which the calls must not suffer.
+lie, stall and vanish (misbehaving_peers.py), from which the calls must not suffer.
 """
 
 from __future__ import annotations
@@ -215,7 +215,7 @@ def run(calls: int, seconds: float, weights: str, misbehaving: int, screen: str,
             while misbehaving and not begun_file.exists() and helpers[0].poll() is None:
                 time.sleep(0.1)
             if misbehaving:
-                helpers.append(helper("nuisances", port, tcp, misbehaving, LATER_S, seconds - LATER_S))
+                helpers.append(helper("misbehaving_peers", port, tcp, misbehaving, LATER_S, seconds - LATER_S))
             listen(subscriber, server, received_events, f"rtp-{port}-127.0.0.1-", helpers[0])
             dropped = kernel_drops(port)
             sent, *nuisance = (json.loads(each.communicate(timeout=END_S)[0]) for each in helpers)

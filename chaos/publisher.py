@@ -24,7 +24,7 @@ PARENT = os.getppid()
 """This process ends when that one has ended."""
 BURST, PAUSE_S = 100, 0.05
 CALLS = 5
-POISON = ("\U00010348" * 100, "a.42", "a_42", "../../etc/passwd", "a\x00b", "\ud800", "")
+HOSTILE_NAMES = ("\U00010348" * 100, "a.42", "a_42", "../../etc/passwd", "a\x00b", "\ud800", "")
 """Names of calls that no file name, topic or screen should trip over."""
 ROOM_BYTES = 700
 """What the disk still holds when it is said to be full: not a whole number of lines."""
@@ -34,13 +34,13 @@ def scripted(n: int) -> Event:
     """Mostly scores, as a monitor says them, with states and alerts among them."""
     call, step = f"call{n % CALLS}", n // CALLS % 20
     if n % 10 == 9:
-        call = POISON[n // 10 % len(POISON)]
+        call = HOSTILE_NAMES[n // 10 % len(HOSTILE_NAMES)]
     kind = {3: "state.changed", 5: "alert.opened", 9: "alert.updated", 13: "alert.closed"}.get(step, "score")
     data = {"n": n, "p_fake": n % 1000 / 1000, "llr": 1.25, "state": "clear", "filler": "x" * (n * 37 % 200)}
     return Event(kind, call, "caller", n * 640, data)
 
 
-class Orders:
+class ScriptedCommands:
     """Requests made by signals."""
 
     def __init__(self, journal: Path) -> None:
@@ -67,7 +67,7 @@ def main(address: str, replay: str, journal: str) -> None:
             "journal": {"path": journal, "rotate_mib": 1},
         }
     )
-    orders, epoch = Orders(Path(journal)), wire.new_epoch()
+    orders, epoch = ScriptedCommands(Path(journal)), wire.new_epoch()
     with Bus(open_sinks(config, epoch), 20_000, epoch) as bus:
         print(epoch, flush=True)
         n = 0

@@ -50,7 +50,7 @@ def publish(address: str, seconds: float) -> None:
             time.sleep(EVERY_S)
 
 
-def harass(address: str, count: int) -> None:
+def run_hostile(address: str, count: int) -> None:
     """Be `count` hostile subscribers, until killed."""
     crowd = [Hostile(address, 50, random.Random(n)) for n in range(max(1, count // 50))]
     while os.getppid() == PARENT:
@@ -59,7 +59,7 @@ def harass(address: str, count: int) -> None:
         some.close()
 
 
-class Idle:
+class IdleSockets:
     """Sockets that connect and say nothing; those that were closed come back."""
 
     def __init__(self, address: str, count: int) -> None:
@@ -67,7 +67,7 @@ class Idle:
         self._at, self._count = (host, int(port)), count
         self._sockets: list[socket.socket] = []
 
-    def keep_up(self) -> None:
+    def reconnect(self) -> None:
         """Connect again what was closed, up to 250 a second."""
         self._sockets = [one for one in self._sockets if not _closed(one)]
         for _ in range(min(250, self._count - len(self._sockets))):
@@ -110,7 +110,7 @@ def role(*words: object) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def besiege(seconds: float, hostile: int, idle: int) -> dict[str, Any]:
+def measure(seconds: float, hostile: int, idle: int) -> dict[str, Any]:
     """Run it; returns the figures."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -122,7 +122,7 @@ def besiege(seconds: float, hostile: int, idle: int) -> dict[str, Any]:
     with role("--publish", address, "--seconds", seconds) as publisher, role("--harass", address, "--hostile", hostile):
         assert publisher.stdout is not None
         publisher.stdout.readline()
-        still = Idle(address, idle)
+        idle_sockets = IdleSockets(address, idle)
         begun, next_look = time.monotonic(), 0.0
         subscriber: Subscriber | None = None
         while (now := time.monotonic() - begun) < seconds + LATEST_S and publisher.poll() is None:
@@ -130,7 +130,7 @@ def besiege(seconds: float, hostile: int, idle: int) -> dict[str, Any]:
                 subscriber = Subscriber(address, ["alert.", "health"], heartbeats=True)  # into the crowd
             if now >= next_look:
                 next_look = now + 1.0
-                still.keep_up()
+                idle_sockets.reconnect()
                 memory.append(resident_mib(publisher.pid))
             if subscriber is None:
                 time.sleep(0.1)
@@ -142,7 +142,7 @@ def besiege(seconds: float, hostile: int, idle: int) -> dict[str, Any]:
                 if item.event.type == "alert.opened":
                     late = late or now
                     got.add(int(str(item.event.data["n"])))
-        still.close()
+        idle_sockets.close()
         if subscriber:
             subscriber.close()
         publisher.kill()
@@ -174,10 +174,10 @@ def main() -> None:
     given = parser.parse_args()
     if given.publish:
         publish(given.publish, given.seconds)
-    elif given.harass:
-        harass(given.harass, given.hostile)
+    elif given.run_hostile:
+        run_hostile(given.run_hostile, given.hostile)
     else:
-        found = besiege(given.seconds, given.hostile, given.idle)
+        found = measure(given.seconds, given.hostile, given.idle)
         print(json.dumps(found))
         sys.exit(int(found["missing"] > 0 or found["memory_mib"]["most"] > MOST_MIB))
 

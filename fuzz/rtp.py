@@ -11,7 +11,7 @@ import numpy as np
 from fuzz.harness import Harness
 from monitor.rtp.codecs import DECODERS, open_decoder
 from monitor.rtp.jitter_buffer import MOST_HELD, JitterState, accept, expire, flush
-from monitor.rtp.packet import MalformedPacketError, RtpPacket, goodbyes, is_rtcp, parse_rtp
+from monitor.rtp.packet import MalformedPacketError, RtpPacket, is_rtcp, parse_bye, parse_rtp
 from monitor.rtp.payload import STATIC, USUAL, PayloadError, PayloadFormat, duration_s
 from monitor.rtp.rtp_stream import LONGEST_PAUSE_S, RtpStream
 from monitor.types import SAMPLE_RATE
@@ -29,7 +29,7 @@ MOST_PACKETS = 60
 
 def _packet(data: bytes) -> None:
     try:
-        packet = goodbyes(data) if is_rtcp(data) else parse_rtp(data)
+        packet = parse_bye(data) if is_rtcp(data) else parse_rtp(data)
     except MalformedPacketError:
         return
     if isinstance(packet, RtpPacket):

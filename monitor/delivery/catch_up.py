@@ -99,7 +99,7 @@ class CatchUp:
         message = self._held[0]
         if message.event.epoch != self.epoch:
             return self._other_epoch(message.event.epoch)
-        return self._number(message) if message.event.seq else self._beat(message)
+        return self._number(message) if message.event.seq else self._heartbeat(message)
 
     def reply(self, head: Mapping[str, Any], bodies: Sequence[bytes]) -> bool:
         """Take an answer; return whether it is one to the current request. Another one is ignored."""
@@ -177,7 +177,7 @@ class CatchUp:
         self._held.popleft()
         return self._deliver(message)
 
-    def _beat(self, message: Message) -> list[Found]:
+    def _heartbeat(self, message: Message) -> list[Found]:
         data = message.event.data
         last_seq, newest, sent = data.get("last_seq"), data.get("last"), _sent(data.get("sent"))
         if isinstance(last_seq, int) and isinstance(newest, dict):
@@ -187,7 +187,7 @@ class CatchUp:
             if self._aside:
                 _, message = self._aside.popitem()
                 return self._deliver(message) if self._continuity.is_new(message.topic, message.event.seq) else []
-            self._continuity.beat(last_seq, sent)
+            self._continuity.heartbeat(last_seq, sent)
         self._held.popleft()
         return [message] if self.wants(message) else []
 

@@ -121,7 +121,7 @@ class GapDetector:
                 missed.append(Missed(known + 1, last_seq, prefix, False))
         return missed
 
-    def beat(self, last_seq: int, sent: Sent) -> None:
+    def heartbeat(self, last_seq: int, sent: Sent) -> None:
         """Everything up to a heartbeat is accounted for."""
         self.completed(last_seq)
         self._base = dict(sent)

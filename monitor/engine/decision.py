@@ -198,7 +198,7 @@ def _one_in_turn(
     """decide() for one stream: the fields of Decision and of Changes after each block."""
     state, count, suspicious, alert, close, quiet, is_open, opened_at, updated_at, peak = before
     holds = (config.suspicious_hold_s, config.alert_hold_s, config.close_hold_s, config.unknown_after_s)
-    suspicious_hold, alert_hold, close_hold, patience = map(hold_blocks, holds)
+    suspicious_hold, alert_hold, close_hold, unknown_after = map(hold_blocks, holds)
     waits = hold_blocks(config.undecided_after_s)
     every = round(config.update_every_s * SAMPLE_RATE)
     found: list[tuple[float, ...]] = []
@@ -226,7 +226,7 @@ def _one_in_turn(
         closed = votes and was_open and close >= close_hold
         is_open = (was_open or opened) and not closed
         updated = was_open and is_open and speech and end - updated_at >= every
-        lost = unusable or quiet >= patience
+        lost = unusable or quiet >= unknown_after
         if lost:
             state = UNKNOWN
         elif is_open and (state != UNKNOWN or was == UNKNOWN):

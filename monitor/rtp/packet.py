@@ -8,7 +8,7 @@ from dataclasses import dataclass
 VERSION = 2
 HEADER = struct.Struct("!BBHII")
 FIRST_RTCP, LAST_RTCP = 192, 223
-GOODBYE = 203
+RTCP_BYE = 203
 
 
 class MalformedPacketError(ValueError):
@@ -60,7 +60,7 @@ def parse_rtp(data: bytes, missing: int = 0) -> RtpPacket:
     return RtpPacket(second & 0x7F, bool(second & 0x80), sequence, timestamp, ssrc, bytes(data[begin:end]), missing)
 
 
-def goodbyes(data: bytes) -> tuple[int, ...]:
+def parse_bye(data: bytes) -> tuple[int, ...]:
     """SSRCs that a compound RTCP packet says BYE for. Raises MalformedPacketError."""
     leaving: list[int] = []
     at = 0
@@ -73,7 +73,7 @@ def goodbyes(data: bytes) -> tuple[int, ...]:
             raise MalformedPacketError(f"RTCP version {first >> 6}, not {VERSION}")
         if at + size > len(data):
             raise MalformedPacketError("an RTCP packet is longer than its datagram")
-        if kind == GOODBYE:
+        if kind == RTCP_BYE:
             if 4 + 4 * count > size:
                 raise MalformedPacketError("a BYE names more sources than it holds")
             leaving += struct.unpack_from(f"!{count}I", data, at + 4)

@@ -22,7 +22,7 @@ from monitor.taps.audiosocket.frame_parser import DTMF, HANGUP, RATES, UUID, Fra
 from monitor.types import SAMPLE_RATE
 
 KINDS = {rate: kind for kind, rate in RATES.items()}
-PATIENCE_S = 5.0
+CONNECT_TIMEOUT_S = 5.0
 """How long Asterisk waits for the connection."""
 
 
@@ -99,9 +99,9 @@ class AudioSocketPeer:
         frames = self._frames[key]
         connecting = asyncio.open_connection(host, port)
         try:
-            reader, writer = await asyncio.wait_for(connecting, PATIENCE_S)
+            reader, writer = await asyncio.wait_for(connecting, CONNECT_TIMEOUT_S)
         except TimeoutError as error:
-            raise RefusedCallError(f"no connection within {PATIENCE_S:g} s") from error
+            raise RefusedCallError(f"no connection within {CONNECT_TIMEOUT_S:g} s") from error
         hung_up = asyncio.create_task(_wait_for_hangup(reader))
         try:
             writer.write(pack(UUID, _name(sending, call.number, party).bytes))

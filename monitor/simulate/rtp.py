@@ -16,7 +16,7 @@ from monitor.audio import Audio
 from monitor.config.addresses import split_host
 from monitor.errors import BadInputError
 from monitor.rtp.encode import encode
-from monitor.rtp.packet import GOODBYE, HEADER, VERSION
+from monitor.rtp.packet import HEADER, RTCP_BYE, VERSION
 from monitor.rtp.payload import STATIC, PayloadError, PayloadFormat
 from monitor.simulate.peer import SimulatedCall, SimulationCounts, number, paced
 from monitor.types import SAMPLE_RATE
@@ -115,10 +115,10 @@ class PacketStream:
         marked = self.sending.payload_type | (0x80 if frame == 0 else 0)
         return HEADER.pack(VERSION << 6, marked, sequence, timestamp, ssrc) + payload
 
-    def goodbye(self, frames: int) -> bytes:
+    def bye_packet(self, frames: int) -> bytes:
         """Return an empty receiver report, which RFC 3550 wants first (section 6.1), and a BYE."""
         ssrc = self.ssrc_of(max(0, frames - 1))
-        return struct.pack("!BBHIBBHI", VERSION << 6, 201, 1, ssrc, VERSION << 6 | 1, GOODBYE, 1, ssrc)
+        return struct.pack("!BBHIBBHI", VERSION << 6, 201, 1, ssrc, VERSION << 6 | 1, RTCP_BYE, 1, ssrc)
 
 
 def open_sockets(host: str, ports: Sequence[int]) -> list[socket.socket]:
@@ -181,7 +181,7 @@ class RtpPeer:
             out.send(stream.packet(frame, payloads[frame]))
             tally.sent += 1
         if sending.bye:
-            out.send(stream.goodbye(len(payloads)))
+            out.send(stream.bye_packet(len(payloads)))
 
     def _payloads(self, sending: RtpOptions, audio: Audio, party: int) -> list[bytes]:
         """Encoded once for all calls. Raises BadInputError."""

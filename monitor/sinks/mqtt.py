@@ -29,7 +29,7 @@ from monitor.types import Event
 QOS = 1
 KEEPALIVE_S = 30
 LOOP_S = 0.05
-GOODBYE_S = 0.2
+OFFLINE_S = 0.2
 
 
 class MqttSink(Sink):
@@ -76,7 +76,7 @@ class MqttSink(Sink):
         """Say goodbye. May be called twice."""
         if self._client is not None:
             with contextlib.suppress(SinkError):
-                self._publish("status", "offline", retain=True, within_s=GOODBYE_S)
+                self._publish("status", "offline", retain=True, within_s=OFFLINE_S)
                 self._client.disconnect()
         self._client = None
 

@@ -7,30 +7,30 @@ from email.utils import parsedate_to_datetime
 from enum import Enum
 
 LONGEST_RETRY_AFTER_S = 3600.0
-"""A receiver may ask for so much patience and no more."""
+"""The longest wait that a receiver may ask for."""
 
 UNAVAILABLE = frozenset((408, 425, 429, 502, 503, 504))
-HOPELESS = frozenset((400, 410, 413, 414, 415, 422))
+INVALID = frozenset((400, 410, 413, 414, 415, 422))
 
 
 class DeliveryOutcome(Enum):
-    """TAKEN. LATER: the receiver is not there or busy, which says nothing of the event. REFUSED: it may be the event,
-    or the receiver. HOPELESS: it is the event, which will never be taken.
+    """ACCEPTED. BUSY: the receiver is away or busy; the event may be good. REFUSED: the fault is the event's or the
+    receiver's. INVALID: the fault is the event's, so that no retry helps.
     """
 
-    TAKEN = "taken"
-    LATER = "later"
+    ACCEPTED = "accepted"
+    BUSY = "busy"
     REFUSED = "refused"
-    HOPELESS = "hopeless"
+    INVALID = "invalid"
 
 
 def verdict(status: int) -> DeliveryOutcome:
     """Return what an HTTP status means for the delivery (RFC 9110)."""
     if 200 <= status < 300:
-        return DeliveryOutcome.TAKEN
+        return DeliveryOutcome.ACCEPTED
     if status in UNAVAILABLE:
-        return DeliveryOutcome.LATER
-    return DeliveryOutcome.HOPELESS if status in HOPELESS else DeliveryOutcome.REFUSED
+        return DeliveryOutcome.BUSY
+    return DeliveryOutcome.INVALID if status in INVALID else DeliveryOutcome.REFUSED
 
 
 def backoff_s(failures: int, first_s: float, longest_s: float, dice: float) -> float:

@@ -48,11 +48,11 @@ class WebhookSender:
         except SinkError as error:
             raise self._failed(error.message, 0.0) from error
         meaning = verdict(answer.status)
-        if meaning is DeliveryOutcome.TAKEN:
+        if meaning is DeliveryOutcome.ACCEPTED:
             self._failures = self._refusals = 0
             return
-        self._refusals += meaning is not DeliveryOutcome.LATER
-        if meaning is DeliveryOutcome.HOPELESS or self._refusals >= self._section.attempts:
+        self._refusals += meaning is not DeliveryOutcome.BUSY
+        if meaning is DeliveryOutcome.INVALID or self._refusals >= self._section.attempts:
             self._failures = self._refusals = 0
             raise SinkError(self._failure(answer), final=True)
         raise self._failed(self._failure(answer), retry_after_s(answer.retry_after, datetime.now(UTC)))

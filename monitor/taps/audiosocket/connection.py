@@ -38,7 +38,7 @@ FLOOD_S = 20.0
 """A peer that has to be read slowly for so long does not catch up with a stall: it floods."""
 PAUSE_S = 2.0
 """No audio for so long is a pause, not the unevenness of a network."""
-LIFE_S = 1.0
+KEEPALIVE_S = 1.0
 """No audio for so long asks for a sign of life."""
 MOST_UNKNOWN, MOST_CHANGES = 50, 20
 """Frames of unknown types, and changes of the rate, of one call."""
@@ -110,12 +110,12 @@ class AudioSocketCall:
         """Return how many seconds to wait before reading on."""
         if self._meter is not None and self._meter.frames:
             return 0.0  # or the wait would be what is measured; the meter has a limit of its own
-        self._earn(now)
+        self._add_credit(now)
         return max(0.0, -self._credit_s / CREDIT_RATE)
 
     def silent(self, now: float) -> bool:
         """Return whether Asterisk needs a sign of life: it hangs up after 2 s in which neither side said anything."""
-        return bool(self.call) and not self.over and now - self._newest > LIFE_S
+        return bool(self.call) and not self.over and now - self._newest > KEEPALIVE_S
 
     def _frame(self, frame: AudioSocketFrame, now: float) -> Iterator[TapEvent]:
         if frame.kind == HANGUP:
@@ -188,7 +188,7 @@ class AudioSocketCall:
                 return
             pieces.append(self._rate(frame.kind))
         pieces.append(self._resampler.push(samples[None])[0])
-        yield from self._spend(size / self._rates[frame.kind], now)
+        yield from self._use_credit(size / self._rates[frame.kind], now)
         yield from self._heard(np.concatenate(pieces), now)
 
     def _rate(self, kind: int) -> Audio:
@@ -197,8 +197,8 @@ class AudioSocketCall:
         self._kind, self._resampler = kind, StreamResampler(self._rates[kind], 1)
         return held
 
-    def _spend(self, audio_s: float, now: float) -> Iterator[TapEvent]:
-        self._earn(now)
+    def _use_credit(self, audio_s: float, now: float) -> Iterator[TapEvent]:
+        self._add_credit(now)
         self._credit_s -= audio_s
         if self._credit_s >= 0:
             self._slow_since = None
@@ -208,7 +208,7 @@ class AudioSocketCall:
         elif now - self._slow_since > FLOOD_S:
             yield from self._fail("sends faster than real time")
 
-    def _earn(self, now: float) -> None:
+    def _add_credit(self, now: float) -> None:
         self._credit_s = min(CREDIT_S, self._credit_s + CREDIT_RATE * (now - self._credited))
         self._credited = now
 

@@ -28,7 +28,7 @@ MOST_WAITING = 64
 """Connections of one host whose UUID has not come."""
 MOST_PER_SECOND = 100
 """Connections of one host."""
-SIGN_OF_LIFE = pack(0x10, bytes(320))
+KEEPALIVE = pack(0x10, bytes(320))
 """20 ms of silence."""
 PROBE_S, PROBES = 5, 3
 """TCP keep-alive finds a peer that has vanished within PROBE_S * (1 + PROBES)."""
@@ -176,7 +176,7 @@ class _Peer(asyncio.BufferedProtocol):
             self.leave(self.conversation.over)
         elif self.conversation.silent(now) and now - self._signed > 1.0 and not self._transport.get_write_buffer_size():
             self._signed = now
-            self._transport.write(SIGN_OF_LIFE)
+            self._transport.write(KEEPALIVE)
 
     def leave(self, why: str) -> None:
         """End the call, and hang up in a way after which a dialplan goes on."""

@@ -34,20 +34,20 @@ class CallPorts:
 
 @dataclass
 class RtpCall:
-    """A running call. talks: its streams. alone: it began beside others, and nothing said whose party it is."""
+    """A running call. streams: by address and SSRC. alone: it began beside others, and its parties are not known."""
 
     id: str
     begun: float
-    talks: dict[Key, StreamAudio] = field(default_factory=dict)
+    streams: dict[Key, StreamAudio] = field(default_factory=dict)
     alone: bool = False
 
     def lacks(self, party: int) -> bool:
         """Return whether no stream is of this party."""
-        return all(talk.channel != party for talk in self.talks.values())
+        return all(sender.channel != party for sender in self.streams.values())
 
     def sends_from(self, port: int) -> bool:
         """Return whether a stream of it comes from this port."""
-        return any(key[0][1] == port for key in self.talks)
+        return any(key[0][1] == port for key in self.streams)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from monitor.captures.ip_packets import Endpoint
 from monitor.limits.reasons import Reasons
 from monitor.rtp.codecs import is_supported
-from monitor.rtp.packet import MalformedPacketError, RtpPacket, goodbyes, is_rtcp, parse_rtp
+from monitor.rtp.packet import MalformedPacketError, RtpPacket, is_rtcp, parse_bye, parse_rtp
 from monitor.rtp.payload import SILENT, PayloadFormat
 from monitor.rtp.rtp_stream import RtpStream
 from monitor.taps.rtp.flood_guard import FloodGuard, Key
@@ -86,7 +86,7 @@ class RtpSessions:
             return
         try:
             if is_rtcp(data):
-                for ssrc in goodbyes(data):
+                for ssrc in parse_bye(data):
                     yield from self._leave(source, ssrc)
                 return
             packet = parse_rtp(data)
@@ -97,23 +97,23 @@ class RtpSessions:
         key = (source, packet.ssrc)
         call = self._of.get(key)
         if call is not None:
-            yield from self._packet(call, call.talks[key], packet, now)
+            yield from self._packet(call, call.streams[key], packet, now)
         elif self._guard.within_limit(source, now):
             yield from self._unassigned(line, party, key, packet, now)
 
-    def _packet(self, call: RtpCall, talk: StreamAudio, packet: RtpPacket, now: float) -> Iterator[TapEvent]:
+    def _packet(self, call: RtpCall, sender: StreamAudio, packet: RtpPacket, now: float) -> Iterator[TapEvent]:
         """Take one more packet of a stream, if it has not given more audio than there is time. Heard at the next
         tick."""
-        talk.newest = now
-        talk.packets += 1
-        if talk.take_credit(now):
-            talk.stream.hold(packet, now)
-            if len(talk.stream.ready) > MOST_WAITING:
-                yield from talk.audio_events(call.id, talk.stream.give())
+        sender.newest = now
+        sender.packets += 1
+        if sender.take_credit(now):
+            sender.stream.hold(packet, now)
+            if len(sender.stream.ready) > MOST_WAITING:
+                yield from sender.audio_events(call.id, sender.stream.give())
             return
         self.counts["of a stream that gives more audio than time passes"] += 1
-        if talk.floods(now):
-            self._guard.mute(talk.key, now)
+        if sender.floods(now):
+            self._guard.mute(sender.key, now)
             yield from self._end(call, "a sender gave more audio than time passed")
 
     def _unassigned(self, line: CallPorts, party: int, key: Key, packet: RtpPacket, now: float) -> Iterator[TapEvent]:
@@ -129,27 +129,27 @@ class RtpSessions:
             return
         self._join(call, key, party, line.formats[party], waiting[0][1], last.clock if last else 0)
         for packet, arrival in waiting:
-            yield from self._packet(call, call.talks[key], packet, arrival)
+            yield from self._packet(call, call.streams[key], packet, arrival)
 
     def tick(self, now: float) -> Iterator[TapEvent]:
         """Hear what has come, give up lost packets, end what is idle. To be called every 20 to 60 ms."""
         for call in list(self._calls.values()):
-            for talk in call.talks.values():
-                if talk.stream.ready or talk.stream.jitter.held:
-                    yield from talk.audio_events(call.id, talk.stream.advance(now))
-                if talk.stream.unscored:
-                    self.counts.update({f"not scored: {what}": n for what, n in talk.stream.unscored.items()})
-                    talk.stream.unscored.clear()
-            packets = sum(talk.packets for talk in call.talks.values())
+            for sender in call.streams.values():
+                if sender.stream.ready or sender.stream.jitter.held:
+                    yield from sender.audio_events(call.id, sender.stream.advance(now))
+                if sender.stream.unscored:
+                    self.counts.update({f"not scored: {what}": n for what, n in sender.stream.unscored.items()})
+                    sender.stream.unscored.clear()
+            packets = sum(sender.packets for sender in call.streams.values())
             idle_s = min(YOUNG_S, self._idle_s) if packets < YOUNG else self._idle_s
-            if all(now - talk.newest > idle_s for talk in call.talks.values()):
+            if all(now - sender.newest > idle_s for sender in call.streams.values()):
                 yield from self._end(call, f"nothing came for {idle_s:g} s")
 
     def postpone_timeouts(self, seconds: float) -> None:
         """Extend all deadlines by a time in which nothing was read; what arrived meanwhile is still processed."""
         for call in self._calls.values():
-            for talk in call.talks.values():
-                talk.newest += seconds
+            for sender in call.streams.values():
+                sender.newest += seconds
 
     def close(self) -> Iterator[TapEvent]:
         """End every call."""
@@ -183,18 +183,18 @@ class RtpSessions:
 
     def _goes_on(self, source: Endpoint, party: int, now: float) -> bool:
         """Return whether a sender is heard under another SSRC, and was so just now."""
-        talks = (talk for call in self._calls.values() for talk in call.talks.values())
-        return any(t.key[0] == source and t.channel == party and now - t.newest <= SUCCEEDS_AFTER_S for t in talks)
+        streams = (sender for call in self._calls.values() for sender in call.streams.values())
+        return any(t.key[0] == source and t.channel == party and now - t.newest <= SUCCEEDS_AFTER_S for t in streams)
 
     def _call_for(self, line: CallPorts, party: int, key: Key, now: float) -> tuple[RtpCall | None, StreamAudio | None]:
         """Return a running call whose sender has changed its SSRC, with its last stream; or one that lacks this party,
         as far as that is known.
         """
         for call in self._calls.values():
-            for talk in call.talks.values():
-                if talk.key[0] == key[0] and talk.channel == party and now - talk.newest > SUCCEEDS_AFTER_S:
-                    del call.talks[talk.key], self._of[talk.key]
-                    return call, talk
+            for sender in call.streams.values():
+                if sender.key[0] == key[0] and sender.channel == party and now - sender.newest > SUCCEEDS_AFTER_S:
+                    del call.streams[sender.key], self._of[sender.key]
+                    return call, sender
         return pair(self._calls.values(), line, party, key[0]).choose(self._rivals(line, party, key[0])), None
 
     def _rivals(self, line: CallPorts, party: int, source: Endpoint) -> list[Endpoint]:
@@ -226,7 +226,9 @@ class RtpSessions:
         """clock: at which the party's audio goes on, at the earliest."""
         elapsed = round((now - call.begun) * SAMPLE_RATE)
         stream = RtpStream(formats, longest_pause_s=FILLED_PAUSE_S)
-        call.talks[key] = StreamAudio(party, stream, max(elapsed, clock), key=key, newest=now, credited=now, judged=now)
+        call.streams[key] = StreamAudio(
+            party, stream, max(elapsed, clock), key=key, newest=now, credited=now, judged=now
+        )
         self._of[key] = call
 
     def _leave(self, source: Endpoint, ssrc: int) -> Iterator[TapEvent]:
@@ -238,15 +240,15 @@ class RtpSessions:
             key = stream, ssrc
             call = self._of.get(key)
             if call is not None:
-                talk = call.talks.pop(key)
+                sender = call.streams.pop(key)
                 del self._of[key]
-                yield from talk.audio_events(call.id, talk.stream.finish())
-                if not call.talks:
+                yield from sender.audio_events(call.id, sender.stream.finish())
+                if not call.streams:
                     yield from self._end(call, "the sender said BYE")
 
     def _end(self, call: RtpCall, reason: str) -> Iterator[TapEvent]:
-        for key, talk in call.talks.items():
-            yield from talk.audio_events(call.id, talk.stream.finish())
+        for key, sender in call.streams.items():
+            yield from sender.audio_events(call.id, sender.stream.finish())
             self._of.pop(key, None)
         self._calls.pop(call.id, None)
         yield CallEnded(call.id, reason)

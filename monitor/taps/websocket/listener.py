@@ -138,7 +138,7 @@ class WebsocketListener:
     async def _bind(self, host: str, port: int) -> Server:
         try:
             return await serve(
-                self._talk,
+                self._serve,
                 host,
                 port,
                 ssl=self._tls,
@@ -220,7 +220,7 @@ class WebsocketListener:
         shared = self._deliver, self._idle_s, self.counts
         connection.peer = WebsocketPeer(handler, limits, *shared, now, request.peer, self._running)
 
-    async def _talk(self, connection: ServerConnection) -> None:
+    async def _serve(self, connection: ServerConnection) -> None:
         """Hear a connection to its end."""
         assert isinstance(connection, _Connection)
         peer, why = connection.peer, "the monitor stops"

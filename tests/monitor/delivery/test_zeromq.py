@@ -345,7 +345,7 @@ def heard(memory: GapDetector, topic: str, seq: int, prev: int, snapshot: bool) 
 
 def beat(memory: GapDetector, last_seq: int, newest: dict[str, int], **sent: tuple[int, int]) -> list[Missed]:
     missed = memory.gaps_at(last_seq, newest, {f"{prefix}.": pair for prefix, pair in sent.items()})
-    memory.beat(last_seq, {f"{prefix}.": pair for prefix, pair in sent.items()})
+    memory.heartbeat(last_seq, {f"{prefix}.": pair for prefix, pair in sent.items()})
     return missed
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from monitor.rtp.packet import MalformedPacketError, RtpPacket, goodbyes, is_rtcp, parse_rtp
+from monitor.rtp.packet import MalformedPacketError, RtpPacket, is_rtcp, parse_bye, parse_rtp
 
 PLAIN = struct.pack("!BBHII", 0x80, 0x88, 65535, 1600, 0xDEADBEEF) + b"audio"
 
@@ -47,8 +47,8 @@ def test_goodbye_in_a_compound_packet() -> None:
     report = struct.pack("!BBHI", 0x80, 201, 1, 5)
     bye = struct.pack("!BBHII", 0x82, 203, 2, 5, 6)
     assert is_rtcp(report)
-    assert goodbyes(report + bye) == (5, 6)
-    assert goodbyes(report) == ()
+    assert parse_bye(report + bye) == (5, 6)
+    assert parse_bye(report) == ()
 
 
 @pytest.mark.parametrize(
@@ -56,13 +56,13 @@ def test_goodbye_in_a_compound_packet() -> None:
 )
 def test_what_is_no_rtcp(data: bytes) -> None:
     with pytest.raises(MalformedPacketError):
-        goodbyes(data)
+        parse_bye(data)
 
 
 @settings(max_examples=500)
 @given(st.binary(max_size=64))
 @example(b"\xb0" + bytes(15))
 def test_any_bytes_are_a_packet_or_malformed(data: bytes) -> None:
-    for read in (parse_rtp, goodbyes):
+    for read in (parse_rtp, parse_bye):
         with contextlib.suppress(MalformedPacketError):
             read(data)

@@ -213,17 +213,17 @@ def test_a_dead_letter_is_a_line_that_tells_why() -> None:
 @pytest.mark.parametrize(
     ("status", "meaning"),
     [
-        (200, DeliveryOutcome.TAKEN),
-        (202, DeliveryOutcome.TAKEN),
-        (204, DeliveryOutcome.TAKEN),
+        (200, DeliveryOutcome.ACCEPTED),
+        (202, DeliveryOutcome.ACCEPTED),
+        (204, DeliveryOutcome.ACCEPTED),
         (302, DeliveryOutcome.REFUSED),
         (401, DeliveryOutcome.REFUSED),
         (404, DeliveryOutcome.REFUSED),
         (500, DeliveryOutcome.REFUSED),
-        (400, DeliveryOutcome.HOPELESS),
-        (413, DeliveryOutcome.HOPELESS),
-        (429, DeliveryOutcome.LATER),
-        (503, DeliveryOutcome.LATER),
+        (400, DeliveryOutcome.INVALID),
+        (413, DeliveryOutcome.INVALID),
+        (429, DeliveryOutcome.BUSY),
+        (503, DeliveryOutcome.BUSY),
     ],
 )
 def test_what_an_answer_means(status: int, meaning: DeliveryOutcome) -> None:

@@ -1,7 +1,7 @@
 """Peers that misbehave, for benchmarks/many_calls.py: each kind floods, lies, stalls or vanishes, again and again.
 
-python -m benchmarks.nuisances RTP_PORT TCP_PORT PEERS WAIT_S SECONDS. At the end one line of JSON says how often each
-did it.
+python -m benchmarks.misbehaving_peers RTP_PORT TCP_PORT PEERS WAIT_S SECONDS. At the end one line of JSON
+says how often each did it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from monitor.taps.audiosocket.frame_parser import UUID, pack
 FRAME = pack(0x10, bytes(320))
 
 
-class Nuisance:
+class MisbehavingPeer:
     """One peer. done: how often each kind has acted, of all peers."""
 
     def __init__(self, number: int, rtp_port: int, tcp_port: int, done: Counter[str]) -> None:
@@ -125,15 +125,15 @@ KINDS: Sequence[str] = (
 )
 
 
-async def misbehave(rtp_port: int, tcp_port: int, peers: int, seconds: float) -> Counter[str]:
+async def run_peers(rtp_port: int, tcp_port: int, peers: int, seconds: float) -> Counter[str]:
     """Each peer does one kind of thing again and again, with pauses, until then."""
     done: Counter[str] = Counter()
     until = time.monotonic() + seconds
 
     async def one(number: int) -> None:
-        nuisance = Nuisance(number, rtp_port, tcp_port, done)
+        peer = MisbehavingPeer(number, rtp_port, tcp_port, done)
         while time.monotonic() < until:
-            await nuisance.act(KINDS[number % len(KINDS)])
+            await peer.act(KINDS[number % len(KINDS)])
             await asyncio.sleep(1.0)
 
     tasks = [asyncio.create_task(one(number)) for number in range(peers)]
@@ -147,7 +147,7 @@ async def misbehave(rtp_port: int, tcp_port: int, peers: int, seconds: float) ->
 def main() -> None:
     rtp_port, tcp_port, peers, wait_s, seconds = sys.argv[1:]
     time.sleep(float(wait_s))
-    done = asyncio.run(misbehave(int(rtp_port), int(tcp_port), int(peers), float(seconds)))
+    done = asyncio.run(run_peers(int(rtp_port), int(tcp_port), int(peers), float(seconds)))
     print(json.dumps(done | {"processor_s": round(time.process_time(), 2)}))
 
 
