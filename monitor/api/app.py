@@ -55,6 +55,8 @@ def described(app: FastAPI) -> dict[str, Any]:
         made = FastAPI.openapi(app)
         schemas = made.setdefault("components", {}).setdefault("schemas", {})
         schemas["Problem"] = Problem.model_json_schema()
+        made["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        made["security"] = [{"key": []}, {}]
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
         for path in made["paths"].values():

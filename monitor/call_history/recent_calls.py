@@ -38,12 +38,15 @@ class RecentCalls:
             for event in events:
                 if event.epoch != self.epoch:
                     self._apply(event)
+                    call = self._calls.get(call_id(event.epoch, event.call))
+                    if call is not None and call.ended is None:
+                        call.ended = event.time  # it runs no more, however it ended
 
     def settle_former(self) -> None:
         """Note that calls of former runs which never ended were cut off, and put all that ended in order of time."""
         with self._lock:
             for call in self._calls.values():
-                if call.epoch != self.epoch and call.ended is None:
+                if call.epoch != self.epoch and not call.why:
                     call.ended, call.why = call.newest_time or call.started, "the monitor stopped without a word"
             ended = [call for call in self._calls.values() if call.ended is not None]
             self._ended = {call.id: None for call in sorted(ended, key=lambda call: call.ended or "")}

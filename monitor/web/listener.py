@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import logging
 import socket
+from pathlib import Path
 from typing import Protocol
 
 import uvicorn
 
 from monitor.api.context import ApiContext
 from monitor.api.stream_intake import StreamIntake
+from monitor.call_history.rebuild import JournalRebuild
 from monitor.call_history.recent_calls import RecentCalls
 from monitor.config.addresses import check_reach, read_address, read_certificate
 from monitor.config.schema import Config
@@ -80,11 +82,16 @@ class WebListener:
         context = self._context = ApiContext(
             config, calls, engine.post, engine.vitals, engine.pool.scorer.weights_hash, streams
         )
+        journal = config.journal.path
+        self._rebuild = JournalRebuild(Path(journal), calls, web.keep_ended_s) if journal else None
         self._page = Page(context, self._hub, ears, intake, self.counts)
 
     async def run(self) -> None:
         """Listen until cancelled."""
         taken = bind(self._host, self._port)
+        rebuild, self._rebuild = self._rebuild, None
+        if rebuild is not None:
+            rebuild.start()
         server = uvicorn.Server(self._settings())
         serving = asyncio.create_task(server.serve([taken]))
         try:
@@ -97,6 +104,8 @@ class WebListener:
             server.should_exit = True
             await asyncio.gather(serving, return_exceptions=True)
             await self._hub.close()
+            if rebuild is not None:
+                await asyncio.to_thread(rebuild.close)
             await asyncio.to_thread(self._context.close)
             taken.close()
 

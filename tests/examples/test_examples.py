@@ -46,9 +46,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 def test_every_example_is_tried() -> None:
-    tested = Path(__file__).read_text(encoding="utf-8")
-    for path in EXAMPLES.glob("*.py"):
-        assert f'"{path.stem}"' in tested, path
+    tested = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
+    for path in (*EXAMPLES.glob("*.py"), *EXAMPLES.glob("*.sh")):
+        assert f'"{path.stem}"' in tested or f'"{path.name}"' in tested, path
 
 
 def test_score_a_file(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

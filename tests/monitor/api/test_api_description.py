@@ -1,0 +1,53 @@
+"""The API against its own description: generated requests, valid and not, to a real server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import schemathesis
+from call_events import EPOCH, a_call, write_journal
+from helpers import settings as words
+from hypothesis import HealthCheck, settings
+from web_server import Served, serving_page
+
+from monitor.call_history.record import call_id
+
+pytestmark = [pytest.mark.realtime, pytest.mark.slow]
+
+LIMITS = words("api.requests_per_s=10000", "api.requests_at_once=100000", "api.max_scores=2", "web.max_clients=100")
+KNOWN = call_id(EPOCH, "a")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("api")
+    write_journal(folder / "journal", list(a_call()))
+    with serving_page(folder, "--journal", "journal", *LIMITS) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def description(served: Served) -> schemathesis.BaseSchema:
+    return schemathesis.openapi.from_url(f"{served.address}api/v1/openapi.json")
+
+
+@schemathesis.pytest.from_fixture("description").parametrize()
+@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+def test_every_answer_is_as_described(case: schemathesis.Case, served: Served) -> None:
+    if case.path.startswith("/calls/") and len(str(case.path_parameters.get("id"))) == len(KNOWN):
+        case.path_parameters["id"] = KNOWN
+    case.call_and_validate()
+    assert served.monitor.process.poll() is None
+
+
+def test_the_description_names_every_route_and_its_version(served: Served) -> None:
+    said = json.loads(served.request("/api/v1/openapi.json")[2])
+    assert said["openapi"].startswith("3.")
+    assert said["servers"] == [{"url": "/api/v1"}]
+    described = {(method.upper(), path) for path, found in said["paths"].items() for method in found}
+    text = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
+    for method, path in described:
+        assert f"{method} {path}" in text or path.rpartition("/")[2] in text, (method, path)
