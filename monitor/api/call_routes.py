@@ -17,6 +17,7 @@ from monitor.api.convert import (
     call_row,
     cursor_of,
     event_fields,
+    evidence_of,
     holds_text,
     in_order,
     timeline,
@@ -81,7 +82,7 @@ def get_call(context: Context, _: Viewer, id: CallId) -> Response:
     with context.calls.locked():
         call = context.call(id)
         epoch, name = call.epoch, call.call
-    evidence = [found.described() for found in context.evidence.of_call(epoch, name)]
+    evidence = [evidence_of(found) for found in context.evidence.of_call(epoch, name)]
     with context.calls.locked():
         return answer(call_details(context.call(id), evidence))
 

@@ -14,7 +14,6 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from monitor.api.access import EVERYTHING, ApiCaller
-from monitor.api.evidence_index import EvidenceIndex
 from monitor.api.problems import refuse
 from monitor.api.score_jobs import ScoreJobs
 from monitor.api.stream_intake import StreamIntake
@@ -23,6 +22,7 @@ from monitor.call_history.record import KeptCall
 from monitor.config.api import Role
 from monitor.config.schema import Config
 from monitor.limits.rate_limit import RateLimit
+from monitor.store.evidence_index import EvidenceIndex
 from monitor.types import Event
 
 CALLER = "monitor.caller"

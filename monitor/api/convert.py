@@ -8,11 +8,23 @@ from collections.abc import Callable, Iterable, Sequence
 from math import inf, isfinite
 from typing import Any
 
-from monitor.api.models import Alert, Call, CallDetails, Channel, Evidence, Mark, MarksOfCall, Segment, Timeline
+from monitor.api.models import (
+    Alert,
+    Call,
+    CallDetails,
+    Channel,
+    Evidence,
+    EvidenceAudio,
+    Mark,
+    MarksOfCall,
+    Segment,
+    Timeline,
+)
 from monitor.call_history.record import CallMark, KeptAlert, KeptCall, KeptChannel, KeptSegment
 from monitor.events import wire
 from monitor.limits.json_text import read_json
-from monitor.types import Event
+from monitor.store.evidence_index import IndexedEvidence
+from monitor.types import SAMPLE_RATE, Event
 
 
 def rounded(value: float, digits: int) -> float | None:
@@ -120,6 +132,27 @@ def mark_of(mark: CallMark) -> Mark:
         by=mark.by,
         key=mark.key,
         time=mark.time,
+    )
+
+
+def evidence_of(found: IndexedEvidence) -> Evidence:
+    """Return a folder of evidence as the API says it."""
+    return Evidence(
+        id=found.id,
+        kind="alert" if found.alert else "call",
+        alert=found.alert or None,
+        channel=found.channel or None,
+        time=found.time,
+        audio=[
+            EvidenceAudio(
+                channel=audio.channel,
+                start_s=round(audio.start / SAMPLE_RATE, 3),
+                end_s=round((audio.start + audio.samples) / SAMPLE_RATE, 3),
+                missing_s=round(audio.missing / SAMPLE_RATE, 3),
+                spectrogram=bool(audio.picture),
+            )
+            for audio in found.audio
+        ],
     )
 
 

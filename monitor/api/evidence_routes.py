@@ -9,9 +9,9 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 
 from monitor.api.call_routes import CallId
 from monitor.api.context import ApiContext, Context, Viewer
-from monitor.api.evidence_index import ID_DIGITS, EvidenceAudioFile, IndexedEvidence, file_within
 from monitor.api.problems import refuse
 from monitor.api.wav_range import WavRange, read_range
+from monitor.store.evidence_index import ID_DIGITS, EvidenceAudioFile, IndexedEvidence, file_within
 
 router = APIRouter(tags=["evidence"])
 

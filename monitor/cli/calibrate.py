@@ -14,9 +14,25 @@ from monitor.errors import BadInputError
 @expand_options
 def calibrate(
     genuine: Annotated[
-        Path,
+        Path | None,
         typer.Option(metavar="DIR", help="Recordings of your own calls, all voices in them real."),
-    ],
+    ] = None,
+    marks: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="JOURNAL", help="Instead: alerts in this journal that people marked false or confirmed. Repeatable."
+        ),
+    ] = None,
+    evidence: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="With --marks: the folder with their evidence, to score it anew. Repeatable."),
+    ] = None,
+    clips: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="With --marks: copy their audio here, into real/ and fake/, for training finetune."
+        ),
+    ] = None,
     per_hour: Annotated[
         float,
         typer.Option(
@@ -31,14 +47,24 @@ def calibrate(
     *,
     options: ModelOptions,
 ) -> None:
-    """Set the alert threshold from genuine calls of your own, so that real voices raise so few alerts as you want.
+    """Set the alert threshold from genuine calls of your own, so that real voices raise so few alerts as you want; or
+    from the alerts that were marked on the page or by the API.
 
     Writes a settings file for --config. The threshold is counted where there is enough speech (three times the hours
     between two alarms), else continued from the tail of the scores, which it says.
     """
+    if (genuine is None) == (not marks):
+        raise BadInputError("say what to learn from", "give --genuine DIR or --marks JOURNAL, not both")
+    if not marks and (evidence or clips):
+        raise BadInputError("--evidence and --clips go with --marks", "name the journal: --marks JOURNAL")
+    settings = options.settings()
+    if marks:
+        from monitor.session.calibrate_marks import calibrate_marks
+
+        raise typer.Exit(calibrate_marks(marks, evidence or (), per_hour, out, clips, settings))
+    assert genuine is not None
     if not genuine.exists():
         raise BadInputError(f"there is no {genuine}", "name a folder of recorded calls whose voices are real")
-    settings = options.settings()
     from monitor.session.calibrate import calibrate as run
 
     raise typer.Exit(run(genuine, per_hour, out, settings))

@@ -43,7 +43,7 @@ def calibrate(folder: Path, per_hour: float, out: Path, settings: Settings) -> i
             "ask for more an hour; and see whether all these recordings are of real voices: monitor score FILE...",
         )
     print("\n".join(_findings(llr, settings.config, found)))
-    _write(out, settings, _findings(llr, settings.config, found), found)
+    write_profile(out, settings, _findings(llr, settings.config, found), found)
     print(f"wrote {out}: use it with --config {out}")
     return 2 if unread else 0
 
@@ -79,8 +79,11 @@ def _findings(llr: Sequence[Floats], config: Config, found: OperatingPoint) -> I
         yield f"none was seen, which proves no more than at most {NEVER_SAW / heard:.2f} an hour (95 %)"
 
 
-def _write(out: Path, settings: Settings, findings: Iterator[str], found: OperatingPoint) -> None:
-    """Write the settings that are neither default nor secret, and the threshold, which lowers others below it."""
+def write_profile(out: Path, settings: Settings, findings: Iterator[str], found: OperatingPoint) -> None:
+    """Write the settings that are neither default nor secret, and the threshold, which lowers others below it.
+
+    Raises BadInputError.
+    """
     given = {key: value for key, value, origin in settings.rows() if origin != "default"}
     changed = {key: value for key, value in given.items() if not is_masked(value)}
     alerts = settings.config.alerts

@@ -16,6 +16,7 @@ from training.cli.equalise import equalise
 from training.cli.evaluate import evaluate
 from training.cli.export import export
 from training.cli.fetch import fetch
+from training.cli.finetune import finetune
 from training.cli.gather import gather
 from training.cli.leave_out import leave_out
 from training.cli.select import select
@@ -30,6 +31,7 @@ INTERRUPTED = 130
 
 COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
     "train": (train, "Train a network on corpora of bona fide and synthetic speech."),
+    "finetune": (finetune, "Go on from trained weights with own fakes and real voices."),
     "baseline": (baseline, "Train the offline network to compare with."),
     "average": (average, "Average the weights of several trainings, and fit the calibration."),
     "export": (export, "Write a network as an ONNX file, for live scoring on a CPU."),
@@ -50,7 +52,7 @@ COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
 }
 """The commands by name, in the order of the help, each with one line on what it does."""
 
-RESUMED = ("train", "baseline", "leave-out", "vocoder", "fetch")
+RESUMED = ("train", "finetune", "baseline", "leave-out", "vocoder", "fetch")
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 import schemathesis
 from call_events import EPOCH, a_call, write_journal
 from helpers import settings as words
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
+from schemathesis.generation import GenerationMode
 from web_server import Served, serving_page
 
 from monitor.call_history.record import call_id
@@ -34,12 +36,24 @@ def description(served: Served) -> schemathesis.BaseSchema:
     return schemathesis.openapi.from_url(f"{served.address}api/v1/openapi.json")
 
 
-@schemathesis.pytest.from_fixture("description").parametrize()
-@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-def test_every_answer_is_as_described(case: schemathesis.Case, served: Served) -> None:
-    if case.path.startswith("/calls/") and len(str(case.path_parameters.get("id"))) == len(KNOWN):
-        case.path_parameters["id"] = KNOWN
-    case.call_and_validate()
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+def test_every_answer_is_as_described(
+    description: schemathesis.BaseSchema, served: Served, mode: GenerationMode
+) -> None:
+    operations = [found.ok() for found in description.get_all_operations()]
+    assert len(operations) > 10
+    for operation in operations:
+
+        @given(case=operation.as_strategy(generation_mode=mode))
+        @settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+        def ask(case: schemathesis.Case) -> None:
+            if case.path.startswith("/calls/") and re.fullmatch(
+                f"[0-9a-f]{{{len(KNOWN)}}}", str(case.path_parameters.get("id"))
+            ):
+                case.path_parameters["id"] = KNOWN
+            case.call_and_validate()
+
+        ask()
     assert served.monitor.process.poll() is None
 
 

@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from monitor.api.models import Evidence, EvidenceAudio
 from monitor.store.seal import MANIFEST, read_manifest
 from monitor.store.verify import UNFINISHED
-from monitor.types import SAMPLE_RATE
 
 MOST_FOLDERS = 20_000
 """The newest by name, which begins with the time."""
@@ -49,26 +47,6 @@ class IndexedEvidence:
     channel: str
     time: str
     audio: tuple[EvidenceAudioFile, ...]
-
-    def described(self) -> Evidence:
-        """Return it as the API says it."""
-        return Evidence(
-            id=self.id,
-            kind="alert" if self.alert else "call",
-            alert=self.alert or None,
-            channel=self.channel or None,
-            time=self.time,
-            audio=[
-                EvidenceAudio(
-                    channel=audio.channel,
-                    start_s=round(audio.start / SAMPLE_RATE, 3),
-                    end_s=round((audio.start + audio.samples) / SAMPLE_RATE, 3),
-                    missing_s=round(audio.missing / SAMPLE_RATE, 3),
-                    spectrogram=bool(audio.picture),
-                )
-                for audio in self.audio
-            ],
-        )
 
 
 class EvidenceIndex:
