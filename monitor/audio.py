@@ -63,8 +63,7 @@ class Blocks:
 def all_finite(samples: Audio) -> bool:
     """Return whether no sample is NaN or infinite, in one pass; False, too, for samples whose squares are beyond
     float32."""
-    flat = samples.ravel()
-    return isfinite(float(np.dot(flat, flat)))
+    return isfinite(np.vdot(samples, samples))
 
 
 class Source(Protocol):

@@ -218,6 +218,8 @@ class Engine:
         while self._posted:
             self.reporter.report_posted(self._posted.popleft())
         for call in self.calls:
+            if call.quiet:
+                continue
             self.reporter.report_conditions(call)
             if self.serving and call.ended:
                 self._let_go(call)

@@ -32,6 +32,8 @@ PARTS = 8
 LOUD, QUIET = 10.0 ** (-24.0 / 20.0), 10.0 ** (-46.0 / 20.0)
 """Of the running peak: from LOUD to QUIET and back is a hole."""
 PEAK_FADE = 10.0 ** (-3.0 * BLOCK_S / 20.0)
+_FIRST = np.arange(0, BLOCK, BLOCK // PARTS)
+"""The first sample of each part."""
 EDGE, SHORTEST, LONGEST = 2, 2, 80
 """Parts that an edge of a hole may take, and the parts of the shortest and the longest hole: 5 and 200 ms."""
 HANG = 3
@@ -141,8 +143,9 @@ class Holes:
 
 def heights(samples: Samples) -> Floats:
     """The highest sample (N, PARTS) of each part of blocks (N, BLOCK); 0 where audio was lost."""
-    highest = np.abs(samples).reshape(len(samples), PARTS, BLOCK // PARTS).max(2).astype(np.float64)
-    return np.asarray(np.nan_to_num(highest, nan=0.0, posinf=0.0))
+    # reduceat() and not a maximum over the last axis of (N, PARTS, 40), which takes numpy five times as long.
+    highest = np.maximum.reduceat(np.abs(samples), _FIRST, axis=1).astype(np.float64)
+    return np.where(np.isfinite(highest), highest, 0.0)
 
 
 def find_holes(old: Quality, samples: Samples) -> Holes:
@@ -150,7 +153,22 @@ def find_holes(old: Quality, samples: Samples) -> Holes:
     height = heights(samples)
     peak = np.maximum(old.peak * PEAK_FADE, height.max(1))
     is_loud, is_quiet = height > LOUD * peak[:, None], height < QUIET * peak[:, None]
-    loud, run, edge = old.loud, old.run, old.edge
+    # A hole begins within EDGE parts behind a loud one, or has begun before: elsewhere there is none to look for.
+    any_loud = is_loud.any(1)
+    loud = np.where(any_loud, np.argmax(is_loud[:, ::-1], axis=1), old.loud + PARTS)
+    found, run, edge = np.zeros_like(old.run), np.zeros_like(old.run), np.zeros_like(old.edge)
+    fell = np.zeros(len(run), dtype=np.bool_)
+    some = np.flatnonzero((old.run > 0) | (is_quiet.any(1) & (any_loud | (old.loud < EDGE))))
+    if len(some):
+        found[some], fell[some], run[some], edge[some] = _follow(
+            is_loud[some], is_quiet[some], old.loud[some], old.run[some], old.edge[some]
+        )
+    hang = np.where(found > 0, HANG, np.maximum(old.hang - 1, 0))
+    return Holes(found, (found > 0) | fell | (old.hang > 0), peak, loud, run, edge, hang)
+
+
+def _follow(is_loud: Flags, is_quiet: Flags, loud: Ints, run: Ints, edge: Ints) -> tuple[Ints, Flags, Ints, Ints]:
+    """Go through the parts of a block. Returns found, whether a hole began, run and edge."""
     found, fell = np.zeros_like(run), np.zeros(len(run), dtype=np.bool_)
     for j in range(PARTS):
         inside = is_quiet[:, j] & ((run > 0) | (loud < EDGE))
@@ -161,8 +179,7 @@ def find_holes(old: Quality, samples: Samples) -> Holes:
         found += np.where(back & (run >= SHORTEST), run, 0)
         run = np.where(back | (edge >= EDGE) | (run > LONGEST), 0, run)
         loud = np.where(is_loud[:, j], 0, loud + 1)
-    hang = np.where(found > 0, HANG, np.maximum(old.hang - 1, 0))
-    return Holes(found, (found > 0) | fell | (old.hang > 0), peak, loud, run, edge, hang)
+    return found, fell, run, edge
 
 
 def assess(config: AlertSection, old: Quality, block: BlockFacts) -> tuple[Quality, Flags]:

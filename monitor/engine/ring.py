@@ -33,6 +33,11 @@ class Ring:
         """Samples that were not finite."""
         self.closed = False
         self._bank = bank
+        # Views of the bank's rows: to index all of its arrays for each packet would cost more than the copy itself.
+        self._audio, self._written, self._read = bank.audio[rows], bank.written[rows], bank.read[rows]
+        self._stamps = tuple(zip(bank.origin[rows], bank.captured[rows], strict=True))
+        self._shift = self._shifted_to = 0
+        """What the newest block has in `origin`, and the block before which all slots do not have it yet."""
         self._clock: int | None = None
         """Index after the newest sample on the source's clock."""
 
@@ -48,13 +53,14 @@ class Ring:
             samples = np.where(finite, samples, np.float32(np.inf))
         if chunk.lost is not None:
             samples = np.where(chunk.lost, np.float32(np.nan), samples)
-        with self._bank.changed:
+        with self._bank.lock:
             self._bridge(chunk, wait)
-            lost = [marks for marks in (chunk.lost, chunk.concealed) if marks is not None]
-            if lost:
+            if chunk.lost is not None or chunk.concealed is not None:
+                lost = [marks for marks in (chunk.lost, chunk.concealed) if marks is not None]
                 self.lost += int(np.any(lost, axis=(0, 1)).sum())
             self._append(samples, chunk.captured_at, wait, chunk.concealed)
-            self._bank.changed.notify_all()
+            if self._bank.sleepers:
+                self._bank.changed.notify_all()
 
     def skip(self, samples: int) -> None:
         """Move the clock: for so long the source had nothing to say, and nothing was lost."""
@@ -88,34 +94,43 @@ class Ring:
     def _write(self, samples: Audio, captured_at: float, wait: bool, concealed: Marks | None) -> None:
         """Write at most half of the capacity. captured_at: of the last sample."""
         bank, rows, n = self._bank, self.rows, samples.shape[1]
-        written = int(bank.written[rows.start])
-        while wait and not self.closed and written + n - int(bank.read[rows.start]) > bank.capacity:
+        written = self._written.item(0)
+        while wait and not self.closed and written + n - self._read.item(0) > bank.capacity:
             bank.changed.notify_all()
-            bank.changed.wait(0.1)
+            bank.sleep(0.1)
         if self.closed:
             return
-        over = written + n - bank.capacity - int(bank.read[rows.start])
+        over = written + n - bank.capacity - self._read.item(0)
         if over > 0:
             self._give_up(-(-over // BLOCK) * BLOCK)
         first = written % bank.capacity
-        _wrap(bank.audio[rows], first, samples)
+        if first + n <= bank.capacity:
+            self._audio[:, first : first + n] = samples
+        else:
+            _wrap(self._audio, first, samples)
         if concealed is not None:
             _wrap(bank.concealed[rows], first, concealed)
             bank.concealed_to[rows] = written + n
-        elif written < bank.concealed_to[rows.start] + bank.capacity:  # marks of a lap ago may stand there
+        elif written < bank.concealed_to.item(rows.start) + bank.capacity:  # marks of a lap ago may stand there
             _wrap(bank.concealed[rows], first, np.zeros(samples.shape, np.bool_))
         self._stamp(written, n, captured_at)
         if not wait:
             bank.came += n
-        bank.written[rows] = written + n
+        self._written.fill(written + n)
 
     def _stamp(self, written: int, n: int, captured_at: float) -> None:
         """Note for each block that gets some of these samples where it is on the clock and when it was there."""
-        bank, clock = self._bank, self._clock or 0
-        for block in range(written // BLOCK, (written + n - 1) // BLOCK + 1):
-            slot, after = block % bank.slots, written + n - (block + 1) * BLOCK
-            bank.origin[self.rows, slot] = clock - written
-            bank.captured[self.rows, slot] = captured_at - after / SAMPLE_RATE if captured_at else 0.0
+        slots, clock = self._bank.slots, self._clock or 0
+        first = written // BLOCK
+        if clock - written != self._shift or not written:
+            self._shift, self._shifted_to = clock - written, first + slots + 1
+        for block in range(first, (written + n - 1) // BLOCK + 1):
+            slot, after = block % slots, written + n - (block + 1) * BLOCK
+            at = captured_at - after / SAMPLE_RATE if captured_at else 0.0
+            for origin, captured in self._stamps:
+                if block < self._shifted_to:
+                    origin[slot] = self._shift
+                captured[slot] = at
         self._clock = clock + n
 
     def _give_up(self, samples: int) -> None:

@@ -39,7 +39,10 @@ class RingBank:
         """Of each block held: when its last sample was there, monotonic seconds."""
         self.came = self.overwritten = 0
         """Samples of live audio of all rings so far, and those of them that were lost because nobody read in time."""
-        self.changed = threading.Condition()
+        self.lock = threading.RLock()
+        self.changed = threading.Condition(self.lock)
+        self.sleepers = 0
+        """Threads that wait for a change; while there are none nobody need be woken, which costs more than to ask."""
         self._busy = np.zeros(rows, dtype=np.bool_)
         self._passed = np.zeros(rows, dtype=np.int64)
         """How often the blocks that wait in a row were left while others were taken."""
@@ -86,7 +89,15 @@ class RingBank:
         """Wait until something has changed, where no block waits."""
         with self.changed:
             if not (self.written - self.read >= BLOCK).any():
-                self.changed.wait(timeout_s)
+                self.sleep(timeout_s)
+
+    def sleep(self, timeout_s: float) -> None:
+        """Wait for a change; belongs under the lock."""
+        self.sleepers += 1
+        try:
+            self.changed.wait(timeout_s)
+        finally:
+            self.sleepers -= 1
 
     def take(self, timeout_s: float) -> Blocks | None:
         """Return the next block of every row that has one, or None after timeout_s or when woken without any."""
@@ -104,7 +115,7 @@ class RingBank:
         with self.changed:
             waiting = (self.written - self.read) // BLOCK
             if not waiting.any():
-                self.changed.wait(timeout_s)
+                self.sleep(timeout_s)
                 waiting = (self.written - self.read) // BLOCK
             some = np.count_nonzero(waiting)
             if not some:

@@ -68,13 +68,19 @@ class Bus:
 
     def publish_all(self, events: Iterable[tuple[Event, bool]]) -> list[Event]:
         """Publish events that came together, each with its `wait`; they get the same time. As publish() otherwise."""
-        now, numbered = wire.utc_now(), []
+        now, numbered, waits = wire.utc_now(), list[Event](), list[bool]()
         for given, wait in events:
             wire.check(given)
             self._seq += 1
             event = Event(given.type, given.call, given.channel, given.sample, given.data, self._seq, self.epoch, now)
             numbered.append(event)
-            self._offer(event, wait)
+            waits.append(wait)
+        if self._journal is None:
+            for worker in self._others:
+                worker.offer_all(numbered, waits)
+        else:
+            for event, wait in zip(numbered, waits, strict=True):
+                self._offer(event, wait)
         return numbered
 
     def status(self) -> list[SinkStatus]:
@@ -113,9 +119,7 @@ class Bus:
         self.close()
 
     def _offer(self, event: Event, wait: bool) -> None:
-        if self._journal is None:
-            self._fan_out(event, wait)
-            return
+        assert self._journal is not None
         ticket = self._write_ahead.add(event, wait)
         if not self._journal.offer(event, wait):
             self._write_ahead.refused(ticket)

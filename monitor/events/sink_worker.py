@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from monitor.errors import SinkError
 from monitor.events.sink import Sink, SinkStatus
@@ -59,9 +59,9 @@ class SinkWorker:
         self._on_change = on_change
         self._events: deque[Event] = deque(sink.undelivered())
         self._current: Event | None = None
-        lock = threading.Lock()
-        self._filled = threading.Condition(lock)
-        self._freed = threading.Condition(lock)
+        self._lock = threading.Lock()
+        self._filled = threading.Condition(self._lock)
+        self._freed = threading.Condition(self._lock)
         self._deadline = self._last_try = float("inf")
         self._stopped = False
         self._fault = ""
@@ -80,17 +80,31 @@ class SinkWorker:
         """
         if not self.sink.wants(event):
             return True
-        room = self._room(event, wait)
-        with self._freed:
-            while wait and not self._stopped and len(self._events) >= room:
-                self._freed.wait()
-            if self._stopped or len(self._events) >= room:
-                # Nobody misses the status of another sink at the end.
-                self._dropped += bool(event.seq) or not self._stopped
-                return False
-            self._events.append(event)
+        with self._lock:
+            taken = self._take(event, wait)
             self._filled.notify()
-            return True
+            return taken
+
+    def offer_all(self, events: Sequence[Event], waits: Sequence[bool]) -> None:
+        """Queue events that came together, and wake the thread once. As offer() otherwise."""
+        wanted = [(event, wait) for event, wait in zip(events, waits, strict=True) if self.sink.wants(event)]
+        if wanted:
+            with self._lock:
+                for event, wait in wanted:
+                    self._take(event, wait)
+                self._filled.notify()
+
+    def _take(self, event: Event, wait: bool) -> bool:
+        room = self._room(event, wait)
+        while wait and not self._stopped and len(self._events) >= room:
+            self._filled.notify()
+            self._freed.wait()
+        if self._stopped or len(self._events) >= room:
+            # Nobody misses the status of another sink at the end.
+            self._dropped += bool(event.seq) or not self._stopped
+            return False
+        self._events.append(event)
+        return True
 
     def _room(self, event: Event, wait: bool) -> int:
         if not event.seq:
@@ -187,10 +201,12 @@ class SinkWorker:
         if now < self._retry_at:
             return
         try:
-            if self._current is not None:
+            while self._current is not None:
                 self._emit(self._current)
                 self._on_emitted(self._current)
                 self._emit_done()
+                if self._fault or (now := time.monotonic()) >= self._next_tick:
+                    break
             if now >= self._next_tick:
                 self._next_tick = now + TICK_S
                 self._on_tick()
@@ -217,11 +233,15 @@ class SinkWorker:
             self._on_announced(self, data)
 
     def _emit_done(self) -> None:
-        with self._freed:
+        """Count the event, and go on with the next one, unless the sink is being closed, which _wait() sees to."""
+        with self._lock:
             self._current = None
             self._emitted += 1
             if not self._events:
                 self._freed.notify_all()
+            elif not self._stopped:
+                self._current = self._events.popleft()
+                self._freed.notify()
 
     def _failed(self, error: SinkError) -> None:
         with self._filled:

@@ -476,3 +476,19 @@ def test_what_is_concealed_and_then_overwritten_is_lost_once() -> None:
     ring.push(chunk(BLOCK, 10 * BLOCK), wait=False)
     assert ring.lost == BLOCK
     assert all(blocks.concealed is None for blocks in drained(bank))
+
+
+@given(st.lists(st.tuples(st.integers(1, 900), st.sampled_from([0, 0, 0, 7, 4000])), min_size=1, max_size=60))
+def test_blocks_know_their_place_however_often_the_clock_jumps(steps: list[tuple[int, int]]) -> None:
+    """Read as they come, in a ring that goes round many times."""
+    bank, ring = opened(0.1)
+    at = 0
+    for size, jump in steps:
+        at += jump
+        ring.skip(jump)
+        ring.push(chunk(at, size), wait=False)
+        at += size
+        found = drained(bank)
+        for blocks in found[1:]:
+            assert len(heard(blocks)) == BLOCK or jump
+    assert ring.lost == 0

@@ -54,6 +54,24 @@ def test_waiting_loses_nothing_through_a_small_queue() -> None:
     assert seqs(slow) == seqs(fast) == list(range(1, 10_001))
 
 
+def test_events_that_come_together_go_through_a_queue_that_is_smaller() -> None:
+    slow, fast = MemorySink("slow", delay_s=0.0001), MemorySink("fast")
+    with Bus([slow, fast], 5) as bus:
+        queued = bus.publish_all([(score(n), True) for n in range(200)])
+        assert bus.drain(60.0)
+    assert slow.events == fast.events == queued
+    assert len({event.time for event in queued}) == 1
+
+
+def test_of_events_that_come_together_a_live_call_loses_its_scores_first() -> None:
+    slow = MemorySink("slow", delay_s=5.0)
+    bus = Bus([slow], 20)
+    bus.publish_all([(score(n), False) for n in range(40)] + [(alert(), False)])
+    (status,) = bus.status()
+    assert 20 <= status.dropped <= 23
+    bus.close(0.0)
+
+
 def test_a_slow_sink_drops_alone_and_counts() -> None:
     slow, fast = MemorySink("slow", delay_s=5.0), MemorySink("fast")
     bus = Bus([slow, fast], 1000)
