@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from starlette.responses import Response
 
 from monitor.api import call_routes, evidence_routes, mark_routes, score_routes, stream_routes
+from monitor.api.body_limit import BodyLimit
 from monitor.api.context import ApiContext, Context, Viewer, answer
 from monitor.api.models import Health
 from monitor.api.problems import MEDIA_TYPE, Problem, install
@@ -38,6 +39,7 @@ def make_api(context: ApiContext) -> FastAPI:
         },
     )
     app.state.context = context
+    app.add_middleware(BodyLimit)
     install(app)
     app.get("/health", response_model=Health, operation_id="get_health", tags=["health"])(get_health)
     for part in (call_routes, evidence_routes, mark_routes, score_routes, stream_routes):

@@ -65,10 +65,11 @@ def list_calls(
         try:
             rest = ordered if cursor is None else after_cursor(ordered, cursor)
         except ValueError as error:
-            raise refuse(400, "cursor: that is no `next` of these calls; begin again without one") from error
+            raise refuse(409, "cursor: it names none of these calls any more; begin again without one") from error
         shown = rest[:limit]
         following = cursor_of(shown[-1]) if len(rest) > limit else None
-        return answer(Calls(calls=[call_row(call) for call in shown], next=following))
+        rows = [call_row(call) for call in shown]
+    return answer(Calls(calls=rows, next=following))
 
 
 def _utc(moment: datetime | None) -> str:
@@ -84,7 +85,8 @@ def get_call(context: Context, _: Viewer, id: CallId) -> Response:
         epoch, name = call.epoch, call.call
     evidence = [evidence_of(found) for found in context.evidence.of_call(epoch, name)]
     with context.calls.locked():
-        return answer(call_details(context.call(id), evidence))
+        found = call_details(context.call(id), evidence)
+    return answer(found)
 
 
 @router.get("/calls/{id}/timeline", response_model=Timeline, operation_id="get_timeline")
@@ -98,7 +100,8 @@ def get_timeline(
         found = call.channels.get(name)
         if found is None:
             raise refuse(404, f"the call has no such channel; its channels: {', '.join(call.channels) or 'none'}")
-        return answer(timeline(found))
+        line = timeline(found)
+    return answer(line)
 
 
 @router.get("/calls/{id}/events", response_model=EventList, operation_id="list_events")
@@ -111,7 +114,8 @@ def list_events(
 ) -> Response:
     """Return the newest events of a call, the oldest first: changes of its state, alerts, health, marks; no scores."""
     with context.calls.locked():
-        return answer(_events(context.call(id), after, limit))
+        found = _events(context.call(id), after, limit)
+    return answer(found)
 
 
 def _events(call: KeptCall, after: int, limit: int) -> EventList:

@@ -30,7 +30,7 @@ async def post_mark(context: Context, caller: Marker, id: CallId, new: NewMark) 
     with context.calls.locked():
         call = context.call(id)
         if new.alert is not None and new.alert not in call.alerts:
-            raise refuse(422, "alert: the call has no alert of that id")
+            raise refuse(404, "alert: the call has no alert of that id")
         name, epoch, at = call.call, call.epoch, round(call.last_s * SAMPLE_RATE)
     identity = "".join(secrets.choice(string.ascii_lowercase) for _ in range(ID_LETTERS))
     data = {

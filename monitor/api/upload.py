@@ -15,6 +15,8 @@ FIELD = "file"
 FORM_BYTES = 1 << 16
 """What a form may take beside the file itself."""
 BUFFER = 1 << 20
+IDLE_S = 30.0
+"""A sender from which nothing comes for so long is gone."""
 
 
 class BadFormError(Exception):
@@ -84,18 +86,20 @@ class _FormReader:
 async def receive_file(content_type: str, pieces: AsyncIterator[bytes], path: Path, most_bytes: int) -> str:
     """Write the file of a form to a path, in a thread. Returns the name that its sender gave it.
 
-    Raises BadFormError, OSError.
+    Raises BadFormError, also for a sender that stops, and OSError.
     """
     kind, options = parse_options_header(content_type)
     if kind != b"multipart/form-data" or not options.get(b"boundary"):
         raise BadFormError(f"send a form: multipart/form-data with the recording in its part {FIELD!r}")
     reader, size = _FormReader(options[b"boundary"], path), 0
     try:
-        async for piece in pieces:
+        while (piece := await asyncio.wait_for(anext(pieces, None), IDLE_S)) is not None:
             size += len(piece)
             if size > most_bytes + FORM_BYTES:
                 raise BadFormError("the file is larger than api.max_upload_mib", too_large=True)
             await asyncio.to_thread(reader.parser.write, piece)
+    except TimeoutError as error:
+        raise BadFormError(f"nothing came for {IDLE_S:g} s") from error
     except FormParserError as error:
         raise BadFormError(f"the form is damaged: {error}") from error
     finally:

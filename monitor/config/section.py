@@ -78,6 +78,8 @@ def shown(value: object) -> object:
     """Return a setting as it may be printed."""
     if isinstance(value, SecretStr):
         return value.shown if isinstance(value, Secret) else MASK * bool(value)
+    if isinstance(value, Section):
+        return {name: shown(getattr(value, name)) for name in type(value).model_fields}
     if isinstance(value, Mapping):
         return {key: shown(item) for key, item in value.items()}
     return [shown(item) for item in value] if isinstance(value, (list, tuple)) else value
@@ -92,6 +94,8 @@ def is_masked(value: object) -> bool:
 
 def holds_secret(annotation: object) -> bool:
     """Return whether a Secret, or pydantic's own SecretStr, stands anywhere in the type of a setting."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return any(holds_secret(field.annotation) for field in annotation.model_fields.values())
     return is_secret(annotation) or any(holds_secret(part) for part in get_args(annotation))
 
 
