@@ -18,7 +18,7 @@ MOST_OF_HOST = 64
 
 def impatient(counts: Counter[str]) -> type[H11Protocol]:
     """Return the protocol of a server. counts: connections that were closed, by why."""
-    waiting: Counter[str] = Counter()
+    waiting: dict[str, dict[IdleTimeout, None]] = {}
 
     class IdleTimeout(H11Protocol):
         _host = ""
@@ -28,10 +28,12 @@ def impatient(counts: Counter[str]) -> type[H11Protocol]:
             super().connection_made(transport)
             self._host = str((transport.get_extra_info("peername") or ("",))[0])
             self._timer = self.loop.call_later(REQUEST_S, self._end, "refused: no request within 10 s")
-            waiting[self._host] += 1
-            if waiting[self._host] > MOST_OF_HOST:
-                self._end(f"refused: more than {MOST_OF_HOST} connections of a host that ask for nothing")
-            elif not DESCRIPTORS.have_room():
+            of_host = waiting.setdefault(self._host, {})
+            of_host[self] = None
+            if len(of_host) > MOST_OF_HOST:  # the oldest makes room, so that who asks at once is heard
+                oldest = next(iter(of_host))
+                oldest._end(f"refused: more than {MOST_OF_HOST} connections of a host that ask for nothing")
+            if not DESCRIPTORS.have_room():
                 self._end("refused: too few file descriptors")
 
         def connection_lost(self, exc: Exception | None) -> None:
@@ -52,7 +54,7 @@ def impatient(counts: Counter[str]) -> type[H11Protocol]:
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
-                waiting[self._host] -= 1
+                waiting[self._host].pop(self, None)
                 if not waiting[self._host]:
                     del waiting[self._host]
 

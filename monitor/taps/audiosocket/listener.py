@@ -49,7 +49,7 @@ class AudioSocketListener:
         self.ready = asyncio.Event()
         self.rules = AudioSocketRules(self._accept, read_uuids(config.allow), config.hello_s, idle_s)
         self._deliver, self._most = deliver, config.max_connections
-        self._peers: set[_Peer] = set()
+        self._peers: dict[_Peer, None] = {}
         self._arrivals: Counter[str] = Counter()
         """Connections of each host in this second."""
         self._second = 0
@@ -95,16 +95,19 @@ class AudioSocketListener:
             return f"more than {MOST_PER_SECOND} connections a second of a host"
         if len(self._peers) >= self._most:
             return f"more than taps.audiosocket.max_connections = {self._most}"
-        if sum(other.host == host and not other.conversation.call for other in self._peers) >= MOST_WAITING:
-            return f"more than {MOST_WAITING} connections of a host that have not said a UUID"
         if not DESCRIPTORS.have_room():
             return "too few file descriptors"
-        self._peers.add(peer)
+        waiting = [other for other in self._peers if other.host == host and not other.conversation.call]
+        if len(waiting) >= MOST_WAITING:  # the oldest makes room, so that who says a UUID at once is heard
+            why = f"more than {MOST_WAITING} connections of a host that have not said a UUID"
+            self.counts[why] += 1
+            waiting[0].leave(why)
+        self._peers[peer] = None
         return ""
 
     def leave(self, peer: _Peer) -> None:
         """Forget a connection."""
-        self._peers.discard(peer)
+        self._peers.pop(peer, None)
 
     @property
     def deliver(self) -> Deliver:

@@ -112,8 +112,8 @@ class WebsocketListener:
         self.bound: list[tuple[str, int]] = []
         self.ready = asyncio.Event()
         self.sockets = self._open = 0
-        self._waiting: defaultdict[str, set[_Connection]] = defaultdict(set)
-        """By host: connections whose request has not come."""
+        self._waiting: defaultdict[str, dict[_Connection, None]] = defaultdict(dict)
+        """By host: connections whose request has not come, the oldest first."""
         self._kind = type("Connection", (_Connection,), {"listener": self})
         # What goes wrong is counted here; nothing may write across the screen.
         self._logger = logging.Logger("monitor.taps.websocket", logging.CRITICAL)
@@ -158,13 +158,19 @@ class WebsocketListener:
             ) from error
 
     def enter(self, connection: _Connection) -> str:
-        """Count a connection. Returns why it is not let in, or ""."""
-        self._waiting[connection.host].add(connection)
+        """Count a connection. Returns why it is not let in, or "". Of those of a host that have asked for nothing the
+        oldest makes room, so that who asks at once is heard whoever else asks for nothing.
+        """
+        waiting = self._waiting[connection.host]
+        waiting[connection] = None
         self.sockets += 1
+        if len(waiting) > UNOPENED_OF_HOST:
+            self.counts[f"more than {UNOPENED_OF_HOST} connections of a host that have asked for nothing"] += 1
+            oldest = next(iter(waiting))
+            self._asked(oldest)
+            oldest.transport.abort()
         if self.sockets > self.config.websocket.max_connections + UNOPENED:
             return "connections beyond taps.websocket.max_connections"
-        if len(self._waiting[connection.host]) > UNOPENED_OF_HOST:
-            return f"more than {UNOPENED_OF_HOST} connections of a host that have asked for nothing"
         return "" if DESCRIPTORS.have_room() else "too few file descriptors"
 
     def leave(self, connection: _Connection) -> None:
@@ -175,7 +181,7 @@ class WebsocketListener:
     def _asked(self, connection: _Connection) -> None:
         """Note that a request has come, or never will."""
         waiting = self._waiting[connection.host]
-        waiting.discard(connection)
+        waiting.pop(connection, None)
         if not waiting:
             del self._waiting[connection.host]
 

@@ -381,10 +381,12 @@ def test_sockets_that_ask_for_nothing_are_cut_off() -> None:
         async with listening(Heard(), max_connections=1) as listener:
             host, port = listener.bound[0]
             open_ = [await asyncio.open_connection(host, port) for _ in range(UNOPENED_OF_HOST)]
-            reader, last = await asyncio.open_connection(host, port)
-            assert await reader.read() == b""
+            async with dial(listener) as client:
+                await client.send("echo x")
+                assert await client.recv() == "x", "who asks at once is heard"
+            assert await open_[0][0].read() == b"", "the oldest made room"
             assert listener.counts["more than 50 connections of a host that have asked for nothing"] == 1
-            for _, writer in [*open_, (reader, last)]:
+            for _, writer in open_:
                 writer.close()
 
     run(test())
