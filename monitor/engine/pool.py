@@ -103,7 +103,7 @@ class Pool:
         Raises RuntimeError where the device fails; the scorer's states are then unchanged.
         """
         rows = several[0].rows
-        samples = np.concatenate([blocks.samples for blocks in several], axis=1)
+        samples = several[0].samples if len(several) == 1 else np.concatenate([b.samples for b in several], axis=1)
         figures = self.scorer.score(rows, samples).astype(np.float64)
         outputs = [_outputs(figures[:, b]) for b in range(len(several))]
         sound = np.all([block.sound for block in outputs], axis=0)

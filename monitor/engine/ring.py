@@ -36,6 +36,8 @@ class Ring:
         # Views of the bank's rows: to index all of its arrays for each packet would cost more than the copy itself.
         self._audio, self._written, self._read = bank.audio[rows], bank.written[rows], bank.read[rows]
         self._stamps = tuple(zip(bank.origin[rows], bank.captured[rows], strict=True))
+        self._most = bank.capacity // 2
+        """Samples that are written at once."""
         self._shift = self._shifted_to = 0
         """What the newest block has in `origin`, and the block before which all slots do not have it yet."""
         self._clock: int | None = None
@@ -53,14 +55,18 @@ class Ring:
             samples = np.where(finite, samples, np.float32(np.inf))
         if chunk.lost is not None:
             samples = np.where(chunk.lost, np.float32(np.nan), samples)
-        with self._bank.lock:
-            self._bridge(chunk, wait)
-            if chunk.lost is not None or chunk.concealed is not None:
+        bank = self._bank
+        with bank.lock:
+            if chunk.start == self._clock and chunk.lost is None and chunk.concealed is None:
+                self._append(samples, chunk.captured_at, wait)  # what nearly every packet is
+            else:
+                self._bridge(chunk, wait)
                 lost = [marks for marks in (chunk.lost, chunk.concealed) if marks is not None]
-                self.lost += int(np.any(lost, axis=(0, 1)).sum())
-            self._append(samples, chunk.captured_at, wait, chunk.concealed)
-            if self._bank.sleepers:
-                self._bank.changed.notify_all()
+                if lost:
+                    self.lost += int(np.any(lost, axis=(0, 1)).sum())
+                self._append(samples, chunk.captured_at, wait, chunk.concealed)
+            if bank.sleepers:
+                bank.changed.notify_all()
 
     def skip(self, samples: int) -> None:
         """Move the clock: for so long the source had nothing to say, and nothing was lost."""
@@ -82,7 +88,7 @@ class Ring:
         self._clock = chunk.start
 
     def _append(self, samples: Audio, captured_at: float, wait: bool, concealed: Marks | None = None) -> None:
-        n, step = samples.shape[1], self._bank.capacity // 2
+        n, step = samples.shape[1], self._most
         if n <= step:
             self._write(samples, captured_at, wait, concealed)
             return
@@ -100,11 +106,12 @@ class Ring:
             bank.sleep(0.1)
         if self.closed:
             return
-        over = written + n - bank.capacity - self._read.item(0)
+        capacity = bank.capacity
+        over = written + n - capacity - self._read.item(0)
         if over > 0:
             self._give_up(-(-over // BLOCK) * BLOCK)
-        first = written % bank.capacity
-        if first + n <= bank.capacity:
+        first = written % capacity
+        if first + n <= capacity:
             self._audio[:, first : first + n] = samples
         else:
             _wrap(self._audio, first, samples)
