@@ -12,6 +12,7 @@ from typing import NoReturn
 import typer
 
 from monitor.cli.calibrate import calibrate
+from monitor.cli.cluster import cluster
 from monitor.cli.config import show_config
 from monitor.cli.demo import demo
 from monitor.cli.devices import devices
@@ -34,6 +35,7 @@ INTERRUPTED = 130
 COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
     "replay": (replay, "Watch a recorded call as if it were live."),
     "serve": (serve, "Watch many live calls at once, from the taps that are switched on."),
+    "cluster": (cluster, "Show the shards of a running server, and change their number."),
     "simulate": (simulate, "Send a recorded call to a tap, as its real peer would."),
     "score": (score, "Score recordings, or folders of them: a line for each channel."),
     "calibrate": (calibrate, "Set the alert threshold from genuine calls of your own."),

@@ -35,6 +35,13 @@ def serve(
             metavar="[HOST:PORT]", help="Serve a web page that shows all calls (default address: 127.0.0.1:8000)."
         ),
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[HOST:PORT]",
+            help="Let shards on a Ray cluster score the calls (default: start Ray on this machine).",
+        ),
+    ] = None,
     *,
     options: WatchOptions,
     json_lines: Json = False,
@@ -43,13 +50,15 @@ def serve(
 
     Calls come from taps, which are switched on here or in config.toml ([taps.rtp] listen = ["127.0.0.1:5004"]), and end
     when their peer says so, or when nothing comes for serve.idle_s seconds. --web shows them in a browser, too, which
-    may offer its own microphone as a call.
+    may offer its own microphone as a call. --cluster lets other processes and machines score the calls, while this one
+    takes their audio and publishes what is found.
     """
     settings = options.settings(
         ("--rtp", "taps.rtp.listen", rtp),
         ("--audiosocket", "taps.audiosocket.listen", audiosocket),
         ("--websocket", "taps.websocket.listen", websocket),
         ("--web", "web.listen", web),
+        ("--cluster", "cluster.address", cluster),
         ("--insecure", "serve.insecure", options.insecure or None),
     )
     from monitor.serve.server import serve as run

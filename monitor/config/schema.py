@@ -10,6 +10,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from monitor.config.api import ApiSection
+from monitor.config.cluster import ClusterSection
 from monitor.config.evidence_store import EvidenceStoreSection
 from monitor.config.outlets import (
     AlertmanagerSection,
@@ -150,6 +151,7 @@ class Config(Section):
     evidence_store: EvidenceStoreSection = EvidenceStoreSection()
     dashboard: DashboardSection = DashboardSection()
     serve: ServeSection = ServeSection()
+    cluster: ClusterSection = ClusterSection()
     taps: TapsSection = TapsSection()
     web: WebSection = WebSection()
     api: ApiSection = ApiSection()

@@ -18,7 +18,7 @@ from monitor.audio import Blocks, Source
 from monitor.config.schema import Config
 from monitor.engine.calls import Call, Feed, capture
 from monitor.engine.pace import PaceCheck
-from monitor.engine.pool import Pool
+from monitor.engine.pool import Pool, ScorerOutputs
 from monitor.engine.reporter import Reporter
 from monitor.engine.ring_bank import RingBank
 from monitor.events.bus import Bus
@@ -213,6 +213,10 @@ class Engine:
             begun = time.monotonic()
             self._score(several)
             self._took = time.monotonic() - begun
+        self.settle()
+
+    def settle(self) -> None:
+        """Publish what the sources said, and what belongs to no call; let go of calls that have ended."""
         while self._notices:
             self.reporter.report_health(*self._notices.popleft())
         while self._posted:
@@ -222,7 +226,7 @@ class Engine:
                 continue
             self.reporter.report_conditions(call)
             if self.serving and call.ended:
-                self._let_go(call)
+                self.let_go(call)
 
     def _turn_recordings(self) -> None:
         """turn() for recordings, each of which is scored in segments: as many blocks as wait, up to SEGMENT."""
@@ -258,10 +262,18 @@ class Engine:
             self._failed(several, error)
             return
         for blocks, outputs in zip(several, scored, strict=True):
-            self.reporter.add_blocks(blocks)
-            self.reporter.report_model(self.calls, "")
-            self.reporter.report(self.pool.decide_states(blocks, outputs))
-        if (captured_at := several[-1].captured_at).any():
+            self.decide(blocks, outputs)
+        self.note_latency(several[-1])
+
+    def decide(self, blocks: Blocks, outputs: ScorerOutputs) -> None:
+        """Take what a scorer says of one block of some rows, and publish the events."""
+        self.reporter.add_blocks(blocks)
+        self.reporter.report_model(self.calls, "")
+        self.reporter.report(self.pool.decide_states(blocks, outputs))
+
+    def note_latency(self, blocks: Blocks) -> None:
+        """Note how long after its capture audio was scored, where it is live."""
+        if (captured_at := blocks.captured_at).any():
             self._late(time.monotonic() - float(captured_at.max()))
 
     def _check_pace(self) -> None:
@@ -275,7 +287,7 @@ class Engine:
         for observe in self.latency_observers:
             observe(seconds)
 
-    def _let_go(self, call: Call) -> None:
+    def let_go(self, call: Call) -> None:
         """Publish the end of a call and free its rows."""
         why = call.why or "end of audio"
         self.reporter.end_call(call, why)

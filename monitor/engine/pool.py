@@ -92,7 +92,7 @@ class Pool:
         rows = blocks.rows[: len(blocks.rows) // blocks.turns]
         samples = blocks.samples.reshape(blocks.turns, len(rows), -1).swapaxes(0, 1).reshape(len(rows), -1)
         figures = self.scorer.score(rows, samples).astype(np.float64).swapaxes(0, 1)
-        outputs = _outputs(figures.reshape(len(blocks.rows), -1))
+        outputs = read_figures(figures.reshape(len(blocks.rows), -1))
         if not outputs.sound.all():
             self.scorer.reset(np.unique(blocks.rows[~outputs.sound]))
         return self.decide_states(blocks, outputs)
@@ -105,7 +105,7 @@ class Pool:
         rows = several[0].rows
         samples = several[0].samples if len(several) == 1 else np.concatenate([b.samples for b in several], axis=1)
         figures = self.scorer.score(rows, samples).astype(np.float64)
-        outputs = [_outputs(figures[:, b]) for b in range(len(several))]
+        outputs = [read_figures(figures[:, b]) for b in range(len(several))]
         sound = np.all([block.sound for block in outputs], axis=0)
         if not sound.all():
             self.scorer.reset(rows[~sound])
@@ -228,8 +228,8 @@ class Pool:
         )
 
 
-def _outputs(figures: Floats) -> ScorerOutputs:
-    """Return the figures of one block, (M, 7 + K). What is not finite counts as not scored."""
+def read_figures(figures: Floats) -> ScorerOutputs:
+    """Return the figures of one block, (M, 7 + K), by name. What is not finite counts as not scored, and is 0 then."""
     said = figures[:, FIGURES.index("active") :]
     sound = np.asarray(np.isfinite(said).all(axis=1))
     if not sound.all():

@@ -116,7 +116,8 @@ class Reporter:
     def report_conditions(self, call: Call) -> None:
         """Publish the conditions of a call's sources, once the audio before them was scored."""
         for feed in call.feeds:
-            while feed.conditions and feed.conditions[0][0] < self.bank.read[feed.ring.rows.start] + BLOCK:
+            first = feed.ring.rows.start
+            while feed.conditions and feed.conditions[0][0] < self.bank.read[first] - self.bank.unscored[first] + BLOCK:
                 condition = feed.conditions.popleft()[1]
                 feed.note(condition)
                 sample = int(self.scored_to[feed.ring.rows.start])

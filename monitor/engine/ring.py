@@ -187,8 +187,9 @@ class Ring:
 
     @property
     def fill(self) -> int:
-        """Return the samples that wait to be scored."""
-        return int(self._bank.written[self.rows.start] - self._bank.read[self.rows.start])
+        """Return the samples that wait to be scored, those that were taken and have no score yet included."""
+        bank, row = self._bank, self.rows.start
+        return int(bank.written[row] - bank.read[row] + bank.unscored[row])
 
     def heard_since(self, written: int) -> tuple[Audio, int]:
         """Return what was written after that and is still held, (channels, n), and `written` now; takes nothing

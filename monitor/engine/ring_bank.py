@@ -31,6 +31,8 @@ class RingBank:
         """Nothing that was written from there on is concealed; a lap later no mark is left."""
         self.written = np.zeros(rows, dtype=np.int64)
         self.read = np.zeros(rows, dtype=np.int64)
+        self.unscored = np.zeros(rows, dtype=np.int64)
+        """Samples that were taken and whose scores have not come yet, as from the shards of a cluster."""
         self.torn = np.zeros(rows, dtype=np.bool_)
         """Audio before the next block to be read was overwritten."""
         self.origin = np.zeros((rows, self.slots), dtype=np.int64)
@@ -69,7 +71,7 @@ class RingBank:
         if first_row < 0 or channels < 1 or rows.stop > len(self.written):
             raise ValueError(f"rows {rows.start} to {rows.stop} of {len(self.written)}")
         with self.changed:
-            self.written[rows] = self.read[rows] = 0
+            self.written[rows] = self.read[rows] = self.unscored[rows] = 0
             if (self.concealed_to[rows] > -self.capacity).any():
                 self.concealed[rows] = False
                 self.concealed_to[rows] = -self.capacity
@@ -130,6 +132,21 @@ class RingBank:
             taken = [self._next(ready) for _ in range(count)]
             self.changed.notify_all()
             return taken
+
+    def take_waiting(self, rows: NDArray[np.int64], most: int) -> list[Blocks]:
+        """Return the blocks that wait in some rows, at most so many of each: first those that are next in each row,
+        then those that follow them, and so on. They count as unscored until scored() is said. Waits for nothing.
+        """
+        with self.changed:
+            waiting = np.minimum((self.written[rows] - self.read[rows]) // BLOCK, most)
+            taken = [self._next(rows[waiting > turn]) for turn in range(int(waiting.max(initial=0)))]
+            self.unscored[rows] += waiting * BLOCK
+            self.changed.notify_all()
+        return taken
+
+    def scored(self, rows: NDArray[np.int64]) -> None:
+        """Note that the scores of one block of each row have come."""
+        self.unscored[rows] -= BLOCK
 
     def _next(self, ready: NDArray[np.int64]) -> Blocks:
         """Return one block of each of these rows."""

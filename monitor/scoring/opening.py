@@ -15,7 +15,7 @@ from model.runtime_file import runtime_path
 from model.weights_file import SHIPPED, CheckpointError, DeviceError, weights_hash, weights_path
 from monitor.config.schema import ModelSection
 from monitor.errors import BadInputError, WeightsError
-from monitor.scoring.scorer import Scorer
+from monitor.scoring.scorer import StatefulScorer
 
 if TYPE_CHECKING:
     from monitor.scoring.onnx_scorer import OnnxNetworks
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 GPU_EXTRA = "pip install 'deepfake-speech-monitor[gpu]', or in a checkout: uv sync --extra gpu"
 
 
-def open_scorer(section: ModelSection, rows: int, *, recorded: bool = False) -> Scorer:
+def open_scorer(section: ModelSection, rows: int, *, recorded: bool = False) -> StatefulScorer:
     """Return the scorer of the configuration for so many streams. recorded: for recordings, in long segments.
 
     Raises WeightsError and BadInputError.
@@ -117,7 +117,7 @@ def describe_device(device: str) -> str:
     return f"torch {torch.__version__} on {device}{name}"
 
 
-def _open(path: Path, device: str, threads: int, rows: int, recorded: bool) -> Scorer:
+def _open(path: Path, device: str, threads: int, rows: int, recorded: bool) -> StatefulScorer:
     if device == "cpu":
         networks = _networks(path, threads)
         from monitor.scoring.onnx_scorer import OnnxScorer

@@ -37,6 +37,10 @@ class Scorer(Protocol):
         """Make rows cold again."""
         ...
 
+
+class StatefulScorer(Scorer, Protocol):
+    """A scorer whose states can be taken out and put back."""
+
     def save(self, rows: Ints) -> dict[str, NDArray[Any]]:
         """Copies of the states of rows, by name, each with the rows along its first axis."""
         ...

@@ -6,7 +6,7 @@ import gc
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from monitor.call_history.recent_calls import RecentCalls
 from monitor.call_history.sink import RecentCallsSink
@@ -66,10 +66,7 @@ def serve(config: Config, *, json_lines: bool = False) -> int:
     calls = RecentCalls(epoch, config.web.keep_ended_s, config.web.keep_ended_calls)
     kept = [RecentCallsSink(calls)] if config.web.listen else []
     sinks = [*open_sinks(config, epoch), *kept, *([json_sink(ending)] if json_lines else [])]
-    with Bus(sinks, config.publish.queue_events, epoch) as bus:
-        with loading():
-            pool = Pool(open_scorer(config.model, rows), config, traces)
-        engine = Engine(pool, RingBank(rows, section.ring_s), bus, config, serving=True)
+    with Bus(sinks, config.publish.queue_events, epoch) as bus, _engine(config, bus, traces, rows) as engine:
         router = CallRouter(engine, section.max_calls, section.idle_s, section.max_calls_per_peer)
         publisher = config.zeromq.address if config.zeromq.enabled else ""
 
@@ -95,6 +92,25 @@ def serve(config: Config, *, json_lines: bool = False) -> int:
         finally:
             listeners.close()
     return INTERRUPTED if ending.interrupted else DONE
+
+
+@contextmanager
+def _engine(config: Config, bus: Bus, traces: Traces, rows: int) -> Iterator[Engine]:
+    """Return the engine of the settings, here or with a cluster. Raises BadInputError and WeightsError."""
+    if config.cluster.address:
+        from monitor.cluster.connect import check_address
+
+        check_address(config.cluster.address)
+        from monitor.cluster.serving import cluster_engine
+
+        with ExitStack() as stack:
+            with loading():
+                engine: Engine = stack.enter_context(cluster_engine(config, bus, traces, rows))
+            yield engine
+        return
+    with loading():
+        pool = Pool(open_scorer(config.model, rows), config, traces)
+    yield Engine(pool, RingBank(rows, config.serve.ring_s), bus, config, serving=True)
 
 
 @contextmanager

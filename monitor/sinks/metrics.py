@@ -1,7 +1,7 @@
 """Figures for Prometheus on http://HOST:PORT/metrics.
 
-The labels are types of events, states and names of sinks: their number is fixed, however many calls there are. No name
-of a call or channel is among them.
+The labels are types of events, states, names of sinks and of shards: their number does not grow with the calls. No
+name of a call or channel is among them.
 """
 
 from __future__ import annotations
@@ -21,6 +21,31 @@ from monitor.types import Event, State
 
 PREFIX = "speech_monitor_"
 LATENCY_BUCKETS_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+
+SHARD_GAUGES = {
+    "streams": ("shard_streams", "Streams that the shard scores.", 1.0),
+    "busy": ("shard_busy_share", "Share of the time in which the shard scores.", 1.0),
+    "answer_ms": ("shard_answer_seconds", "How long the newest answer of the shard took.", 0.001),
+}
+"""By a key of monitor.cluster.coordinator.Coordinator.figures(): name, text, and what to multiply by."""
+
+
+def _of_shards(shards: object) -> Iterator[Metric]:
+    """Yield the figures of each shard, where a cluster scores."""
+    if not isinstance(shards, list):
+        return
+    up = GaugeMetricFamily(f"{PREFIX}shard_up", "1 while the shard answers.", labels=["shard"])
+    lost = CounterMetricFamily(f"{PREFIX}shard_losses", "Times that the shard was lost.", labels=["shard"])
+    for shard in shards:
+        up.add_metric([shard["name"]], float(shard["state"] in ("up", "leaving")))
+        lost.add_metric([shard["name"]], shard["lost"])
+    yield from (up, lost)
+    for key, (name, text, scale) in SHARD_GAUGES.items():
+        gauge = GaugeMetricFamily(PREFIX + name, text, labels=["shard"])
+        for shard in shards:
+            gauge.add_metric([shard["name"]], scale * shard[key])
+        yield gauge
 
 
 class _PulledMetrics:
@@ -48,6 +73,7 @@ class _PulledMetrics:
             dropped.add_metric([status.name], status.dropped)
             emitted.add_metric([status.name], status.emitted)
         yield from (up, queued, dropped, emitted)
+        yield from _of_shards(vitals.get("shards"))
 
 
 class MetricsSink(Sink):

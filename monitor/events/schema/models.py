@@ -187,6 +187,20 @@ class CallMarked(EventModel):
     alert: str | None = Field(None, description="id of the alert that it is about; absent = the whole call")
 
 
+class ShardHealth(BaseModel):
+    """One shard of a cluster, as its server sees it."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    name: str = Field(min_length=1, description="shard-1, shard-2 ...; a shard that is replaced keeps it")
+    state: Literal["starting", "up", "leaving", "down"]
+    place: str = Field(description="machine it runs on")
+    streams: Count = Field(description="channels of calls that it scores")
+    busy: Probability = Field(description="share of the time in which it scores")
+    answer_ms: Milliseconds = Field(description="how long its newest answer took")
+    lost: Count = Field(description="times that it was lost and replaced")
+
+
 class Health(EventModel):
     """A source, the network, a tap or a sink changed for the worse or the better; heartbeats too."""
 
@@ -214,6 +228,7 @@ class Health(EventModel):
         None, description="heartbeat: share of live audio lost now because scoring is too slow"
     )
     faults: list[str] | None = Field(None, description="heartbeat: what does not work now, and why")
+    shards: list[ShardHealth] | None = Field(None, description="heartbeat of a cluster: its shards")
 
 
 class CloudEvent(BaseModel):

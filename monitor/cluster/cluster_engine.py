@@ -1,0 +1,99 @@
+"""The loop of a server whose calls are scored by shards. Evidence, decision and events are made here, as ever."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.cluster.cluster_scorer import ClusterScorer
+from monitor.cluster.parcels import Parcel
+from monitor.config.schema import Config
+from monitor.engine.calls import Call
+from monitor.engine.loop import Engine
+from monitor.engine.pool import Pool, read_figures
+from monitor.engine.ring_bank import RingBank
+from monitor.events.bus import Bus
+
+UNKNOWN_AFTER_S = 5.0
+"""Without any shard for so long, no verdict holds."""
+
+
+class ClusterEngine(Engine):
+    """An Engine that serves. It waits for no shard: each has its own turn, and no other is late with it."""
+
+    def __init__(self, pool: Pool, scorer: ClusterScorer, bank: RingBank, bus: Bus, config: Config) -> None:
+        super().__init__(pool, bank, bus, config, serving=True)
+        self.coordinator = scorer.coordinator
+        self.each_turn: Callable[[float], None] = lambda _: None
+        """Called in every turn, with time.monotonic()."""
+        self._worked_at = time.monotonic()
+
+    def begin(self) -> None:
+        """Choose the shards of calls that are new, and open their rows."""
+        for call in self.calls:
+            if not call.begun:
+                self.coordinator.place(_rows(call), call.name)
+        super().begin()
+
+    def turn(self) -> None:
+        """Take the figures that have come, and send the audio that waits."""
+        now = time.monotonic()
+        for parcel, figures in self.coordinator.collect(self.coordinator.next_due(now)):
+            self._decide_parcel(parcel, figures)
+        self.begin()
+        now = time.monotonic()
+        self.coordinator.send(self.bank, now)
+        self.each_turn(now)
+        while self.coordinator.said:
+            self.notice(*self.coordinator.said.popleft())
+        self._check_shards(now)
+        self.settle()
+
+    def pause_s(self, took: float) -> float:  # noqa: ARG002 - turn() itself waits
+        """Return 0."""
+        return 0.0
+
+    def check_overload(self, now: float) -> None:  # noqa: ARG002 - shards measure their time themselves
+        """Find out whether a further call would do harm to those that there are."""
+        self.overloaded = not self.coordinator.has_room
+
+    def faults(self) -> list[str]:
+        """Return what does not work now, in words, shards included."""
+        return [*self.coordinator.faults(), *super().faults()]
+
+    def vitals(self) -> dict[str, object]:
+        """Return the figures for heartbeats, with those of each shard."""
+        return super().vitals() | {"shards": self.coordinator.figures()}
+
+    def let_go(self, call: Call) -> None:
+        """Publish the end of a call and free its rows, here and in its shard."""
+        super().let_go(call)
+        self.coordinator.forget(_rows(call))
+
+    def _decide_parcel(self, parcel: Parcel, figures: list[NDArray[np.float64]]) -> None:
+        waiting = [call for call in self.calls if any(feed.conditions for feed in call.feeds)]
+        unsound = [np.zeros(0, np.int64)]
+        for blocks, found in zip(parcel.several, figures, strict=True):
+            outputs = read_figures(found)
+            unsound.append(blocks.rows[~outputs.sound])
+            self.decide(blocks, outputs)
+            self.bank.scored(blocks.rows)
+            for call in waiting:
+                self.reporter.report_conditions(call)
+        if len(rows := np.unique(np.concatenate(unsound))):
+            self.pool.scorer.reset(rows)
+        self.note_latency(parcel.several[-1])
+
+    def _check_shards(self, now: float) -> None:
+        """Without any shard no verdict holds; report_model() takes that back when figures come again."""
+        if self.coordinator.works:
+            self._worked_at = now
+        elif now - self._worked_at > UNKNOWN_AFTER_S:
+            self.reporter.report_model(self.calls, "no shard scores")
+
+
+def _rows(call: Call) -> NDArray[np.int64]:
+    return np.arange(call.rows.start, call.rows.stop)

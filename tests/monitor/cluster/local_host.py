@@ -1,0 +1,80 @@
+"""Shards in this process, which can be lost and cut off at any call: a Host without Ray."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from monitor.cluster.hosts import ShardLostError, UnavailableError
+from monitor.cluster.messages import Push
+from monitor.cluster.shard import Shard
+
+
+class LocalShard:
+    """fault: "lost", its process is gone; "silent", it carries out calls and no answer arrives; "unreachable", no call
+    arrives either; "broken", it carries out calls, and the connection breaks before the answer.
+    """
+
+    def __init__(self, name: str, shard: Shard) -> None:
+        self.name, self.shard = name, shard
+        self.fault = ""
+        self.calls: list[str] = []
+
+
+class LocalHost:
+    """room: how many shards there may be at once."""
+
+    def __init__(self, make: Callable[[], Shard]) -> None:
+        self._make = make
+        self.shards: list[LocalShard] = []
+        self.room = 100
+        self.deadly: Callable[[Push], bool] = lambda _: False
+        """Whether the process of a shard ends when it takes a push."""
+        self._numbers = itertools.count()
+        self._answers: dict[int, Any] = {}
+
+    def newest(self, name: str) -> LocalShard:
+        return next(shard for shard in reversed(self.shards) if shard.name == name)
+
+    def start(self, name: str) -> LocalShard:
+        self.shards.append(LocalShard(name, self._make()))
+        if sum(shard.fault != "lost" for shard in self.shards) > self.room:
+            self.shards[-1].fault = "unreachable"
+        return self.shards[-1]
+
+    def call(self, handle: LocalShard, method: str, *arguments: Any) -> int:
+        number = next(self._numbers)
+        given = [
+            self._answers.get(a, UnavailableError()) if isinstance(a, int) and method == "hold" else a
+            for a in arguments
+        ]
+        if method == "push" and self.deadly(arguments[0]):
+            handle.fault = "lost"
+        answer = next((a for a in given if isinstance(a, Exception)), None)
+        if handle.fault == "lost":
+            self._answers[number] = ShardLostError()
+        elif handle.fault != "unreachable":
+            answer = answer or self._carry_out(handle, method, given)
+            if handle.fault != "silent":
+                self._answers[number] = UnavailableError() if handle.fault == "broken" else answer
+        return number
+
+    def _carry_out(self, handle: LocalShard, method: str, given: Sequence[Any]) -> Any:
+        handle.calls.append(method)
+        try:
+            return getattr(handle.shard, method)(*given) or "done"
+        except ValueError as error:
+            return RuntimeError(str(error))
+
+    def wait(self, references: Sequence[int], timeout_s: float) -> list[int]:  # noqa: ARG002 - all is there at once
+        return [reference for reference in references if reference in self._answers]
+
+    def get(self, reference: int) -> Any:
+        answer = self._answers[reference]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def stop(self, handle: LocalShard) -> None:
+        handle.fault = "lost"
