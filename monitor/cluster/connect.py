@@ -21,7 +21,11 @@ DOCUMENTATION = "192.0.2.1"
 """An address that nobody has (RFC 5737)."""
 _SETTINGS = 4
 _HINT = f"name HOST:PORT of its head node, {RUNNING} for one on this machine, or {LOCAL} to start one"
-_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+_QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
+_SILENT = {"RAY_BACKEND_LOG_LEVEL": "fatal"}
+"""For a cluster that may not be joined, which Ray's core reports on standard error in its own way. Ray then says there
+that it was told so; with one that is started here there is nothing else to silence.
+"""
 _LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 """Makes Ray listen on 127.0.0.1 alone, as it does by itself on Windows and macOS."""
 _PATIENT = {"RAY_agent_register_timeout_ms": "120000", "RAY_worker_register_timeout_seconds": "120"}
@@ -38,8 +42,10 @@ def joined(address: str, *, cpus: int | None = None, memory_mib: int = STORE_MIB
     start.
     """
     check_address(address)
-    alone = address == LOCAL or _listens_on_loopback_alone(address)
-    for name, value in (_QUIET | _PATIENT | (_LOOPBACK if alone else {})).items():
+    settings = _QUIET | _PATIENT | (_LOOPBACK if address == LOCAL else _SILENT)
+    if _listens_on_loopback_alone(address):
+        settings |= _LOOPBACK
+    for name, value in settings.items():
         os.environ.setdefault(name, value)
     import ray
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from monitor.cluster.hosts import Host, Reference, ShardLostError
 
+LATE_S = 0.5
+"""Beyond so much time between two looks at the answers, deadlines are extended by it."""
 Done = Callable[[Any], None]
 Failed = Callable[[Exception], None]
 
@@ -27,6 +29,8 @@ class Jobs:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._jobs: dict[Reference, _Job] = {}
+        self._ended = 0.0
+        """When the last collect() should have ended."""
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -46,6 +50,16 @@ class Jobs:
 
     def collect(self, timeout_s: float) -> None:
         """Take the answers that have come; waits for the first of them."""
+        begun = time.monotonic()
+        late_s = max(0.0, begun - self._ended) if self._ended else 0.0
+        if late_s > LATE_S:  # this program had no turn itself, and the shards perhaps had none either
+            self._jobs = {key: replace(job, deadline=job.deadline + late_s) for key, job in self._jobs.items()}
+        self._collect(timeout_s)
+        self._ended = time.monotonic()
+        if (over_s := self._ended - begun - timeout_s) > LATE_S:
+            self._ended -= over_s
+
+    def _collect(self, timeout_s: float) -> None:
         if not self._jobs:
             time.sleep(timeout_s)
             return

@@ -1,0 +1,53 @@
+"""Asks the roster of a server, again and again, how many shards there should be."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from contextlib import suppress
+from typing import Any
+
+import ray
+
+from monitor.cluster.coordinator import Coordinator
+from monitor.cluster.roster import PREFIX, Roster, Wanted
+
+ASK_S = 1.0
+PATIENCE_S = 30.0
+NO_SHARD = -1
+"""Jobs of the roster belong to no shard."""
+
+
+class Attendance:
+    """The roster is an actor of Ray; it is asked in the thread that scores, which does not wait for it."""
+
+    def __init__(self, coordinator: Coordinator, shards: int) -> None:
+        self._coordinator, self._wanted = coordinator, Wanted(shards)
+        self._name = f"{PREFIX}{platform.node()} {os.getpid()}"
+        self._roster = self._start()
+        self._due, self._asked = 0.0, False
+
+    def look(self, now: float) -> None:
+        """Ask, where it is time to."""
+        if now < self._due or self._asked:
+            return
+        self._asked, self._due = True, now + ASK_S
+        reference: Any = self._roster.exchange.remote(self._coordinator.figures())
+        self._coordinator.jobs.add(NO_SHARD, reference, PATIENCE_S, self._answered, self._failed)
+
+    def _start(self) -> Any:
+        return ray.remote(Roster).options(num_cpus=0, max_restarts=0, name=self._name).remote(self._wanted)
+
+    def _answered(self, wanted: Wanted) -> None:
+        self._asked = False
+        if wanted != self._wanted:
+            self._wanted = wanted
+            self._coordinator.want(wanted.shards, wanted.leaving)
+
+    def _failed(self, _: Exception) -> None:
+        self._asked, self._due = False, time.monotonic() + PATIENCE_S
+        with suppress(ValueError):
+            ray.kill(self._roster)
+        with suppress(ValueError):  # the name of one that is gone is free a little later
+            self._roster = self._start()
