@@ -40,11 +40,6 @@ class WriteAhead:
         self._unanswered = 0
         """Events that the journal has neither written nor refused."""
 
-    @property
-    def bypassed(self) -> bool:
-        """Return whether events go on although the journal does not have them."""
-        return self._bypassed
-
     def add(self, event: Event, wait: bool) -> Ticket:
         """Hold an event that is about to be offered to the journal."""
         ticket = Ticket(event, wait, self._clock())

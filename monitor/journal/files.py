@@ -25,13 +25,6 @@ def rotated_files(path: Path) -> list[Path]:
     )
 
 
-def all_files(path: Path) -> list[Path]:
-    """Return the rotated files and the one being written, as far as they are there. Of a journal that nobody is
-    writing: where somebody is, a name may be that of another file a moment later, so that opened() is to be used.
-    """
-    return [*rotated_files(path), *([path] if path.exists() else [])]
-
-
 @contextmanager
 def opened(path: Path) -> Iterator[list[tuple[Path, BinaryIO]]]:
     """Open all files, the oldest first, each once and none left out, whatever is rotated or deleted meanwhile.
