@@ -1,7 +1,7 @@
-"""Pictures of the page of `monitor serve --web`: calls over RTP, scored by the weights that ship, in a browser.
+"""Pictures of each view of the page of `monitor serve --web`: calls over RTP, scored by the weights that ship.
 
 Recorded telephone prompts speak as they are, and through a vocoder that the network knows (the demonstration's); one
-line is on hold, and one still rings. ffmpeg sends them, Chromium draws them.
+line is on hold, one still rings, and one call ends early. ffmpeg sends them, Chromium draws them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from PIL import Image
-from playwright.sync_api import ViewportSize, sync_playwright
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 from benchmarks.chromium import BROWSER, FLAGS
 from model.vocoding.vocoders import VOCODERS
@@ -29,11 +29,12 @@ from monitor.session.demo import PAUSE, VOCODER, find_prompts, read_mono
 from monitor.types import SAMPLE_RATE
 
 LENGTH_S = 120.0
-DESK = ViewportSize(width=1440, height=900)
-TABLET = ViewportSize(width=820, height=1180)
+DESK = ViewportSize(width=1280, height=800)
 PHONE = ViewportSize(width=390, height=844)
-SHOTS = {"light": DESK, "dark": DESK, "tablet": TABLET, "tablet-dark": TABLET, "phone": PHONE, "phone-dark": PHONE}
-WAIT_MS = 90_000
+SHOTS = {"light": DESK, "dark": DESK, "phone": PHONE, "phone-dark": PHONE}
+ENDS_S = 25.0
+"""Length of the call that ends early; its file is scored on the page, too."""
+WAIT_MS = 120_000
 SETTLE_MS = 1_500
 
 
@@ -100,9 +101,9 @@ def sending(stack: ExitStack, audio: Audio, port: int, folder: Path) -> None:
     stack.enter_context(running([*source, *form, f"rtp://127.0.0.1:{port}"]))
 
 
-def server(stack: ExitStack, lines: Sequence[str], page: int) -> None:
+def server(stack: ExitStack, lines: Sequence[str], page: int, evidence: Path) -> None:
     """The monitor, once it listens."""
-    words = ["serve", "--screen", "off", "--no-publish", "--web", f"127.0.0.1:{page}"]
+    words = ["serve", "--screen", "off", "--no-publish", "--web", f"127.0.0.1:{page}", "--evidence", str(evidence)]
     words += [word for line in lines for word in ("--rtp", f"127.0.0.1:{line}")]
     words += ["--set", 'taps.rtp.payload_types={ 97 = "L16/16000/1" }']
     stack.enter_context(running([sys.executable, "-m", "monitor", *words], signal.SIGINT))
@@ -121,24 +122,31 @@ def slim(path: Path) -> None:
     small.save(path, optimize=True)
 
 
-def draw(page: int, folder: Path) -> None:
-    """The table, and a call in an alert: in light and dark, on a desk, a tablet and a telephone."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=[*FLAGS, "--hide-scrollbars"])
-        shown = browser.new_page(viewport=DESK)
-        shown.goto(f"http://127.0.0.1:{page}/")
-        for state in ("alert", "unknown", "clear"):
-            shown.wait_for_selector(f"tr[data-state={state}]", timeout=WAIT_MS)
-        for name, size in SHOTS.items():
-            shown.emulate_media(color_scheme="dark" if "dark" in name else "light")
-            shown.set_viewport_size(size)
-            shown.wait_for_timeout(SETTLE_MS)
-            shown.screenshot(path=folder / f"page-{name}.png")
-            shown.click("tr[data-state=alert]")
-            shown.wait_for_timeout(SETTLE_MS)
-            shown.screenshot(path=folder / f"page-{name}-call.png")
-            shown.click("#back")
-        browser.close()
+def draw(shown: Page, folder: Path, view: str) -> None:
+    """One view, in light and dark, on a desk and on a telephone."""
+    for name, size in SHOTS.items():
+        shown.emulate_media(color_scheme="dark" if "dark" in name else "light")
+        shown.set_viewport_size(size)
+        shown.wait_for_timeout(SETTLE_MS)
+        shown.screenshot(path=folder / f"page-{name}{view}.png")
+
+
+def draw_calls(shown: Page, folder: Path, recording: Path) -> None:
+    """The list once a call has ended, a call in an alert, the one that ended, and a file."""
+    for state in ("alert", "unknown"):
+        shown.wait_for_selector(f"#rows tr[data-state={state}]")
+    draw(shown, folder, "-running")
+    shown.click("#rows tr[data-state=alert]")
+    draw(shown, folder, "-alert")
+    shown.click("#back")
+    shown.wait_for_selector("#ended-rows tr[data-state=alert]")
+    draw(shown, folder, "")
+    shown.click("#ended-rows tr[data-state=alert]")
+    shown.wait_for_selector(".picture img")
+    draw(shown, folder, "-call")
+    shown.set_input_files("#file", recording)
+    shown.wait_for_selector("#call-facts a.button")
+    draw(shown, folder, "-file")
 
 
 def main() -> None:
@@ -148,12 +156,20 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     *ports, page = free_ports(7)
     lines = [f"{ports[0]}+{ports[1]}", *map(str, ports[2:])]
-    spoken = [turning(0, 8.0), voice(1), on_hold(2, 6.0), turning(3, 16.0), voice(4), ringing()]
-    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
-        server(stack, lines, page)
+    early = turning(3, 8.0)[: int(ENDS_S * SAMPLE_RATE)]
+    spoken = [turning(0, 8.0), voice(1), on_hold(2, 6.0), early, voice(4), ringing()]
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright, ExitStack() as stack:
+        server(stack, lines, page, Path(name) / "evidence")
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=[*FLAGS, "--hide-scrollbars"])
+        stack.callback(browser.close)
+        shown = browser.new_page(viewport=DESK)
+        shown.set_default_timeout(WAIT_MS)
+        shown.goto(f"http://127.0.0.1:{page}/")
+        shown.wait_for_selector("#guide:not([hidden])")
+        draw(shown, given.out, "-guide")
         for audio, port in zip(spoken, ports, strict=True):
             sending(stack, audio, port, Path(name))
-        draw(page, given.out)
+        draw_calls(shown, given.out, Path(name) / f"{ports[3]}.wav")
     for path in sorted(given.out.glob("page-*.png")):
         slim(path)
         print(f"{path}: {path.stat().st_size // 1024} KiB")

@@ -182,6 +182,12 @@ class EventList(ApiModel):
     next: int | None = Field(description="give it as `after` for those that follow; null at the end")
 
 
+class ScoredCall(CallDetails):
+    """A call of a file. timelines: one a channel, in the order of channels."""
+
+    timelines: list[Timeline]
+
+
 class ScoreJob(ApiModel):
     """A file that is scored. total_s: null where the file does not say."""
 
@@ -193,9 +199,7 @@ class ScoreJob(ApiModel):
     total_s: float | None
     progress: float = Field(ge=0, le=1)
     error: str | None
-    calls: list[CallDetails] = Field(
-        description="one; of a network capture one for each of its calls. Empty until done"
-    )
+    calls: list[ScoredCall] = Field(description="one; of a network capture one for each of its calls. Empty until done")
 
 
 class Health(ApiModel):

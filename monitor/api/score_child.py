@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from monitor.api.convert import call_details
+from monitor.api.convert import call_details, timeline
 from monitor.call_history.record import KeptCall
 from monitor.config.schema import Config, DashboardSection, JournalSection, PublishSection, ZeromqSection
 from monitor.disk.private import write_private
@@ -99,7 +99,9 @@ def _write_result(folder: Path, name: str) -> None:
     except FileNotFoundError as error:
         raise BadInputError(f"there is no call in {name}", "send a recording, or a capture with RTP in it") from error
     found = [
-        call_details(call, ()).model_dump(mode="json", by_alias=True) | {"name": call.call, "tap": "file"}
+        call_details(call, ()).model_dump(mode="json", by_alias=True)
+        | {"name": call.call, "tap": "file"}
+        | {"timelines": [timeline(channel).model_dump(mode="json") for channel in call.channels.values()]}
         for call in calls.values()
         if call.call
     ]

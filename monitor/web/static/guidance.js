@@ -27,7 +27,7 @@ function command(text) {
     }
     setTimeout(() => { copy.textContent = "Copy"; }, 2000);
   });
-  const code = make("code", {}, text);
+  const code = make("code", {}, ...text.split(" ").flatMap((word) => [make("span", { class: "word" }, word), " "]));
   return make("p", { class: "command" }, code, copy);
 }
 
@@ -41,7 +41,7 @@ export function writeGuidance(place, taps, microphone, { watch, choose }) {
   place.dataset.mark = mark;
   const listens = taps.map(tapped).filter((tap) => tap && TRIES[tap[0]]);
   place.replaceChildren(make("h3", { id: "guide-title" }, "No calls yet. Three ways to begin:"), make("div", { class: "ways" },
-    card("Watch this microphone", make("p", {}, microphone ? "What this computer hears is scored while you speak, or while a call plays on its loudspeaker. Nothing is stored." : "Not allowed here: web.microphone is false where the monitor runs."),
+    card("Watch this microphone", make("p", {}, microphone ? "What this computer hears is scored while you speak, or while a call plays on its loudspeaker. No audio is stored unless the monitor was started with --evidence." : "This monitor does not take microphones of browsers."),
       ...(microphone ? [make("button", { type: "button", class: "main-button", click: watch }, "Watch this microphone")] : [])),
     card("Score a recording", make("p", {}, "Drop a file anywhere on this page, or choose one. It goes to this monitor and nowhere else, and is deleted there afterwards."),
       make("button", { type: "button", click: choose }, "Choose a file")),

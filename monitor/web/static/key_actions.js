@@ -27,6 +27,7 @@ export function bindKeys({ list, opened, marks, files, narrow, close, watch, vie
     { ...row, keys: ["3"], shown: "3", words: "calls that ended", go: () => narrow({ show: "ended" }) },
     { ...row, keys: ["h"], shown: "h", words: "of the last hour", go: () => narrow({ since: "1h" }) },
     { ...row, keys: ["u"], shown: "u", words: "alerts of which nobody has said anything", go: () => narrow({ mark: "open" }) },
+    { ...row, keys: ["s"], shown: "s", words: "sort by the next thing", go: () => list.turn() },
     { ...row, keys: ["x"], shown: "x", words: "clear the filter", go: () => list.clear() },
     within(["a"], "a", "acknowledge", () => marks.set("acknowledged")),
     within(["f"], "f", "false alarm", () => marks.set("false_alarm")),
@@ -37,6 +38,7 @@ export function bindKeys({ list, opened, marks, files, narrow, close, watch, vie
     within([], "Page ↑ ↓", "ten seconds, on the timeline", () => {}),
     within(["["], "[", "segment before", () => seeker.jump(-1)),
     within(["]"], "]", "segment after", () => seeker.jump(1)),
+    within(["d"], "d", "download the report of a file", () => document.querySelector("#call-facts a")?.click()),
     within(["w"], "w", "the worst moment", () => seeker.seek(seeker.worst())),
   ], view);
 }

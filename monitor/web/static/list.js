@@ -66,7 +66,7 @@ export class CallList {
     this.running.lines(lines, table);
     this.ended.update(ended, atOnce);
     this.words(table, route, running, ended);
-    this.shown = running.length + ended.length;
+    this.head = chosen([...running.slice(0, 1), ...ended.slice(0, 1)], route, now)[0]?.id;
   }
 
   words(table, route, running, ended) {
@@ -106,8 +106,15 @@ export class CallList {
     return [...document.querySelectorAll("#calls tbody .open")].filter((button) => button.offsetParent !== null);
   }
 
+  /** The first in the order that is wanted, whether it runs or has ended. */
   first() {
-    return this.buttons()[0];
+    return this.buttons().find((button) => button.closest("tr").dataset.call === this.head);
+  }
+
+  /** Sort by the next thing. */
+  turn() {
+    const orders = [...$("by-sort").options].map((option) => option.value);
+    this.change({ sort: orders[(orders.indexOf(this.route().sort) + 1) % orders.length] });
   }
 
   /** Back from a call: to its row. */

@@ -15,6 +15,7 @@ export class Marks {
     Object.assign(this, { subject, done, tell });
     for (const button of $("marks-bar").querySelectorAll("button")) button.addEventListener("click", () => this.set(button.dataset.mark));
     $("mark-cancel").addEventListener("click", () => $("mark-dialog").close());
+    $("mark-note").addEventListener("keydown", (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.save(); });
     $("mark-form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.save();

@@ -134,7 +134,7 @@ export class Subject {
     this.opened.id = job.id;
     this.opened.want = this.at;
     this.opened.marks = () => this.tables() ?? NO_THRESHOLDS;
-    this.opened.write(whole, whole.channels.map((channel) => channel.timeline ?? null), clips, DROPPED);
+    this.opened.write(whole, whole.timelines, clips, DROPPED);
     this.headline(whole);
     $("call-facts").append(" ", report);
     this.outcomeBadge(whole.outcome);
