@@ -30,6 +30,14 @@ FILES = {
     "aac": "-c:a aac -f adts",
     "webm": "-c:a libopus -f webm",
     "amr": "-c:a libopencore_amrnb -f amr",
+    "wav, 8 bit": "-c:a pcm_u8 -f wav",
+    "wav, 24 bit": "-c:a pcm_s24le -f wav",
+    "wav, 32-bit float": "-c:a pcm_f32le -f wav",
+    "wav, 64-bit float": "-c:a pcm_f64le -f wav",
+    "rf64": "-rf64 always -f wav",
+    "m4a, ALAC": "-c:a alac -f ipod",
+    "flac in ogg": "-c:a flac -f ogg",
+    "speex in ogg": "-c:a libspeex -f ogg",
     "aiff": "-f aiff",
     "au": "-f au",
     "caf": "-f caf",
@@ -41,6 +49,12 @@ FILES = {
     "wma": "-c:a wmav2 -f asf",
     "ac3": "-c:a ac3 -ar 48000 -f ac3",
 }
+CHAINED = {
+    "ogg: Vorbis at 16 kHz, then at 44.1": ("-c:a libvorbis -ar 16000", "-c:a libvorbis -ar 44100"),
+    "ogg: Opus in mono, then in stereo": ("-c:a libopus", "-c:a libopus -ac 2"),
+    "ogg: Opus, then Vorbis": ("-c:a libopus", "-c:a libvorbis"),
+}
+"""Ogg files of twice the length: two, one behind the other."""
 PIPES = {
     "wav of ffmpeg": "ffmpeg -v error -i {} -f wav -",
     "flac of ffmpeg": "ffmpeg -v error -i {} -f flac -",
@@ -85,6 +99,14 @@ def made(folder: Path, voice: Path) -> Iterator[tuple[str, Path]]:
         path = folder / f"pipe-{len(name)}-{abs(hash(name))}"
         path.write_bytes(subprocess.run(line.format(voice).split(), capture_output=True, check=False).stdout)
         yield f"pipe: {name}", path
+    for name, both in CHAINED.items():
+        path = folder / f"chained-{len(name)}"
+        parts = []
+        for words in both:
+            command = ["ffmpeg", "-v", "error", "-i", str(voice), *words.split(), "-f", "ogg", "-"]
+            parts.append(subprocess.run(command, capture_output=True, check=False).stdout)
+        path.write_bytes(b"".join(parts))
+        yield name, path
     stale = folder / "stale"
     whole = bytearray(voice.read_bytes())
     at = whole.index(b"data")

@@ -119,7 +119,10 @@ def measure(seconds: float, hostile: int, idle: int) -> dict[str, Any]:
     got: set[int] = set()
     late, lost = 0.0, list[int]()
     refused: dict[str, int] = {}
-    with role("--publish", address, "--seconds", seconds) as publisher, role("--harass", address, "--hostile", hostile):
+    with (
+        role("--publish", address, "--seconds", seconds) as publisher,
+        role("--run-hostile", address, "--hostile", hostile),
+    ):
         assert publisher.stdout is not None
         publisher.stdout.readline()
         idle_sockets = IdleSockets(address, idle)
@@ -170,7 +173,7 @@ def main() -> None:
     parser.add_argument("--hostile", type=int, default=500)
     parser.add_argument("--idle", type=int, default=500)
     parser.add_argument("--publish", help=argparse.SUPPRESS)
-    parser.add_argument("--harass", help=argparse.SUPPRESS)
+    parser.add_argument("--run-hostile", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.publish:
         publish(given.publish, given.seconds)

@@ -1,7 +1,8 @@
-"""One round of the chaos test, so that `make chaos` is known to run; and a comparison that can fail."""
+"""One round of the chaos test, and a short siege, so that `make chaos` is known to run; a comparison that can fail."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -25,6 +26,17 @@ def test_one_round_holds() -> None:
     ran = subprocess.run(words, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=200, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert ran.stdout.splitlines()[-1] == "1 of 1 rounds held: nothing lost, nothing twice"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what came on a connection is known on Linux alone")
+def test_a_short_siege_holds() -> None:
+    words = [sys.executable, "-m", "chaos.siege", "--seconds", "8", "--hostile", "50", "--idle", "50"]
+    ran = subprocess.run(words, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=200, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    found = json.loads(ran.stdout)
+    assert found["received"] > 0
+    assert found["missing"] == 0
+    assert found["refused"], "the hostile ones were there"
 
 
 def events(*seqs: int) -> list[check.Kept]:
