@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+
+import soundfile
+from numpy.typing import NDArray
 
 from monitor.config.schema import JournalSection
 from monitor.sinks.journal import JournalSink
+from monitor.store.seal import FORMAT
 from monitor.types import SAMPLE_RATE, Event
 
 EPOCH = "20260131T120000Z-9f3c1a"
@@ -49,3 +55,14 @@ def write_journal(path: Path, events: list[Event]) -> None:
     for number, each in enumerate(events, 1):
         sink.emit(Event(each.type, each.call, each.channel, each.sample, each.data, number, each.epoch, each.time))
     sink.close()
+
+
+def keep_evidence(root: Path, call: str, samples: NDArray[Any]) -> None:
+    """Write the evidence of the first alert of a call, with audio and without a picture."""
+    folder = root / f"20260131T120000Z-alert-{call}"
+    folder.mkdir(parents=True)
+    soundfile.write(folder / "audio-1-caller.flac", samples, 16_000, subtype="PCM_16")
+    audio = {"channel": "caller", "file": "audio-1-caller.flac", "start_sample": 0, "samples": len(samples)}
+    about = {"format": FORMAT, "kind": "alert", "call": call, "channel": "caller", "alert": f"{call}/caller/1"}
+    facts = about | {"epoch": EPOCH, "time": "", "audio": [audio | {"missing_samples": 0}], "files": {}}
+    (folder / "manifest.json").write_text(json.dumps(facts))

@@ -19,6 +19,8 @@ class RecentCalls:
         self.epoch = epoch
         self._keep_s, self._most = keep_s, most
         self._calls: dict[str, KeptCall] = {}
+        self._by_name: dict[tuple[str, str], KeptCall] = {}
+        """The same by (epoch, name): scores come often, and an id is a hash."""
         self._ended: dict[str, None] = {}
         """Ids of those that have ended, the oldest first."""
         self._lock = threading.RLock()
@@ -38,7 +40,7 @@ class RecentCalls:
             for event in events:
                 if event.epoch != self.epoch:
                     self._apply(event)
-                    call = self._calls.get(call_id(event.epoch, event.call))
+                    call = self._by_name.get((event.epoch, event.call))
                     if call is not None and call.ended is None:
                         call.ended = event.time  # it runs no more, however it ended
 
@@ -87,15 +89,15 @@ class RecentCalls:
         if not event.call:
             return
         epoch = str(event.data.get("of_epoch", event.epoch)) if event.type == "call.marked" else event.epoch
-        identity = call_id(epoch, event.call)
-        call = self._calls.get(identity)
+        call = self._by_name.get((epoch, event.call))
         if call is None:
             if event.type == "call.marked":
                 return
-            call = self._calls[identity] = KeptCall(event.call, epoch)
+            call = self._by_name[epoch, event.call] = KeptCall(event.call, epoch)
+            self._calls[call_id(epoch, event.call)] = call
         call.apply(event)
         if event.type == "call.ended":
-            self._ended[identity] = None
+            self._ended[call.id] = None
             self._forget()
 
     def _forget(self) -> None:
@@ -105,4 +107,4 @@ class RecentCalls:
             call = self._calls[identity]
             if len(self._ended) <= self._most and (call.ended or "") >= oldest:
                 return
-            del self._ended[identity], self._calls[identity]
+            del self._ended[identity], self._calls[identity], self._by_name[call.epoch, call.call]

@@ -113,6 +113,8 @@ class RequestGuard:
             return 403, "refused: a request from another site"
         if path in OPEN_PATHS or path.startswith("/static/"):
             return None
+        if not path.isprintable():  # no route has a line feed, and not every router expects one
+            return 404, "refused: no such path"
         caller = self._caller(headers, path)
         if caller is None:
             return 401, "refused: without the token"

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
-from call_events import EPOCH, event, write_journal
+from call_events import EPOCH, event, keep_evidence, write_journal
 from helpers import assert_one_error, make_weights, run_here, voice
 
 from monitor.session.marked_alerts import read_marked
-from monitor.store.seal import FORMAT
 from monitor.types import Event
 
 
@@ -33,16 +30,6 @@ def mark(call: str, kind: str, alert: str | None = None) -> Event:
     about = {} if alert is None else {"alert": alert}
     texts = {"mark": f"m{call}{kind}", "note": "", "by": "Ann", "key": "", "of_epoch": EPOCH}
     return event("call.marked", 9.0, call=call, epoch="later", kind=kind, **texts, **about)
-
-
-def keep_evidence(root: Path, call: str, samples: np.ndarray) -> None:
-    folder = root / f"20260131T120000Z-alert-{call}"
-    folder.mkdir(parents=True)
-    soundfile.write(folder / "audio-1-caller.flac", samples, 16_000, subtype="PCM_16")
-    audio = {"channel": "caller", "file": "audio-1-caller.flac", "start_sample": 0, "samples": len(samples)}
-    about = {"format": FORMAT, "kind": "alert", "call": call, "channel": "caller", "alert": f"{call}/caller/1"}
-    facts = about | {"epoch": EPOCH, "time": "", "audio": [audio | {"missing_samples": 0}], "files": {}}
-    (folder / "manifest.json").write_text(json.dumps(facts))
 
 
 @pytest.fixture
