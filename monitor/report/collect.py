@@ -19,6 +19,8 @@ from monitor.store.seal import read_manifest
 from monitor.store.verify import folders, verify_folder
 
 LARGEST_PICTURE = 4 << 20
+LARGEST_CLIP = 32 << 20
+"""Bytes; of 16 bits at 16 kHz about half an hour of speech."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,10 @@ class VerifiedSource:
     skipped: int = 0
 
 
-def read(paths: Sequence[Path], only: str | None, key: bytes | None) -> tuple[CallHistory, list[VerifiedSource]]:
-    """Read journals and evidence. only: the name of the only call wanted. key: checks the seals.
+def read(
+    paths: Sequence[Path], only: str | None, key: bytes | None, *, audio: bool = False
+) -> tuple[CallHistory, list[VerifiedSource]]:
+    """Read journals and evidence. only: the name of the only call wanted. key: checks the seals. audio: read the clips.
 
     Raises BadInputError for what cannot be read, and where there is no call in it.
     """
@@ -44,7 +48,7 @@ def read(paths: Sequence[Path], only: str | None, key: bytes | None) -> tuple[Ca
     several = len(paths) > 1 or any(path.is_dir() for path in paths)
     for path in sorted(paths, key=lambda p: p.is_dir()):  # journals first: they tell the whole
         try:
-            sources += _evidence(path, history, key) if path.is_dir() else [_journal(path, history, several)]
+            sources += _evidence(path, history, key, audio) if path.is_dir() else [_journal(path, history, several)]
         except OSError as error:
             raise BadInputError(f"cannot read {path}: {error.strerror}", "name a journal or evidence") from error
     if not history.calls:
@@ -80,7 +84,7 @@ def _add_line(line: bytes, history: CallHistory, may_repeat: bool) -> bool:
     return True
 
 
-def _evidence(path: Path, history: CallHistory, key: bytes | None) -> list[VerifiedSource]:
+def _evidence(path: Path, history: CallHistory, key: bytes | None, audio: bool) -> list[VerifiedSource]:
     sources = []
     for folder in folders(path):
         verdict = verify_folder(folder, key)
@@ -93,8 +97,9 @@ def _evidence(path: Path, history: CallHistory, key: bytes | None) -> list[Verif
             continue
         holes = tuple(_timeline(folder, history))
         pictures = dict(_pictures(folder, manifest))
+        clips = dict(_clips(folder, manifest)) if audio and not verdict.difference else {}
         history.add_evidence(
-            EvidenceFolder(folder.name, manifest, _settings(folder), pictures, holes, verdict.difference, seal)
+            EvidenceFolder(folder.name, manifest, _settings(folder), pictures, holes, verdict.difference, seal, clips)
         )
     return sources
 
@@ -129,6 +134,19 @@ def _pictures(folder: Path, manifest: Mapping[str, Any]) -> Iterator[tuple[str, 
         if data.startswith(b"\x89PNG"):
             last = first + number(facts.get("samples")) / SAMPLE_RATE
             yield str(facts.get("channel", "")), Picture(data, first, last)
+
+
+def _clips(folder: Path, manifest: Mapping[str, Any]) -> Iterator[tuple[str, tuple[bytes, float]]]:
+    """Yield the audio by channel with its first second; files that are not FLAC, or very long, are left out."""
+    listed = manifest.get("audio")
+    for facts in listed if isinstance(listed, list) else ():
+        name = facts.get("file") if isinstance(facts, dict) else None
+        path = folder / Path(str(name)).name
+        if not name or path.is_symlink() or not path.is_file() or path.stat().st_size > LARGEST_CLIP:
+            continue
+        data = path.read_bytes()
+        if data.startswith(b"fLaC"):
+            yield str(facts.get("channel", "")), (data, number(facts.get("start_sample")) / SAMPLE_RATE)
 
 
 def _settings(folder: Path) -> Mapping[str, Any]:

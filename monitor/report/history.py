@@ -31,7 +31,8 @@ class Picture:
 
 @dataclass(frozen=True)
 class EvidenceFolder:
-    """A folder of evidence. difference: what verifying it found, or "". pictures: by channel.
+    """A folder of evidence. difference: what verifying it found, or "". pictures: by channel. clips: audio by channel,
+    where it was asked for: FLAC, and the second of the call at which it begins.
 
     holes: channel, start (s), length (s), reason. seal: its state in words.
     """
@@ -43,6 +44,7 @@ class EvidenceFolder:
     holes: tuple[tuple[str, float, float, str], ...]
     difference: str
     seal: str
+    clips: Mapping[str, tuple[bytes, float]] = field(default_factory=dict)
 
 
 @dataclass

@@ -5,16 +5,21 @@ The templates decide what it says. Jinja2 escapes every value, since names come 
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from model.config import SAMPLE_RATE
+from monitor.advice import AT_AN_ALERT
 from monitor.engine.evidence import posterior
 from monitor.report.charts import spectrogram, timeline
 from monitor.report.collect import VerifiedSource
 from monitor.report.history import AlertRecord, CallHistory, CallRecord, ChannelRecord, number
+from monitor.report.rules import explained, rules
+from monitor.report.segments import MOST_ROWS, segments
 from monitor.report.words import clock, family, moment, odds, share, span
 
 MOST_CALLS = 50
@@ -43,7 +48,9 @@ def _environment() -> Environment:
     for text in (clock, family, moment, number, odds, share, span):
         made.filters[text.__name__] = text
     made.filters |= {"health": _health, "marks": _marks, "program": _program, "side": _side, "threshold": _threshold}
+    made.filters |= {"explained": explained, "known_settings": _settings, "rules": rules, "segments": segments}
     made.globals |= {"side_columns": _side_columns, "spectrograms": _spectrograms, "timeline": timeline}
+    made.globals |= {"advice": AT_AN_ALERT, "clips": _clips, "most_segments": MOST_ROWS}
     return made
 
 
@@ -82,6 +89,22 @@ def _side(channel: ChannelRecord) -> list[str]:
         str(len(channel.alerts)),
         str(last.get("state", "-")),
     ]
+
+
+def _settings(call: CallRecord) -> Mapping[str, Any]:
+    """Return the settings of the run, which evidence holds and a journal does not."""
+    return next((folder.settings for folder in call.evidence if folder.settings), {})
+
+
+def _clips(call: CallRecord, alert: AlertRecord) -> Iterator[tuple[str, float, Markup]]:
+    """Yield name, first second and player of the audio of each channel, the channel of the alert first."""
+    if alert.evidence is None:
+        return
+    for name in sorted(call.channels, key=lambda name: name != alert.channel):
+        if name in alert.evidence.clips:
+            data, first_s = alert.evidence.clips[name]
+            text = base64.b64encode(data).decode()
+            yield name, first_s, Markup(f'<audio controls preload="none" src="data:audio/flac;base64,{text}"></audio>')
 
 
 def _threshold(call: CallRecord) -> float | None:

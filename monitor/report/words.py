@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from math import exp
 from typing import Any
 
@@ -40,8 +41,20 @@ def family(families: Mapping[str, Any] | object) -> str:
 
 
 def moment(time: str) -> str:
-    """Write an ISO 8601 time as 2026-01-31 12:00:00 UTC; other text stays as it is."""
-    return f"{time[:10]} {time[11:19]} UTC" if len(time) >= 19 else time
+    """Write an ISO 8601 time in UTC as 2026-01-31 12:00:00 UTC, with the local time beside it where that differs; other
+    text stays as it is.
+    """
+    try:
+        there = datetime.fromisoformat(time)
+    except ValueError:
+        return time
+    here = there.astimezone()
+    utc = f"{time[:10]} {time[11:19]} UTC"
+    if there.tzinfo is None or here.utcoffset() == there.utcoffset():
+        return utc
+    day = "" if here.date() == there.date() else f"{here:%Y-%m-%d} "
+    offset = here.strftime("%z")
+    return f"{utc} ({day}{here:%H:%M:%S}, UTC{offset[:3]}:{offset[3:5]})"
 
 
 def clock(seconds: float, *, tenths: bool = True) -> str:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import csv
+import io
 import json
 import re
+import time
 from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from helpers import QUICK, assert_one_error, make_weights, run_here, settings, turning_call, voice, write_wav
 
 from monitor.events import wire
@@ -18,7 +23,9 @@ from monitor.report.collect import VerifiedSource
 from monitor.report.curve import MOST_STEPS, Curve
 from monitor.report.history import CallHistory
 from monitor.report.page import MOST_CALLS, page
-from monitor.report.words import clock, odds, share
+from monitor.report.rules import explained, rules
+from monitor.report.segments import as_csv, segments
+from monitor.report.words import clock, moment, odds, share
 from monitor.types import Event
 
 NASTY = '<script>alert("x")</script>&'
@@ -135,6 +142,24 @@ def test_a_call_that_turned_synthetic_is_told_from_journal_and_evidence(
         assert said in found.text
     assert len(re.findall("data:image/png", text)) == 2
     assert 'class="limit"' in text, "the threshold is known from the evidence"
+    for said in ("Thresholds and settings", "an alert opens", "Segments", "What to do next", "call back on a number"):
+        assert said in found.text, said
+    assert "alerts.alert_llr" not in found.text, "settings are told by their values"
+    assert "audio" not in found.tags
+
+    ran = run_here(capfd, "report", "journal", "kept", "-o", "heard.html", "--with-audio", "--csv", "parts.csv")
+    assert (ran.status, ran.err) == (0, "")
+    heard = (tmp_path / "heard.html").read_text()
+    assert Page(heard).tags.count("audio") == 2
+    clip = base64.b64decode(re.findall(r"data:audio/flac;base64,([A-Za-z0-9+/=]+)", heard)[0])
+    samples, rate = soundfile.read(io.BytesIO(clip))
+    assert rate == 16_000
+    assert len(samples) > 3 * rate
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "parts.csv").read_text())))
+    assert {row["side"] for row in rows} == {"caller", "agent"}
+    assert "alert" in {row["state"] for row in rows if row["side"] == "caller"}
+    ends = [float(row["end_s"]) for row in rows if row["side"] == "caller"]
+    assert ends == sorted(ends)
 
     folder = next((tmp_path / "kept").iterdir())
     (folder / "README.txt").write_text("changed")
@@ -274,3 +299,43 @@ def test_damaged_and_forged_records_make_a_page_all_the_same(tmp_path: Path, cap
     ran = run_here(capfd, "report", tmp_path / "kept", "-o", tmp_path / "x.html")
     assert (ran.status, ran.err) == (0, "")
     assert_self_contained((tmp_path / "x.html").read_text())
+
+
+def test_settings_are_told_in_words() -> None:
+    settings = {
+        "alerts.alert_llr": 2.995732,
+        "alerts.alert_hold_s": 1.0,
+        "alerts.close_llr": 0.0,
+        "alerts.close_hold_s": 5,
+    }
+    assert dict(rules(settings)) == {
+        "an alert opens": "above 20 to 1 for one second of speech",
+        "an alert closes": "below even odds for 5 s of speech",
+    }
+    why = "likelihood ratio above alerts.alert_llr for alerts.alert_hold_s of speech"
+    assert explained(why, settings) == "likelihood ratio above 20 to 1 for one second of speech"
+    assert explained(why, {}) == why
+    assert explained(why, {"alerts.alert_llr": "much"}) == why
+
+
+def test_segments_cover_each_side_from_its_beginning() -> None:
+    events = call_events("call")
+    events[60:60] = [Event("state.changed", "call", "caller", 72_000, {"state": "alert", "why": "=1+1"})]
+    call = next(iter(history(events).calls.values()))
+    told = [(s.start_s, s.end_s, s.state, s.highest_p) for s in segments(call)]
+    assert told == [(0.0, 4.5, "listening", None), (4.5, 10.0, "alert", 0.98)]
+    rows = list(csv.DictReader(io.StringIO(as_csv([call]))))
+    assert [row["state"] for row in rows] == ["listening", "alert"]
+    assert rows[1]["why"] == "'=1+1", "no formula for a spreadsheet"
+
+
+def test_local_time_stands_beside_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        assert moment("2026-07-01T12:00:00.5Z") == "2026-07-01 12:00:00 UTC (14:00:00, UTC+02:00)"
+        assert moment("2026-07-01T23:00:00Z") == "2026-07-01 23:00:00 UTC (2026-07-02 01:00:00, UTC+02:00)"
+        assert moment("no time") == "no time"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
