@@ -14,7 +14,7 @@ RUNS ?= 1000000
 PYTHONS ?= 3.11 3.12 3.13
 JOBS ?= 2
 
-.PHONY: help audit sbom demo test test-fast test-versions check findings format bench chaos fuzz debian-demo debian-test install install-live clean distclean
+.PHONY: help release man audit sbom demo test test-fast test-versions check findings format bench chaos fuzz debian-demo debian-test install install-live clean distclean
 
 help:
 	@echo "make demo           install, then watch a call in which a human voice turns into a synthetic one"
@@ -28,6 +28,7 @@ help:
 	@echo "make findings       see that outside libraries behave as findings/ says"
 	@echo "make audit          look the locked packages up in the database of known vulnerabilities"
 	@echo "make sbom           list them: runs/sbom.cdx.json (CycloneDX)"
+	@echo "make release        build the wheel, the source archive, the manual page, the SBOM and checksums in dist/"
 	@echo "make clean          remove environments and caches; make distclean removes data/ and runs/ too"
 
 $(UV):
@@ -74,6 +75,16 @@ audit: $(UV)
 sbom: $(UV)
 	@mkdir -p runs
 	$(UV) export --frozen --all-extras --format cyclonedx1.5 --quiet --output-file runs/sbom.cdx.json
+
+man: install
+	@mkdir -p dist
+	$(RUN) python scripts/man_page.py > dist/monitor.1
+
+release: man sbom
+	rm -f dist/*.whl dist/*.tar.gz dist/SHA256SUMS
+	$(UV) build --out-dir dist
+	cp runs/sbom.cdx.json dist/
+	cd dist && sha256sum *.whl *.tar.gz monitor.1 sbom.cdx.json > SHA256SUMS
 
 findings: $(UV)
 	@for script in findings/*.sh; do echo "== $$script"; PATH="$(abspath $(dir $(UV))):$$PATH" sh $$script || exit 1; done

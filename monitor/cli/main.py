@@ -51,7 +51,7 @@ COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
 """The commands by name, in the order of the help, each with one line on what it does."""
 
 app = typer.Typer(
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},

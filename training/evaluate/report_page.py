@@ -61,7 +61,7 @@ def page(report: Report, pictures: Mapping[str, Path]) -> str:
 
 def _environment() -> Environment:
     made = Environment(
-        loader=PackageLoader("training.evaluate"),
+        loader=PackageLoader(__name__.rpartition(".")[0]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
