@@ -58,6 +58,7 @@ function draw(picture, atOnce = false) {
   history.follow(all, route);
   if (route.call || route.file) subject.draw(picture, panel);
   else list.update(all, picture.lines, atOnce);
+  $("events-card").hidden = subject.kind === "file";
   if (subject.kind) writeEvents($("events"), opened.events, () => "");
   else writeEvents($("events"), all.events, (name) => history.named(name)?.name ?? name);
   writeSystem($("system"), all);

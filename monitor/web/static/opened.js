@@ -74,8 +74,8 @@ export class Opened {
   facts(details) {
     const known = Object.entries(details.details ?? {});
     const rows = [
-      ...(details.started ? [["Began", `${moment(details.started)} (${new Date(details.started).toISOString().replace("T", " ").slice(0, 19)} UTC)`]] : []),
-      ...(details.ended ? [["Ended", `${moment(details.ended)}${details.why ? `: ${details.why}` : ""}`]] : []),
+      ...(details.started && details.tap !== "file" ? [["Began", `${moment(details.started)} (${new Date(details.started).toISOString().replace("T", " ").slice(0, 19)} UTC)`]] : []),
+      ...(details.ended && details.tap !== "file" ? [["Ended", `${moment(details.ended)}${details.why ? `: ${details.why}` : ""}`]] : []),
       ["Length", clock(details.duration_s)], ["Lost", details.lost_s > 0 ? span(details.lost_s) : "nothing"],
       ...details.channels.map((channel) => [`Speech, ${channel.channel}`, `${span(channel.net_speech_s)}${likeness(channel)}`]),
       ...(details.tap ? [["Tap", details.tap]] : []), ...(details.address ? [["Address", details.address]] : []), ...known,
@@ -109,7 +109,9 @@ function clips(details) {
 
 /** The line below the title. */
 export function headline(details) {
-  say($("call-facts"), [details.ended ? `ended ${moment(details.ended)}` : details.tap, `${clock(details.duration_s)} long`,
+  const file = details.tap === "file";
+  say($("whole-title"), file ? "The whole recording" : "The whole call");
+  say($("call-facts"), [file ? "" : details.ended ? `ended ${moment(details.ended)}` : details.tap, `${clock(details.duration_s)} long`,
     `${span(details.speech_s)} of speech${details.channels.length > 1 ? " of all parties" : ""}`, details.alerts.length ? `${details.alerts.length} alert${details.alerts.length > 1 ? "s" : ""}` : "no alert"].filter(Boolean).join(" · "));
 }
 

@@ -165,6 +165,7 @@ export class Seeker {
       this.paint(clip);
     }
     if (!clip) say(this.note, this.shown.silent ?? "");
+    else if (clip.file) say(this.note, this.shown.silent ?? "");
     else if (this.holds(clip)) say(this.note, `Audio is kept from ${place(clip.start_s)} to ${place(clip.end_s)}.`);
     else say(this.note, `No audio is kept here; Play begins at ${place(clip.start_s)}.`);
     return this.markPicture();
