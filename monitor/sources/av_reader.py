@@ -22,7 +22,7 @@ from monitor.sources.sound_track import SoundTrack
 from monitor.types import Condition
 
 if TYPE_CHECKING:
-    from av import AudioCodecContext, AudioFrame
+    from av import AudioCodecContext
     from av.container import InputContainer
     from av.stream import Stream
 
@@ -201,7 +201,7 @@ class AvReader:
             try:
                 packet = next(packets)
                 for frame in decoders[packet.stream.index].decode(packet):
-                    tracks[packet.stream.index].put(cast("AudioFrame", frame))
+                    tracks[packet.stream.index].put(frame)
                 yield packet.stream.index
             except (StopIteration, av.EOFError):
                 break
