@@ -101,6 +101,7 @@ bench: debian-test install
 chaos: install
 	$(RUN) python -m chaos --rounds $(ROUNDS)
 	$(RUN) python -m chaos.siege
+	$(RUN) python -m chaos.shards
 
 fuzz: $(UV)
 	$(UV) sync --frozen --all-extras --group fuzz
