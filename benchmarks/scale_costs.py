@@ -21,7 +21,7 @@ from monitor.rtp.encode import encode as encode_rtp
 from monitor.rtp.packet import RtpPacket
 from monitor.rtp.payload import PayloadFormat
 from monitor.rtp.rtp_stream import RtpStream
-from monitor.scoring.scorer import Figures, Scorer
+from monitor.scoring.scorer import Figures, StatefulScorer
 from monitor.sinks.memory import MemorySink
 from monitor.sinks.registry import open_sinks
 
@@ -65,7 +65,7 @@ def _timed(work: Callable[[], object], times: int) -> float:
     return (time.process_time() - begun) / times * 1e6
 
 
-def _shard(scorer: Scorer) -> tuple[float, Figures]:
+def _shard(scorer: StatefulScorer) -> tuple[float, Figures]:
     """All streams speak; blocks come five at once, as a message every 100 ms has them."""
     rows, audio = np.arange(STREAMS), voice(BLOCKS * BLOCK / SAMPLE_RATE + 1)
     shifted = np.stack([np.roll(audio, -row * 997) for row in range(STREAMS)])
@@ -95,7 +95,7 @@ def _rtp() -> float:
     return _timed(work, len(payloads))
 
 
-def _engine(config: Config, scorer: Scorer, figures: Figures) -> tuple[float, float]:
+def _engine(config: Config, scorer: StatefulScorer, figures: Figures) -> tuple[float, float]:
     """All of an edge but the taps and the scorer: it gives the same figures at once."""
     scorer.score = lambda rows, _: figures[: len(rows), -1:]  # type: ignore[method-assign, assignment]
     scores = MemorySink()

@@ -11,7 +11,8 @@ from monitor.cluster.jobs import Jobs
 from monitor.cluster.link import Link, LinkState
 from monitor.cluster.messages import Description
 
-AGAIN_S, LONGEST_AGAIN_S = 0.0, 30.0
+AFTER_S, LONGEST_AGAIN_S = 2.0, 30.0
+"""While others take over the calls of a lost shard, no processor is used for starting another one in its place."""
 STARTING_S = 600.0
 """A shard for which the cluster has no room is waited for so long, then asked for again."""
 Say = Callable[[str, str], None]
@@ -53,8 +54,9 @@ class Members:
         link.fault = why
         link.failures += 1
         link.lost += worked
-        link.start_at = time.monotonic() + min(LONGEST_AGAIN_S, 0.0 if link.failures < 2 else 2.0**link.failures)
         link.state = LinkState.DOWN
+        first_s = AFTER_S if any(other.works for other in self.links) else 0.0
+        link.start_at = time.monotonic() + min(LONGEST_AGAIN_S, first_s if link.failures < 2 else 2.0**link.failures)
         if worked:
             self._say("shard lost", f"{link.name}: {why}")
         elif link.failures == 1:

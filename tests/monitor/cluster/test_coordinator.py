@@ -14,6 +14,7 @@ from local_host import LocalHost
 
 from model.config import BLOCK
 from model.export.step import network_graph
+from monitor.cluster import members
 from monitor.cluster.cluster_scorer import ClusterScorer
 from monitor.cluster.coordinator import Coordinator
 from monitor.cluster.shard import Shard
@@ -86,6 +87,11 @@ class Nothing:
 
 
 EVERY = np.arange(ROWS)
+
+
+@pytest.fixture(autouse=True)
+def replaced_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(members, "AFTER_S", 0.0)
 
 
 @pytest.mark.parametrize("shards", [1, 2, 3])
