@@ -71,5 +71,5 @@ def rules(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
     if (least := known.get("evidence.min_speech_s")) is not None:
         rows.insert(0, ("no verdict before", f"{seconds(least)} of speech"))
     if (prior := known.get("evidence.prior")) is not None:
-        rows.append(("prior", f"{prior:.0%} of calls were taken to be synthetic before anything was heard"))
+        rows.append(("prior", f"{prior * 100:g} % of calls were taken to be synthetic before anything was heard"))
     return [(name, text) for name, text in rows if text]
