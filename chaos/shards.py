@@ -103,14 +103,20 @@ def family_s(pid: int) -> float:
     return total
 
 
-def start(folder: Path, calls: int, port: int) -> subprocess.Popen[bytes]:
-    """`monitor serve` with two shards, once both are there."""
-    words = ["serve", "--rtp", f"127.0.0.1:{port}", "--cluster", "--no-publish", "--screen", "off"]
+def is_there(journal: Path, count: int) -> bool:
+    """Return whether a server listens, and has so many shards."""
+    return journal.exists() and b'"listening"' in journal.read_bytes() and len(shards(journal)) >= count
+
+
+def start(folder: Path, calls: int, port: int, *, clustered: bool = True) -> subprocess.Popen[bytes]:
+    """`monitor serve`, once it listens; with two shards, once both are there."""
+    words = ["serve", "--rtp", f"127.0.0.1:{port}", "--no-publish", "--screen", "off"]
+    words += ["--cluster"] if clustered else []
     words += ["--journal", str(folder / "journal"), "--set", f"serve.max_calls={calls}"]
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen([sys.executable, "-m", "monitor", *words], stdin=subprocess.DEVNULL, stderr=log)
     until = time.monotonic() + START_S
-    while not (folder / "journal").exists() or len(shards(folder / "journal")) < 2:
+    while not is_there(folder / "journal", 2 * clustered):
         if server.poll() is not None or time.monotonic() > until:
             server.kill()
             sys.exit(f"error: the server did not start: {(folder / 'log').read_text()[-500:]}")
@@ -118,13 +124,18 @@ def start(folder: Path, calls: int, port: int) -> subprocess.Popen[bytes]:
     return server
 
 
+def free_port() -> int:
+    """Return a UDP port that nobody uses."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def run(folder: Path, calls: int, minutes: float, every_s: float) -> tuple[Found, int, str, float]:
     """Return what the journal says, how many shards were killed, what is wrong with the journal, and the processor time
     in s that the server and the shards used while calls ran.
     """
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     server, journal, killed = start(folder, calls, port), folder / "journal", 0
     before = family_s(server.pid)
     words = [port, calls, minutes * 60 + SPREAD_S, folder / "begun"]
