@@ -77,7 +77,7 @@ def look(path: Path) -> Found:
 def events(path: Path) -> list[dict[str, Any]]:
     """Return the whole lines of a journal so far."""
     every = []
-    for file in files.all_files(path):
+    for file in [*files.rotated_files(path), *([path] if path.exists() else [])]:
         for line in file.read_bytes().splitlines(keepends=True):
             if line.endswith(b"\n"):
                 with contextlib.suppress(ValueError):
