@@ -32,8 +32,9 @@ def call_address(details: Mapping[str, str]) -> str:
 
 
 def call_name(tap: str, details: Mapping[str, str], started: datetime) -> str:
-    """Return "+49 30 1234 → +49 40 5678", the microphone's own name, or "RTP call, 14:03:22". started: in the time
-    zone in which it is to be read.
+    """Return "+49 30 1234 → +49 40 5678", the microphone's own name, the file of a recording, or "RTP call, 14:03:22".
+
+    started: in the time zone in which it is to be read.
     """
     caller, called = call_ends(details)
     if caller and called:
@@ -43,7 +44,7 @@ def call_name(tap: str, details: Mapping[str, str], started: datetime) -> str:
     if tap == "browser":
         kind = details.get("label") or TAP_NAMES[tap]
     else:
-        kind = f"{TAP_NAMES.get(tap, tap)} call" if tap else "Call"
+        kind = tap if "." in tap else f"{TAP_NAMES.get(tap, tap)} call" if tap else "Call"
     return f"{kind}, {started:%H:%M:%S}"
 
 

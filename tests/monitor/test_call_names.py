@@ -25,6 +25,7 @@ AT = datetime(2026, 3, 1, 14, 3, 22)
         ("browser", {"from": "127.0.0.1", "label": "USB headset"}, "USB headset, 14:03:22"),
         ("browser", {"from": "::1", "label": ""}, "Browser microphone, 14:03:22"),
         ("asterisk", {"channel_id": "1.2"}, "asterisk call, 14:03:22"),
+        ("turning.wav", {}, "turning.wav, 14:03:22"),
         ("", {}, "Call, 14:03:22"),
     ],
 )
