@@ -19,7 +19,7 @@ from model.config import SAMPLE_RATE
 from monitor.audio import Audio, Chunk
 from monitor.config.schema import Config, ModelSection
 from monitor.scoring.opening import open_scorer
-from monitor.scoring.scorer import Scorer
+from monitor.scoring.scorer import Scorer, StatefulScorer
 
 RESULTS = Path("benchmarks/results")
 
@@ -37,7 +37,7 @@ def configuration(weights: str, **sections: Any) -> Config:
     return Config(model=ModelSection(weights=weights, device="cpu"), **sections)
 
 
-def scorer_of(config: Config, rows: int = 1) -> Scorer:
+def scorer_of(config: Config, rows: int = 1) -> StatefulScorer:
     """Raises WeightsError."""
     return open_scorer(config.model, rows)
 
