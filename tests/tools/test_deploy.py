@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
+import runpy
 import shutil
 import subprocess
 import tomllib
@@ -22,12 +22,7 @@ UNIT = ROOT / "deploy" / "systemd" / "speech-monitor.service"
 
 
 def manual() -> str:
-    found = importlib.util.spec_from_file_location("man_page", ROOT / "scripts" / "man_page.py")
-    assert found is not None
-    assert found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return str(module.page())
+    return str(runpy.run_path(str(ROOT / "scripts" / "man_page.py"))["page"]())
 
 
 def test_the_manual_page_tells_of_every_command_and_option() -> None:
