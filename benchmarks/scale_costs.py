@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 
@@ -55,7 +54,7 @@ def measure(weights: str) -> Costs:
     log(f"RTP: {rtp_us:.0f} us a packet")
     engine_us, event_bytes = _engine(config, scorer, figures)
     log(f"evidence, decision, events: {engine_us:.0f} us a block")
-    state = sum(values.nbytes for values in cast("StatefulScorer", scorer).save(np.arange(1)).values())
+    state = sum(values.nbytes for values in scorer.save(np.arange(1)).values())
     return Costs(shard_us, rtp_us + engine_us, rtp_us, 4 * BLOCK, figures[0, 0].nbytes, state, event_bytes)
 
 
