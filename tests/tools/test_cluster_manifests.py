@@ -1,4 +1,4 @@
-"""The manifests in deploy/ name the Ray that is installed, and commands that exist."""
+"""The manifests in deploy/kuberay name the Ray that is installed, and commands that exist."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from monitor.cli.main import run_cli
 
 yaml = pytest.importorskip("yaml")
 pytest.importorskip("ray")
-MANIFESTS = sorted((Path(__file__).parents[1] / "deploy").rglob("*.yaml"))
+MANIFESTS = sorted((Path(__file__).parents[2] / "deploy" / "kuberay").rglob("*.yaml"))
 
 
 def values(node: Any, key: str) -> list[Any]:
