@@ -87,7 +87,7 @@ def _seal_difference(folder: Path, key: bytes | None, text: bytes) -> str:
 
 def _file_difference(folder: Path, name: object, facts: object) -> str:
     if not isinstance(name, str) or Path(name).name != name or not isinstance(facts, dict):
-        return f"{MANIFEST} names {name!r}, which is no file of this folder"
+        return f"{MANIFEST} names {name!r}, which is not a file of this folder"
     path = folder / name
     try:
         if not S_ISREG(path.lstat().st_mode):

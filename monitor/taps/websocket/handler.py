@@ -76,7 +76,7 @@ Step = TapEvent | Send | Close | SkippedMessage
 
 class RefusedRequestError(Exception):
     """A connection that is not opened; the text says why, and holds nothing that the peer wrote. status: of HTTP.
-    told: what the peer is told, where that is less than the whole reason.
+    answer: what the peer is told, where that is less than the whole reason.
     """
 
     def __init__(self, reason: str, status: int = 403, answer: str = "") -> None:

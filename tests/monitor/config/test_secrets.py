@@ -88,7 +88,7 @@ def test_stars_are_known_for_what_they_are() -> None:
     assert is_masked(shown({"one": Secret(HIDDEN)}))
     assert is_masked([shown(Secret(HIDDEN))])
     assert not is_masked(shown({"one": Secret("env:ONE"), "two": Secret("")}))
-    with pytest.raises(ConfigError, match="was not shown"):
+    with pytest.raises(ConfigError, match="mask of a hidden secret"):
         Secret("********").reveal()
 
 

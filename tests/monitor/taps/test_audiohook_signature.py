@@ -225,7 +225,7 @@ def test_a_proxy_may_change_the_host_and_the_path() -> None:
     assert make(UpgradeRequest("/voicebiometrics/ws", inside, time=CREATED), config)
     with pytest.raises(RefusedRequestError, match="used before") as refused:
         make(UpgradeRequest("/voicebiometrics/ws", inside, time=CREATED), config)
-    assert (refused.value.status, refused.value.told) == (401, "unauthorized")
+    assert (refused.value.status, refused.value.answer) == (401, "unauthorized")
     with pytest.raises(RefusedRequestError, match="of another request"):
         prepare(TapsSection.model_validate({"audiohook": audiohook}))(
             UpgradeRequest(TARGET, inside, time=CREATED), config
