@@ -73,7 +73,7 @@ def test_commands_about_keys(tmp_path: Path, capfd: pytest.CaptureFixture[str]) 
         assert run_here(capfd, "keys", *words, *at).status == 0
     assert "anna    " in run_here(capfd, "keys", "list", *at).out
     assert_one_error(run_here(capfd, "keys", "new", "anna", *at), "is there already")
-    assert_one_error(run_here(capfd, "keys", "new", "../x", *at), "is no name")
+    assert_one_error(run_here(capfd, "keys", "new", "../x", *at), "is not a valid key name")
     assert_one_error(run_here(capfd, "keys", "allow", "nonsense", *at), "key nonsense")
     assert run_here(capfd, "keys", "revoke", "anna", *at).status == 0
     assert_one_error(run_here(capfd, "keys", "revoke", "anna", *at), "is not allowed")
