@@ -60,7 +60,15 @@ FIELDS: dict[str, dict[str, Any]] = {
     "alert.updated": ALERT,
     "alert.closed": ALERT,
     "health": {"code": str, "detail": str, "usable": bool},
-    "call.ended": {"why": str, "duration_s": NUMBER, "lost_s": NUMBER, "channels": dict},
+    "call.ended": {
+        "why": str,
+        "duration_s": NUMBER,
+        "lost_s": NUMBER,
+        "channels": dict,
+        "verdict": str,
+        "highest_llr": NUMBER,
+        "speech_s": NUMBER,
+    },
 }
 """As docs/alerts.md has them."""
 
@@ -174,7 +182,7 @@ def test_without_a_terminal_plain_lines_and_a_summary_are_printed(run: Run) -> N
     assert "mono: suspicious -> ALERT" in ran.out
     head, channel = ran.out.splitlines()[-2:]
     assert head == "turn (turn.wav): 00:07 of 00:07 of audio"
-    assert channel.startswith("  mono: CLEAR, likelihood synthetic 0.")
+    assert channel.startswith("  mono: CLEAR, likelihood synthetic 1%,")
     assert channel.endswith("1 alert")
 
 
