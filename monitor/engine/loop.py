@@ -222,7 +222,7 @@ class Engine:
         while self._posted:
             self.reporter.report_posted(self._posted.popleft())
         for call in self.calls:
-            if call.quiet:
+            if not call.begun or call.quiet:  # one that entered and ended since begin() has its turn in the next
                 continue
             self.reporter.report_conditions(call)
             if self.serving and call.ended:

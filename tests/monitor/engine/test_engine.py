@@ -387,3 +387,19 @@ def test_no_number_is_shown_where_there_is_no_verdict() -> None:
     assert np.isnan([channel.p_fake, channel.llr]).all()
     assert channel.families == ()
     assert shown.total_s == shown.elapsed_s == 8.0, "a header's length is no end of what is heard beyond it"
+
+
+def test_a_call_that_enters_and_ends_while_a_turn_goes_on_is_reported_from_its_beginning() -> None:
+    sink = MemorySink()
+    config = Config.model_validate(QUICK)
+    with Bus([sink]) as bus:
+        scorer = make_scorer(make_detector("hiss", True), 1)
+        engine = Engine(Pool(scorer, config), RingBank(1, 1.0), bus, config, serving=True)
+        engine.begin()
+        engine.admit("short", "test", ["caller"], {}).finish()
+        engine.settle()
+        assert len(engine.calls) == 1
+        engine.turn()
+        assert bus.drain(10.0)
+    assert engine.calls == ()
+    assert [event.type for event in sink.events] == ["call.started", "call.ended"]
