@@ -90,7 +90,7 @@ def _object(text: str) -> dict[str, object]:
     try:
         said = read_json(text)
     except ValueError as error:
-        raise BadBrowserMessageError("text that is no JSON") from error
+        raise BadBrowserMessageError("text that is not JSON") from error
     if not isinstance(said, dict):
-        raise BadBrowserMessageError("text that is no JSON object")
+        raise BadBrowserMessageError("text that is not a JSON object")
     return said
