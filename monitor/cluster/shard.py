@@ -53,7 +53,8 @@ class Shard:
         self._slots.drop(push.gone)
         self._held.drop(push.gone)
         if len(push.load.keys):
-            self._scorer.load(self._rows(push.load.keys), push.load.states)
+            rows = self._rows(push.load.keys)  # first: it may open a larger scorer
+            self._scorer.load(rows, push.load.states)
         self._answer = self._score(push.batch)
         self._number = push.number
         return self._answer
