@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from pathlib import Path
 
 from monitor.errors import MonitorError
@@ -11,6 +12,14 @@ from monitor.types import SAMPLE_RATE, Mark, State
 
 LEAST_TO_GRAVEST = (State.UNKNOWN, State.LISTENING, State.CLEAR, State.UNDECIDED, State.SUSPICIOUS, State.ALERT)
 """States, the worst last."""
+
+
+def worse(before: State, now: State) -> State:
+    """Return the worse of the worst state so far and a new one; of clear and undecided the new one."""
+    between = (State.CLEAR, State.UNDECIDED)
+    if before in between and now in between:
+        return now
+    return max(before, now, key=LEAST_TO_GRAVEST.index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +92,7 @@ class StateTimeline:
 
         net_speech: blocks.
         """
-        worst = max((state for _, state in self.changes), key=LEAST_TO_GRAVEST.index)
-        if worst == State.UNDECIDED:
-            return next(s for _, s in reversed(self.changes) if s in (State.CLEAR, State.UNDECIDED))
+        worst = reduce(worse, (state for _, state in self.changes))
         return State.UNKNOWN if worst == State.LISTENING and not net_speech else worst
 
 

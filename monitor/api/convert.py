@@ -23,6 +23,7 @@ from monitor.api.models import (
 from monitor.call_history.record import CallMark, KeptAlert, KeptCall, KeptChannel, KeptSegment
 from monitor.events import wire
 from monitor.limits.json_text import read_json
+from monitor.scores import LEAST_TO_GRAVEST
 from monitor.store.evidence_index import IndexedEvidence
 from monitor.types import SAMPLE_RATE, Event
 
@@ -176,8 +177,6 @@ def event_fields(event: Event) -> dict[str, Any]:
 
 Key = Callable[[KeptCall], Any]
 
-OUTCOMES = ("unknown", "clear", "undecided", "suspicious", "alert")
-
 
 def _highest(call: KeptCall) -> float:
     return call.highest_llr if isfinite(call.highest_llr) else -inf
@@ -187,8 +186,8 @@ SORTS: dict[str, Key] = {
     "started": lambda call: call.started,
     "ended": lambda call: call.ended or "~",
     "name": lambda call: call.name.casefold(),
-    "outcome": lambda call: OUTCOMES.index(call.outcome),
-    "worst": lambda call: (OUTCOMES.index(call.outcome), _highest(call)),
+    "outcome": lambda call: LEAST_TO_GRAVEST.index(call.outcome),
+    "worst": lambda call: (LEAST_TO_GRAVEST.index(call.outcome), _highest(call)),
     "highest_llr": _highest,
     "speech_s": lambda call: call.speech_s,
     "duration_s": lambda call: call.last_s,

@@ -12,7 +12,7 @@ from typing import Any
 
 from monitor.call_history.timeline import ScoreTimeline
 from monitor.call_names import call_address, call_ends, call_name
-from monitor.scores import LEAST_TO_GRAVEST
+from monitor.scores import LEAST_TO_GRAVEST, worse
 from monitor.types import SAMPLE_RATE, Event, State
 
 MOST_EVENTS, MOST_SEGMENTS, MOST_ALERTS, MOST_MARKS = 500, 1000, 200, 200
@@ -118,12 +118,7 @@ class KeptChannel:
         self.segments.append(KeptSegment(at_s, self.state, str(data.get("why", ""))))
         if self.state not in (State.LISTENING, State.UNKNOWN):
             self.peak(number(data.get("p_fake")), number(data.get("llr")))
-        self.ever = _later_or_worse(self.ever, self.state)
-
-
-def _later_or_worse(before: State, now: State) -> State:
-    between = (State.CLEAR, State.UNDECIDED)
-    return now if (before in between and now in between) or _gravity(now) > _gravity(before) else before
+        self.ever = worse(self.ever, self.state)
 
 
 _gravity = LEAST_TO_GRAVEST.index

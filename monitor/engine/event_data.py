@@ -14,11 +14,12 @@ import numpy as np
 
 from model.config import BLOCK_S, SAMPLE_RATE
 from monitor.engine.calls import Call, CallChannel
-from monitor.engine.decision import LISTENING, STATES, UNKNOWN
+from monitor.engine.decision import STATES
 from monitor.engine.evidence import posterior
 from monitor.engine.results import BANDS, REASONS, Ints, Results, Verdicts
-from monitor.engine.segments import GRAVITY, ClosedStream
-from monitor.types import Event
+from monitor.engine.segments import ClosedStream
+from monitor.scores import LEAST_TO_GRAVEST
+from monitor.types import Event, State
 
 SHOWN_FAMILIES = 3
 Data = dict[str, object]
@@ -143,10 +144,10 @@ def segments(stream: ClosedStream, prior: float) -> Data:
 
 def outcome(streams: Sequence[ClosedStream], channels: Iterable[Data]) -> Data:
     """Return the verdict on a whole call: the worst of its channels; unknown where there was too little speech."""
-    worst = max((stream.worst for stream in streams), key=GRAVITY.__getitem__, default=UNKNOWN)
+    worst = max((stream.worst for stream in streams), key=LEAST_TO_GRAVEST.index, default=State.UNKNOWN)
     heard = sum(float(str(channel["net_speech_s"])) for channel in channels)
     return {
-        "verdict": STATES[UNKNOWN if worst == LISTENING else worst].value,
+        "verdict": (State.UNKNOWN if worst == State.LISTENING else worst).value,
         **_highest(max((stream.highest for stream in streams), default=-inf)),
         "speech_s": round(heard, 2),
     }

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from monitor.engine.decision import ALERT, CLEAR, LISTENING, SUSPICIOUS, UNDECIDED, UNKNOWN
+from monitor.engine.decision import LISTENING, STATES
 from monitor.engine.results import Flags, Floats, Ints
+from monitor.scores import worse
+from monitor.types import State
 
 MOST_SEGMENTS = 200
 """Of a channel; beyond them the oldest goes, and is counted."""
-GRAVITY = {UNKNOWN: 0, LISTENING: 1, CLEAR: 2, UNDECIDED: 3, SUSPICIOUS: 4, ALERT: 5}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +28,13 @@ class StateSegment:
 
 @dataclass(frozen=True, slots=True)
 class ClosedStream:
-    """left_out: older segments than those. worst: state. highest: llr of the recent speech, -inf where there was no
+    """left_out: older segments than those. highest: llr of the recent speech, -inf where there was no
     verdict.
     """
 
     segments: tuple[StateSegment, ...]
     left_out: int
-    worst: int
+    worst: State
     highest: float
 
 
@@ -41,7 +42,7 @@ class ClosedStream:
 class _Stream:
     start: int = 0
     state: int = LISTENING
-    worst: int = LISTENING
+    worst: State = State.LISTENING
     left_out: int = 0
     done: deque[StateSegment] = field(default_factory=lambda: deque(maxlen=MOST_SEGMENTS))
 
@@ -69,10 +70,7 @@ class SegmentLog:
         stream = self._streams[row]
         self._finish(row, stream, sample)
         stream.start, stream.state = sample, state
-        between = (CLEAR, UNDECIDED)
-        later = stream.worst in between and state in between
-        if later or GRAVITY[state] > GRAVITY[stream.worst]:
-            stream.worst = state
+        stream.worst = worse(stream.worst, STATES[state])
 
     def close(self, row: int, sample: int) -> ClosedStream:
         """End a stream."""

@@ -7,6 +7,7 @@ import pytest
 
 from monitor.engine.decision import ALERT, CLEAR, LISTENING, SUSPICIOUS, UNDECIDED, UNKNOWN
 from monitor.engine.segments import MOST_SEGMENTS, SegmentLog
+from monitor.types import State
 
 
 def add(log: SegmentLog, *found: tuple[int, float, bool]) -> None:
@@ -28,7 +29,7 @@ def test_each_stretch_has_the_highest_evidence_that_counted_in_it() -> None:
         (320, 960, CLEAR, -1.0),
         (960, 1600, ALERT, 3.0),
     ]
-    assert (closed.worst, closed.highest, closed.left_out) == (ALERT, 3.0, 0)
+    assert (closed.worst, closed.highest, closed.left_out) == (State.ALERT, 3.0, 0)
     assert log.close(2, 1600).highest == 5.0
 
 
@@ -40,19 +41,19 @@ def test_rows_that_are_taken_again_begin_anew() -> None:
     log.close(0, 640)
     log.open(slice(0, 1))
     closed = log.close(0, 320)
-    assert (closed.worst, closed.highest, len(closed.segments)) == (LISTENING, -np.inf, 1)
+    assert (closed.worst, closed.highest, len(closed.segments)) == (State.LISTENING, -np.inf, 1)
 
 
 @pytest.mark.parametrize(
     ("states", "worst"),
     [
-        ((CLEAR, UNDECIDED), UNDECIDED),
-        ((UNDECIDED, CLEAR), CLEAR),
-        ((SUSPICIOUS, CLEAR), SUSPICIOUS),
-        ((UNKNOWN, LISTENING), LISTENING),
+        ((CLEAR, UNDECIDED), State.UNDECIDED),
+        ((UNDECIDED, CLEAR), State.CLEAR),
+        ((SUSPICIOUS, CLEAR), State.SUSPICIOUS),
+        ((UNKNOWN, LISTENING), State.LISTENING),
     ],
 )
-def test_the_worst_state_is_remembered(states: tuple[int, ...], worst: int) -> None:
+def test_the_worst_state_is_remembered(states: tuple[int, ...], worst: State) -> None:
     log = SegmentLog(1)
     log.open(slice(0, 1))
     for i, state in enumerate(states, 1):
