@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -67,7 +68,7 @@ class ScoreParts:
         """Write what waits. Raises BadInputError where that is impossible."""
         self._begun = time.monotonic()
         if any(self._rows.values()):
-            part = f"part-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{uuid4().hex[:8]}.parquet"
+            part = f"part-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{uuid4().hex[:8]}.parquet"  # by name = by time
             try:
                 for kind, columns in ((ERRORS, ERROR_COLUMNS), (SCORES, COLUMNS)):
                     if self._rows[kind] or kind == SCORES:
