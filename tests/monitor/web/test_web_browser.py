@@ -177,3 +177,15 @@ def test_the_token_is_asked_for(browser: Browser, tmp_path: Path, complaints: Co
         page.wait_for_selector("#link.live")
         page.close()
     assert [said for said in complaints if "403" not in said] == []
+
+
+def test_the_guide_names_every_address_and_gives_a_command_that_works(
+    browser: Browser, tmp_path: Path, complaints: Complaints
+) -> None:
+    words = ("--rtp", "127.0.0.1:0", "--rtp", "127.0.0.1:0")
+    with serving_page(tmp_path, *words, env=environment()) as served:
+        page = opened(browser, served, complaints)
+        page.wait_for_selector("#guide .command")
+        shown, (command,) = page.inner_text("#guide"), page.locator("#guide .command code").all_inner_texts()
+    (named,) = re.findall(r"RTP at (127\.0\.0\.1:\d+), 127\.0\.0\.1:\d+\. ", shown)
+    assert command.split() == f"monitor simulate rtp call.wav --to {named}".split()
