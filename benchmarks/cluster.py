@@ -22,11 +22,11 @@ BAR = 1.5
 SETTLE_S = 3.0
 
 
-def measure(calls: int, seconds: float, *, clustered: bool) -> tuple[float, int]:
+def measure(calls: int, seconds: float, weights: str, *, clustered: bool) -> tuple[float, int]:
     """Return the processor time in s, and how many scores were published."""
     with tempfile.TemporaryDirectory() as name:
         folder, port = Path(name), free_port()
-        server = start(folder, calls, port, clustered=clustered)
+        server = start(folder, calls, port, clustered=clustered, weights=weights)
         time.sleep(SETTLE_S)
         before = family_s(server.pid)
         words = [port, calls, seconds, folder / "begun"]
@@ -51,7 +51,7 @@ def main() -> None:
     found: dict[bool, list[tuple[float, int]]] = {False: [], True: []}
     for _ in range(given.rounds):
         for clustered, rounds in found.items():
-            rounds.append(measure(given.calls, given.seconds, clustered=clustered))
+            rounds.append(measure(given.calls, given.seconds, given.weights, clustered=clustered))
     ratios = [many[0] / one[0] for one, many in zip(found[False], found[True], strict=True)]
     ratio = float(np.median(ratios))
     rows = [
@@ -65,7 +65,7 @@ def main() -> None:
     verdict = "met" if ratio <= BAR else "MISSED"
     print(f"{given.calls} calls: {ratio:.2f} times the processor time; at most {BAR}: {verdict}")
     figures = {"calls": given.calls, "seconds": given.seconds, "ratios": [round(each, 3) for each in ratios]}
-    write(given.out, figures | {"machine": machine(scorer_of(configuration("default")))})
+    write(given.out, figures | {"machine": machine(scorer_of(configuration(given.weights)))})
 
 
 if __name__ == "__main__":

@@ -108,9 +108,11 @@ def is_there(journal: Path, count: int) -> bool:
     return journal.exists() and b'"listening"' in journal.read_bytes() and len(shards(journal)) >= count
 
 
-def start(folder: Path, calls: int, port: int, *, clustered: bool = True) -> subprocess.Popen[bytes]:
+def start(
+    folder: Path, calls: int, port: int, *, clustered: bool = True, weights: str = "default"
+) -> subprocess.Popen[bytes]:
     """`monitor serve`, once it listens; with two shards, once both are there."""
-    words = ["serve", "--rtp", f"127.0.0.1:{port}", "--no-publish", "--screen", "off"]
+    words = ["serve", "--rtp", f"127.0.0.1:{port}", "--no-publish", "--screen", "off", "--weights", weights]
     words += ["--cluster"] if clustered else []
     words += ["--journal", str(folder / "journal"), "--set", f"serve.max_calls={calls}"]
     with (folder / "log").open("wb") as log:
