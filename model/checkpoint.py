@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -101,8 +102,16 @@ def load_detector(path: Path = DEFAULT_WEIGHTS, device: str | torch.device = "cp
     return read_detector(path).prepared().to(device)
 
 
-def best_device() -> str:
-    """cuda where there is one, else mps, else cpu."""
+def best_device(wanted: str = "auto") -> str:
+    """The device wanted; for "auto" cuda where there is one, else mps, else cpu."""
+    if wanted != "auto":
+        return wanted
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def use_all_cores() -> None:
+    """Compute on as many threads as there are cores, or OMP_NUM_THREADS. To be called after the last fork: torch's
+    threads are not copied into a forked process, which then waits for them for ever."""
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1)

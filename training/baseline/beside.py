@@ -38,7 +38,7 @@ def heard(network: Bilstm, bank: AudioBank, name: str, log: Log) -> tuple[NDArra
 
 def comparison(weights: Path, device: str) -> Compare:
     """Return the comparison that an evaluation can make with a baseline network. Raises CheckpointError."""
-    network, metadata = load_bilstm(weights, best_device() if device == "auto" else device)
+    network, metadata = load_bilstm(weights, best_device(device))
     return partial(side_by_side, OfflineNetwork(weights, network, metadata))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from model.checkpoint import use_all_cores
 from model.config import SAMPLE_RATE
 from training.baseline.baseline_settings import BaselineSettings
 from training.baseline.bilstm import BaselineConfig, save_bilstm
@@ -72,7 +72,7 @@ def _learn(
     log(f"{len(clips)} training clips, {len(dev.clips)} dev clips, {len({c.speaker for c in clips})} speakers")
     log(f"{len(classes)} classes: " + ", ".join(f"{name} {counts[i]}" for i, name in enumerate(classes)))
     if device.type == "cpu":
-        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1)
+        use_all_cores()
     log(f"{BASELINE} on {device}: hears whole clips, cannot stream")
     learner = BaselineLearner(BaselineConfig(classes, plan.units, plan.dropout), settings, bank, dev, device)
     plan.out.mkdir(parents=True, exist_ok=True)

@@ -54,7 +54,7 @@ def run(plan: ClassesPlan, log: Log) -> dict[str, Any]:
 
     Raises CorpusError and CheckpointError.
     """
-    detector = load_detector(plan.weights, best_device() if plan.device == "auto" else plan.device)
+    detector = load_detector(plan.weights, best_device(plan.device))
     train_clips, dev_clips = chosen(plan, log)
     plan.cache.mkdir(parents=True, exist_ok=True)
     banks = [build_bank(c, plan.cache, plan.workers, _decoding(log)) for c in (train_clips, dev_clips)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,10 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from model.checkpoint import best_device, describe, load_detector
+from model.checkpoint import best_device, describe, load_detector, use_all_cores
 from model.config import BLOCK_S
 from model.figures import Bandwidth
 from model.stream import Detector, Scores
@@ -132,7 +130,7 @@ def evaluate(plan: EvaluationPlan, log: Log) -> Report:
     """Measure, write the report into plan.out, and return it. Raises CorpusError and CheckpointError."""
     check_channels(plan.channels)
     results = BenchmarkResults(read_result(plan.calls, "sweep"), read_result(plan.drift, "slope_per_hour"))
-    detector = load_detector(plan.weights, best_device() if plan.device == "auto" else plan.device)
+    detector = load_detector(plan.weights, best_device(plan.device))
     learned = json.loads(describe(plan.weights).get("training", "{}"))
     clips = choose(plan.corpora, plan.split, plan.manifest)
     log(f"{len(clips)} clips of the split {plan.split}, {sum(c.label for c in clips)} of them synthetic")
@@ -148,7 +146,7 @@ def evaluate(plan: EvaluationPlan, log: Log) -> Report:
     banks = {name: through_channel(bank, name, plan.cache, plan.workers, log) for name in plan.channels}
     conditions = _conditions(plan, detector, bank, log)
     if detector.device.type == "cpu":
-        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1)
+        use_all_cores()
     trials = {name: score(detector, audio_bank, log, name, plan.size) for name, audio_bank in banks.items()}
     report = Report(
         weights=plan.weights,

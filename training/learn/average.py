@@ -7,7 +7,6 @@ on data of another kind (Wortsman, 2022, Model soups).
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from model.checkpoint import describe, read_detector, save_detector
+from model.checkpoint import describe, read_detector, save_detector, use_all_cores
 from model.config import Calibration, DetectorConfig
 from model.stream import Detector
 from model.weights_file import CheckpointError
@@ -119,7 +118,7 @@ def run(plan: AveragePlan, log: Log) -> Path:
     rows = [i for i, clip in enumerate(every) if not plan.parts or clip.part in plan.parts]
     rendered = [through_channel(bank, name, plan.cache, plan.workers, log) for name in plan.channels]
     banks = [part_of_bank(each, rows) for each in rendered]
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1)
+    use_all_cores()
     final, figures = calibrate(mean, banks, log)
     calibration: dict[str, Any] = {"split": plan.split, "channels": list(plan.channels), "clips": len(rows)}
     calibration |= {k: round(v, 4) for k, v in figures.items()} | ({"parts": list(plan.parts)} if plan.parts else {})

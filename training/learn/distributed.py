@@ -47,7 +47,7 @@ def processes() -> Processes:
 
 def own_device(name: str) -> str:
     """Return the device of this process where `name`, or auto, is that of all: a GPU each. Raises ValueError."""
-    chosen = best_device() if name == "auto" else name
+    chosen = best_device(name)
     here = processes()
     if chosen != "cuda" or here.count == 1:
         return chosen

@@ -157,7 +157,7 @@ def _write_manifest(path: Path, clips: Sequence[Clip]) -> None:
 def measure(weights: Path, clips: Sequence[Clip], plan: FineTunePlan, log: Log) -> SetFigures:
     """Return what a weights file says of clips, at their own level."""
     plan.cache.mkdir(parents=True, exist_ok=True)
-    detector = load_detector(weights, best_device() if plan.device == "auto" else plan.device)
+    detector = load_detector(weights, best_device(plan.device))
     bank = build_bank(clips, plan.cache, plan.workers, lambda done, total: log(f"{done} of {total} clips decoded"))
     scored = score_clips(detector, [bank.clip(i) for i in range(len(clips))])
     heard = np.array([score.net_speech_s >= SHORTEST_S for score in scored], dtype=np.bool_)

@@ -118,7 +118,7 @@ def one(
     if {c.label for c in rest.bank.clips} != {0, 1} or {c.label for c in rest.dev.clips} != {0, 1}:
         raise CorpusError(f"without {family} the training or the dev split has no fakes")
     path = learn(model, config, plan, rest, log)
-    detector = load_detector(path, best_device() if plan.device == "auto" else plan.device)
+    detector = load_detector(path, best_device(plan.device))
     result = measure(detector, material, family)
     log(f"{family}: EER {percent(result.dev)} on dev, {percent(result.every)} on all its clips")
     return result

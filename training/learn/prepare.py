@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from model.checkpoint import best_device, describe, read_detector
+from model.checkpoint import best_device, describe, read_detector, use_all_cores
 from model.config import SAMPLE_RATE, DetectorConfig
 from training.corpora.bank import AudioBank
 from training.corpora.clips import Clip
@@ -92,9 +91,9 @@ def learn(model: DetectorConfig, config: TrainConfig, plan: TrainingPlan, held: 
             start = grown(start, model.features.kind)
         model = replace(start.config, network=network)
     bank, dev = held.bank, dev_set(held.dev)
-    device = torch.device(best_device() if plan.device == "auto" else plan.device)
+    device = torch.device(best_device(plan.device))
     if device.type == "cpu":
-        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1)
+        use_all_cores()
     torch.set_float32_matmul_precision("high")
     weights = SamplingWeights(plan.part_weights, plan.family_weights)
     sampler = CallSampler(bank, held.versions, held.others, model.families, weights, device, seed_of(config.seed))

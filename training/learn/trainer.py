@@ -218,7 +218,7 @@ def train(
     start: a detector of this configuration to go on from; a checkpoint in out goes before it. Of several processes the
     first one alone writes. teachers: whose mean logit is learned beside the truth.
     """
-    chosen = torch.device(best_device() if device == "auto" else device)
+    chosen = torch.device(best_device(device))
     out.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(model, config, sampler, dev, chosen)
     trainer.teachers = Teachers(teachers, chosen) if teachers else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -39,13 +38,6 @@ SMALL = (12, 16)
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(autouse=True)
-def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two threads on a machine whose cores are busy wait for each other, many times longer than they compute."""
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_corpus(tmp_path_factory.mktemp("corpus")).parent
@@ -71,7 +63,6 @@ def _train(corpus: Path, out: Path, steps: int, device: str = "cpu", **more: Any
 
 @pytest.fixture(scope="module")
 def trained(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.set_num_threads(1)
     return _train(corpus, tmp_path_factory.mktemp("run"), 40)[0]
 
 
@@ -227,7 +218,6 @@ import sys
 for name in ("soundfile", "soxr", "av", "librosa", "torchaudio", "sounddevice", "sklearn"):
     sys.modules[name] = None
 import torch
-torch.set_num_threads(1)
 from training.cli.main import app
 app({_words(corpus, tmp_path, "--steps", "1")!r})
 """

@@ -24,11 +24,6 @@ from training.evaluate.scoring import ClipScore, score_clips
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="module")
 def detector(tmp_path_factory: pytest.TempPathFactory) -> Detector:
     return load_detector(make_weights(tmp_path_factory.mktemp("weights") / "hiss.safetensors"))

@@ -55,11 +55,6 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_weights(tmp_path_factory.mktemp("weights") / "hiss.safetensors")
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def _trials(llr: list[float], label: list[int], **columns: list[str]) -> Trials:
     n = len(llr)
     clips = np.empty(n, dtype=np.object_)

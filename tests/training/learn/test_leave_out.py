@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from tiny_corpus import make_corpus
 from typer.testing import CliRunner
 
@@ -31,14 +29,12 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def written(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
-    torch.set_num_threads(1)
     out = tmp_path_factory.mktemp("out")
     words = ["leave-out", "--corpus", str(corpus), "--out", str(out), "--cache", str(out / "cache"), *SMALL.split()]
     words += ["--steps", "20", "--validate-every", "20", "--device", "cpu", "--fewest", "8"]
     words += ["--family", "gan-vocoder", "--family", "end-to-end-tts"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("training.learn.material.OTHER_SOUNDS_S", 8)
-        patch.setattr(os, "cpu_count", lambda: 1)
         done = CliRunner().invoke(main.app, words)
     assert done.exit_code == 0, done.output
     return out, words
@@ -93,7 +89,6 @@ def test_the_report_has_a_row_a_family_and_means(written: tuple[Path, list[str]]
 def test_what_is_done_is_not_done_again(written: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     out, words = written
     monkeypatch.setattr("training.learn.material.OTHER_SOUNDS_S", 8)
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
     before = (out / "leave-out.json").read_bytes()
     result = out / "gan-vocoder" / "result.json"
     result.unlink()

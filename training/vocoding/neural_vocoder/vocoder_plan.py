@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 
 import torch
 
-from model.checkpoint import best_device
+from model.checkpoint import best_device, use_all_cores
 from model.config import SAMPLE_RATE
 from training.corpora.bank import build_bank
 from training.corpora.clips import Clip, CorpusError, by_split, split_by_speaker
@@ -70,9 +69,9 @@ def run(model: VocoderConfig, config: VocoderTrainConfig, plan: VocoderPlan, log
         "torch": torch.__version__,
     }
     log(f"{len(learned)} recordings, {seconds / 3600:.1f} h, of {provenance['speakers']} speakers")
-    device = torch.device(best_device() if plan.device == "auto" else plan.device)
+    device = torch.device(best_device(plan.device))
     if device.type == "cpu":
-        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1)
+        use_all_cores()
     trainer = VocoderTrainer(model, config, SegmentSampler(bank, config.frames, config.seed), device)
     path = train(trainer, [others.clip(i) for i in range(len(held))], plan.out, provenance, log)
     log(f"wrote {path}")
