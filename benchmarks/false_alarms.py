@@ -75,10 +75,15 @@ def voices_of(corpora: Sequence[Path], split: str, folders: Sequence[Path]) -> l
 
 
 def calls_of(voice: Voice, seconds: float, rng: np.random.Generator) -> Iterator[Audio]:
-    """float32 (n,): the recordings of a voice, each once, in calls of at most `seconds`; whole blocks."""
+    """float32 (n,): the recordings of a voice, each once, in calls of at most `seconds`; whole blocks. A file that
+    cannot be read is named and left out.
+    """
     parts: list[Audio] = []
     for i in rng.permutation(len(voice.paths)).tolist():
-        parts += [read(voice.paths[i]), pause(rng, *PAUSE_S)]
+        try:
+            parts += [read(voice.paths[i]), pause(rng, *PAUSE_S)]
+        except BadInputError as error:
+            log(f"left out: {error}")
         if sum(map(len, parts)) >= seconds * SAMPLE_RATE:
             yield whole_blocks(np.concatenate(parts))
             parts = []
@@ -90,6 +95,8 @@ def outcomes(config: Config, voices: Sequence[Voice], channels: Sequence[str], s
     """Play every call through every channel, BATCH calls of like length side by side."""
     rng = np.random.default_rng(0)
     calls = [(voice, audio) for voice in voices for audio in calls_of(voice, seconds, rng)]
+    if not calls:
+        raise BadInputError("none of the recordings can be played", "name others with --corpus or --prompts")
     calls.sort(key=lambda call: len(call[1]))
     hours = sum(len(audio) for _, audio in calls) / SAMPLE_RATE / 3600.0
     log(f"{len(voices)} voices, {len(calls)} calls, {hours:.2f} hours through each of {len(channels)} channels")
@@ -121,11 +128,13 @@ def rate(some: Sequence[Outcome]) -> dict[str, float]:
 
 
 def summarise(all_of_them: Sequence[Outcome]) -> dict[str, Any]:
-    """Rates in all, by source and by channel; and the voices with the most false alarms."""
+    """Rates in all, by source, by channel and by both; and the voices with the most false alarms."""
     grouped: dict[str, Any] = {"all": rate(all_of_them)}
-    for column in ("source", "channel"):
-        names = sorted({getattr(o, column) for o in all_of_them})
-        grouped[f"by_{column}"] = {n: rate([o for o in all_of_them if getattr(o, column) == n]) for n in names}
+    for columns in (("source",), ("channel",), ("source", "channel")):
+        groups: dict[str, list[Outcome]] = defaultdict(list)
+        for outcome in all_of_them:
+            groups[" ".join(getattr(outcome, column) for column in columns)].append(outcome)
+        grouped["by_" + "_and_".join(columns)] = {name: rate(some) for name, some in sorted(groups.items())}
     worst = Counter({f"{o.source} {o.voice} {o.channel}": o.alarms for o in all_of_them if o.alarms})
     return grouped | {"voices": dict(worst.most_common(20))}
 

@@ -175,4 +175,19 @@ def test_false_alarms_are_counted_by_source_and_channel(says: Says, corpus: Path
     assert set(found["by_channel"]) == {"clean", "g711-mu"}
     assert found["all"]["calls"] == sum(row["calls"] for row in found["by_source"].values()) > 0
     assert found["all"]["hours"] == pytest.approx(sum(row["hours"] for row in found["by_channel"].values()), abs=0.01)
+    assert sum(row["calls"] for row in found["by_source_and_channel"].values()) == found["all"]["calls"]
     assert (found["all"]["false_alarms"] > 0) == (says == "synthetic") == bool(found["voices"])
+
+
+def test_an_empty_recording_is_named_and_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    prompts = tmp_path / "anna"
+    prompts.mkdir()
+    soundfile.write(prompts / "empty.wav", np.zeros(0), RATE)
+    arguments = ["--corpus", "--prompts", str(tmp_path), "--channel", "clean", "--out", str(tmp_path / "out.json")]
+    arguments += ["--weights", str(make_weights(tmp_path / "w.safetensors", "genuine"))]
+    with pytest.raises(SystemExit, match="none of the recordings can be played"):
+        false_alarms.main(arguments)
+    soundfile.write(prompts / "speech.wav", voice(0, 4.0), RATE)
+    false_alarms.main(arguments)
+    assert capsys.readouterr().err.count("empty.wav holds no samples") == 2
+    assert json.loads((tmp_path / "out.json").read_text())["all"]["calls"] == 1
