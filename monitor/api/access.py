@@ -30,10 +30,13 @@ def bearer(headers: Mapping[str, str]) -> str:
 
 
 class KeyRing:
-    """The keys of [api]. Raises ConfigError for a secret that is not there."""
+    """The keys of [api]. Raises ConfigError for a secret that is not there, or too short."""
 
     def __init__(self, keys: Sequence[ApiKey]) -> None:
-        self._keys = [(_digest(key.secret.reveal()), ApiCaller(key.name, frozenset(key.roles))) for key in keys]
+        self._keys = []
+        for key in keys:
+            token = key.secret.reveal_token(f"the secret of the API key {key.name}")
+            self._keys.append((_digest(token), ApiCaller(key.name, frozenset(key.roles))))
 
     def caller(self, token: str) -> ApiCaller | None:
         """Return whose key that is; takes as long for one that is nearly right."""

@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 from monitor.config.section import Positive, Secret, Section
 
 Role = Literal["view", "mark", "send"]
-SHORTEST_SECRET = 16
 
 
 class ApiKey(Section):

@@ -14,6 +14,7 @@ from monitor.errors import ConfigError
 
 Positive = Annotated[float, Field(gt=0)]
 MASK = "********"
+SHORTEST_TOKEN = 16
 
 
 class Secret(SecretStr):
@@ -40,6 +41,13 @@ class Secret(SecretStr):
         if not found:
             raise ConfigError(f"there is no secret in {text}", "a secret is file:PATH, env:NAME or the text itself")
         return found
+
+    def reveal_token(self, setting: str) -> str:
+        """Return the secret where it is long enough to let somebody in. Raises ConfigError."""
+        token = self.reveal()
+        if len(token) < SHORTEST_TOKEN:
+            raise ConfigError(f"{setting} is too short to be a secret", f"use {SHORTEST_TOKEN} characters or more")
+        return token
 
 
 class SecretUrl(Secret):

@@ -306,6 +306,10 @@ def test_nobody_can_be_heard_who_is_not_there(dial: Dial) -> None:
         (("--web", "0.0.0.0:8000"), "set web.token and web.certificate"),
         (("--web", "0.0.0.0:8000", *settings(f"web.token={TOKEN}")), "set web.token and web.certificate"),
         (("--web", *settings("web.token=short")), "16 characters"),
+        (
+            ("--web", *settings(f"web.token={TOKEN}", "api.keys=[{name='crm',roles=['view'],secret='short'}]")),
+            "key crm",
+        ),
         (("--web", *settings("web.key=key.pem")), "key needs a certificate"),
         (("--web", *settings("web.certificate=nothing.pem")), "nothing.pem cannot be used"),
         (("--web", "192.0.2.77:8000", "--insecure"), "no address of this machine"),
