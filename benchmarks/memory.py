@@ -37,13 +37,7 @@ def main() -> None:
     options.add_argument("--desktop", action="store_true", help="load what else a microphone and a screen need, too")
     given = options.parse_args()
     if given.desktop:
-        for name in (
-            "rich.console",
-            "sounddevice",
-            "monitor.cli.main",
-            "monitor.dashboard.live",
-            "monitor.session.watch",
-        ):
+        for name in DESKTOP:
             import_module(name)
     config, blocks = configuration(given.weights, zeromq={"address": "tcp://127.0.0.1:*"}), voice(6.0)
     found = {"imported": resident_mib()}

@@ -31,8 +31,7 @@ LONGEST_S = 7200
 class Plan:
     """What is assumed. calls: at once, on average. length_s, spread: mean of a call, and sigma of its logarithm.
     parties: streams of a call. cores: of a machine of shards. busy: share of its time for which it takes new calls.
-    gap_s: how long calls of a dead machine get no score. days: from death to death of one machine. repair_s: until
-    there is another. checkpoint_s, network_gbit: of a machine.
+    days: between two deaths of a machine. repair_s: until there is another. checkpoint_s, network_gbit: of a machine.
     """
 
     calls: int = 10_000
@@ -41,7 +40,6 @@ class Plan:
     parties: int = 2
     cores: int = 16
     busy: float = 0.8
-    gap_s: float = 3.0
     days: float = 30.0
     repair_s: int = 120
     checkpoint_s: float = 2.0

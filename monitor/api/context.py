@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends
 from pydantic import BaseModel
@@ -101,6 +101,3 @@ Sender = Annotated[ApiCaller, Depends(needs("send"))]
 def answer(model: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return a model as JSON, written in the thread of the route and not in the event loop, which the taps share."""
     return Response(model.model_dump_json(by_alias=True), status, headers, "application/json")
-
-
-JsonObject = dict[str, Any]

@@ -68,8 +68,6 @@ class Coordinator:
         self.checkpoints = Checkpoints(host, self.jobs, self.links, self.streams, most)
         self.recovery = Recovery(host, self.jobs, self.links, self.streams, self.checkpoints)
         self._answered: list[Answered] = []
-        self.restored = 0
-        """Streams that went on in another shard after theirs was lost, or moved."""
 
     def want(self, shards: int, leaving: Sequence[str] = ()) -> None:
         """Have so many shards, none of them with one of these names."""
@@ -252,7 +250,6 @@ class Coordinator:
         self._answered += [(parcel, parcel.figures(answer)) for parcel in link.parcels]
         if link.restoring is not None:
             self.streams.losses[link.restoring] = 0
-            self.restored += len(link.restoring)
         link.push, link.parcels, link.restoring = None, [], None
 
     def _failed(self, link: Link, handle: Handle, error: Exception) -> None:

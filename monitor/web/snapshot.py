@@ -18,8 +18,6 @@ MOST_ROWS = 300
 MOST_EVENTS = 40
 ROW_LOOKS_BACK_S = 60.0
 NO_EVIDENCE = -1
-SAID = ("state", "code", "detail", "why", "usable", "kind", "by")
-"""Fields of events that the page shows, where they are there."""
 
 Json = dict[str, object]
 
