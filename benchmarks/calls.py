@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
-from benchmarks.common import log
+from benchmarks.common import log, write
 from benchmarks.synthetic_calls import FAKE, FAKE_S, GENUINE, TURNS, Call, Caller, onsets, stack
 from benchmarks.trace import Trace, fault, play
 from model.config import BLOCK, BLOCK_S
@@ -223,7 +223,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (MonitorError, CorpusError) as error:
         sys.exit(fault(error))
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps(figures, indent=1) + "\n")
+    write(given.out, figures)
     print(json.dumps({k: v for k, v in figures.items() if k != "sweep"}, indent=1))
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common import log
+from benchmarks.common import log, write
 from benchmarks.degrade import DEGRADATIONS, Degradation
 from benchmarks.trace import Audio, fault, pause, play, whole_blocks
 from model.config import SAMPLE_RATE
@@ -154,7 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (MonitorError, CorpusError) as error:
         sys.exit(fault(error))
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps(figures, indent=1) + "\n")
+    write(given.out, figures)
     print(json.dumps({k: v for k, v in figures.items() if k != "ends"}, indent=1))
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.common import log
+from benchmarks.common import log, write
 from benchmarks.real_speech import PROMPTS, Hour, corpus_voice, make_hour, prompts, stacked
 from benchmarks.trace import Log, Trace, fault, play
 from model.config import BLOCK, BLOCK_S, SAMPLE_RATE
@@ -184,7 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (MonitorError, CorpusError) as error:
         sys.exit(fault(error))
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps(figures, indent=1) + "\n")
+    write(given.out, figures)
     print(json.dumps(figures, indent=1))
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import chi2
 
-from benchmarks.common import log
+from benchmarks.common import log, write
 from benchmarks.real_speech import PAUSE_S, prompts, read
 from benchmarks.synthetic_calls import stack
 from benchmarks.trace import Audio, fault, pause, play, whole_blocks
@@ -159,7 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(fault(error))
     figures = {"weights_sha256": weights_hash(weights_path(given.weights))} | figures
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps(figures, indent=1) + "\n")
+    write(given.out, figures)
     print(json.dumps(figures, indent=1))
 
 
