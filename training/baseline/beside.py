@@ -15,22 +15,15 @@ from model.checkpoint import best_device
 from training.baseline.bilstm import Bilstm, load_bilstm, log_odds
 from training.baseline.clip_store import class_numbers, logits_of_clips
 from training.corpora.bank import AudioBank
+from training.corpora.progress import Log, log_progress
 from training.evaluate.comparison import BASELINE, STREAMED, Comparison, OfflineComparison, compared
 from training.evaluate.evaluate import Compare
 from training.evaluate.figures import ALL, Trials, part_names
-from training.learn.loop import Log
 
 
 def heard(network: Bilstm, bank: AudioBank, name: str, log: Log) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return of each clip (n,) the log odds in nats, and whether its class was named: 1, 0, or NaN where it is none."""
-    done = 0
-
-    def progress(count: int) -> None:
-        nonlocal done
-        done += count
-        log(f"{name}, whole files: {done} of {len(bank.clips)} clips scored")
-
-    logits = logits_of_clips(network, bank, progress=progress)
+    logits = logits_of_clips(network, bank, progress=log_progress(log, f"{name}, whole clips scored"))
     target = class_numbers(bank.clips, network.config.classes)
     right = np.where(target >= 0, logits.argmax(1).numpy() == target, np.nan)
     return log_odds(logits).double().numpy(), right

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from model.config import WINDOW
 from training.baseline.bilstm import Bilstm
 from training.corpora.bank import AudioBank
 from training.corpora.clips import BONA_FIDE, Clip
+from training.corpora.progress import Progress
 
 FEWEST = 20
 """Training clips that a system needs to be a class of its own; the others are told by their family."""
@@ -54,9 +55,7 @@ class ClipStore:
         return found * inside / 32768.0, counts
 
 
-def logits_of_clips(
-    network: Bilstm, bank: AudioBank, size: int = 32, progress: Callable[[int], None] | None = None
-) -> Tensor:
+def logits_of_clips(network: Bilstm, bank: AudioBank, size: int = 32, progress: Progress | None = None) -> Tensor:
     """Return the logits (n, K), on the CPU, of all clips of a bank, each heard from its first sample to its last."""
     store = ClipStore(bank, network.window.device)
     order = np.argsort(store.length, kind="stable")
@@ -69,6 +68,6 @@ def logits_of_clips(
             audio, samples = store.batch(rows, np.zeros_like(rows), int(store.length[rows].max()))
             logits[torch.from_numpy(rows)] = network(audio, samples).float().cpu()
             if progress:
-                progress(len(rows))
+                progress(min(at + size, len(order)), len(order))
     network.train(training)
     return logits

@@ -19,6 +19,7 @@ from training.baseline.clip_store import ClipStore, class_numbers, logits_of_cli
 from training.corpora.bank import AudioBank
 from training.evaluate.metrics import auc, eer
 from training.learn.distributed import processes, seed_of, wrapped
+from training.learn.loop import save_checkpoint
 from training.learn.optimisers import build_optimiser
 
 SCALED_ON = 256
@@ -137,9 +138,7 @@ class BaselineLearner:
             "draws": self.rng.bit_generator.state,
             "waiting": torch.from_numpy(self.waiting),
         }
-        partial = path.with_suffix(".partial")
-        torch.save(held, partial)
-        partial.replace(path)
+        save_checkpoint(held, path)
 
     def resume(self, path: Path) -> None:
         """Raises ValueError for a checkpoint of another training."""

@@ -16,12 +16,13 @@ from training.baseline.baseline_settings import BaselineSettings
 from training.baseline.bilstm import BaselineConfig, save_bilstm
 from training.baseline.clip_store import class_names, class_numbers
 from training.baseline.learner import BaselineLearner
-from training.corpora.bank import AudioBank, build_bank
+from training.corpora.bank import AudioBank, build_bank, join_banks
 from training.corpora.clips import Clip
+from training.corpora.progress import Log, log_progress
 from training.corpora.splits import gather, learned_from
 from training.evaluate.comparison import BASELINE
 from training.learn.distributed import first_goes_ahead, first_process_only, joined, own_device, share_weights
-from training.learn.loop import Log, run_loop
+from training.learn.loop import run_loop
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,8 @@ class BaselinePlan:
 def _speech(corpora: Sequence[Sequence[Clip]], plan: BaselinePlan, log: Log, what: str) -> AudioBank:
     """Return the clips of several corpora, end to end, from the cache that other trainings have too."""
     plan.cache.mkdir(parents=True, exist_ok=True)
-
-    def progress(done: int, total: int) -> None:
-        log(f"{what}: {done} of {total}")
-
-    banks = [build_bank(clips, plan.cache, plan.workers, progress) for clips in corpora if clips]
-    lengths = np.concatenate([np.diff(bank.bounds) for bank in banks])
-    bounds = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return AudioBank([c for bank in banks for c in bank.clips], np.concatenate([b.audio for b in banks]), bounds)
+    banks = [build_bank(clips, plan.cache, plan.workers, log_progress(log, what)) for clips in corpora if clips]
+    return join_banks(banks, np.concatenate([b.audio for b in banks]))
 
 
 def run(settings: BaselineSettings, plan: BaselinePlan, log: Log) -> Path:

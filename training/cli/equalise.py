@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from training.corpora.progress import log_progress
+
 
 def equalise(
     corpus: Annotated[
@@ -19,9 +21,6 @@ def equalise(
     """Bring bona fide and synthetic clips of each page to one band, noise floor, length and file format."""
     from training.vocoding.equalise import equalise as run
 
-    def progress(done: int, total: int) -> None:
-        if done % 500 == 0 or done == total:
-            typer.echo(f"{done} of {total}: every clip is read twice")
-
     manifests = [c if c.suffix == ".csv" else c / "manifest.csv" for c in corpus]
+    progress = log_progress(typer.echo, "read, each clip twice", every=500)
     typer.echo(f"wrote {run(manifests, out, progress, split=split, seed=seed)}")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from training.cli.options import Workers
+from training.corpora.progress import log_progress
 
 
 def gather(
@@ -26,11 +27,8 @@ def gather(
     from training.vocoding.gather import gather as run
     from training.vocoding.gather import keep_dev_out, read_recipe
 
-    def progress(done: int, total: int) -> None:
-        if done % 100 == 0 or done == total:
-            typer.echo(f"{done} of {total} speakers")
-
     sources, kept = read_recipe(recipe), keep_dev_out(keep_out or [])
+    progress = log_progress(typer.echo, "speakers", every=100)
     path, unread = run(sources, root, out, kept, progress, longest_s=seconds, split=split, workers=workers)
     for fault in unread:
         typer.echo(f"passed over: {fault}")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from training.cli.options import Corpora
+from training.corpora.progress import log_progress
 
 
 def shortcuts(
@@ -17,10 +18,6 @@ def shortcuts(
     from training.corpora.layouts import load_corpus
     from training.evaluate.shortcuts import find_shortcuts
 
-    def progress(done: int, total: int) -> None:
-        if done % 500 == 0 or done == total:
-            typer.echo(f"{done} of {total} clips")
-
     clips = [c for source in corpus for c in load_corpus(source) if split in (c.split, "all")]
-    for found in find_shortcuts(clips, progress):
+    for found in find_shortcuts(clips, log_progress(typer.echo, "clips", every=500)):
         typer.echo(f"{found.name:14s}  AUC {found.auc:.3f}")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from training.corpora.progress import log_progress
+
 
 def synthesise(
     recipe: Annotated[Path, typer.Argument(help="TOML file with texts, and the voices that speak them.")],
@@ -22,13 +24,9 @@ def synthesise(
     from training.vocoding.synthesise import chosen, plan, read_recipe
     from training.vocoding.synthesise import synthesise as run
 
-    def progress(done: int, total: int) -> None:
-        if done % 50 == 0 or done == total:
-            typer.echo(f"{done} of {total} clips")
-
     speakers, texts = read_recipe(recipe)
     clips = list(plan(chosen(speakers, system or []), texts, seed))
-    path, unsaid = run(clips, out, progress, part=part, longest_s=seconds)
+    path, unsaid = run(clips, out, log_progress(typer.echo, "clips", every=50), part=part, longest_s=seconds)
     for why in unsaid:
         typer.echo(f"passed over: {why}")
     typer.echo(f"wrote {path}")

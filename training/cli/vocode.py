@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from training.cli.options import Workers
+from training.corpora.progress import log_progress
 
 
 def vocode(
@@ -42,10 +43,7 @@ def vocode(
     clips = load_corpus(speech) if listed else find_speech(speech)
     clips = into_part(by_split(clips, split) if split else clips, part)
 
-    def progress(done: int, total: int) -> None:
-        if done % 50 == 0 or done == total:
-            typer.echo(f"{done} of {total} files")
-
+    progress = log_progress(typer.echo, "files", every=50)
     held = _paths(weights or [])
     chosen = system or [*VOCODERS, *systems(held)]
     try:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from model.resample import resample_all
 from training.corpora.clips import Clip, CorpusError
+from training.corpora.progress import Progress
 
 Load = Callable[[tuple[Path, int]], NDArray[np.int16]]
 
@@ -76,7 +77,7 @@ def build_bank(
     clips: Sequence[Clip],
     cache: Path,
     workers: int,
-    progress: Callable[[int, int], None],
+    progress: Progress,
     *,
     as_recorded: bool = False,
 ) -> AudioBank:
@@ -94,9 +95,21 @@ def build_bank(
     return AudioBank(list(clips), audio, np.load(folder / "bounds.npy"), equalised=not as_recorded)
 
 
-def _decode(
-    clips: Sequence[Clip], folder: Path, workers: int, progress: Callable[[int, int], None], load: Load
-) -> None:
+def join_banks(banks: Sequence[AudioBank], audio: NDArray[np.int16]) -> AudioBank:
+    """Return the clips of several banks as one. audio: that of the banks, end to end."""
+    lengths = np.concatenate([np.diff(bank.bounds) for bank in banks])
+    bounds = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return AudioBank([clip for bank in banks for clip in bank.clips], audio, bounds)
+
+
+def save_samples(samples: NDArray[np.int16], path: Path) -> None:
+    """Write a .npy file, whole or not at all: a run that is stopped leaves no half file behind."""
+    partial = path.with_suffix(".partial.npy")
+    np.save(partial, samples)
+    partial.replace(path)
+
+
+def _decode(clips: Sequence[Clip], folder: Path, workers: int, progress: Progress, load: Load) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     jobs = [(clip.path, i) for i, clip in enumerate(clips)]
     parts: list[NDArray[np.int16]] = []

@@ -14,6 +14,9 @@ BONA_FIDE = "bonafide"
 AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a"})
 
 
+SEEDS = 16**12
+
+
 class CorpusError(ValueError):
     """A corpus that cannot be used; the text says what to do."""
 
@@ -37,6 +40,11 @@ class Clip:
     split: str = "train"
     native_rate: int = 0
     source: str = ""
+
+
+def seed_of_name(*words: object) -> int:
+    """Return a number from 0 to SEEDS - 1, the same in every run for the same words."""
+    return int(hashlib.sha256("/".join(map(str, words)).encode()).hexdigest()[:12], 16)
 
 
 def text_of(path: Path) -> str:
@@ -87,7 +95,7 @@ def split_by_speaker(clips: Sequence[Clip], dev_share: float, seed: int = 0) -> 
     """Train and dev clips that share no speaker; a speaker's place depends on its name and the seed alone."""
 
     def place(speaker: str) -> float:
-        return int(hashlib.sha256(f"{seed}/{speaker}".encode()).hexdigest()[:12], 16) / 16**12
+        return seed_of_name(seed, speaker) / SEEDS
 
     dev = [c for c in clips if place(c.speaker) < dev_share]
     return [c for c in clips if place(c.speaker) >= dev_share], dev

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from training.corpora.clips import CorpusError
+from training.corpora.progress import Log
 
 RECORDS: Mapping[str, str] = {"librisevoc": "https://zenodo.org/api/records/15127251"}
 """LibriSeVoc (Sun et al., "AI-Synthesized Voice Detection Using Neural Vocoder Artifacts", 2023)."""
@@ -28,7 +29,6 @@ TIMEOUT_S = 30.0
 ATTEMPTS = 8
 """In a row without a byte of progress, before it is given up."""
 LOG_EVERY_S = 5.0
-Log = Callable[[str], None]
 Broken = (OSError, http.client.HTTPException)
 
 

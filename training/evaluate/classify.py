@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,14 @@ from model.checkpoint import best_device, load_detector
 from model.stream import Detector
 from training.corpora.bank import AudioBank, build_bank
 from training.corpora.clips import BONA_FIDE, Clip, CorpusError
+from training.corpora.progress import Log, log_progress
 from training.evaluate.classes import Names, choose, class_of, counts, report
 from training.evaluate.drawing import save_all
 from training.evaluate.embedding import Embeddings, embed, tsne
 from training.evaluate.open_set import LeftOutKind, leave_systems_out
 from training.evaluate.plots_classes import confusion, scatter
 from training.evaluate.report import plain
-from training.evaluate.trials import Log, choose_both
+from training.evaluate.trials import choose_both
 
 FAMILY_KEPT = 0.95
 
@@ -57,7 +58,7 @@ def run(plan: ClassesPlan, log: Log) -> dict[str, Any]:
     detector = load_detector(plan.weights, best_device(plan.device))
     train_clips, dev_clips = chosen(plan, log)
     plan.cache.mkdir(parents=True, exist_ok=True)
-    banks = [build_bank(c, plan.cache, plan.workers, _decoding(log)) for c in (train_clips, dev_clips)]
+    banks = [build_bank(c, plan.cache, plan.workers, log_progress(log, "decoding")) for c in (train_clips, dev_clips)]
     train, dev = (_embedded(detector, bank, name, log) for bank, name in zip(banks, ("train", "dev"), strict=True))
     plan.out.mkdir(parents=True, exist_ok=True)
     head = head_report(detector, dev)
@@ -118,13 +119,9 @@ def chosen(plan: ClassesPlan, log: Log) -> tuple[list[Clip], list[Clip]]:
     return train, dev
 
 
-def _decoding(log: Log) -> Callable[[int, int], None]:
-    return lambda done, total: log(f"{done} of {total} clips decoded")
-
-
 def _embedded(detector: Detector, bank: AudioBank, name: str, log: Log) -> _Side:
-    n = len(bank.clips)
-    seen = embed(detector, [bank.clip(i) for i in range(n)], progress=lambda k: log(f"{name}: {k} of {n} clips heard"))
+    clips = [bank.clip(i) for i in range(len(bank.clips))]
+    seen = embed(detector, clips, progress=log_progress(log, f"{name}, clips scored"))
     return _Side(bank.clips, seen, np.array([class_of(c) for c in bank.clips]))
 
 

@@ -5,7 +5,7 @@ Read while the clips stream through the same step as a live call, so that what i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from model.stream import Detector
+from training.corpora.progress import Progress
 from training.evaluate.scoring import Audio, ClipScore, pool, stream_clips
 
 Floats = NDArray[np.float32]
@@ -89,17 +90,15 @@ def spectrum_statistics(x: Audio) -> Floats:
     return np.concatenate([loud.mean(0), loud.std(0), change, curvature, low, high, floor]).astype(np.float32)
 
 
-def embed(
-    detector: Detector, clips: Sequence[Audio], size: int = 128, progress: Callable[[int], None] | None = None
-) -> Embeddings:
-    """Stream clips float32 (n,) from a cold state; progress(clips done)."""
+def embed(detector: Detector, clips: Sequence[Audio], size: int = 128, progress: Progress | None = None) -> Embeddings:
+    """Stream clips float32 (n,) from a cold state."""
     hidden: dict[int, Floats] = {}
     conv: dict[int, Floats] = {}
     scores: dict[int, ClipScore] = {}
     with _watching(detector) as seen:
         stack: list[tuple[int, NDArray[np.bool_]]] = []
 
-        def stack_done(_: int) -> None:
+        def stack_done(done: int, total: int) -> None:
             """Pool the stack of clips whose blocks were seen."""
             outputs, remembered = (torch.cat(parts, dim=1).cpu().numpy() for parts in (seen.conv, seen.hidden))
             for row, (i, active) in enumerate(stack):
@@ -108,7 +107,7 @@ def embed(
             seen.clear()
             stack.clear()
             if progress:
-                progress(len(hidden))
+                progress(done, total)
 
         for i, found in stream_clips(detector, clips, size, stack_done):
             scores[i] = pool(found, detector)

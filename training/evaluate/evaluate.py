@@ -18,6 +18,7 @@ from model.figures import Bandwidth
 from model.stream import Detector, Scores
 from training.corpora.bank import AudioBank, build_bank
 from training.corpora.clips import Clip
+from training.corpora.progress import Log, log_progress
 from training.evaluate.benchmark_results import BenchmarkResults, read_result
 from training.evaluate.comparison import OfflineComparison
 from training.evaluate.conditions import (
@@ -32,7 +33,7 @@ from training.evaluate.embedding import embed, tsne
 from training.evaluate.figures import SECONDS, PartFigures, Trials, measure, of_part, part_names
 from training.evaluate.report import EmbeddingMap, Report, table, write_report
 from training.evaluate.scoring import pool, stream_clips
-from training.evaluate.trials import Log, check_channels, choose, through_channel
+from training.evaluate.trials import check_channels, choose, through_channel
 
 CHANNELS = ("clean", "g711-mu", "opus-wide", "amr")
 """The channels of an evaluation that names none: a recording, a landline, a call over the internet, a mobile call."""
@@ -87,13 +88,7 @@ def llr_over_time(scores: Scores, detector: Detector) -> NDArray[np.float64]:
 
 def score(detector: Detector, bank: AudioBank, log: Log, name: str, size: int = 256) -> Trials:
     """Stream every clip of a bank from a cold state."""
-    n, done = len(bank.clips), 0
-
-    def progress(count: int) -> None:
-        nonlocal done
-        done += count
-        log(f"{name}: {done} of {n} clips scored")
-
+    n, progress = len(bank.clips), log_progress(log, f"{name}, clips scored")
     llr, net, by_time = np.zeros(n), np.zeros(n), np.zeros((n, len(SECONDS)))
     families = np.zeros((n, len(detector.config.families)))
     for i, scores in stream_clips(detector, [bank.clip(i) for i in range(n)], size, progress):
@@ -139,7 +134,7 @@ def evaluate(plan: EvaluationPlan, log: Log) -> Report:
         clips,
         plan.cache,
         plan.workers,
-        lambda done, total: log(f"{done} of {total} clips decoded"),
+        log_progress(log, "decoding"),
         as_recorded=plan.as_recorded,
     )
     # Before torch starts threads: the workers are forks.

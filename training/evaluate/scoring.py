@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from model.config import BLOCK, BLOCK_S
 from model.figures import Bandwidth
 from model.stream import Detector, Scores, init_state, score_blocks
+from training.corpora.progress import Progress
 
 AT_ONCE = 1024
 """Blocks of all clips together, which bounds the memory."""
@@ -39,12 +40,13 @@ def _batches(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
 
 
 def stream_clips(
-    detector: Detector, clips: Sequence[Audio], size: int = 256, progress: Callable[[int], None] | None = None
+    detector: Detector, clips: Sequence[Audio], size: int = 256, progress: Progress | None = None
 ) -> Iterator[tuple[int, Scores]]:
     """Stream clips float32 (n,) at 16 kHz; yields the number of a clip and its scores (1, B), in any order.
 
     Shorter clips of a stack end in lost audio, which carries no evidence.
     """
+    done = 0
     for rows in _batches([len(c) for c in clips], size):
         blocks = max(1, -(-max(len(clips[i]) for i in rows) // BLOCK))
         audio = np.full((len(rows), blocks * BLOCK), np.nan, dtype=np.float32)
@@ -54,8 +56,9 @@ def stream_clips(
         names = _in_segments(detector, audio)
         for row, i in enumerate(rows):
             yield i, Scores(**{k: v[row : row + 1, : len(clips[i]) // BLOCK] for k, v in names.items()})
+        done += len(rows)
         if progress:
-            progress(len(rows))
+            progress(done, len(clips))
 
 
 def _in_segments(detector: Detector, audio: Audio) -> dict[str, Any]:
@@ -82,9 +85,7 @@ def pool(scores: Scores, detector: Detector) -> ClipScore:
     return ClipScore(logit, llr, scores.family[0][active].mean(0).numpy(), float(active.sum()) * BLOCK_S, band)
 
 
-def score_clips(
-    detector: Detector, clips: Sequence[Audio], size: int = 256, progress: Callable[[int], None] | None = None
-) -> list[ClipScore]:
+def score_clips(detector: Detector, clips: Sequence[Audio]) -> list[ClipScore]:
     """Return the score of each clip, in order."""
-    found = {i: pool(scores, detector) for i, scores in stream_clips(detector, clips, size, progress)}
+    found = {i: pool(scores, detector) for i, scores in stream_clips(detector, clips)}
     return [found[i] for i in range(len(clips))]

@@ -7,7 +7,7 @@ Silver, Silence is Golden", 2021).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from model.config import HOP, SAMPLE_RATE
 from training.corpora.bank import read_audio
 from training.corpora.clips import Clip, CorpusError
+from training.corpora.progress import Progress
 from training.evaluate.metrics import auc
 
 Floats = NDArray[np.float64]
@@ -85,7 +86,7 @@ class Shortcut:
     auc: float
 
 
-def find_shortcuts(clips: Sequence[Clip], progress: Callable[[int, int], None], seed: int = 0) -> list[Shortcut]:
+def find_shortcuts(clips: Sequence[Clip], progress: Progress, seed: int = 0) -> list[Shortcut]:
     """Measure what each of GROUPS gives away. Raises CorpusError where there are too few clips or speakers."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.model_selection import GroupKFold, cross_val_predict

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.channels.channels import CHANNELS, CLEAN, PATTERNS, find_channel
-from training.corpora.bank import AudioBank
-from training.corpora.clips import Clip, CorpusError, by_split, load_manifest, split_by_speaker
+from training.corpora.bank import AudioBank, save_samples
+from training.corpora.clips import Clip, CorpusError, by_split, load_manifest, seed_of_name, split_by_speaker
 from training.corpora.layouts import load_corpus
+from training.corpora.progress import Log, log_progress
 
 Int16 = NDArray[np.int16]
-Log = Callable[[str], None]
 
 DEV_SHARE = 0.1
 """The share of speakers held out of a corpus that names no dev split; the same speakers that training holds out."""
@@ -72,10 +72,6 @@ def _through(job: tuple[Int16, int], channel: str) -> Int16:
     return np.clip(np.round(treated * 32768.0), -32768, 32767).astype(np.int16)
 
 
-def _seed(*words: str) -> int:
-    return int(hashlib.sha256("/".join(words).encode()).hexdigest()[:12], 16)
-
-
 def through_channel(bank: AudioBank, channel: str, cache: Path, workers: int, log: Log) -> AudioBank:
     """Return the bank as it sounds through a channel, kept in the cache. Clips of one sentence meet the same
     settings."""
@@ -85,9 +81,7 @@ def through_channel(bank: AudioBank, channel: str, cache: Path, workers: int, lo
     kind = "" if bank.equalised else "as-recorded-"
     path = cache / f"{kind}channel-{channel}-{hashlib.sha256(listing.encode()).hexdigest()[:16]}.npy"
     if not path.is_file():
-        partial_path = path.with_suffix(".partial.npy")
-        np.save(partial_path, render(bank, channel, workers, log))
-        partial_path.replace(path)
+        save_samples(render(bank, channel, workers, log), path)
     audio: NDArray[Any] = np.load(path, mmap_mode="r")
     return AudioBank(bank.clips, audio, bank.bounds, bank.equalised)
 
@@ -96,14 +90,14 @@ def render(bank: AudioBank, channel: str, workers: int, log: Log) -> Int16:
     """int16 (total,): the bank's audio through a channel."""
     spans = list(zip(bank.bounds[:-1].tolist(), bank.bounds[1:].tolist(), strict=True))
     jobs = [
-        (np.asarray(bank.audio[a:b]), _seed(clip.pair or clip.path.name, channel))
+        (np.asarray(bank.audio[a:b]), seed_of_name(clip.pair or clip.path.name, channel))
         for (a, b), clip in zip(spans, bank.clips, strict=True)
     ]
     treated = np.empty(len(bank.audio), dtype=np.int16)
+    progress = log_progress(log, f"{channel}, clips rendered", every=200)
     with ProcessPoolExecutor(workers) as pool:
         parts = pool.map(partial(_through, channel=channel), jobs, chunksize=16)
         for done, ((a, b), part) in enumerate(zip(spans, parts, strict=True), 1):
             treated[a:b] = part
-            if done % 200 == 0 or done == len(jobs):
-                log(f"{channel}: {done} of {len(jobs)} clips rendered")
+            progress(done, len(jobs))
     return treated

@@ -7,7 +7,7 @@ on data of another kind (Wortsman, 2022, Model soups).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from model.config import Calibration, DetectorConfig
 from model.stream import Detector
 from model.weights_file import CheckpointError
 from training.corpora.bank import AudioBank, build_bank
+from training.corpora.progress import Log, log_progress
 from training.evaluate.conditions import part_of_bank
 from training.evaluate.metrics import cllr, min_cllr
 from training.evaluate.scoring import score_clips
@@ -27,8 +28,6 @@ from training.evaluate.trials import check_channels, choose, through_channel
 from training.learn.calibration import described, fitted, leave_out, llrs, with_config
 from training.learn.side_by_side import side_by_side
 from training.learn.validation import folded_copy
-
-Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ def run(plan: AveragePlan, log: Log) -> Path:
     mean = side_by_side(read, plan.shares) if plan.side_by_side else average(read)
     every = choose(plan.corpora, plan.split)
     plan.cache.mkdir(parents=True, exist_ok=True)
-    bank = build_bank(every, plan.cache, plan.workers, lambda done, total: log(f"{done} of {total} clips decoded"))
+    bank = build_bank(every, plan.cache, plan.workers, log_progress(log, "decoding"))
     rows = [i for i, clip in enumerate(every) if not plan.parts or clip.part in plan.parts]
     rendered = [through_channel(bank, name, plan.cache, plan.workers, log) for name in plan.channels]
     banks = [part_of_bank(each, rows) for each in rendered]

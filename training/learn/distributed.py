@@ -7,7 +7,7 @@ Without torchrun all of this does nothing.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,11 +17,10 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from model.checkpoint import best_device
+from training.corpora.progress import Log
 
 PATIENCE = timedelta(hours=12)
 """How long the others wait for the first process: it prepares the speech, and looks at the dev split."""
-
-Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from model.checkpoint import best_device, load_detector
 from model.config import DetectorConfig
 from training.corpora.bank import build_bank
 from training.corpora.clips import AUDIO_SUFFIXES, BONA_FIDE, Clip, CorpusError
+from training.corpora.progress import Log, log_progress
 from training.evaluate.metrics import eer
 from training.evaluate.scoring import score_clips
 from training.evaluate.trials import choose
-from training.learn.loop import Log
 from training.learn.prepare import TrainingPlan, run
 from training.learn.settings import TrainConfig
 
@@ -158,7 +158,7 @@ def measure(weights: Path, clips: Sequence[Clip], plan: FineTunePlan, log: Log) 
     """Return what a weights file says of clips, at their own level."""
     plan.cache.mkdir(parents=True, exist_ok=True)
     detector = load_detector(weights, best_device(plan.device))
-    bank = build_bank(clips, plan.cache, plan.workers, lambda done, total: log(f"{done} of {total} clips decoded"))
+    bank = build_bank(clips, plan.cache, plan.workers, log_progress(log, "decoding"))
     scored = score_clips(detector, [bank.clip(i) for i in range(len(clips))])
     heard = np.array([score.net_speech_s >= SHORTEST_S for score in scored], dtype=np.bool_)
     llr, labels = np.array([score.llr for score in scored]), np.array([clip.label for clip in clips])

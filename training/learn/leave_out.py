@@ -21,13 +21,13 @@ from model.config import DetectorConfig
 from model.stream import Detector
 from training.corpora.bank import AudioBank
 from training.corpora.clips import Clip, CorpusError
+from training.corpora.progress import Log
 from training.evaluate.conditions import part_of_bank, stratified
 from training.evaluate.figures import Estimate, estimate
 from training.evaluate.metrics import eer
 from training.evaluate.open_set import LeftOutKind, left_out
 from training.evaluate.report import percent, plain
 from training.evaluate.scoring import ClipScore, score_clips
-from training.evaluate.trials import Log
 from training.learn.distributed import processes
 from training.learn.material import Material
 from training.learn.prepare import TrainingPlan, learn, prepare

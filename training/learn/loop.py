@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from torch import Tensor
 
+from training.corpora.progress import Log
 from training.learn.curves import RunLog
 from training.learn.distributed import agreed, mean_of, processes
 
-Log = Callable[[str], None]
 Row = Mapping[str, Any]
 
 
@@ -55,6 +56,13 @@ class Learner(Protocol):
         """Take the weights that were put aside."""
 
     def save(self, path: Path) -> None: ...
+
+
+def save_checkpoint(state: Mapping[str, Any], path: Path) -> None:
+    """Write the state of a training, whole or not at all."""
+    partial = path.with_suffix(".partial")
+    torch.save(dict(state), partial)
+    partial.replace(path)
 
 
 def watched(row: Row) -> float:

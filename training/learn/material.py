@@ -7,7 +7,7 @@ itself; and one file with all that a training hears, which every process that tr
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from model.config import SAMPLE_RATE
 from training.channels.channels import random_channel
 from training.channels.nonspeech import random_sound
-from training.corpora.bank import AudioBank, build_bank
+from training.corpora.bank import AudioBank, build_bank, join_banks, save_samples
+from training.corpora.clips import seed_of_name
+from training.corpora.progress import Log, log_progress
 from training.corpora.splits import gather
-from training.learn.loop import Log
 
 OTHER_SOUNDS_S = 1200
 Int16 = NDArray[np.int16]
@@ -50,13 +51,10 @@ def prepare(
     count, speakers = sum(map(len, training)), len({c.speaker for c in chain(*training)})
     log(f"{count} training clips, {len(dev_clips)} dev clips, {speakers} speakers")
     cache.mkdir(parents=True, exist_ok=True)
-    banks = [build_bank(clips, cache, workers, _progress(log, "decoding")) for clips in training if clips]
-    dev = build_bank(dev_clips, cache, workers, _progress(log, "decoding dev"))
+    banks = [build_bank(clips, cache, workers, log_progress(log, "decoding")) for clips in training if clips]
+    dev = build_bank(dev_clips, cache, workers, log_progress(log, "decoding dev"))
     rendered = together(banks, versions, cache, workers, log)
-    lengths = np.concatenate([np.diff(bank.bounds) for bank in banks])
-    bounds = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    bank = AudioBank([clip for bank in banks for clip in bank.clips], rendered[0], bounds)
-    return Material(bank, dev, rendered, other_sounds(OTHER_SOUNDS_S, cache, workers))
+    return Material(join_banks(banks, rendered[0]), dev, rendered, other_sounds(OTHER_SOUNDS_S, cache, workers))
 
 
 def together(banks: Sequence[AudioBank], versions: int, cache: Path, workers: int, log: Log) -> Int16:
@@ -89,11 +87,11 @@ def render(bank: AudioBank, count: int, cache: Path, workers: int, log: Log) -> 
         path = cache / f"version-{key}-{version}.npy"
         if not path.is_file():
             jobs = (
-                (np.asarray(bank.audio[span]), _seed(clip.pair or clip.path.name, version))
+                (np.asarray(bank.audio[span]), seed_of_name(clip.pair or clip.path.name, version))
                 for span, clip in zip(spans, bank.clips, strict=True)
             )
             with ProcessPoolExecutor(workers) as pool:
-                _save(np.concatenate(list(pool.map(_through_channel, jobs, chunksize=32))), path)
+                save_samples(np.concatenate(list(pool.map(_through_channel, jobs, chunksize=32))), path)
             log(f"channels: version {version} of {count - 1}, {len(bank.clips)} clips")
         yield np.load(path, mmap_mode="r")
 
@@ -103,7 +101,7 @@ def other_sounds(seconds: int, cache: Path, workers: int) -> Int16:
     path = cache / f"other-sounds-{seconds}.npy"
     if not path.is_file():
         with ProcessPoolExecutor(workers) as pool:
-            _save(np.concatenate(list(pool.map(_sound, range(seconds // 4), chunksize=8))), path)
+            save_samples(np.concatenate(list(pool.map(_sound, range(seconds // 4), chunksize=8))), path)
     return np.asarray(np.load(path))
 
 
@@ -114,21 +112,6 @@ def _listing(bank: AudioBank) -> str:
 
 def _digest(*texts: str) -> str:
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
-
-
-def _save(samples: Int16, path: Path) -> None:
-    """Whole or not at all: a training that is stopped while it prepares leaves no half file behind."""
-    partial = path.with_suffix(".partial.npy")
-    np.save(partial, samples)
-    partial.replace(path)
-
-
-def _progress(log: Log, what: str) -> Callable[[int, int], None]:
-    return lambda done, total: log(f"{what}: {done} of {total}")
-
-
-def _seed(*words: object) -> int:
-    return int(hashlib.sha256("/".join(map(str, words)).encode()).hexdigest()[:12], 16)
 
 
 def _through_channel(job: tuple[Int16, int]) -> Int16:

@@ -21,7 +21,7 @@ from model.stream import Detector
 from training.channels.augment import augment, mask_features
 from training.learn.distributed import processes, seed_of, share_buffers, share_weights, wrapped
 from training.learn.grow import fit_new_scaling, unfitted_features
-from training.learn.loop import run_loop
+from training.learn.loop import run_loop, save_checkpoint
 from training.learn.losses import training_loss
 from training.learn.optimisers import build_optimiser
 from training.learn.sampler import Batch, CallSampler
@@ -158,8 +158,7 @@ class Trainer:
 
     def save(self, path: Path) -> None:
         """Save a checkpoint to resume from."""
-        partial = path.with_suffix(".partial")
-        torch.save(
+        save_checkpoint(
             {
                 "detector": self.detector.state_dict(),
                 "average": self.average.state_dict(),
@@ -172,9 +171,8 @@ class Trainer:
                 "rng": torch.get_rng_state(),
                 "sampler": self.sampler.rng.bit_generator.state,
             },
-            partial,
+            path,
         )
-        partial.replace(path)
 
     def resume(self, path: Path) -> None:
         """Raises ValueError for a checkpoint of another network or optimiser."""

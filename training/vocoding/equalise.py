@@ -10,7 +10,7 @@ is the same for both, so that own and partner's traits are spread alike over the
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from io import BytesIO
@@ -23,6 +23,7 @@ from model.config import HOP, SAMPLE_RATE
 from model.vocoding.spectra import Audio
 from training.corpora.bank import read_audio
 from training.corpora.clips import CorpusError, read_rows
+from training.corpora.progress import Progress
 from training.vocoding.vocode import write_flac, write_manifest
 
 Row = dict[str, str]
@@ -144,9 +145,7 @@ def page_of(row: Mapping[str, str]) -> str:
     return detail if detail and (row.get("origin") or "").startswith(detail) else row.get("part") or ""
 
 
-def equalise(
-    manifests: Sequence[Path], out: Path, progress: Callable[[int, int], None], *, split: str, seed: int = 0
-) -> Path:
+def equalise(manifests: Sequence[Path], out: Path, progress: Progress, *, split: str, seed: int = 0) -> Path:
     """Write equalised copies of the clips of a split as FLAC, 16 kHz, mono, and their manifest; returns its path.
 
     Raises CorpusError for what cannot be read, or has one class alone. progress(done, total) counts every clip twice:

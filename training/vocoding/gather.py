@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
 from functools import partial
@@ -22,6 +22,7 @@ from model.config import HOP, SAMPLE_RATE
 from model.vocoding.spectra import Audio
 from training.corpora.bank import read_audio
 from training.corpora.clips import AUDIO_SUFFIXES, CorpusError, read_rows
+from training.corpora.progress import Progress
 from training.learn.sampler import speech_cells
 from training.vocoding.vocode import REAL, write_flac, write_manifest
 
@@ -130,7 +131,7 @@ def gather(
     root: Path,
     out: Path,
     kept: HeldOut,
-    progress: Callable[[int, int], None],
+    progress: Progress,
     *,
     longest_s: float = 6.0,
     split: str = "train",

@@ -7,7 +7,7 @@ other voice says, and go into the dev split: neither they nor their texts are le
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from hashlib import sha256
 from pathlib import Path
@@ -17,7 +17,8 @@ import numpy as np
 
 from model.config import SAMPLE_RATE
 from model.resample import resample_all
-from training.corpora.clips import CorpusError, read_rows
+from training.corpora.clips import SEEDS, CorpusError, read_rows, seed_of_name
+from training.corpora.progress import Progress
 from training.vocoding.gather import SHORTEST_S, pieces
 from training.vocoding.synthesisers import ENGINES, SpeakingStyle, SynthesisError
 from training.vocoding.texts import Phrases
@@ -141,18 +142,13 @@ def _sentence(phrases: Phrases, split: str, rng: np.random.Generator) -> str:
     """Return one or two sentences of a split. Raises CorpusError where the texts are too few for two splits."""
     for _ in range(TRIES):
         text = " ".join(phrases.sentence(rng) for _ in range(1 + int(rng.random() < 0.4)))
-        if (_share(text) < DEV_SHARE) == (split == "dev"):
+        if (seed_of_name(text) / SEEDS < DEV_SHARE) == (split == "dev"):
             return text
     raise CorpusError(f"the texts have too few sentences for a {split} split: add patterns or words")
 
 
-def _share(text: str) -> float:
-    """Return where a text falls between 0 and 1: the same in every run."""
-    return int(sha256(text.encode()).hexdigest()[:12], 16) / 16**12
-
-
 def synthesise(
-    clips: Sequence[SpeechJob], out: Path, progress: Callable[[int, int], None], *, part: str, longest_s: float = 6.0
+    clips: Sequence[SpeechJob], out: Path, progress: Progress, *, part: str, longest_s: float = 6.0
 ) -> tuple[Path, list[str]]:
     """Write clips as FLAC, 16 kHz, mono, to out, and their manifest. Returns its path, and why clips were passed over.
 

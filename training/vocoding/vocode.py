@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from model.vocoding.spectra import Audio
 from model.vocoding.vocoders import VOCODERS, Vocoder
 from training.corpora.bank import read_audio
 from training.corpora.clips import AUDIO_SUFFIXES, Clip, CorpusError
+from training.corpora.progress import Progress
 from training.vocoding.open_vocoders import registry
 
 PEAK = 0.12
@@ -78,7 +79,7 @@ def vocode(
     clips: Sequence[Clip],
     out: Path,
     systems: Sequence[str],
-    progress: Callable[[int, int], None],
+    progress: Progress,
     *,
     weights: Mapping[str, Path] = MappingProxyType({}),
     per_clip: int = 0,

@@ -159,7 +159,7 @@ def test_the_page_stands_alone_and_names_everything(written: tuple[Path, list[st
     for word in ("melgan", "vits", "signal-vocoder", "narrow", "hiss.safetensors", "EER", "Cllr", "bona fide"):
         assert word in page
     assert any(line.startswith("clean           lab") for line in said)
-    assert any("24 of 24 clips scored" in line for line in said)
+    assert any("clips scored: 24 of 24" in line for line in said)
     assert said[-1] == f"wrote {out / 'report.html'}"
 
 
@@ -281,7 +281,7 @@ def test_clips_of_one_sentence_meet_the_same_channel(channel: str, tmp_path: Pat
     for i in range(0, 8, 2):
         np.testing.assert_array_equal(heard.clip(i), heard.clip(i + 1))
     assert len({heard.clip(i).tobytes() for i in range(8)}) > 1
-    assert calls[-1] == f"{channel}: 8 of 8 clips rendered"
+    assert calls[-1] == f"{channel}, clips rendered: 8 of 8"
     again = through_channel(bank, channel, tmp_path, 1, calls.append)
     assert len(calls) == 1
     np.testing.assert_array_equal(again.audio, heard.audio)

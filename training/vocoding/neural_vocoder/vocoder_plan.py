@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from model.config import SAMPLE_RATE
 from training.corpora.bank import build_bank
 from training.corpora.clips import Clip, CorpusError, by_split, split_by_speaker
 from training.corpora.layouts import load_corpus
+from training.corpora.progress import Log, log_progress
 from training.vocoding.neural_vocoder.segment_sampler import SegmentSampler
 from training.vocoding.neural_vocoder.vocoder_config import VocoderConfig, VocoderTrainConfig
 from training.vocoding.neural_vocoder.vocoder_trainer import VocoderTrainer, train
@@ -22,7 +23,6 @@ from training.vocoding.neural_vocoder.vocoder_trainer import VocoderTrainer, tra
 HELD_OUT = 0.05
 """Share of the speakers whom the vocoder never hears and is measured on."""
 MEASURED = 24
-Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,7 @@ def run(model: VocoderConfig, config: VocoderTrainConfig, plan: VocoderPlan, log
     learned, held = real_speech(plan.corpora)
     plan.cache.mkdir(parents=True, exist_ok=True)
     bank, others = (
-        build_bank(clips, plan.cache, plan.workers, lambda done, total: log(f"decoding: {done} of {total}"))
-        for clips in (learned, held)
+        build_bank(clips, plan.cache, plan.workers, log_progress(log, "decoding")) for clips in (learned, held)
     )
     seconds = len(bank.audio) / SAMPLE_RATE
     provenance: dict[str, Any] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 
 from model.vocoding.spectra import Audio
+from training.corpora.progress import Log
+from training.learn.loop import save_checkpoint
 from training.vocoding.neural_vocoder.discriminator import Discriminators, deception_loss, feature_loss, verdict_loss
 from training.vocoding.neural_vocoder.generator import NeuralVocoder, scaled, synthesise
 from training.vocoding.neural_vocoder.measure import nearness
@@ -26,7 +28,6 @@ from training.vocoding.neural_vocoder.vocoder_losses import mel_loss, spectra_lo
 from training.vocoding.neural_vocoder.weights import save_generator
 from training.vocoding.open_vocoders.registry import mel_vocoder
 
-Log = Callable[[str], None]
 Parts = dict[str, Tensor]
 
 
@@ -115,11 +116,10 @@ class VocoderTrainer:
 
     def save(self, path: Path) -> None:
         """Save a checkpoint to resume from."""
-        partial = path.with_suffix(".partial")
         held = {name: part.state_dict() for name, part in self._parts().items()}
         held |= {"done": self.done, "spent": self.spent, "history": self.history}
-        torch.save(held | {"noise": self.noise.get_state(), "sampler": self.sampler.rng.bit_generator.state}, partial)
-        partial.replace(path)
+        held |= {"noise": self.noise.get_state(), "sampler": self.sampler.rng.bit_generator.state}
+        save_checkpoint(held, path)
 
     def resume(self, path: Path) -> None:
         held = torch.load(path, map_location=self.device, weights_only=True)
