@@ -25,7 +25,7 @@ from playwright.sync_api import Page, ViewportSize, sync_playwright
 from benchmarks.chromium import BROWSER, FLAGS
 from model.vocoding.vocoders import VOCODERS
 from monitor.audio import Audio
-from monitor.session.demo import PAUSE, VOCODER, find_prompts, read_mono
+from monitor.session.demo_call import PAUSE, VOCODER, find_prompts, read_mono
 from monitor.types import SAMPLE_RATE
 
 LENGTH_S = 120.0

@@ -37,11 +37,11 @@ from monitor.events import wire
 from monitor.rtp.codecs import open_decoder
 from monitor.rtp.encode import encode
 from monitor.rtp.payload import PayloadFormat
-from monitor.session.demo import make_call, read_mono
-from monitor.simulate.peer import RefusedCallError, SimulatedCall, SimulationCounts
+from monitor.session.demo_call import make_call, read_mono
 from monitor.simulate.plan import Impairments
 from monitor.simulate.play import parse_options
 from monitor.simulate.registry import PEERS, make_peer
+from monitor.simulate.simulated_peer import RefusedCallError, SimulatedCall, SimulationCounts
 from monitor.subscriber import Subscriber
 from monitor.types import SAMPLE_RATE, Event
 

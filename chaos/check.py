@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor.events import wire
-from monitor.journal import chain, files
+from monitor.journal import chain, journal_files
 from monitor.journal.journal_verifier import JournalVerifier
 
 Key = tuple[str, int]
@@ -38,7 +38,7 @@ def journal(path: Path) -> tuple[list[Kept], str]:
     """Its events, and what is wrong with it, or ""."""
     verifier = JournalVerifier()
     found: list[Kept] = []
-    for file in [*files.rotated_files(path), *([path] if path.exists() else [])]:
+    for file in [*journal_files.rotated_files(path), *([path] if path.exists() else [])]:
         lines = file.read_bytes().splitlines(keepends=True)
         if not verifier.file(lines):
             return found, f"{file.name}, line {verifier.found.line}: {verifier.found.fault}"

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos import check
-from monitor.journal import files
+from monitor.journal import journal_files
 
 AGAIN_S = 3.0
 START_S, SPREAD_S = 180.0, 10.0
@@ -77,7 +77,7 @@ def look(path: Path) -> Found:
 def events(path: Path) -> list[dict[str, Any]]:
     """Return the whole lines of a journal so far."""
     every = []
-    for file in [*files.rotated_files(path), *([path] if path.exists() else [])]:
+    for file in [*journal_files.rotated_files(path), *([path] if path.exists() else [])]:
         for line in file.read_bytes().splitlines(keepends=True):
             if line.endswith(b"\n"):
                 with contextlib.suppress(ValueError):

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from monitor.errors import BadInputError, ConfigError, MonitorError, SinkError, SourceError, WeightsError
     from monitor.events.sink import Sink
     from monitor.scores import ChannelScore, FileScore, Segment
-    from monitor.session.score import score_file, score_files
-    from monitor.session.stream import Stream, open_stream
+    from monitor.session.file_scorer import score_file, score_files
+    from monitor.session.pushed_stream import Stream, open_stream
     from monitor.subscriber import (
         Item,
         KeyPair,
@@ -77,8 +77,8 @@ _PLACES = {
     "monitor.errors": ("BadInputError", "ConfigError", "MonitorError", "SinkError", "SourceError", "WeightsError"),
     "monitor.events.sink": ("Sink",),
     "monitor.scores": ("ChannelScore", "FileScore", "Segment"),
-    "monitor.session.score": ("score_file", "score_files"),
-    "monitor.session.stream": ("Stream", "open_stream"),
+    "monitor.session.file_scorer": ("score_file", "score_files"),
+    "monitor.session.pushed_stream": ("Stream", "open_stream"),
     "monitor.types": ("Event", "Mark", "State"),
 }
 _MODULES = dict.fromkeys(__all__, "monitor.subscriber") | {

@@ -24,7 +24,7 @@ from monitor.delivery.subscriber_sockets import Endpoint, SubscriberSockets, rep
 from monitor.delivery.topics import MAX_PREFIX_BYTES
 from monitor.errors import BadInputError
 from monitor.events import wire
-from monitor.events.schema.files import SOURCE
+from monitor.events.schema.schema_files import SOURCE
 from monitor.events.wire import Message
 
 __all__ = [

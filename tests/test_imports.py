@@ -95,7 +95,7 @@ PURE = (
         for name in ("channel_states", "mqtt_state", "selection", "syslog_message", "webhook_signature")
     ),
     *(f"monitor/store/{name}.py" for name in ("audio_history", "clip")),
-    "monitor/call_history/timeline.py",
+    *(f"monitor/call_history/{name}.py" for name in ("kept_channel", "score_timeline")),
     *(f"monitor/report/{name}.py" for name in ("charts", "history", "page")),
     *(f"monitor/web/{name}.py" for name in ("browser_microphone", "snapshot")),
     "monitor/limits/rate_limit.py",
@@ -104,7 +104,7 @@ PURE = (
 """What decides, computes or draws: files, or folders with a slash, that import nothing of OUTSIDE."""
 
 PURE_WITH_DATES = (
-    "monitor/call_history/record.py",
+    "monitor/call_history/kept_call.py",
     *(f"monitor/sinks/{name}.py" for name in ("bodies", "ocsf", "retry")),
 )
 """Likewise, but they read and write dates that their caller gives them."""
@@ -334,8 +334,8 @@ LIGHT = {
         f"monitor.events.{name}": ()
         for name in ("bus", "cloudevents", "redaction", "sink", "sink_worker", "wire", "write_ahead")
     },
-    "monitor.events.schema.files": (),
-    "monitor.events.schema.models": ("pydantic",),
+    "monitor.events.schema.schema_files": (),
+    "monitor.events.schema.event_models": ("pydantic",),
     "monitor.engine.calls": (),
     "monitor.subscriber": ("zmq",),
     "monitor.config.schema": ("pydantic",),

@@ -24,7 +24,7 @@ from monitor.api.convert import (
 )
 from monitor.api.models import CallDetails, Calls, EventList, Outcome, Timeline
 from monitor.api.problems import refuse
-from monitor.call_history.record import ID_DIGITS, KeptCall
+from monitor.call_history.kept_call import ID_DIGITS, KeptCall
 from monitor.types import State
 
 router = APIRouter(tags=["calls"])

@@ -17,8 +17,8 @@ from monitor.api.access import EVERYTHING, ApiCaller
 from monitor.api.problems import refuse
 from monitor.api.score_jobs import ScoreJobs
 from monitor.api.stream_intake import StreamIntake
+from monitor.call_history.kept_call import KeptCall
 from monitor.call_history.recent_calls import RecentCalls
-from monitor.call_history.record import KeptCall
 from monitor.config.api import Role
 from monitor.config.schema import Config
 from monitor.limits.rate_limit import RateLimit

@@ -20,7 +20,8 @@ from monitor.api.models import (
     Segment,
     Timeline,
 )
-from monitor.call_history.record import CallMark, KeptAlert, KeptCall, KeptChannel, KeptSegment
+from monitor.call_history.kept_call import CallMark, KeptAlert, KeptCall
+from monitor.call_history.kept_channel import KeptChannel, KeptSegment
 from monitor.events import wire
 from monitor.limits.json_text import read_json
 from monitor.scores import LEAST_TO_GRAVEST

@@ -14,7 +14,7 @@ from monitor.api.context import Context, Marker, answer
 from monitor.api.convert import mark_of
 from monitor.api.models import Mark, NewMark
 from monitor.api.problems import refuse
-from monitor.call_history.record import CallMark, mark_of_event
+from monitor.call_history.kept_call import CallMark, mark_of_event
 from monitor.types import SAMPLE_RATE, Event
 
 router = APIRouter(tags=["marks"])

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from monitor.api.convert import call_details, timeline
-from monitor.call_history.record import KeptCall
+from monitor.call_history.kept_call import KeptCall
 from monitor.config.schema import Config, DashboardSection, JournalSection, PublishSection, ZeromqSection
 from monitor.disk.private import write_private
 from monitor.errors import BadInputError, MonitorError

@@ -14,7 +14,7 @@ from monitor.api.models import ScoreJob
 from monitor.api.problems import refuse
 from monitor.api.score_jobs import FileScoring
 from monitor.api.upload import FIELD, FORM_BYTES, BadFormError, receive_file
-from monitor.taps.names import named
+from monitor.taps.peer_names import named
 
 router = APIRouter(tags=["scores"])
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from monitor.audio import Audio
 from monitor.rtp.codecs import open_decoder
 from monitor.rtp.payload import PayloadError
-from monitor.taps.names import LONGEST_NAME, named
+from monitor.taps.peer_names import LONGEST_NAME, named
 from monitor.taps.tap_events import CallAudio, CallStarted, Deliver
 from monitor.taps.websocket.formats import HIGHEST_RATE, LITTLE, LOWEST_RATE, decode_little, read_format
 from monitor.taps.websocket.handler import BadMessageError

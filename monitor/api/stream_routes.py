@@ -16,7 +16,7 @@ from monitor.api.context import ApiContext, context_of, needs
 from monitor.api.convert import call_details, event_fields
 from monitor.api.problems import problem
 from monitor.api.stream_intake import BadStreamError, PushedAudio, PushedCall, StreamIntake
-from monitor.call_history.record import call_id
+from monitor.call_history.kept_call import call_id
 from monitor.limits.json_text import read_json
 from monitor.taps.tap_events import CallEnded, RefusedError
 from monitor.types import Event

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from monitor.call_history.recent_calls import RecentCalls
 from monitor.errors import BadInputError
 from monitor.events import wire
-from monitor.journal import chain, files
+from monitor.journal import chain, journal_files
 from monitor.types import Event
 
 LINES, PAUSE_S = 100, 0.01
@@ -47,7 +47,7 @@ class JournalRebuild:
 
     def _run(self) -> None:
         try:
-            with files.opened(self._path) as found:
+            with journal_files.opened(self._path) as found:
                 recent = self._recent([file for _, file in found])
                 for file, size in recent:
                     self._read(file, size)

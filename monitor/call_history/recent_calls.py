@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
-from monitor.call_history.record import KeptCall, call_id
+from monitor.call_history.kept_call import KeptCall, call_id
 from monitor.types import Event
 
 Follower = Callable[[Event], None]

@@ -65,6 +65,6 @@ def calibrate(
     assert genuine is not None
     if not genuine.exists():
         raise BadInputError(f"there is no {genuine}", "name a folder of recorded calls whose voices are real")
-    from monitor.session.calibrate import calibrate as run
+    from monitor.session.calibrate_genuine import calibrate as run
 
     raise typer.Exit(run(genuine, per_hour, out, settings))

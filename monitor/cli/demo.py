@@ -26,7 +26,7 @@ def demo(
 ) -> None:
     """Make a call in which a human voice turns into a synthetic one half-way, and watch it."""
     settings = options.settings()
-    from monitor.session.demo import demo as run
+    from monitor.session.demo_call import demo as run
     from monitor.session.replay import ReplayOptions
 
     wanted = ReplayOptions(keep, speed, None, 20, json_lines, False, svg)

@@ -17,7 +17,7 @@ def schema(
 
     Without a type: one JSON object of all schemas, by name; cloudevent is that of the envelope.
     """
-    from monitor.events.schema.files import NAMES, read, text_of
+    from monitor.events.schema.schema_files import NAMES, read, text_of
 
     if name:
         print(text_of(name), end="")

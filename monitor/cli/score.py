@@ -99,7 +99,7 @@ def print_scores(
     BadInputError for words that stand for no file, and for an `out` that cannot be gone on with.
     """
     from monitor.cli.progress import Progress
-    from monitor.session.recordings import Recordings
+    from monitor.session.find_recordings import Recordings
     from monitor.session.score_table import csv_line, open_table
     from monitor.session.warnings import print_problems
 
@@ -189,7 +189,7 @@ def _scored(
 
     form = read_raw_format(raw) if raw is not None else None
     if workers == 1:
-        from monitor.session.score import FileScorer
+        from monitor.session.file_scorer import FileScorer
         from monitor.session.setup import loading
 
         with loading():

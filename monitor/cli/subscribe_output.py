@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from monitor.events import wire
 from monitor.events.cloudevents import structured
-from monitor.events.schema.files import SOURCE
+from monitor.events.schema.schema_files import SOURCE
 from monitor.types import SAMPLE_RATE, State
 
 if TYPE_CHECKING:

@@ -11,10 +11,11 @@ import typer
 
 from monitor.cli.options import JsonOnly, KeyFile
 from monitor.errors import BadInputError
+from monitor.journal import journal_files
 
 if TYPE_CHECKING:
     from monitor.journal.journal_verifier import JournalFindings
-    from monitor.store.verify import FolderCheck
+    from monitor.store.verify_evidence import FolderCheck
 
 WHOLE, BROKEN = 0, 2
 LOOKED_AT, LONGEST_LINE = 100, 1 << 20
@@ -53,14 +54,13 @@ def verify(
 
 def _verify_journal(journal: Path, key: Path | None, anchor: str | None, *, as_json: bool) -> int:
     """Check a journal and the files that were rotated away before it. Returns the exit status."""
-    from monitor.journal import files
     from monitor.journal.verify_files import check
     from monitor.store.seal import read_key
 
     secret = read_key(key) if key is not None else b""
     anchors = _read_anchors(anchor) if anchor is not None else ()
     try:
-        with files.opened(journal) as parts:
+        with journal_files.opened(journal) as parts:
             found, broken = check(parts, secret, anchors)
             if broken is not None and not found.records and not any(map(_holds_records, parts)):
                 raise BadInputError(f"{journal} is not a journal", "name the file that journal.path names")
@@ -140,7 +140,7 @@ def _say_proof(found: JournalFindings, checked: bool) -> None:
 def _verify_evidence(path: Path, key: Path | None, *, as_json: bool) -> int:
     """Check a folder of evidence, or each one within a folder. Names the first difference; returns the exit status."""
     from monitor.store.seal import read_key
-    from monitor.store.verify import folders, verify_folder
+    from monitor.store.verify_evidence import folders, verify_folder
 
     secret = read_key(key) if key is not None else None
     try:

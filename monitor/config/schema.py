@@ -24,7 +24,7 @@ from monitor.config.provenance import ProvenanceSection
 from monitor.config.section import Positive, Secret, Section
 from monitor.config.taps import TapsSection
 from monitor.config.web import WebSection
-from monitor.events.schema.files import SOURCE
+from monitor.events.schema.schema_files import SOURCE
 
 
 class ModelSection(Section):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from monitor.events import wire
-from monitor.events.schema.files import SOURCE, schema_id
+from monitor.events.schema.schema_files import SOURCE, schema_id
 from monitor.types import Event
 
 PREFIX = "deepfake-speech-monitor."

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from monitor.errors import BadInputError
 from monitor.events import wire
-from monitor.journal import chain, files
+from monitor.journal import chain, journal_files
 
 STRIDE = 1 << 16
 READ_BYTES = 8 << 20
@@ -109,7 +109,7 @@ class JournalReader:
 
     def _lines_from(self, epoch: str, first: int) -> Iterator[bytes]:
         """Yield the lines from a little before the number on, through all files, past the end of the epoch."""
-        with files.opened(self.path) as found:
+        with journal_files.opened(self.path) as found:
             descriptors = [file.fileno() for _, file in found]
             marked = self._refresh(descriptors)
             places = [(n, mark) for n, marks in enumerate(marked) for mark in marks if mark.epoch == epoch]
@@ -195,7 +195,7 @@ def _lines(fd: int, offset: int) -> Iterator[bytes]:
 def _numbered(fd: int, offset: int) -> Iterator[tuple[int, bytes]]:
     """(offset, line with its end) of each whole line."""
     rest = b""
-    while block := files.pread(fd, STRIDE, offset + len(rest)):
+    while block := journal_files.pread(fd, STRIDE, offset + len(rest)):
         rest += block
         *whole, rest = rest.split(b"\n")
         for line in whole:

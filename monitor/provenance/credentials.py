@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from monitor.errors import ConfigError
-from monitor.taps.names import named
+from monitor.taps.peer_names import named
 from monitor.types import Mark
 
 STORE = b"jumdc2pa\x00\x11\x00\x10\x80\x00\x00\xaa\x008\x9bq"

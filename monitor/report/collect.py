@@ -11,12 +11,12 @@ from typing import Any
 from model.config import SAMPLE_RATE
 from monitor.errors import BadInputError
 from monitor.events import wire
-from monitor.journal import chain, files
+from monitor.journal import chain, journal_files
 from monitor.journal.verify_files import check
 from monitor.report.history import CallHistory, EvidenceFolder, Picture, number
 from monitor.store.folder import SETTINGS, TIMELINE
 from monitor.store.seal import read_manifest
-from monitor.store.verify import folders, verify_folder
+from monitor.store.verify_evidence import folders, verify_folder
 
 LARGEST_PICTURE = 4 << 20
 LARGEST_CLIP = 32 << 20
@@ -60,7 +60,7 @@ def read(
 
 def _journal(path: Path, history: CallHistory, several: bool) -> VerifiedSource:
     """Read a journal and the files that it has rotated to."""
-    with files.opened(path) as parts:
+    with journal_files.opened(path) as parts:
         if not parts:
             raise BadInputError(f"there is no journal {path}", "name the file that journal.path names")
         found, broken = check(parts)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from monitor.call_history.recent_calls import RecentCalls
-from monitor.call_history.sink import RecentCallsSink
+from monitor.call_history.recent_calls_sink import RecentCallsSink
 from monitor.config.schema import Config
 from monitor.engine.loop import Engine
 from monitor.engine.pool import Pool

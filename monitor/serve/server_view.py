@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from monitor.call_history.record import call_id
+from monitor.call_history.kept_call import call_id
 from monitor.call_names import call_name
 from monitor.engine.calls import Call
 from monitor.engine.loop import Engine

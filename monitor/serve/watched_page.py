@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from monitor.call_history.recent_calls import RecentCalls
-from monitor.call_history.sink import RecentCallsSink
+from monitor.call_history.recent_calls_sink import RecentCallsSink
 from monitor.config.schema import Config
 from monitor.engine.loop import Engine
 from monitor.engine.traces import Traces

@@ -14,13 +14,13 @@ import numpy as np
 
 from monitor.config.load import Settings
 from monitor.config.schema import Config
-from monitor.disk.names import file_part
+from monitor.disk.file_names import file_part
 from monitor.disk.private import make_folder
 from monitor.engine.operating_point import STEP, Floats, OperatingPoint, alarms, at_threshold
 from monitor.errors import BadInputError
-from monitor.session.calibrate import write_profile
+from monitor.session.calibrate_genuine import write_profile
+from monitor.session.file_scorer import FileScorer
 from monitor.session.marked_alerts import MarkedAlert, MarkedAlerts, read_marked
-from monitor.session.score import FileScorer
 from monitor.session.warnings import print_problems
 
 CLASSES = {"false_alarm": "real", "confirmed": "fake"}

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from monitor.call_history.record import VERDICTS, KeptAlert, KeptCall
+from monitor.call_history.kept_call import VERDICTS, KeptAlert, KeptCall
 from monitor.errors import BadInputError
 from monitor.events import wire
-from monitor.journal import chain, files
+from monitor.journal import chain, journal_files
 from monitor.store.evidence_index import EvidenceIndex, file_within
 
 SCORE = b'{"type":"score"'
@@ -70,7 +70,7 @@ def _calls(journals: Sequence[Path]) -> list[KeptCall]:
     calls: dict[tuple[str, str], KeptCall] = {}
     for path in journals:
         try:
-            with files.opened(path) as parts:
+            with journal_files.opened(path) as parts:
                 if not parts:
                     raise BadInputError(f"there is no journal {path}", "name the file that journal.path names")
                 for _, file in parts:

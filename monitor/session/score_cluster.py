@@ -19,9 +19,9 @@ from monitor.cluster.connect import joined
 from monitor.errors import BadInputError, SourceError
 from monitor.scores import FileScore
 from monitor.scoring.opening import check_weights
+from monitor.session.find_recordings import Recordings, is_recording
 from monitor.session.object_store import fetched, is_address, stored_files
 from monitor.session.path_set import PathSet
-from monitor.session.recordings import Recordings, is_recording
 from monitor.session.score_table import row
 from monitor.session.score_workers import ScoringProcess, Task
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from monitor.config.schema import Config
 from monitor.errors import BadInputError, MonitorError
 from monitor.scores import FileScore
-from monitor.session.score import FileScorer, RawFormat
+from monitor.session.file_scorer import FileScorer, RawFormat
 
 JOIN_S = 2.0
 

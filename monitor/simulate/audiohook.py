@@ -25,7 +25,7 @@ from model.resample import resample_all
 from monitor.audio import Audio
 from monitor.errors import BadInputError
 from monitor.rtp.encode import companded
-from monitor.simulate.peer import RefusedCallError, SimulatedCall, SimulationCounts, paced
+from monitor.simulate.simulated_peer import RefusedCallError, SimulatedCall, SimulationCounts, paced
 from monitor.simulate.websocket import OPTIONS, USUAL, ConnectRequest, dialled
 from monitor.taps.audiohook.audiohook_messages import (
     EXTERNAL,

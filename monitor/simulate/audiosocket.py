@@ -16,8 +16,8 @@ from monitor.audio import Audio
 from monitor.config.addresses import read_address
 from monitor.errors import BadInputError
 from monitor.rtp.encode import integers
-from monitor.simulate.peer import RefusedCallError, SimulatedCall, SimulationCounts, number, paced
 from monitor.simulate.plan import in_order
+from monitor.simulate.simulated_peer import RefusedCallError, SimulatedCall, SimulationCounts, number, paced
 from monitor.taps.audiosocket.frame_parser import DTMF, HANGUP, RATES, UUID, FrameParser, pack
 from monitor.types import SAMPLE_RATE
 

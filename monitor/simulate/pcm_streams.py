@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from monitor.errors import BadInputError
 from monitor.simulate.encoded_frames import EncodedFrames, Parties, read_rate
-from monitor.simulate.peer import SimulatedCall, SimulationCounts, paced
+from monitor.simulate.simulated_peer import SimulatedCall, SimulationCounts, paced
 from monitor.simulate.websocket import OPTIONS, USUAL, ConnectRequest, dialled
 
 FRAME_S = 0.02

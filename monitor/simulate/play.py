@@ -12,9 +12,9 @@ import numpy as np
 
 from monitor.audio import Audio, Chunk
 from monitor.errors import BadInputError
-from monitor.simulate.peer import RefusedCallError, SimulatedCall, SimulatedPeer, SimulationCounts
 from monitor.simulate.plan import Impairments
 from monitor.simulate.registry import PEERS, make_peer
+from monitor.simulate.simulated_peer import RefusedCallError, SimulatedCall, SimulatedPeer, SimulationCounts
 from monitor.sources.recording import FileSource
 
 SPREAD_S = 0.01

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import cast
 
-from monitor.simulate.peer import SimulatedPeer
+from monitor.simulate.simulated_peer import SimulatedPeer
 
 MEDIA_STREAMS, PCM = "monitor.simulate.twilio_media_streams", "monitor.simulate.pcm_streams"
 

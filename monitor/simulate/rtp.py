@@ -18,7 +18,7 @@ from monitor.errors import BadInputError
 from monitor.rtp.encode import encode
 from monitor.rtp.packet import HEADER, RTCP_BYE, VERSION
 from monitor.rtp.payload import STATIC, PayloadError, PayloadFormat
-from monitor.simulate.peer import SimulatedCall, SimulationCounts, number, paced
+from monitor.simulate.simulated_peer import SimulatedCall, SimulationCounts, number, paced
 from monitor.types import SAMPLE_RATE
 
 FORMATS: Mapping[str, tuple[int, PayloadFormat]] = {

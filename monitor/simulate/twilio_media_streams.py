@@ -10,7 +10,7 @@ from typing import Any
 
 from monitor.errors import BadInputError
 from monitor.simulate.encoded_frames import EncodedFrames, Parties, read_rate
-from monitor.simulate.peer import SimulatedCall, SimulationCounts, paced
+from monitor.simulate.simulated_peer import SimulatedCall, SimulationCounts, paced
 from monitor.simulate.websocket import OPTIONS, USUAL, ConnectRequest, dialled
 from monitor.taps.websocket.dialects import DIALECTS, INBOUND, OUTBOUND, Dialect
 

@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMes
 from websockets.typing import Subprotocol
 
 from monitor.errors import BadInputError
-from monitor.simulate.peer import RefusedCallError, SimulatedCall
+from monitor.simulate.simulated_peer import RefusedCallError, SimulatedCall
 from monitor.taps.websocket.access import TELNYX_HEADER, basic
 from monitor.taps.websocket.signatures import (
     FONOSTER_HEADER,

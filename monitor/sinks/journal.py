@@ -19,7 +19,7 @@ from monitor.disk.private import append_private, open_private
 from monitor.errors import BadInputError, SinkError
 from monitor.events import wire
 from monitor.events.sink import Sink
-from monitor.journal import anchors, chain, files
+from monitor.journal import anchors, chain, journal_files
 from monitor.types import Event
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class JournalSink(Sink):
         elif self._is_due():
             if self._fsync != "never":
                 os.fsync(self._fd)
-            os.rename(self.path, files.next_name(self.path))
+            os.rename(self.path, journal_files.next_name(self.path))
             self._moved = True
             self._reopen()
 
@@ -162,7 +162,7 @@ class JournalSink(Sink):
         """Delete the oldest files beyond keep_mib and keep_days; never the one being written."""
         if not self._keep_bytes and not self._keep_s:
             return
-        rotated = [(path, path.stat()) for path in files.rotated_files(self.path)]
+        rotated = [(path, path.stat()) for path in journal_files.rotated_files(self.path)]
         total = os.fstat(self._fd).st_size + sum(status.st_size for _, status in rotated)
         for path, status in rotated:
             too_much = self._keep_bytes and total > self._keep_bytes
@@ -212,7 +212,7 @@ class JournalSink(Sink):
         """Return the chain value from which to go on: that of the newest line there is."""
         if last := chain.parse(_last_line(self._fd)):
             return last.chain
-        for path in reversed(files.rotated_files(self.path)):
+        for path in reversed(journal_files.rotated_files(self.path)):
             fd = os.open(path, os.O_RDONLY)
             try:
                 if last := chain.parse(_last_line(fd)):
@@ -250,7 +250,7 @@ def _must_be_journal(fd: int, path: Path) -> None:
     """Mending cuts a file back, so that somebody's recording named by mistake must not come this far."""
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         raise BadInputError(f"journal {path}: not a regular file", "name a file; it is made if need be")
-    head = files.pread(fd, len(FIRST_BYTES), 0)
+    head = journal_files.pread(fd, len(FIRST_BYTES), 0)
     if not FIRST_BYTES.startswith(head):
         raise BadInputError(f"journal {path}: the file holds something else", "name a new file or a journal")
 
@@ -273,7 +273,7 @@ def _mend_tail(fd: int, path: Path) -> str:
     if whole == size:
         return ""
     aside = path.with_name(path.name + ".torn")
-    append_private(aside, files.pread(fd, size - whole, whole) + b"\n")
+    append_private(aside, journal_files.pread(fd, size - whole, whole) + b"\n")
     os.ftruncate(fd, whole)
     return f"journal {path}: a torn last line of {size - whole} bytes was moved to {aside}"
 
@@ -282,14 +282,14 @@ def _last_line(fd: int) -> bytes:
     """Return the last whole line, without its end; b"" where there is none."""
     end = _end_of_last_line(fd, os.fstat(fd).st_size)
     start = _end_of_last_line(fd, max(0, end - 1))
-    return files.pread(fd, max(0, end - 1 - start), start)
+    return journal_files.pread(fd, max(0, end - 1 - start), start)
 
 
 def _end_of_last_line(fd: int, size: int) -> int:
     end = size
     while end > 0:
         start = max(0, end - BLOCK)
-        newline = files.pread(fd, end - start, start).rfind(b"\n")
+        newline = journal_files.pread(fd, end - start, start).rfind(b"\n")
         if newline >= 0:
             return start + newline + 1
         end = start

@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from monitor.config.addresses import check_reach, read_address
 from monitor.errors import BadInputError
-from monitor.events.schema.files import NAMES
+from monitor.events.schema.schema_files import NAMES
 from monitor.events.sink import RunContext, Sink
 from monitor.sinks.channel_states import ChannelStates
 from monitor.sinks.ocsf import installed_version

@@ -20,7 +20,7 @@ from monitor.delivery.replay_server import ReplayServer
 from monitor.delivery.topics import TopicIndex
 from monitor.errors import SinkError
 from monitor.events import wire
-from monitor.events.schema.files import SOURCE
+from monitor.events.schema.schema_files import SOURCE
 from monitor.events.sink import RunContext, Sink
 from monitor.types import Event
 

@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from monitor.store.seal import MANIFEST, read_manifest
-from monitor.store.verify import UNFINISHED
+from monitor.store.verify_evidence import UNFINISHED
 
 MOST_FOLDERS = 20_000
 """The newest by name, which begins with the time."""

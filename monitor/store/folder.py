@@ -14,12 +14,12 @@ from typing import Any
 from model.config import SAMPLE_RATE
 from monitor.config.schema import Config
 from monitor.config.section import shown
-from monitor.disk.names import file_part
+from monitor.disk.file_names import file_part
 from monitor.disk.private import make_folder, open_private
 from monitor.store.clip import AudioStretch, EvidenceClip
 from monitor.store.seal import MANIFEST, SEAL, manifest, seal
 from monitor.store.spectrogram import png, spectrogram
-from monitor.store.verify import UNFINISHED
+from monitor.store.verify_evidence import UNFINISHED
 
 TIMELINE, SETTINGS, README = "timeline.jsonl", "settings.json", "README.txt"
 LIBRARIES = ("onnxruntime", "torch", "numpy", "soundfile", "av")

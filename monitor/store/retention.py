@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monitor.store.seal import MANIFEST, is_evidence_folder
-from monitor.store.verify import UNFINISHED
+from monitor.store.verify_evidence import UNFINISHED
 
 DAY_S = 86_400.0
 GB = 1e9

@@ -12,7 +12,7 @@ import struct
 import numpy as np
 
 from monitor.limits.json_text import read_json
-from monitor.taps.names import named
+from monitor.taps.peer_names import named
 from monitor.taps.tap_events import CallAudio, CallPaused, CallResumed, CallStarted, TapEvent
 
 RATES = range(8000, 192_001)

@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from monitor.api.access import EVERYTHING, ApiCaller, KeyRing, bearer
 from monitor.api.context import CALLER
 from monitor.api.problems import problem
-from monitor.config.hosts import is_allowed_host
+from monitor.config.allowed_hosts import is_allowed_host
 
 COOKIE = "monitor_session"
 GUESS_S = 1.0

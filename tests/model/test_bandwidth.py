@@ -12,7 +12,7 @@ from model.config import BLOCK, Calibration, DetectorConfig, NetworkConfig
 from model.figures import Bandwidth
 from model.stream import Detector, init_state, step
 from training.channels.channels import CHANNELS
-from training.evaluate.metrics import fit_calibration
+from training.evaluate.detection_metrics import fit_calibration
 from training.evaluate.scoring import ClipScore, score_clips
 from training.learn.calibration import FEWEST, fitted
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class BaselineSettings:
     """minutes or steps end the training, whichever comes first. rows clips, of at most `seconds`, are a batch.
-    patience, tensorboard: of training.learn.loop.ValidationSchedule.
+    patience, tensorboard: of training.learn.training_loop.ValidationSchedule.
     """
 
     steps: int = 100_000

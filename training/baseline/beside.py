@@ -15,10 +15,10 @@ from model.checkpoint import best_device
 from training.baseline.bilstm import Bilstm, load_bilstm, log_odds
 from training.baseline.clip_store import class_numbers, logits_of_clips
 from training.corpora.bank import AudioBank
-from training.corpora.progress import Log, log_progress
+from training.corpora.work_progress import Log, log_progress
 from training.evaluate.comparison import BASELINE, STREAMED, Comparison, OfflineComparison, compared
 from training.evaluate.evaluate import Compare
-from training.evaluate.figures import ALL, Trials, part_names
+from training.evaluate.part_figures import ALL, Trials, part_names
 
 
 def heard(network: Bilstm, bank: AudioBank, name: str, log: Log) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -15,7 +15,7 @@ from model.config import WINDOW
 from training.baseline.bilstm import Bilstm
 from training.corpora.bank import AudioBank
 from training.corpora.clips import BONA_FIDE, Clip
-from training.corpora.progress import Progress
+from training.corpora.work_progress import Progress
 
 FEWEST = 20
 """Training clips that a system needs to be a class of its own; the others are told by their family."""

@@ -17,10 +17,10 @@ from training.baseline.baseline_settings import BaselineSettings
 from training.baseline.bilstm import BaselineConfig, Bilstm, log_odds
 from training.baseline.clip_store import ClipStore, class_numbers, logits_of_clips
 from training.corpora.bank import AudioBank
-from training.evaluate.metrics import auc, eer
+from training.evaluate.detection_metrics import auc, eer
 from training.learn.distributed import processes, seed_of, wrapped
-from training.learn.loop import save_checkpoint
 from training.learn.optimisers import build_optimiser
+from training.learn.training_loop import save_checkpoint
 
 SCALED_ON = 256
 """Clips that the mean and the deviation of the features are taken of."""

@@ -18,11 +18,11 @@ from training.baseline.clip_store import class_names, class_numbers
 from training.baseline.learner import BaselineLearner
 from training.corpora.bank import AudioBank, build_bank, join_banks
 from training.corpora.clips import Clip
-from training.corpora.progress import Log, log_progress
 from training.corpora.splits import gather, learned_from
+from training.corpora.work_progress import Log, log_progress
 from training.evaluate.comparison import BASELINE
 from training.learn.distributed import first_goes_ahead, first_process_only, joined, own_device, share_weights
-from training.learn.loop import run_loop
+from training.learn.training_loop import run_loop
 
 
 @dataclass(frozen=True)

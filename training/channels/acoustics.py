@@ -10,7 +10,7 @@ import soxr
 from scipy import signal
 
 from model.config import SAMPLE_RATE
-from training.channels.codecs import Audio
+from training.channels.speech_codecs import Audio
 
 Rng = np.random.Generator
 

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from model.config import SAMPLE_RATE
-from training.channels import codecs
+from training.channels import speech_codecs
 from training.channels.acoustics import clipped, levels, loudspeaker, resampled
-from training.channels.codecs import Audio, Coder
 from training.channels.nonspeech import babble
+from training.channels.speech_codecs import Audio, Coder
 
 Channel = Callable[[Audio, np.random.Generator], Audio]
 Rng = np.random.Generator
@@ -59,19 +59,19 @@ def band(x: Audio, rng: Rng, *, low: float, high: float) -> Audio:
 def g711(x: Audio, rng: Rng, *, law: str) -> Audio:
     """Apply the telephone network: 8 kHz, 8 bit (ITU-T G.711); one time in two 300 to 3400 Hz before it."""
     limited = band(x, rng, low=300.0, high=3400.0) if rng.random() < 0.5 else x
-    return _at_rate(limited, NARROW, lambda y: codecs.g711(y, law))
+    return _at_rate(limited, NARROW, lambda y: speech_codecs.g711(y, law))
 
 
 def gsm(x: Audio, rng: Rng) -> Audio:
     """GSM full rate (ETSI GSM 06.10), 13 kbit/s at 8 kHz."""
     del rng
-    return _at_rate(x, NARROW, codecs.gsm)
+    return _at_rate(x, NARROW, speech_codecs.gsm)
 
 
 def coded(x: Audio, rng: Rng, *, coders: tuple[Coder, ...]) -> Audio:
     """Through one of the coders, drawn by rng."""
     coder = coders[int(rng.integers(len(coders)))]
-    return _at_rate(x, coder.rate, partial(codecs.transcode, coder=coder))
+    return _at_rate(x, coder.rate, partial(speech_codecs.transcode, coder=coder))
 
 
 def lose_packets(x: Audio, rng: Rng, *, repeat: bool, share: float = 0.0) -> Audio:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from training.cli.options import Workers
-from training.corpora.progress import log_progress
+from training.corpora.work_progress import log_progress
 
 
 def gather(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from model.resample import resample_all
 from training.corpora.clips import Clip, CorpusError
-from training.corpora.progress import Progress
+from training.corpora.work_progress import Progress
 
 Load = Callable[[tuple[Path, int]], NDArray[np.int16]]
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from training.corpora.clips import CorpusError
-from training.corpora.progress import Log
+from training.corpora.work_progress import Log
 
 RECORDS: Mapping[str, str] = {"librisevoc": "https://zenodo.org/api/records/15127251"}
 """LibriSeVoc (Sun et al., "AI-Synthesized Voice Detection Using Neural Vocoder Artifacts", 2023)."""

@@ -15,13 +15,13 @@ from model.checkpoint import best_device, load_detector
 from model.stream import Detector
 from training.corpora.bank import AudioBank, build_bank
 from training.corpora.clips import BONA_FIDE, Clip, CorpusError
-from training.corpora.progress import Log, log_progress
+from training.corpora.work_progress import Log, log_progress
 from training.evaluate.classes import Names, choose, class_of, counts, report
 from training.evaluate.drawing import save_all
 from training.evaluate.embedding import Embeddings, embed, tsne
 from training.evaluate.open_set import LeftOutKind, leave_systems_out
 from training.evaluate.plots_classes import confusion, scatter
-from training.evaluate.report import plain
+from training.evaluate.report_files import plain
 from training.evaluate.trials import choose_both
 
 FAMILY_KEPT = 0.95

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.evaluate.figures import Estimate, estimate
-from training.evaluate.metrics import auc, eer
+from training.evaluate.detection_metrics import auc, eer
+from training.evaluate.part_figures import Estimate, estimate
 
 STREAMED = "streamed"
 BASELINE = "seed-bilstm"

@@ -12,12 +12,12 @@ import numpy as np
 
 from model.stream import Detector
 from training.channels.channels import CLEAN
-from training.channels.codecs import has_encoder
+from training.channels.speech_codecs import has_encoder
 from training.corpora.bank import AudioBank
 from training.corpora.clips import Clip
-from training.corpora.progress import Log
-from training.evaluate.figures import Estimate, Trials, estimate, of_part, part_names
-from training.evaluate.metrics import eer
+from training.corpora.work_progress import Log
+from training.evaluate.detection_metrics import eer
+from training.evaluate.part_figures import Estimate, Trials, estimate, of_part, part_names
 from training.evaluate.trials import through_channel
 
 CODECS = (CLEAN, "g711-mu", "g722", "gsm", "opus-16k", "opus-wide", "amr")

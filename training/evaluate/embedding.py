@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from model.stream import Detector
-from training.corpora.progress import Progress
+from training.corpora.work_progress import Progress
 from training.evaluate.scoring import Audio, ClipScore, pool, stream_clips
 
 Floats = NDArray[np.float32]

@@ -18,7 +18,7 @@ from model.figures import Bandwidth
 from model.stream import Detector, Scores
 from training.corpora.bank import AudioBank, build_bank
 from training.corpora.clips import Clip
-from training.corpora.progress import Log, log_progress
+from training.corpora.work_progress import Log, log_progress
 from training.evaluate.benchmark_results import BenchmarkResults, read_result
 from training.evaluate.comparison import OfflineComparison
 from training.evaluate.conditions import (
@@ -30,8 +30,8 @@ from training.evaluate.conditions import (
     stratified,
 )
 from training.evaluate.embedding import embed, tsne
-from training.evaluate.figures import SECONDS, PartFigures, Trials, measure, of_part, part_names
-from training.evaluate.report import EmbeddingMap, Report, table, write_report
+from training.evaluate.part_figures import SECONDS, PartFigures, Trials, measure, of_part, part_names
+from training.evaluate.report_files import EmbeddingMap, Report, table, write_report
 from training.evaluate.scoring import pool, stream_clips
 from training.evaluate.trials import check_channels, choose, through_channel
 

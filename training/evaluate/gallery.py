@@ -9,7 +9,7 @@ import numpy as np
 
 from model.config import SAMPLE_RATE
 from training.channels.channels import CHANNELS
-from training.channels.codecs import Audio
+from training.channels.speech_codecs import Audio
 from training.evaluate.drawing import STYLE, panels
 
 COLUMNS = 5

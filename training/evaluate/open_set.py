@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.evaluate.classes import Names, fit, take
+from training.evaluate.detection_metrics import auc
 from training.evaluate.embedding import Embeddings
-from training.evaluate.metrics import auc
 
 Floats = NDArray[Any]
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from training.evaluate.detection_metrics import error_rates
 from training.evaluate.drawing import BONA_FIDE, COLOURS, SPOOF, panels, save_all
-from training.evaluate.figures import ALL, PartFigures, SpoofGroup, Trials, of_part
-from training.evaluate.metrics import error_rates
+from training.evaluate.part_figures import ALL, PartFigures, SpoofGroup, Trials, of_part
 from training.evaluate.plots_classes import counts_matrix
 
 Figures = Mapping[str, Mapping[str, PartFigures]]

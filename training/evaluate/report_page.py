@@ -16,10 +16,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from training.evaluate.benchmark_results import headline
 from training.evaluate.comparison import BASELINE
-from training.evaluate.figures import ALL, SpoofGroup
+from training.evaluate.part_figures import ALL, SpoofGroup
 
 if TYPE_CHECKING:
-    from training.evaluate.report import Report
+    from training.evaluate.report_files import Report
 
 CAPTIONS = {
     "histograms": "Scores of bona fide and synthetic clips. Right of the dotted line a fake is the likelier one.",

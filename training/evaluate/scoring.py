@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from model.config import BLOCK, BLOCK_S
 from model.figures import Bandwidth
 from model.stream import Detector, Scores, init_state, score_blocks
-from training.corpora.progress import Progress
+from training.corpora.work_progress import Progress
 
 AT_ONCE = 1024
 """Blocks of all clips together, which bounds the memory."""

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from model.config import HOP, SAMPLE_RATE
 from training.corpora.bank import read_audio
 from training.corpora.clips import Clip, CorpusError
-from training.corpora.progress import Progress
-from training.evaluate.metrics import auc
+from training.corpora.work_progress import Progress
+from training.evaluate.detection_metrics import auc
 
 Floats = NDArray[np.float64]
 

@@ -17,7 +17,7 @@ from training.channels.channels import CHANNELS, CLEAN, PATTERNS, find_channel
 from training.corpora.bank import AudioBank, save_samples
 from training.corpora.clips import Clip, CorpusError, by_split, load_manifest, seed_of_name, split_by_speaker
 from training.corpora.layouts import load_corpus
-from training.corpora.progress import Log, log_progress
+from training.corpora.work_progress import Log, log_progress
 
 Int16 = NDArray[np.int16]
 

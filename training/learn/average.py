@@ -20,9 +20,9 @@ from model.config import Calibration, DetectorConfig
 from model.stream import Detector
 from model.weights_file import CheckpointError
 from training.corpora.bank import AudioBank, build_bank
-from training.corpora.progress import Log, log_progress
+from training.corpora.work_progress import Log, log_progress
 from training.evaluate.conditions import part_of_bank
-from training.evaluate.metrics import cllr, min_cllr
+from training.evaluate.detection_metrics import cllr, min_cllr
 from training.evaluate.scoring import score_clips
 from training.evaluate.trials import check_channels, choose, through_channel
 from training.learn.calibration import described, fitted, leave_out, llrs, with_config

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from model.config import Calibration, DetectorConfig
 from model.figures import Bandwidth
 from model.stream import Detector
-from training.evaluate.metrics import fit_calibration
+from training.evaluate.detection_metrics import fit_calibration
 from training.evaluate.scoring import ClipScore
 
 FEWEST = 30

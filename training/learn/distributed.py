@@ -17,7 +17,7 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from model.checkpoint import best_device
-from training.corpora.progress import Log
+from training.corpora.work_progress import Log
 
 PATIENCE = timedelta(hours=12)
 """How long the others wait for the first process: it prepares the speech, and looks at the dev split."""

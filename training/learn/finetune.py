@@ -16,8 +16,8 @@ from model.checkpoint import best_device, load_detector
 from model.config import DetectorConfig
 from training.corpora.bank import build_bank
 from training.corpora.clips import AUDIO_SUFFIXES, BONA_FIDE, Clip, CorpusError
-from training.corpora.progress import Log, log_progress
-from training.evaluate.metrics import eer
+from training.corpora.work_progress import Log, log_progress
+from training.evaluate.detection_metrics import eer
 from training.evaluate.scoring import score_clips
 from training.evaluate.trials import choose
 from training.learn.prepare import TrainingPlan, run

@@ -21,12 +21,12 @@ from model.config import DetectorConfig
 from model.stream import Detector
 from training.corpora.bank import AudioBank
 from training.corpora.clips import Clip, CorpusError
-from training.corpora.progress import Log
+from training.corpora.work_progress import Log
 from training.evaluate.conditions import part_of_bank, stratified
-from training.evaluate.figures import Estimate, estimate
-from training.evaluate.metrics import eer
+from training.evaluate.detection_metrics import eer
 from training.evaluate.open_set import LeftOutKind, left_out
-from training.evaluate.report import percent, plain
+from training.evaluate.part_figures import Estimate, estimate
+from training.evaluate.report_files import percent, plain
 from training.evaluate.scoring import ClipScore, score_clips
 from training.learn.distributed import processes
 from training.learn.material import Material

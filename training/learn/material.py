@@ -21,8 +21,8 @@ from training.channels.channels import random_channel
 from training.channels.nonspeech import random_sound
 from training.corpora.bank import AudioBank, build_bank, join_banks, save_samples
 from training.corpora.clips import seed_of_name
-from training.corpora.progress import Log, log_progress
 from training.corpora.splits import gather
+from training.corpora.work_progress import Log, log_progress
 
 OTHER_SOUNDS_S = 1200
 Int16 = NDArray[np.int16]

@@ -14,8 +14,8 @@ from model.checkpoint import best_device, describe, read_detector, use_all_cores
 from model.config import SAMPLE_RATE, DetectorConfig
 from training.corpora.bank import AudioBank
 from training.corpora.clips import Clip
-from training.corpora.progress import Log
 from training.corpora.splits import learned_from
+from training.corpora.work_progress import Log
 from training.learn import material
 from training.learn.distributed import first_goes_ahead, first_process_only, joined, own_device, seed_of
 from training.learn.grow import grown

@@ -21,12 +21,12 @@ from model.stream import Detector
 from training.channels.augment import augment, mask_features
 from training.learn.distributed import processes, seed_of, share_buffers, share_weights, wrapped
 from training.learn.grow import fit_new_scaling, unfitted_features
-from training.learn.loop import run_loop, save_checkpoint
 from training.learn.losses import training_loss
 from training.learn.optimisers import build_optimiser
 from training.learn.sampler import Batch, CallSampler
 from training.learn.settings import TrainConfig
 from training.learn.teachers import Teachers, carried
+from training.learn.training_loop import run_loop, save_checkpoint
 from training.learn.validation import DevSet, calibrated, validate
 
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from model.config import GateConfig
 from model.stream import Detector
-from training.evaluate.metrics import auc, eer
+from training.evaluate.clip_stacks import Stack, mean_logits, stacked
+from training.evaluate.detection_metrics import auc, eer
 from training.evaluate.scoring import Audio, score_clips
-from training.evaluate.segments import Stack, mean_logits, stacked
 from training.learn.calibration import fitted, with_config
 
 

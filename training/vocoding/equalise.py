@@ -23,7 +23,7 @@ from model.config import HOP, SAMPLE_RATE
 from model.vocoding.spectra import Audio
 from training.corpora.bank import read_audio
 from training.corpora.clips import CorpusError, read_rows
-from training.corpora.progress import Progress
+from training.corpora.work_progress import Progress
 from training.vocoding.vocode import write_flac, write_manifest
 
 Row = dict[str, str]

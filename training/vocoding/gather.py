@@ -22,7 +22,7 @@ from model.config import HOP, SAMPLE_RATE
 from model.vocoding.spectra import Audio
 from training.corpora.bank import read_audio
 from training.corpora.clips import AUDIO_SUFFIXES, CorpusError, read_rows
-from training.corpora.progress import Progress
+from training.corpora.work_progress import Progress
 from training.learn.sampler import speech_cells
 from training.vocoding.vocode import REAL, write_flac, write_manifest
 

@@ -18,7 +18,7 @@ import numpy as np
 from model.config import SAMPLE_RATE
 from model.resample import resample_all
 from training.corpora.clips import SEEDS, CorpusError, read_rows, seed_of_name
-from training.corpora.progress import Progress
+from training.corpora.work_progress import Progress
 from training.vocoding.gather import SHORTEST_S, pieces
 from training.vocoding.synthesisers import ENGINES, SpeakingStyle, SynthesisError
 from training.vocoding.texts import Phrases

@@ -24,7 +24,7 @@ from model.vocoding.spectra import Audio
 from model.vocoding.vocoders import VOCODERS, Vocoder
 from training.corpora.bank import read_audio
 from training.corpora.clips import AUDIO_SUFFIXES, Clip, CorpusError
-from training.corpora.progress import Progress
+from training.corpora.work_progress import Progress
 from training.vocoding.open_vocoders import registry
 
 PEAK = 0.12

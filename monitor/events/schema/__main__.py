@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from monitor.events.schema.files import FOLDER, generate
+from monitor.events.schema.schema_files import FOLDER, generate
 
 folder = Path(__file__).parent / FOLDER
 folder.mkdir(exist_ok=True)

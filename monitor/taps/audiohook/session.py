@@ -29,7 +29,7 @@ from monitor.taps.audiohook.audiohook_messages import (
     read_uuid,
 )
 from monitor.taps.audiohook.signature import SignedSender
-from monitor.taps.names import named
+from monitor.taps.peer_names import named
 from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallResumed, CallStarted, TapEvent
 from monitor.taps.websocket.handler import BadMessageError, Close, Send, SkippedMessage, Step
 

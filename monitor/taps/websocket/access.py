@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from monitor.config.addresses import check_reach
-from monitor.config.hosts import is_allowed_host
+from monitor.config.allowed_hosts import is_allowed_host
 from monitor.config.taps import TapsSection, WebsocketSection
 from monitor.errors import BadInputError
 from monitor.taps.websocket.handler import RefusedRequestError, UpgradeRequest

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from monitor.limits.json_text import read_json
-from monitor.taps.names import named
+from monitor.taps.peer_names import named
 from monitor.taps.websocket.handler import INVALID, BadMessageError
 
 MOST_DETAILS = 32

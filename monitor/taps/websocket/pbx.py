@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from monitor.config.taps import TapsSection
-from monitor.taps.names import named
+from monitor.taps.peer_names import named
 from monitor.taps.websocket.formats import read_format
 from monitor.taps.websocket.handler import POLICY, BadMessageError, RefusedRequestError, UpgradeRequest
 from monitor.taps.websocket.messages import details, number, read_object

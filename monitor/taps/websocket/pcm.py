@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from monitor.audio import Audio
 from monitor.rtp.codecs import open_decoder
 from monitor.rtp.payload import PayloadError, PayloadFormat
-from monitor.taps.names import named
+from monitor.taps.peer_names import named
 from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted, TapEvent
 from monitor.taps.websocket.formats import LITTLE, decode_little
 from monitor.taps.websocket.handler import POLICY, BadMessageError, SkippedMessage, Step, UpgradeRequest

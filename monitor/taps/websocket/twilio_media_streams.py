@@ -7,7 +7,7 @@ from typing import Any
 
 from monitor.config.taps import TapsSection
 from monitor.rtp.payload import PayloadFormat
-from monitor.taps.names import named
+from monitor.taps.peer_names import named
 from monitor.taps.tap_events import CallEnded, CallStarted, TapEvent
 from monitor.taps.websocket.dialects import DIALECTS, INBOUND, OUTBOUND, Dialect
 from monitor.taps.websocket.formats import read_format

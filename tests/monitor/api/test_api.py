@@ -16,7 +16,7 @@ from helpers import environment, settings, voice
 from web_server import Served, serving_page
 from websockets.exceptions import InvalidStatus
 
-from monitor.call_history.record import call_id
+from monitor.call_history.kept_call import call_id
 
 pytestmark = pytest.mark.realtime
 

@@ -16,7 +16,7 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis.generation import GenerationMode
 from web_server import Served, serving_page
 
-from monitor.call_history.record import call_id
+from monitor.call_history.kept_call import call_id
 
 pytestmark = [pytest.mark.realtime, pytest.mark.slow]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from call_events import EPOCH, a_call, at, event, write_journal
 
+from monitor.call_history.kept_call import call_id
 from monitor.call_history.rebuild import JournalRebuild
 from monitor.call_history.recent_calls import RecentCalls
-from monitor.call_history.record import call_id
 
 
 def rebuilt(path: Path, epoch: str = "now", keep_s: float = 3600.0) -> RecentCalls:

@@ -13,7 +13,7 @@ from helpers import Ran, Run, assert_one_error, events_of, make_weights, voice, 
 
 from monitor.cli.progress import Progress
 from monitor.scores import ChannelScore, FileScore
-from monitor.session.recordings import Recordings
+from monitor.session.find_recordings import Recordings
 from monitor.session.score_table import COLUMNS
 from monitor.types import State
 

@@ -14,7 +14,7 @@ from monitor.config.schema import Config
 from monitor.events import wire
 from monitor.events.bus import Bus
 from monitor.events.cloudevents import attributes, binary, event_id, structured
-from monitor.events.schema.files import read
+from monitor.events.schema.schema_files import read
 from monitor.sinks.registry import open_sinks
 from monitor.types import Event
 

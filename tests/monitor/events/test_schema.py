@@ -16,8 +16,8 @@ from pydantic import BaseModel
 from schema_changes import breaking
 
 from monitor.engine import event_data as emitted
-from monitor.events.schema.files import FOLDER, NAMES, generate, read, schema_id, text_of
-from monitor.events.schema.models import ENVELOPE, EVENTS, SCHEMAS
+from monitor.events.schema.event_models import ENVELOPE, EVENTS, SCHEMAS
+from monitor.events.schema.schema_files import FOLDER, NAMES, generate, read, schema_id, text_of
 from monitor.subscriber import Message, Subscriber
 from monitor.types import SAMPLE_RATE
 

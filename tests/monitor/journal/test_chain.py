@@ -14,7 +14,7 @@ from helpers import assert_one_error, journaled, run_here
 from monitor.config.schema import JournalSection
 from monitor.errors import BadInputError, SinkError
 from monitor.events import wire
-from monitor.journal import chain, files
+from monitor.journal import chain, journal_files
 from monitor.journal.journal_reader import JournalReader
 from monitor.sinks.journal import JournalSink
 from monitor.types import Event
@@ -67,15 +67,15 @@ def test_a_chain_goes_on_over_restarts_and_files(
 ) -> None:
     path = small_files(tmp_path / "journal", 30, monkeypatch)
     write(path, event(1, "two"), event(2, "two"))
-    assert len(files.rotated_files(path)) > 3
+    assert len(journal_files.rotated_files(path)) > 3
     ran = run_here(capfd, "verify", path)
     assert (ran.status, ran.err) == (0, "")
-    assert ran.out.startswith(f"whole: 32 records in {len(files.rotated_files(path)) + 1} files\nchain: ")
-    files.rotated_files(path)[0].unlink()
+    assert ran.out.startswith(f"whole: 32 records in {len(journal_files.rotated_files(path)) + 1} files\nchain: ")
+    journal_files.rotated_files(path)[0].unlink()
     ran = run_here(capfd, "verify", path)
     assert ran.status == 0
     assert ran.out.startswith("note: begins after an older file, which is not here\n")
-    files.rotated_files(path)[1].unlink()
+    journal_files.rotated_files(path)[1].unlink()
     ran = run_here(capfd, "verify", path)
     assert (ran.status, "line 1: missing: seq" in ran.out) == (2, True)
 
@@ -219,19 +219,19 @@ def test_no_journal_to_verify(tmp_path: Path, capfd: pytest.CaptureFixture[str])
 
 def test_the_oldest_files_are_deleted_beyond_what_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = small_files(tmp_path / "journal", 60, monkeypatch)
-    before = files.rotated_files(path)
+    before = journal_files.rotated_files(path)
     journal = JournalSink(path, JournalSection(rotate_mib=1, keep_mib=4))
     journal.tick()
-    left = files.rotated_files(path)
+    left = journal_files.rotated_files(path)
     assert 0 < len(left) < len(before)
     assert left == before[-len(left) :]
-    assert sum(file.stat().st_size for file in (*files.rotated_files(path), path)) <= 4 << 10
+    assert sum(file.stat().st_size for file in (*journal_files.rotated_files(path), path)) <= 4 << 10
     os.utime(left[0], (0, time.time() - 2 * 86_400))
     old = JournalSection(keep_days=1)
     journal.close()
     journal = JournalSink(path, old)
     journal.tick()
-    assert files.rotated_files(path) == left[1:]
+    assert journal_files.rotated_files(path) == left[1:]
     journal.close()
 
 
@@ -239,7 +239,7 @@ def test_a_file_that_is_old_enough_is_rotated(tmp_path: Path) -> None:
     path = write(tmp_path / "journal", event(1))
     os.utime(path, (0, time.time() - 7200))
     write(path, event(2), rotate_hours=1)
-    assert [json.loads(line)["seq"] for line in files.rotated_files(path)[0].read_text().splitlines()] == [1]
+    assert [json.loads(line)["seq"] for line in journal_files.rotated_files(path)[0].read_text().splitlines()] == [1]
     assert '"after":' in path.read_text()
     assert json.loads(journaled(path))["seq"] == 2
 
@@ -310,7 +310,7 @@ def test_a_line_that_is_none_ends_no_epoch(tmp_path: Path, monkeypatch: pytest.M
     assert [json.loads(line)["seq"] for line in found.lines] == [1, 2, 3, 4]
     assert (found.missing, found.end, found.next) == ([], True, "two")
 
-    read, corrupt = files.pread, [True]
+    read, corrupt = journal_files.pread, [True]
 
     def once_stale(fd: int, size: int, offset: int) -> bytes:
         block = read(fd, size, offset)
@@ -319,7 +319,7 @@ def test_a_line_that_is_none_ends_no_epoch(tmp_path: Path, monkeypatch: pytest.M
             return block.replace(b'"seq":3,', b'"se"seq')
         return block
 
-    monkeypatch.setattr(files, "pread", once_stale)
+    monkeypatch.setattr(journal_files, "pread", once_stale)
     found = JournalReader(path).read("one", 2, None, ("",), 1000, 1 << 20)
     assert [json.loads(line)["seq"] for line in found.lines] == [2, 3, 4]
     assert (found.missing, found.end, found.next) == ([], True, "two")
@@ -331,17 +331,17 @@ def test_no_file_is_passed_over_when_it_is_rotated_while_it_is_read(
 ) -> None:
     """Once the names of the files have been read, or just before: the writer moves its file away and goes on."""
     path = small_files(tmp_path / "journal", 20, monkeypatch)
-    names = files.rotated_files
+    names = journal_files.rotated_files
     seqs = iter(range(21, 200))
 
     def rotating(journal: Path) -> list[Path]:
         found = names(journal) if moment == "after" else []
-        monkeypatch.setattr(files, "rotated_files", names)
+        monkeypatch.setattr(journal_files, "rotated_files", names)
         write(path, *(event(next(seqs)) for _ in range(12)), rotate_mib=1)
-        monkeypatch.setattr(files, "rotated_files", rotating)
+        monkeypatch.setattr(journal_files, "rotated_files", rotating)
         return found or names(journal)
 
-    monkeypatch.setattr(files, "rotated_files", rotating)
+    monkeypatch.setattr(journal_files, "rotated_files", rotating)
     read = JournalReader(path).read("one", 1, None, [""], 1000, 1 << 20)
     assert read.missing == []
     assert [json.loads(line)["seq"] for line in read.lines] == list(range(1, read.until + 1))

@@ -18,7 +18,7 @@ from signing import authority
 
 import monitor
 from monitor.cli.main import run_cli
-from monitor.events.schema.files import read
+from monitor.events.schema.schema_files import read
 from monitor.report.history import CallHistory
 from monitor.report.page import page
 from monitor.types import Event

@@ -27,10 +27,10 @@ from test_serve import of, serving
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from monitor.simulate.peer import SimulatedCall, SimulationCounts
 from monitor.simulate.plan import Impairments
 from monitor.simulate.play import read_call
 from monitor.simulate.registry import make_peer
+from monitor.simulate.simulated_peer import SimulatedCall, SimulationCounts
 
 pytestmark = pytest.mark.realtime
 

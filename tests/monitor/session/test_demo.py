@@ -13,7 +13,7 @@ import soundfile
 
 from monitor.audio import Chunk
 from monitor.errors import BadInputError
-from monitor.session.demo import SHORTEST_S, find_prompts, make_call, record_voice
+from monitor.session.demo_call import SHORTEST_S, find_prompts, make_call, record_voice
 from monitor.sources.scripted import ScriptedSource
 from monitor.types import SAMPLE_RATE, Condition
 

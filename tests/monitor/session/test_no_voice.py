@@ -7,7 +7,7 @@ import pytest
 
 from model.config import SAMPLE_RATE
 from monitor.audio import Audio
-from monitor.session.stream import open_stream
+from monitor.session.pushed_stream import open_stream
 from monitor.types import Event
 
 CADENCES = {

@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 
 from monitor.errors import BadInputError
+from monitor.session.find_recordings import is_recording
 from monitor.session.object_store import fetched, is_address, stored_files
-from monitor.session.recordings import is_recording
 from monitor.session.score_cluster import MOST_BYTES, MOST_FILES, Archive, Found, tasks
 
 fsspec = pytest.importorskip("fsspec")

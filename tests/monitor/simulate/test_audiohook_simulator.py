@@ -13,8 +13,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection
 
 from monitor.simulate.audiohook import FRAME, SessionMessages, WrongAnswerError, _Session, coded, read_options
-from monitor.simulate.peer import RefusedCallError, SimulatedCall, SimulationCounts
 from monitor.simulate.plan import Impairments
+from monitor.simulate.simulated_peer import RefusedCallError, SimulatedCall, SimulationCounts
 from monitor.taps.audiohook.session import AudiohookSession
 from monitor.taps.audiohook.signature import SignedSender
 from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallResumed, TapEvent

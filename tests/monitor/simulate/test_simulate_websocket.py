@@ -14,9 +14,9 @@ from monitor.rtp.codecs import open_decoder
 from monitor.rtp.encode import companded
 from monitor.rtp.payload import PayloadFormat
 from monitor.simulate.encoded_frames import EncodedFrames, linear
-from monitor.simulate.peer import SimulatedCall
 from monitor.simulate.plan import Impairments
 from monitor.simulate.registry import PEERS, make_peer
+from monitor.simulate.simulated_peer import SimulatedCall
 from monitor.simulate.twilio_media_streams import CallMessages, MediaStreamPeer
 from monitor.simulate.websocket import address, credentials
 from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted

@@ -33,7 +33,7 @@ from monitor.config.load import load_settings
 from monitor.config.schema import Config
 from monitor.errors import BadInputError
 from monitor.events.bus import Bus
-from monitor.events.schema.files import read
+from monitor.events.schema.schema_files import read
 from monitor.sinks.registry import open_sinks
 from monitor.types import Event
 

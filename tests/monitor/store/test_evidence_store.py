@@ -38,7 +38,7 @@ from monitor.session.setup import start_sinks
 from monitor.sinks.evidence_sink import EvidenceSink
 from monitor.sinks.memory import MemorySink
 from monitor.sources.scripted import ScriptedSource
-from monitor.store.verify import verify_folder
+from monitor.store.verify_evidence import verify_folder
 from monitor.types import Event
 
 pytestmark = pytest.mark.realtime

@@ -22,7 +22,7 @@ from monitor.sinks import evidence_writer
 from monitor.sinks.evidence_sink import TRIES, EvidenceSink
 from monitor.sinks.evidence_writer import SET_ASIDE
 from monitor.store.folder import DraftFolder
-from monitor.store.verify import verify_folder
+from monitor.store.verify_evidence import verify_folder
 from monitor.types import Event
 
 POISON = ("𐍈" * 100, "電話" * 64, "a" * 300, "../../up", "\ud800" * 100, "a\x00b")

@@ -26,7 +26,7 @@ from monitor.store.folder import DraftFolder, folder_name, public_settings
 from monitor.store.retention import DAY_S, GB, StoredFolder, to_delete
 from monitor.store.seal import MANIFEST, SEAL, manifest, read_key, seal
 from monitor.store.spectrogram import HEIGHT, WIDEST, png, spectrogram
-from monitor.store.verify import UNFINISHED, folders, verify_folder
+from monitor.store.verify_evidence import UNFINISHED, folders, verify_folder
 from monitor.store.whole_call import WholeCall
 
 KEY = b"a secret of more than sixteen bytes"

@@ -11,7 +11,7 @@ from helpers import assert_one_error, run_here, settings
 from monitor.config.load import load_settings
 from monitor.config.taps import TapsSection, WebsocketSection
 from monitor.errors import BadInputError, ConfigError
-from monitor.taps.names import named
+from monitor.taps.peer_names import named
 from monitor.taps.websocket.access import allowed_names, check_origin, check_peer, check_secured, dialled, served
 from monitor.taps.websocket.handler import BadMessageError, RefusedRequestError, UpgradeRequest
 from monitor.taps.websocket.limits import BURST_S, PeerBudget

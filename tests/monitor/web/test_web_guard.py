@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.config.hosts import is_allowed_host
+from monitor.config.allowed_hosts import is_allowed_host
 from monitor.web.guard import COOKIE, PageAccess, from_here
 
 TOKEN = "correct horse battery"

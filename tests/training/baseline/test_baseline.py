@@ -28,7 +28,7 @@ from training.cli.main import app
 from training.corpora.bank import AudioBank, build_bank
 from training.corpora.clips import Clip
 from training.corpora.splits import gather
-from training.evaluate.metrics import auc, eer
+from training.evaluate.detection_metrics import auc, eer
 from training.evaluate.trials import choose
 
 pytestmark = pytest.mark.slow

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import signal
 
-from training.channels import codecs
+from training.channels import speech_codecs
 from training.channels.channels import CHANNELS, Channel, find_channel, lose_packets, lossy, random_channel
 
 Audio = NDArray[np.float32]
@@ -131,12 +131,12 @@ def test_band_edges_lie_where_the_name_says() -> None:
 
 @pytest.mark.parametrize(("law", "smallest", "largest"), [("mu", 0.0, 8031 / 8192), ("a", 1 / 4096, 4032 / 4096)])
 def test_g711_levels_are_those_of_the_standard(law: str, smallest: float, largest: float) -> None:
-    levels = codecs.LEVELS[law]
+    levels = speech_codecs.LEVELS[law]
     assert len(levels) == 256
     assert np.abs(levels).min() == smallest
     assert levels.max() == largest
     np.testing.assert_allclose(levels, -levels[::-1])
-    np.testing.assert_allclose(codecs.g711(levels.astype(np.float32), law), levels, rtol=1e-6)
+    np.testing.assert_allclose(speech_codecs.g711(levels.astype(np.float32), law), levels, rtol=1e-6)
 
 
 @pytest.mark.parametrize("law", ["mu", "a"])
@@ -144,12 +144,12 @@ def test_g711_has_the_levels_of_ffmpeg(law: str) -> None:
     import av
 
     x = np.linspace(-1.0, 1.0, 4001, dtype=np.float32)
-    coder = codecs.Coder(f"pcm_{law}law", 8000, frame=4001)
-    packets, _ = codecs._encode(x, coder)
+    coder = speech_codecs.Coder(f"pcm_{law}law", 8000, frame=4001)
+    packets, _ = speech_codecs._encode(x, coder)
     assert isinstance(packets[0], av.Packet)
-    theirs = codecs._decode(packets, None, coder)[:4001]
-    assert float(np.abs(theirs - codecs.g711(x, law)).max()) < 0.04
-    assert float(np.mean(np.isclose(theirs, codecs.g711(x, law), atol=2e-4))) > 0.9
+    theirs = speech_codecs._decode(packets, None, coder)[:4001]
+    assert float(np.abs(theirs - speech_codecs.g711(x, law)).max()) < 0.04
+    assert float(np.mean(np.isclose(theirs, speech_codecs.g711(x, law), atol=2e-4))) > 0.9
 
 
 @pytest.mark.parametrize("repeat", [False, True])

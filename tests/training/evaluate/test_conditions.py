@@ -11,7 +11,7 @@ from helpers import make_weights
 from tiny_corpus import make_corpus
 from typer.testing import CliRunner
 
-from training.channels.codecs import has_encoder
+from training.channels.speech_codecs import has_encoder
 from training.cli import main
 from training.corpora.clips import Clip, CorpusError
 from training.evaluate import conditions

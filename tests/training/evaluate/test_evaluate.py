@@ -21,8 +21,9 @@ from training.cli import main
 from training.corpora.bank import AudioBank, build_bank
 from training.corpora.clips import Clip, CorpusError, load_manifest
 from training.evaluate import plots
+from training.evaluate.detection_metrics import eer
 from training.evaluate.evaluate import score
-from training.evaluate.figures import (
+from training.evaluate.part_figures import (
     SECONDS,
     Trials,
     by_kind,
@@ -33,8 +34,7 @@ from training.evaluate.figures import (
     part_names,
     reliability,
 )
-from training.evaluate.metrics import eer
-from training.evaluate.report import plain
+from training.evaluate.report_files import plain
 from training.evaluate.report_page import _learned
 from training.evaluate.scoring import score_clips
 from training.evaluate.trials import check_channels, choose, through_channel

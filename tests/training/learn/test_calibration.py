@@ -6,7 +6,7 @@ import numpy as np
 
 from model.bandwidth import Bandwidth
 from model.config import DetectorConfig
-from training.evaluate.metrics import cllr, min_cllr
+from training.evaluate.detection_metrics import cllr, min_cllr
 from training.evaluate.scoring import ClipScore
 from training.learn.calibration import fitted, leave_out, llrs
 

@@ -17,7 +17,7 @@ from training.corpora.bank import build_bank
 from training.corpora.splits import gather
 from training.learn import prepare
 from training.learn.curves import RunLog, draw_curves
-from training.learn.loop import best_look, is_plateau
+from training.learn.training_loop import best_look, is_plateau
 from training.learn.validation import validate
 
 pytestmark = pytest.mark.usefixtures("small_training")

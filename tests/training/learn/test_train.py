@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from model.checkpoint import describe, load_detector, read_detector, save_detector
 from model.config import BLOCK, FAMILIES, DetectorConfig, FeatureConfig, NetworkConfig
 from model.network import NetworkOutput
-from training.channels import codecs
+from training.channels import speech_codecs
 from training.channels.augment import AugmentConfig, a_law, augment, mask_features, mu_law, telephone
 from training.cli.main import app
 from training.corpora import splits
@@ -162,7 +162,7 @@ def test_the_companding_of_the_augmentation_is_as_fine_as_g711(law: str, quantis
     rng = np.random.default_rng(0)
     for level in (0.01, 0.3):
         x = (level * rng.uniform(-1.0, 1.0, 16_000)).astype(np.float32)
-        ours, theirs = quantise(torch.from_numpy(x)).numpy() - x, codecs.g711(x, law) - x
+        ours, theirs = quantise(torch.from_numpy(x)).numpy() - x, speech_codecs.g711(x, law) - x
         assert np.sqrt(np.mean(ours**2)) == pytest.approx(np.sqrt(np.mean(theirs**2)), rel=0.35)
 
 

@@ -15,7 +15,7 @@ from model.config import SAMPLE_RATE
 from training.corpora.bank import build_bank
 from training.corpora.clips import Clip, CorpusError, by_split, split_by_speaker
 from training.corpora.layouts import load_corpus
-from training.corpora.progress import Log, log_progress
+from training.corpora.work_progress import Log, log_progress
 from training.vocoding.neural_vocoder.segment_sampler import SegmentSampler
 from training.vocoding.neural_vocoder.vocoder_config import VocoderConfig, VocoderTrainConfig
 from training.vocoding.neural_vocoder.vocoder_trainer import VocoderTrainer, train

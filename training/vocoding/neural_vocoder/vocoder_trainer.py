@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from model.vocoding.spectra import Audio
-from training.corpora.progress import Log
-from training.learn.loop import save_checkpoint
+from training.corpora.work_progress import Log
+from training.learn.training_loop import save_checkpoint
 from training.vocoding.neural_vocoder.discriminator import Discriminators, deception_loss, feature_loss, verdict_loss
 from training.vocoding.neural_vocoder.generator import NeuralVocoder, scaled, synthesise
 from training.vocoding.neural_vocoder.measure import nearness

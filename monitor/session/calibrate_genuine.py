@@ -13,8 +13,8 @@ from monitor.config.schema import Config
 from monitor.config.section import is_masked
 from monitor.engine.operating_point import Floats, OperatingPoint, alarms, find_threshold, hours
 from monitor.errors import BadInputError
-from monitor.session.recordings import Recordings
-from monitor.session.score import FileScorer
+from monitor.session.file_scorer import FileScorer
+from monitor.session.find_recordings import Recordings
 from monitor.session.warnings import print_problems
 
 KEY = "alerts.alert_llr"

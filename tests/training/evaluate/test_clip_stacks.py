@@ -8,8 +8,8 @@ import torch
 
 from model.config import DetectorConfig, FeatureConfig, GateConfig, NetworkConfig
 from model.stream import Detector
+from training.evaluate.clip_stacks import mean_logits, stacked
 from training.evaluate.scoring import score_clips
-from training.evaluate.segments import mean_logits, stacked
 
 
 @pytest.mark.parametrize("kind", ["cnn-lstm", "factored-lstm"])

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.corpora.clips import Clip
-from training.evaluate import metrics
+from training.evaluate.detection_metrics import act_dcf, auc, bootstrap, cllr, eer, min_dcf
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -23,11 +23,11 @@ SECONDS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
 """Seconds of net speech after which the error rate is taken."""
 
 FIGURES: dict[str, Figure] = {
-    "eer": metrics.eer,
-    "auc": metrics.auc,
-    "min_dcf": metrics.min_dcf,
-    "act_dcf": metrics.act_dcf,
-    "cllr": metrics.cllr,
+    "eer": eer,
+    "auc": auc,
+    "min_dcf": min_dcf,
+    "act_dcf": act_dcf,
+    "cllr": cllr,
 }
 ALL = "all"
 BINS = 8
@@ -134,7 +134,7 @@ def estimate(figure: Figure, scores: Floats, labels: NDArray[np.int64], rounds: 
     """Return a figure with its bootstrap interval; NaN where a class is missing."""
     if len(np.unique(labels)) < 2:
         return Estimate(np.nan, np.nan, np.nan)
-    return Estimate(figure(scores, labels), *metrics.bootstrap(figure, scores, labels, rounds))
+    return Estimate(figure(scores, labels), *bootstrap(figure, scores, labels, rounds))
 
 
 def group(name: str, trials: Trials, rounds: int, figures: Sequence[str] = ("eer",)) -> SpoofGroup:
@@ -169,7 +169,7 @@ def over_time(trials: Trials, rounds: int) -> tuple[ErrorAfter, ...]:
     return tuple(
         ErrorAfter(
             seconds,
-            estimate(metrics.eer, trials.by_time[:, i], trials.label, rounds),
+            estimate(eer, trials.by_time[:, i], trials.label, rounds),
             float(np.mean(trials.net_speech_s >= seconds - 1e-6)),
         )
         for i, seconds in enumerate(SECONDS)

@@ -21,7 +21,7 @@ from monitor.events.bus import Bus
 from monitor.events.sink import Sink
 from monitor.scores import ChannelScore, StateTimeline
 from monitor.scoring.opening import open_scorer
-from monitor.session.score import channel_scores, read_config
+from monitor.session.file_scorer import channel_scores, read_config
 from monitor.session.setup import start_sinks
 from monitor.sources.reader import channel_names
 from monitor.types import Event, State

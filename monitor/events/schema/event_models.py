@@ -1,8 +1,7 @@
 """Every type of event as a model: its fields with their units and ranges. The JSON Schemas are made of these.
 
-A new optional field, and a new type, are no break; anything else needs a new folder
-(monitor/events/schema/files.py). Events are not built with these models, which would cost too much for each score: a
-test holds what the program says against them.
+A new optional field, and a new type, are no break; anything else needs a new folder (schema_files.py). Events are not
+built with these models, which would cost too much for each score: a test checks the program's events against them.
 """
 
 from __future__ import annotations

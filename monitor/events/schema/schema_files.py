@@ -47,7 +47,7 @@ def read(name: str) -> Mapping[str, Any]:
 
 def generate() -> dict[str, str]:
     """Return every schema of this version as the text of its file, by name."""
-    from monitor.events.schema.models import SCHEMAS
+    from monitor.events.schema.event_models import SCHEMAS
 
     return {name: _text(name, model.model_json_schema()) for name, model in sorted(SCHEMAS.items())}
 

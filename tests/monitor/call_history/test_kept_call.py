@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from call_events import EPOCH, a_call, at, event, figures
 
+from monitor.call_history.kept_call import MOST_EVENTS, KeptCall, call_id
 from monitor.call_history.recent_calls import RecentCalls
-from monitor.call_history.record import MOST_EVENTS, KeptCall, call_id
-from monitor.call_history.timeline import MOST_POINTS, ScoreTimeline
+from monitor.call_history.score_timeline import MOST_POINTS, ScoreTimeline
 from monitor.types import Event, State
 
 

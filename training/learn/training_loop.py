@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.corpora.progress import Log
+from training.corpora.work_progress import Log
 from training.learn.curves import RunLog
 from training.learn.distributed import agreed, mean_of, processes
 

@@ -10,13 +10,13 @@ from hashlib import sha256
 from math import exp, inf, isfinite, log, nan
 from typing import Any
 
-from monitor.call_history.timeline import ScoreTimeline
+from monitor.call_history.kept_channel import KeptChannel, KeptSegment, families_of, number
 from monitor.call_names import call_address, call_ends, call_name
-from monitor.scores import LEAST_TO_GRAVEST, worse
+from monitor.scores import LEAST_TO_GRAVEST
 from monitor.types import SAMPLE_RATE, Event, State
 
-MOST_EVENTS, MOST_SEGMENTS, MOST_ALERTS, MOST_MARKS = 500, 1000, 200, 200
-"""Of a call, of a channel, of a call, of a call; beyond them the oldest goes."""
+MOST_EVENTS, MOST_ALERTS, MOST_MARKS = 500, 200, 200
+"""Of a call; beyond them the oldest goes."""
 ID_DIGITS = 20
 VERDICTS = ("false_alarm", "confirmed")
 MARKS = ("acknowledged", "note", *VERDICTS)
@@ -25,23 +25,6 @@ MARKS = ("acknowledged", "note", *VERDICTS)
 def call_id(epoch: str, call: str) -> str:
     """Return the name of a call in URLs: the same for a run of the program and a call of it, whoever computes it."""
     return sha256(f"{epoch}\0{call}".encode("utf-8", "surrogatepass")).hexdigest()[:ID_DIGITS]
-
-
-def number(value: object) -> float:
-    """Return a field as a float; NaN for what is no finite number: a journal may be damaged."""
-    return float(value) if isinstance(value, int | float) and isfinite(value) else nan
-
-
-@dataclass
-class KeptSegment:
-    """A stretch of a channel with one state. end_s: None while it goes on. llr, p_fake: the highest in it, or NaN."""
-
-    start_s: float
-    state: State
-    reason: str
-    end_s: float | None = None
-    p_fake: float = nan
-    llr: float = nan
 
 
 @dataclass
@@ -69,56 +52,6 @@ class CallMark:
     by: str
     key: str
     time: str
-
-
-@dataclass
-class KeptChannel:
-    """A channel. net_speech_s: seconds of speech that were evidence."""
-
-    name: str
-    state: State = State.LISTENING
-    net_speech_s: float = 0.0
-    highest_llr: float = nan
-    p_fake: float = nan
-    llr: float = nan
-    families: Mapping[str, float] = field(default_factory=dict)
-    timeline: ScoreTimeline = field(default_factory=ScoreTimeline)
-    segments: deque[KeptSegment] = field(default_factory=lambda: deque(maxlen=MOST_SEGMENTS))
-    ever: State = State.LISTENING
-    """The worst state so far; of clear and undecided the later one."""
-
-    def __post_init__(self) -> None:
-        self.segments.append(KeptSegment(0.0, State.LISTENING, "the call began"))
-
-    def score(self, at_s: float, data: Mapping[str, Any]) -> None:
-        """Take a score."""
-        heard = number(data.get("net_speech_s"))
-        new, self.net_speech_s = heard > self.net_speech_s, max(self.net_speech_s, heard if heard > 0 else 0.0)
-        judged = new and data.get("state") not in (State.LISTENING, State.UNKNOWN)
-        p_fake, llr = (number(data.get("p_fake")), number(data.get("llr"))) if judged else (nan, nan)
-        if judged:
-            self.p_fake, self.llr, self.families = p_fake, llr, _families(data.get("families"))
-            self.peak(p_fake, llr)
-        self.timeline.add(at_s, p_fake, llr)
-
-    def peak(self, p_fake: float, llr: float) -> None:
-        """Note a figure of the recent speech where it is the highest, of the call and of the segment."""
-        if not self.highest_llr >= llr:
-            self.highest_llr = llr
-        newest = self.segments[-1]
-        if not newest.llr >= llr:
-            newest.p_fake, newest.llr = p_fake, llr
-
-    def change(self, at_s: float, data: Mapping[str, Any]) -> None:
-        """Take a new state."""
-        self.state = _state(data.get("state"))
-        self.segments[-1].end_s = at_s
-        if self.segments[-1].start_s == at_s:
-            self.segments.pop()
-        self.segments.append(KeptSegment(at_s, self.state, str(data.get("why", ""))))
-        if self.state not in (State.LISTENING, State.UNKNOWN):
-            self.peak(number(data.get("p_fake")), number(data.get("llr")))
-        self.ever = worse(self.ever, self.state)
 
 
 _gravity = LEAST_TO_GRAVEST.index
@@ -260,7 +193,7 @@ class KeptCall:
                 heard = number(last.get("net_speech_s"))
                 channel.net_speech_s = heard if heard >= 0 else channel.net_speech_s
                 channel.p_fake, channel.llr = number(last.get("p_fake")), number(last.get("llr"))
-                channel.families = _families(last.get("families"))
+                channel.families = families_of(last.get("families"))
                 if isfinite(number(last.get("highest_llr"))):
                     channel.highest_llr = number(last.get("highest_llr"))
 
@@ -303,16 +236,3 @@ def _local(moment: str) -> datetime:
         return datetime.fromisoformat(moment).astimezone()
     except ValueError:
         return datetime.fromtimestamp(0.0).astimezone()
-
-
-def _state(value: object) -> State:
-    """Return a state; unknown for what is none: a journal may be damaged."""
-    try:
-        return State(str(value))
-    except ValueError:
-        return State.UNKNOWN
-
-
-def _families(value: object) -> dict[str, float]:
-    found = value if isinstance(value, Mapping) else {}
-    return {str(name): number(p) for name, p in found.items() if isfinite(number(p))}

@@ -18,7 +18,7 @@ from training.evaluate.benchmark_results import BenchmarkResults, draw_calls
 from training.evaluate.comparison import OfflineComparison
 from training.evaluate.conditions import Conditions
 from training.evaluate.drawing import save_all
-from training.evaluate.figures import Estimate, PartFigures, Trials
+from training.evaluate.part_figures import Estimate, PartFigures, Trials
 from training.evaluate.plots import draw
 from training.evaluate.plots_classes import scatter
 from training.evaluate.report_page import page

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitor.disk.names import LONGEST_BYTES, file_part
+from monitor.disk.file_names import LONGEST_BYTES, file_part
 
 POISON = ("𐍈" * 200, "ÿ" * 61, "a" * 10_000, "../../etc/passwd", "\ud800" * 90, "", "con", "a\x00b", "~" * 300)
 
