@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.options import JsonOnly
+from monitor.cli.options import Command, JsonOnly
 
 Folder = Annotated[
     Path, typer.Option("--keys", metavar="DIR", help="Folder of the keys, as in zeromq.keys.", envvar="MONITOR_KEYS")
@@ -29,7 +29,7 @@ def _keys() -> None:
     """
 
 
-@app.command()
+@app.command(cls=Command)
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the pair; server: the publisher's.")] = "server",
     folder: Folder = Path("keys"),
@@ -46,7 +46,7 @@ def new(
         print(f"{public}  let it in: monitor keys allow {public} --keys {folder}")
 
 
-@app.command()
+@app.command(cls=Command)
 def allow(
     key: Annotated[str, typer.Argument(metavar="KEY", help="A public key, or its file.")],
     name: Annotated[str, typer.Option(metavar="NAME", help="Name of the key (default: the file's name).")] = "",
@@ -59,7 +59,7 @@ def allow(
     print(f"allowed {called}  {public}")
 
 
-@app.command()
+@app.command(cls=Command)
 def revoke(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name that 'monitor keys list' shows.")],
     folder: Folder = Path("keys"),
@@ -71,7 +71,7 @@ def revoke(
     print(f"revoked {name}; a running publisher ends its connections within a second or two")
 
 
-@app.command(name="list")
+@app.command(name="list", cls=Command)
 def show(json_lines: JsonOnly = False, folder: Folder = Path("keys")) -> None:
     """List the publisher's public key and the keys that are let in."""
     from monitor.delivery import keys

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 ConfigFile = Annotated[
     Path | None,
@@ -84,7 +84,19 @@ USUAL_VALUES = {"--web": "127.0.0.1:8000", "--cluster": "local"}
 
 
 class Command(TyperCommand):
-    """A command whose options of USUAL_VALUES may stand alone."""
+    """A command whose options of USUAL_VALUES may stand alone, and whose help names no Python types."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters."""
+        found = super().get_params(ctx)
+        for parameter in found:
+            if isinstance(parameter, TyperArgument):
+                parameter.display_type_rich = lambda **_: None
+        return found
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the words of the usage line: FILE, where typer says {FILE}."""
+        return [piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)]
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the words of the command line."""

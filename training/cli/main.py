@@ -11,6 +11,7 @@ from training.cli.average import average
 from training.cli.baseline import baseline
 from training.cli.channels import channels
 from training.cli.classes import classes
+from training.cli.command import Command
 from training.cli.cost import cost
 from training.cli.equalise import equalise
 from training.cli.evaluate import evaluate
@@ -69,7 +70,7 @@ def training() -> None:
 
 
 for _name, (_command, _line) in COMMANDS.items():
-    app.command(name=_name, short_help=_line)(_command)
+    app.command(name=_name, short_help=_line, cls=Command)(_command)
 
 
 def run_cli(arguments: Sequence[str] | None = None) -> int:
