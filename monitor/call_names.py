@@ -9,13 +9,14 @@ from datetime import datetime
 FROM_KEYS = ("from", "ani", "aniName", "caller", "caller_id", "participant")
 TO_KEYS = ("to", "dnis", "called", "callee")
 TAP_NAMES = {
-    "rtp": "RTP",
-    "audiosocket": "AudioSocket",
-    "audiohook": "AudioHook",
+    "rtp": "RTP call",
+    "audiosocket": "AudioSocket call",
+    "audiohook": "AudioHook call",
     "browser": "Browser microphone",
-    "websocket": "WebSocket",
+    "websocket": "WebSocket call",
     "api": "API stream",
 }
+LONGEST_OWN_NAME = 12
 _ADDRESS = re.compile(r"(\d{1,3}(\.\d{1,3}){3}|\[?[0-9a-fA-F]*:[0-9a-fA-F:.]*\]?|localhost)(:\d+)?")
 """An address of a host, with or without a port: IPv4, IPv6, this machine."""
 
@@ -31,21 +32,30 @@ def call_address(details: Mapping[str, str]) -> str:
     return next((text for text in found if _ADDRESS.fullmatch(text)), "")
 
 
-def call_name(tap: str, details: Mapping[str, str], started: datetime) -> str:
-    """Return "+49 30 1234 → +49 40 5678", the microphone's own name, the file of a recording, or "RTP call, 14:03:22".
+def call_name(tap: str, details: Mapping[str, str], started: datetime, call: str) -> str:
+    """Return "+49 30 1234 → +49 40 5678", the name of the device or the file, or "RTP call 7, 14:03:22".
 
-    started: in the time zone in which it is to be read.
+    started: in the time zone in which it is to be read. call: its name in events, whose end tells it from others.
     """
     caller, called = call_ends(details)
     if caller and called:
         return f"{caller} → {called}"
     if caller or called:
         return f"from {caller}" if caller else f"to {called}"
-    if tap == "browser":
-        kind = details.get("label") or TAP_NAMES[tap]
+    if tap == "browser" and details.get("label"):
+        kind = details["label"]
+    elif tap in TAP_NAMES or (tap and call.startswith(f"{tap}-")):
+        kind = f"{TAP_NAMES.get(tap, f'{tap} call')} {_short(tap, call)}"
     else:
-        kind = tap if "." in tap else f"{TAP_NAMES.get(tap, tap)} call" if tap else "Call"
+        kind = tap or "Call"
     return f"{kind}, {started:%H:%M:%S}"
+
+
+def _short(tap: str, call: str) -> str:
+    """Return the call's own name without that of the tap, or the end of a long one."""
+    own = call.removeprefix(f"{tap}-")
+    last = own if len(own) <= LONGEST_OWN_NAME else own.rpartition("-")[2]
+    return last if len(last) <= LONGEST_OWN_NAME else f"…{last[-4:]}"
 
 
 def _first(details: Mapping[str, str], keys: tuple[str, ...]) -> str:

@@ -89,7 +89,7 @@ class KeptCall:
     @property
     def name(self) -> str:
         """Return its name for people, with the time of day of this machine."""
-        return call_name(self.tap, self.details, _local(self.started or self.newest_time))
+        return call_name(self.tap, self.details, _local(self.started or self.newest_time), self.call)
 
     @property
     def parties(self) -> tuple[str, str]:

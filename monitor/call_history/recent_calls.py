@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from monitor.call_history.kept_call import KeptCall, call_id
 from monitor.types import Event
@@ -67,6 +68,13 @@ class RecentCalls:
         with self._lock:
             self._forget()
             return list(self._calls.values())
+
+    def newest_ended(self, most: int) -> list[KeptCall]:
+        """Return calls of this run that have ended, the newest first. Read them within locked()."""
+        with self._lock:
+            self._forget()
+            own = (call for call in map(self._calls.__getitem__, reversed(self._ended)) if call.epoch == self.epoch)
+            return list(islice(own, most))
 
     def follow(self, call: str, follower: Follower) -> Callable[[], None]:
         """Have the events of a call told to a follower, in the thread of the sink; returns what ends that.

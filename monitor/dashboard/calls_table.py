@@ -26,7 +26,6 @@ from monitor.dashboard.canvas import (
 from monitor.dashboard.plain import board_words
 from monitor.dashboard.render import PROGRAM, KeyState, below_rows, footer, rows_below
 from monitor.dashboard.table_state import CallsTable, Column, TableState, call_label
-from monitor.types import State
 from monitor.views import Board, CallRow
 
 WIDE = 100
@@ -179,9 +178,9 @@ def _row(table: CallsTable, row: CallRow, width: int) -> Row:
 
 
 def _outcome(row: CallRow) -> Segment:
-    """Return the state, or of a call that has ended whether there was an alert, however it ended."""
-    state = State.ALERT if row.ended and row.alerts else row.worst.state
-    text = f"{row.alerts} ALERT{'S' * (row.alerts > 1)}" if row.ended and row.alerts else state.value.upper()
+    """Return the state, or of a call that has ended its outcome."""
+    state, counted = row.worst.state, row.ended and row.alerts
+    text = f"{row.alerts} ALERT{'S' * (row.alerts > 1)}" if counted else state.value.upper()
     return piece(f" {cut(text, _STATE_WIDTH - 2):<{_STATE_WIDTH - 2}} ", palette.BADGE[state])
 
 

@@ -58,7 +58,7 @@ def _one_column(parts: Parts, width: int, rows: int) -> Block:
         *([ColumnSection(2, fault_rows, fault_rows, lambda n: parts.fault(width, n))] if fault_rows else ()),
         ColumnSection(3, 2, 20 if parts.past else 12, lambda n: parts.timeline(width, n)),
         *([] if low or parts.past else [ColumnSection(4, 2, 13, lambda n: parts.spectrogram(width, n))]),
-        ColumnSection(5, 1, 1, lambda _: [parts.level(width)]),
+        *([] if parts.past else [ColumnSection(5, 1, 1, lambda _: [parts.level(width)])]),
         *(
             [ColumnSection(6, 1, min(4, 1 + families), lambda n: parts.families(width, n))]
             if families and not wide
@@ -101,7 +101,7 @@ def _left(parts: Parts, width: int, rows: int) -> Block:
         ColumnSection(0, number_rows, number_rows, lambda n: _left_head(parts, width, n)),
         ColumnSection(1, 1, 2, lambda n: parts.gauge(width, n)),
         *([ColumnSection(2, 3, 5, lambda n: parts.facts(width, n))] if large else ()),
-        ColumnSection(3, 1, 1, lambda _: [parts.level(width)]),
+        *([] if parts.past else [ColumnSection(3, 1, 1, lambda _: [parts.level(width)])]),
         *([ColumnSection(4, 1, 1 + families, lambda n: parts.families(width, n))] if families else ()),
     ]
     return stack(sections, width, rows)

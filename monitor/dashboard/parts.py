@@ -41,7 +41,7 @@ class Parts:
 
     @property
     def past(self) -> bool:
-        """Return whether the call has ended, so that of its spectrum nothing is left."""
+        """Return whether the call has ended, so that of its spectrum and level nothing is left."""
         return self.view.finished and not len(self.channel.spectrogram)
 
     def badge(self) -> Segment:
@@ -70,7 +70,7 @@ class Parts:
         evidence = self._evidence(width)
         lines = [
             [piece(words.speech(channel), palette.BOLD if channel.state is State.LISTENING else None)],
-            self._newest_block(width),
+            *([] if self.past else [self._newest_block(width)]),
             evidence,
             [piece("alerts ", palette.DIM), piece(str(channel.alerts))],
             [piece(words.lost(channel.lost_s), palette.WARN if channel.lost_s else palette.DIM)],

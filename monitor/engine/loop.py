@@ -55,8 +55,6 @@ class Engine:
         self.latencies_ms: deque[float] = deque(maxlen=3000)
         self.latency_observers: list[Callable[[float], None]] = []
         """Each takes the latency of every step of live audio, in s, in the scoring thread."""
-        self.end_observers: list[Callable[[Call, str], None]] = []
-        """Each takes a call of a server that has just ended, and why, in the scoring thread; its rows still stand."""
         self.finished = False
         self.interrupted = False
         self.overloaded = False
@@ -289,10 +287,7 @@ class Engine:
 
     def let_go(self, call: Call) -> None:
         """Publish the end of a call and free its rows."""
-        why = call.why or "end of audio"
-        self.reporter.end_call(call, why)
-        for observe in self.end_observers:
-            observe(call, why)
+        self.reporter.end_call(call, call.why or "end of audio")
         with self._changing:
             self.calls = tuple(c for c in self.calls if c is not call)
             self._lost_before += call.lost

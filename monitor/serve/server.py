@@ -64,7 +64,8 @@ def serve(config: Config, *, json_lines: bool = False) -> int:
             "give --rtp 127.0.0.1:5004, --websocket 127.0.0.1:8765 or --web, or set listen of a tap in config.toml",
         )
     calls = RecentCalls(epoch, config.web.keep_ended_s, config.web.keep_ended_calls)
-    kept = [RecentCallsSink(calls)] if config.web.listen else []
+    screened = config.dashboard.mode != "off" and not json_lines
+    kept = [RecentCallsSink(calls)] if config.web.listen or screened else []
     sinks = [*open_sinks(config, epoch), *kept, *([json_sink(ending)] if json_lines else [])]
     with Bus(sinks, config.publish.queue_events, epoch) as bus, _engine(config, bus, traces, rows) as engine:
         router = CallRouter(engine, section.max_calls, section.idle_s, section.max_calls_per_peer)
@@ -73,7 +74,7 @@ def serve(config: Config, *, json_lines: bool = False) -> int:
         def taps() -> tuple[str, ...]:
             return listeners.lines()
 
-        keeper = ServerView(engine, traces, router, publisher, taps)
+        keeper = ServerView(engine, traces, router, calls, publisher, taps)
         listeners = Listeners([*found, *_page(config, router, engine, keeper, calls)], router, engine.notice)
         start_sinks(sinks, engine)
         listeners.start()

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
+from monitor.call_history.ended_view import ended_row, ended_view
 from monitor.call_history.kept_call import call_id
+from monitor.call_history.recent_calls import RecentCalls
 from monitor.call_names import call_name
 from monitor.engine.calls import Call
 from monitor.engine.loop import Engine
 from monitor.engine.traces import Traces
 from monitor.engine.view import channel_view, elapsed_s, view
 from monitor.serve.call_router import CallRouter
-from monitor.serve.ended_calls import EndedCalls
 from monitor.types import WORST_FIRST
 from monitor.views import Board, CallRow, ChannelView, View
+
+MOST_ENDED = 300
+"""Rows of calls that have ended."""
 
 
 class ServerView:
@@ -27,13 +30,15 @@ class ServerView:
         engine: Engine,
         traces: Traces,
         router: CallRouter,
+        calls: RecentCalls,
         publisher: str,
         taps: Callable[[], tuple[str, ...]],
     ) -> None:
         self._engine, self._traces, self._switchboard = engine, traces, router
+        self._calls = calls
         self._publisher, self._taps = publisher, taps
-        self._past = EndedCalls(time.time)
-        engine.end_observers.append(self._keep)
+        self._past: dict[str, CallRow] = {}
+        """By id: a call that has ended does not change any more."""
 
     def call(self, name: str) -> View | None:
         """Return a running call."""
@@ -41,41 +46,52 @@ class ServerView:
         return None if found is None else self._view(found)
 
     def ended_call(self, name: str) -> View | None:
-        """Return one of the newest calls that have ended, as it was at its end."""
-        return self._past.call(name)
+        """Return a call that has ended and is still kept."""
+        with self._calls.locked():
+            found = self._calls.call(self._id(name))
+            return None if found is None else ended_view(found, self._whole())
 
     def board(self) -> Board:
         """Return the table."""
         calls = tuple(call for call in self._engine.calls if call.begun)
         rows = tuple(sorted((self._row(call) for call in calls), key=_row_order))
         tally, most = self._switchboard.tally, self._switchboard.max_calls
-        whole = view(self._engine, self._traces, self._publisher, None, [])
         refused = sum(tally.refused.values())
-        past = self._past.rows()
-        return Board(rows, whole, most, tally.started, tally.ended, refused, self._taps(), past)
+        past = self._ended_rows()
+        return Board(rows, self._whole(), most, tally.started, tally.ended, refused, self._taps(), past)
+
+    def _whole(self) -> View:
+        """Return the state of the server, without a call."""
+        return view(self._engine, self._traces, self._publisher, None, [])
+
+    def _ended_rows(self) -> tuple[CallRow, ...]:
+        """Return the newest first."""
+        with self._calls.locked():
+            ended = {call.id: call for call in self._calls.newest_ended(MOST_ENDED)}
+            self._past = {id: self._past.get(id) or ended_row(call) for id, call in ended.items()}
+            return tuple(self._past.values())
 
     def _view(self, call: Call) -> View:
         shown = view(self._engine, self._traces, self._publisher, None, [call])
-        return replace(shown, name=self._name(call), id=self._id(call))
-
-    def _keep(self, call: Call, why: str) -> None:
-        """Keep what there is of a call that has just ended."""
-        self._past.add(self._row(call), self._view(call), why)
+        return replace(shown, name=self._name(call), id=self._id(call.name))
 
     def _row(self, call: Call) -> CallRow:
         rows = range(call.rows.start, call.rows.stop)
         views = [channel_view(self._engine, self._traces, call, row) for row in rows]
         worst, elapsed = min(views, key=_channel_order), elapsed_s(self._engine, call)
         name, alerts = self._name(call), sum(channel.alerts for channel in views)
-        return CallRow(call.name, call.origin, elapsed, worst, len(views), name, call.started, self._id(call), alerts)
+        return CallRow(
+            call.name, call.origin, elapsed, worst, len(views), name, call.started, self._id(call.name), alerts
+        )
 
-    def _id(self, call: Call) -> str:
-        return call_id(self._engine.bus.epoch, self._engine.reporter.published_name(call.name))
+    def _id(self, name: str) -> str:
+        return call_id(self._calls.epoch, self._engine.reporter.published_name(name))
 
     def _name(self, call: Call) -> str:
         """Return the name for people, with numbers as events have them."""
-        name = call_name(call.origin, call.details, datetime.fromtimestamp(call.started))
-        return self._engine.reporter.published_name(name)
+        published = self._engine.reporter.published_name
+        started = datetime.fromtimestamp(call.started)
+        return published(call_name(call.origin, call.details, started, published(call.name)))
 
 
 def _channel_order(channel: ChannelView) -> tuple[int, float]:

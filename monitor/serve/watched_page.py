@@ -40,7 +40,7 @@ class WatchedPage:
         def taps() -> tuple[str, ...]:
             return listeners.lines()
 
-        keeper = ServerView(engine, traces, router, publisher, taps)
+        keeper = ServerView(engine, traces, router, self._calls, publisher, taps)
         page = WebListener(self._config, None, engine, keeper, self._calls)
         listeners = Listeners([page], router, engine.notice)
         listeners.start()

@@ -14,6 +14,8 @@ import pytest
 from helpers import make_detector, make_scorer, turning_call, voice
 
 from monitor.audio import Audio
+from monitor.call_history.recent_calls import RecentCalls
+from monitor.call_history.sink import RecentCallsSink
 from monitor.config.schema import Config
 from monitor.engine.loop import LONGEST_TURN_S, OVERLOADED_FOR_S, TURN_S, Engine
 from monitor.engine.pool import Pool
@@ -38,7 +40,8 @@ class Server:
     def __init__(self) -> None:
         self.config = Config.model_validate(QUICK)
         self.sink = MemorySink()
-        self.bus = Bus([self.sink])
+        self.calls = RecentCalls("epoch", 3600.0, 10)
+        self.bus = Bus([self.sink, RecentCallsSink(self.calls)], epoch="epoch")
         rows = 2 * MAX_CALLS
         pool = Pool(make_scorer(make_detector(), rows), self.config)
         self.engine = Engine(pool, RingBank(rows, 30.0), self.bus, self.config, serving=True)
@@ -353,17 +356,17 @@ def test_what_is_concealed_is_counted_as_lost_and_heard(server: Server) -> None:
 
 
 def test_a_call_that_has_ended_is_kept_as_it_was(server: Server) -> None:
-    keeper = ServerView(server.engine, Traces(2 * MAX_CALLS), server.board, "off", lambda: ())
+    keeper = ServerView(server.engine, Traces(2 * MAX_CALLS), server.board, server.calls, "off", lambda: ())
     server.call("a")
     server.say("a", voice(3.0))
     running = server.wait_for("call.started", "a")
     assert running
     assert [row.call for row in keeper.board().rows] == ["a"]
-    assert keeper.ended_call("a") is None
+    assert keeper.board().past == ()
     server.over("a")
     server.wait_for("call.ended", "a")
     until = time.monotonic() + 10.0
-    while keeper.board().rows and time.monotonic() < until:
+    while not keeper.board().past and time.monotonic() < until:
         time.sleep(0.01)
     board = keeper.board()
     assert board.rows == ()
