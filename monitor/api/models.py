@@ -188,8 +188,8 @@ class ScoredCall(CallDetails):
     timelines: list[Timeline]
 
 
-class ScoreJob(ApiModel):
-    """A file that is scored. total_s: null where the file does not say."""
+class ScoreFacts(ApiModel):
+    """What is always said of a file that is scored. total_s: null where the file does not say."""
 
     id: str
     name: str
@@ -199,6 +199,19 @@ class ScoreJob(ApiModel):
     total_s: float | None
     progress: float = Field(ge=0, le=1)
     error: str | None
+    outcome: Outcome | None = Field(description="the worst of its calls; null until it is done")
+    highest_p: float | None = Field(ge=0, le=1, description="the highest of its calls")
+
+
+class ScoreList(ApiModel):
+    """The files that are kept, the newest first."""
+
+    scores: list[ScoreFacts]
+
+
+class ScoreJob(ScoreFacts):
+    """A file that is scored."""
+
     calls: list[ScoredCall] = Field(description="one; of a network capture one for each of its calls. Empty until done")
 
 

@@ -1,6 +1,7 @@
 """The process that scores one file: hostile recordings meet their decoders here, and not beside the calls.
 
-It leaves in its folder: total_s (how long the file says it is), result.json (its calls), report.html, or error.txt.
+It leaves in its folder: total_s (how long the file says it is), result.json (its calls), summary.json (the worst of
+them), report.html, or error.txt.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from monitor.disk.private import write_private
 from monitor.errors import BadInputError, MonitorError
 from monitor.events import wire
 from monitor.journal import chain
+from monitor.scores import LEAST_TO_GRAVEST
 
-JOURNAL, RESULT, REPORT, ERROR, TOTAL, LOG = "journal", "result.json", "report.html", "error.txt", "total_s", "log.txt"
+JOURNAL, RESULT, SUMMARY, REPORT = "journal", "result.json", "summary.json", "report.html"
+ERROR, TOTAL, LOG = "error.txt", "total_s", "log.txt"
 NICE = 10
 SCORE_MS = 100
 """Audio between two scores of the result's timeline."""
@@ -111,4 +114,6 @@ def _write_result(folder: Path, name: str) -> None:
     made = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
     html = page(history, [replace(source, path=name) for source in sources], f"Made at {made} by the monitor's API")
     write_private(folder / REPORT, html.encode("utf-8", "backslashreplace"))
+    worst = max(found, key=lambda call: (LEAST_TO_GRAVEST.index(call["outcome"]), call["highest_p"] or 0.0))
+    write_private(folder / SUMMARY, json.dumps({key: worst[key] for key in ("outcome", "highest_p")}).encode())
     write_private(folder / RESULT, json.dumps(found).encode())

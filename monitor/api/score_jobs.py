@@ -16,7 +16,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Literal
 
-from monitor.api.score_child import ERROR, JOURNAL, REPORT, RESULT, TOTAL, quiet_config, score_upload
+from monitor.api.score_child import ERROR, JOURNAL, REPORT, RESULT, SUMMARY, TOTAL, quiet_config, score_upload
 from monitor.config.schema import Config
 from monitor.disk.private import make_folder
 from monitor.errors import BadInputError
@@ -31,15 +31,19 @@ LARGEST_RESULT = 64 << 20
 
 @dataclass
 class FileScoring:
-    """A file. folder: of its own. path: where the file is until it was scored. finished: monotonic seconds."""
+    """A file. folder: of its own. path: where the file is until it was scored. key: of the API that sent it; "" = the
+    page, or a program without a key. summary: outcome and highest_p, once it is done. finished: monotonic seconds.
+    """
 
     id: str
+    key: str
     folder: Path
     path: Path
     name: str = ""
     submitted: str = ""
     state: Literal["waiting", "running", "done", "failed"] = "waiting"
     error: str | None = None
+    summary: dict[str, Any] = field(default_factory=dict)
     finished: float | None = None
     process: BaseProcess | None = None
     gone: bool = False
@@ -88,7 +92,7 @@ class ScoreJobs:
     _closed: bool = False
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
-    def begin(self) -> FileScoring | None:
+    def begin(self, key: str) -> FileScoring | None:
         """Return a place for a file; None where there are as many as api.max_scores. Raises OSError."""
         with self._changed:
             self._prune()
@@ -99,7 +103,7 @@ class ScoreJobs:
             identity = secrets.token_hex(16)
             folder = self._root / identity
             make_folder(folder)
-            job = self._jobs[identity] = FileScoring(identity, folder, folder / "upload")
+            job = self._jobs[identity] = FileScoring(identity, key, folder, folder / "upload")
             return job
 
     def submit(self, job: FileScoring, name: str) -> None:
@@ -111,6 +115,12 @@ class ScoreJobs:
                 self._thread = threading.Thread(target=self._run, name="scores", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
+
+    def jobs(self) -> list[FileScoring]:
+        """Return the files that are kept, the newest first."""
+        with self._changed:
+            self._prune()
+            return [job for job in reversed(self._jobs.values()) if job.submitted]
 
     def job(self, identity: str) -> FileScoring | None:
         """Return a file that was sent, while it is kept."""
@@ -176,6 +186,8 @@ class ScoreJobs:
             job.process, job.finished = None, time.monotonic()
             job.path.unlink(missing_ok=True)
             job.error = _error_of(job, late, self.config.api.score_timeout_s)
+            with suppress(OSError, ValueError):
+                job.summary = json.loads((job.folder / SUMMARY).read_bytes())
             job.state = "done" if job.error is None else "failed"
             if job.gone:
                 shutil.rmtree(job.folder, ignore_errors=True)

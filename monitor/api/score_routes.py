@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from monitor.api.context import ApiContext, Context, Sender, answer
-from monitor.api.models import ScoreJob
+from monitor.api.models import ScoreFacts, ScoreJob, ScoreList
 from monitor.api.problems import refuse
 from monitor.api.score_jobs import FileScoring
 from monitor.api.upload import FIELD, FORM_BYTES, BadFormError, receive_file
@@ -40,13 +40,13 @@ REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; m
 
 
 @router.post("/scores", response_model=ScoreJob, status_code=202, openapi_extra=FORM, operation_id="post_score")
-async def post_score(context: Context, _: Sender, request: Request) -> Response:
+async def post_score(context: Context, caller: Sender, request: Request) -> Response:
     """Send a recording, or a network capture, to be scored. It is deleted once it was."""
     most = context.config.api.max_upload_mib << 20
     length = request.headers.get("content-length", "0")
     if not length.isdigit() or int(length) > most + FORM_BYTES:
         raise refuse(413, f"the file is larger than api.max_upload_mib = {most >> 20}")
-    job = await asyncio.to_thread(context.scores.begin)
+    job = await asyncio.to_thread(context.scores.begin, caller.name)
     if job is None:
         raise refuse(429, "api.max_scores files are there already: delete one, or wait", retry_after="30")
     try:
@@ -63,6 +63,14 @@ async def post_score(context: Context, _: Sender, request: Request) -> Response:
         context.scores.remove(job)
         raise
     return answer(_described(job), 202, {"location": f"{request.url.path}/{job.id}"})
+
+
+@router.get("/scores", response_model=ScoreList, operation_id="list_scores")
+def list_scores(context: Context, caller: Sender) -> Response:
+    """List the files that are kept: with a key those that it sent, else all."""
+    jobs = context.scores.jobs()
+    shown = [ScoreFacts.model_validate(_facts(job)) for job in jobs if caller.name in ("", job.key)]
+    return answer(ScoreList(scores=shown))
 
 
 @router.get("/scores/{id}", response_model=ScoreJob, operation_id="get_score")
@@ -101,13 +109,17 @@ def _job(context: ApiContext, identity: str) -> FileScoring:
     return found
 
 
-def _described(job: FileScoring) -> ScoreJob:
+def _facts(job: FileScoring) -> dict[str, Any]:
     at_s, total_s = job.progress()
     share = 1.0 if job.state == "done" else min(1.0, at_s / total_s) if total_s else 0.0
+    said = {"id": job.id, "name": job.name, "state": job.state, "submitted": job.submitted, "error": job.error}
+    figures = {"at_s": round(at_s, 2), "total_s": total_s, "progress": round(share, 4)}
+    return {**said, **figures, "outcome": job.summary.get("outcome"), "highest_p": job.summary.get("highest_p")}
+
+
+def _described(job: FileScoring) -> ScoreJob:
     try:
         calls = job.result() if job.state == "done" else []
     except (OSError, ValueError):
         calls = []
-    said = {"id": job.id, "name": job.name, "state": job.state, "submitted": job.submitted, "error": job.error}
-    figures = {"at_s": round(at_s, 2), "total_s": total_s, "progress": round(share, 4)}
-    return ScoreJob.model_validate({**said, **figures, "calls": calls})
+    return ScoreJob.model_validate({**_facts(job), "calls": calls})

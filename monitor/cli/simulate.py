@@ -15,9 +15,7 @@ def simulate(
         str,
         typer.Option(metavar="ADDRESS", help="Address where the monitor listens (default: the tap's default address)."),
     ] = "",
-    loss: Annotated[
-        float, typer.Option(min=0, max=1, metavar="SHARE", help="Share of the frames to lose.")
-    ] = 0.0,
+    loss: Annotated[float, typer.Option(min=0, max=1, metavar="SHARE", help="Share of the frames to lose.")] = 0.0,
     jitter_ms: Annotated[float, typer.Option(min=0, max=5000, metavar="MS", help="Largest delay of a frame.")] = 0.0,
     reorder: Annotated[bool, typer.Option("--reorder", help="Send some frames out of order.")] = False,
     calls: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="Number of calls at once.")] = 1,

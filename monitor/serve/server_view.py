@@ -79,10 +79,8 @@ class ServerView:
         rows = range(call.rows.start, call.rows.stop)
         views = [channel_view(self._engine, self._traces, call, row) for row in rows]
         worst, elapsed = min(views, key=_channel_order), elapsed_s(self._engine, call)
-        name, alerts = self._name(call), sum(channel.alerts for channel in views)
-        return CallRow(
-            call.name, call.origin, elapsed, worst, len(views), name, call.started, self._id(call.name), alerts
-        )
+        name, id, alerts = self._name(call), self._id(call.name), sum(channel.alerts for channel in views)
+        return CallRow(call.name, call.origin, elapsed, worst, len(views), name, call.started, id, alerts)
 
     def _id(self, name: str) -> str:
         return call_id(self._calls.epoch, self._engine.reporter.published_name(name))

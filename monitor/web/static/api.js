@@ -44,4 +44,5 @@ export const getTimeline = (id, channel) => ask(`/calls/${encodeURIComponent(id)
 export const getEvents = (id) => ask(`/calls/${encodeURIComponent(id)}/events?limit=500`);
 export const postMark = (id, mark) => send(`/calls/${encodeURIComponent(id)}/marks`, mark);
 export const getScore = (id) => ask(`/scores/${encodeURIComponent(id)}`);
+export const listScores = () => ask("/scores");
 export const dropScore = (id) => ask(`/scores/${encodeURIComponent(id)}`, { method: "DELETE" });

@@ -31,7 +31,7 @@ const go = (change) => { location.hash = writeRoute({ ...route, call: "", file: 
 const close = () => go({});
 const tell = (text, loud = false) => { say($("said"), text); toast(text, loud); };
 
-const history = new History(() => { if (newest) draw({ ...newest, lines: {} }, true); });
+const history = new History(() => { files.refresh(); if (newest) draw({ ...newest, lines: {} }, true); });
 const list = new CallList({ open: (id) => openCall(id), route: () => route, change: narrow, history });
 const panel = new CallPanel($("channels"), (call, channel) => (session.listen_in ? listenButton(call, channel) : null));
 const sound = new Sound($("sound"));
@@ -57,7 +57,10 @@ function draw(picture, atOnce = false) {
   $("desk").hidden = false;
   history.follow(all, route);
   if (route.call || route.file) subject.draw(picture, panel);
-  else list.update(all, picture.lines, atOnce);
+  else {
+    files.draw(route);
+    list.update(all, picture.lines, atOnce);
+  }
   $("events-card").hidden = subject.kind === "file";
   if (subject.kind) writeEvents($("events"), opened.events, () => "");
   else writeEvents($("events"), all.events, (name) => history.named(name)?.name ?? name);
@@ -95,7 +98,7 @@ function moved() {
   subject.open(route);
   if (within) $("call-title").focus();
   if (newest) draw({ ...newest, lines: {} }, true);
-  if (!within && (before.call || before.file)) list.focus(before.call);
+  if (!within && (before.call || before.file)) list.focus(before.call || before.file);
 }
 
 function lost(gone) {

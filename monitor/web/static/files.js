@@ -1,6 +1,7 @@
-// Files that somebody drops on the page or chooses: sent to this monitor, scored there, shown here.
+// Files that somebody drops on the page or chooses: sent to this monitor, scored there, listed here.
 
-import { address, ApiError, dropScore, getScore } from "./api.js";
+import { address, ApiError, dropScore, getScore, listScores } from "./api.js";
+import { FilesTable } from "./files_table.js";
 import { make, say } from "./make.js";
 
 const AGAIN_MS = 500;
@@ -11,7 +12,31 @@ export class Files {
   constructor({ open, tell, changed }) {
     Object.assign(this, { open, tell, changed });
     this.jobs = new Map();
+    this.kept = [];
+    this.route = null;
+    this.table = new FilesTable($("file-rows"), open, (id) => this.remove(id));
     this.listen();
+  }
+
+  /** Ask for the files that the monitor keeps. */
+  async refresh() {
+    try {
+      this.kept = (await listScores()).scores;
+    } catch {
+      return;
+    }
+    if (this.route) this.draw(this.route);
+  }
+
+  /** route: what the list is filtered by. A file has no marks, and it neither runs nor ended at a time. */
+  draw(route) {
+    this.route = route;
+    const text = route.text.trim().toLowerCase();
+    const fits = (job) => (!route.state || job.outcome === route.state) && job.name.toLowerCase().includes(text);
+    const shown = route.show === "all" && !route.since && !route.mark ? this.kept.filter(fits) : [];
+    $("files").hidden = !shown.length;
+    say($("files-count"), String(shown.length));
+    this.table.update(shown);
   }
 
   listen() {
@@ -43,21 +68,23 @@ export class Files {
       const job = await upload(file, (part) => { row.bar.value = part / 2; say(row.words, `sending ${Math.round(part * 100)} %`); });
       this.jobs.set(job.id, { job, row, file, sound: URL.createObjectURL(file) });
       row.open.addEventListener("click", () => this.open(job.id));
-      row.drop.addEventListener("click", () => this.forget(job.id));
+      row.drop.addEventListener("click", () => this.remove(job.id), { once: true });
       [row.open.hidden, row.drop.hidden] = [false, false];
+      this.refresh();
       if (show) this.open(job.id);
       await this.follow(job.id);
     } catch (error) {
-      this.failed(row, error.message);
+      if (row.element.isConnected) this.failed(row, error.message);
     }
   }
 
   row(name) {
     const row = { bar: make("progress", { max: "1", value: "0", "aria-label": `Scoring ${name}` }), words: make("span", { class: "job-words" }, "sending"),
-      open: make("button", { type: "button", hidden: "" }, "Open"), drop: make("button", { type: "button", "aria-label": `Forget ${name}`, hidden: "" }, "×") };
+      open: make("button", { type: "button", hidden: "" }, "Open"), drop: make("button", { type: "button", "aria-label": `Cancel ${name}`, hidden: "" }, "×") };
     row.element = make("div", { class: "banner job" }, make("strong", { class: "job-name" }, name), row.bar, row.words, row.open, row.drop);
     $("jobs").append(row.element);
     $("jobs").hidden = false;
+    row.close = () => { row.element.remove(); $("jobs").hidden = !$("jobs").children.length; };
     return row;
   }
 
@@ -66,10 +93,10 @@ export class Files {
     while (this.jobs.has(id)) {
       const job = await getScore(id);
       kept.job = job;
-      kept.row.bar.value = 0.5 + job.progress / 2;
-      say(kept.row.words, job.state === "waiting" ? "waiting for its turn" : `scoring ${Math.round(job.progress * 100)} %`);
+      if (kept.row) kept.row.bar.value = 0.5 + job.progress / 2;
+      if (kept.row) say(kept.row.words, job.state === "waiting" ? "waiting for its turn" : `scoring ${Math.round(job.progress * 100)} %`);
       this.changed(job);
-      if (job.state === "failed") return this.failed(kept.row, job.error);
+      if (job.state === "failed") return kept.row ? this.failed(kept.row, job.error) : this.refresh();
       if (job.state === "done") return this.done(kept);
       await new Promise((resume) => { setTimeout(resume, AGAIN_MS); });
     }
@@ -77,8 +104,8 @@ export class Files {
   }
 
   done({ job, row }) {
-    row.bar.hidden = true;
-    say(row.words, "scored");
+    row?.close();
+    this.refresh();
     this.tell(`${job.name} is scored.`);
   }
 
@@ -86,7 +113,9 @@ export class Files {
     row.element.classList.add("failed");
     row.bar.hidden = true;
     [row.open.hidden, row.drop.hidden] = [true, false];
-    row.drop.addEventListener("click", () => { row.element.remove(); $("jobs").hidden = !$("jobs").children.length; }, { once: true });
+    row.drop.ariaLabel = "Dismiss";
+    row.drop.addEventListener("click", row.close, { once: true });
+    this.refresh();
     say(row.words, `not scored: ${why}`);
     this.tell(`Not scored: ${why}`, true);
   }
@@ -97,14 +126,15 @@ export class Files {
     return this.jobs.get(id);
   }
 
-  forget(id) {
+  /** End the scoring of a file, and delete what there is of it. */
+  async remove(id) {
     const kept = this.jobs.get(id);
     this.jobs.delete(id);
-    if (kept.sound) URL.revokeObjectURL(kept.sound);
-    kept.row?.element.remove();
-    $("jobs").hidden = !$("jobs").children.length;
-    dropScore(id).catch(() => {});
+    if (kept?.sound) URL.revokeObjectURL(kept.sound);
+    kept?.row?.close();
     this.changed(null, id);
+    await dropScore(id).catch(() => {});
+    await this.refresh();
   }
 }
 

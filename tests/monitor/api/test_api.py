@@ -127,6 +127,18 @@ def test_a_mark_is_an_event_and_outlives_the_run(served: Served, folder: Path) -
     assert any('"call.marked"' in line for line in (folder / "journal").read_text().splitlines())
 
 
+def test_a_key_lists_the_files_that_it_sent_and_the_page_all(served: Served) -> None:
+    form = {"method": "POST", "Content_Type": "multipart/form-data; boundary=x"}
+    for secret, name in ((RECORDER, "first.wav"), (TOKEN, "second.wav")):
+        part = f'--x\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\nno audio\r\n--x--\r\n'
+        assert ask(served, "/scores", secret, body=part, **form)[0] == 202
+    for secret, names in ((RECORDER, ["first.wav"]), (TOKEN, ["second.wav", "first.wav"])):
+        status, listed = ask(served, "/scores", secret)
+        assert status == 200, listed
+        assert [score["name"] for score in listed["scores"]] == names
+    assert ask(served, "/scores", CRM)[0] == 403
+
+
 def test_who_asks_too_often_waits(served: Served) -> None:
     answers = [served.request("/api/v1/health", **bearer(CRM)) for _ in range(50)]
     status, headers, body = answers[-1]
