@@ -88,7 +88,7 @@ class Command(TyperCommand):
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the parameters."""
-        found = super().get_params(ctx)
+        found: list[Any] = [*super().get_params(ctx)]
         for parameter in found:
             if isinstance(parameter, TyperArgument):
                 parameter.display_type_rich = lambda **_: None

@@ -12,7 +12,7 @@ class Command(TyperCommand):
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the parameters."""
-        found = super().get_params(ctx)
+        found: list[Any] = [*super().get_params(ctx)]
         for parameter in found:
             if parameter.metavar is None and not parameter.type_descriptor.is_choice:
                 parameter.metavar = (parameter.name or "").upper()

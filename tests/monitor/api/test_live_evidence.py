@@ -20,9 +20,9 @@ from monitor.api.access import EVERYTHING
 from monitor.api.call_routes import get_call
 from monitor.api.context import ApiContext
 from monitor.api.evidence_routes import get_audio, get_spectrogram
+from monitor.call_history.kept_call import call_id
 from monitor.call_history.recent_calls import RecentCalls
-from monitor.call_history.record import call_id
-from monitor.call_history.sink import RecentCallsSink
+from monitor.call_history.recent_calls_sink import RecentCallsSink
 from monitor.config.schema import Config
 from monitor.engine.loop import Engine
 from monitor.engine.pool import Pool

@@ -15,7 +15,7 @@ from helpers import make_detector, make_scorer, turning_call, voice
 
 from monitor.audio import Audio
 from monitor.call_history.recent_calls import RecentCalls
-from monitor.call_history.sink import RecentCallsSink
+from monitor.call_history.recent_calls_sink import RecentCallsSink
 from monitor.config.schema import Config
 from monitor.engine.loop import LONGEST_TURN_S, OVERLOADED_FOR_S, TURN_S, Engine
 from monitor.engine.pool import Pool
