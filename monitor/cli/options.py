@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperArgument, TyperCommand, TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 ConfigFile = Annotated[
     Path | None,
@@ -90,7 +90,7 @@ class Command(TyperCommand):
         """Return the parameters."""
         found: list[Any] = [*super().get_params(ctx)]
         for parameter in found:
-            if isinstance(parameter, TyperArgument):
+            if parameter.param_type_name == "argument":
                 parameter.display_type_rich = lambda **_: None
         return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from typer.core import TyperArgument, TyperCommand
+from typer.core import TyperCommand
 
 
 class Command(TyperCommand):
@@ -16,7 +16,7 @@ class Command(TyperCommand):
         for parameter in found:
             if parameter.metavar is None and not parameter.type_descriptor.is_choice:
                 parameter.metavar = (parameter.name or "").upper()
-            if isinstance(parameter, TyperArgument):
+            if parameter.param_type_name == "argument":
                 parameter.display_type_rich = lambda **_: None
         return found
 
