@@ -15,7 +15,6 @@ microphone where PulseAudio is installed.
 from __future__ import annotations
 
 import os
-import socket
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -39,6 +38,7 @@ from benchmarks.common import (
     warn_if_busy,
     write,
 )
+from benchmarks.programs import free_address
 from benchmarks.received import Received, receive
 from benchmarks.virtual_microphone import on_microphone
 from model.config import SAMPLE_RATE
@@ -53,12 +53,6 @@ FITTED_FROM = 0.2
 SHORTEST_FITTED_S = 300.0
 
 Floats = NDArray[np.float64]
-
-
-def free_address() -> str:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return f"tcp://127.0.0.1:{found.getsockname()[1]}"
 
 
 def watched(seconds: float, weights: str, screen: str, folder: Path, journal: bool) -> tuple[Received, float]:

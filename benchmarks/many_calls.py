@@ -10,17 +10,15 @@ lie, stall and vanish (misbehaving_peers.py), from which the calls must not suff
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +36,8 @@ from benchmarks.common import (
     warn_if_busy,
     write,
 )
-from benchmarks.latency import beats_of, free_address, slope_per_hour
+from benchmarks.latency import beats_of, slope_per_hour
+from benchmarks.programs import END_S, START_S, free_address, helper, kernel_drops, start
 from benchmarks.received import resources
 from model.config import SAMPLE_RATE
 from monitor.events import wire
@@ -48,7 +47,6 @@ SETTLE_S = 5.0
 """Calls that come in, and what torch's first steps cost, belong to the start."""
 BAR_MS = 500.0
 PACKET_S = 0.02
-START_S, END_S = 60.0, 20.0
 LATER_S = 6.0
 """The misbehaving begin when the callers are in: all come from one host, whose share of the rows they would take."""
 
@@ -118,12 +116,6 @@ def listen(
             until = now + 3.0
 
 
-def kernel_drops(port: int) -> int:
-    """Datagrams that the system threw away before the monitor read them (proc(5), /proc/net/udp)."""
-    rows = [line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:]]
-    return sum(int(row[-1]) for row in rows if int(row[1].rpartition(":")[2], 16) == port)
-
-
 def ages(received_events: ReceivedEvents, starts: dict[int, float]) -> NDArray[np.float64]:
     """(seconds since the first caller began, age in ms) of each score of our callers, behind the start: (n, 2)."""
     begun = min(starts.values())
@@ -171,20 +163,6 @@ def figures(
         "callers": sent,
         "said": dict(received_events.codes),
     }
-
-
-def start(words: Sequence[str], log_file: IO[bytes]) -> subprocess.Popen[bytes]:
-    """`monitor`, which says what is wrong in the log."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("MONITOR_")}
-    return subprocess.Popen(
-        [sys.executable, "-m", "monitor", *words], stdin=subprocess.DEVNULL, stdout=log_file, stderr=log_file, env=env
-    )
-
-
-def helper(module: str, *words: object) -> subprocess.Popen[str]:
-    """A module beside this one as a process, which says at its end what it did."""
-    command = [sys.executable, "-m", f"benchmarks.{module}", *map(str, words)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
 def run(calls: int, seconds: float, weights: str, misbehaving: int, screen: str, folder: Path) -> dict[str, Any]:

@@ -11,13 +11,10 @@ what the scores should be.
 from __future__ import annotations
 
 import asyncio
-import json
 import re
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,31 +22,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 
 from benchmarks.common import RESULTS, configuration, log, machine, parser, scorer_of, warn_if_busy, write
-from benchmarks.latency import free_address
-from benchmarks.many_calls import START_S, start
-from model.resample import resample_all
+from benchmarks.event_listener import EventListener
+from benchmarks.file_scores import INTERVAL_MS, FileScores, difference, replayed
+from benchmarks.programs import START_S, free_address, listening, start
 from monitor.audio import Audio
 from monitor.errors import BadInputError
-from monitor.events import wire
-from monitor.rtp.codecs import open_decoder
-from monitor.rtp.encode import encode
 from monitor.rtp.payload import PayloadFormat
 from monitor.session.demo_call import make_call, read_mono
 from monitor.simulate.plan import Impairments
 from monitor.simulate.play import parse_options
 from monitor.simulate.registry import PEERS, make_peer
 from monitor.simulate.simulated_peer import RefusedCallError, SimulatedCall, SimulationCounts
-from monitor.subscriber import Subscriber
-from monitor.types import SAMPLE_RATE, Event
+from monitor.types import SAMPLE_RATE
 
 DATAGRAMS = {"clean": Impairments(), "5 % loss": Impairments(loss=0.05), "reorder": Impairments(reorder=True)}
 CONNECTIONS = {"clean": Impairments(), "jitter 60 ms": Impairments(jitter_ms=60.0)}
 """Networks: over TCP nothing is lost and nothing overtakes, but all may come late."""
 SETTLE_S, END_S = 1.0, 15.0
-INTERVAL_MS = 500
 AUDIOHOOK = ("benchmark", "YSBiZW5jaG1hcmsncyBzZWNyZXQga2V5LCBub3QgYSBzZWNyZXQ=")
 
 
@@ -85,6 +76,11 @@ ARRANGEMENTS: Mapping[str, Arrangement] = {
 """Taps that need something; the others send PCMU."""
 
 
+def arrangement(tap: str) -> Arrangement:
+    """Return what a tap needs."""
+    return ARRANGEMENTS.get(tap, Arrangement())
+
+
 @dataclass
 class Played:
     """One call: its events by channel, its fault."""
@@ -94,49 +90,6 @@ class Played:
     parties: int
     calls: set[str] = field(default_factory=set)
     fault: str = ""
-
-
-class EventListener:
-    """Collects the events of the server in a thread of its own."""
-
-    def __init__(self, address: str) -> None:
-        self.events: list[Event] = []
-        self._address, self._ended = address, threading.Event()
-        self._thread = threading.Thread(target=self._listen, name="ears", daemon=True)
-        self._thread.start()
-
-    def _listen(self) -> None:
-        with Subscriber(self._address, ("score.", "alert.", "call.", "health"), heartbeats=True) as subscriber:
-            while not self._ended.is_set():
-                item = subscriber.receive(0.2)
-                if isinstance(item, wire.Message) and not item.snapshot:
-                    self.events.append(item.event)
-
-    def of(self, kind: str) -> list[Event]:
-        """Return the events of a type so far."""
-        return [event for event in list(self.events) if event.type == kind]
-
-    def close(self) -> None:
-        self._ended.set()
-        self._thread.join(5.0)
-
-
-def through(form: PayloadFormat, audio: Audio) -> Audio:
-    """Code and decode audio float32 (n,) at 16 kHz; returns it at the rate of the codec."""
-    decoder = open_decoder(form)
-    at_rate = resample_all(audio, SAMPLE_RATE, form.sample_rate)
-    return np.concatenate([decoder.decode(payload) for payload in encode(form, at_rate, 20.0)])
-
-
-def replayed(form: PayloadFormat, audio: Audio, weights: Sequence[str], folder: Path) -> dict[int, tuple[float, float]]:
-    """Scores of the file: {index after the newest sample: (p_fake, llr)}."""
-    path = folder / f"{form.encoding}-{form.sample_rate}.wav"
-    soundfile.write(path, through(form, audio), form.sample_rate, subtype="FLOAT")
-    words = ["replay", "--speed", "max", "--json", "--no-publish", str(path), *weights]
-    command = [sys.executable, "-m", "monitor", *words, "--set", f"publish.score_interval_ms={INTERVAL_MS}"]
-    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    events = [json.loads(line) for line in lines]
-    return {e["sample"]: (e["p_fake"], e["llr"]) for e in events if e["type"] == "score"}
 
 
 def target(tap: str, usual: str, places: Mapping[str, str], parties: int) -> str:
@@ -150,7 +103,7 @@ async def play(tap: str, audio: Sequence[Audio], places: Mapping[str, str], list
     """All calls of a tap, side by side: which call is whose is told by when it begins."""
     peer, tasks = make_peer(tap), []
     found: list[Played] = []
-    options = parse_options(ARRANGEMENTS.get(tap, Arrangement()).options)
+    options = parse_options(arrangement(tap).options)
 
     async def one(played: Played, call: SimulatedCall) -> None:
         try:
@@ -158,7 +111,7 @@ async def play(tap: str, audio: Sequence[Audio], places: Mapping[str, str], list
         except (RefusedCallError, BadInputError, OSError) as error:
             played.fault = str(error)
 
-    most = ARRANGEMENTS.get(tap, Arrangement()).parties
+    most = arrangement(tap).parties
     for parties, spoken in enumerate(audio[:most], 1):
         for network, impairments in (DATAGRAMS if tap == "rtp" else CONNECTIONS).items():
             before = {event.call for event in listener.of("call.started")}
@@ -177,9 +130,7 @@ async def play(tap: str, audio: Sequence[Audio], places: Mapping[str, str], list
     return found
 
 
-def judged(
-    played: Played, listener: EventListener, wanted: Mapping[int, tuple[float, float]], turn_s: float
-) -> dict[str, Any]:
+def judged(played: Played, listener: EventListener, wanted: FileScores, turn_s: float) -> dict[str, Any]:
     """The figures of a call: of the channel that alerted first, against the file."""
     mine = [event for event in list(listener.events) if event.call in played.calls]
     alerts = [event for event in mine if event.type == "alert.opened"]
@@ -191,18 +142,12 @@ def judged(
     if alerts:
         whose = alerts[0].call, alerts[0].channel
         scores = [event for event in mine if event.type == "score" and (event.call, event.channel) == whose]
-        off = [_difference(event, wanted) for event in scores]
+        off = [difference(event, wanted) for event in scores]
         figures |= {
             "p_fake_off_by": round(max((p for p, _ in off), default=0.0), 4),
             "llr_off_by": round(max((llr for _, llr in off), default=0.0), 3),
         }
     return figures
-
-
-def _difference(event: Event, wanted: Mapping[int, tuple[float, float]]) -> tuple[float, float]:
-    """Return the difference of p_fake and llr to the file at the nearest time."""
-    p_fake, llr = wanted[min(wanted, key=lambda sample: abs(sample - event.sample))]
-    return abs(float(str(event.data["p_fake"])) - p_fake), abs(float(str(event.data["llr"])) - llr)
 
 
 def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -220,11 +165,14 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def listening(port: int) -> bool:
-    """Return whether this TCP port of this machine takes connections: heartbeats begin before all taps are open."""
-    with socket.socket() as probe:
-        probe.settimeout(1.0)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+def _ready(server: subprocess.Popen[bytes], listener: EventListener, ports: Sequence[int]) -> bool:
+    """Wait until the server sends heartbeats and listens at all ports; False where it ends or takes too long."""
+    until = time.monotonic() + START_S
+    while server.poll() is None and time.monotonic() < until:
+        if listener.of("health") and all(map(listening, ports)):
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def served(taps: Sequence[str], weights: Sequence[str], folder: Path) -> list[dict[str, Any]]:
@@ -242,21 +190,16 @@ def served(taps: Sequence[str], weights: Sequence[str], folder: Path) -> list[di
     if any("://" in make_peer(tap).to for tap in taps):
         words += ["--websocket", places["websocket"]]
     for tap in taps:
-        words += ARRANGEMENTS.get(tap, Arrangement()).serve
-    forms = {tap: ARRANGEMENTS.get(tap, Arrangement()).codec for tap in taps}
+        words += arrangement(tap).serve
+    forms = {tap: arrangement(tap).codec for tap in taps}
     wanted = {form: replayed(form, turning, weights, folder) for form in dict.fromkeys(forms.values())}
     rows: list[dict[str, Any]] = []
     listener = EventListener(address)
+    over_tcp = [port for port in (tcp, web) if f"127.0.0.1:{port}" in words]
     with (folder / "log").open("wb") as log_file:
         server = start(words, log_file)
         try:
-            until = time.monotonic() + START_S
-            over_tcp = [port for port in (tcp, web) if f"127.0.0.1:{port}" in words]
-            while not (ready := bool(listener.of("health")) and all(map(listening, over_tcp))):
-                if server.poll() is not None or time.monotonic() > until:
-                    break
-                time.sleep(0.1)
-            if not ready:
+            if not _ready(server, listener, over_tcp):
                 sys.exit(f"error: the monitor did not start: {(folder / 'log').read_text(errors='replace')[-500:]}")
             for tap in taps:
                 found = asyncio.run(play(tap, audio, places, listener))

@@ -13,10 +13,10 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Self
 
 from monitor.delivery.catch_up import CatchUp, Restarted
+from monitor.delivery.connection_notices import Refused, Returned, Silent, Unreadable
 from monitor.delivery.gaps import Missed, Position
 from monitor.delivery.keys import KeyPair
 from monitor.delivery.requests import MAX_TOPICS
@@ -46,37 +46,6 @@ Pair = KeyPair
 """The name of KeyPair in 0.2, for one version more."""
 SETTLE_S = 0.1
 """After a pause of this process (suspended, stopped) what has arrived meanwhile comes first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Silent:
-    """Nothing came for so long, not even a heartbeat: what was heard last may no longer hold."""
-
-    seconds: float
-    address: str
-
-
-@dataclass(frozen=True, slots=True)
-class Returned:
-    """The publisher is heard again after Silent."""
-
-    address: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The publisher does not let this subscriber in; it tries again by itself, every few seconds."""
-
-    address: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """Something came that is not an event of a monitor."""
-
-    topic: str
-    reason: str
 
 
 Item = Message | Missed | Restarted | Silent | Returned | Refused | Unreadable

@@ -104,8 +104,7 @@ def print_scores(
     from monitor.session.warnings import print_problems
 
     recordings = Recordings(list(words), every=raw is not None)
-    table = None if out is None else open_table(out)
-    progress, failed = Progress(recordings), 0
+    table, progress, failed = None if out is None else open_table(out), Progress(recordings), 0
     if form == "csv":
         print(csv_line(None), end="")
     for scored in _scored(_left(recordings, table, progress), config, workers, track, raw):
@@ -113,10 +112,7 @@ def print_scores(
         failed += scored.error is not None
         progress.clear()
         print_problems(scored)
-        if table is None:
-            _print(scored, form)
-        else:
-            table.add(scored)
+        _print(scored, form) if table is None else table.add(scored)
         progress.draw()
     progress.clear()
     _print_left_out(recordings.left_out)

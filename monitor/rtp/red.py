@@ -4,9 +4,35 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from monitor.rtp.jitter_buffer import MAX_DROPOUT
 from monitor.rtp.packet import RtpPacket
 
 _MOST_BLOCKS = 32
+
+
+class RedundantAudio:
+    """Unpacks the packets of one stream."""
+
+    def __init__(self) -> None:
+        self._step = 0
+        """Units of the clock from the newest packet's predecessor to it, where none was lost between."""
+        self._newest: RtpPacket | None = None
+
+    def unpack(self, packet: RtpPacket, turn: int | None) -> list[RtpPacket]:
+        """Return the packets that it repeats, where one is missing before it, and itself as the last; none for what is
+        no such packet. turn: sequence number of the packet whose turn it is.
+        """
+        found = unpack_red(packet)
+        if found is None:
+            return []
+        primary, blocks = found
+        before, self._newest = self._newest, primary
+        if before is not None and primary.sequence == before.sequence + 1 & 0xFFFF:
+            self._step = primary.timestamp - before.timestamp & 0xFFFF_FFFF
+        if turn is None or primary.sequence == turn & 0xFFFF:
+            return [primary]
+        repeated = earlier(primary, blocks, self._step)
+        return [*(old for old in repeated if 0 <= (old.sequence - turn & 0xFFFF) < MAX_DROPOUT), primary]
 
 
 def unpack_red(packet: RtpPacket) -> tuple[RtpPacket, list[tuple[int, int, bytes]]] | None:

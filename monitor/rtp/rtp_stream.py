@@ -17,10 +17,10 @@ from model.resample import StreamResampler
 from monitor.audio import Audio
 from monitor.rtp.codecs import Decoder, is_supported, open_decoder
 from monitor.rtp.conceal import LONGEST_S, conceal
-from monitor.rtp.jitter_buffer import MAX_DROPOUT, JitterState, OrderedPacket, Result, accept, expire, flush
+from monitor.rtp.jitter_buffer import JitterState, OrderedPacket, Result, accept, expire, flush
 from monitor.rtp.packet import RtpPacket
 from monitor.rtp.payload import EVENTS, REDUNDANT, SILENT, PayloadError, PayloadFormat, duration_s
-from monitor.rtp.red import earlier, unpack_red
+from monitor.rtp.red import RedundantAudio
 from monitor.rtp.sound import NOTHING, DecodedAudio, join
 from monitor.types import SAMPLE_RATE
 
@@ -65,9 +65,7 @@ class RtpStream:
         """Packets lost since the last one that had audio."""
         self._unheard: tuple[OrderedPacket, OrderedPacket] | None = None
         """The first and the newest packet that nothing was made of since the last one that had audio."""
-        self._step = 0
-        """Units of the clock from the newest redundant packet's predecessor to it, where none was lost between."""
-        self._newest: RtpPacket | None = None
+        self._redundant = RedundantAudio()
         self._recent: deque[Audio] = deque(maxlen=RECENT)
         self._placed_so_far = self._given = self._base = 0
         """Samples of this format put in their place; samples at 16 kHz given, and those of them before this format."""
@@ -92,27 +90,12 @@ class RtpStream:
     def hold(self, packet: RtpPacket, arrival: float) -> None:
         """Take a packet, and decode it when give() is said: several at once cost less."""
         form = self._formats.get(packet.payload_type)
+        packets = [packet]
         if form is not None and form.encoding == REDUNDANT and not packet.missing:
-            self._hold_redundant(packet, arrival)
-        else:
-            self._order(accept(self.jitter, packet, arrival, self._give_up_s))
-
-    def _hold_redundant(self, packet: RtpPacket, arrival: float) -> None:
-        """Take a packet with redundant audio (RFC 2198), which fills the hole before it where there is one."""
-        found = unpack_red(packet)
-        if found is None:
-            self.bad += 1
-            return
-        primary, blocks = found
-        before, self._newest = self._newest, primary
-        if before is not None and primary.sequence == before.sequence + 1 & 0xFFFF:
-            self._step = primary.timestamp - before.timestamp & 0xFFFF_FFFF
-        turn = self.jitter.turn
-        if turn is not None and primary.sequence != turn & 0xFFFF:
-            for old in earlier(primary, blocks, self._step):
-                if 0 <= (old.sequence - turn & 0xFFFF) < MAX_DROPOUT:
-                    self._order(accept(self.jitter, old, arrival, self._give_up_s))
-        self._order(accept(self.jitter, primary, arrival, self._give_up_s))
+            packets = self._redundant.unpack(packet, self.jitter.turn)
+            self.bad += not packets
+        for each in packets:
+            self._order(accept(self.jitter, each, arrival, self._give_up_s))
 
     def advance(self, now: float) -> DecodedAudio:
         """Give up what has been missing for too long."""

@@ -118,39 +118,39 @@ def score_on_cluster(
     """
     check_weights(task.config.model)
     with joined(address, cpus=workers):
-        import ray
-        from ray.data import ActorPoolStrategy, DataContext
         from ray.exceptions import RayError
 
-        logging.getLogger("ray.data").setLevel(logging.ERROR)
-        context = DataContext.get_current()
-        context.enable_progress_bars = False
-        context.target_max_block_size = 1  # each row is a block of its own, so that it goes on at once
-        limits = context.execution_options.resource_limits
-        context.execution_options.resource_limits = limits.copy(object_store_memory=STORE_BYTES)
-        size = workers or int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call, unused-ignore]
         try:
-            for batch in (
-                _listing(files, done)
-                .map_batches(
-                    _Scorer,
-                    batch_size=1,
-                    compute=ActorPoolStrategy(size=size, max_tasks_in_flight_per_actor=2),
-                    fn_constructor_args=(task,),
-                    num_cpus=1,
-                )
-                .iter_batches(batch_size=None, prefetch_batches=0)
-            ):
-                for said in map(json.loads, batch["scored"]):
-                    if isinstance(said, dict):
-                        files.left_out.update(said)
-                        continue
-                    for name, rows, problems in said:
-                        yield ClusterScore(name, rows, [tuple(problem) for problem in problems])
+            for answer in _answers(files, task, workers, done):
+                if isinstance(answer, dict):
+                    files.left_out.update(answer)
+                    continue
+                for name, rows, problems in answer:
+                    yield ClusterScore(name, rows, [tuple(problem) for problem in problems])
         except RayError as error:
-            said = str(error).strip().rpartition("\n")[2]
+            reason = str(error).strip().rpartition("\n")[2]
             hint = "run the command again: it goes on where it stopped"
-            raise SourceError(f"the cluster has failed: {said}", hint) from error
+            raise SourceError(f"the cluster has failed: {reason}", hint) from error
+
+
+def _answers(files: Archive, task: Task, workers: int | None, done: PathSet) -> Iterator[Any]:
+    """Yield what the scoring processes answer, as it comes: lists of scores, at the end what was left out."""
+    import ray
+    from ray.data import ActorPoolStrategy, DataContext
+
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    context = DataContext.get_current()
+    context.enable_progress_bars = False
+    context.target_max_block_size = 1  # each row is a block of its own, so that it goes on at once
+    limits = context.execution_options.resource_limits
+    context.execution_options.resource_limits = limits.copy(object_store_memory=STORE_BYTES)
+    size = workers or int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call, unused-ignore]
+    pool = ActorPoolStrategy(size=size, max_tasks_in_flight_per_actor=2)
+    scored = _listing(files, done).map_batches(
+        _Scorer, batch_size=1, compute=pool, fn_constructor_args=(task,), num_cpus=1
+    )
+    for batch in scored.iter_batches(batch_size=None, prefetch_batches=0):
+        yield from map(json.loads, batch["scored"])
 
 
 def _listing(files: Archive, done: PathSet) -> Any:

@@ -78,21 +78,14 @@ def watch(
     else shows the calls.
     """
     _check_picture(svg)
-    rows = sum(len(source.channels) for w in watched for source in w.sources)
     epoch, ending = wire.new_epoch(), StopRequest()
     drawn = svg is not None or companion is not None or not (json_lines or config.dashboard.mode == "off")
-    traces = Traces(rows if drawn else 0)
-    recorded = not any(source.live for w in watched for source in w.sources)
+    traces = Traces(sum(len(source.channels) for w in watched for source in w.sources) if drawn else 0)
     check_weights(config.model)
     kept = companion.sinks(epoch) if companion is not None else ()
     sinks = [*open_sinks(config, epoch), *kept, *([json_sink(ending)] if json_lines else [])]
     with Bus(sinks, config.publish.queue_events, epoch) as bus:
-        with loading():
-            scorer = open_scorer(config.model, rows, recorded=recorded)
-        pool = Pool(scorer, config, traces if drawn else None)
-        engine = Engine(pool, RingBank(rows, config.input.ring_s), bus, config)
-        for w in watched:
-            engine.add(w.name, *w.sources, marks=w.marks)
+        engine = _open_engine(watched, config, bus, traces if drawn else None)
         total = max((w.total_s for w in watched if w.total_s), default=None)
         publisher = config.zeromq.address if config.zeromq.enabled else ""
         start_sinks(sinks, engine)
@@ -104,13 +97,28 @@ def watch(
         with beside, signals(ending), screen(pull, config, json_lines, ending) as shown:
             notices = SinkWarnings(bus, shown, ending.wanted.set)
             supervise(engine, ending, notices.look)
-            if not any(source.live for w in watched for source in w.sources):
+            if not _is_live(watched):
                 _drain(bus, ending, notices.look)
             bus.close(STOP_S)
         notices.losses()
         if svg is not None:
             _draw(pull(), svg)
     return _status(engine, ending, fail_on_alert)
+
+
+def _is_live(watched: Sequence[CallSources]) -> bool:
+    return any(source.live for w in watched for source in w.sources)
+
+
+def _open_engine(watched: Sequence[CallSources], config: Config, bus: Bus, traces: Traces | None) -> Engine:
+    """Return an engine that has all these calls."""
+    rows = sum(len(source.channels) for w in watched for source in w.sources)
+    with loading():
+        scorer = open_scorer(config.model, rows, recorded=not _is_live(watched))
+    engine = Engine(Pool(scorer, config, traces), RingBank(rows, config.input.ring_s), bus, config)
+    for w in watched:
+        engine.add(w.name, *w.sources, marks=w.marks)
+    return engine
 
 
 def _drain(bus: Bus, ending: StopRequest, look: Callable[[], None]) -> None:

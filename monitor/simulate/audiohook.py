@@ -8,13 +8,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import json
 import secrets
 import time
 import uuid
-from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -25,14 +23,14 @@ from model.resample import resample_all
 from monitor.audio import Audio
 from monitor.errors import BadInputError
 from monitor.rtp.encode import companded
-from monitor.simulate.simulated_peer import RefusedCallError, SimulatedCall, SimulationCounts, paced
+from monitor.simulate.audiohook_client_messages import SessionMessages, WrongAnswerError
+from monitor.simulate.simulated_peer import SimulatedCall, SimulationCounts, paced
 from monitor.simulate.websocket import OPTIONS, USUAL, ConnectRequest, dialled
 from monitor.taps.audiohook.audiohook_messages import (
     EXTERNAL,
     INTERNAL,
     NOBODY,
     RATE,
-    VERSION,
     AudiohookMedia,
     write_duration,
 )
@@ -51,10 +49,6 @@ ANSWER_S = 10.0
 OFFERS = (AudiohookMedia((EXTERNAL, INTERNAL)), AudiohookMedia((EXTERNAL,)), AudiohookMedia((INTERNAL,)))
 PARTICIPANT = {"ani": "+15550100", "aniName": "Simulated Caller", "dnis": "+15550199"}
 PORTS = {"ws": 80, "wss": 443}
-
-
-class WrongAnswerError(Exception):
-    """The monitor answered what the protocol does not allow; the text says what."""
 
 
 @dataclass(frozen=True)
@@ -107,44 +101,6 @@ def _hole(text: str, name: str) -> FrameGap:
     if not plus or hole.first < 0 or hole.count < 1:
         raise BadInputError(f"{name}={text} is not valid", f"write for instance {name}=2+3: at 2 s, for 3 s")
     return hole
-
-
-@dataclass
-class SessionMessages:
-    """The messages of one session: numbers them, and holds the answers against what was asked. Pure."""
-
-    id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    seq: int = 0
-    serverseq: int = 0
-    asked: deque[tuple[str, int]] = field(default_factory=deque)
-    """Type and clientseq of the answers that are due, in their order."""
-
-    def say(self, kind: str, position: int, parameters: Mapping[str, object], answer: str = "") -> str:
-        """position: samples at RATE. answer: the type of message that has to come."""
-        self.seq += 1
-        if answer:
-            self.asked.append((answer, self.seq))
-        envelope = {"version": VERSION, "type": kind, "id": self.id, "seq": self.seq, "serverseq": self.serverseq}
-        return json.dumps({**envelope, "position": write_duration(position), "parameters": parameters})
-
-    def receive(self, text: str | bytes) -> tuple[str, Mapping[str, Any]]:
-        """Type and parameters of an answer. Raises WrongAnswerError, and RefusedCallError for a disconnect."""
-        self.serverseq += 1
-        right = {"version": VERSION, "id": self.id, "seq": self.serverseq}
-        try:
-            message = json.loads(text) if isinstance(text, str) else {}
-            found = {name: message[name] for name in right}
-            kind, parameters, clientseq = str(message["type"]), dict(message["parameters"]), int(message["clientseq"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise WrongAnswerError("no message of version 2") from error
-        if found != right:
-            raise WrongAnswerError(f"{kind} with {found}, not {right}")
-        if kind == "disconnect":
-            raise RefusedCallError(f"{parameters.get('reason')}, {parameters.get('info', '')}")
-        if not self.asked or (kind, clientseq) != self.asked[0]:
-            raise WrongAnswerError(f"{kind} to message {clientseq}, where {list(self.asked)} are due")
-        self.asked.popleft()
-        return kind, parameters
 
 
 class AudiohookPeer:

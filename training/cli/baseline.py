@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import typer
 
 from training.baseline.baseline_settings import BaselineSettings
-from training.cli.option_groups import expand_options
+from training.cli.option_groups import expand_options, from_options
 from training.cli.recipe import Recipe
-from training.cli.train_options import Dropout, Optimiser, RunOptions, WeightDecay, from_options
+from training.cli.train_options import Dropout, Optimiser, RunOptions, WeightDecay
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,9 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
+
+T = TypeVar("T")
 
 
 def expand_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -37,3 +39,9 @@ def _expanded(signature: inspect.Signature, name: str, group: Any) -> Iterator[i
             yield inspect.Parameter(
                 field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hints[field.name]
             )
+
+
+def from_options(kind: type[T], options: object, **others: Any) -> T:
+    """Make a dataclass of the options that have the names of its fields, and of `others`."""
+    named = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    return kind(**({name: value for name, value in vars(options).items() if name in named} | others))

@@ -13,8 +13,9 @@ Corpora = Annotated[
 ]
 Workers = Annotated[int, typer.Option(min=1, help="Processes that prepare the speech.")]
 Cache = Annotated[Path, typer.Option(help="Folder for prepared speech.")]
-
-
+Minutes = Annotated[float, typer.Option(min=0.01, help="Stop after this many minutes of training ...")]
+Steps = Annotated[int, typer.Option(min=1, help="... or this many steps, whichever comes first.")]
+Seed = Annotated[int, typer.Option(help="Seed of the random numbers.")]
 WeightsFile = Annotated[
     Path, typer.Option(metavar="FILE", help="Weights file to measure, or default, the one that ships.")
 ]

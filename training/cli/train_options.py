@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from model.config import DetectorConfig, FeatureConfig, NetworkConfig
-from training.cli.options import Cache, Corpora, Device, Workers
+from training.cli.option_groups import from_options
+from training.cli.options import Cache, Corpora, Device, Minutes, Seed, Steps, Workers
 from training.learn.settings import TrainConfig
 
 if TYPE_CHECKING:
     from training.learn.prepare import TrainingPlan
-
-T = TypeVar("T")
 
 LearningRate = Annotated[float, typer.Option(min=0, help="Learning rate after the warm-up.")]
 WeightDecay = Annotated[float, typer.Option(min=0, help="Weight decay; biases and norms have none.")]
@@ -33,12 +32,8 @@ class RunOptions:
     out: Annotated[
         Path, typer.Option(help="Folder of the run: checkpoint, history, curves, weights. Resumes where it stopped.")
     ]
-    minutes: Annotated[float, typer.Option(min=0.01, help="Stop after this many minutes of training ...")] = (
-        TrainConfig.minutes
-    )
-    steps: Annotated[int, typer.Option(min=1, help="... or this many steps, whichever comes first.")] = (
-        TrainConfig.steps
-    )
+    minutes: Minutes = TrainConfig.minutes
+    steps: Steps = TrainConfig.steps
     rows: Annotated[int, typer.Option(min=2, help="Calls in a batch; even.")] = TrainConfig.rows
     seconds: Annotated[float, typer.Option(min=1, help="Length of each call in a batch.")] = TrainConfig.seconds
     dropout: Dropout = NetworkConfig.dropout
@@ -70,7 +65,7 @@ class RunOptions:
     workers: Workers = 2
     cache: Cache = Path("data/cache")
     device: Device = "auto"
-    seed: Annotated[int, typer.Option(help="Seed of the random numbers.")] = TrainConfig.seed
+    seed: Seed = TrainConfig.seed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,12 +163,6 @@ class TrainOptions(RunOptions):
         weights = {name: _weights(getattr(self, name), name) for name in ("part_weights", "family_weights")}
         teachers = tuple(self.teacher or ())
         return from_options(TrainingPlan, self, corpora=self.corpus, teachers=teachers, **weights)
-
-
-def from_options(kind: type[T], options: RunOptions, **others: Any) -> T:
-    """Make a dataclass of the options that have the names of its fields, and of `others`."""
-    named = {field.name for field in fields(kind)}  # type: ignore[arg-type]
-    return kind(**({name: value for name, value in vars(options).items() if name in named} | others))
 
 
 def whole_numbers(text: str, option: str) -> tuple[int, ...]:

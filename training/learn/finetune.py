@@ -106,10 +106,20 @@ def fine_tune(plan: FineTunePlan, log: Log) -> dict[str, dict[str, SetFigures]]:
     sets["own, held back"] = [c for c in clips if c.split == "test"]
     sets |= {f"{corpus.name}, held back": choose([corpus], "test") for corpus in plan.held_back}
     plan.out.mkdir(parents=True, exist_ok=True)
-    manifest = plan.out / OWN_LIST
-    _write_manifest(manifest, clips)
+    _write_manifest(plan.out / OWN_LIST, clips)
     log("before")
     before = {name: measure(plan.start, found, plan, log) for name, found in sets.items()}
+    weights = _learn(plan, log)
+    log("after")
+    after = {name: measure(weights, found, plan, log) for name, found in sets.items()}
+    figures = {name: {"before": before[name], "after": after[name]} for name in sets}
+    result = {name: {when: asdict(found) for when, found in pair.items()} for name, pair in figures.items()}
+    (plan.out / RESULT).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    return figures
+
+
+def _learn(plan: FineTunePlan, log: Log) -> Path:
+    """Train on the own clips and the corpora beside them; returns the weights."""
     config = TrainConfig(
         steps=plan.steps,
         minutes=plan.minutes,
@@ -124,7 +134,7 @@ def fine_tune(plan: FineTunePlan, log: Log) -> dict[str, dict[str, SetFigures]]:
         seed=plan.seed,
     )
     training = TrainingPlan(
-        corpora=[manifest, *plan.corpora],
+        corpora=[plan.out / OWN_LIST, *plan.corpora],
         out=plan.out,
         cache=plan.cache,
         part_weights={},
@@ -134,13 +144,7 @@ def fine_tune(plan: FineTunePlan, log: Log) -> dict[str, dict[str, SetFigures]]:
         start=plan.start,
         shared_speakers=True,
     )
-    weights = run(DetectorConfig(), config, training, log)
-    log("after")
-    after = {name: measure(weights, found, plan, log) for name, found in sets.items()}
-    figures = {name: {"before": before[name], "after": after[name]} for name in sets}
-    said = {name: {when: asdict(found) for when, found in pair.items()} for name, pair in figures.items()}
-    (plan.out / RESULT).write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
-    return figures
+    return run(DetectorConfig(), config, training, log)
 
 
 def _write_manifest(path: Path, clips: Sequence[Clip]) -> None:

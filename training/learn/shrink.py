@@ -110,26 +110,13 @@ def shrunk(old: Detector, config: DetectorConfig, spectrum: Tensor, active: Tens
     if not old.config.features.kind.startswith(config.features.kind):
         raise ValueError(f"features {config.features.kind} must be the first of {old.config.features.kind}")
     new = Detector(replace(config, calibration=Calibration(), telephone_calibration=None))
-    assert isinstance(old.features, JoinedFeatures)
-    assert isinstance(new.features, JoinedFeatures)
-    for mine, theirs in zip(new.features.parts, old.features.parts, strict=False):
-        assert isinstance(mine, Features)
-        mine.load_state_dict(theirs.state_dict())
-    front, front_old = new.network.frontend, old.network.frontend
-    assert isinstance(front, JoinedFrontend)
-    assert isinstance(front_old, JoinedFrontend)
     old.eval()
-    parts = torch.split(old.features(spectrum), front_old.sizes, dim=2)
-    errors: list[float] = []
-    for mine, theirs, x in zip(front.parts, front_old.parts, parts, strict=False):
-        if isinstance(mine, FactoredFrontend):
-            errors += _shrink_frontend(theirs, mine, x)  # type: ignore[arg-type]
-        else:
-            mine.load_state_dict(theirs.state_dict())
-    z, _ = front_old(old.features(spectrum), old.network.init_state(len(spectrum)))
-    recurrent, recurrent_old = new.network.recurrent, old.network.recurrent
+    errors = _shrink_convolutions(old, new, old.features(spectrum))
+    front, recurrent, recurrent_old = new.network.frontend, new.network.recurrent, old.network.recurrent
+    assert isinstance(front, JoinedFrontend)
     assert isinstance(recurrent, SpeechLstm)
     assert isinstance(recurrent_old, SpeechLstm)
+    z, _ = old.network.frontend(old.features(spectrum), old.network.init_state(len(spectrum)))
     outputs, _ = recurrent_old(z, active, old.network.init_state(len(spectrum)))
     heads = torch.cat([old.network.spoof.weight * SPOOF_COUNTS, old.network.family.weight])
     units = _units(recurrent_old.lstm, heads, outputs[active], recurrent.hidden)
@@ -143,6 +130,26 @@ def shrunk(old: Detector, config: DetectorConfig, spectrum: Tensor, active: Tens
     new.network.speech.weight.copy_(speech.weight[:, : front.size_out])
     new.network.speech.bias.copy_(speech.bias + speech.weight[:, front.size_out :] @ left_out)
     return new, errors
+
+
+def _shrink_convolutions(old: Detector, new: Detector, features: Tensor) -> list[float]:
+    """Copy the features' parameters and factor the convolutions; returns the relative errors of the factors."""
+    assert isinstance(old.features, JoinedFeatures)
+    assert isinstance(new.features, JoinedFeatures)
+    for mine, theirs in zip(new.features.parts, old.features.parts, strict=False):
+        assert isinstance(mine, Features)
+        mine.load_state_dict(theirs.state_dict())
+    front, front_old = new.network.frontend, old.network.frontend
+    assert isinstance(front, JoinedFrontend)
+    assert isinstance(front_old, JoinedFrontend)
+    errors: list[float] = []
+    parts = torch.split(features, front_old.sizes, dim=2)
+    for mine, theirs, x in zip(front.parts, front_old.parts, parts, strict=False):
+        if isinstance(mine, FactoredFrontend):
+            errors += _shrink_frontend(theirs, mine, x)  # type: ignore[arg-type]
+        else:
+            mine.load_state_dict(theirs.state_dict())
+    return errors
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from monitor.events.schema.cloudevent_model import CloudEvent
 from monitor.types import Reason, State
 
 
@@ -228,24 +229,6 @@ class Health(EventModel):
     )
     faults: list[str] | None = Field(None, description="heartbeat: what does not work now, and why")
     shards: list[ShardHealth] | None = Field(None, description="heartbeat of a cluster: its shards")
-
-
-class CloudEvent(BaseModel):
-    """The envelope: CloudEvents 1.0, JSON format."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
-
-    specversion: Literal["1.0"]
-    id: str = Field(min_length=1, description="epoch-seq; epoch-0-time outside the numbering")
-    source: str = Field(min_length=1, description="publish.source", json_schema_extra={"format": "uri-reference"})
-    type: str = Field(min_length=1, description="deepfake-speech-monitor. and the type of the event")
-    subject: str | None = Field(None, min_length=1, description="call/channel, or call; absent where there is none")
-    time: str = Field(json_schema_extra={"format": "date-time"})
-    datacontenttype: Literal["application/json"]
-    dataschema: str = Field(description="$id of the schema of data", json_schema_extra={"format": "uri"})
-    sequence: str | None = Field(None, pattern="^[0-9]{20}$", description="seq, in 20 digits, so that text sorts")
-    partitionkey: str | None = Field(None, min_length=1, description="the call, whose events are to stay in order")
-    data: dict[str, Any] = Field(description="the event, as on every other way")
 
 
 _MODELS: tuple[type[EventModel], ...] = (

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from monitor.limits.json_text import read_json
+from monitor.taps.peer_names import named
 
 VERSION = "2"
 RATE = 8000
@@ -16,6 +17,15 @@ EXTERNAL, INTERNAL = "external", "internal"
 NOBODY = "00000000-0000-0000-0000-000000000000"
 """The conversation of a connection probe."""
 MOST_OFFERS = 50
+RATE_LIMITED = 429
+ERROR_CODES = (400, 405, 408, 409, 413, 415, RATE_LIMITED, 500, 503)
+"""That a client may send."""
+CLOSE_REASONS: Mapping[str, str] = {
+    "end": "the conversation is over",
+    "error": "the client closed it for an error",
+    "disconnect": "the monitor disconnected",
+    "reconnect": "the client reconnects",
+}
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _DURATION = re.compile(r"PT(?=\.?[0-9])([0-9]{0,9}(?:\.[0-9]{0,30})?)S")
@@ -123,3 +133,14 @@ def _read_offer(offer: object) -> AudiohookMedia | None:
     media = AudiohookMedia(channels)
     distinct = len(set(channels)) == len(channels) > 0
     return media if distinct and all(offer.get(k) == v for k, v in media.offer().items()) else None
+
+
+def call_details(parameters: Mapping[str, Any], session: str, correlation: str) -> dict[str, str]:
+    """Return the details of a call that alerts carry. Names come from a caller: they are made safe to show."""
+    found = {"organization": parameters["organizationId"], "conversation": parameters["conversationId"]}
+    found |= {"session": session, "correlation": correlation}
+    participant = parameters.get("participant")
+    if isinstance(participant, dict):
+        found |= {"participant": participant.get("id")} | {k: participant.get(k) for k in ("ani", "aniName", "dnis")}
+    found["language"] = parameters.get("language")
+    return {name: text for name, value in found.items() if (text := named(value))}

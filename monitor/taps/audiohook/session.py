@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -17,34 +17,28 @@ from monitor.audio import Audio
 from monitor.rtp.codecs import open_decoder
 from monitor.rtp.payload import STATIC
 from monitor.taps.audiohook.audiohook_messages import (
+    CLOSE_REASONS,
+    ERROR_CODES,
     NOBODY,
     RATE,
+    RATE_LIMITED,
     VERSION,
     AudiohookMedia,
     AudiohookMessage,
     ProtocolError,
+    call_details,
     choose,
     parse_message,
     read_duration,
     read_uuid,
 )
 from monitor.taps.audiohook.signature import SignedSender
-from monitor.taps.peer_names import named
 from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallResumed, CallStarted, TapEvent
 from monitor.taps.websocket.handler import BadMessageError, Close, Send, SkippedMessage, Step
 
 NAME = "audiohook"
 NEVER_CAME = RATE // 4
 """Samples; a position so far ahead of the audio that came is audio that was lost. Frames are of 0.2 s at most."""
-RATE_LIMITED = 429
-ERROR_CODES = (400, 405, 408, 409, 413, 415, RATE_LIMITED, 500, 503)
-"""That a client may send."""
-CLOSE_REASONS: Mapping[str, str] = {
-    "end": "the conversation is over",
-    "error": "the client closed it for an error",
-    "disconnect": "the monitor disconnected",
-    "reconnect": "the client reconnects",
-}
 NOTHING: Audio = np.zeros(0, np.float32)
 
 
@@ -147,23 +141,12 @@ class AudiohookSession:
         self._origin = message.position
         if conversation != NOBODY:
             self._call = f"{NAME}-{conversation}-{self._signed.session.lower()[:8]}"
-            yield CallStarted(self._call, NAME, self._media.channels, RATE, "", self._details(parameters))
+            details = call_details(parameters, self._signed.session, self._signed.correlation)
+            yield CallStarted(self._call, NAME, self._media.channels, RATE, "", details)
             # The client's clock begins here, whenever the first of its audio comes.
             yield from self._nothing_until(0)
         self._stage = SessionStage.OPEN
         yield self._say("opened", startPaused=False, media=[self._media.offer()])
-
-    def _details(self, parameters: Mapping[str, Any]) -> dict[str, str]:
-        """Return the details of a call that alerts carry. Names come from a caller: they are made safe to show."""
-        found = {"organization": parameters["organizationId"], "conversation": parameters["conversationId"]}
-        found |= {"session": self._signed.session, "correlation": self._signed.correlation}
-        participant = parameters.get("participant")
-        if isinstance(participant, dict):
-            found |= {"participant": participant.get("id")} | {
-                k: participant.get(k) for k in ("ani", "aniName", "dnis")
-            }
-        found["language"] = parameters.get("language")
-        return {name: text for name, value in found.items() if (text := named(value))}
 
     def _audio(self, data: bytes) -> Iterator[Step]:
         if self._stage is SessionStage.CLOSED:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 
 from monitor.captures.ip_packets import Endpoint
 from monitor.limits.reasons import Reasons
@@ -19,6 +18,7 @@ from monitor.rtp.codecs import is_supported
 from monitor.rtp.packet import MalformedPacketError, RtpPacket, is_rtcp, parse_bye, parse_rtp
 from monitor.rtp.payload import SILENT, PayloadFormat
 from monitor.rtp.rtp_stream import RtpStream
+from monitor.taps.rtp.candidate import Candidate
 from monitor.taps.rtp.flood_guard import FloodGuard, Key
 from monitor.taps.rtp.pairing import CallPorts, RtpCall, pair
 from monitor.taps.rtp.stream_audio import StreamAudio
@@ -27,9 +27,6 @@ from monitor.types import SAMPLE_RATE
 
 MOST_CANDIDATES = 2048
 """Senders that are not yet in a call; beyond it the oldest is forgotten."""
-KEPT, KEPT_S, NEAR = 4, 1.0, 100
-"""Packets of a candidate that wait for two that follow each other, how old they may be then, and how far from them in
-sequence: on a bad network the first ones of a call may all be overtaken."""
 PROBATION = 8
 """Packets of a new SSRC that wait to be heard while its sender's old one may still go on."""
 YOUNG, YOUNG_S = 25, 2.0
@@ -40,26 +37,6 @@ FILLED_PAUSE_S = 0.5
 """So much of a pause is scored as silence; over the rest the clock moves on."""
 SUCCEEDS_AFTER_S = 0.05
 """A sender whose old SSRC was silent for so long when a new one goes on has changed it."""
-
-
-@dataclass
-class _Candidate:
-    """A stream that is not in a call yet. place: where it arrives. proven: two packets of audio had numbers that follow
-    each other.
-    """
-
-    place: tuple[CallPorts, int]
-    packets: list[tuple[RtpPacket, float]] = field(default_factory=list)
-    proven: bool = False
-
-    def take(self, packet: RtpPacket, now: float) -> None:
-        """Keep a packet, and forget what does not belong to those that prove the stream."""
-        apart = [_apart(packet, other) for other, _ in self.packets]
-        if not self.proven and any(abs(n) == 1 for n in apart):
-            self.proven = True
-            near = zip(self.packets, apart, strict=True)
-            self.packets = [(p, at) for (p, at), n in near if abs(n) <= NEAR and now - at <= KEPT_S]
-        self.packets = [*(self.packets if self.proven else self.packets[1 - KEPT :]), (packet, now)]
 
 
 class RtpSessions:
@@ -73,7 +50,7 @@ class RtpSessions:
         self._accept, self._idle_s = accept, idle_s
         self._calls: dict[str, RtpCall] = {}
         self._of: dict[Key, RtpCall] = {}
-        self._candidates: OrderedDict[Key, _Candidate] = OrderedDict()
+        self._candidates: OrderedDict[Key, Candidate] = OrderedDict()
         self._refused: OrderedDict[Key, float] = OrderedDict()
         self._begun = 0
         """Calls so far: an SSRC in a name that everybody reads would let others end the call with it."""
@@ -170,7 +147,7 @@ class RtpSessions:
         if now - self._refused.get(key, float("-inf")) < self._idle_s:
             self.counts["of a refused call"] += 1
             return []
-        candidate = self._candidates.setdefault(key, _Candidate((line, party)))
+        candidate = self._candidates.setdefault(key, Candidate((line, party)))
         candidate.take(packet, now)
         waits = self._goes_on(key[0], party, now) or pair(self._calls.values(), line, party, key[0]).guesses
         if candidate.proven and (len(candidate.packets) >= PROBATION or not waits):
@@ -252,8 +229,3 @@ class RtpSessions:
             self._of.pop(key, None)
         self._calls.pop(call.id, None)
         yield CallEnded(call.id, reason)
-
-
-def _apart(packet: RtpPacket, other: RtpPacket) -> int:
-    """Return the distance between two packets by their 16-bit sequence numbers: -32768 to 32767."""
-    return (packet.sequence - other.sequence + 0x8000 & 0xFFFF) - 0x8000

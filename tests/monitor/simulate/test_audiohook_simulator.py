@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from websockets.asyncio.client import ClientConnection
 
-from monitor.simulate.audiohook import FRAME, SessionMessages, WrongAnswerError, _Session, coded, read_options
+from monitor.simulate.audiohook import FRAME, _Session, coded, read_options
+from monitor.simulate.audiohook_client_messages import SessionMessages, WrongAnswerError
 from monitor.simulate.plan import Impairments
 from monitor.simulate.simulated_peer import RefusedCallError, SimulatedCall, SimulationCounts
 from monitor.taps.audiohook.session import AudiohookSession

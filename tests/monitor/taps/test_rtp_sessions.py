@@ -17,9 +17,10 @@ from monitor.audio import Audio
 from monitor.rtp.packet import RtpPacket
 from monitor.rtp.payload import STATIC, USUAL
 from monitor.rtp.sound import DecodedAudio
+from monitor.taps.rtp.candidate import KEPT
 from monitor.taps.rtp.flood_guard import CALLS_AT_ONCE, CALLS_PER_S, MOST_UNASSIGNED, MUTE_S, FloodGuard
 from monitor.taps.rtp.pairing import CallPorts
-from monitor.taps.rtp.sessions import KEPT, MOST_CANDIDATES, YOUNG_S, RtpSessions
+from monitor.taps.rtp.sessions import MOST_CANDIDATES, YOUNG_S, RtpSessions
 from monitor.taps.rtp.stream_audio import CREDIT_RATE, CREDIT_S, FLOOD_S
 from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted, TapEvent
 from monitor.types import SAMPLE_RATE
