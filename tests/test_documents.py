@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,19 @@ DOCUMENTS = sorted(
     for folder in (".", "docs", "findings", "examples", ".github")
     for path in (ROOT / folder).glob("*.md")
     if "site" not in path.parts
+)
+FOLDERS = (
+    "benchmarks",
+    "chaos",
+    "docs",
+    "examples",
+    "findings",
+    "fuzz",
+    "model",
+    "monitor",
+    "scripts",
+    "tests",
+    "training",
 )
 MOST_COLUMNS = 100
 README_WORDS = 900
@@ -57,12 +71,26 @@ def test_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= README_WORDS
 
 
-def test_paths_that_contributing_names_exist() -> None:
-    named = re.findall(
-        r"`((?:monitor|model|training|findings)/[\w./-]*)`", (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-    )
-    assert len(named) > 15
-    assert not [name for name in named if not (ROOT / name).exists()]
+def test_paths_that_documents_name_exist() -> None:
+    files = chain(ROOT.glob("*.py"), *((ROOT / folder).rglob("*.py") for folder in FOLDERS))
+    names = {path.name for path in files}
+    wrong = []
+    for document in DOCUMENTS:
+        for word in re.findall(r"`([\w./-]+)`", document.read_text(encoding="utf-8")):
+            if word.split("/")[0] in FOLDERS and "/" in word:
+                exists = (ROOT / word).exists() or "PARSER" in word
+            else:
+                exists = not word.endswith(".py") or Path(word).name in names
+            wrong += [] if exists else [f"{document.name}: {word}"]
+    assert not wrong
+
+
+def test_architecture_names_every_room() -> None:
+    table = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rooms = {path.parent.relative_to(ROOT) for path in ROOT.glob("monitor/*/__init__.py")}
+    rooms |= {path.parent.relative_to(ROOT) for path in ROOT.glob("training/*/__init__.py")}
+    assert len(rooms) > 20
+    assert not [room for room in rooms if f"`{room.as_posix()}/`" not in table]
 
 
 def test_no_registry_is_named_by_its_host() -> None:

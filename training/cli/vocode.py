@@ -17,8 +17,8 @@ def vocode(
     system: Annotated[
         list[str] | None,
         typer.Option(
-            help="A vocoder of model/vocoding/vocoders.py, or of training/open_vocoders with its variant, such as "
-            "hifigan-v2+smooth. May be repeated. Default: all that can run."
+            help="A vocoder of model/vocoding/vocoders.py, or of training/vocoding/open_vocoders/registry.py with its "
+            "variant, such as hifigan-v2+smooth. May be repeated. Default: all that can run."
         ),
     ] = None,
     weights: Annotated[
