@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from benchmarks.common import log, write
-from benchmarks.synthetic_calls import FAKE, FAKE_S, GENUINE, TURNS, Call, Caller, onsets, stack
-from benchmarks.trace import Trace, fault, play
+from benchmarks.synthetic_calls import FAKE, FAKE_S, GENUINE, NEVER, TURNS, Call, Caller, Ints, onsets, stack
+from benchmarks.trace import Trace, fault, keep, play
 from model.config import BLOCK, BLOCK_S
 from model.weights_file import weights_hash, weights_path
 from monitor.config.schema import AlertSection, Config, EvidenceSection, ModelSection
@@ -62,38 +62,39 @@ def alerts_at(trace: Trace, config: AlertSection) -> tuple[Flags, Flags]:
     """Opened and open (B, N) for other thresholds, decided again from the recorded evidence."""
     decision, opened, is_open = init_decision(trace.llr.shape[1]), [], []
     usable = np.ones(trace.llr.shape[1], dtype=np.bool_)
+    whole = np.where(np.cumsum(trace.speech, axis=0) * BLOCK_S >= config.whole_after_s, trace.whole, -np.inf)
     for b in range(len(trace.llr)):
         end = np.full(len(usable), (b + 1) * BLOCK)
-        inputs = DecisionInput(trace.llr[b], trace.speech[b], trace.enough[b], end, usable, trace.whole[b])
+        inputs = DecisionInput(trace.llr[b], trace.speech[b], trace.enough[b], end, usable, whole[b])
         decision, changes = decide(config, decision, inputs)
         opened.append(changes.opened)
         is_open.append(decision.open)
     return np.array(opened), np.array(is_open)
 
 
-def times(trace: Trace, calls: Sequence[Call], opened: Flags, is_open: Flags) -> tuple[Floats, Floats]:
+def times(trace: Trace, onset: Ints, opened: Flags, is_open: Flags) -> tuple[Floats, Floats]:
     """(N,) net speech and audio in seconds from the onset of a fake to its alert; infinite where there was none,
     NaN where there is no fake or an alert was open already.
     """
-    net, audio = np.full(len(calls), np.nan), np.full(len(calls), np.nan)
-    for i, (call, onset) in enumerate(zip(calls, onsets(calls).tolist(), strict=True)):
-        if call.onset is None or (onset and is_open[onset - 1, i]):
+    net, audio = np.full(len(onset), np.nan), np.full(len(onset), np.nan)
+    for i, start in enumerate(onset.tolist()):
+        if start == NEVER or (start and is_open[start - 1, i]):
             continue
-        found = np.flatnonzero(opened[onset:, i])
+        found = np.flatnonzero(opened[start:, i])
         net[i] = audio[i] = np.inf
         if len(found):
-            net[i] = trace.speech[onset : onset + found[0] + 1, i].sum() * BLOCK_S
+            net[i] = trace.speech[start : start + found[0] + 1, i].sum() * BLOCK_S
             audio[i] = (found[0] + 1) * BLOCK_S
     return net, audio
 
 
-def point(trace: Trace, calls: Sequence[Call], config: AlertSection) -> tuple[Point, Floats]:
-    """Figures at one threshold, and the net speech that each fake needed."""
+def point(trace: Trace, onset: Ints, config: AlertSection) -> tuple[Point, Floats]:
+    """Figures at one threshold, and the net speech that each fake needed. onset: as onsets() gives it."""
     opened, is_open = alerts_at(trace, config)
-    genuine = np.arange(len(trace.llr))[:, None] < onsets(calls)
+    genuine = np.arange(len(trace.llr))[:, None] < onset
     hours = float((trace.speech & genuine).sum()) * BLOCK_S / 3600.0
     false_alarms = int((opened & genuine).sum())
-    net, audio = times(trace, calls, opened, is_open)
+    net, audio = times(trace, onset, opened, is_open)
     judged, detected = ~np.isnan(net), np.isfinite(net)
     found = Point(
         alert_llr=config.alert_llr,
@@ -184,14 +185,17 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     calls = [caller.call(i) for i in range(given.calls)]
     log(f"{len(calls)} calls, {sum(len(c.audio) for c in calls) / 16_000 / 3600:.2f} hours")
     trace = play(config, stack([c.audio for c in calls]), log)
+    onset, weights_sha256 = onsets(calls), weights_hash(weights_path(config.model.weights))
+    if given.keep:
+        keep(given.keep, trace, onset, weights_sha256)
     log("deciding for every threshold")
     points = [
-        point(trace, calls, at_threshold(config.alerts, t))[0] for t in THRESHOLDS if t <= config.evidence.max_llr
+        point(trace, onset, at_threshold(config.alerts, t))[0] for t in THRESHOLDS if t <= config.evidence.max_llr
     ]
-    at, net = point(trace, calls, config.alerts)
+    at, net = point(trace, onset, config.alerts)
     draw(points, at, calls, net, given.picture)
     return {
-        "weights_sha256": weights_hash(weights_path(config.model.weights)),
+        "weights_sha256": weights_sha256,
         "memory_s": config.evidence.memory_s,
         "calls": {kind: sum(c.kind == kind for c in calls) for kind in (GENUINE, FAKE, TURNS)},
         "of_one_speaker": sum(c.same_speaker for c in calls),
@@ -216,6 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--weights", default="default", help="weights file")
     parser.add_argument("--cache", type=Path, default=Path("data/cache"))
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/calls.json"))
+    parser.add_argument("--keep", type=Path, help="keep the evidence of every block here, for benchmarks.rules")
     parser.add_argument("--picture", type=Path, default=Path("docs/pictures/calls.png"))
     given = parser.parse_args(arguments)
     try:

@@ -22,8 +22,8 @@ from scipy.stats import chi2
 
 from benchmarks.common import log, write
 from benchmarks.real_speech import PAUSE_S, prompts, read
-from benchmarks.synthetic_calls import stack
-from benchmarks.trace import Audio, fault, pause, play, whole_blocks
+from benchmarks.synthetic_calls import NEVER, stack
+from benchmarks.trace import Audio, Trace, fault, keep, merged, pause, play, whole_blocks
 from model.config import BLOCK_S, SAMPLE_RATE
 from model.weights_file import weights_hash, weights_path
 from monitor.config.schema import Config, ModelSection
@@ -91,7 +91,9 @@ def calls_of(voice: Voice, seconds: float, rng: np.random.Generator) -> Iterator
         yield whole_blocks(np.concatenate(parts))
 
 
-def outcomes(config: Config, voices: Sequence[Voice], channels: Sequence[str], seconds: float) -> Iterator[Outcome]:
+def outcomes(
+    config: Config, voices: Sequence[Voice], channels: Sequence[str], seconds: float
+) -> Iterator[tuple[list[Outcome], Trace]]:
     """Play every call through every channel, BATCH calls of like length side by side."""
     rng = np.random.default_rng(0)
     calls = [(voice, audio) for voice in voices for audio in calls_of(voice, seconds, rng)]
@@ -106,11 +108,10 @@ def outcomes(config: Config, voices: Sequence[Voice], channels: Sequence[str], s
         for top in range(0, len(calls), BATCH):
             some = calls[top : top + BATCH]
             trace = play(config, stack([treat(audio, rng) for _, audio in some]), lambda _: None)
-            for i, (voice, _) in enumerate(some):
-                speech_s = float(trace.speech[:, i].sum()) * BLOCK_S
-                alarms = int(trace.opened[:, i].sum())
-                suspected = bool((trace.state[:, i] == SUSPICIOUS).any())
-                yield Outcome(voice.source, voice.name, channel, speech_s, alarms, suspected)
+            speech_s, alarms = trace.speech.sum(axis=0) * BLOCK_S, trace.opened.sum(axis=0)
+            suspected = (trace.state == SUSPICIOUS).any(axis=0)
+            told = zip(some, speech_s.tolist(), alarms.tolist(), suspected.tolist(), strict=True)
+            yield [Outcome(voice.source, voice.name, channel, *figures) for (voice, _), *figures in told], trace
             log(f"  {channel}: {min(top + BATCH, len(calls))} of {len(calls)} calls")
 
 
@@ -148,16 +149,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--channel", nargs="+", default=list(CHANNELS))
     parser.add_argument("--call-s", type=float, default=60.0, help="longest call, seconds")
     parser.add_argument("--weights", default="default", help="weights file")
+    parser.add_argument("--keep", type=Path, help="keep the evidence of every block here, for benchmarks.rules")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/false_alarms.json"))
     given = parser.parse_args(arguments)
     try:
         check_channels(given.channel)
         config = Config(model=ModelSection(weights=given.weights))
         voices = voices_of(given.corpus, given.split, given.prompts)
-        figures = summarise(list(outcomes(config, voices, given.channel, given.call_s)))
+        batches = list(outcomes(config, voices, given.channel, given.call_s))
     except (MonitorError, CorpusError) as error:
         sys.exit(fault(error))
-    figures = {"weights_sha256": weights_hash(weights_path(given.weights))} | figures
+    found, weights_sha256 = [o for told, _ in batches for o in told], weights_hash(weights_path(given.weights))
+    if given.keep:
+        keep(given.keep, merged([trace for _, trace in batches]), np.full(len(found), NEVER), weights_sha256)
+    figures = {"weights_sha256": weights_sha256} | summarise(found)
     given.out.parent.mkdir(parents=True, exist_ok=True)
     write(given.out, figures)
     print(json.dumps(figures, indent=1))

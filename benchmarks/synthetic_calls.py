@@ -17,6 +17,8 @@ from training.corpora.clips import Clip
 GENUINE, FAKE, TURNS = "genuine", "fake", "turns fake"
 KINDS = (GENUINE, FAKE, TURNS)
 GENUINE_S, BEFORE_S, FAKE_S = 90.0, (15.0, 40.0), 40.0
+NEVER = 2**31
+"""The onset of a call that is genuine to its end."""
 SHORT_KINDS = (GENUINE, FAKE)
 PAUSE_S = (0.2, 1.2)
 Ints = NDArray[np.int64]
@@ -105,5 +107,5 @@ def stack(calls: Sequence[Audio]) -> Audio:
 
 
 def onsets(calls: Sequence[Call]) -> Ints:
-    """(N,) first fake block of each call; beyond its end where there is none."""
-    return np.array([(len(c.audio) if c.onset is None else c.onset) // BLOCK for c in calls])
+    """(N,) first fake block of each call, NEVER where there is none."""
+    return np.array([NEVER if c.onset is None else c.onset // BLOCK for c in calls])

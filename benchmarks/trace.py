@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +24,7 @@ Log = Callable[[str], None]
 class Trace:
     """Figures of B blocks of N calls, all (B, N). llr, p_fake: of the recent speech. speech: the block is evidence.
     enough: there is enough net speech for a verdict. state: index into engine.decision.STATES. opened: an alert opened.
-    whole: llr of all speech, -inf where that is too little to alert on.
+    whole: llr of all speech.
     """
 
     llr: NDArray[np.float64]
@@ -47,14 +49,34 @@ def play(config: Config, audio: Audio, log: Log) -> Trace:
         results = pool.step(Blocks(rows, samples, np.full(calls, (b + 1) * BLOCK), np.zeros(calls)))
         llr[b], p_fake[b], net[b], warm[b] = results.llr, results.p_fake, results.net_speech, results.warm
         state[b], opened[b] = pool.decision.state, results.changes.opened
-        whole[b] = np.where(
-            net[b] * BLOCK_S >= config.alerts.whole_after_s, pool.verdicts(slice(0, calls), whole=True).llr, -np.inf
-        )
+        whole[b] = pool.verdicts(slice(0, calls), whole=True).llr
         if (b + 1) % max(1, blocks // 10) == 0:
             log(f"  {100 * (b + 1) // blocks} % of {blocks * BLOCK_S:.0f} s of {calls} calls")
     speech = np.diff(net, axis=0, prepend=0) > 0
     enough = warm & (net * BLOCK_S >= config.evidence.min_speech_s)
     return Trace(llr, p_fake, speech, enough, state, opened, whole)
+
+
+def merged(traces: Sequence[Trace]) -> Trace:
+    """Return the calls of all traces side by side; after the end of a shorter one there is no speech."""
+    longest = max(len(t.llr) for t in traces)
+
+    def column(name: str) -> NDArray[Any]:
+        return np.concatenate([np.pad(v := getattr(t, name), ((0, longest - len(v)), (0, 0))) for t in traces], axis=1)
+
+    return Trace(**{f.name: column(f.name) for f in fields(Trace)})
+
+
+def keep(path: Path, trace: Trace, onsets: NDArray[np.int64], weights_hash: str) -> None:
+    """Write a trace and the first fake block of each call, for `python -m benchmarks.rules`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(path, onsets=onsets, weights_hash=weights_hash, **vars(trace))
+
+
+def kept(path: Path) -> tuple[Trace, NDArray[np.int64], str]:
+    """Return what keep() wrote. Raises OSError and KeyError."""
+    with np.load(path) as held:
+        return Trace(**{f.name: held[f.name] for f in fields(Trace)}), held["onsets"], str(held["weights_hash"])
 
 
 def whole_blocks(audio: Audio) -> Audio:

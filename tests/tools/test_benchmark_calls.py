@@ -11,9 +11,9 @@ import soundfile
 from helpers import Says, make_weights
 from tiny_corpus import RATE, make_corpus, voice
 
-from benchmarks import calls, drift, false_alarms, real_speech, synthetic_calls
+from benchmarks import calls, drift, false_alarms, real_speech, rules, synthetic_calls
 from benchmarks.synthetic_calls import FAKE, GENUINE, TURNS, Call, Caller, onsets, stack
-from benchmarks.trace import play
+from benchmarks.trace import keep, merged, play
 from model.config import BLOCK
 from monitor.config.schema import Config, ModelSection
 from monitor.engine.operating_point import at_threshold
@@ -71,7 +71,7 @@ def test_a_good_detector_finds_every_fake_without_a_false_alarm(nine: list[Call]
     trace = play(config, stack([c.audio for c in nine]), _quiet)
     opened, _ = calls.alerts_at(trace, config.alerts)
     np.testing.assert_array_equal(opened, trace.opened)
-    found, net = calls.point(trace, nine, config.alerts)
+    found, net = calls.point(trace, onsets(nine), config.alerts)
     assert (found.false_alarms, found.fakes, found.detected) == (0, 6, 1.0)
     assert np.isnan(net).sum() == 3
     from_start = net[[c.kind == FAKE for c in nine]]
@@ -79,7 +79,7 @@ def test_a_good_detector_finds_every_fake_without_a_false_alarm(nine: list[Call]
     np.testing.assert_allclose(from_start, least, atol=0.1)
     assert found.audio_to_detect_s >= found.net_speech_to_detect_s
     assert 0 < found.at_most_per_hour == pytest.approx(3.0 / found.genuine_hours, rel=0.01)
-    strict, _ = calls.point(trace, nine, at_threshold(config.alerts.model_copy(update={"whole_llr": 7.9}), 7.9))
+    strict, _ = calls.point(trace, onsets(nine), at_threshold(config.alerts.model_copy(update={"whole_llr": 7.9}), 7.9))
     assert strict.detected < 1.0
 
 
@@ -88,7 +88,7 @@ def test_a_detector_that_calls_everything_fake_raises_false_alarms_and_detects_n
 ) -> None:
     config = _config(tmp_path, "synthetic")
     trace = play(config, stack([c.audio for c in nine]), _quiet)
-    found, net = calls.point(trace, nine, config.alerts)
+    found, net = calls.point(trace, onsets(nine), config.alerts)
     assert found.false_alarms == 6
     assert found.fakes == 3
     assert np.isnan(net[[c.kind == TURNS for c in nine]]).all()
@@ -191,3 +191,21 @@ def test_an_empty_recording_is_named_and_left_out(tmp_path: Path, capsys: pytest
     false_alarms.main(arguments)
     assert capsys.readouterr().err.count("empty.wav holds no samples") == 2
     assert json.loads((tmp_path / "out.json").read_text())["all"]["calls"] == 1
+
+
+def test_kept_calls_are_decided_again_for_other_rules(
+    nine: list[Call], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trace = play(_config(tmp_path, "hiss"), stack([c.audio for c in nine]), _quiet)
+    both = merged([trace, play(_config(tmp_path, "synthetic"), stack([c.audio for c in nine[:2]]), _quiet)])
+    assert both.speech.sum() > trace.speech.sum()
+    assert both.llr.shape == (len(trace.llr), 11)
+    kept = tmp_path / "kept.npz"
+    keep(kept, trace, onsets(nine), "abc")
+    rules.main([str(kept), "--alert-llr", "2.75", "7.9", "--whole-llr", "7.9"])
+    strict, lax = sorted(capsys.readouterr().out.splitlines()[2:], reverse=True)
+    assert "0 in" in lax
+    assert "100 %" in lax
+    assert "0 %, nan" in strict
+    with pytest.raises(SystemExit, match="cannot read what was kept"):
+        rules.main([str(tmp_path / "none.npz")])
