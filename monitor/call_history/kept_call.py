@@ -190,8 +190,8 @@ class KeptCall:
         for name, last in channels.items() if isinstance(channels, Mapping) else ():
             if isinstance(last, Mapping):
                 channel = self._channel(str(name))
-                heard = number(last.get("net_speech_s"))
-                channel.net_speech_s = heard if heard >= 0 else channel.net_speech_s
+                speech_s = number(last.get("net_speech_s"))
+                channel.net_speech_s = speech_s if speech_s >= 0 else channel.net_speech_s
                 channel.p_fake, channel.llr = number(last.get("p_fake")), number(last.get("llr"))
                 channel.families = families_of(last.get("families"))
                 if isfinite(number(last.get("highest_llr"))):

@@ -54,8 +54,8 @@ class KeptChannel:
 
     def score(self, at_s: float, data: Mapping[str, Any]) -> None:
         """Take a score."""
-        heard = number(data.get("net_speech_s"))
-        new, self.net_speech_s = heard > self.net_speech_s, max(self.net_speech_s, heard if heard > 0 else 0.0)
+        speech_s = number(data.get("net_speech_s"))
+        new, self.net_speech_s = speech_s > self.net_speech_s, max(self.net_speech_s, speech_s if speech_s > 0 else 0.0)
         judged = new and data.get("state") not in (State.LISTENING, State.UNKNOWN)
         p_fake, llr = (number(data.get("p_fake")), number(data.get("llr"))) if judged else (nan, nan)
         if judged:

@@ -40,11 +40,11 @@ def cluster(
         found = find_server(server)
         if shards is not None or leave:
             found.change(shards, leave)
-        wanted, figures = found.show()
+        target, figures = found.show()
     for each in figures:
         print(json.dumps(each) if json_lines else _line(each))
     if not json_lines:
-        print(f"{len(figures)} shards, {wanted.shards} wanted")
+        print(f"{len(figures)} shards, {target.shards} wanted")
 
 
 def _line(figures: dict[str, Any]) -> str:

@@ -29,5 +29,5 @@ def demo(
     from monitor.session.demo_call import demo as run
     from monitor.session.replay import ReplayOptions
 
-    wanted = ReplayOptions(keep, speed, None, 20, json_lines, False, svg)
-    raise typer.Exit(run(file, wanted, settings.config))
+    replay_options = ReplayOptions(keep, speed, None, 20, json_lines, False, svg)
+    raise typer.Exit(run(file, replay_options, settings.config))

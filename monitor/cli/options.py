@@ -95,11 +95,11 @@ class Command(TyperCommand):
         return found
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """Return the words of the usage line: FILE, where typer says {FILE}."""
+        """Return the usage line in parts: FILE, where typer says {FILE}."""
         return [piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)]
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the words of the command line."""
+        """Read the command line."""
         return super().parse_args(ctx, list(_completed(args)))
 
 
@@ -107,12 +107,12 @@ class CommandGroup(TyperGroup):
     """The program itself, whose options of USUAL_VALUES may stand alone, too."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the words of the command line."""
+        """Read the command line."""
         return super().parse_args(ctx, list(_completed(args)))
 
 
-def _completed(words: Sequence[str]) -> Iterator[str]:
-    for word, following in zip(words, [*words[1:], "-"], strict=False):
-        yield word
-        if word in USUAL_VALUES and following.startswith("-"):
-            yield USUAL_VALUES[word]
+def _completed(arguments: Sequence[str]) -> Iterator[str]:
+    for argument, following in zip(arguments, [*arguments[1:], "-"], strict=False):
+        yield argument
+        if argument in USUAL_VALUES and following.startswith("-"):
+            yield USUAL_VALUES[argument]

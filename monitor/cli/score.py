@@ -165,8 +165,8 @@ def score_archive(
 
 def _print_left_out(endings: Counter[str]) -> None:
     if endings:
-        said = ", ".join(f"{count} {ending}" for ending, count in endings.most_common(5))
-        print(f"not taken, for their names: {said}; name a file itself to score it", file=sys.stderr)
+        counts = ", ".join(f"{count} {ending}" for ending, count in endings.most_common(5))
+        print(f"not taken, for their names: {counts}; name a file itself to score it", file=sys.stderr)
 
 
 def _left(files: Iterable[Path], table: LinesFile | None, progress: Progress) -> Iterator[Path]:

@@ -68,8 +68,8 @@ def subscribe(
     ] = None,
 ) -> None:
     """Print the events of a running monitor, until Ctrl-C. Events that were lost on the way are fetched again."""
-    wanted = SubscribeOptions(tuple(topic or [""]), count, timeout, since, state, server_key, key, replay)
-    raise typer.Exit(follow(address, json_lines, wanted, cloudevents))
+    options = SubscribeOptions(tuple(topic or [""]), count, timeout, since, state, server_key, key, replay)
+    raise typer.Exit(follow(address, json_lines, options, cloudevents))
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class SubscribeOptions:
     replay: str | None = None
 
 
-def follow(address: str, as_json: bool, wanted: SubscribeOptions, cloudevents: bool) -> int:
+def follow(address: str, as_json: bool, options: SubscribeOptions, cloudevents: bool) -> int:
     """Print the stream until Ctrl-C, `count` events or `timeout_s`. Returns the exit status.
 
     0: enough was seen or the reader of the output has gone; 1: fewer than count events within timeout_s; 130: Ctrl-C.
@@ -95,11 +95,11 @@ def follow(address: str, as_json: bool, wanted: SubscribeOptions, cloudevents: b
     from monitor.cli.subscribe_output import CloudEventLines, JsonLines, NamedSubscriber, TextLines
 
     try:
-        with _connect(address, wanted) as subscriber:
+        with _connect(address, options) as subscriber:
             if cloudevents:
-                return _follow(NamedSubscriber(subscriber), CloudEventLines(subscriber), wanted)
+                return _follow(NamedSubscriber(subscriber), CloudEventLines(subscriber), options)
             with closing(JsonLines() if as_json else TextLines(sys.stdout)) as output:
-                return _follow(subscriber, output, wanted)
+                return _follow(subscriber, output, options)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -108,18 +108,18 @@ def follow(address: str, as_json: bool, wanted: SubscribeOptions, cloudevents: b
         return 0
 
 
-def _connect(address: str, wanted: SubscribeOptions) -> Subscriber:
+def _connect(address: str, options: SubscribeOptions) -> Subscriber:
     from monitor.delivery import keys
     from monitor.delivery.resume import starting_point
     from monitor.subscriber import Subscriber
 
     return Subscriber(
         address,
-        wanted.topics,
-        since=starting_point(wanted.since, wanted.state, wanted.topics),
-        replay=wanted.replay,
-        server_key=keys.public_key(wanted.server_key) if wanted.server_key else "",
-        keys=keys.secret_pair(wanted.key) if wanted.key else None,
+        options.topics,
+        since=starting_point(options.since, options.state, options.topics),
+        replay=options.replay,
+        server_key=keys.public_key(options.server_key) if options.server_key else "",
+        keys=keys.secret_pair(options.key) if options.key else None,
     )
 
 
@@ -131,17 +131,17 @@ def _unknown_host(address: str) -> str:
     return "" if not address.startswith("tcp://") or is_known(host) else f": the host {host} is not known"
 
 
-def _follow(subscriber: Subscriber | NamedSubscriber, output: SubscriberOutput, wanted: SubscribeOptions) -> int:
+def _follow(subscriber: Subscriber | NamedSubscriber, output: SubscriberOutput, options: SubscribeOptions) -> int:
     from monitor.delivery.resume import remember
     from monitor.events.wire import Message
 
-    until = float("inf") if wanted.timeout_s is None else time.monotonic() + wanted.timeout_s
+    until = float("inf") if options.timeout_s is None else time.monotonic() + options.timeout_s
     waiting_at = time.monotonic() + WAITING_AFTER_S
     seen = 0
-    while wanted.count is None or seen < wanted.count:
+    while options.count is None or seen < options.count:
         now = time.monotonic()
         if now >= until:
-            return 0 if wanted.count is None else 1
+            return 0 if options.count is None else 1
         if now >= waiting_at:
             waiting_at = float("inf")
             if not subscriber.heard:
@@ -154,6 +154,6 @@ def _follow(subscriber: Subscriber | NamedSubscriber, output: SubscriberOutput, 
             continue
         output.item(item)
         seen += isinstance(item, Message)
-        if wanted.state is not None:
-            remember(wanted.state, subscriber.position, wanted.topics)
+        if options.state is not None:
+            remember(options.state, subscriber.position, options.topics)
     return 0

@@ -113,10 +113,10 @@ def _print_journal(found: JournalFindings, broken: Path | None, count: int, chec
     print(f"whole: {found.records} records in {count} file{'s' * (count != 1)}")
     if found.last:
         print(f"chain: {found.last}")
-    _say_proof(found, checked)
+    _print_proof(found, checked)
 
 
-def _say_proof(found: JournalFindings, checked: bool) -> None:
+def _print_proof(found: JournalFindings, checked: bool) -> None:
     """Print what a whole journal proves, and what it does not. checked: with a key."""
     anchors = found.anchors
     if anchors.found:

@@ -85,7 +85,7 @@ def read_credentials(path: Path, anchors: str = "") -> Mark:
     try:
         import c2pa
     except ImportError:
-        return _unread(f"{INSTALL} to read them")
+        return _unreadable(f"{INSTALL} to read them")
     settings: dict[str, Any] = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False}}
     if anchors:
         settings["trust"] = {"trust_anchors": anchors}
@@ -97,13 +97,13 @@ def read_credentials(path: Path, anchors: str = "") -> Mark:
         ):
             store = json.loads(reader.json())
     except (c2pa.C2paError, OSError, ValueError, RecursionError) as error:
-        return _unread(f"they cannot be read, so that the signature cannot be checked: {named(str(error))}")
+        return _unreadable(f"they cannot be read, so that the signature cannot be checked: {named(str(error))}")
     return mark_of(store if isinstance(store, dict) else {}, has_list=bool(anchors))
 
 
 def unfetched() -> Mark:
     """The mark of a file that only says where its credentials lie."""
-    return _unread("they lie elsewhere, and nothing is fetched")
+    return _unreadable("they lie elsewhere, and nothing is fetched")
 
 
 def mark_of(store: Mapping[str, Any], *, has_list: bool) -> Mark:
@@ -130,7 +130,7 @@ def mark_of(store: Mapping[str, Any], *, has_list: bool) -> Mark:
     return mark.described(_detail(mark))
 
 
-def _unread(reason: str) -> Mark:
+def _unreadable(reason: str) -> Mark:
     return Mark("c2pa", reason=reason).described(f"carries content credentials; {reason}")
 
 

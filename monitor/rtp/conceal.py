@@ -25,15 +25,15 @@ def conceal(before: Audio, after: Audio, n: int, rate: int) -> Audio:
 
     Only HISTORY_S next to the loss is looked at; NaN counts as silence. Beyond LONGEST_S after `before` it is silence.
     """
-    forwards = _going_on(before, n, rate)
+    forwards = _continuation(before, n, rate)
     if n > round(LONGEST_S * rate) or not len(after):
         return forwards
-    backwards = _going_on(after[::-1], n, rate)[::-1]
+    backwards = _continuation(after[::-1], n, rate)[::-1]
     share = (np.arange(n, dtype=np.float32) + 0.5) / np.float32(n)
     return np.asarray(forwards * (1 - share) + backwards * share, np.float32)
 
 
-def _going_on(recent: Audio, n: int, rate: int) -> Audio:
+def _continuation(recent: Audio, n: int, rate: int) -> Audio:
     """Return the last period again and again, fading: float32 (n,)."""
     history = np.nan_to_num(recent[-round(HISTORY_S * rate) :])
     period = _period(history, rate)

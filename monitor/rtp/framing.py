@@ -33,5 +33,5 @@ def ilbc_frame_bytes(length: int, mode: str) -> int:
     """Return the bytes of a frame in a payload of that length: by its length, and where both fit, by the mode. 0 for
     neither."""
     fits = [size for size in ILBC.values() if length and length % size == 0]
-    wanted = ILBC.get(mode, ILBC["30"])
-    return wanted if wanted in fits else fits[0] if fits else 0
+    needed = ILBC.get(mode, ILBC["30"])
+    return needed if needed in fits else fits[0] if fits else 0

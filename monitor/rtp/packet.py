@@ -67,8 +67,8 @@ def parse_bye(data: bytes) -> tuple[int, ...]:
     while at < len(data):
         if len(data) - at < 4:
             raise MalformedPacketError("an RTCP header is cut off")
-        first, kind, words = struct.unpack_from("!BBH", data, at)
-        size, count = 4 * (words + 1), first & 0x1F
+        first, kind, fields = struct.unpack_from("!BBH", data, at)
+        size, count = 4 * (fields + 1), first & 0x1F
         if first >> 6 != VERSION:
             raise MalformedPacketError(f"RTCP version {first >> 6}, not {VERSION}")
         if at + size > len(data):

@@ -26,7 +26,7 @@ from monitor.types import SAMPLE_RATE
 
 GIVE_UP_S = 0.1
 """A packet that is missing for so long is lost: more than networks that carry calls reorder by."""
-BELIEVED_S = 1.0
+PLAUSIBLE_S = 1.0
 """A timestamp may run ahead of the time of arrival by so much between two packets."""
 LONGEST_PAUSE_S = 30.0
 UNKNOWN_S = 0.02
@@ -63,7 +63,7 @@ class RtpStream:
         """Samples of the last packet, at the rate of its format."""
         self._missing = 0
         """Packets lost since the last one that had audio."""
-        self._unheard: tuple[OrderedPacket, OrderedPacket] | None = None
+        self._undecoded: tuple[OrderedPacket, OrderedPacket] | None = None
         """The first and the newest packet that nothing was made of since the last one that had audio."""
         self._redundant = RedundantAudio()
         self._recent: deque[Audio] = deque(maxlen=RECENT)
@@ -105,7 +105,7 @@ class RtpStream:
     def finish(self) -> DecodedAudio:
         """End the stream and return everything that is held."""
         self._order(flush(self.jitter))
-        return join([self.give(), self._resampled([], last=True), self._unheard_end()])
+        return join([self.give(), self._resampled([], last=True), self._undecoded_end()])
 
     def give(self) -> DecodedAudio:
         """Return everything that is in its turn."""
@@ -117,7 +117,7 @@ class RtpStream:
             self._missing += ordered.lost
             if form is None:
                 self.bad += 1
-                self._unheard = (self._unheard or (ordered, ordered))[0], ordered
+                self._undecoded = (self._undecoded or (ordered, ordered))[0], ordered
             elif form.encoding not in SILENT:
                 if form != self.format:
                     pieces += [self._resampled(raw), self._change(form)]
@@ -138,11 +138,11 @@ class RtpStream:
             self.unscored["packets that were cut short"] += 1
         return form
 
-    def _unheard_end(self) -> DecodedAudio:
+    def _undecoded_end(self) -> DecodedAudio:
         """Lost audio in place of packets at the end that could not be decoded."""
-        if self._unheard is None:
+        if self._undecoded is None:
             return NOTHING
-        first, newest = self._unheard
+        first, newest = self._undecoded
         begin = first.arrival if self._last is None else self._last.arrival + self._length / self._rate
         seconds = min(LONGEST_PAUSE_S, max(0.0, newest.arrival - begin) + UNKNOWN_S)
         return DecodedAudio(np.full(round(seconds * SAMPLE_RATE), np.nan, np.float32))
@@ -169,7 +169,7 @@ class RtpStream:
             samples = np.full(self._length or self._length_of(ordered.packet, form), np.nan, np.float32)
         if lost:
             self._conceal(between, min(lost, round(LONGEST_S * form.sample_rate)), samples, form.sample_rate)
-        self._last, self._length, self._missing, self._unheard = ordered, len(samples), 0, None
+        self._last, self._length, self._missing, self._undecoded = ordered, len(samples), 0, None
         pieces = [between, samples] if len(between) else [samples]
         self._recent += pieces
         self._placed_so_far += len(between) + len(samples)
@@ -209,22 +209,22 @@ class RtpStream:
     def _between(self, ordered: OrderedPacket, form: PayloadFormat) -> tuple[Audio, int]:
         """NaN of lost packets, and how many samples of it, then silence of a pause: (n,) at the rate of the format."""
         if self._last is None:
-            if self._unheard is None:
+            if self._undecoded is None:
                 return np.zeros(0, np.float32), 0
-            seconds = min(LONGEST_PAUSE_S, max(0.0, ordered.arrival - self._unheard[0].arrival))
+            seconds = min(LONGEST_PAUSE_S, max(0.0, ordered.arrival - self._undecoded[0].arrival))
             return np.full(round(seconds * form.sample_rate), np.nan, np.float32), 0
         passed = (ordered.packet.timestamp - self._last.packet.timestamp + 0x8000_0000 & 0xFFFF_FFFF) - 0x8000_0000
         passed_s, elapsed_s = passed / form.clock_rate, max(0.0, ordered.arrival - self._last.arrival)
-        believed = not ordered.restarted and 0 <= passed_s <= elapsed_s + BELIEVED_S
-        passed_s = passed_s if believed else elapsed_s
+        plausible = not ordered.restarted and 0 <= passed_s <= elapsed_s + PLAUSIBLE_S
+        passed_s = passed_s if plausible else elapsed_s
         whole = round(passed_s * form.sample_rate) - self._length
         if whole <= 0:
             return np.zeros(0, np.float32), 0
-        longest_s = LONGEST_PAUSE_S if self._missing or self._unheard else self._longest_pause_s
+        longest_s = LONGEST_PAUSE_S if self._missing or self._undecoded else self._longest_pause_s
         between = np.zeros(min(whole, round(longest_s * form.sample_rate)), np.float32)
         self.skipped += (whole - len(between)) * SAMPLE_RATE // form.sample_rate
         # Where the numbers go on, a timestamp that makes no sense hides no loss.
-        whole_lost = self._unheard is not None or (not believed and (self._missing > 0 or ordered.restarted))
+        whole_lost = self._undecoded is not None or (not plausible and (self._missing > 0 or ordered.restarted))
         lost = len(between) if whole_lost else min(len(between), self._missing * self._length)
         between[:lost] = np.nan
         return between, lost

@@ -52,13 +52,13 @@ def parse_sdp(text: str) -> tuple[SdpMedia, ...]:
 
 
 def _media(lines: list[tuple[str, str]], address: str) -> SdpMedia | None:
-    words = lines[0][1].split()
-    if len(words) < 4 or words[0] != "audio" or not words[1].partition("/")[0].isascii():
+    fields = lines[0][1].split()
+    if len(fields) < 4 or fields[0] != "audio" or not fields[1].partition("/")[0].isascii():
         return None
-    port = words[1].partition("/")[0]
+    port = fields[1].partition("/")[0]
     if not port.isdigit() or not 0 < int(port) < 65_536:
         return None
-    listed = {int(w) for w in words[3:] if w.isascii() and w.isdigit() and int(w) < 128}
+    listed = {int(w) for w in fields[3:] if w.isascii() and w.isdigit() and int(w) < 128}
     formats = {kind: STATIC[kind] for kind in listed if kind in STATIC}
     parameters: dict[int, str] = {}
     keys: list[str] = []
@@ -76,10 +76,10 @@ def _media(lines: list[tuple[str, str]], address: str) -> SdpMedia | None:
         elif key == "a" and value.startswith("crypto:"):
             keys.append(value.removeprefix("crypto:"))
     formats = {kind: replace(form, fmtp=parameters.get(kind, "")) for kind, form in formats.items()}
-    return SdpMedia(address, int(port), formats, "SAVP" in words[2].upper(), tuple(keys))
+    return SdpMedia(address, int(port), formats, "SAVP" in fields[2].upper(), tuple(keys))
 
 
 def _address(value: str) -> str:
     """Return the address of a connection line, such as IN IP4 192.0.2.1/127."""
-    words = value.split()
-    return words[2].partition("/")[0] if len(words) >= 3 else ""
+    fields = value.split()
+    return fields[2].partition("/")[0] if len(fields) >= 3 else ""

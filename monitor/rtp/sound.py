@@ -37,11 +37,11 @@ NOTHING = DecodedAudio(np.zeros(0, np.float32))
 
 def join(sounds: Sequence[DecodedAudio]) -> DecodedAudio:
     """Return several pieces of audio as one."""
-    some = [sound for sound in sounds if len(sound)]
-    if len(some) <= 1:
-        return some[0] if some else NOTHING
-    samples = np.concatenate([sound.samples for sound in some])
-    if all(sound.concealed is None for sound in some):
+    given = [sound for sound in sounds if len(sound)]
+    if len(given) <= 1:
+        return given[0] if given else NOTHING
+    samples = np.concatenate([sound.samples for sound in given])
+    if all(sound.concealed is None for sound in given):
         return DecodedAudio(samples)
-    masks = (np.zeros(len(s), np.bool_) if s.concealed is None else s.concealed for s in some)
+    masks = (np.zeros(len(s), np.bool_) if s.concealed is None else s.concealed for s in given)
     return DecodedAudio(samples, np.concatenate(list(masks)))

@@ -81,13 +81,13 @@ def serve(config: Config, *, json_lines: bool = False) -> int:
         engine.notice("listening", "; ".join(listeners.lines()))
         try:
             with _fair_turns(), signals(ending), screen(keeper, config, json_lines, ending) as shown:
-                notices = SinkWarnings(bus, shown, ending.wanted.set)
+                notices = SinkWarnings(bus, shown, ending.requested.set)
 
                 def close() -> None:
                     listeners.close()
                     _settle(engine)
 
-                supervise(engine, ending, notices.look, close)
+                supervise(engine, ending, notices.check, close)
                 bus.close(STOP_S)
             notices.losses()
         finally:

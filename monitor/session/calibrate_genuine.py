@@ -30,7 +30,7 @@ def calibrate(folder: Path, per_hour: float, out: Path, settings: Settings) -> i
     files = list(Recordings([folder]))
     if out.exists():
         raise BadInputError(f"{out} is there already", "name another file with --out, or remove it")
-    llr, unread = _score(files, settings.config)
+    llr, unreadable = _score(files, settings.config)
     config = settings.config.alerts
     highest = settings.config.evidence.max_llr
     try:
@@ -45,7 +45,7 @@ def calibrate(folder: Path, per_hour: float, out: Path, settings: Settings) -> i
     print("\n".join(_findings(llr, settings.config, found)))
     write_profile(out, settings, _findings(llr, settings.config, found), found)
     print(f"wrote {out}: use it with --config {out}")
-    return 2 if unread else 0
+    return 2 if unreadable else 0
 
 
 def _score(files: Sequence[Path], config: Config) -> tuple[list[Floats], int]:
@@ -58,25 +58,25 @@ def _score(files: Sequence[Path], config: Config) -> tuple[list[Floats], int]:
         if loudest[0] >= config.alerts.alert_llr:
             print(f"{path}, {loudest[1]}: up to {loudest[0]:+.1f} nats", file=sys.stderr)
 
-    unread = 0
+    unreadable = 0
     for done, scored in enumerate(FileScorer(config, keep).run(files), 1):
         print_problems(scored)
-        unread += scored.error is not None
+        unreadable += scored.error is not None
         if done % 20 == 0:
             print(f"{done} of {len(files)} recordings, {hours(llr):.2f} hours of speech", file=sys.stderr, flush=True)
-    return llr, unread
+    return llr, unreadable
 
 
 def _findings(llr: Sequence[Floats], config: Config, found: OperatingPoint) -> Iterator[str]:
     """Describe what was measured, a line each."""
-    heard, before = hours(llr), alarms(llr, config.alerts)
-    yield f"{heard:.2f} hours of genuine speech on {len(llr)} channels"
-    yield f"alert_llr {config.alerts.alert_llr:g}, as it is: {before} false alarms, {before / heard:.2f} an hour"
+    speech_h, before = hours(llr), alarms(llr, config.alerts)
+    yield f"{speech_h:.2f} hours of genuine speech on {len(llr)} channels"
+    yield f"alert_llr {config.alerts.alert_llr:g}, as it is: {before} false alarms, {before / speech_h:.2f} an hour"
     how = "counted" if found.seen else "continued from the tail of the scores, for there is too little speech to count"
     yield f"alert_llr {found.alert_llr:g}: {found.alarms} false alarms, {found.per_hour:.2f} an hour ({how})"
     yield f"alerts over a whole call (whole_llr {config.alerts.whole_llr:g}) are not among them"
     if not found.alarms:
-        yield f"none was seen, which proves no more than at most {NEVER_SAW / heard:.2f} an hour (95 %)"
+        yield f"none was seen, which proves no more than at most {NEVER_SAW / speech_h:.2f} an hour (95 %)"
 
 
 def write_profile(out: Path, settings: Settings, findings: Iterator[str], found: OperatingPoint) -> None:

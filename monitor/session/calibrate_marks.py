@@ -65,7 +65,7 @@ def calibrate_marks(
         )
     if clips is not None:
         print(f"wrote {write_clips(found, clips)} clips into {clips}")
-    scored, unread = _score(found, settings.config)
+    scored, unreadable = _score(found, settings.config)
     false = [s for s in scored if s.alert.verdict == "false_alarm"]
     point = find_point(false, found.speech_s / 3600.0, settings.config, per_hour)
     if point is None:
@@ -77,17 +77,17 @@ def calibrate_marks(
     print("\n".join(findings))
     write_profile(out, settings, iter(findings), point)
     print(f"wrote {out}: use it with --config {out}")
-    return 2 if unread else 0
+    return 2 if unreadable else 0
 
 
-def find_point(false: Sequence[ScoredAlert], heard_h: float, config: Config, per_hour: float) -> OperatingPoint | None:
+def find_point(false: Sequence[ScoredAlert], speech_h: float, config: Config, per_hour: float) -> OperatingPoint | None:
     """Return the lowest threshold, from that in force up, at which so few false alarms an hour of speech are left."""
     lowest, highest = config.alerts.alert_llr, config.evidence.max_llr
     for step in range(round((highest - lowest) / STEP) + 1):
         threshold = round(lowest + step * STEP, 2)
         left = sum(alert.opens(config, threshold) for alert in false)
-        if left <= per_hour * heard_h:
-            return OperatingPoint(threshold, left, left / heard_h if heard_h else 0.0, seen=True)
+        if left <= per_hour * speech_h:
+            return OperatingPoint(threshold, left, left / speech_h if speech_h else 0.0, seen=True)
     return None
 
 
@@ -115,18 +115,18 @@ def _score(found: MarkedAlerts, config: Config) -> tuple[list[ScoredAlert], int]
         votes.extend(np.array(channel) for channel in channels)
 
     scorer = FileScorer(config, keep) if any(alert.audio for alert in found.alerts) else None
-    scored, unread = [], 0
+    scored, unreadable = [], 0
     for alert in found.alerts:
         votes.clear()
         llr: Floats | None = None
         if alert.audio is not None and scorer is not None:
             result = scorer.score(alert.audio)
             print_problems(result)
-            unread += result.error is not None
+            unreadable += result.error is not None
             again = [channel for channel in votes if alarms([channel], config.alerts)]
             llr = again[0] if again else None
         scored.append(ScoredAlert(alert, llr))
-    return scored, unread
+    return scored, unreadable
 
 
 def _findings(

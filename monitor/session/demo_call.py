@@ -140,10 +140,10 @@ def make_call(file: Path | None, target: Path, announce: Callable[[str], None] =
     return turn
 
 
-def demo(file: Path | None, wanted: ReplayOptions, config: Config) -> int:
+def demo(file: Path | None, options: ReplayOptions, config: Config) -> int:
     """Make the call and watch it. Returns the exit status."""
     if file is None:
-        interactive = sys.stdin.isatty() and not wanted.json_lines
-        file = _own_voice(wanted.file.with_name("voice.wav"), config, interactive=interactive)
-    make_call(file, wanted.file, (lambda _: None) if wanted.json_lines else partial(print, flush=True))
-    return replay(wanted, config, name="demo")
+        interactive = sys.stdin.isatty() and not options.json_lines
+        file = _own_voice(options.file.with_name("voice.wav"), config, interactive=interactive)
+    make_call(file, options.file, (lambda _: None) if options.json_lines else partial(print, flush=True))
+    return replay(options, config, name="demo")

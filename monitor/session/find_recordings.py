@@ -1,4 +1,4 @@
-"""Finds the recordings and captures that the words of a command line stand for: files, folders and patterns."""
+"""Finds the recordings and captures that the arguments of a command name: files, folders and patterns."""
 
 from __future__ import annotations
 
@@ -27,33 +27,33 @@ def is_recording(name: str) -> bool:
 
 
 class Recordings:
-    """Files in the order of the words, those of a folder and those below it by name; found anew on each way through.
+    """Files in the order of the arguments, those of a folder and those below it by name; found anew on each way through.
 
     every: take all files of a folder, whatever their names. left_out: of the last way through, endings of names that
     were not taken and how often. Raises BadInputError for a folder or a pattern without recordings.
     """
 
-    def __init__(self, words: Sequence[str | Path], *, every: bool = False) -> None:
-        self._words, self._every = [str(word) for word in words], every
+    def __init__(self, arguments: Sequence[str | Path], *, every: bool = False) -> None:
+        self._arguments, self._every = [str(argument) for argument in arguments], every
         self.left_out: Counter[str] = Counter()
-        for word in self._words:
-            if next(self._files(word), None) is None:
-                folder = os.path.isdir(word)
-                message = f"{word} holds no recordings" if folder else f"no file is called {word}"
+        for argument in self._arguments:
+            if next(self._files(argument), None) is None:
+                folder = os.path.isdir(argument)
+                message = f"{argument} holds no recordings" if folder else f"no file is called {argument}"
                 raise BadInputError(message, "name a folder or files with recordings or captures in them")
 
     def __iter__(self) -> Iterator[Path]:
         self.left_out.clear()
-        for word in self._words:
-            yield from self._files(word)
+        for argument in self._arguments:
+            yield from self._files(argument)
 
-    def _files(self, word: str) -> Iterator[Path]:
-        if os.path.isdir(word):
-            yield from self._below(word)
-        elif os.path.lexists(word) or not any(sign in word for sign in "*?["):
-            yield Path(word)
+    def _files(self, argument: str) -> Iterator[Path]:
+        if os.path.isdir(argument):
+            yield from self._below(argument)
+        elif os.path.lexists(argument) or not any(sign in argument for sign in "*?["):
+            yield Path(argument)
         else:
-            for found in iglob(word, recursive=True):
+            for found in iglob(argument, recursive=True):
                 if not os.path.isdir(found):
                     yield Path(found)
 

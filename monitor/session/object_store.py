@@ -26,9 +26,9 @@ class StoredFile(NamedTuple):
     size: int
 
 
-def is_address(word: str | Path) -> bool:
-    """Whether a word names something in an object store, and no path of this machine."""
-    return "://" in str(word)
+def is_address(argument: str | Path) -> bool:
+    """Return whether an argument names something in an object store, and no path of this machine."""
+    return "://" in str(argument)
 
 
 @lru_cache(maxsize=16)

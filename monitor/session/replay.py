@@ -81,29 +81,29 @@ def _rename(source: FileSource, names: dict[str, str]) -> None:
     source.channels = tuple(names[name if name in names else str(number)] for name, number in places)
 
 
-def replay(wanted: ReplayOptions, config: Config, name: str | None = None) -> int:
+def replay(options: ReplayOptions, config: Config, name: str | None = None) -> int:
     """Watch a recording, or each call of a network capture, to its end. Returns the exit status; raises BadInputError
     for a file that cannot be played.
     """
-    if wanted.raw is None and is_capture(wanted.file):
-        return _replay_capture(wanted, config, name or wanted.file.stem)
-    names, speed = parse_channels(wanted.channels), parse_speed(wanted.speed)
+    if options.raw is None and is_capture(options.file):
+        return _replay_capture(options, config, name or options.file.stem)
+    names, speed = parse_channels(options.channels), parse_speed(options.speed)
     places = None if names is None else list(names)
     limit = config.input.max_channels
-    raw = read_raw_format(wanted.raw) if wanted.raw is not None else None
+    raw = read_raw_format(options.raw) if options.raw is not None else None
     reader = ProvenanceReader(config.provenance)
-    read_ms = wanted.read_ms or (READ_MS if speed is None else PACED_READ_MS)
-    source = FileSource(wanted.file, speed, places, read_ms=read_ms, max_channels=limit, track=wanted.track, raw=raw)
+    read_ms = options.read_ms or (READ_MS if speed is None else PACED_READ_MS)
+    source = FileSource(options.file, speed, places, read_ms=read_ms, max_channels=limit, track=options.track, raw=raw)
     try:
         if names is not None:
             _rename(source, names)
-        marks = reader.read(wanted.file) if raw is None else ()
-        return _watch(name or wanted.file.stem, source, source.total_s, wanted, config, marks)
+        marks = reader.read(options.file) if raw is None else ()
+        return _watch(name or options.file.stem, source, source.total_s, options, config, marks)
     finally:
         source.close()
 
 
-def _replay_capture(wanted: ReplayOptions, config: Config, stem: str) -> int:
+def _replay_capture(options: ReplayOptions, config: Config, stem: str) -> int:
     """Replay one call after the other, so that the journal is the same each time. Return the worst exit status.
 
     stem: of the names of the calls.
@@ -111,15 +111,15 @@ def _replay_capture(wanted: ReplayOptions, config: Config, stem: str) -> int:
     from monitor.sources.capture_file import CaptureFile, CaptureSource
     from monitor.taps.rtp.listener import read_formats
 
-    if wanted.channels is not None or wanted.track is not None:
-        option = "--channels" if wanted.channels is not None else "--track"
+    if options.channels is not None or options.track is not None:
+        option = "--channels" if options.channels is not None else "--track"
         raise BadInputError(f"{option} does not go with a capture", "its channels are caller and callee by themselves")
-    speed, worst = parse_speed(wanted.speed), 0
-    with closing(CaptureFile(wanted.file, read_formats(config.taps.rtp.payload_types))) as capture:
+    speed, worst = parse_speed(options.speed), 0
+    with closing(CaptureFile(options.file, read_formats(config.taps.rtp.payload_types))) as capture:
         for number, call in enumerate(capture.calls, 1):
             name = stem if len(capture.calls) == 1 else f"{stem}-{number}"
             source = CaptureSource(capture, call, speed)
-            status = _watch(name, source, source.total_s, wanted, config)
+            status = _watch(name, source, source.total_s, options, config)
             worst = max(worst, status)
             if status == INTERRUPTED:
                 break
@@ -132,7 +132,7 @@ def _watch(
     name: str,
     source: Source,
     total_s: float | None,
-    wanted: ReplayOptions,
+    options: ReplayOptions,
     config: Config,
     marks: Sequence[Mark] = (),
 ) -> int:
@@ -142,7 +142,7 @@ def _watch(
     return watch(
         [CallSources(name, [source], total_s, marks)],
         config,
-        json_lines=wanted.json_lines,
-        fail_on_alert=wanted.fail_on_alert,
-        svg=wanted.svg,
+        json_lines=options.json_lines,
+        fail_on_alert=options.fail_on_alert,
+        svg=options.svg,
     )

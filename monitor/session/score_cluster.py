@@ -45,32 +45,34 @@ class Found(NamedTuple):
 
 
 class Archive:
-    """The files that words stand for, each once; words are paths, folders, patterns and addresses of object stores.
+    """The files that arguments name, each once; arguments are paths, folders, patterns and addresses of object stores.
 
-    left_out: as of Recordings. Raises BadInputError for a word that stands for nothing.
+    left_out: as of Recordings. Raises BadInputError for an argument that names nothing.
     """
 
-    def __init__(self, words: Sequence[str | Path], *, every: bool = False) -> None:
-        self._words = [_absolute(str(word)) for word in words]
+    def __init__(self, arguments: Sequence[str | Path], *, every: bool = False) -> None:
+        self._arguments = [_absolute(str(argument)) for argument in arguments]
         self._every, self.left_out = every, Counter[str]()
-        for word in self._words:
-            if next(self._files(word), None) is None:
-                raise BadInputError(f"{word} holds no recordings", "name a folder with recordings or captures in it")
+        for argument in self._arguments:
+            if next(self._files(argument), None) is None:
+                raise BadInputError(
+                    f"{argument} holds no recordings", "name a folder with recordings or captures in it"
+                )
 
     def __iter__(self) -> Iterator[Found]:
         self.left_out.clear()
-        seen = PathSet() if len(self._words) > 1 else None
-        for word in self._words:
-            for found in self._files(word):
+        seen = PathSet() if len(self._arguments) > 1 else None
+        for argument in self._arguments:
+            for found in self._files(argument):
                 if seen is None or seen.add(found.name):
                     yield found
 
-    def _files(self, word: str) -> Iterator[Found]:
-        if is_address(word):
-            for name in stored_files(word, self._taken):
+    def _files(self, argument: str) -> Iterator[Found]:
+        if is_address(argument):
+            for name in stored_files(argument, self._taken):
                 yield Found(name.name, name.name, name.store, name.size)
             return
-        files = Recordings([word], every=self._every)
+        files = Recordings([argument], every=self._every)
         for path in files:
             try:
                 size = path.stat().st_size
@@ -86,11 +88,11 @@ class Archive:
         return taken
 
 
-def _absolute(word: str) -> str:
+def _absolute(argument: str) -> str:
     """An address, or a path from the root."""
-    if word.startswith("file://"):
-        return url2pathname(urlsplit(word).path)
-    return word if is_address(word) else os.path.abspath(word)
+    if argument.startswith("file://"):
+        return url2pathname(urlsplit(argument).path)
+    return argument if is_address(argument) else os.path.abspath(argument)
 
 
 @dataclass(frozen=True)

@@ -135,8 +135,8 @@ class ParquetFile(LinesFile):
         schema = schema_of(COLUMNS)
         made = self._path.with_name(self._path.name + ".new")
         with parquet.ParquetWriter(made, schema) as writer, self._partial.open(encoding="utf-8") as lines:
-            for some in _batches(lines):
-                writer.write_table(table_of(some, schema))
+            for given in _batches(lines):
+                writer.write_table(table_of(given, schema))
         made.replace(self._path)
         self._partial.unlink()
 
@@ -156,15 +156,15 @@ def table_of(rows: Sequence[Sequence[Any]], schema: Schema) -> Any:
 
 
 def _batches(lines: Iterator[str]) -> Iterator[list[list[Any]]]:
-    some: list[list[Any]] = []
+    given: list[list[Any]] = []
     for line in lines:
         known = json.loads(line)
-        some.append([known[name] for name in COLUMNS] if "family" in known else flat(known))
-        if len(some) == BATCH:
-            yield some
-            some = []
-    if some:
-        yield some
+        given.append([known[name] for name in COLUMNS] if "family" in known else flat(known))
+        if len(given) == BATCH:
+            yield given
+            given = []
+    if given:
+        yield given
 
 
 def check_pyarrow() -> None:

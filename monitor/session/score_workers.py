@@ -68,7 +68,7 @@ class ScoringProcess:
         """Wait for the scores of its file, or, with None, until it is ready. Raises what kept it from beginning."""
         path, self.path = self.path, None
         try:
-            said = self.pipe.recv()
+            result = self.pipe.recv()
         except (EOFError, OSError):
             self.stop()
             hint = "score it alone to see why; memory may have run out"
@@ -77,11 +77,11 @@ class ScoringProcess:
                 raise lost from None
             self._start()
             return FileScore(path, error=lost)
-        if isinstance(said, MonitorError):
-            raise said
-        assert said is None or isinstance(said, FileScore)
+        if isinstance(result, MonitorError):
+            raise result
+        assert result is None or isinstance(result, FileScore)
         self.ready = True
-        return said
+        return result
 
     def stop(self) -> None:
         """End it."""
@@ -95,22 +95,22 @@ def score_in_workers(files: Iterable[Path], workers: int, task: Task) -> Generat
 
     Raises WeightsError where the network cannot be loaded.
     """
-    waiting, crew = iter(files), [ScoringProcess(task) for _ in range(workers)]
+    waiting, processes = iter(files), [ScoringProcess(task) for _ in range(workers)]
     try:
-        while crew:
-            for pipe in wait([worker.pipe for worker in crew]):
-                worker = next(w for w in crew if w.pipe is pipe)
+        while processes:
+            for pipe in wait([worker.pipe for worker in processes]):
+                worker = next(w for w in processes if w.pipe is pipe)
                 scored = worker.answer()
                 if worker.ready:
                     if (path := next(waiting, None)) is not None:
                         worker.send(path)
                     else:
-                        crew.remove(worker)
+                        processes.remove(worker)
                         worker.stop()
                 if scored is not None:
                     yield scored
     finally:
-        for worker in crew:
+        for worker in processes:
             worker.stop()
 
 
@@ -122,10 +122,10 @@ def _work(pipe: Connection, task: Task) -> None:
     except MonitorError as error:
         pipe.send(error)
         return
-    said: FileScore | None = None
+    result: FileScore | None = None
     try:
         while True:
-            pipe.send(said)
-            said = scorer.score(pipe.recv())
+            pipe.send(result)
+            result = scorer.score(pipe.recv())
     except (EOFError, OSError):
         return

@@ -50,17 +50,17 @@ class StopRequest:
     """A request to end before the audio does. interrupted: by a signal, not by q or a reader that has gone."""
 
     def __init__(self) -> None:
-        self.wanted = threading.Event()
+        self.requested = threading.Event()
         self.interrupted = False
 
     def interrupt(self, _number: int, _frame: FrameType | None) -> None:
         """Stop, as a signal handler."""
         self.interrupted = True
-        self.wanted.set()
+        self.requested.set()
 
 
 def supervise(
-    engine: Engine, ending: StopRequest, look: Callable[[], None], before_stop: Callable[[], None] = lambda: None
+    engine: Engine, ending: StopRequest, check: Callable[[], None], before_stop: Callable[[], None] = lambda: None
 ) -> None:
     """Score in a thread of its own, so that this one can end it even while it waits for a full queue.
 
@@ -76,11 +76,11 @@ def supervise(
 
     scoring = threading.Thread(target=body, name="scoring", daemon=True)
     scoring.start()
-    while scoring.is_alive() and not ending.wanted.wait(POLL_S):
-        look()
+    while scoring.is_alive() and not ending.requested.wait(POLL_S):
+        check()
     before_stop()
     engine.stop()
-    if ending.wanted.is_set():
+    if ending.requested.is_set():
         until = time.monotonic() + STOP_S
         scoring.join(STOP_S)
         engine.bus.close(max(LAST_EVENTS_S, until - time.monotonic()))
@@ -116,7 +116,7 @@ def screen(
         return
     from monitor.dashboard import Dashboard
 
-    dashboard = Dashboard(source, config.dashboard, on_quit=ending.wanted.set)
+    dashboard = Dashboard(source, config.dashboard, on_quit=ending.requested.set)
     dashboard.start()
     try:
         yield dashboard
@@ -128,7 +128,7 @@ def json_sink(ending: StopRequest) -> Sink:
     """Return the events on standard output; ends the program when nobody reads them any more."""
     from monitor.sinks.jsonlines import JsonLinesSink
 
-    return JsonLinesSink(on_gone=ending.wanted.set)
+    return JsonLinesSink(on_gone=ending.requested.set)
 
 
 def start_sinks(sinks: Sequence[Sink], engine: Engine) -> None:

@@ -29,27 +29,27 @@ def print_problems(scored: FileScore) -> None:
 class SinkWarnings:
     """Looks at the sinks and the screen from the main thread.
 
-    on_gone: called when nobody reads the plain lines any more.
+    on_closed: called when nobody reads the plain lines any more.
     """
 
-    def __init__(self, bus: Bus, screen: Dashboard | None, on_gone: Callable[[], None]) -> None:
-        self._bus, self._screen, self._on_gone = bus, screen, on_gone
-        self._said = {sink.name: "" for sink in bus.status()}
+    def __init__(self, bus: Bus, screen: Dashboard | None, on_closed: Callable[[], None]) -> None:
+        self._bus, self._screen, self._on_closed = bus, screen, on_closed
+        self._reported = {sink.name: "" for sink in bus.status()}
         self._shown = screen is not None and screen.mode in ("full", "line")
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Say what has changed since the last look."""
         if self._screen is not None and self._screen.fault and not self._shown:
-            self._on_gone()
+            self._on_closed()
         for sink in self._bus.status():
-            if sink.fault != self._said[sink.name]:
-                self._said[sink.name] = sink.fault
+            if sink.fault != self._reported[sink.name]:
+                self._reported[sink.name] = sink.fault
                 if not self._shown:
                     warn(f"{sink.name}: {sink.fault or 'works again'}")
 
     def losses(self) -> None:
         """Say, at the end, what has changed and what the sinks never got."""
-        self.look()
+        self.check()
         for sink in self._bus.status():
             if sink.dropped:
                 why = f" ({sink.fault})" if sink.fault else ""

@@ -95,12 +95,12 @@ def watch(
 
         beside = nullcontext() if companion is None else companion.beside(engine, traces, publisher)
         with beside, signals(ending), screen(pull, config, json_lines, ending) as shown:
-            notices = SinkWarnings(bus, shown, ending.wanted.set)
-            supervise(engine, ending, notices.look)
+            sink_warnings = SinkWarnings(bus, shown, ending.requested.set)
+            supervise(engine, ending, sink_warnings.check)
             if not _is_live(watched):
-                _drain(bus, ending, notices.look)
+                _drain(bus, ending, sink_warnings.check)
             bus.close(STOP_S)
-        notices.losses()
+        sink_warnings.losses()
         if svg is not None:
             _draw(pull(), svg)
     return _status(engine, ending, fail_on_alert)
@@ -121,11 +121,11 @@ def _open_engine(watched: Sequence[CallSources], config: Config, bus: Bus, trace
     return engine
 
 
-def _drain(bus: Bus, ending: StopRequest, look: Callable[[], None]) -> None:
+def _drain(bus: Bus, ending: StopRequest, check: Callable[[], None]) -> None:
     """Let the sinks take all of a recording: as long as it takes while they work, FAULT_WAIT_S while one fails."""
     works_at = time.monotonic()
-    while not bus.drain(POLL_S) and not ending.wanted.is_set():
-        look()
+    while not bus.drain(POLL_S) and not ending.requested.is_set():
+        check()
         now = time.monotonic()
         if all(sink.ok for sink in bus.status()):
             works_at = now
@@ -143,7 +143,7 @@ def _status(engine: Engine, ending: StopRequest, fail_on_alert: bool) -> int:
         return ALERTED
     recordings = not any(call.live for call in engine.calls)
     lost = any(sink.dropped for sink in engine.bus.status())
-    return INCOMPLETE if recordings and lost and not ending.wanted.is_set() else DONE
+    return INCOMPLETE if recordings and lost and not ending.requested.is_set() else DONE
 
 
 def _check_picture(svg: Path | None) -> None:

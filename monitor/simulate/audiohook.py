@@ -25,7 +25,7 @@ from monitor.errors import BadInputError
 from monitor.rtp.encode import companded
 from monitor.simulate.audiohook_client_messages import SessionMessages, WrongAnswerError
 from monitor.simulate.simulated_peer import SimulatedCall, SimulationCounts, paced
-from monitor.simulate.websocket import OPTIONS, USUAL, ConnectRequest, dialled
+from monitor.simulate.websocket import OPTIONS, USUAL, ConnectRequest, connected
 from monitor.taps.audiohook.audiohook_messages import (
     EXTERNAL,
     INTERNAL,
@@ -120,21 +120,21 @@ class AudiohookPeer:
         self._coded: list[NDArray[np.uint8]] = []
         """Of each party; once for all calls."""
 
-    async def play(self, call: SimulatedCall, tally: SimulationCounts) -> None:
+    async def play(self, call: SimulatedCall, counts: SimulationCounts) -> None:
         """Play one call. Raises BadInputError, RefusedCallError and OSError."""
         options = read_options(call.options)
         self._coded = self._coded or [coded(party) for party in call.audio]
         if call.network.reorder:
             raise BadInputError("a WebSocket keeps the order of its messages", "leave --reorder out")
-        talk, organization = SessionMessages(), str(uuid.uuid4())
-        dial = ConnectRequest(
-            "audiohook", "/audiohook", sign=lambda url: request_headers(options, url, talk.id, organization)
+        messages, organization = SessionMessages(), str(uuid.uuid4())
+        request = ConnectRequest(
+            "audiohook", "/audiohook", sign=lambda url: request_headers(options, url, messages.id, organization)
         )
         try:
-            async with dialled(call, dial) as socket:
-                await _Session(socket, talk, tally, self._coded).run(call, options, organization)
+            async with connected(call, request) as socket:
+                await _Session(socket, messages, counts, self._coded).run(call, options, organization)
         except WrongAnswerError as error:
-            tally.faults[f"wrong answer: {error}"] += 1
+            counts.faults[f"wrong answer: {error}"] += 1
 
 
 def request_headers(options: AudiohookOptions, to: str, session: str, organization: str) -> dict[str, str]:
@@ -157,8 +157,8 @@ def request_headers(options: AudiohookOptions, to: str, session: str, organizati
 @dataclass
 class _Session:
     socket: ClientConnection
-    talk: SessionMessages
-    tally: SimulationCounts
+    messages: SessionMessages
+    counts: SimulationCounts
     coded: list[NDArray[np.uint8]]
 
     async def run(self, call: SimulatedCall, options: AudiohookOptions, organization: str) -> None:
@@ -171,14 +171,14 @@ class _Session:
             "media": [media.offer() for media in offers],
             "language": "en-US",
         }
-        await self.socket.send(self.talk.say("open", 0, parameters, "opened"))
+        await self.socket.send(self.messages.message("open", 0, parameters, "opened"))
         _, opened = await self._answer()
         chosen = [media for media in offers if opened.get("media") == [media.offer()]]
         if not chosen:
             raise WrongAnswerError("opened with media that were not offered")
         frames = [] if options.probe else interleaved(self.coded, chosen[0].channels)
         await self._stream(call, options, frames)
-        await self.socket.send(self.talk.say("close", FRAME * len(frames), {"reason": "end"}, "closed"))
+        await self.socket.send(self.messages.message("close", FRAME * len(frames), {"reason": "end"}, "closed"))
         while (await self._answer())[0] != "closed":
             pass
 
@@ -186,39 +186,39 @@ class _Session:
         """Frames that the simulated network loses are discarded: over TCP that is where a client loses audio."""
         plan = call.departures(len(frames), FRAME_S)
         arriving = {frame for _, frame in plan}
-        self.tally.lost += len(frames) - len(arriving)
+        self.counts.lost += len(frames) - len(arriving)
         missing = 0
         async for frame in paced(_in_time(plan, len(frames))):
             if frame % PING_FRAMES == 0:
-                await self.socket.send(self.talk.say("ping", FRAME * (frame - missing), {}, "pong"))
+                await self.socket.send(self.messages.message("ping", FRAME * (frame - missing), {}, "pong"))
                 await self._answer()
             if frame == options.pause.first and options.pause.count:
-                await self._say("paused", frame, {})
+                await self._send("paused", frame, {})
             if frame in options.pause:
                 if frame + 1 not in options.pause:
-                    await self._say("resumed", frame + 1, _gap(options.pause.first, options.pause.count))
+                    await self._send("resumed", frame + 1, _gap(options.pause.first, options.pause.count))
                 continue
             if frame in options.discard or frame not in arriving:
                 missing += 1
                 continue
             if missing:
-                await self._say("discarded", frame, _gap(frame - missing, missing))
+                await self._send("discarded", frame, _gap(frame - missing, missing))
                 missing = 0
             await self.socket.send(frames[frame])
-            self.tally.sent += 1
+            self.counts.sent += 1
         if missing:
-            await self._say("discarded", len(frames), _gap(len(frames) - missing, missing))
+            await self._send("discarded", len(frames), _gap(len(frames) - missing, missing))
 
-    async def _say(self, kind: str, frame: int, parameters: Mapping[str, object]) -> None:
-        await self.socket.send(self.talk.say(kind, FRAME * frame, parameters))
+    async def _send(self, kind: str, frame: int, parameters: Mapping[str, object]) -> None:
+        await self.socket.send(self.messages.message(kind, FRAME * frame, parameters))
 
     async def _answer(self) -> tuple[str, Mapping[str, Any]]:
         try:
             async with asyncio.timeout(ANSWER_S):
                 text = await self.socket.recv()
         except TimeoutError as error:
-            raise WrongAnswerError(f"none within {ANSWER_S:g} s, where {list(self.talk.asked)} are due") from error
-        return self.talk.receive(text)
+            raise WrongAnswerError(f"none within {ANSWER_S:g} s, where {list(self.messages.asked)} are due") from error
+        return self.messages.receive(text)
 
 
 def _gap(first: int, count: int) -> dict[str, str]:

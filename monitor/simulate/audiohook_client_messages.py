@@ -27,7 +27,7 @@ class SessionMessages:
     asked: deque[tuple[str, int]] = field(default_factory=deque)
     """Type and clientseq of the answers that are due, in their order."""
 
-    def say(self, kind: str, position: int, parameters: Mapping[str, object], answer: str = "") -> str:
+    def message(self, kind: str, position: int, parameters: Mapping[str, object], answer: str = "") -> str:
         """position: samples at RATE. answer: the type of message that has to come."""
         self.seq += 1
         if answer:

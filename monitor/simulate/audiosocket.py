@@ -84,13 +84,13 @@ class AudioSocketPeer:
     def __init__(self) -> None:
         self._frames: dict[tuple[int, int], list[bytes]] = {}
 
-    async def play(self, call: SimulatedCall, tally: SimulationCounts) -> None:
+    async def play(self, call: SimulatedCall, counts: SimulationCounts) -> None:
         """Play one call. Raises RefusedCallError, OSError and BadInputError."""
         sending = read_options(call.options)
-        await asyncio.gather(*(self._party(call, sending, party, tally) for party in range(len(call.audio))))
+        await asyncio.gather(*(self._party(call, sending, party, counts) for party in range(len(call.audio))))
 
     async def _party(
-        self, call: SimulatedCall, sending: AudioSocketOptions, party: int, tally: SimulationCounts
+        self, call: SimulatedCall, sending: AudioSocketOptions, party: int, counts: SimulationCounts
     ) -> None:
         host, port = read_address("--to", call.to)
         key = len(call.audio), party
@@ -106,7 +106,7 @@ class AudioSocketPeer:
         try:
             writer.write(pack(UUID, _name(sending, call.number, party).bytes))
             plan = in_order(call.departures(len(frames), sending.frame_ms / 1000, party))
-            tally.lost += len(frames) - len(plan)
+            counts.lost += len(frames) - len(plan)
             async for frame in paced(plan):
                 if hung_up.done():
                     raise RefusedCallError("it hung up")
@@ -114,7 +114,7 @@ class AudioSocketPeer:
                     writer.write(pack(DTMF, b"5"))
                 writer.write(frames[frame])
                 await writer.drain()
-                tally.sent += 1
+                counts.sent += 1
             if sending.hangup:
                 writer.write(pack(HANGUP))
         finally:

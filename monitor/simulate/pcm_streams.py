@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from monitor.errors import BadInputError
 from monitor.simulate.encoded_frames import EncodedFrames, Parties, read_rate
 from monitor.simulate.simulated_peer import SimulatedCall, SimulationCounts, paced
-from monitor.simulate.websocket import OPTIONS, USUAL, ConnectRequest, dialled
+from monitor.simulate.websocket import OPTIONS, USUAL, ConnectRequest, connected
 
 FRAME_S = 0.02
 
@@ -70,7 +70,7 @@ class PcmPeer:
             **OPTIONS,
         }
 
-    async def play(self, call: SimulatedCall, tally: SimulationCounts) -> None:
+    async def play(self, call: SimulatedCall, counts: SimulationCounts) -> None:
         """Play one call. Raises RefusedCallError, OSError, and BadInputError for options that make no sense."""
         if call.network.loss or call.network.reorder:
             raise BadInputError(
@@ -85,11 +85,11 @@ class PcmPeer:
         if shape.stereo:
             query |= {"rate": str(rate), "channels": str(len(call.audio))}
         path = f"/{self._name}" + (f"?{urlencode(query)}" if query else "")
-        async with dialled(call, ConnectRequest(self._name, path, shape.subprotocols, shape.deflate)) as connection:
+        async with connected(call, ConnectRequest(self._name, path, shape.subprotocols, shape.deflate)) as connection:
             await connection.send(shape.first(id, rate, codec))
             async for number in paced(call.departures(len(frames), FRAME_S)):
                 await connection.send(frames[number])
-                tally.sent += 1
+                counts.sent += 1
 
 
 audiofork, audiostream, vonage, asterisk = (

@@ -34,18 +34,18 @@ class SimulationOptions:
     options: Mapping[str, str]
 
 
-def simulate(wanted: SimulationOptions) -> int:
+def simulate(simulation: SimulationOptions) -> int:
     """Play the calls. Returns the exit status: 0, or 2 where a call could not be played. Raises BadInputError."""
-    peer = _peer(wanted)
-    audio = read_call(wanted.file)
-    to = wanted.to or peer.to
-    calls = [SimulatedCall(i, audio, to, wanted.network, wanted.options) for i in range(wanted.calls)]
-    tally = asyncio.run(_play(peer, calls))
-    print(f"{wanted.calls - sum(tally.faults.values())} of {wanted.calls} calls played to {to}, ", end="")
-    print(f"{tally.sent} frames sent, {tally.lost} lost on the way")
-    for fault, count in tally.faults.most_common():
+    peer = _peer(simulation)
+    audio = read_call(simulation.file)
+    to = simulation.to or peer.to
+    calls = [SimulatedCall(i, audio, to, simulation.network, simulation.options) for i in range(simulation.calls)]
+    counts = asyncio.run(_play(peer, calls))
+    print(f"{simulation.calls - sum(counts.faults.values())} of {simulation.calls} calls played to {to}, ", end="")
+    print(f"{counts.sent} frames sent, {counts.lost} lost on the way")
+    for fault, count in counts.faults.most_common():
         print(f"error: {fault}" + (f" ({count} calls)" if count > 1 else ""), file=sys.stderr)
-    return 2 if tally.faults else 0
+    return 2 if counts.faults else 0
 
 
 def read_call(path: Path) -> Audio:
@@ -67,28 +67,28 @@ def parse_options(assignments: Sequence[str]) -> dict[str, str]:
     return {key: value for key, _, value in pairs}
 
 
-def _peer(wanted: SimulationOptions) -> SimulatedPeer:
-    if wanted.tap not in PEERS:
-        raise BadInputError(f"there is no simulator for {wanted.tap!r}", f"choose from {', '.join(PEERS)}")
-    peer = make_peer(wanted.tap)
-    unknown = sorted(set(wanted.options) - set(peer.options))
+def _peer(simulation: SimulationOptions) -> SimulatedPeer:
+    if simulation.tap not in PEERS:
+        raise BadInputError(f"there is no simulator for {simulation.tap!r}", f"choose from {', '.join(PEERS)}")
+    peer = make_peer(simulation.tap)
+    unknown = sorted(set(simulation.options) - set(peer.options))
     if unknown:
         known = "; ".join(f"{name}: {what}" for name, what in peer.options.items()) or "it has none"
-        raise BadInputError(f"{wanted.tap} has no option {', '.join(unknown)}", known)
+        raise BadInputError(f"{simulation.tap} has no option {', '.join(unknown)}", known)
     return peer
 
 
 async def _play(peer: SimulatedPeer, calls: Sequence[SimulatedCall]) -> SimulationCounts:
-    tally = SimulationCounts()
+    counts = SimulationCounts()
 
     async def one(call: SimulatedCall) -> None:
         await asyncio.sleep(call.number * SPREAD_S)
         try:
-            await peer.play(call, tally)
+            await peer.play(call, counts)
         except RefusedCallError as error:
-            tally.faults[f"the monitor refused: {error}"] += 1
+            counts.faults[f"the monitor refused: {error}"] += 1
         except OSError as error:
-            tally.faults[f"{call.to}: {error.strerror or error}"] += 1
+            counts.faults[f"{call.to}: {error.strerror or error}"] += 1
 
     await asyncio.gather(*(one(call) for call in calls))
-    return tally
+    return counts

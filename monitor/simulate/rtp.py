@@ -151,7 +151,7 @@ class RtpPeer:
     def __init__(self) -> None:
         self._encoded: dict[tuple[int, int], list[bytes]] = {}
 
-    async def play(self, call: SimulatedCall, tally: SimulationCounts) -> None:
+    async def play(self, call: SimulatedCall, counts: SimulationCounts) -> None:
         """Play one call. Raises OSError and BadInputError."""
         sending = read_options(call.options)
         host, ports = read_target(call.to)
@@ -159,7 +159,7 @@ class RtpPeer:
         sockets = open_sockets(host, ports[: len(audio)])
         try:
             parties = enumerate(sockets)
-            await asyncio.gather(*(self._party(call, sending, audio, i, out, tally) for i, out in parties))
+            await asyncio.gather(*(self._party(call, sending, audio, i, out, counts) for i, out in parties))
         finally:
             for out in sockets:
                 out.close()
@@ -171,15 +171,15 @@ class RtpPeer:
         audio: Audio,
         party: int,
         out: socket.socket,
-        tally: SimulationCounts,
+        counts: SimulationCounts,
     ) -> None:
         payloads = self._payloads(sending, audio, party)
         stream = PacketStream.of(sending, call.number, party)
         plan = call.departures(len(payloads), sending.frame_ms / 1000 / (1 + sending.ppm * 1e-6), party)
-        tally.lost += len(payloads) - len(plan)
+        counts.lost += len(payloads) - len(plan)
         async for frame in paced(plan):
             out.send(stream.packet(frame, payloads[frame]))
-            tally.sent += 1
+            counts.sent += 1
         if sending.bye:
             out.send(stream.bye_packet(len(payloads)))
 

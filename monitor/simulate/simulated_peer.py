@@ -51,7 +51,7 @@ class SimulatedPeer(Protocol):
     to: str
     options: Mapping[str, str]
 
-    async def play(self, call: SimulatedCall, tally: SimulationCounts) -> None:
+    async def play(self, call: SimulatedCall, counts: SimulationCounts) -> None:
         """Play one call from its first to its last message. Raises RefusedCallError and OSError."""
         ...
 

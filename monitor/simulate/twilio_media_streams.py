@@ -11,7 +11,7 @@ from typing import Any
 from monitor.errors import BadInputError
 from monitor.simulate.encoded_frames import EncodedFrames, Parties, read_rate
 from monitor.simulate.simulated_peer import SimulatedCall, SimulationCounts, paced
-from monitor.simulate.websocket import OPTIONS, USUAL, ConnectRequest, dialled
+from monitor.simulate.websocket import OPTIONS, USUAL, ConnectRequest, connected
 from monitor.taps.websocket.dialects import DIALECTS, INBOUND, OUTBOUND, Dialect
 
 ENCODINGS: Mapping[str, str] = {"PCMU": "audio/x-mulaw", "PCMA": "audio/x-alaw", "L16": "audio/x-l16"}
@@ -37,7 +37,7 @@ class MediaStreamPeer:
             **OPTIONS,
         }
 
-    async def play(self, call: SimulatedCall, tally: SimulationCounts) -> None:
+    async def play(self, call: SimulatedCall, counts: SimulationCounts) -> None:
         """Play one call. Raises RefusedCallError, OSError, and BadInputError for options that make no sense."""
         if call.network.reorder and self._dialect.ordered:
             raise BadInputError(f"--reorder: {self._name} keeps the order", "only telnyx mixes it up")
@@ -48,15 +48,15 @@ class MediaStreamPeer:
             for at, frame in call.departures(stream.frames, stream.dialect.chunk_ms / 1000, party)
         ]
         query = "?tracks=both" if len(stream.tracks) == 2 and self._name == "telnyx" else ""
-        async with dialled(call, ConnectRequest(self._name, f"/{self._name}{query}")) as connection:
+        async with connected(call, ConnectRequest(self._name, f"/{self._name}{query}")) as connection:
             for message in stream.begins():
                 await connection.send(json.dumps(message))
             async for number in paced(sorted(plan)):
                 await connection.send(json.dumps(stream.media(*divmod(number, 2))))
-                tally.sent += 1
+                counts.sent += 1
             if self._dialect.stop:
                 await connection.send(json.dumps(stream.stops()))
-        tally.lost += stream.frames * len(stream.tracks) - len(plan)
+        counts.lost += stream.frames * len(stream.tracks) - len(plan)
 
 
 class CallMessages:
@@ -93,8 +93,8 @@ class CallMessages:
             apart = {dialect.parameters: ";".join(f"{key}={value}" for key, value in custom.items())}
         else:
             start[dialect.parameters] = custom
-        connected = [{"event": "connected", "protocol": "Call", "version": "1.0.0"}] if dialect.connected else []
-        return [*connected, {**self._message("start"), "start": start, **apart}]
+        first = [{"event": "connected", "protocol": "Call", "version": "1.0.0"}] if dialect.connected else []
+        return [*first, {**self._message("start"), "start": start, **apart}]
 
     def media(self, frame: int, party: int) -> dict[str, Any]:
         """Return one chunk of one track."""

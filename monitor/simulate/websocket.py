@@ -29,7 +29,7 @@ USUAL = "ws://127.0.0.1:8765"
 OPTIONS: Mapping[str, str] = {
     "secret": "what the vendor signs with, or the token that it shows",
     "basic": "user:password (HTTP basic)",
-    "url": "the address that is signed, where a proxy stands between (default: the one dialled)",
+    "url": "the address that is signed, where a proxy stands between (default: that of the connection)",
     "ca": "PEM file of the authority that signed the monitor's certificate",
     "deflate": "on or off: compress messages (default: as the peer has it)",
     "direction": "inbound or outbound",
@@ -51,15 +51,15 @@ class ConnectRequest:
 
 
 @asynccontextmanager
-async def dialled(call: SimulatedCall, dial: ConnectRequest) -> AsyncIterator[ClientConnection]:
+async def connected(call: SimulatedCall, request: ConnectRequest) -> AsyncIterator[ClientConnection]:
     """Open a connection. Raises OSError, and RefusedCallError for one that is refused, at the beginning or later."""
-    url = address(call.to, dial.path)
-    deflate = {"on": True, "off": False}.get(call.options.get("deflate", ""), dial.deflate)
+    url = address(call.to, request.path)
+    deflate = {"on": True, "off": False}.get(call.options.get("deflate", ""), request.deflate)
     try:
         async with connect(
             url,
-            additional_headers=dial.sign(url) if dial.sign else credentials(dial.name, url, call.options),
-            subprotocols=[Subprotocol(name) for name in dial.subprotocols] or None,
+            additional_headers=request.sign(url) if request.sign else credentials(request.name, url, call.options),
+            subprotocols=[Subprotocol(name) for name in request.subprotocols] or None,
             compression="deflate" if deflate else None,
             ssl=_trusting(call.options.get("ca", "")) if url.startswith("wss:") else None,
             user_agent_header=None,

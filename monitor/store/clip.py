@@ -30,14 +30,14 @@ class AudioStretch:
     holes: tuple[AudioGap, ...]
 
 
-def join(pieces: Iterable[AudioBlock], first: int, last: int, *, goes_on: bool = False) -> AudioStretch:
+def join(pieces: Iterable[AudioBlock], first: int, last: int, *, continues: bool = False) -> AudioStretch:
     """Return the samples from first up to last of pieces in order; silence where there are none between two of them.
 
     Nothing is made up after the last piece, and before the first one only where this goes on from earlier audio.
     """
     parts: list[Samples] = []
     holes: list[AudioGap] = []
-    start = first if goes_on else None
+    start = first if continues else None
     at = first
     for piece in pieces:
         begin = piece.end - BLOCK

@@ -18,7 +18,7 @@ from monitor.store.verify_evidence import UNFINISHED
 MOST_FOLDERS = 20_000
 """The newest by name, which begins with the time."""
 LARGEST_MANIFEST = 1 << 20
-LOOK_S = 1.0
+REFRESH_S = 1.0
 """Between two looks into the folder."""
 ID_DIGITS = 20
 
@@ -56,18 +56,18 @@ class EvidenceIndex:
         self._root = root
         self._folders: dict[str, IndexedEvidence | None] = {}
         self._by_call: dict[tuple[str, str], list[IndexedEvidence]] = {}
-        self._looked_at = float("-inf")
+        self._refreshed_at = float("-inf")
         self._lock = threading.Lock()
 
     def of_call(self, epoch: str, call: str) -> list[IndexedEvidence]:
         """Return the evidence of a call, the oldest first."""
         with self._lock:
-            if time.monotonic() - self._looked_at > LOOK_S:
-                self._look()
-                self._looked_at = time.monotonic()
+            if time.monotonic() - self._refreshed_at > REFRESH_S:
+                self._refresh()
+                self._refreshed_at = time.monotonic()
             return list(self._by_call.get((epoch, call), ()))
 
-    def _look(self) -> None:
+    def _refresh(self) -> None:
         """Read the manifests of folders that are new: what is in a folder does not change."""
         if self._root is None:
             return
@@ -90,20 +90,20 @@ def _read(folder: Path) -> IndexedEvidence | None:
     try:
         if not folder.is_dir() or (folder / MANIFEST).stat().st_size > LARGEST_MANIFEST:
             return None
-        said = read_manifest(folder)
+        fields = read_manifest(folder)
     except (OSError, ValueError):
         return None
-    listed = said.get("audio")
+    listed = fields.get("audio")
     audio = (_audio(facts) for facts in (listed if isinstance(listed, list) else ()))
     identity = sha256(folder.name.encode("utf-8", "surrogateescape")).hexdigest()[:ID_DIGITS]
     return IndexedEvidence(
         id=identity,
         folder=folder,
-        epoch=str(said.get("epoch") or ""),
-        call=str(said.get("call") or ""),
-        alert=str(said.get("alert") or ""),
-        channel=str(said.get("channel") or ""),
-        time=str(said.get("time") or ""),
+        epoch=str(fields.get("epoch") or ""),
+        call=str(fields.get("call") or ""),
+        alert=str(fields.get("alert") or ""),
+        channel=str(fields.get("channel") or ""),
+        time=str(fields.get("time") or ""),
         audio=tuple(found for found in audio if found is not None),
     )
 

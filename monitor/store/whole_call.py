@@ -90,11 +90,11 @@ class WholeCall:
         track = self._tracks[channel]
         if not track.pieces:
             return
-        begin, goes_on = track.pieces[0].end - BLOCK, track.start >= 0
-        if not goes_on:
+        begin, continues = track.pieces[0].end - BLOCK, track.start >= 0
+        if not continues:
             track.start = track.next = begin
         first = max(track.next, begin - LONGEST_SILENCE)
-        stretch = join(track.pieces, first, track.pieces[-1].end, goes_on=goes_on)
+        stretch = join(track.pieces, first, track.pieces[-1].end, continues=continues)
         if first > track.next:
             stretch = replace(stretch, holes=(AudioGap(track.next, first - track.next, "left out"), *stretch.holes))
         try:

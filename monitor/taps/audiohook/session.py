@@ -92,7 +92,7 @@ class AudiohookSession:
     def refused(self, reason: str) -> Iterator[Step]:
         """Answer that the call is not taken."""
         self._call = ""
-        yield self._say("disconnect", reason="error", info=f"refused: {reason}")
+        yield self._message("disconnect", reason="error", info=f"refused: {reason}")
 
     def closed(self, why: str) -> Iterator[TapEvent]:
         """End the call: its connection has ended."""
@@ -101,10 +101,10 @@ class AudiohookSession:
     def _fail(self, error: ProtocolError) -> Iterator[Step]:
         """Tell a client what it did wrong; then its connection ends. Raises BadMessageError."""
         reason = "unauthorized" if error.unauthorized else "error"
-        yield self._say("disconnect", reason=reason, info=error.reason)
+        yield self._message("disconnect", reason=reason, info=error.reason)
         raise BadMessageError(f"{NAME}: {error.reason}") from error
 
-    def _say(self, kind: str, **parameters: object) -> Send:
+    def _message(self, kind: str, **parameters: object) -> Send:
         self._seq += 1
         envelope = {"version": VERSION, "type": kind, "seq": self._seq, "clientseq": self._clientseq}
         return Send(json.dumps({**envelope, "id": self._signed.session, "parameters": parameters}))
@@ -146,7 +146,7 @@ class AudiohookSession:
             # The client's clock begins here, whenever the first of its audio comes.
             yield from self._nothing_until(0)
         self._stage = SessionStage.OPEN
-        yield self._say("opened", startPaused=False, media=[self._media.offer()])
+        yield self._message("opened", startPaused=False, media=[self._media.offer()])
 
     def _audio(self, data: bytes) -> Iterator[Step]:
         if self._stage is SessionStage.CLOSED:
@@ -167,7 +167,7 @@ class AudiohookSession:
         del message
         if self._stage is SessionStage.PAUSED:
             yield from self._nothing_until(self._clock)
-        yield self._say("pong")
+        yield self._message("pong")
 
     def _pause(self, message: AudiohookMessage) -> Iterator[Step]:
         del message
@@ -227,7 +227,7 @@ class AudiohookSession:
         reason = message.parameters.get("reason")
         yield from self._end(CLOSE_REASONS.get(reason, "closed") if isinstance(reason, str) else "closed")
         self._stage = SessionStage.CLOSED
-        yield self._say("closed")
+        yield self._message("closed")
         yield Close()
 
     def _end(self, why: str) -> Iterator[TapEvent]:

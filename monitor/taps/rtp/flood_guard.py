@@ -35,23 +35,23 @@ class FloodGuard:
         """Datagrams of each sender in this second that belong to no call."""
         self._second = self._unassigned_in_all = 0
 
-    def mute(self, who: Endpoint | Key, now: float) -> None:
+    def mute(self, sender: Endpoint | Key, now: float) -> None:
         """Do not listen to a sender, or to one of its streams, for MUTE_S."""
-        self._muted.pop(who, None)
-        self._muted[who] = now + MUTE_S
+        self._muted.pop(sender, None)
+        self._muted[sender] = now + MUTE_S
         if len(self._muted) > MOST_KNOWN:
             self._muted.popitem(last=False)
 
     def muted(self, key: Key, now: float) -> bool:
         """Return whether a datagram that belongs to no call is to be thrown away unread."""
-        for who in (key, key[0]) if self._muted else ():
-            until = self._muted.get(who)
+        for sender in (key, key[0]) if self._muted else ():
+            until = self._muted.get(sender)
             if until is None:
                 continue
             if now < until:
                 self._counts["of a sender that is muted, because it flooded"] += 1
                 return True
-            del self._muted[who]
+            del self._muted[sender]
         return False
 
     def within_limit(self, source: Endpoint, now: float) -> bool:

@@ -57,11 +57,11 @@ def play(
 ) -> tuple[Wire, SimulationCounts]:
     audio = np.full((2, round(seconds * SAMPLE_RATE)), 0.1, np.float32)
     call = SimulatedCall(0, audio, "ws://127.0.0.1:1", Impairments(loss), OPTIONS | options)
-    talk, tally = SessionMessages(), SimulationCounts()
-    wire = Wire(talk.id, tamper)
-    session = _Session(cast(ClientConnection, wire), talk, tally, [coded(party) for party in audio])
+    messages, counts = SessionMessages(), SimulationCounts()
+    wire = Wire(messages.id, tamper)
+    session = _Session(cast(ClientConnection, wire), messages, counts, [coded(party) for party in audio])
     asyncio.run(session.run(call, read_options(call.options), ORGANIZATION))
-    return wire, tally
+    return wire, counts
 
 
 def spans(wire: Wire, channel: int = 0) -> list[tuple[int, int, bool]]:
@@ -71,10 +71,10 @@ def spans(wire: Wire, channel: int = 0) -> list[tuple[int, int, bool]]:
 
 
 def test_a_call_in_order() -> None:
-    wire, tally = play(0.6)
+    wire, counts = play(0.6)
     assert spans(wire) == spans(wire, 1) == [(0, 1, False), (1, 1, False), (2, 1, False)]
     assert isinstance(wire.heard[-1], CallEnded)
-    assert (tally.sent, tally.lost) == (3, 0)
+    assert (counts.sent, counts.lost) == (3, 0)
 
 
 def test_a_pause_and_what_is_discarded_stand_where_they_were() -> None:
@@ -84,9 +84,9 @@ def test_a_pause_and_what_is_discarded_stand_where_they_were() -> None:
 
 
 def test_what_the_network_loses_is_discarded() -> None:
-    wire, tally = play(0.6, loss=1.0)
+    wire, counts = play(0.6, loss=1.0)
     assert spans(wire) == [(3, 0, False)]
-    assert (tally.sent, tally.lost) == (0, 3)
+    assert (counts.sent, counts.lost) == (0, 3)
 
 
 def test_a_probe_sends_no_audio() -> None:

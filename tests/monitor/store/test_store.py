@@ -97,7 +97,7 @@ def test_nothing_is_made_up_at_the_ends_unless_it_goes_on() -> None:
     found = join([piece(1, 960)], 0, 2000)
     assert (found.start, len(found.samples)) == (640, 320)
     assert join([], 0, 2000).samples.tolist() == []
-    found = join([piece(1, 960)], 0, 960, goes_on=True)
+    found = join([piece(1, 960)], 0, 960, continues=True)
     assert (found.start, found.holes) == (0, (AudioGap(0, 640, "absent"),))
 
 
