@@ -43,15 +43,15 @@ def make_archive(folder: Path, files: int, seconds: float) -> Path:
 
 def speed(archive: Path, workers: int, config: Config) -> float:
     """Seconds of audio scored in a second, from the first result to the last."""
-    begun = ended = 0.0
+    started = ended = 0.0
     audio: list[float] = []
     first = 0
     for scored in score_on_cluster(Archive([archive]), Task(config, None, None), "local", workers, PathSet()):
         ended = time.monotonic()
-        begun = begun or ended
+        started = started or ended
         audio.append(float(scored.rows[0]["duration_s"]))
-        first += ended - begun < 0.01
-    return sum(audio[first:]) / (ended - begun)
+        first += ended - started < 0.01
+    return sum(audio[first:]) / (ended - started)
 
 
 def memory(archive: Path, workers: int, config: Config, out: Path, files: int) -> Iterator[tuple[int, float, float]]:

@@ -53,15 +53,15 @@ def payloads_of(seed: int) -> list[bytes]:
     return encode(STATIC[0], resample_all(voice(VOICE_S, seed), SAMPLE_RATE, 8000), FRAME_S * 1000)
 
 
-def send_calls(callers: list[Caller], seconds: float, begun_file: Path) -> dict[str, float]:
+def send_calls(callers: list[Caller], seconds: float, start_file: Path) -> dict[str, float]:
     """Send until then, by the clock."""
-    begun, sent, late = time.monotonic() + 0.5, 0, []
+    started, sent, late = time.monotonic() + 0.5, 0, []
     starts = {}
     for i, caller in enumerate(callers):
-        starts[str(caller.socket.getsockname()[1])] = begun + (caller.first + (i % SLOTS) / SLOTS) * FRAME_S
-    begun_file.write_text(json.dumps(starts), encoding="ascii")
+        starts[str(caller.socket.getsockname()[1])] = started + (caller.first + (i % SLOTS) / SLOTS) * FRAME_S
+    start_file.write_text(json.dumps(starts), encoding="ascii")
     for turn in range(round(seconds / FRAME_S) * SLOTS):
-        due = begun + turn * FRAME_S / SLOTS
+        due = started + turn * FRAME_S / SLOTS
         if (wait := due - time.monotonic()) > 0:
             time.sleep(wait)
         late.append(time.monotonic() - due)
@@ -81,11 +81,11 @@ def send_calls(callers: list[Caller], seconds: float, begun_file: Path) -> dict[
 
 
 def main() -> None:
-    port, calls, seconds, begun_file = sys.argv[1:]
+    port, calls, seconds, start_file = sys.argv[1:]
     spoken = [payloads_of(seed) for seed in range(VOICES)]
     step = SPREAD_S / FRAME_S / int(calls)
     callers = [Caller(i, int(port), spoken[i % VOICES], int(i * step)) for i in range(int(calls))]
-    print(json.dumps(send_calls(callers, float(seconds), Path(begun_file))))
+    print(json.dumps(send_calls(callers, float(seconds), Path(start_file))))
 
 
 if __name__ == "__main__":

@@ -72,19 +72,19 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=50, help="at once")
     parser.add_argument("--seconds", type=int, default=300, help="of the capture")
     parser.add_argument("--keep", type=Path, help="write the capture here, and keep it")
-    wanted = parser.parse_args()
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        path = wanted.keep or Path(folder) / "calls.pcap"
-        packets = write(path, wanted.calls, wanted.seconds)
+        path = given.keep or Path(folder) / "calls.pcap"
+        packets = write(path, given.calls, given.seconds)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        begun = time.process_time()
+        started = time.process_time()
         found = scan(path)
         calls = find_calls(found).calls
-        took = time.process_time() - begun
+        took = time.process_time() - started
         after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(
-        f"{wanted.calls} calls at once, {wanted.seconds} s: {packets} packets, {len(calls)} calls found in {took:.1f} s"
-        f" of processor time, {1e6 * took / packets:.1f} us a packet, 1/{wanted.seconds / took:.0f} of its length; "
+        f"{given.calls} calls at once, {given.seconds} s: {packets} packets, {len(calls)} calls found in {took:.1f} s"
+        f" of processor time, {1e6 * took / packets:.1f} us a packet, 1/{given.seconds / took:.0f} of its length; "
         f"memory {before / 1024:.0f} to {after / 1024:.0f} MB"
     )
 

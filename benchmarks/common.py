@@ -49,10 +49,10 @@ def cores() -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
-def pin(wanted: Sequence[int]) -> None:
+def pin(expected: Sequence[int]) -> None:
     """Stay on these cores, and so do the processes started from here; no effect where the system cannot."""
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, wanted)
+        os.sched_setaffinity(0, expected)
 
 
 def machine(scorer: Scorer) -> dict[str, Any]:

@@ -70,12 +70,12 @@ def measure(count: int, folder: Path, journal: str, key_folder: str) -> float:
         with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as receiver:
             assert receiver.stdout is not None
             assert receiver.stdout.readline() == "ready\n", "the subscriber ended"
-            begun = time.perf_counter()
+            started = time.perf_counter()
             for n in range(count):
                 bus.publish(event(n), wait=True)
             if receiver.stdout.readline() != "done\n":
                 raise RuntimeError("the subscriber did not get everything")
-            return count / (time.perf_counter() - begun)
+            return count / (time.perf_counter() - started)
 
 
 def main() -> None:
@@ -83,10 +83,10 @@ def main() -> None:
     made = parser("delivery", "Events a second, end to end.")
     made.add_argument("--events", type=int, default=20_000)
     made.add_argument("--folder", type=Path, default=None, help="where the journals are written: the disk to measure")
-    wanted = made.parse_args()
+    expected = made.parse_args()
     warn_if_busy()
     results = []
-    with tempfile.TemporaryDirectory(dir=wanted.folder) as name:
+    with tempfile.TemporaryDirectory(dir=expected.folder) as name:
         folder = Path(name)
         for key in ("server", "reader"):
             keys.new(folder / "keys", key)
@@ -95,13 +95,15 @@ def main() -> None:
             for journal in ("", *FSYNC):
                 home = folder / f"{encrypted}"
                 home.mkdir(exist_ok=True)
-                rate = measure(wanted.events, home, journal, str(folder / "keys") if encrypted else "")
+                rate = measure(expected.events, home, journal, str(folder / "keys") if encrypted else "")
                 results.append({"encrypted": encrypted, "journal": journal or None, "events_per_s": round(rate)})
                 log(f"{'CURVE' if encrypted else 'plain'}, journal {journal or 'off'}: {rate:.0f} events/s")
     rows = [("CURVE" if r["encrypted"] else "plain", r["journal"] or "off", r["events_per_s"]) for r in results]
     print(table(("stream", "journal, fsync", "events/s"), rows))
     load = round(os.getloadavg()[0], 2)
-    write(wanted.out, {"machine": platform_of() | {"load_average": load}, "events": wanted.events, "results": results})
+    write(
+        expected.out, {"machine": platform_of() | {"load_average": load}, "events": expected.events, "results": results}
+    )
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def turns(rows: int, seconds: float) -> Iterator[Blocks]:
 def measure(count: int, seconds: float, retain: str) -> dict[str, Any]:
     """Figures of so many calls for so long, with an alert in the middle."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    hear, pump = [], []
+    score, pump = [], []
     with tempfile.TemporaryDirectory() as name:
         config = Config.model_validate({"evidence_store": {"path": name, "retain": retain}})
         sink = EvidenceSink(config, "20260131T120000Z-bench1")
@@ -57,20 +57,20 @@ def measure(count: int, seconds: float, retain: str) -> dict[str, Any]:
         for call in live:
             sink.recorder.add_event(call.rows, Event("call.started", call.name, "", 0, {"channels": list(PARTIES)}))
         for number, blocks in enumerate(turns(count * len(PARTIES), seconds)):
-            begun = time.thread_time()
+            started = time.thread_time()
             sink.recorder.add_blocks(blocks)
-            hear.append(time.thread_time() - begun)
-            begun = time.thread_time()
+            score.append(time.thread_time() - started)
+            started = time.thread_time()
             sink.tick()
-            pump.append(time.thread_time() - begun)
+            pump.append(time.thread_time() - started)
             if number == round(seconds / BLOCK_S / 2):
                 sink.recorder.add_event(live[0].rows, alert(live[0], int(blocks.end[0])))
-        begun = time.thread_time()
+        started = time.thread_time()
         sink.close()
-        closing = time.thread_time() - begun
+        closing = time.thread_time() - started
         size = sum(f.stat().st_size for f in Path(name).rglob("*") if f.is_file())
     return {
-        "scoring_thread_us": round(statistics.median(hear) * 1e6, 1),
+        "scoring_thread_us": round(statistics.median(score) * 1e6, 1),
         "writer_ms": round(sum(pump) / len(pump) * 1e3, 3),
         "writer_share_of_a_core": round(sum(pump) / len(pump) / BLOCK_S, 3),
         "alert_ms": round(closing * 1e3, 1),

@@ -57,27 +57,27 @@ Floats = NDArray[np.float64]
 
 def watched(seconds: float, weights: str, screen: str, folder: Path, journal: bool) -> tuple[Received, float]:
     """Run the monitor for so long; what came, and when its sample 0 began."""
-    begun_file, address = folder / f"begun-{screen}", free_address()
-    command = [sys.executable, "-m", "benchmarks.paced", str(seconds), str(begun_file), weights, address, screen]
+    start_file, address = folder / f"begun-{screen}", free_address()
+    command = [sys.executable, "-m", "benchmarks.paced", str(seconds), str(start_file), weights, address, screen]
     command.append(str(folder / f"journal-{screen}") if journal else "")
 
     def progress(so_far: Received) -> None:
-        begun = float(begun_file.read_text())
-        newest, oldest = ages(so_far, begun)[1:]
+        started = float(start_file.read_text())
+        newest, oldest = ages(so_far, started)[1:]
         p50, p99 = np.percentile(newest, 50), np.percentile(oldest, 99)
-        elapsed, memory = so_far.scores[-1][1] - begun, so_far.process[-1][1]
+        elapsed, memory = so_far.scores[-1][1] - started, so_far.process[-1][1]
         line = f"newest p50 {p50:.1f}, oldest p99 {p99:.1f} ms, {memory:.0f} MiB"
         log(f"dashboard {screen}: {elapsed:.0f} of {seconds:.0f} s, {line}")
 
     env = {name: value for name, value in os.environ.items() if not name.startswith("MONITOR_")}
     received = receive(command, address, seconds + 5.0, env, folder / f"{screen}.log", progress)
-    return received, float(begun_file.read_text())
+    return received, float(start_file.read_text())
 
 
-def ages(received: Received, begun: float) -> tuple[Floats, Floats, Floats]:
+def ages(received: Received, started: float) -> tuple[Floats, Floats, Floats]:
     """Return when scores were received, in s since sample 0, and the ages in ms of their newest and oldest audio."""
     sample, at = np.array(received.scores, dtype=np.float64).T
-    at = at - begun
+    at = at - started
     newest, oldest = at[1:] - sample[1:] / SAMPLE_RATE, at[1:] - sample[:-1] / SAMPLE_RATE
     kept = at[1:] >= min(SETTLE_S, at[-1] / 2)
     return at[1:][kept], newest[kept] * 1000, oldest[kept] * 1000
@@ -105,10 +105,10 @@ def beats(received: Received, key: str) -> Floats:
     return beats_of(received.beats, key)
 
 
-def figures(received: Received, begun: float) -> dict[str, Any]:
+def figures(received: Received, started: float) -> dict[str, Any]:
     """The figures of one run."""
-    at, newest, oldest = ages(received, begun)
-    moments, memory, processor = _process(received, begun).T
+    at, newest, oldest = ages(received, started)
+    moments, memory, processor = _process(received, started).T
     fill, lost = beats(received, "ring_fill_s") * 1000, beats(received, "lost_s")
     return {
         "scores": len(at),
@@ -128,20 +128,20 @@ def figures(received: Received, begun: float) -> dict[str, Any]:
     }
 
 
-def _process(received: Received, begun: float) -> Floats:
+def _process(received: Received, started: float) -> Floats:
     """(s since sample 0, MiB, processor s) of the time after the start."""
-    rows = np.array([(t - begun, memory, spent) for t, memory, spent in received.process if memory])
+    rows = np.array([(t - started, memory, spent) for t, memory, spent in received.process if memory])
     kept: Floats = rows[rows[:, 0] >= min(SETTLE_S, rows[-1, 0] / 2)]
     return kept
 
 
-def draw(received: Received, begun: float, path: Path) -> None:
+def draw(received: Received, started: float, path: Path) -> None:
     """Latency, ring fill and memory over the run."""
     import matplotlib as mpl
 
     from training.evaluate.drawing import BONA_FIDE, SPOOF, STYLE, panels
 
-    at, newest, oldest = ages(received, begun)
+    at, newest, oldest = ages(received, started)
     edges = np.linspace(at[0], at[-1], int(np.clip((at[-1] - at[0]) / BIN_S, 10, 120)) + 1)
     middles = (edges[:-1] + edges[1:]) / 120.0
     with mpl.rc_context(STYLE):
@@ -162,10 +162,10 @@ def draw(received: Received, begun: float, path: Path) -> None:
         upper.set(ylabel="ms", title="Age of the audio in a score when a subscriber has it", ylim=(0, None))
         upper.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
         middle.plot(
-            [(t - begun) / 60.0 for t, _ in received.beats], beats(received, "ring_fill_s") * 1000, color=BONA_FIDE
+            [(t - started) / 60.0 for t, _ in received.beats], beats(received, "ring_fill_s") * 1000, color=BONA_FIDE
         )
         middle.set(ylabel="ms", title="Audio that waits in the ring", ylim=(0, None))
-        moments, memory, _ = _process(received, begun).T
+        moments, memory, _ = _process(received, started).T
         lower.plot(moments / 60.0, memory, color=BONA_FIDE)
         lower.set(ylabel="MiB", title="Resident memory of the monitor", xlabel="minutes", ylim=(0, 1.15 * memory.max()))
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -199,8 +199,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         try:
-            received, begun = watched(given.minutes * 60.0, given.weights, "full", folder, given.journal)
-            runs = {"with dashboard": figures(received, begun)}
+            received, started = watched(given.minutes * 60.0, given.weights, "full", folder, given.journal)
+            runs = {"with dashboard": figures(received, started)}
             if given.compare_minutes > 0:
                 runs["without"] = figures(
                     *watched(given.compare_minutes * 60.0, given.weights, "off", folder, given.journal)
@@ -208,7 +208,7 @@ def main() -> None:
             microphone = on_microphone(given.compare_minutes * 60.0, given.weights, free_address(), folder)
         except MonitorError as error:
             sys.exit(f"error: {error}")
-    draw(received, begun, picture)
+    draw(received, started, picture)
     print(report(runs))
     main_run = runs["with dashboard"]
     p99 = main_run["oldest"]["p99_ms"]

@@ -118,9 +118,9 @@ def listen(
 
 def ages(received_events: ReceivedEvents, starts: dict[int, float]) -> NDArray[np.float64]:
     """(seconds since the first caller began, age in ms) of each score of our callers, behind the start: (n, 2)."""
-    begun = min(starts.values())
+    started = min(starts.values())
     rows = [
-        (at - begun, (at - starts[port] - sample / SAMPLE_RATE + PACKET_S) * 1000)
+        (at - started, (at - starts[port] - sample / SAMPLE_RATE + PACKET_S) * 1000)
         for port, sample, at in received_events.scores
         if port in starts
     ]
@@ -169,7 +169,7 @@ def run(calls: int, seconds: float, weights: str, misbehaving: int, screen: str,
     """One run of everything."""
     address = free_address()
     port, tcp = (int(free_address().rpartition(":")[2]) for _ in range(2))
-    begun_file, log_file = folder / "begun", folder / "log"
+    start_file, log_file = folder / "begun", folder / "log"
     room = calls + misbehaving
     words = ["serve", "--rtp", f"127.0.0.1:{port}", "--publish", address, "--screen", screen]
     words += ["--set", f"serve.max_calls={room}"]
@@ -189,8 +189,8 @@ def run(calls: int, seconds: float, weights: str, misbehaving: int, screen: str,
                     take(received_events, item, time.monotonic(), "")
             if not received_events.beats:
                 sys.exit(f"error: the monitor did not start: {log_file.read_text(errors='replace')[-500:]}")
-            helpers.append(helper("callers", port, calls, seconds, begun_file))
-            while misbehaving and not begun_file.exists() and helpers[0].poll() is None:
+            helpers.append(helper("callers", port, calls, seconds, start_file))
+            while misbehaving and not start_file.exists() and helpers[0].poll() is None:
                 time.sleep(0.1)
             if misbehaving:
                 helpers.append(helper("misbehaving_peers", port, tcp, misbehaving, LATER_S, seconds - LATER_S))
@@ -203,7 +203,7 @@ def run(calls: int, seconds: float, weights: str, misbehaving: int, screen: str,
                 each.wait(END_S)
             server.terminate()
             server.wait(END_S)
-    starts = {int(source): at for source, at in json.loads(begun_file.read_text()).items()}
+    starts = {int(source): at for source, at in json.loads(start_file.read_text()).items()}
     return figures(received_events, starts, sent, dropped) | ({"misbehaving": nuisance[0]} if nuisance else {})
 
 

@@ -39,7 +39,7 @@ class MisbehavingPeer:
         acts: dict[str, Callable[[], Awaitable[None]]] = {
             "rtp garbage": self._garbage,
             "rtp flood of one stream": self._flood,
-            "rtp flood of new streams": self._strangers,
+            "rtp flood of new streams": self._unknown_calls,
             "rtp payloads of 8 kB": self._large,
             "audiosocket flood": self._talk_too_fast,
             "audiosocket silence": lambda: self._connect(b"", 2.0),
@@ -67,7 +67,7 @@ class MisbehavingPeer:
             if n % 10 == 9:
                 await asyncio.sleep(0.02)
 
-    async def _strangers(self) -> None:
+    async def _unknown_calls(self) -> None:
         for _ in range(30):
             ssrc = self._random.getrandbits(32)
             for n in range(2):

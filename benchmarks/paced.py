@@ -28,18 +28,18 @@ class Paced:
 
     live = True
 
-    def __init__(self, audio: Audio, seconds: float, begun_file: Path) -> None:
+    def __init__(self, audio: Audio, seconds: float, start_file: Path) -> None:
         self._audio, self._count = audio, round(seconds * SAMPLE_RATE / CHUNK)
-        self._begun_file = begun_file
+        self._start_file = start_file
         self.name = "paced"
         self.channels: tuple[str, ...] = ("mic",)
         self._closed = threading.Event()
 
     def chunks(self) -> Iterator[Chunk]:
-        begun = time.monotonic()
-        self._begun_file.write_text(repr(begun), encoding="ascii")
+        started = time.monotonic()
+        self._start_file.write_text(repr(started), encoding="ascii")
         for i in range(self._count):
-            due = begun + (i + 1) * CHUNK / SAMPLE_RATE
+            due = started + (i + 1) * CHUNK / SAMPLE_RATE
             if self._closed.wait(max(0.0, due - time.monotonic())):
                 return
             at = i * CHUNK % len(self._audio)
@@ -50,14 +50,14 @@ class Paced:
 
 
 def main() -> int:
-    seconds, begun_file, weights, address, screen, journal = sys.argv[1:]
+    seconds, start_file, weights, address, screen, journal = sys.argv[1:]
     config = configuration(
         weights,
         zeromq=ZeromqSection(address=address),
         dashboard=DashboardSection.model_validate({"mode": screen}),
         journal=JournalSection(path=journal),
     )
-    return watch([CallSources("bench", [Paced(voice(LOOP_S), float(seconds), Path(begun_file))])], config)
+    return watch([CallSources("bench", [Paced(voice(LOOP_S), float(seconds), Path(start_file))])], config)
 
 
 if __name__ == "__main__":

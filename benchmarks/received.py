@@ -103,18 +103,18 @@ def _take(found: Received, message: wire.Message, now: float) -> None:
 
 def _in_terminal(command: Sequence[str], env: Mapping[str, str], log_file: Path) -> tuple[subprocess.Popen[bytes], int]:
     """The process, and the other end of its terminal, which a thread empties."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+    ours, child_side = pty.openpty()
+    fcntl.ioctl(child_side, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
     with log_file.open("wb") as errors:
         process = subprocess.Popen(
             command,
             env={**env, "TERM": "xterm-256color"},
-            stdin=theirs,
-            stdout=theirs,
+            stdin=child_side,
+            stdout=child_side,
             stderr=errors,
             start_new_session=True,
         )
-    os.close(theirs)
+    os.close(child_side)
     threading.Thread(target=_empty, args=(ours,), name="terminal", daemon=True).start()
     return process, ours
 

@@ -64,9 +64,9 @@ def seconds(command: list[str], folder: Path) -> float:
     """Time the whole process. Its settings are the defaults, whatever the environment or this folder says."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("MONITOR_")}
     environment = clean | {"PYTHONPATH": str(Path.cwd())}
-    begun = time.perf_counter()
+    started = time.perf_counter()
     subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, check=True, timeout=LIMIT_S)
-    return time.perf_counter() - begun
+    return time.perf_counter() - started
 
 
 def main() -> None:

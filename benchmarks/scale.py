@@ -159,7 +159,7 @@ def main() -> None:
     by_processor, by_network = edge_calls(plan, costs)
     rows, figures = [], []
     for calls in SIZES:
-        begun, sized = time.monotonic(), replace(plan, calls=calls)
+        started, sized = time.monotonic(), replace(plan, calls=calls)
         machines, found = machines_for(sized, costs)
         edges = math.ceil(calls / min(by_processor, by_network))
         gbit = calls * plan.parties * stream_bytes(plan, costs) * 8 / 1e9
@@ -168,7 +168,7 @@ def main() -> None:
             [f"{calls:,}", machines, f"{share:.0%}", f"{found.busiest:.0%}", f"{found.moved:.0f}", edges, f"{gbit:.1f}"]
         )
         figures.append({"calls": calls, "machines": machines, "edges": edges, "gbit_s": gbit, **asdict(found)})
-        log(f"{calls} calls: {machines} machines, simulated in {time.monotonic() - begun:.0f} s")
+        log(f"{calls} calls: {machines} machines, simulated in {time.monotonic() - started:.0f} s")
     head = ["calls", "machines", "busy", "busiest", "calls of a dead machine", "edges", "Gbit/s"]
     print(table(head, rows))
     print(f"an edge carries {by_processor} calls by its processor, {by_network} by its network")

@@ -60,9 +60,9 @@ def measure(weights: str) -> Costs:
 
 def _timed(work: Callable[[], object], times: int) -> float:
     """Microseconds of processor time of one of so many."""
-    begun = time.process_time()
+    started = time.process_time()
     work()
-    return (time.process_time() - begun) / times * 1e6
+    return (time.process_time() - started) / times * 1e6
 
 
 def _shard(scorer: StatefulScorer) -> tuple[float, Figures]:

@@ -35,11 +35,11 @@ def timer(function: Callable[..., Any], name: str, spent: defaultdict[str, float
     """The function, whose time is added to `spent`."""
 
     def timed(*inputs: Any) -> Any:
-        begun = time.process_time()
+        started = time.process_time()
         try:
             return function(*inputs)
         finally:
-            spent[name] += time.process_time() - begun
+            spent[name] += time.process_time() - started
 
     return timed
 
@@ -61,10 +61,10 @@ def stages(weights: str, streams: int) -> dict[str, float]:
     for turn in range(turns + WARM_UP):
         if turn == WARM_UP:
             spent.clear()
-            begun = time.process_time()
+            started = time.process_time()
         samples = blocks[(turn + rows) % len(blocks)]
         pool.step(Blocks(rows, samples, np.full(streams, (turn + 1) * BLOCK), np.zeros(streams)))
-    spent["all"] = time.process_time() - begun
+    spent["all"] = time.process_time() - started
     for name, function in kept.items():
         setattr(onnx_scorer, name, function)
     onnx_scorer.OnnxNetwork.run = run  # type: ignore[method-assign]

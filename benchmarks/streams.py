@@ -67,8 +67,8 @@ def _timed(turn: Callable[[], object], streams: int, warm_up: int = WARM_UP) -> 
         turn()
 
     def run(seconds: float) -> float:
-        begun, turns = time.process_time(), 0
-        while (spent := time.process_time() - begun) < seconds:
+        started, turns = time.process_time(), 0
+        while (spent := time.process_time() - started) < seconds:
             turn()
             turns += 1
         return streams * turns * BLOCK_S / spent
@@ -103,10 +103,10 @@ def published(config: Config, audio: Audio, rate: float) -> Run:
         with Bus([sink], config.publish.queue_events, "benchmark") as bus:
             engine = Engine(pool, RingBank(streams, config.input.ring_s), bus, config)
             engine.add("benchmark", Looped(audio, length))
-            begun = time.process_time()
+            started = time.process_time()
             engine.run()
             bus.drain(60.0)
-            spent = time.process_time() - begun
+            spent = time.process_time() - started
         return streams * length / spent
 
     return run

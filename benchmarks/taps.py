@@ -124,24 +124,24 @@ async def play(tap: str, audio: Sequence[Audio], places: Mapping[str, str], list
             found.append(played)
     await asyncio.gather(*tasks)
     until = time.monotonic() + END_S
-    mine = {call for played in found for call in played.calls}
-    while mine - {event.call for event in listener.of("call.ended")} and time.monotonic() < until:
+    own = {call for played in found for call in played.calls}
+    while own - {event.call for event in listener.of("call.ended")} and time.monotonic() < until:
         await asyncio.sleep(0.2)
     return found
 
 
 def judged(played: Played, listener: EventListener, wanted: FileScores, turn_s: float) -> dict[str, Any]:
     """The figures of a call: of the channel that alerted first, against the file."""
-    mine = [event for event in list(listener.events) if event.call in played.calls]
-    alerts = [event for event in mine if event.type == "alert.opened"]
+    own = [event for event in list(listener.events) if event.call in played.calls]
+    alerts = [event for event in own if event.type == "alert.opened"]
     after = [event.sample / SAMPLE_RATE - turn_s for event in alerts]
     figures: dict[str, Any] = {"tap": played.tap, "parties": played.parties, "network": played.network}
-    lost = [float(str(event.data["lost_s"])) for event in mine if event.type == "call.ended"]
+    lost = [float(str(event.data["lost_s"])) for event in own if event.type == "call.ended"]
     figures |= {"alert_after_s": round(min(after), 2) if after else None, "alerts": len(alerts)}
     figures |= {"lost_s": round(sum(lost), 2), "fault": played.fault}
     if alerts:
         whose = alerts[0].call, alerts[0].channel
-        scores = [event for event in mine if event.type == "score" and (event.call, event.channel) == whose]
+        scores = [event for event in own if event.type == "score" and (event.call, event.channel) == whose]
         off = [difference(event, wanted) for event in scores]
         figures |= {
             "p_fake_off_by": round(max((p for p, _ in off), default=0.0), 4),

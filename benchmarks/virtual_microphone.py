@@ -55,10 +55,10 @@ def on_microphone(seconds: float, weights: str, address: str, folder: Path) -> d
             player.wait()
     finally:
         server.stop()
-    return _said(found)
+    return _values(found)
 
 
-def _said(found: Received) -> dict[str, Any]:
+def _values(found: Received) -> dict[str, Any]:
     def last(key: str) -> float:
         values = [float(str(data[key])) for _, data in found.beats if key in data]
         return round(float(np.median(values[-10:])), 2)

@@ -48,7 +48,7 @@ def main() -> None:
     reader, rng = PerthReader(), np.random.default_rng(1)
     clips = load_corpus(given.corpus)
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
-    begun, seconds = time.process_time(), 0.0
+    started, seconds = time.process_time(), 0.0
     for label, name in enumerate(("genuine", "synthetic")):
         for number, (clip, audio) in enumerate(sample([c for c in clips if c.label == label], given.clips)):
             confidence = reader.confidence(audio)
@@ -69,7 +69,7 @@ def main() -> None:
         low, middle, high = np.quantile(values, [0.0, 0.5, 1.0])
         beyond = sum(value > FOUND for value in values)
         print(f"| {kind} | {channel} | {len(values)} | {low:.2f} | {middle:.2f} | {high:.2f} | {beyond} |")
-    print(f"{(time.process_time() - begun) / seconds * 1000:.1f} ms of CPU for a second of speech")
+    print(f"{(time.process_time() - started) / seconds * 1000:.1f} ms of CPU for a second of speech")
 
 
 if __name__ == "__main__":

@@ -102,10 +102,10 @@ def load_detector(path: Path = DEFAULT_WEIGHTS, device: str | torch.device = "cp
     return read_detector(path).prepared().to(device)
 
 
-def best_device(wanted: str = "auto") -> str:
+def best_device(expected: str = "auto") -> str:
     """The device wanted; for "auto" cuda where there is one, else mps, else cpu."""
-    if wanted != "auto":
-        return wanted
+    if expected != "auto":
+        return expected
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"

@@ -27,9 +27,9 @@ def is_recording(name: str) -> bool:
 
 
 class Recordings:
-    """Files in the order of the arguments, those of a folder and those below it by name; found anew on each way through.
+    """Files in the order of the arguments, those of a folder and those below it by name; found anew in each iteration.
 
-    every: take all files of a folder, whatever their names. left_out: of the last way through, endings of names that
+    every: take all files of a folder, whatever their names. left_out: of the last iteration, endings of names that
     were not taken and how often. Raises BadInputError for a folder or a pattern without recordings.
     """
 

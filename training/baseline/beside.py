@@ -21,7 +21,9 @@ from training.evaluate.evaluate import Compare
 from training.evaluate.part_figures import ALL, Trials, part_names
 
 
-def heard(network: Bilstm, bank: AudioBank, name: str, log: Log) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def score_bank(
+    network: Bilstm, bank: AudioBank, name: str, log: Log
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return of each clip (n,) the log odds in nats, and whether its class was named: 1, 0, or NaN where it is none."""
     logits = logits_of_clips(network, bank, progress=log_progress(log, f"{name}, whole clips scored"))
     target = class_numbers(bank.clips, network.config.classes)
@@ -50,7 +52,7 @@ def side_by_side(
     """Score every bank, by channel, of which the trials tell what the streamed network says."""
     figures: dict[str, dict[str, dict[str, Comparison]]] = {}
     for channel, bank in banks.items():
-        score, right = heard(offline.network, bank, channel, log)
+        score, right = score_bank(offline.network, bank, channel, log)
         label, ours = trials[channel].label, trials[channel]
         figures[channel] = {}
         for part in part_names(bank.clips):

@@ -146,10 +146,10 @@ def music(rng: Rng, n: int) -> Audio:
     total = n + lead
     parts = [chords(rng, total, beat, key, scale), tune(rng, total, beat, key, scale)]
     parts += [drums(rng, total, beat), tune(rng, total, 2 * beat, key - 24, scale)]
-    wanted = rng.random(4) < np.array([0.75, 0.6, 0.4, 0.4])
-    wanted[rng.integers(0, 2)] = True
+    expected = rng.random(4) < np.array([0.75, 0.6, 0.4, 0.4])
+    expected[rng.integers(0, 2)] = True
     x = np.zeros(total)
-    for part, use in zip(parts, wanted, strict=True):
+    for part, use in zip(parts, expected, strict=True):
         x += use * rng.uniform(0.3, 1.0) * part / max(float(part.std()), 1e-6)
     return _finish(rng, x[lead:])
 

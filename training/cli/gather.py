@@ -29,7 +29,7 @@ def gather(
 
     sources, kept = read_recipe(recipe), keep_dev_out(keep_out or [])
     progress = log_progress(typer.echo, "speakers", every=100)
-    path, unread = run(sources, root, out, kept, progress, longest_s=seconds, split=split, workers=workers)
-    for fault in unread:
+    path, unreadable = run(sources, root, out, kept, progress, longest_s=seconds, split=split, workers=workers)
+    for fault in unreadable:
         typer.echo(f"passed over: {fault}")
     typer.echo(f"wrote {path}")

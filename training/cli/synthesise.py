@@ -26,7 +26,7 @@ def synthesise(
 
     speakers, texts = read_recipe(recipe)
     clips = list(plan(chosen(speakers, system or []), texts, seed))
-    path, unsaid = run(clips, out, log_progress(typer.echo, "clips", every=50), part=part, longest_s=seconds)
-    for why in unsaid:
+    path, failures = run(clips, out, log_progress(typer.echo, "clips", every=50), part=part, longest_s=seconds)
+    for why in failures:
         typer.echo(f"passed over: {why}")
     typer.echo(f"wrote {path}")

@@ -138,10 +138,11 @@ def head_report(detector: Detector, side: _Side) -> dict[str, Any]:
 def family_confidence(detector: Detector, side: _Side) -> dict[str, float]:
     """Return how sure the head is of the likeliest family of the fakes it was trained on: 5 % quantile and median."""
     known = [s for c, s in zip(side.clips, side.seen.scores, strict=True) if c.family in detector.config.families]
-    sure = np.array([float(s.families.max()) for s in known if s.net_speech_s > 0])
-    if not len(sure):
+    highest = np.array([float(s.families.max()) for s in known if s.net_speech_s > 0])
+    if not len(highest):
         return {}
-    return {"clips": len(sure), "quantile": float(np.quantile(sure, 1 - FAMILY_KEPT)), "median": float(np.median(sure))}
+    quantile, median = float(np.quantile(highest, 1 - FAMILY_KEPT)), float(np.median(highest))
+    return {"clips": len(highest), "quantile": quantile, "median": median}
 
 
 def _share(value: float) -> str:

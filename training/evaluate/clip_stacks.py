@@ -63,7 +63,7 @@ def stacked(clips: Sequence[Audio], config: GateConfig, size: int = 128) -> list
     return made
 
 
-def heard(detector: Detector, stacks: Sequence[Stack]) -> Iterator[tuple[int, Tensor]]:
+def active_logits(detector: Detector, stacks: Sequence[Stack]) -> Iterator[tuple[int, Tensor]]:
     """Yield the number of each clip and the logits (A,) of its active blocks, from a prepared detector on a CPU."""
     with torch.inference_mode():
         for stack in stacks:
@@ -75,5 +75,5 @@ def heard(detector: Detector, stacks: Sequence[Stack]) -> Iterator[tuple[int, Te
 
 def mean_logits(detector: Detector, stacks: Sequence[Stack]) -> NDArray[np.float64]:
     """Return the mean logit of each clip over its active blocks; 0 without any."""
-    found = {i: float(logits.mean()) if len(logits) else 0.0 for i, logits in heard(detector, stacks)}
+    found = {i: float(logits.mean()) if len(logits) else 0.0 for i, logits in active_logits(detector, stacks)}
     return np.array([found[i] for i in range(len(found))])

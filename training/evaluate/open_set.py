@@ -30,10 +30,10 @@ class LeftOutKind:
 
 def left_out(name: str, known: Floats, foreign: Floats, threshold: float) -> LeftOutKind:
     """known, foreign (n,): probability of the likeliest class of known and of left-out clips."""
-    sure = np.concatenate([known, foreign]).astype(np.float64)
+    confidence = np.concatenate([known, foreign]).astype(np.float64)
     label = np.repeat([0, 1], [len(known), len(foreign)])
     below, kept = float(np.mean(foreign < threshold)), float(np.mean(known < threshold))
-    return LeftOutKind(name, len(foreign), auc(-sure, label), below, kept)
+    return LeftOutKind(name, len(foreign), auc(-confidence, label), below, kept)
 
 
 def leave_systems_out(

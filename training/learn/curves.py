@@ -21,7 +21,7 @@ dev split under PART_name.
 
 def draw_curves(history: Sequence[Row]) -> Any:
     """Loss, accuracy and error rate against steps: of training batches, which are augmented, in black; of each part of
-    the dev split in colour. None with fewer than two looks.
+    the dev split in colour. None with fewer than two validations.
     """
     if len(history) < 2:
         return None
@@ -60,8 +60,8 @@ class RunLog:
 
             self.board = SummaryWriter(str(out / "tensorboard"), purge_step=done + 1)
 
-    def look(self, history: Sequence[Row]) -> None:
-        """Write what is known after another look at the dev split: the last row."""
+    def write(self, history: Sequence[Row]) -> None:
+        """Write the history after another validation, its last row."""
         (self.out / "history.json").write_text(json.dumps(history, indent=1))
         save_all({"curves": lambda: draw_curves(history)}, self.out)
         if self.board is not None:

@@ -164,9 +164,9 @@ def measure(weights: Path, clips: Sequence[Clip], plan: FineTunePlan, log: Log) 
     detector = load_detector(weights, best_device(plan.device))
     bank = build_bank(clips, plan.cache, plan.workers, log_progress(log, "decoding"))
     scored = score_clips(detector, [bank.clip(i) for i in range(len(clips))])
-    heard = np.array([score.net_speech_s >= SHORTEST_S for score in scored], dtype=np.bool_)
+    scored_enough = np.array([score.net_speech_s >= SHORTEST_S for score in scored], dtype=np.bool_)
     llr, labels = np.array([score.llr for score in scored]), np.array([clip.label for clip in clips])
-    return figures_of(llr[heard], labels[heard])
+    return figures_of(llr[scored_enough], labels[scored_enough])
 
 
 def figures_of(llr: NDArray[np.float64], labels: NDArray[np.int64]) -> SetFigures:

@@ -87,14 +87,14 @@ def run(
     return summary(done)
 
 
-def choose_families(material: Material, wanted: Sequence[str], fewest: int) -> list[str]:
+def choose_families(material: Material, expected: Sequence[str], fewest: int) -> list[str]:
     """Return the families that are wanted, or all that have enough clips. Raises CorpusError for one that is not
     there."""
     sizes = Counter(c.family for c in [*material.bank.clips, *material.dev.clips] if c.label)
-    missing = sorted(set(wanted) - set(sizes))
+    missing = sorted(set(expected) - set(sizes))
     if missing:
         raise CorpusError(f"the corpus has no {', '.join(missing)}; there are {', '.join(sorted(sizes))}")
-    chosen = list(wanted) or sorted(name for name, size in sizes.items() if name and size >= fewest)
+    chosen = list(expected) or sorted(name for name, size in sizes.items() if name and size >= fewest)
     if not chosen or len(sizes) < 2:
         raise CorpusError(f"there are {len(sizes)} families of synthesis, of which {len(chosen)} have {fewest} clips")
     return chosen
@@ -127,23 +127,23 @@ def one(
 def measure(detector: Detector, material: Material, family: str) -> LeaveOutResult:
     """Score the clips of a family that the detector never met, and those that it might know."""
     dev = _scored(detector, material.dev, range(len(material.dev.clips)))
-    away = [i for i, c in enumerate(material.bank.clips) if _is(c, family)]
-    trained = _scored(detector, material.bank, away)
+    left_out_clips = [i for i, c in enumerate(material.bank.clips) if _is(c, family)]
+    trained = _scored(detector, material.bank, left_out_clips)
     label = np.array([c.label for c in material.dev.clips])
     foreign = np.array([_is(c, family) for c in material.dev.clips])
     llr, more = _llr(dev), _llr(trained)
     real, known = llr[label == 0], llr[(label == 1) & ~foreign]
-    sure = _sure(dev)[(label == 1) & ~foreign]
-    unsure = np.concatenate([_sure(dev)[foreign], _sure(trained)])
+    known_p = _highest_p(dev)[(label == 1) & ~foreign]
+    foreign_p = np.concatenate([_highest_p(dev)[foreign], _highest_p(trained)])
     return LeaveOutResult(
         family=family,
         dev_clips=int(foreign.sum()),
-        clips=int(foreign.sum()) + len(away),
+        clips=int(foreign.sum()) + len(left_out_clips),
         bona_fide=len(real),
         dev=_rate(real, llr[foreign]),
         every=_rate(real, np.concatenate([llr[foreign], more])),
         known=_rate(real, known),
-        open_set=left_out(family, sure, unsure, threshold(detector, material, family)) if len(sure) else None,
+        open_set=left_out(family, known_p, foreign_p, threshold(detector, material, family)) if len(known_p) else None,
     )
 
 
@@ -151,7 +151,7 @@ def threshold(detector: Detector, material: Material, family: str) -> float:
     """Confidence of the family head that all but 5 % of the fakes it was trained on reach."""
     fakes = [i for i, c in enumerate(material.bank.clips) if c.label and not _is(c, family)]
     some = stratified([material.bank.clips[i] for i in fakes], SAMPLED)
-    return float(np.quantile(_sure(_scored(detector, material.bank, [fakes[i] for i in some])), 1.0 - KEPT))
+    return float(np.quantile(_highest_p(_scored(detector, material.bank, [fakes[i] for i in some])), 1.0 - KEPT))
 
 
 def _is(clip: Clip, family: str) -> bool:
@@ -166,7 +166,7 @@ def _llr(scores: Sequence[ClipScore]) -> NDArray[np.float64]:
     return np.array([s.llr for s in scores], dtype=np.float64)
 
 
-def _sure(scores: Sequence[ClipScore]) -> NDArray[np.float64]:
+def _highest_p(scores: Sequence[ClipScore]) -> NDArray[np.float64]:
     """Probability of the likeliest family; 0 without speech."""
     return np.array([float(s.families.max(initial=0.0)) for s in scores], dtype=np.float64)
 

@@ -122,10 +122,10 @@ class CallSampler:
         are."""
         spoof = self._drawn(self.spoof_ids, self.spoof_cdf)
         own = self.genuine.get(self.clips[spoof].pair or "")
-        twin = own
-        if twin is None or self.rng.random() < 1 / 3:
-            twin = self._drawn(self.real_ids, self.real_cdf)
-        return twin, spoof, twin == own
+        partner = own
+        if partner is None or self.rng.random() < 1 / 3:
+            partner = self._drawn(self.real_ids, self.real_cdf)
+        return partner, spoof, partner == own
 
     def _drawn(self, ids: np.ndarray[Any, Any], cdf: np.ndarray[Any, Any]) -> int:
         """Return one of ids; the generator's own choice would add up all probabilities each time."""
@@ -155,8 +155,8 @@ class CallSampler:
             if rng.random() < self.weights.other_sounds:
                 at += self._other_sound(table[0, :, at:])
                 continue
-            *twins, aligned = self._same_sentence_pair()
-            shortest = min(int(self.bounds[i + 1] - self.bounds[i]) for i in twins)
+            *partners, aligned = self._same_sentence_pair()
+            shortest = min(int(self.bounds[i + 1] - self.bounds[i]) for i in partners)
             length = min(shortest // BLOCK, int(rng.uniform(50, 300)), blocks - at)
             if length == 0:
                 break
@@ -164,7 +164,7 @@ class CallSampler:
             version = int(rng.integers(1, self.count)) if changed else 0
             offset = int(rng.integers(0, shortest - length * BLOCK + 1)) + version * self.total
             for row in (0, 1):
-                clip = twins[row ^ flip]
+                clip = partners[row ^ flip]
                 start = int(self.bounds[clip]) + offset
                 table[0, row, at : at + length] = torch.arange(start, start + length * BLOCK, BLOCK)
                 table[1, row, at : at + length] = int(self.label_of[clip])

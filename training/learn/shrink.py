@@ -55,8 +55,8 @@ def _factor(conv: nn.Conv2d, target: FactoredConv2d, x: Tensor) -> float:
     outer, inner = low_rank(by_time, inputs[torch.randperm(len(inputs))[:200_000]], target.across.out_channels)
     target.across.weight.data.copy_(inner.reshape(-1, c_in, 1, kf))
     target.conv.weight.data.copy_(outer.reshape(kt, out, -1).permute(1, 2, 0)[..., None])
-    wanted, got = inputs @ by_time.T, inputs @ inner.T @ outer.T
-    return float((wanted - got).square().mean() / (wanted - wanted.mean(0)).square().mean())
+    expected, got = inputs @ by_time.T, inputs @ inner.T @ outer.T
+    return float((expected - got).square().mean() / (expected - expected.mean(0)).square().mean())
 
 
 @torch.no_grad()
@@ -136,19 +136,19 @@ def _shrink_convolutions(old: Detector, new: Detector, features: Tensor) -> list
     """Copy the features' parameters and factor the convolutions; returns the relative errors of the factors."""
     assert isinstance(old.features, JoinedFeatures)
     assert isinstance(new.features, JoinedFeatures)
-    for mine, theirs in zip(new.features.parts, old.features.parts, strict=False):
-        assert isinstance(mine, Features)
-        mine.load_state_dict(theirs.state_dict())
+    for new_part, old_part in zip(new.features.parts, old.features.parts, strict=False):
+        assert isinstance(new_part, Features)
+        new_part.load_state_dict(old_part.state_dict())
     front, front_old = new.network.frontend, old.network.frontend
     assert isinstance(front, JoinedFrontend)
     assert isinstance(front_old, JoinedFrontend)
     errors: list[float] = []
     parts = torch.split(features, front_old.sizes, dim=2)
-    for mine, theirs, x in zip(front.parts, front_old.parts, parts, strict=False):
-        if isinstance(mine, FactoredFrontend):
-            errors += _shrink_frontend(theirs, mine, x)  # type: ignore[arg-type]
+    for new_part, old_part, x in zip(front.parts, front_old.parts, parts, strict=False):
+        if isinstance(new_part, FactoredFrontend):
+            errors += _shrink_frontend(old_part, new_part, x)  # type: ignore[arg-type]
         else:
-            mine.load_state_dict(theirs.state_dict())
+            new_part.load_state_dict(old_part.state_dict())
     return errors
 
 

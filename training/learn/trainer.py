@@ -59,12 +59,12 @@ class Trainer:
 
     def start_from(self, detector: Detector) -> None:
         """Take over the weights and the feature scaling of a detector of the same configuration."""
-        for mine in (self.detector, self.average):
-            mine.load_state_dict(detector.state_dict())
+        for new_part in (self.detector, self.average):
+            new_part.load_state_dict(detector.state_dict())
         if unfitted_features(self.detector):
             spectrum = self._augmented()
-            for mine in (self.detector, self.average):
-                fit_new_scaling(mine, spectrum)
+            for new_part in (self.detector, self.average):
+                fit_new_scaling(new_part, spectrum)
 
     def fit_scaling(self) -> None:
         """Learn the features' mean and standard deviation from augmented speech."""

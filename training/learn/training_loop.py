@@ -1,4 +1,4 @@
-"""The loop of every training: steps, looks at the dev split, checkpoints, history, and when it is enough."""
+"""The loop of every training: steps, validations, checkpoints, history, and when it is enough."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ Row = Mapping[str, Any]
 
 
 class ValidationSchedule(Protocol):
-    """validate_every: steps between two looks. patience: looks without a better one that end the training, 0 = never;
-    the weights of the best look are kept then, else the last ones.
+    """validate_every: steps between two validations. patience: validations without a better one that end the training,
+    0 = never; the weights of the best one are kept then, else the last ones.
     """
 
     @property
@@ -67,30 +67,30 @@ def save_checkpoint(state: Mapping[str, Any], path: Path) -> None:
 
 def watched(row: Row) -> float:
     """Return what early stopping goes by, the higher the better: area under the curve, mean over the parts of the dev
-    split. It moves less from look to look than the error rate does.
+    split. It moves less from one validation to the next than the error rate does.
     """
     return float(np.mean([value for name, value in row.items() if name.endswith("_auc")]))
 
 
-def best_look(history: Sequence[Row]) -> int:
-    """Return the number of the first look that no later one is better than; -1 without any."""
+def best_validation(history: Sequence[Row]) -> int:
+    """Return the number of the first validation that no later one is better than; -1 without any."""
     return int(np.argmax([watched(row) for row in history])) if history else -1
 
 
 def is_plateau(history: Sequence[Row], patience: int) -> bool:
-    return bool(patience and history) and len(history) - 1 - best_look(history) >= patience
+    return bool(patience and history) and len(history) - 1 - best_validation(history) >= patience
 
 
-def run_loop(learner: Learner, looks: ValidationSchedule, out: Path, log: Log) -> Row | None:
+def run_loop(learner: Learner, schedule: ValidationSchedule, out: Path, log: Log) -> Row | None:
     """Train until the learner has finished, or patience ends; writes out/checkpoint.pt, history.json and curves.png at
-    each look. Returns the row of the history that tells of the weights that are kept; None in a process that is not the
+    each validation. Returns the row of the history of the weights that are kept; None in a process that is not the
     first of several. Raises ValueError.
     """
     sums: dict[str, float] = {}
     since, started = time.monotonic(), 0
     first = processes().first
-    enough = is_plateau(learner.history, looks.patience)
-    with RunLog(out, tensorboard=looks.tensorboard and first, done=learner.done) as run_log:
+    enough = is_plateau(learner.history, schedule.patience)
+    with RunLog(out, tensorboard=schedule.tensorboard and first, done=learner.done) as run_log:
         while not learner.finished() and not enough:
             parts = learner.step()
             learner.spent = agreed(learner.spent + time.monotonic() - since)
@@ -98,29 +98,29 @@ def run_loop(learner: Learner, looks: ValidationSchedule, out: Path, log: Log) -
             started += 1
             if started % 10 == 1:
                 sums = {k: sums.get(k, float(v)) * 0.9 + float(v) * 0.1 for k, v in mean_of(parts).items()}
-            if learner.done % looks.validate_every == 0 or learner.finished():
+            if learner.done % schedule.validate_every == 0 or learner.finished():
                 if first:
                     times = {"step": learner.done, "spent_s": round(learner.spent, 1)}
                     learner.history.append(times | sums | dict(learner.validated()))
                     log(_progress(learner))
-                if agreed(bool(looks.patience) and best_look(learner.history) == len(learner.history) - 1):
+                if agreed(bool(schedule.patience) and best_validation(learner.history) == len(learner.history) - 1):
                     learner.keep()
                 if first:
                     learner.save(out / "checkpoint.pt")
-                    run_log.look(learner.history)
-                enough = bool(agreed(is_plateau(learner.history, looks.patience)))
-    if looks.patience:
+                    run_log.write(learner.history)
+                enough = bool(agreed(is_plateau(learner.history, schedule.patience)))
+    if schedule.patience:
         learner.restore()
-    return _chosen(learner, looks.patience, log) if first else None
+    return _chosen(learner, schedule.patience, log) if first else None
 
 
 def _chosen(learner: Learner, patience: int, log: Log) -> Row:
     """Return the row of the weights that are kept."""
     if not patience:
         return learner.history[-1]
-    best = learner.history[best_look(learner.history)]
+    best = learner.history[best_validation(learner.history)]
     if is_plateau(learner.history, patience):
-        log(f"stopped at step {learner.done}: nothing better in {patience} looks")
+        log(f"stopped at step {learner.done}: nothing better in {patience} validations")
     log(f"keeps the weights of step {best['step']}")
     return best
 

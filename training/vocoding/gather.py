@@ -144,14 +144,14 @@ def gather(
     """
     jobs = [(s, who, files) for s in sources for who, files in recordings(s, root, kept).items()]
     rows: list[dict[str, str]] = []
-    unread: list[str] = []
+    unreadable: list[str] = []
     with ProcessPoolExecutor(workers) as pool:
         work = partial(_speaker, root, out, longest_s, split)
         for done, (part, faults) in enumerate(pool.map(work, jobs, chunksize=4), 1):
             rows += part
-            unread += faults
+            unreadable += faults
             progress(done, len(jobs))
-    return write_manifest(out / "manifest.csv", rows), unread
+    return write_manifest(out / "manifest.csv", rows), unreadable
 
 
 def _speaker(
@@ -160,7 +160,7 @@ def _speaker(
     """Return the pieces of one speaker, from as many recordings as it takes, and why some could not be read."""
     source, who, files = job
     rows: list[dict[str, str]] = []
-    unread: list[str] = []
+    unreadable: list[str] = []
     left = source.seconds
     for path in files:
         origin = path.relative_to(root).as_posix()
@@ -168,12 +168,12 @@ def _speaker(
         try:
             audio = read_audio(path)
         except CorpusError as error:
-            unread.append(str(error))
+            unreadable.append(str(error))
             continue
         for number, stretch in enumerate(pieces(audio, longest_s)):
             piece = stretch[: int(left * SAMPLE_RATE)]
             if len(piece) < SHORTEST_S * SAMPLE_RATE:
-                return rows, unread
+                return rows, unreadable
             left -= len(piece) / SAMPLE_RATE
             name = f"{source.name}{path.stem}-{digest[:6]}-{number}"
             write_flac(out / REAL / f"{name}.flac", piece, np.random.default_rng([int(digest[:12], 16), number]))
@@ -183,4 +183,4 @@ def _speaker(
                 | {"duration_s": f"{len(piece) / SAMPLE_RATE:.2f}"}
                 | {"origin": f"{origin} ({source.licence or 'licence not stated'})"}
             )
-    return rows, unread
+    return rows, unreadable

@@ -61,17 +61,17 @@ class SpeechJob:
     voice: str
     text: str
     split: str
-    manner: SpeakingStyle
+    style: SpeakingStyle
 
     @property
-    def who(self) -> str:
+    def speaker_name(self) -> str:
         """Return the speaker of the manifest."""
         return f"{self.speaker.system}-{self.voice}"
 
     @property
     def name(self) -> str:
         """Return a file name that depends on what is said, by whom and how."""
-        identity = f"{self.speaker.system}/{self.voice}/{self.text}/{self.manner}"
+        identity = f"{self.speaker.system}/{self.voice}/{self.text}/{self.style}"
         return sha256(identity.encode()).hexdigest()[:12]
 
 
@@ -134,8 +134,8 @@ def plan(speakers: Sequence[Speaker], texts: Mapping[str, Phrases], seed: int) -
             for i in range(count if voices else 0):
                 rng = np.random.default_rng([seed, key, share, i])
                 text = _sentence(texts[speaker.text], split, rng)
-                manner = SpeakingStyle(float(rng.uniform(*RATES)), float(rng.random()), int(rng.integers(2**31)))
-                yield SpeechJob(speaker, voices[i % len(voices)], text, split, manner)
+                style = SpeakingStyle(float(rng.uniform(*RATES)), float(rng.random()), int(rng.integers(2**31)))
+                yield SpeechJob(speaker, voices[i % len(voices)], text, split, style)
 
 
 def _sentence(phrases: Phrases, split: str, rng: np.random.Generator) -> str:
@@ -156,21 +156,21 @@ def synthesise(
     where a program or package is missing, SynthesisError where a voice speaks none of its first sentences.
     """
     rows: list[dict[str, str]] = []
-    unsaid: list[str] = []
+    failures: list[str] = []
     out.mkdir(parents=True, exist_ok=True)
     try:
         for done, clip in enumerate(clips, 1):
             try:
                 rows.append(_speak(clip, out, longest_s) | {"part": part})
             except SynthesisError as error:
-                unsaid.append(f"{clip.who}: {error}")
-                mute = sum(why.startswith(f"{clip.who}: ") for why in unsaid)
-                if mute == MOST_MUTE and not any(row["speaker"] == clip.who for row in rows):
+                failures.append(f"{clip.speaker_name}: {error}")
+                mute = sum(why.startswith(f"{clip.speaker_name}: ") for why in failures)
+                if mute == MOST_MUTE and not any(row["speaker"] == clip.speaker_name for row in rows):
                     raise
             progress(done, len(clips))
     finally:
         path = write_manifest(out / "manifest.csv", _with_earlier(out / "manifest.csv", rows))
-    return path, unsaid
+    return path, failures
 
 
 def _with_earlier(manifest: Path, rows: list[dict[str, str]]) -> list[dict[str, str]]:
@@ -187,18 +187,18 @@ def _speak(clip: SpeechJob, out: Path, longest_s: float) -> dict[str, str]:
     relative = f"{clip.speaker.system}/{clip.name}.flac"
     path = out / relative
     if not path.is_file():
-        samples, rate = ENGINES[clip.speaker.engine](clip.text, clip.voice, clip.manner)
+        samples, rate = ENGINES[clip.speaker.engine](clip.text, clip.voice, clip.style)
         piece = next(pieces(np.asarray(resample_all(samples, rate), dtype=np.float32), longest_s), None)
         if piece is None or len(piece) < SHORTEST_S * SAMPLE_RATE:
             raise SynthesisError(f"less than a second of speech: {clip.text}")
-        write_flac(path, piece, np.random.default_rng(clip.manner.seed))
+        write_flac(path, piece, np.random.default_rng(clip.style.seed))
     speaker = clip.speaker
     return {
         "path": relative,
         "label": "spoof",
         "system": speaker.system,
         "family": speaker.family,
-        "speaker": clip.who,
+        "speaker": clip.speaker_name,
         "pair": f"said-{clip.name}",
         "language": speaker.language,
         "split": clip.split,

@@ -63,25 +63,25 @@ def _run(package: str, command: list[str], path: Path) -> tuple[Audio, int]:
     return _read(path)
 
 
-def espeak_ng(text: str, voice: str, manner: SpeakingStyle) -> tuple[Audio, int]:
+def espeak_ng(text: str, voice: str, style: SpeakingStyle) -> tuple[Audio, int]:
     """Formant synthesis (after Klatt, 1980); a voice is a language and, after +, a variant, such as en-us+f3."""
-    speed, pitch = round(165 * manner.rate), round(15 + 70 * manner.pitch)
+    speed, pitch = round(165 * style.rate), round(15 + 70 * style.pitch)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "speech.wav"
         settings = ["-v", voice, "-s", str(speed), "-p", str(pitch), "-w", str(path)]
         return _run("espeak-ng", ["espeak-ng", *settings, "--", text], path)
 
 
-def flite(text: str, voice: str, manner: SpeakingStyle) -> tuple[Audio, int]:
+def flite(text: str, voice: str, style: SpeakingStyle) -> tuple[Audio, int]:
     """Diphones (kal, kal16) and statistical parametric voices (slt, rms, awb; Black, 2006)."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "speech.wav"
-        stretch, shift = f"duration_stretch={1 / manner.rate:.3f}", f"f0_shift={0.85 + 0.35 * manner.pitch:.3f}"
+        stretch, shift = f"duration_stretch={1 / style.rate:.3f}", f"f0_shift={0.85 + 0.35 * style.pitch:.3f}"
         settings = ["-voice", voice, "--setf", stretch, "--setf", shift]
         return _run("flite", ["flite", *settings, "-t", text, "-o", str(path)], path)
 
 
-def festival(text: str, voice: str, manner: SpeakingStyle, encoding: str = "utf-8") -> tuple[Audio, int]:
+def festival(text: str, voice: str, style: SpeakingStyle, encoding: str = "utf-8") -> tuple[Audio, int]:
     """Diphone, unit selection and HTS voices, each a package of its own. A voice may name the encoding that it reads
     its text in after a colon, such as czech_ph:iso-8859-2.
     """
@@ -89,7 +89,7 @@ def festival(text: str, voice: str, manner: SpeakingStyle, encoding: str = "utf-
     with TemporaryDirectory() as folder:
         path, script = Path(folder) / "speech.wav", Path(folder) / "text"
         script.write_bytes(text.encode(own or encoding, errors="replace"))
-        stretch = f"(Parameter.set 'Duration_Stretch {1 / manner.rate:.3f})"
+        stretch = f"(Parameter.set 'Duration_Stretch {1 / style.rate:.3f})"
         command = ["text2wave", "-eval", f"(voice_{name})", "-eval", stretch, str(script), "-o", str(path)]
         return _run("festival and its voice", command, path)
 
@@ -111,12 +111,12 @@ def _piper_voice(package: str) -> Any:
     return engine.PiperVoice.load(str(held.model_path()), config_path=str(held.config_path()))
 
 
-def piper(text: str, voice: str, manner: SpeakingStyle) -> tuple[Audio, int]:
+def piper(text: str, voice: str, style: SpeakingStyle) -> tuple[Audio, int]:
     """VITS (Kim, 2021) as Piper runs it; voice: a package that holds one. Loudness of its noise is drawn."""
     speaker, engine = _piper_voice(voice), _package("piper", "piper-tts")
-    rng = np.random.default_rng(manner.seed)
+    rng = np.random.default_rng(style.seed)
     noise = {"noise_scale": float(rng.uniform(0.5, 0.9)), "noise_w_scale": float(rng.uniform(0.6, 1.0))}
-    settings = engine.SynthesisConfig(length_scale=1 / manner.rate, **noise)
+    settings = engine.SynthesisConfig(length_scale=1 / style.rate, **noise)
     chunks = list(speaker.synthesize(text, settings))
     if not chunks:
         raise SynthesisError(f"piper said nothing to {text!r}")
@@ -129,9 +129,9 @@ def _hibari_voice(voice: str) -> Any:
     return engine.Hibari(voice=voice, threads=1)
 
 
-def hibari(text: str, voice: str, manner: SpeakingStyle) -> tuple[Audio, int]:
+def hibari(text: str, voice: str, style: SpeakingStyle) -> tuple[Audio, int]:
     """Return a small network of 2026 that learned one voice of a larger one; 24 kHz."""
-    samples = _hibari_voice(voice)(text, speed=manner.rate, seed=manner.seed)
+    samples = _hibari_voice(voice)(text, speed=style.rate, seed=style.seed)
     return np.asarray(samples, dtype=np.float32), 24_000
 
 

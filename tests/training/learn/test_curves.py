@@ -17,7 +17,7 @@ from training.corpora.bank import build_bank
 from training.corpora.splits import gather
 from training.learn import prepare
 from training.learn.curves import RunLog, draw_curves
-from training.learn.training_loop import best_look, is_plateau
+from training.learn.training_loop import best_validation, is_plateau
 from training.learn.validation import validate
 
 pytestmark = pytest.mark.usefixtures("small_training")
@@ -36,7 +36,7 @@ def _rows(*areas: float) -> list[dict[str, Any]]:
 )
 def test_patience_counts_the_looks_since_the_best(areas: list[float], best: int, waited: int) -> None:
     history = _rows(*areas)
-    assert best_look(history) == best
+    assert best_validation(history) == best
     for patience in (1, 2, 3):
         assert is_plateau(history, patience) == (waited >= patience)
     assert not is_plateau(history, 0)
@@ -45,7 +45,7 @@ def test_patience_counts_the_looks_since_the_best(areas: list[float], best: int,
 
 def test_what_counts_is_the_mean_over_the_parts() -> None:
     history = [{"a_auc": 0.9, "b_auc": 0.5, "loss": 0.1}, {"a_auc": 0.8, "b_auc": 0.7, "loss": 0.9}]
-    assert best_look(history) == 1
+    assert best_validation(history) == 1
 
 
 def _words(corpus: Path, out: Path, *more: str) -> list[str]:
@@ -71,10 +71,10 @@ def test_a_run_stops_once_nothing_gets_better_and_keeps_the_best(corpus: Path, t
     """The area reaches 1 within some looks, and there is nothing better."""
     said = _run(_words(corpus, tmp_path, "--steps", "2000", "--patience", "2"))
     history = _history(tmp_path)
-    best = history[best_look(history)]
+    best = history[best_validation(history)]
     assert history[-1]["step"] < 500
-    assert len(history) == best_look(history) + 3
-    assert f"stopped at step {history[-1]['step']}: nothing better in 2 looks" in said
+    assert len(history) == best_validation(history) + 3
+    assert f"stopped at step {history[-1]['step']}: nothing better in 2 validations" in said
     assert f"keeps the weights of step {best['step']}" in said
     path = tmp_path / "weights.safetensors"
     assert json.loads(describe(path)["training"])["dev"] == best
@@ -94,7 +94,7 @@ def test_the_network_that_hears_whole_clips_has_patience_too(corpus: Path, tmp_p
     words = ["baseline", "--corpus", str(corpus), "--out", str(tmp_path), "--cache", str(corpus.parent / "cache")]
     words += ["--rows", "2", "--workers", "1", "--device", "cpu", "--learning-rate", "0"]
     said = _run([*words, "--validate-every", "1", "--steps", "9", "--patience", "1"])
-    assert "stopped at step 2: nothing better in 1 looks" in said
+    assert "stopped at step 2: nothing better in 1 validations" in said
     assert [row["step"] for row in _history(tmp_path)] == [1, 2]
     assert _history(tmp_path)[0]["dev_loss"] == pytest.approx(np.log(4), abs=0.2), "chance, of four classes"
 

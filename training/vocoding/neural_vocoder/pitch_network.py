@@ -62,7 +62,7 @@ def pitch_loss(logits: Tensor, f0: Tensor) -> Tensor:
     voiced = (f0 > 0.0).to(logits.dtype)
     place = (f0.clamp(LOWEST_HZ, HIGHEST_HZ) / LOWEST_HZ).log() / STEP
     places = torch.arange(CLASSES, device=logits.device)[None, :, None]
-    wanted = (-0.5 * (places - place[:, None]) ** 2).softmax(1)
-    wrong = -(wanted * logits[:, :CLASSES].log_softmax(1)).sum(1)
+    expected = (-0.5 * (places - place[:, None]) ** 2).softmax(1)
+    wrong = -(expected * logits[:, :CLASSES].log_softmax(1)).sum(1)
     of_voice = F.binary_cross_entropy_with_logits(logits[:, CLASSES], voiced)
     return (wrong * voiced).sum() / voiced.sum().clamp_min(1.0) + of_voice

@@ -111,8 +111,8 @@ class VocoderTrainer:
     def _follow(self) -> None:
         """Update the moving average by one step."""
         decay = min(self.config.average, (1 + self.done) / (10 + self.done))
-        for mine, theirs in zip(self.average.parameters(), self.generator.parameters(), strict=True):
-            mine.lerp_(theirs, 1.0 - decay)
+        for new_part, old_part in zip(self.average.parameters(), self.generator.parameters(), strict=True):
+            new_part.lerp_(old_part, 1.0 - decay)
 
     def save(self, path: Path) -> None:
         """Save a checkpoint to resume from."""
