@@ -42,7 +42,7 @@ def make_archive(folder: Path, files: int, seconds: float) -> Path:
 
 
 def speed(archive: Path, workers: int, config: Config) -> float:
-    """Seconds of audio scored in a second, from the first result to the last."""
+    """Return seconds of audio scored in a second, from the first result to the last."""
     started = ended = 0.0
     audio: list[float] = []
     first = 0
@@ -65,7 +65,7 @@ def memory(archive: Path, workers: int, config: Config, out: Path, files: int) -
 
 
 def descendants(pid: int) -> list[int]:
-    """The processes below a process, by /proc."""
+    """Return the processes below a process, by /proc."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         try:

@@ -73,7 +73,7 @@ def alerts_at(trace: Trace, config: AlertSection) -> tuple[Flags, Flags]:
 
 
 def times(trace: Trace, onset: Ints, opened: Flags, is_open: Flags) -> tuple[Floats, Floats]:
-    """(N,) net speech and audio in seconds from the onset of a fake to its alert; infinite where there was none,
+    """Return (N,) net speech and audio in seconds from the onset of a fake to its alert; infinite where there was none,
     NaN where there is no fake or an alert was open already.
     """
     net, audio = np.full(len(onset), np.nan), np.full(len(onset), np.nan)
@@ -89,7 +89,7 @@ def times(trace: Trace, onset: Ints, opened: Flags, is_open: Flags) -> tuple[Flo
 
 
 def point(trace: Trace, onset: Ints, config: AlertSection) -> tuple[Point, Floats]:
-    """Figures at one threshold, and the net speech that each fake needed. onset: as onsets() gives it."""
+    """Return figures at one threshold, and the net speech that each fake needed. onset: as onsets() gives it."""
     opened, is_open = alerts_at(trace, config)
     genuine = np.arange(len(trace.llr))[:, None] < onset
     hours = float((trace.speech & genuine).sum()) * BLOCK_S / 3600.0

@@ -21,20 +21,20 @@ BEGUN, CALL_S, FRAME_S = 1_790_000_000, 180, 0.02
 
 
 def frame(source: tuple[int, int], target: tuple[int, int], data: bytes) -> bytes:
-    """A datagram over Ethernet; ends: last bytes of 10.0.x.x, and port."""
+    """Return a datagram over Ethernet; ends: last bytes of 10.0.x.x, and port."""
     udp = struct.pack("!HHHH", source[1], target[1], 8 + len(data), 0) + data
     hosts = struct.pack("!HH", 0x0A00, source[0]), struct.pack("!HH", 0x0A00, target[0])
     return bytes(12) + b"\x08\x00" + struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0, *hosts) + udp
 
 
 def sip(first: str, call: str, host: int, port: int) -> bytes:
-    """A message with a description of audio."""
+    """Return a message with a description of audio."""
     text = f"{first}\r\nCall-ID: {call}\r\nFrom: <sip:a@x>;tag=1\r\nTo: <sip:b@y>;tag=2\r\nCSeq: 1 INVITE\r\n\r\n"
     return (text + f"v=0\r\nc=IN IP4 10.0.{host >> 8}.{host & 255}\r\nm=audio {port} RTP/AVP 0\r\n").encode()
 
 
 def frames(lines: int, seconds: int) -> Iterator[tuple[float, bytes]]:
-    """The frames of a capture in order of time."""
+    """Yield the frames of a capture in order of time."""
     payload = bytes(range(160))
     for step in range(round(seconds / FRAME_S)):
         at = step * FRAME_S

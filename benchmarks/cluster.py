@@ -1,7 +1,8 @@
-"""What a cluster costs: the processor time of `monitor serve --cluster` beside `monitor serve`, for the same calls.
+"""Measures what a cluster costs: the processor time of `monitor serve --cluster` beside `monitor serve`, for the same
+calls.
 
-Both get the same callers (callers.py), one after the other in turns, on this machine. Counted is the time of the
-server and of every process that it started, Ray's own included, from the first call to the last.
+Both get the same callers (callers.py), one after the other in turns, on this machine. Counted is the time of the server
+and of every process that it started, Ray's own included, from the first call to the last.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ def _processor() -> str:
 
 
 def voice(seconds: float, seed: int = 0) -> Audio:
-    """A gliding buzz with formants, syllables and pauses over a faint room: float32 (n,) that passes the gate."""
+    """Return a gliding buzz with formants, syllables and pauses in a faint room: float32 (n,) that passes the gate."""
     rng = np.random.default_rng(seed)
     t = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     f0 = rng.uniform(90, 220)
@@ -124,7 +124,7 @@ class Looped:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Columns of text, the first to the left and the others to the right."""
+    """Return columns of text, the first to the left and the others to the right."""
     cells = [[str(c) for c in row] for row in (head, *rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
     lines = []

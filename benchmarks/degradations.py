@@ -92,12 +92,12 @@ def call(bank: AudioBank, voice: Voice, rng: np.random.Generator) -> Audio:
 
 
 def degraded(calls: Sequence[Audio], degradation: Degradation, seed: int) -> Audio:
-    """float32 (N, S): each call through it, with settings of its own."""
+    """Return float32 (N, S): each call through it, with settings of its own."""
     return np.stack([degradation(x, np.random.default_rng([seed, i])) for i, x in enumerate(calls)])
 
 
 def measure(given: argparse.Namespace) -> dict[str, Any]:
-    """States at the end of every call, for each degradation."""
+    """Return states at the end of every call, for each degradation."""
     config = Config(model=ModelSection(weights=given.weights))
     given.cache.mkdir(parents=True, exist_ok=True)
     bank = build_bank(choose(given.corpus, "dev"), given.cache, 1, lambda *_: None)

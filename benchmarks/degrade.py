@@ -88,7 +88,7 @@ def codecs(x: Audio, rng: Rng) -> Audio:
 
 
 def stretched(x: Audio, _: Rng) -> Audio:
-    """A tenth faster at the same pitch (FFmpeg's atempo, a WSOLA), and heard from the beginning again at the end."""
+    """Return it a tenth faster at the same pitch (FFmpeg's atempo, a WSOLA), its beginning repeated at the end."""
     graph = av.filter.Graph()
     graph.link_nodes(
         graph.add_abuffer(sample_rate=SAMPLE_RATE, format="flt", layout="mono"),
@@ -108,7 +108,7 @@ def stretched(x: Audio, _: Rng) -> Audio:
 
 
 def reverberant(x: Audio, rng: Rng) -> Audio:
-    """A hall: 0.8 s of decay, as loud as the direct sound (Moorer, 1979)."""
+    """Return it in a hall: 0.8 s of decay, as loud as the direct sound (Moorer, 1979)."""
     t = np.arange(int(0.8 * SAMPLE_RATE)) / SAMPLE_RATE
     tail = rng.standard_normal(len(t)) * np.exp(-6.9 * t / 0.8) * (t > 0.01)
     tail /= np.sqrt((tail**2).sum())

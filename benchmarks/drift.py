@@ -44,16 +44,16 @@ class Drift:
 
     @property
     def judged(self) -> NDArray[np.bool_]:
-        """Blocks (B,) of speech for which there is a verdict."""
+        """Return blocks (B,) of speech for which there is a verdict."""
         return (self.carried.speech & self.carried.enough)[:, 0]
 
     def alerts(self) -> NDArray[np.int64]:
-        """Blocks in which an alert opened."""
+        """Return blocks in which an alert opened."""
         return np.flatnonzero(self.carried.opened[:, 0])
 
 
 def carried_minus_fresh(drift: Drift) -> Floats:
-    """(turns,) mean difference in llr over the last third of a turn's speech; the evidence before it has faded."""
+    """Return (turns,) mean difference in llr over the last third of a turn's speech, where older evidence has faded."""
     starts = drift.hour.starts // BLOCK
     differences = []
     for turn, (a, b) in enumerate(pairwise(starts.tolist())):
@@ -65,7 +65,9 @@ def carried_minus_fresh(drift: Drift) -> Floats:
 
 
 def trend(name: str, hours: Floats, values: Floats) -> dict[str, float]:
-    """Means of the first and the last ten minutes (of half the time, if that is shorter), and the slope per hour."""
+    """Return means of the first and the last ten minutes (of half the time, if that is shorter), and the slope per
+    hour.
+    """
     known = np.isfinite(values)
     hours, values = hours[known], values[known]
     window = min(10.0 / 60.0, hours[-1] / 2)
@@ -77,7 +79,7 @@ def trend(name: str, hours: Floats, values: Floats) -> dict[str, float]:
 
 
 def by_voice(drift: Drift) -> dict[str, dict[str, float]]:
-    """Minutes and mean p_fake of each voice."""
+    """Return minutes and mean p_fake of each voice."""
     voice = np.repeat(drift.hour.voices, np.diff(drift.hour.starts) // BLOCK)
     p = drift.carried.p_fake[:, 0]
     return {
@@ -90,7 +92,7 @@ def by_voice(drift: Drift) -> dict[str, dict[str, float]]:
 
 
 def summarise(drift: Drift) -> dict[str, Any]:
-    """The figures of the run. Means are over blocks of speech for which there is a verdict."""
+    """Return the figures of the run. Means are over blocks of speech for which there is a verdict."""
     carried, judged = drift.carried, drift.judged
     hours = (np.arange(len(carried.llr)) + 1) * BLOCK_S / 3600.0
     state = carried.state[:, 0]
@@ -148,7 +150,7 @@ def _curve(axis: Any, drift: Drift, config: Config) -> None:
 
 
 def _means(values: Floats, seconds: float) -> tuple[Floats, Floats]:
-    """Minutes, and the means over stretches of `seconds`; NaN where a stretch has none."""
+    """Return minutes, and the means over stretches of `seconds`; NaN where a stretch has none."""
     size = round(seconds / BLOCK_S)
     count = len(values) // size
     cut = values[: count * size].reshape(count, size)

@@ -47,7 +47,7 @@ def turns(rows: int, seconds: float) -> Iterator[Blocks]:
 
 
 def measure(count: int, seconds: float, retain: str) -> dict[str, Any]:
-    """Figures of so many calls for so long, with an alert in the middle."""
+    """Return figures of so many calls for so long, with an alert in the middle."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     score, pump = [], []
     with tempfile.TemporaryDirectory() as name:

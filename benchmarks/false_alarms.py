@@ -75,8 +75,8 @@ def voices_of(corpora: Sequence[Path], split: str, folders: Sequence[Path]) -> l
 
 
 def calls_of(voice: Voice, seconds: float, rng: np.random.Generator) -> Iterator[Audio]:
-    """float32 (n,): the recordings of a voice, each once, in calls of at most `seconds`; whole blocks. A file that
-    cannot be read is named and left out.
+    """Yield float32 (n,): the recordings of a voice, each once, in calls of at most `seconds`; whole blocks. A file
+    that cannot be read is named and left out.
     """
     parts: list[Audio] = []
     for i in rng.permutation(len(voice.paths)).tolist():
@@ -129,7 +129,7 @@ def rate(some: Sequence[Outcome]) -> dict[str, float]:
 
 
 def summarise(all_of_them: Sequence[Outcome]) -> dict[str, Any]:
-    """Rates in all, by source, by channel and by both; and the voices with the most false alarms."""
+    """Return rates in all, by source, by channel and by both; and the voices with the most false alarms."""
     grouped: dict[str, Any] = {"all": rate(all_of_them)}
     for columns in (("source",), ("channel",), ("source", "channel")):
         groups: dict[str, list[Outcome]] = defaultdict(list)

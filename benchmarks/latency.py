@@ -97,7 +97,7 @@ def slope_per_hour(at: Floats, values: Floats) -> float | None:
 
 
 def beats_of(line: Sequence[tuple[float, Mapping[str, object]]], key: str) -> Floats:
-    """A figure of each heartbeat that has it."""
+    """Return a figure of each heartbeat that has it."""
     return np.array([float(str(data[key])) for _, data in line if key in data])
 
 
@@ -106,7 +106,7 @@ def beats(received: Received, key: str) -> Floats:
 
 
 def figures(received: Received, started: float) -> dict[str, Any]:
-    """The figures of one run."""
+    """Return the figures of one run."""
     at, newest, oldest = ages(received, started)
     moments, memory, processor = _process(received, started).T
     fill, lost = beats(received, "ring_fill_s") * 1000, beats(received, "lost_s")
@@ -129,7 +129,7 @@ def figures(received: Received, started: float) -> dict[str, Any]:
 
 
 def _process(received: Received, started: float) -> Floats:
-    """(s since sample 0, MiB, processor s) of the time after the start."""
+    """Return (s since sample 0, MiB, processor s) of the time after the start."""
     rows = np.array([(t - started, memory, spent) for t, memory, spent in received.process if memory])
     kept: Floats = rows[rows[:, 0] >= min(SETTLE_S, rows[-1, 0] / 2)]
     return kept

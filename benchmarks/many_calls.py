@@ -117,7 +117,7 @@ def listen(
 
 
 def ages(received_events: ReceivedEvents, starts: dict[int, float]) -> NDArray[np.float64]:
-    """(seconds since the first caller began, age in ms) of each score of our callers, behind the start: (n, 2)."""
+    """Return (seconds since the first caller began, age in ms) of each score of our callers after the start: (n, 2)."""
     started = min(starts.values())
     rows = [
         (at - started, (at - starts[port] - sample / SAMPLE_RATE + PACKET_S) * 1000)
@@ -166,7 +166,7 @@ def figures(
 
 
 def run(calls: int, seconds: float, weights: str, misbehaving: int, screen: str, folder: Path) -> dict[str, Any]:
-    """One run of everything."""
+    """Return one run of everything."""
     address = free_address()
     port, tcp = (int(free_address().rpartition(":")[2]) for _ in range(2))
     start_file, log_file = folder / "begun", folder / "log"
@@ -215,7 +215,7 @@ def report(found: dict[str, Any]) -> str:
 
 
 def row(found: dict[str, Any], minutes: float, misbehaving: int) -> str:
-    """A row of the table in docs/taps.md."""
+    """Return a row of the table in docs/taps.md."""
     keys = ("age_p50_ms", "age_p99_ms", "age_max_ms", "lost_s_of_all_calls", "cores_used_by_the_monitor")
     cells = [found["calls"], misbehaving, f"{minutes:g}", *(found[key] for key in keys), found["memory_mib"]["max"]]
     return f"| {' | '.join(map(str, cells))} |"

@@ -126,7 +126,7 @@ KINDS: Sequence[str] = (
 
 
 async def run_peers(rtp_port: int, tcp_port: int, peers: int, seconds: float) -> Counter[str]:
-    """Each peer does one kind of thing again and again, with pauses, until then."""
+    """Let each peer do one kind of thing again and again, with pauses, until then."""
     done: Counter[str] = Counter()
     until = time.monotonic() + seconds
 

@@ -50,7 +50,7 @@ def voice(number: int) -> Audio:
 
 
 def turning(number: int, after_s: float) -> Audio:
-    """A voice that turns synthetic."""
+    """Return a voice that turns synthetic."""
     spoken, at = voice(number), int(after_s * SAMPLE_RATE)
     synthetic = VOCODERS[VOCODER](spoken[at : at + 30 * SAMPLE_RATE], 0)
     return np.concatenate([spoken[:at], np.tile(synthetic, 4)])
@@ -64,7 +64,7 @@ def ringing() -> Audio:
 
 
 def on_hold(number: int, after_s: float) -> Audio:
-    """A voice that puts the other one on hold, where nothing plays."""
+    """Return a voice that puts the other one on hold, where nothing plays."""
     spoken = voice(number)[: int(after_s * SAMPLE_RATE)]
     return np.concatenate([spoken, np.zeros(int(LENGTH_S * SAMPLE_RATE) - len(spoken), np.float32)])
 

@@ -29,7 +29,7 @@ def listening(port: int) -> bool:
 
 
 def kernel_drops(port: int) -> int:
-    """Datagrams that the system threw away before the monitor read them (proc(5), /proc/net/udp)."""
+    """Return datagrams that the system threw away before the monitor read them (proc(5), /proc/net/udp)."""
     rows = [line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:]]
     return sum(int(row[-1]) for row in rows if int(row[1].rpartition(":")[2], 16) == port)
 
@@ -43,6 +43,6 @@ def start(words: Sequence[str], log_file: IO[bytes]) -> subprocess.Popen[bytes]:
 
 
 def helper(module: str, *words: object) -> subprocess.Popen[str]:
-    """A module beside this one as a process, which says at its end what it did."""
+    """Return a module beside this one as a process, which says at its end what it did."""
     command = [sys.executable, "-m", f"benchmarks.{module}", *map(str, words)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

@@ -90,7 +90,7 @@ with Bus(open_sinks(config, "epoch"), 20_000, "epoch") as bus:
 
 
 def timed(make: str, checkout: Path, streams: int, interval: int, turns: int) -> float:
-    """Microseconds of processor time a block and stream, in a process that imports the checkout."""
+    """Return microseconds of processor time a block and stream, in a process that imports the checkout."""
     words = [str(checkout.resolve()), str(streams), str(interval), str(turns)]
     command = [sys.executable, "-c", TIMED.format(make=make), *words]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}

@@ -35,7 +35,7 @@ class Hour:
 
 
 def prompts(root: Path) -> dict[str, list[Path]]:
-    """The spoken telephone prompts by voice; what exists at 16 kHz too (G.722) is a voice of its own."""
+    """Return the spoken telephone prompts by voice; what exists at 16 kHz too (G.722) is a voice of its own."""
     voices: dict[str, list[Path]] = {}
     for path in sorted(root.rglob("*")):
         voice = path.relative_to(root).parts[0]
@@ -45,14 +45,14 @@ def prompts(root: Path) -> dict[str, list[Path]]:
 
 
 def corpus_voice(corpus: Path) -> dict[str, list[Path]]:
-    """The bona fide dev clips of a corpus, as one voice."""
+    """Return the bona fide dev clips of a corpus, as one voice."""
     if not corpus.exists():
         return {}
     return {"corpus": [c.path for c in load_corpus(corpus) if c.split == "dev" and c.label == 0]}
 
 
 def read(path: Path) -> Audio:
-    """float32 (n,) at 16 kHz, the first channel."""
+    """Return float32 (n,) at 16 kHz, the first channel."""
     samples: Audio = np.concatenate([c.samples[0] for c in FileSource(path).chunks() if isinstance(c, Chunk)])
     return samples
 
@@ -76,7 +76,7 @@ class Voice:
 
 
 def make_hour(voices: dict[str, list[Path]], minutes: float, seed: int = 0) -> Hour:
-    """Turns of all voices in rotation until the time is full. Raises BadInputError without any voice."""
+    """Return turns of all voices in rotation until the time is full. Raises BadInputError without any voice."""
     if not voices:
         raise BadInputError(
             f"there is no speech in {PROMPTS}", "apt-get install asterisk-core-sounds-{en,es,fr,it,ru}-wav"
@@ -94,12 +94,12 @@ def make_hour(voices: dict[str, list[Path]], minutes: float, seed: int = 0) -> H
 
 
 def _over(turns: Sequence[Audio], minutes: float) -> int:
-    """Samples beyond the time asked for, in whole blocks."""
+    """Return samples beyond the time asked for, in whole blocks."""
     return (sum(map(len, turns)) - round(minutes * 60 * SAMPLE_RATE)) // BLOCK * BLOCK
 
 
 def stacked(hour: Hour) -> Audio:
-    """Each turn as a call of its own, (turns, longest); the end of shorter ones is lost audio."""
+    """Return each turn as a call of its own, (turns, longest); the end of shorter ones is lost audio."""
     rows = np.full((len(hour.voices), int(np.diff(hour.starts).max())), np.nan, dtype=np.float32)
     for row, (a, b) in enumerate(pairwise(hour.starts.tolist())):
         rows[row, : b - a] = hour.audio[a:b]

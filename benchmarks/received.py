@@ -102,7 +102,7 @@ def _take(found: Received, message: wire.Message, now: float) -> None:
 
 
 def _in_terminal(command: Sequence[str], env: Mapping[str, str], log_file: Path) -> tuple[subprocess.Popen[bytes], int]:
-    """The process, and the other end of its terminal, which a thread empties."""
+    """Return the process, and the other end of its terminal, which a thread empties."""
     ours, child_side = pty.openpty()
     fcntl.ioctl(child_side, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
     with log_file.open("wb") as errors:
@@ -128,7 +128,7 @@ def _empty(terminal: int) -> None:
 
 
 def _end(process: subprocess.Popen[bytes], by_itself: bool) -> int:
-    """Its exit status, once it has ended or was ended."""
+    """Return its exit status, once it has ended or was ended."""
     if not by_itself:
         process.terminate()
     try:

@@ -70,14 +70,14 @@ PIPES = {
 
 
 def decoded_s(path: Path) -> float:
-    """Seconds that ffmpeg decodes, by the samples that come out."""
+    """Return seconds that ffmpeg decodes, by the samples that come out."""
     words = ["-i", str(path), "-map", "0:a:0", "-af", "aresample=48000,ashowinfo", "-f", "null", "-"]
     done = subprocess.run(["ffmpeg", "-nostdin", "-v", "info", *words], capture_output=True, text=True, check=False)
     return sum(int(n) for n in re.findall(r"nb_samples:(\d+)", done.stderr)) / 48_000
 
 
 def scored_s(path: Path) -> str:
-    """Seconds that the monitor reads, and what it says of the file."""
+    """Return seconds that the monitor reads, and what it says of the file."""
     try:
         items = list(FileSource(path).chunks())
     except BadInputError as error:
@@ -88,7 +88,7 @@ def scored_s(path: Path) -> str:
 
 
 def made(folder: Path, voice: Path) -> Iterator[tuple[str, Path]]:
-    """The files, each with its name in the table."""
+    """Yield the files, each with its name in the table."""
     for name, words in FILES.items():
         path = folder / f"file-{len(name)}-{abs(hash(name))}"
         command = ["ffmpeg", "-v", "error", "-y", "-i", str(voice), *words.split()]

@@ -38,7 +38,7 @@ DECODE = "import soundfile, sys\nfor block in soundfile.blocks(sys.argv[1], bloc
 
 
 def make_file(folder: Path, channels: int, minutes: float) -> Path:
-    """A 16 kHz, 16 bit wav file of voices, one a channel."""
+    """Return a 16 kHz, 16 bit wav file of voices, one a channel."""
     loop = np.stack([voice(LOOP_S, seed=i) for i in range(channels)], axis=1)
     path = folder / f"{channels}.wav"
     left = round(minutes * 60 * SAMPLE_RATE)

@@ -24,7 +24,7 @@ SETTINGS = ("alert_llr", "alert_hold_s", "whole_llr", "whole_after_s")
 
 
 def rules(values: Sequence[Sequence[float]]) -> Iterator[AlertSection]:
-    """Every combination of values of SETTINGS."""
+    """Yield every combination of values of SETTINGS."""
     for alert_llr, *others in product(*values):
         changed = dict(zip(SETTINGS[1:], others, strict=True))
         yield at_threshold(AlertSection(), alert_llr).model_copy(update=changed)

@@ -29,7 +29,7 @@ LONGEST_S = 7200
 
 @dataclass(frozen=True)
 class Plan:
-    """What is assumed. calls: at once, on average. length_s, spread: mean of a call, and sigma of its logarithm.
+    """Assumptions. calls: at once, on average. length_s, spread: mean of a call, and sigma of its logarithm.
     parties: streams of a call. cores: of a machine of shards. busy: share of its time for which it takes new calls.
     days: between two deaths of a machine. repair_s: until there is another. checkpoint_s, network_gbit: of a machine.
     """
@@ -50,8 +50,8 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of one simulation. refused: share of new calls. busiest: highest share of a machine's processors that was in use.
-    deaths: of machines. moved: calls by death. lost_s: seconds of calls that machines were too busy for.
+    """Result of one simulation. refused: share of new calls. busiest: highest share of a machine's processors that was
+    in use. deaths: of machines. moved: calls by death. lost_s: seconds of calls that machines were too busy for.
     """
 
     refused: float
@@ -62,7 +62,7 @@ class Outcome:
 
 
 def capacity(plan: Plan, costs: Costs) -> int:
-    """Calls for which a machine's processors suffice to the full."""
+    """Return calls for which a machine's processors suffice to the full."""
     return int(plan.cores * 1e6 / (costs.shard_us * BLOCKS_PER_S * plan.parties))
 
 
@@ -120,7 +120,7 @@ def _move(ends: Ints, active: Ints, dead: Mask, alive: Mask, rng: np.random.Gene
 
 
 def machines_for(plan: Plan, costs: Costs) -> tuple[int, Outcome]:
-    """The fewest machines that refuse less than 1 call in 10 000 and lose no audio, though one dies."""
+    """Return the fewest machines that refuse less than 1 call in 10 000 and lose no audio, though one dies."""
     full = capacity(plan, costs)
     low = max(2, math.ceil(plan.calls / (full * plan.busy)))
     machines, step = low, max(1, low // 100)
@@ -130,7 +130,7 @@ def machines_for(plan: Plan, costs: Costs) -> tuple[int, Outcome]:
 
 
 def edge_calls(plan: Plan, costs: Costs) -> tuple[int, int]:
-    """Calls that one edge carries: by its processor, of which it uses one core, and by its network."""
+    """Return calls that one edge carries: by its processor, of which it uses one core, and by its network."""
     by_processor = plan.busy * 1e6 / (costs.edge_us * BLOCKS_PER_S * plan.parties)
     by_network = plan.network_gbit * 1e9 / 8 * plan.busy / (plan.parties * stream_bytes(plan, costs))
     return int(by_processor), int(by_network)

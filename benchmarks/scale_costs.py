@@ -1,4 +1,4 @@
-"""What a stream costs a shard and an edge, measured in this process."""
+"""Measures what a stream costs a shard and an edge, measured in this process."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ def measure(weights: str) -> Costs:
 
 
 def _timed(work: Callable[[], object], times: int) -> float:
-    """Microseconds of processor time of one of so many."""
+    """Return microseconds of processor time of one of so many."""
     started = time.process_time()
     work()
     return (time.process_time() - started) / times * 1e6
 
 
 def _shard(scorer: StatefulScorer) -> tuple[float, Figures]:
-    """All streams speak; blocks come five at once, as a message every 100 ms has them."""
+    """Measure a shard whose streams all speak; blocks come five at once, as in a message every 100 ms."""
     rows, audio = np.arange(STREAMS), voice(BLOCKS * BLOCK / SAMPLE_RATE + 1)
     shifted = np.stack([np.roll(audio, -row * 997) for row in range(STREAMS)])
     found = []
@@ -81,7 +81,7 @@ def _shard(scorer: StatefulScorer) -> tuple[float, Figures]:
 
 
 def _rtp() -> float:
-    """One stream of G.711, whose packets come two at once, as the listener takes them."""
+    """Measure a stream of G.711 whose packets come two at once, as the listener takes them."""
     form = PayloadFormat("PCMU", 8000)
     payloads = encode_rtp(form, voice(PACKETS * 0.02), 20.0)
     stream = RtpStream({0: form})
@@ -96,7 +96,7 @@ def _rtp() -> float:
 
 
 def _engine(config: Config, scorer: StatefulScorer, figures: Figures) -> tuple[float, float]:
-    """All of an edge but the taps and the scorer: it gives the same figures at once."""
+    """Measure an edge without its taps and its scorer, which gives the same figures at once."""
     scorer.score = lambda rows, _: figures[: len(rows), -1:]  # type: ignore[method-assign, assignment]
     scores = MemorySink()
     with Bus([*open_sinks(config, "epoch"), scores], 20_000, "epoch") as bus:

@@ -32,7 +32,7 @@ STAGES = {
 
 
 def timer(function: Callable[..., Any], name: str, spent: defaultdict[str, float]) -> Callable[..., Any]:
-    """The function, whose time is added to `spent`."""
+    """Return the function, whose time is added to `spent`."""
 
     def timed(*inputs: Any) -> Any:
         started = time.process_time()
@@ -45,7 +45,7 @@ def timer(function: Callable[..., Any], name: str, spent: defaultdict[str, float
 
 
 def stages(weights: str, streams: int) -> dict[str, float]:
-    """Microseconds of processor time a block and stream, of each stage and of all."""
+    """Return microseconds of processor time a block and stream, of each stage and of all."""
     config = configuration(weights)
     pool, spent = Pool(scorer_of(config, streams), config), defaultdict[str, float](float)
     kept = {name: getattr(onnx_scorer, name) for name in STAGES if hasattr(onnx_scorer, name)}

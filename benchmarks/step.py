@@ -72,7 +72,7 @@ def calls(streams: int, share: float) -> Audio:
 
 
 def timed(make: str, checkout: Path, weights: str, folder: Path) -> list[float]:
-    """Microseconds of processor time a block and stream, of each case, in a process that imports the checkout."""
+    """Return the microseconds of processor time a block and stream, by case, in a process that imports the checkout."""
     names = [str(case) for case in range(len(CASES))]
     words = [str(checkout.resolve()), weights, str(folder), str(BLOCK), str(WARM_UP), *names]
     command = [sys.executable, "-c", TIMED.format(make=make), *words]

@@ -51,7 +51,7 @@ Run = Callable[[float], float]
 
 
 def _blocks(audio: Audio) -> Iterator[Blocks]:
-    """Blocks of all rows, without end."""
+    """Yield blocks of all rows, without end."""
     rows, times = np.arange(len(audio)), np.zeros(len(audio))
     parts = [np.ascontiguousarray(audio[:, at : at + BLOCK]) for at in range(0, audio.shape[1] - BLOCK + 1, BLOCK)]
     end = 0

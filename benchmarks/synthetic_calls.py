@@ -77,13 +77,13 @@ class Caller:
         return Call(kind, audio, onset, lead.part, system, family, channel, same)
 
     def _near(self, members: Sequence[int], lead: Clip) -> list[int]:
-        """Clips in random order: those of the lead's speaker first, then those of its part."""
+        """Return clips in random order: those of the lead's speaker first, then those of its part."""
         shuffled = [members[i] for i in self.rng.permutation(len(members)).tolist()]
         clips = self.bank.clips
         return sorted(shuffled, key=lambda i: (clips[i].speaker != lead.speaker, clips[i].part != lead.part))
 
     def _stretch(self, order: Sequence[int], seconds: float, used: list[int]) -> Audio:
-        """Clips with pauses of faint noise between them, whole blocks; a short list is heard again."""
+        """Return clips with pauses of faint noise between them, whole blocks; a short list is heard again."""
         parts: list[Audio] = []
         at = 0
         while sum(map(len, parts)) < seconds * SAMPLE_RATE:
@@ -99,7 +99,7 @@ class Caller:
 
 
 def stack(calls: Sequence[Audio]) -> Audio:
-    """float32 (n,) of each call as (N, longest); what is missing at the end of a call is lost audio."""
+    """Return float32 (n,) of each call as (N, longest); what is missing at the end of a call is lost audio."""
     rows = np.full((len(calls), max(map(len, calls))), np.nan, dtype=np.float32)
     for row, call in zip(rows, calls, strict=True):
         row[: len(call)] = call
@@ -107,5 +107,5 @@ def stack(calls: Sequence[Audio]) -> Audio:
 
 
 def onsets(calls: Sequence[Call]) -> Ints:
-    """(N,) first fake block of each call, NEVER where there is none."""
+    """Return (N,) first fake block of each call, NEVER where there is none."""
     return np.array([NEVER if c.onset is None else c.onset // BLOCK for c in calls])

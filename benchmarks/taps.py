@@ -100,7 +100,7 @@ def target(tap: str, usual: str, places: Mapping[str, str], parties: int) -> str
 
 
 async def play(tap: str, audio: Sequence[Audio], places: Mapping[str, str], listener: EventListener) -> list[Played]:
-    """All calls of a tap, side by side: which call is whose is told by when it begins."""
+    """Return all calls of a tap, side by side: which call is whose is told by when it begins."""
     peer, tasks = make_peer(tap), []
     found: list[Played] = []
     options = parse_options(arrangement(tap).options)
@@ -131,7 +131,7 @@ async def play(tap: str, audio: Sequence[Audio], places: Mapping[str, str], list
 
 
 def judged(played: Played, listener: EventListener, wanted: FileScores, turn_s: float) -> dict[str, Any]:
-    """The figures of a call: of the channel that alerted first, against the file."""
+    """Return the figures of a call: of the channel that alerted first, against the file."""
     own = [event for event in list(listener.events) if event.call in played.calls]
     alerts = [event for event in own if event.type == "alert.opened"]
     after = [event.sample / SAMPLE_RATE - turn_s for event in alerts]
@@ -151,7 +151,7 @@ def judged(played: Played, listener: EventListener, wanted: FileScores, turn_s: 
 
 
 def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The table of docs/taps.md."""
+    """Return the table of docs/taps.md."""
     lines = [
         "| tap | parties | network | alert after the turn, s | alerts | p_fake off by | llr off by, nats | lost, s |",
         "|---|---|---|---|---|---|---|---|",
@@ -176,7 +176,7 @@ def _ready(server: subprocess.Popen[bytes], listener: EventListener, ports: Sequ
 
 
 def served(taps: Sequence[str], weights: Sequence[str], folder: Path) -> list[dict[str, Any]]:
-    """Every call of these taps, judged."""
+    """Return every call of these taps, judged."""
     turn_s = make_call(None, folder / "call.wav")
     turning = read_mono(folder / "call.wav")
     human = np.resize(turning[: int(turn_s * SAMPLE_RATE)], len(turning))

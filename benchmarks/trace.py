@@ -91,6 +91,6 @@ def pause(rng: np.random.Generator, shortest_s: float, longest_s: float) -> Audi
 
 
 def fault(error: Exception) -> str:
-    """One line that says what is wrong, and one that says what to do where it is known."""
+    """Return one line that says what is wrong, and one that says what to do where it is known."""
     hint = getattr(error, "hint", "")
     return f"error: {error}" + (f"\n  {hint}" if hint else "")

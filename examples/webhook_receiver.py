@@ -29,7 +29,7 @@ def genuine(headers: Mapping[str, str], body: bytes, secret: bytes) -> bool:
 
 
 def receiver(port: int, secret: bytes) -> HTTPServer:
-    """A server that prints the events it gets, each once."""
+    """Return a server that prints the events it gets, each once."""
     seen: set[str] = set()
 
     class Handler(BaseHTTPRequestHandler):

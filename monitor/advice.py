@@ -1,4 +1,4 @@
-"""What people are told: what the states mean, and what to do when an alert opens. The same words on every screen."""
+"""Texts for people: what the states mean, and what to do when an alert opens. The same words on every screen."""
 
 from __future__ import annotations
 

@@ -110,7 +110,9 @@ class Subscriber:
 
     @property
     def source(self) -> str | None:
-        """Name of the publisher in CloudEvents (its publish.source), which heartbeats tell; None before the first."""
+        """Return the name of the publisher in CloudEvents (its publish.source), which heartbeats tell; None before the
+        first.
+        """
         return self._source
 
     @property

@@ -64,7 +64,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a recording carries about its own origin. It is shown beside the verdict, and is no part of the evidence.
+    """A mark in a recording about its own origin. It is shown beside the verdict, and is no part of the evidence.
 
     generator: what made it, as it says itself. issuer: who signed, as the certificate says. time: when, as the
     signature says. source_types: such as trainedAlgorithmicMedia (IPTC), of the recording first, then of what it was
@@ -83,7 +83,7 @@ class Mark:
     detail: str = ""
 
     def described(self, detail: str) -> Self:
-        """The same, with its line for people."""
+        """Return the same, with its line for people."""
         return replace(self, detail=detail)
 
 

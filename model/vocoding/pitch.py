@@ -15,7 +15,7 @@ VOICED = 0.5
 
 
 def pitch_track(x: Array, hop: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Pitch in Hz (0 = unvoiced) and strength of voicing 0..1, both (1 + n // hop,), of x (n,) at 16 kHz.
+    """Return the pitch in Hz (0 = unvoiced) and strength of voicing 0..1, both (1 + n // hop,), of x (n,) at 16 kHz.
 
     The highest peak of the autocorrelation, divided by that of the window (Boersma, 1993), then a median of five.
     """
@@ -36,7 +36,7 @@ def pitch_track(x: Array, hop: int) -> tuple[NDArray[np.float32], NDArray[np.flo
 
 
 def _fine(curve: Array, best: Array) -> Array:
-    """Places of maxima between samples: a parabola through three points."""
+    """Return places of maxima between samples: a parabola through three points."""
     inner = np.clip(best, 1, curve.shape[1] - 2)
     rows = np.arange(len(best))
     left, middle, right = (curve[rows, inner + k] for k in (-1, 0, 1))
@@ -46,7 +46,7 @@ def _fine(curve: Array, best: Array) -> Array:
 
 
 def _smooth(f0: Array) -> Array:
-    """Median of five; a frame whose neighbours disagree takes their word for being voiced."""
+    """Return the median of five; a frame whose neighbours disagree takes their word for being voiced."""
     if len(f0) < 5:
         return f0
     return np.asarray(np.median(frames(f0, 5, 1)[: len(f0)], axis=1))

@@ -39,7 +39,7 @@ def _levinson(lags: Array) -> tuple[Array, Array]:
 
 
 def mel_envelope(x: Audio, n_mels: int = 40, n_fft: int = 1024) -> Array:
-    """Envelopes (1 + n // HOP, n_fft // 2 + 1) from mel bands: a channel vocoder's filterbank (Dudley, 1939)."""
+    """Return envelopes (1 + n // HOP, n_fft // 2 + 1) from mel bands: a channel vocoder's filterbank (Dudley, 1939)."""
     window = hann(480)
     spectra = np.abs(fft.rfft(frames(x, 480, HOP) * window, n_fft, axis=1))
     filters = mel_filters(n_fft, n_mels, 0.0, 8000.0)
@@ -92,7 +92,7 @@ def source_filter(
 
 
 def shape_frames(x: Audio, envelopes: Array) -> Audio:
-    """x (n,) through the minimum-phase filters of envelopes (1 + n // HOP, bins), one frame after the other."""
+    """Return x (n,) through the minimum-phase filters of envelopes (1 + n // HOP, bins), one frame after the other."""
     size = 2 * (envelopes.shape[1] - 1)
     pieces = np.zeros((envelopes.shape[0], size), dtype=np.float32)
     pieces[:, size // 2 - HOP : size // 2 + HOP] = frames(x, 2 * HOP, HOP) * hann(2 * HOP)
@@ -121,7 +121,9 @@ def harmonic_noise(
 
 
 def _harmonics(f0: Array, shape: Array, n: int, rng: np.random.Generator) -> Audio:
-    """Sum (n,) of the harmonics of f0 (T,), with the power that noise through shape (T, bins) has in their bands."""
+    """Return the sum (n,) of the harmonics of f0 (T,), with the power that noise through shape (T, bins) has in their
+    bands.
+    """
     at, places = np.arange(n) / HOP, np.arange(len(f0))
     last = np.maximum.accumulate(np.where(f0 > 0.0, places, 0))
     hz = np.where(f0[last] > 0.0, f0[last], 100.0)
@@ -136,7 +138,7 @@ def _harmonics(f0: Array, shape: Array, n: int, rng: np.random.Generator) -> Aud
 
 
 def stretch(envelopes: Array, factor: float) -> Array:
-    """Envelopes (T, bins) with every frequency multiplied by factor."""
+    """Return envelopes (T, bins) with every frequency multiplied by factor."""
     if factor == 1.0:
         return envelopes
     bins = envelopes.shape[1]

@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 
 def frames(x: Array, size: int, hop: int) -> Array:
-    """View (1 + n // hop, size): frame t is centred on sample t * hop; zeros beyond the ends."""
+    """Return view (1 + n // hop, size): frame t is centred on sample t * hop; zeros beyond the ends."""
     padded = np.pad(x, (size // 2, size - size // 2 + hop))
     return np.lib.stride_tricks.sliding_window_view(padded, size)[::hop][: 1 + len(x) // hop]
 
@@ -26,7 +26,7 @@ def hann(size: int) -> Audio:
 
 
 def stft(x: Array, n_fft: int, hop: int) -> Array:
-    """complex64 (1 + n // hop, n_fft // 2 + 1): Hann windows centred on every hop-th sample."""
+    """Return complex64 (1 + n // hop, n_fft // 2 + 1): Hann windows centred on every hop-th sample."""
     window = hann(n_fft)
     return np.asarray(fft.rfft(frames(x, n_fft, hop) * window, axis=1))
 
@@ -41,7 +41,7 @@ def istft(spectra: Array, hop: int, n: int) -> Audio:
 
 
 def overlap_add(pieces: Array, hop: int, n: int) -> Audio:
-    """Sum of pieces (T, size), piece t centred on sample t * hop, cut to (n,)."""
+    """Return the sum of pieces (T, size), piece t centred on sample t * hop, cut to (n,)."""
     count, size = pieces.shape
     steps = -(-size // hop)
     pieces = np.pad(pieces, ((0, 0), (0, steps * hop - size)))
@@ -52,7 +52,7 @@ def overlap_add(pieces: Array, hop: int, n: int) -> Audio:
 
 
 def mel_filters(n_fft: int, n_mels: int, f_min: float, f_max: float) -> Audio:
-    """Triangles (n_mels, n_fft // 2 + 1) of height 1, evenly spaced on O'Shaughnessy's mel scale."""
+    """Return triangles (n_mels, n_fft // 2 + 1) of height 1, evenly spaced on O'Shaughnessy's mel scale."""
     low, high = 2595.0 * np.log10(1.0 + np.array([f_min, f_max]) / 700.0)
     edges = 700.0 * (10.0 ** (np.linspace(low, high, n_mels + 2) / 2595.0) - 1.0)
     hz = np.arange(n_fft // 2 + 1) * SAMPLE_RATE / n_fft
@@ -80,7 +80,7 @@ def minimum_phase(magnitude: Array) -> Array:
 
 
 def match_level(y: Array, x: Audio) -> Audio:
-    """y at the root mean square of x, within full scale; silence where x is silent."""
+    """Return y at the root mean square of x, within full scale; silence where x is silent."""
     power = float(np.square(y, dtype=np.float64).mean()) if len(y) else 0.0
     gain = np.sqrt(float(np.square(x, dtype=np.float64).mean()) / power) if power > 1e-20 else 0.0
     return np.clip(y * gain, -1.0, 1.0).astype(np.float32)

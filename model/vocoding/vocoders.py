@@ -48,7 +48,7 @@ def griffin_lim(
     f_min: float = 0.0,
     f_max: float = 8000.0,
 ) -> Audio:
-    """Through a mel spectrogram and back, phase by Griffin-Lim. n_mels 0: through a linear spectrogram."""
+    """Send x through a mel spectrogram and back, phase by Griffin-Lim. n_mels 0: a linear spectrogram."""
     magnitude = np.abs(stft(x, n_fft, hop))
     if n_mels:
         filters = mel_filters(n_fft, n_mels, f_min, f_max)
@@ -57,7 +57,9 @@ def griffin_lim(
 
 
 def phase_vocoder(x: Audio, seed: int = 0, *, n_fft: int = 1024, hop: int = 256) -> Audio:
-    """Magnitudes kept, phases rebuilt from each bin's instantaneous frequency and a random start (Flanagan, 1966)."""
+    """Return magnitudes kept, phases rebuilt from each bin's instantaneous frequency and a random start (Flanagan,
+    1966).
+    """
     spectra = stft(x, n_fft, hop)
     centre = 2.0 * np.pi * hop * np.arange(spectra.shape[1]) / n_fft
     moved = np.diff(np.angle(spectra), axis=0) - centre

@@ -1,4 +1,4 @@
-"""What is kept of one call: applied event by event, in a bounded amount of memory. Pure."""
+"""The facts of one call, taken from its events one by one, in bounded memory. Pure."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class KeptAlert:
 
 @dataclass(frozen=True)
 class CallMark:
-    """What a person said of a call or one of its alerts. by: as they call themselves. key: of the API; "" = none."""
+    """A mark that a person set on a call or an alert. by: as they call themselves. key: of the API; "" = none."""
 
     id: str
     kind: str

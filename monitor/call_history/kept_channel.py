@@ -1,4 +1,4 @@
-"""What is kept of one channel of a call. Pure."""
+"""The facts of one channel of a call, taken from its events. Pure."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ def _formats(config: Config) -> Iterator[CheckResult]:  # noqa: ARG001
 
 
 def _marks(config: Config) -> Iterator[CheckResult]:  # noqa: ARG001
-    """The extras that read what a recording carries about its own origin."""
+    """Yield the extras that read what a recording carries about its own origin."""
     from importlib.metadata import PackageNotFoundError, version
 
     for what, package, extra in (

@@ -43,7 +43,7 @@ class Settings:
     origins: Mapping[str, str]
 
     def rows(self) -> Iterator[tuple[str, object, str]]:
-        """(key, value, origin) of every setting, in the order of the file; secrets are masked."""
+        """Yield (key, value, origin) of every setting, in the order of the file; secrets are masked."""
         for key, value in self.config.settings():
             yield key, shown(value), self.origins.get(key, "default")
 
@@ -103,7 +103,7 @@ def _flat(tree: Tree, origin: str) -> dict[str, object]:
 
 
 def _settings(section: type[Section] | None, values: Tree, prefix: str) -> Iterator[tuple[str, object]]:
-    """(dotted key, value) of the settings of a section and of those within it."""
+    """Yield (dotted key, value) of the settings of a section and of those within it."""
     for name, value in values.items():
         within = section.section(name) if section is not None else None
         if within is not None and isinstance(value, dict):

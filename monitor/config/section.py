@@ -125,7 +125,7 @@ class Section(BaseModel):
         return kind if isinstance(kind, type) and issubclass(kind, Section) else None
 
     def settings(self, prefix: str = "") -> Iterator[tuple[str, object]]:
-        """(dotted key, value) of every setting, in the order of the file."""
+        """Yield (dotted key, value) of every setting, in the order of the file."""
         for name in type(self).model_fields:
             value = getattr(self, name)
             if isinstance(value, Section):

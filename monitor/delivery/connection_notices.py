@@ -1,4 +1,4 @@
-"""What a subscriber reports of its connection, between the events."""
+"""Notices of a subscriber about its connection, between the events."""
 
 from __future__ import annotations
 

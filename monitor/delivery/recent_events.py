@@ -34,7 +34,7 @@ class RecentEvents:
     def read(
         self, first: int, last: int, topics: Sequence[str], most: int, most_bytes: int
     ) -> tuple[list[bytes], list[tuple[int, int]], int]:
-        """(events under the topics, gaps in the numbers, the newest number accounted for) of first to last.
+        """Return (events under the topics, gaps in the numbers, the newest number accounted for) of first to last.
 
         first must not be below self.first.
         """

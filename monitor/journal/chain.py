@@ -69,7 +69,7 @@ def parse(line: bytes) -> JournalLine | None:
 
 
 def number(line: bytes) -> tuple[str, int] | None:
-    """(epoch, seq) of a line, without reading all of its JSON: a name cannot hold these bytes unescaped."""
+    """Return (epoch, seq) of a line, without reading all of its JSON: a name cannot hold these bytes unescaped."""
     found = _NUMBER.search(line)
     return (found[2].decode("utf-8", "replace"), int(found[1])) if found else None
 

@@ -193,7 +193,7 @@ def _lines(fd: int, offset: int) -> Iterator[bytes]:
 
 
 def _numbered(fd: int, offset: int) -> Iterator[tuple[int, bytes]]:
-    """(offset, line with its end) of each whole line."""
+    """Yield (offset, line with its end) of each whole line."""
     rest = b""
     while block := journal_files.pread(fd, STRIDE, offset + len(rest)):
         rest += block

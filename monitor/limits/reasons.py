@@ -1,4 +1,4 @@
-"""What a tap refused or could not read: counted by constant reasons; values that peers choose stand apart, bounded.
+"""Counts what a tap refused or could not read, by constant reasons; values that peers choose stand apart, bounded.
 
 A reason that held a value of a peer would be a new one each time, until no room is left for the reason that matters.
 """

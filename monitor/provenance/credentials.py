@@ -60,7 +60,7 @@ def find(path: Path) -> Literal["embedded", "linked", ""]:
 
 
 def read_anchors(path: Path) -> str:
-    """The certificates of a trust list, as PEM. Raises ConfigError."""
+    """Return the certificates of a trust list, as PEM. Raises ConfigError."""
     hint = "provenance.trust_anchors names a file of certificates in PEM"
     try:
         text = path.expanduser().read_text(encoding="utf-8")
@@ -78,7 +78,7 @@ def read_anchors(path: Path) -> str:
 
 
 def read_credentials(path: Path, anchors: str = "") -> Mark:
-    """What the credentials in a file say. anchors: PEM of the certificates that are trusted, "" = no trust list.
+    """Return what the credentials in a file say. anchors: PEM of the certificates that are trusted, "" = no trust list.
 
     Credentials that cannot be read, or not without the extra, are a mark whose `valid` is None, with the reason.
     """
@@ -102,12 +102,12 @@ def read_credentials(path: Path, anchors: str = "") -> Mark:
 
 
 def unfetched() -> Mark:
-    """The mark of a file that only says where its credentials lie."""
+    """Return the mark of a file that only says where its credentials lie."""
     return _unreadable("they lie elsewhere, and nothing is fetched")
 
 
 def mark_of(store: Mapping[str, Any], *, has_list: bool) -> Mark:
-    """The mark of a manifest store, as c2pa gives it as JSON. has_list: it was checked against a trust list."""
+    """Return the mark of a manifest store, as c2pa gives it as JSON. has_list: it was checked against a trust list."""
     manifests = _mapping(store.get("manifests"))
     label = store.get("active_manifest")
     active = _mapping(manifests.get(label) if isinstance(label, str) else None)

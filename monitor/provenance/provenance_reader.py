@@ -18,7 +18,9 @@ class ProvenanceReader:
         self._perth = PerthReader() if config.watermark else None
 
     def read(self, path: Path) -> tuple[Mark, ...]:
-        """The marks of a recording. () says nothing: most recordings carry none, and any copy may have lost them."""
+        """Return the marks of a recording. () says nothing: most recordings carry none, and any copy may have lost
+        them.
+        """
         try:
             found = find(path)
         except OSError:

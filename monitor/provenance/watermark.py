@@ -40,7 +40,7 @@ class PerthReader:
         self.network = _open()
 
     def read(self, path: Path) -> Mark | None:
-        """The mark of a recording, or None where there is none in it, or no recording."""
+        """Return the mark of a recording, or None where there is none in it, or no recording."""
         try:
             source = FileSource(path, read_ms=STRETCH_S * 1000, max_channels=MOST_CHANNELS)
         except BadInputError:

@@ -21,7 +21,7 @@ HISTORY_S = 0.04
 
 
 def conceal(before: Audio, after: Audio, n: int, rate: int) -> Audio:
-    """float32 (n,) to stand between what was heard before, (b,), and after it, (a,), all at that rate in Hz.
+    """Return float32 (n,) to stand between what was heard before, (b,), and after it, (a,), all at that rate in Hz.
 
     Only HISTORY_S next to the loss is looked at; NaN counts as silence. Beyond LONGEST_S after `before` it is silence.
     """

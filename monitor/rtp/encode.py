@@ -21,8 +21,8 @@ LIBAV = {"G722": "g722", "OPUS": "libopus"}
 
 
 def encode(form: PayloadFormat, samples: Audio, frame_ms: float) -> list[bytes]:
-    """Payloads of frame_ms each. samples: float32 (n,) at the format's sample rate, full scale 1.0; a rest that fills
-    no frame is left out. Raises PayloadError for an encoding or a length that there is no encoder for.
+    """Return payloads of frame_ms each. samples: float32 (n,) at the format's sample rate, full scale 1.0; a rest that
+    fills no frame is left out. Raises PayloadError for an encoding or a length that there is no encoder for.
     """
     size = round(form.sample_rate * frame_ms / 1000)
     whole = samples[: len(samples) // size * size]

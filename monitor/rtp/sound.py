@@ -27,7 +27,7 @@ class DecodedAudio:
 
     @property
     def lost(self) -> NDArray[np.bool_]:
-        """bool (n,): what was lost, whether something stands in for it or not."""
+        """Return bool (n,): what was lost, whether something stands in for it or not."""
         missing: NDArray[np.bool_] = np.isnan(self.samples)
         return missing if self.concealed is None else missing | self.concealed
 

@@ -107,7 +107,7 @@ class FileScorer:
         return map(self.score, files)
 
     def score(self, path: Path) -> FileScore:
-        """The scores of a recording, or of each call of a capture, with the error of what cannot be scored."""
+        """Return the scores of a recording, or of each call of a capture, with the error of what cannot be scored."""
         channels: list[ChannelScore] = []
         warnings: list[str] = []
         error: BadInputError | None = None
@@ -126,7 +126,7 @@ class FileScorer:
         return FileScore(path, tuple(channels), tuple(warnings), error, marks)
 
     def _parts(self, path: Path, stack: ExitStack, warnings: list[str]) -> list[tuple[str, Callable[[], Source]]]:
-        """A recording, or each call of a capture and its name, with what opens it."""
+        """Return a recording, or each call of a capture and its name, with what opens it."""
         if self._raw is not None or not is_capture(path):
             most = self.config.input.max_channels
             opened = partial(FileSource, path, read_ms=READ_MS, max_channels=most, track=self._track, raw=self._raw)

@@ -21,7 +21,7 @@ ENDINGS = frozenset(f".{ending}" for ending in (*_AUDIO, *_CAPTURES))
 
 
 def is_recording(name: str) -> bool:
-    """Whether a file of a folder is taken, by its name."""
+    """Return whether a file of a folder is taken, by its name."""
     ending = "".join(Path(name).suffixes[-2:]).lower()
     return ending in ENDINGS or Path(name).suffix.lower() in ENDINGS
 

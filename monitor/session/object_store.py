@@ -55,7 +55,7 @@ def open_store(address: str) -> tuple[FileSystem, str]:
 
 
 def _public(address: str) -> str:
-    """An address without its options and credentials."""
+    """Return an address without its options and credentials."""
     scheme, _, rest = address.partition("?")[0].partition("://")
     host, slash, path = rest.partition("/")
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"

@@ -11,7 +11,7 @@ _RECENT = 1 << 16
 
 
 class PathSet:
-    """Of ten million paths two are taken for one another with a probability of 3e-6."""
+    """A set of paths by their hashes. Of ten million, two are taken for one another with a probability of 3e-6."""
 
     def __init__(self, paths: Iterable[str] = ()) -> None:
         self._sorted = np.unique(np.fromiter(map(_digest, paths), np.uint64))

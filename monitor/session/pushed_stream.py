@@ -173,7 +173,7 @@ class Stream:
         return events
 
     def _as_float(self, frame: ArrayLike | bytes) -> NDArray[np.float32]:
-        """float32 (channels, n). Raises BadInputError."""
+        """Return float32 (channels, n). Raises BadInputError."""
         count = len(self.channels)
         if isinstance(frame, (bytes, bytearray, memoryview)):
             if len(frame) % (2 * count):

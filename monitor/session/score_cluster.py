@@ -89,7 +89,7 @@ class Archive:
 
 
 def _absolute(argument: str) -> str:
-    """An address, or a path from the root."""
+    """Return an address, or a path from the root."""
     if argument.startswith("file://"):
         return url2pathname(urlsplit(argument).path)
     return argument if is_address(argument) else os.path.abspath(argument)
@@ -97,7 +97,7 @@ def _absolute(argument: str) -> str:
 
 @dataclass(frozen=True)
 class ClusterScore:
-    """What became of one file. rows: as score_table.row() makes them. problems: (severity, message, hint)."""
+    """Result for one file. rows: as score_table.row() makes them. problems: (severity, message, hint)."""
 
     name: str
     rows: Sequence[Mapping[str, Any]]
@@ -105,7 +105,7 @@ class ClusterScore:
 
     @property
     def failed(self) -> bool:
-        """Whether it, or a call of it, could not be scored."""
+        """Return whether it, or a call of it, could not be scored."""
         return any(severity == "error" for severity, _, _ in self.problems)
 
 
@@ -156,8 +156,9 @@ def _answers(files: Archive, task: Task, workers: int | None, done: PathSet) -> 
 
 
 def _listing(files: Archive, done: PathSet) -> Any:
-    """A Ray dataset whose rows are tasks, the last one what was not taken. One process on this machine lists, no
-    further ahead than needed."""
+    """Return a Ray dataset whose rows are tasks, the last one what was not taken. One process on this machine lists, no
+    further ahead than needed.
+    """
     import pyarrow
     import ray
     from ray.data import Datasource, ReadTask, read_datasource
@@ -223,7 +224,7 @@ class _Scorer:
 
 
 def named(scored: FileScore, name: str) -> tuple[str, list[dict[str, Any]], list[tuple[str, str, str]]]:
-    """The rows and problems of a file, with its name in the archive for the path at which it was read."""
+    """Return the rows and problems of a file, with its name in the archive for the path at which it was read."""
 
     def renamed(text: str) -> str:
         return text.replace(str(scored.path), name)

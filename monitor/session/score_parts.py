@@ -110,7 +110,7 @@ class ScoreParts:
                         self._store.delete_file(f"{folder}/{name}")
 
     def _earlier(self) -> Iterator[str]:
-        """The files of all parts. Raises BadInputError for a part that cannot be read."""
+        """Yield the files of all parts. Raises BadInputError for a part that cannot be read."""
         from pyarrow import ArrowException, parquet
 
         for kind, folder in self._folders.items():

@@ -24,7 +24,9 @@ Schema = Any
 
 
 def row(file: FileScore, score: ChannelScore) -> dict[str, Any]:
-    """A score as JSON has it: the path, the call where the file is a capture, all but the segments, and the marks."""
+    """Return a score as JSON has it: the path, the call where the file is a capture, all but the segments, and the
+    marks.
+    """
     values = asdict(score) | {"provenance": [asdict(mark) for mark in file.provenance]}
     del values["segments"]
     call = values.pop("call")
@@ -32,7 +34,7 @@ def row(file: FileScore, score: ChannelScore) -> dict[str, Any]:
 
 
 def flat(line: Row) -> list[Any]:
-    """The columns of a row(); the family is the likeliest, and the marks are in words."""
+    """Return the columns of a row(); the family is the likeliest, and the marks are in words."""
     families = line.get("families") or {}
     marks = " | ".join(mark["detail"] for mark in line.get("provenance") or ())
     known = {**line, "call": line.get("call", ""), "family": next(iter(families), ""), "provenance": marks}
@@ -40,7 +42,7 @@ def flat(line: Row) -> list[Any]:
 
 
 def csv_line(line: Row | None) -> str:
-    """A row(), or, for None, the names of the columns."""
+    """Return a row(), or, for None, the names of the columns."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(COLUMNS if line is None else flat(line))
     return text.getvalue()
@@ -69,7 +71,7 @@ class LinesFile:
             raise BadInputError(f"{path} cannot be gone on with: {why}", "name another file with --out") from error
 
     def _paths(self, path: Path, head: str) -> Iterator[str]:
-        """The path of each whole line; the file is cut off before the lines of a path whose last line is torn."""
+        """Yield the path of each whole line; the file is cut off before the lines of a path whose last line is torn."""
         begin = at = 0
         last: str | None = None
         with path.open("rb") as file:
@@ -91,7 +93,7 @@ class LinesFile:
             yield last
 
     def has(self, path: Path) -> bool:
-        """Whether an earlier run scored it."""
+        """Return whether an earlier run scored it."""
         return path in self._done
 
     def add(self, scored: FileScore) -> None:
@@ -142,7 +144,7 @@ class ParquetFile(LinesFile):
 
 
 def schema_of(columns: Sequence[str]) -> Schema:
-    """The types of the columns."""
+    """Return the types of the columns."""
     import pyarrow
 
     return pyarrow.schema([(name, pyarrow.float64() if name in NUMBERS else pyarrow.string()) for name in columns])
@@ -177,7 +179,7 @@ def check_pyarrow() -> None:
 
 
 def open_table(path: Path) -> LinesFile:
-    """The kind of file that the ending of its name says. Raises BadInputError."""
+    """Return the kind of file that the ending of its name says. Raises BadInputError."""
     kinds: Mapping[str, Callable[[], LinesFile]] = {
         ".csv": lambda: LinesFile(path, csv_line, _csv_path, csv_line(None)),
         ".jsonl": lambda: LinesFile(path, json_line, lambda text: str(json.loads(text)["path"])),

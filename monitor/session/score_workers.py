@@ -20,7 +20,7 @@ JOIN_S = 2.0
 
 @dataclass(frozen=True)
 class Task:
-    """What a process needs to know. track and raw as of FileScorer."""
+    """Settings of a scoring process. track and raw as of FileScorer."""
 
     config: Config
     track: int | None
@@ -47,7 +47,7 @@ class ScoringProcess:
         self.ready = False
 
     def score(self, path: Path) -> FileScore:
-        """The scores of a file; where the process is lost, an error, and it is started anew.
+        """Return the scores of a file; where the process is lost, an error, and it is started anew.
 
         Raises WeightsError where the network cannot be loaded.
         """

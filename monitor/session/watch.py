@@ -54,7 +54,7 @@ class CallSources:
 
 
 class Companion(Protocol):
-    """What shows the calls of a watch beside the terminal."""
+    """Shows the calls of a watch beside the terminal, such as the page."""
 
     def sinks(self, epoch: str) -> Sequence[Sink]:
         """Return its sinks."""

@@ -58,7 +58,7 @@ class EncodedFrames:
 
 
 def read_rate(text: str) -> int:
-    """Hz, 8000 to 48 000. Raises BadInputError."""
+    """Return Hz, 8000 to 48 000. Raises BadInputError."""
     if not (text.isascii() and text.isdigit() and 8000 <= int(text[:6]) <= 48_000):
         raise BadInputError(f"--with rate={text} is not a sample rate", "write for instance --with rate=16000")
     return int(text)

@@ -27,7 +27,7 @@ class Impairments:
 def departures(
     frames: int, frame_s: float, network: Impairments, random: np.random.Generator
 ) -> list[tuple[float, int]]:
-    """(seconds since the beginning, number of the frame) of each frame that arrives, in the order of arrival."""
+    """Return (seconds since the beginning, number of the frame) of each frame that arrives, in the order of arrival."""
     times = np.arange(frames) * frame_s + random.uniform(0.0, network.jitter_ms / 1000.0, frames)
     if network.reorder:
         times += (random.random(frames) < OVERTAKEN) * OVERTAKEN_BY * frame_s

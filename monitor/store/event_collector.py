@@ -32,7 +32,7 @@ class CallLog:
 
     @property
     def newest(self) -> int:
-        """Sample of the newest event."""
+        """Return the sample of the newest event."""
         return max(self.latest.values(), default=0)
 
     def note(self, event: Event) -> None:

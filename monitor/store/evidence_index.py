@@ -1,5 +1,5 @@
-"""Which folders of evidence belong to which call. Folders are looked up by what their manifests say, never by a name
-that somebody asks for.
+"""Finds the folders of evidence that belong to a call. Folders are looked up by what their manifests say, never by a
+name that somebody asks for.
 """
 
 from __future__ import annotations

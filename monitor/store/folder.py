@@ -120,7 +120,7 @@ def flac(stretch: AudioStretch) -> bytes:
 
 
 def hole_lines(channel: str, stretch: AudioStretch) -> Iterable[tuple[int, bytes]]:
-    """(sample, JSON line) of what is missing in a channel's audio."""
+    """Return (sample, JSON line) of what is missing in a channel's audio."""
     for hole in stretch.holes:
         facts = {"type": "hole", "channel": channel, "sample": hole.start, "samples": hole.samples, "why": hole.why}
         yield (

@@ -26,7 +26,7 @@ _STOPS = np.array(
 
 
 def spectrogram(samples: Samples) -> NDArray[np.uint8]:
-    """(HEIGHT, columns) of 0 to 255, the highest frequency first; at most WIDEST columns."""
+    """Return (HEIGHT, columns) of 0 to 255, the highest frequency first; at most WIDEST columns."""
     if len(samples) < WINDOW:
         samples = np.pad(samples, (0, WINDOW - len(samples)))
     hop = max(WINDOW // 4, -(-(len(samples) - WINDOW) // (WIDEST - 1)))

@@ -80,7 +80,7 @@ class Bilstm(nn.Module):
 
 
 def log_odds(logits: Tensor) -> Tensor:
-    """(N,) nats, > 0 = synthetic: all systems together against bona fide speech, from logits (N, K)."""
+    """Return (N,) nats, > 0 = synthetic: all systems together against bona fide speech, from logits (N, K)."""
     return torch.logsumexp(logits[:, 1:], dim=1) - logits[:, 0]
 
 

@@ -29,7 +29,9 @@ def class_names(clips: Sequence[Clip], fewest: int = FEWEST) -> tuple[str, ...]:
 
 
 def class_numbers(clips: Sequence[Clip], classes: Sequence[str]) -> NDArray[np.int64]:
-    """(n,) the class of each clip, by its system or else its family; -1 for a fake of a kind that is none of them."""
+    """Return (n,) the class of each clip, by its system or else its family; -1 for a fake of a kind that is none of
+    them.
+    """
     index = {name: i for i, name in enumerate(classes)}
     return np.array([index.get(c.system, index.get(c.family, -1)) if c.label else 0 for c in clips], dtype=np.int64)
 

@@ -20,7 +20,7 @@ QUALITIES = ("QQ", "LQ", "MQ", "HQ")
 
 
 def _colour(n: int, rng: Rng) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Magnitudes (n // 2 + 1,) of a small loudspeaker and a microphone: edges, and a few resonances."""
+    """Return magnitudes (n // 2 + 1,) of a small loudspeaker and a microphone: edges, and a few resonances."""
     hz = np.fft.rfftfreq(n, 1 / SAMPLE_RATE) + 1.0
     low, high = rng.uniform(120.0, 600.0), rng.uniform(4500.0, 7900.0)
     order = int(rng.integers(1, 4))

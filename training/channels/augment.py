@@ -91,7 +91,7 @@ def room_response(pair: Tensor, samples: int, config: AugmentConfig) -> Tensor:
 
 
 def coloured_noise(pair: Tensor, samples: int) -> Tensor:
-    """Noise (N, samples) of unit power with a random spectral slope between white and brown, and a slow swell."""
+    """Return noise (N, samples) of unit power with a random spectral slope, white to brown, and a slow swell."""
     spectrum = torch.fft.rfft(_per_pair(pair, torch.randn(int(pair.max()) + 1, samples, device=pair.device)))
     k = torch.arange(1, spectrum.shape[1] + 1, device=pair.device)
     noise: Tensor = torch.fft.irfft(spectrum * torch.pow(k, -_uniform(pair, 0.0, 1.2)[:, None]), n=samples)

@@ -69,7 +69,7 @@ def gsm(x: Audio, rng: Rng) -> Audio:
 
 
 def coded(x: Audio, rng: Rng, *, coders: tuple[Coder, ...]) -> Audio:
-    """Through one of the coders, drawn by rng."""
+    """Code and decode with one of the coders, drawn by rng."""
     coder = coders[int(rng.integers(len(coders)))]
     return _at_rate(x, coder.rate, partial(speech_codecs.transcode, coder=coder))
 
@@ -91,7 +91,7 @@ def lose_packets(x: Audio, rng: Rng, *, repeat: bool, share: float = 0.0) -> Aud
 
 
 def lossy(x: Audio, rng: Rng, *, before: Channel, share: float) -> Audio:
-    """Through a channel, then a share of the packets lost and concealed by the last one, fading."""
+    """Apply a channel, then lose a share of the packets, concealed by the last one, fading."""
     return lose_packets(before(x, rng), rng, repeat=True, share=share)
 
 
@@ -103,7 +103,7 @@ def noisy(x: Audio, rng: Rng, *, snr_db: float) -> Audio:
 
 
 def _loud_power(x: Audio) -> float:
-    """Mean power of the louder half of the 20 ms packets."""
+    """Return the mean power of the louder half of the 20 ms packets."""
     power = np.square(x[: len(x) // PACKET * PACKET].reshape(-1, PACKET)).mean(1)
     return float(np.sort(power)[len(power) // 2 :].mean()) if len(power) else 0.0
 
@@ -180,7 +180,7 @@ WEIGHTS = {
 
 
 def random_channel(x: Audio, rng: Rng) -> Audio:
-    """Through one channel, in a third of all cases two; sometimes packets are lost. The input level varies by 20 dB."""
+    """Apply one channel, in a third of all cases two; sometimes packets are lost. The input level varies by 20 dB."""
     names = [name for name in CHANNELS if "loss" not in name]
     p = np.array([WEIGHTS.get(name, 1.0) for name in names])
     gain = float(10.0 ** (rng.uniform(-20.0, 0.0) / 20.0))

@@ -139,7 +139,7 @@ def chords(rng: Rng, n: int, beat: int, key: float, scale: tuple[int, ...]) -> W
 
 
 def music(rng: Rng, n: int) -> Audio:
-    """n samples of one to four parts in one key and tempo, from anywhere within the piece, at a random level."""
+    """Return n samples of one to four parts in one key and tempo, from anywhere within the piece, at a random level."""
     beat = int(60.0 / rng.uniform(55.0, 180.0) * SAMPLE_RATE)
     key, scale = float(rng.integers(43, 62)), SCALES[rng.integers(len(SCALES))]
     lead = int(rng.integers(0, 4 * beat))

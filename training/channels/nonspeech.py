@@ -22,13 +22,13 @@ def _float32(x: Any) -> Audio:
 
 
 def silence(rng: Rng, n: int) -> Audio:
-    """Dither of one or a few steps of 16 bit."""
+    """Return the dither of one or a few steps of 16 bit."""
     steps = rng.uniform(0.5, 4.0)
     return _float32((rng.random(n) - rng.random(n)) * steps / 32768.0)
 
 
 def coloured(rng: Rng, n: int, slope: float) -> Audio:
-    """Noise whose power falls by 3 * slope dB an octave: 0 white, 1 pink, 2 brown; unit power."""
+    """Return noise whose power falls by 3 * slope dB an octave: 0 white, 1 pink, 2 brown; unit power."""
     spectrum = np.fft.rfft(rng.standard_normal(n))
     spectrum *= np.arange(1, len(spectrum) + 1) ** (-slope / 2.0)
     x = np.fft.irfft(spectrum, n)
@@ -36,7 +36,7 @@ def coloured(rng: Rng, n: int, slope: float) -> Audio:
 
 
 def noise(rng: Rng, n: int) -> Audio:
-    """Noise of random colour and level, steady or swelling."""
+    """Return noise of random colour and level, steady or swelling."""
     swell = np.interp(np.arange(n), np.linspace(0, n, 6), rng.uniform(0.3, 1.0, 6))
     x = coloured(rng, n, rng.uniform(0.0, 2.0)) * swell
     return _float32(x * 10.0 ** (rng.uniform(-60.0, -15.0) / 20.0))
@@ -51,7 +51,7 @@ def comfort_noise(rng: Rng, n: int) -> Audio:
 
 
 def babble(rng: Rng, n: int) -> Audio:
-    """Noise with the long-term spectrum and the syllable rhythm of many talkers, none of whom can be made out."""
+    """Return noise with the long-term spectrum and the syllable rhythm of many talkers, none of them intelligible."""
     parts = []
     for _ in range(int(rng.integers(3, 9))):
         b, a = signal.butter(2, np.sort(rng.uniform([150, 900], [700, 3500])), "bandpass", fs=SAMPLE_RATE)
@@ -99,7 +99,7 @@ def call_progress(rng: Rng, n: int) -> Audio:
 
 
 def dtmf(rng: Rng, n: int) -> Audio:
-    """Digits of ITU-T Q.23, 50 to 400 ms each."""
+    """Return digits of ITU-T Q.23, 50 to 400 ms each."""
     x, at = np.zeros(n), int(rng.uniform(0, 0.2) * SAMPLE_RATE)
     on_s, off_s = rng.uniform(0.05, 0.4), rng.uniform(0.05, 0.4)
     while at < n:
@@ -131,7 +131,7 @@ def sweep(rng: Rng, n: int) -> Audio:
 
 
 def clicks(rng: Rng, n: int) -> Audio:
-    """Clicks and crackle, regular or at random, some of them ringing."""
+    """Return clicks and crackle, regular or at random, some of them ringing."""
     x = np.zeros(n)
     count = max(1, int(n / SAMPLE_RATE * rng.uniform(1.0, 30.0)))
     places = np.linspace(0, n - 1, count).astype(int) if rng.random() < 0.3 else rng.integers(0, n, count)
@@ -147,13 +147,13 @@ def _soften(on: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 
 def _level(x: NDArray[np.float64], rng: Rng, low_db: float, high_db: float) -> Audio:
-    """x at a random root mean square, in dB of full scale, never beyond full scale."""
+    """Return x at a random root mean square, in dB of full scale, never beyond full scale."""
     y = x / max(float(np.sqrt(np.mean(np.square(x)))), 1e-9) * 10.0 ** (rng.uniform(low_db, high_db) / 20.0)
     return _float32(y / max(1.0, float(np.abs(y).max(initial=0.0))))
 
 
 def _floor(x: Audio, rng: Rng) -> Audio:
-    """x over the noise of a line."""
+    """Return x over the noise of a line."""
     return _float32(x + coloured(rng, len(x), 1.0) * 10.0 ** (rng.uniform(-85.0, -45.0) / 20.0))
 
 
@@ -174,7 +174,7 @@ SOUNDS: dict[str, tuple[Sound, float]] = {
 
 
 def random_sound(rng: Rng, n: int) -> Audio:
-    """n samples of one kind of sound, within full scale."""
+    """Return n samples of one kind of sound, within full scale."""
     names = list(SOUNDS)
     p = np.array([SOUNDS[name][1] for name in names])
     make = SOUNDS[str(rng.choice(names, p=p / p.sum()))][0]

@@ -64,7 +64,7 @@ class Coder:
 
 
 def transcode(x: Audio, coder: Coder) -> Audio:
-    """x (n,) at coder.rate through encoder and decoder, time-aligned."""
+    """Return x (n,) at coder.rate through encoder and decoder, time-aligned."""
     return _cut(_through(x, coder), _delay(coder), len(x))
 
 

@@ -166,7 +166,7 @@ class TrainOptions(RunOptions):
 
 
 def whole_numbers(text: str, option: str) -> tuple[int, ...]:
-    """Numbers with commas between them. Raises typer.BadParameter."""
+    """Return numbers with commas between them. Raises typer.BadParameter."""
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:

@@ -54,7 +54,7 @@ def vocode(
 
 
 def _paths(pairs: list[str]) -> dict[str, Path]:
-    """Paths by name, of NAME=PATH texts."""
+    """Return paths by name, of NAME=PATH texts."""
     for pair in pairs:
         if not all(pair.partition("=")):
             raise typer.BadParameter(f"{pair!r}: write NAME=PATH, such as hifigan-v2=generator_v2")

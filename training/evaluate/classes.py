@@ -50,19 +50,19 @@ class Classifier:
     unknown_below: float = 0.0
 
     def probabilities(self, clips: Embeddings) -> Floats:
-        """(n, K), each row sums to 1."""
+        """Return (n, K), each row sums to 1."""
         z = (see(clips, self.view) - self.mean) / self.scale @ self.weight.T + self.bias
         odds = np.exp(z - z.max(1, keepdims=True))
         return np.asarray(odds / odds.sum(1, keepdims=True))
 
     def names(self, clips: Embeddings) -> Names:
-        """(n,) the likeliest class of each clip."""
+        """Return (n,) the likeliest class of each clip."""
         named: Names = np.array(self.classes)[self.probabilities(clips).argmax(1)]
         return named
 
 
 def see(clips: Embeddings, view: str) -> Floats:
-    """(n, S) what a view shows of clips."""
+    """Return (n, S) what a view shows of clips."""
     return np.concatenate([getattr(clips, field) for field in VIEWS[view]], axis=1).astype(np.float64)
 
 
@@ -131,7 +131,9 @@ def choose(
 
 
 def report(predicted: Names, true: Names, classes: Sequence[str]) -> dict[str, Any]:
-    """Accuracy, balanced accuracy; per class precision, recall, F1 and clips; the confusion matrix, true by said."""
+    """Return the accuracy, balanced accuracy; per class precision, recall, F1 and clips; the confusion matrix, true by
+    said.
+    """
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
     rows = precision_recall_fscore_support(true, predicted, labels=list(classes), zero_division=0.0)

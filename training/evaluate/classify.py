@@ -102,7 +102,7 @@ def write(figures: dict[str, Any], dev: _Side, out: Path, log: Log) -> None:
 
 
 def chosen(plan: ClassesPlan, log: Log) -> tuple[list[Clip], list[Clip]]:
-    """Training and dev clips of the classes that have enough of them. Raises CorpusError."""
+    """Return training and dev clips of the classes that have enough of them. Raises CorpusError."""
     train, dev = choose_both(plan.corpora)
     train, dev = ([c for c in clips if not plan.part or c.part == plan.part] for clips in (train, dev))
     sizes = Counter(class_of(c) for c in train)

@@ -34,7 +34,7 @@ class Stack:
 
 
 def _judged(audio: Tensor, config: GateConfig) -> Tensor:
-    """ok (N, B) of audio (N, TAIL + B * BLOCK)."""
+    """Return ok (N, B) of audio (N, TAIL + B * BLOCK)."""
     state, window, ok = init_gate(config, len(audio), audio.device), hann(), []
     for at in range(0, audio.shape[1] - TAIL, BLOCK):
         part = audio[:, at : at + TAIL + BLOCK]

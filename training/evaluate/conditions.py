@@ -60,7 +60,7 @@ def codecs_here() -> tuple[str, ...]:
 
 
 def stratified(clips: Sequence[Clip], count: int) -> list[int]:
-    """Numbers of about `count` clips in order, of every part and class its share; always the same.
+    """Return numbers of about `count` clips in order, of every part and class its share; always the same.
 
     Clips of one sentence come before another sentence's, so that a fake is mostly there with its recording.
     """

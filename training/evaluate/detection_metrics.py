@@ -53,7 +53,7 @@ def eer(scores: Scores, labels: Labels) -> float:
 
 
 def auc(scores: Scores, labels: Labels) -> float:
-    """Probability that a spoof scores higher than a bona fide recording; ties count half."""
+    """Return the probability that a spoof scores higher than a bona fide recording; ties count half."""
     from scipy.stats import rankdata
 
     spoofs = int(labels.sum())
@@ -83,7 +83,7 @@ def act_dcf(llr: Scores, labels: Labels, costs: Costs = Costs()) -> float:
 
 
 def cllr(llr: Scores, labels: Labels) -> float:
-    """Cost of log-likelihood ratios (nats) in bits: 0 perfect, 1 useless."""
+    """Return the cost of log-likelihood ratios (nats) in bits: 0 perfect, 1 useless."""
     spoof = np.logaddexp(0.0, -llr[labels == 1]).mean()
     genuine = np.logaddexp(0.0, llr[labels == 0]).mean()
     return float((spoof + genuine) / 2 / np.log(2))
@@ -108,7 +108,7 @@ def bootstrap(
     seed: int = 0,
     level: float = 0.95,
 ) -> tuple[float, float]:
-    """Confidence interval of a figure by resampling each class (stratified bootstrap, percentile method).
+    """Return the confidence interval of a figure by resampling each class (stratified bootstrap, percentile method).
 
     Where every sample says the same, as without any error, the rule of three applies: up to RULE_OF_THREE clips of each
     class might have been on the wrong side (Hanley and Lippman-Hand, JAMA 249, 1983).
@@ -137,7 +137,9 @@ def _moved(scores: Scores, labels: Labels, up: int) -> Scores:
 
 
 def fit_calibration(scores: Scores, labels: Labels) -> tuple[float, float]:
-    """Scale and offset that turn scores into log-likelihood ratios, by logistic regression with balanced classes."""
+    """Return the scale and offset that turn scores into log-likelihood ratios, by logistic regression with balanced
+    classes.
+    """
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression(C=100.0, class_weight="balanced").fit(scores[:, None], labels)

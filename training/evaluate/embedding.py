@@ -66,7 +66,7 @@ def _watching(detector: Detector) -> Iterator[_Seen]:
 
 
 def pooled(blocks: Floats, active: NDArray[np.bool_]) -> Floats:
-    """(2 D,) mean and standard deviation of the active rows of blocks (B, D); zeros without any."""
+    """Return (2 D,) mean and standard deviation of the active rows of blocks (B, D); zeros without any."""
     some = blocks[active]
     if not len(some):
         return np.zeros(2 * blocks.shape[1], dtype=np.float32)
@@ -74,9 +74,9 @@ def pooled(blocks: Floats, active: NDArray[np.bool_]) -> Floats:
 
 
 def spectrum_statistics(x: Audio) -> Floats:
-    """(7 * 513,) of the log power spectrum of float32 (n,): mean and standard deviation of the loud windows, mean
-    change from window to window, mean curvature over frequency, 10 % and 90 % quantile; and the 5 % quantile of all
-    windows.
+    """Return (7 * 513,) of the log power spectrum of float32 (n,): mean and standard deviation of the loud windows,
+    mean change from window to window, mean curvature over frequency, 10 % and 90 % quantile; and the 5 % quantile of
+    all windows.
     """
     padded = np.pad(x, (0, max(0, WINDOW + HOP - len(x))))
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP] * np.hanning(WINDOW)
@@ -119,7 +119,7 @@ def embed(detector: Detector, clips: Sequence[Audio], size: int = 128, progress:
 
 
 def tsne(vectors: Floats, seed: int = 0) -> NDArray[np.float32]:
-    """(n, 2) places of vectors (n, D), each dimension scaled (van der Maaten and Hinton, JMLR 9, 2008); n > 3."""
+    """Return places (n, 2) of vectors (n, D), scaled (van der Maaten and Hinton, JMLR 9, 2008); n > 3."""
     from sklearn.manifold import TSNE
     from sklearn.preprocessing import StandardScaler
 

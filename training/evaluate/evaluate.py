@@ -74,7 +74,7 @@ class EvaluationPlan:
 
 
 def llr_over_time(scores: Scores, detector: Detector) -> NDArray[np.float64]:
-    """(len(SECONDS),) llr of one clip (1, B) after so much net speech, or after all of it where there is less."""
+    """Return the llr (len(SECONDS),) of a clip (1, B) after so much net speech, or after all where there is less."""
     active = scores.active[0]
     logits = scores.spoof[0][active].double().numpy()
     if not len(logits):
@@ -113,7 +113,7 @@ def _conditions(plan: EvaluationPlan, detector: Detector, bank: AudioBank, log: 
 
 
 def _map(detector: Detector, bank: AudioBank, log: Log) -> EmbeddingMap:
-    """Places of some of the clips by what the network makes of them."""
+    """Return places of some of the clips by what the network makes of them."""
     some = part_of_bank(bank, stratified(bank.clips, MAPPED))
     log(f"t-SNE of the hidden state of {len(some.clips)} clips")
     found = embed(detector, [some.clip(i) for i in range(len(some.clips))])

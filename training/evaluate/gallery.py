@@ -30,7 +30,7 @@ def draw(speech: Audio, path: Path, seed: int = 0) -> Path:
 
 
 def _draw(shown: Mapping[str, Audio], path: Path) -> Path:
-    """Spectrograms by name, in dB below the loudest point of the first."""
+    """Return spectrograms by name, in dB below the loudest point of the first."""
     import matplotlib as mpl
 
     loudest = _spectrogram(next(iter(shown.values()))).max()

@@ -120,7 +120,7 @@ class PartFigures:
 
 
 def part_names(clips: Sequence[Clip]) -> list[str]:
-    """Parts that have both classes, and `all` where there are several or the only one has no name."""
+    """Return parts that have both classes, and `all` where there are several or the only one has no name."""
     names = sorted({c.part for c in clips})
     both = [n for n in names if n and {c.label for c in clips if c.part == n} == {0, 1}]
     return both if names == both and len(both) == 1 else [*both, ALL]
@@ -195,7 +195,7 @@ def family_head(trials: Trials, families: Sequence[str]) -> FamilyHead | None:
 
 
 def reliability(trials: Trials, bins: int = BINS) -> tuple[ReliabilityBin, ...]:
-    """Bins of equally many clips, from the lowest p_fake to the highest (DeGroot and Fienberg, 1983)."""
+    """Return bins of equally many clips, from the lowest p_fake to the highest (DeGroot and Fienberg, 1983)."""
     p = 1.0 / (1.0 + np.exp(-trials.llr))
     weight = np.where(trials.label == 1, 0.5 / trials.label.sum(), 0.5 / (1 - trials.label).sum())
     return tuple(

@@ -30,7 +30,7 @@ def _parts(figures: Figures, *, together: bool = True) -> list[str]:
 
 
 def histograms(trials: Scored, figures: Figures) -> Any:
-    """Scores of both classes, a row a channel, a column a part."""
+    """Return scores of both classes, a row a channel, a column a part."""
     parts = _parts(figures)
     figure, axes = panels(len(trials), len(parts), 3.2, 1.7, sharex=True)
     everything = np.concatenate([t.llr for t in trials.values()])

@@ -65,7 +65,7 @@ def plain(value: Any) -> Any:
 
 
 def percent(e: Estimate) -> str:
-    """Such as 12.3 (9.8 to 14.9)."""
+    """Return an estimate in percent with its interval, such as 12.3 (9.8 to 14.9)."""
     if math.isnan(e.value):
         return "-"
     return f"{100 * e.value:.1f} ({100 * e.low:.1f} to {100 * e.high:.1f})"

@@ -62,7 +62,7 @@ def stream_clips(
 
 
 def _in_segments(detector: Detector, audio: Audio) -> dict[str, Any]:
-    """The fields of the scores of whole blocks, float32 (N, B * BLOCK): many blocks at once, which costs least."""
+    """Return the fields of the scores of whole blocks, float32 (N, B * BLOCK), scored many at once."""
     state, parts = init_state(detector, len(audio)), []
     size = max(1, AT_ONCE // len(audio)) * BLOCK
     with torch.inference_mode():

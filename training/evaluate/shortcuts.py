@@ -69,7 +69,7 @@ def describe(clip: Clip) -> Floats:
 
 
 def _bandwidth(x: Floats) -> float:
-    """Hz. Only whole frames: a signal cut off within one would seem to reach up to the top."""
+    """Return Hz. Only whole frames: a signal cut off within one would seem to reach up to the top."""
     size = 1024
     frames = np.lib.stride_tricks.sliding_window_view(np.pad(x, (0, max(0, size - len(x)))), size)[
         :: size // 2

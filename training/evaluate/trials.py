@@ -87,7 +87,7 @@ def through_channel(bank: AudioBank, channel: str, cache: Path, workers: int, lo
 
 
 def render(bank: AudioBank, channel: str, workers: int, log: Log) -> Int16:
-    """int16 (total,): the bank's audio through a channel."""
+    """Return int16 (total,): the bank's audio through a channel."""
     spans = list(zip(bank.bounds[:-1].tolist(), bank.bounds[1:].tolist(), strict=True))
     jobs = [
         (np.asarray(bank.audio[a:b]), seed_of_name(clip.pair or clip.path.name, channel))

@@ -32,8 +32,9 @@ from training.learn.validation import folded_copy
 
 @dataclass(frozen=True)
 class AveragePlan:
-    """Whose mean is taken, and what the calibration is fitted on: the split of the corpora through each channel, these
-    parts of it (all if none): those of systems that no training met make llr mean what it says on others of the kind.
+    """The networks that are averaged, and the speech that the calibration is fitted on: the split of the corpora
+    through each channel, these parts of it (all if none): those of systems that no training met make llr mean what it
+    says on others of the kind.
     """
 
     weights: Sequence[Path]

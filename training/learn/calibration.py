@@ -46,7 +46,7 @@ def llrs(config: DetectorConfig, scores: Sequence[ClipScore]) -> NDArray[np.floa
 def leave_out(
     config: DetectorConfig, scores: Sequence[ClipScore], labels: NDArray[np.int64], groups: Sequence[str]
 ) -> NDArray[np.float64]:
-    """llr (N,) of each clip by the calibration that all other groups give, as a group never met would get it."""
+    """Return llr (N,) of each clip by the calibration that all other groups give, as a group never met would get it."""
     names, llr = np.array(groups), np.zeros(len(scores))
     for name in sorted(set(groups)):
         inside = names == name

@@ -55,8 +55,8 @@ class FineTunePlan:
 
 @dataclass(frozen=True)
 class SetFigures:
-    """Of one set of clips. real_over, fake_over: shares of the clips whose llr is above 0, None without clips of that
-    class. eer: equal error rate, None where a class is missing.
+    """Figures of one set of clips. real_over, fake_over: shares of the clips whose llr is above 0, None without clips
+    of that class. eer: equal error rate, None where a class is missing.
     """
 
     real: int

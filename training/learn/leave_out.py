@@ -148,7 +148,7 @@ def measure(detector: Detector, material: Material, family: str) -> LeaveOutResu
 
 
 def threshold(detector: Detector, material: Material, family: str) -> float:
-    """Confidence of the family head that all but 5 % of the fakes it was trained on reach."""
+    """Return the confidence of the family head that all but 5 % of the fakes it was trained on reach."""
     fakes = [i for i, c in enumerate(material.bank.clips) if c.label and not _is(c, family)]
     some = stratified([material.bank.clips[i] for i in fakes], SAMPLED)
     return float(np.quantile(_highest_p(_scored(detector, material.bank, [fakes[i] for i in some])), 1.0 - KEPT))
@@ -167,7 +167,7 @@ def _llr(scores: Sequence[ClipScore]) -> NDArray[np.float64]:
 
 
 def _highest_p(scores: Sequence[ClipScore]) -> NDArray[np.float64]:
-    """Probability of the likeliest family; 0 without speech."""
+    """Return the probability of the likeliest family; 0 without speech."""
     return np.array([float(s.families.max(initial=0.0)) for s in scores], dtype=np.float64)
 
 

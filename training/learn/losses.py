@@ -1,4 +1,4 @@
-"""What the network is asked for: right frames, right evidence over a stretch of speech, the family, speech itself; and,
+"""The losses of the network: right frames, right evidence over a stretch of speech, the family, speech itself; and,
 where they are wanted, that fakes lie together, and that a fake scores above the recording it was made of.
 """
 
@@ -53,7 +53,9 @@ class _Pieces:
 
 
 def _pool(values: Tensor, piece: Tensor, active: Tensor, pieces: int) -> tuple[Tensor, Tensor]:
-    """Mean of values (N, T, ...) over the active blocks of each piece: (N, P, ...), and the number of blocks (N, P)."""
+    """Return mean of values (N, T, ...) over the active blocks of each piece: (N, P, ...), and the number of blocks (N,
+    P).
+    """
     slot = torch.where(active, piece, torch.full_like(piece, pieces))
     one_hot = F.one_hot(slot, pieces + 1)[..., :pieces].to(values.dtype)
     count = one_hot.sum(1)

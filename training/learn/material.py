@@ -76,7 +76,7 @@ def together(banks: Sequence[AudioBank], versions: int, cache: Path, workers: in
 
 
 def render(bank: AudioBank, count: int, cache: Path, workers: int, log: Log) -> Iterator[Int16]:
-    """int16 (total,) for each of count versions: the clips as they are, then each through a random channel.
+    """Yield int16 (total,) for each of count versions: the clips as they are, then each through a random channel.
 
     Clips of one sentence go through the same channel, so that the channel never tells them apart.
     """
@@ -97,7 +97,7 @@ def render(bank: AudioBank, count: int, cache: Path, workers: int, log: Log) -> 
 
 
 def other_sounds(seconds: int, cache: Path, workers: int) -> Int16:
-    """Sounds that are not speech, end to end."""
+    """Return sounds that are not speech, end to end."""
     path = cache / f"other-sounds-{seconds}.npy"
     if not path.is_file():
         with ProcessPoolExecutor(workers) as pool:

@@ -132,7 +132,7 @@ class CallSampler:
         return int(ids[min(int(np.searchsorted(cdf, self.rng.random(), side="right")), len(ids) - 1)])
 
     def draw(self, rows: int, seconds: float, strength: float = 1.0) -> Batch:
-        """rows (even) calls of `seconds`, a whole number of blocks; strength scales the share through channels."""
+        """Return rows (even) calls of `seconds`, in whole blocks; strength scales the share through channels."""
         self.through_channel = self.weights.through_channel * strength
         blocks = int(seconds * SAMPLE_RATE) // BLOCK
         table = torch.full((5, rows, blocks), NO_LABEL, dtype=torch.int64)
@@ -183,7 +183,7 @@ class CallSampler:
         return length
 
     def _gather(self, source: Tensor) -> tuple[Tensor, Tensor]:
-        """Audio (N, S) and speech (N, T) of blocks (N, T) whose first samples are at source."""
+        """Return audio (N, S) and speech (N, T) of blocks (N, T) whose first samples are at source."""
         places = torch.arange(BLOCK, device=self.device)
         first = source[..., None]
         clips = self.audio[first.clamp(min=0) + places].float() * (first >= 0)

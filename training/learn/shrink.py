@@ -35,7 +35,7 @@ UNLIKELY = -3.0
 
 
 def low_rank(weight: Tensor, inputs: Tensor, rank: int) -> tuple[Tensor, Tensor]:
-    """(out, rank) and (rank, in) whose product comes nearest to what weight (out, in) makes of inputs (M, in)."""
+    """Return (out, rank) and (rank, in), whose product is nearest to what weight (out, in) makes of inputs (M, in)."""
     covariance = inputs.T.double() @ inputs.double() / len(inputs)
     values, vectors = torch.linalg.eigh(covariance)
     root = vectors * values.clamp(min=1e-6 * float(values.max())).sqrt()
@@ -61,7 +61,7 @@ def _factor(conv: nn.Conv2d, target: FactoredConv2d, x: Tensor) -> float:
 
 @torch.no_grad()
 def _shrink_frontend(old: ConvFrontend, new: FactoredFrontend, x: Tensor) -> list[float]:
-    """Features x (N, 2 T, F); new's projection must be as wide as old's."""
+    """Return features x (N, 2 T, F); new's projection must be as wide as old's."""
     errors = []
     x = x.unsqueeze(3)
     for i, layer in enumerate(old.layers):

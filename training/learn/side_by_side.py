@@ -16,7 +16,7 @@ from model.weights_file import CheckpointError
 
 
 def scaling(detector: Detector) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of all features (F,), in their order."""
+    """Return the mean and standard deviation of all features (F,), in their order."""
     features = detector.features
     parts = list(features.parts) if isinstance(features, JoinedFeatures) else [features]
     own = [part for part in parts if isinstance(part, Features)]

@@ -58,7 +58,7 @@ class Traits:
 
 
 def trimmed(x: Audio) -> Audio:
-    """x (n,) at a peak of 1 without the silence around the speech."""
+    """Return x (n,) at a peak of 1 without the silence around the speech."""
     x = x / np.float32(max(float(np.abs(x).max(initial=0.0)), 1e-6))
     cells = x[: len(x) // HOP * HOP].reshape(-1, HOP)
     level = 10.0 * np.log10((cells.astype(np.float64) ** 2).mean(1) + 1e-12)
@@ -70,7 +70,7 @@ def trimmed(x: Audio) -> Audio:
 
 
 def find_traits(x: Audio, origin: str) -> Traits:
-    """Traits of trimmed(x); origin: where it came from, whose ending tells a coded file."""
+    """Return traits of trimmed(x); origin: where it came from, whose ending tells a coded file."""
     size = 1024
     frames = np.lib.stride_tricks.sliding_window_view(np.pad(x, (0, max(0, size - len(x)))), size)[:: size // 2]
     power = 10.0 * np.log10((np.abs(np.fft.rfft(frames * np.hanning(size), axis=1)) ** 2).mean(0) + 1e-12)
@@ -82,7 +82,7 @@ def find_traits(x: Audio, origin: str) -> Traits:
 
 
 def matched_to(x: Audio, own: Traits, common: Traits, rng: np.random.Generator) -> Audio:
-    """x (n,) of trimmed() cut to the common length, with the common noise, coding and band, in this order.
+    """Return x (n,) of trimmed() cut to the common length, with the common noise, coding and band, in this order.
 
     Every clip gets noise, as much as its own floor lacks of 3 dB above the common one.
     """
@@ -97,7 +97,7 @@ def matched_to(x: Audio, own: Traits, common: Traits, rng: np.random.Generator) 
 
 
 def _noise(count: int, rng: np.random.Generator) -> Audio:
-    """Noise (n,) of unit power, between white and brown, as rooms and microphones have it."""
+    """Return noise (n,) of unit power, between white and brown, as rooms and microphones have it."""
     spectrum = np.fft.rfft(rng.standard_normal(max(count, 2)))
     spectrum *= np.maximum(np.arange(len(spectrum)), 1.0) ** -rng.uniform(0.0, 1.0)
     noise = np.fft.irfft(spectrum, max(count, 2))[:count]

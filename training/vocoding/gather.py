@@ -78,14 +78,14 @@ def _source(table: Any, path: Path, number: int) -> CollectionSource:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What is left out: speakers, and stems of file names."""
+    """Speakers, and stems of file names, that are left out."""
 
     speakers: frozenset[str]
     stems: frozenset[str]
 
 
 def keep_dev_out(manifests: Sequence[Path]) -> HeldOut:
-    """Speakers and recordings of the dev splits of manifests with the columns split, speaker, origin.
+    """Return speakers and recordings of the dev splits of manifests with the columns split, speaker, origin.
 
     Raises CorpusError.
     """
@@ -98,7 +98,7 @@ def keep_dev_out(manifests: Sequence[Path]) -> HeldOut:
 
 
 def recordings(source: CollectionSource, root: Path, kept: HeldOut) -> dict[str, list[Path]]:
-    """Files of each speaker, in an order that depends on their names alone. Raises CorpusError."""
+    """Return files of each speaker, in an order that depends on their names alone. Raises CorpusError."""
     folder = root / source.folder
     paths = [p for p in sorted(folder.glob(source.files)) if p.suffix.lower() in AUDIO_SUFFIXES]
     if not paths:
@@ -115,7 +115,7 @@ def recordings(source: CollectionSource, root: Path, kept: HeldOut) -> dict[str,
 
 
 def pieces(x: Audio, longest_s: float) -> Iterator[Audio]:
-    """Stretches (n,) of at most longest_s that begin with speech and are at least half speech."""
+    """Yield stretches (n,) of at most longest_s that begin with speech and are at least half speech."""
     spoken = speech_cells((x * 32767.0).astype(np.int16), np.array([0, len(x)]))[: len(x) // HOP]
     size, at = int(longest_s * SAMPLE_RATE / HOP), 0
     while spoken[at:].any():

@@ -77,7 +77,7 @@ class AudiohookSession:
             yield from self._fail(error)
 
     def binary(self, data: bytes, now: float) -> Iterator[Step]:
-        """Audio: PCMU, channels interleaved."""
+        """Yield audio: PCMU, channels interleaved."""
         del now
         try:
             yield from self._audio(data)

@@ -45,7 +45,7 @@ class PaceMeter:
             self._settled = now, now, 0
 
     def rate(self, now: float) -> int | None:
-        """Hz, or G711; None while it is not sure."""
+        """Return Hz, or G711; None while it is not sure."""
         if not self.frames:
             return None
         if len(self.frames) > MOST_FRAMES or self._bytes > MOST_BYTES:
@@ -59,7 +59,7 @@ class PaceMeter:
         return found if took_s >= wait_s else None
 
     def guess(self) -> int:
-        """Hz, or G711, by what has come so far: a rate whose frames of 20 ms these are, else the nearest."""
+        """Return Hz, or G711, by what has come so far: a rate whose frames of 20 ms these are, else the nearest."""
         if self._bytes_a_sample and self._near(G711):
             return G711
         likely = [rate for rate in self._rates if self._near(rate)]
@@ -72,6 +72,6 @@ class PaceMeter:
         return abs(self._pace() / expected - 1.0) < TOLERANCE
 
     def _pace(self) -> float:
-        """Samples of 16 bits a second; 0.0 while that cannot be told."""
+        """Return samples of 16 bits a second; 0.0 while that cannot be told."""
         begun, last, size = self._settled or (0.0, 0.0, 0)
         return size / 2 / (last - begun) if last > begun else 0.0

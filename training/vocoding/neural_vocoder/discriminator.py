@@ -60,6 +60,6 @@ def deception_loss(made: list[list[Tensor]]) -> Tensor:
 
 
 def feature_loss(real: list[list[Tensor]], made: list[list[Tensor]]) -> Tensor:
-    """Mean absolute difference of the hidden features (Kumar, 2019, MelGAN)."""
+    """Return the mean absolute difference of the hidden features (Kumar, 2019, MelGAN)."""
     pairs = [(a, b) for r, m in zip(real, made, strict=True) for a, b in zip(r[:-1], m[:-1], strict=True)]
     return torch.stack([F.l1_loss(b, a.detach()) for a, b in pairs]).mean()

@@ -27,8 +27,8 @@ class VocoderDistance:
 
 
 def log_mel_distance(y: Audio, x: Audio) -> float:
-    """Mean absolute difference in dB of the log-mel spectrograms of a copy y and its recording x, both (n,) at 16 kHz,
-    brought to one level; bands more than 60 dB below the recording's loudest count as that.
+    """Return mean absolute difference in dB of the log-mel spectrograms of a copy y and its recording x, both (n,) at
+    16 kHz, brought to one level; bands more than 60 dB below the recording's loudest count as that.
     """
     n = min(len(x), len(y))
     known = to_rate(x[:n], MEL)

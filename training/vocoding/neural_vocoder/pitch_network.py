@@ -20,7 +20,7 @@ REACH = 2
 
 
 def pitch_of(x: Array) -> Array:
-    """Hz (T,), 0 = unvoiced, of x (n,) at 16 kHz, at the centres of the frames of the format MEL."""
+    """Return Hz (T,), 0 = unvoiced, of x (n,) at 16 kHz, at the centres of the frames of the format MEL."""
     return pitch_track(np.append(x, np.zeros(MEL.hop, dtype=np.float32))[MEL.hop // 2 :], MEL.hop)[0][
         : len(x) // MEL.hop
     ]
@@ -47,7 +47,7 @@ class PitchNetwork(nn.Module):
 
 
 def hz_of(logits: Tensor) -> Tensor:
-    """Hz (N, T), 0 = unvoiced, of logits (N, CLASSES + 1, T), through a median of five frames."""
+    """Return Hz (N, T), 0 = unvoiced, of logits (N, CLASSES + 1, T), through a median of five frames."""
     classes = logits[:, :CLASSES]
     best = classes.argmax(1, keepdim=True)
     places = torch.arange(CLASSES, device=logits.device)[None, :, None]

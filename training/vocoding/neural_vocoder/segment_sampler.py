@@ -38,7 +38,7 @@ class SegmentSampler:
         self.chance = room / room.sum()
 
     def draw(self, rows: int) -> Pieces:
-        """rows pieces, up to 12 dB below the level of their clip."""
+        """Return rows pieces, up to 12 dB below the level of their clip."""
         audio = np.stack([self._piece(int(i)) for i in self.rng.choice(len(self.chance), rows, p=self.chance)])
         return Pieces(torch.from_numpy(audio), torch.from_numpy(np.stack([pitch_of(x) for x in audio])))
 

@@ -16,7 +16,7 @@ TOP_HZ = 7800.0
 
 
 def stft(x: Tensor, n_fft: int = MEL.n_fft, hop: int = MEL.hop) -> Tensor:
-    """complex (N, n // hop, n_fft // 2 + 1) of x (N, n); frame t is centred on sample (t + 1/2) * hop."""
+    """Return complex (N, n // hop, n_fft // 2 + 1) of x (N, n); frame t is centred on sample (t + 1/2) * hop."""
     beyond = (n_fft - hop) // 2
     padded = F.pad(x[:, None], (beyond, beyond), mode="reflect")[:, 0]
     window = torch.hann_window(n_fft, device=x.device)
@@ -24,7 +24,7 @@ def stft(x: Tensor, n_fft: int = MEL.n_fft, hop: int = MEL.hop) -> Tensor:
 
 
 def istft(spectra: Tensor) -> Tensor:
-    """(N, T * hop) whose stft in the format MEL is nearest to spectra (N, T, bins)."""
+    """Return (N, T * hop) whose stft in the format MEL is nearest to spectra (N, T, bins)."""
     n_fft, hop, count = MEL.n_fft, MEL.hop, spectra.shape[1]
     window = torch.hann_window(n_fft, device=spectra.device)
     pieces = (torch.fft.irfft(spectra, n_fft) * window).transpose(1, 2)
@@ -36,18 +36,19 @@ def istft(spectra: Tensor) -> Tensor:
 
 
 def mel_bank(device: torch.device) -> Tensor:
-    """(n_mels, bins)."""
+    """Return (n_mels, bins)."""
     return torch.from_numpy(filters(MEL)).to(device)
 
 
 def log_mel(x: Tensor) -> Tensor:
-    """(N, T, n_mels) natural logarithms in the format MEL, as open_vocoders.mel.log_mel gives them."""
+    """Return (N, T, n_mels) natural logarithms in the format MEL, as open_vocoders.mel.log_mel gives them."""
     return (stft(x).abs() @ mel_bank(x.device).T).clamp_min(MEL.floor).log()
 
 
 def envelope(mel: Tensor) -> Tensor:
-    """complex (N, T, bins): the minimum-phase filter whose log magnitude lies on lines between the bands of log-mel
-    (N, T, n_mels)."""
+    """Return complex (N, T, bins): the minimum-phase filter whose log magnitude lies on lines between the bands of
+    log-mel (N, T, n_mels).
+    """
     bank = mel_bank(mel.device)
     level = mel - bank.sum(1).log()
     places = torch.arange(bank.shape[1], device=mel.device, dtype=mel.dtype)
@@ -58,7 +59,7 @@ def envelope(mel: Tensor) -> Tensor:
 
 
 def minimum_phase(log_magnitude: Tensor) -> Tensor:
-    """complex, of log magnitudes (..., bins): the folded cepstrum, as model.vocoding.spectra.minimum_phase."""
+    """Return complex, of log magnitudes (..., bins): the folded cepstrum, as model.vocoding.spectra.minimum_phase."""
     cepstra = torch.fft.irfft(log_magnitude)
     half = cepstra.shape[-1] // 2
     fold = torch.zeros(cepstra.shape[-1], device=cepstra.device)
@@ -69,7 +70,7 @@ def minimum_phase(log_magnitude: Tensor) -> Tensor:
 
 
 def pulses(f0: Tensor, start: Tensor) -> Tensor:
-    """(N, T * hop): sums of equal cosines at all harmonics of f0 (N, T) in Hz, 0 = unvoiced and silent.
+    """Return (N, T * hop): sums of equal cosines at all harmonics of f0 (N, T) in Hz, 0 = unvoiced and silent.
 
     start (N,): phase of the fundamental at the beginning, in turns.
     """
@@ -86,7 +87,7 @@ def pulses(f0: Tensor, start: Tensor) -> Tensor:
 
 
 def held(f0: Tensor) -> Tensor:
-    """f0 (N, T) with each unvoiced frame at the pitch of the last voiced one before it, or 100 Hz."""
+    """Return f0 (N, T) with each unvoiced frame at the pitch of the last voiced one before it, or 100 Hz."""
     places = torch.arange(f0.shape[1], device=f0.device).expand_as(f0)
     last = torch.where(f0 > 0.0, places, torch.full_like(places, -1)).cummax(1).values
     return torch.where(last >= 0, f0.gather(1, last.clamp_min(0)), torch.full_like(f0, 100.0))

@@ -23,5 +23,5 @@ def spectra_loss(made: Tensor, real: Tensor) -> Tensor:
 
 
 def mel_loss(made: Tensor, mel: Tensor) -> Tensor:
-    """Mean absolute difference in natural logarithms to log-mel (N, T, n_mels)."""
+    """Return the mean absolute difference in natural logarithms to log-mel (N, T, n_mels)."""
     return F.l1_loss(log_mel(made), mel)

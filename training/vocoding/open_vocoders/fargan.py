@@ -41,8 +41,8 @@ def variant(program: Path, name: str) -> Vocoder:
 
 
 def damaged(frames: Array, name: str, rng: np.random.Generator) -> Array:
-    """Features (T, 36) -> (T', 36) with the spectrum of damage.py; pitch and voicing follow its
-    tempo, and the pitch goes with the voice by up to a third of an octave.
+    """Return features (T, 36) -> (T', 36) with the spectrum of damage.py; pitch and voicing follow its tempo, and the
+    pitch goes with the voice by up to a third of an octave.
     """
     bands = fft.idct(frames[:, :CEPSTRA], axis=1, norm="ortho") * TO_NATURAL
     changed = DAMAGES[name](np.asarray(bands, dtype=np.float32), rng)
@@ -55,13 +55,13 @@ def damaged(frames: Array, name: str, rng: np.random.Generator) -> Array:
 
 
 def features(program: Path, x: Audio) -> Array:
-    """(n // 160, 36) of x (n,) at 16 kHz. Raises CorpusError."""
+    """Return (n // 160, 36) of x (n,) at 16 kHz. Raises CorpusError."""
     pcm = np.round(np.clip(x, -1.0, 1.0) * 32767).astype("<i2")
     return np.frombuffer(_run(program, "-features", pcm.tobytes()), dtype="<f4").reshape(-1, FEATURES)
 
 
 def synthesise(program: Path, frames: Array) -> Audio:
-    """(160 (T - 5),) of features (T, 36). Raises CorpusError."""
+    """Return (160 (T - 5),) of features (T, 36). Raises CorpusError."""
     pcm = np.frombuffer(_run(program, "-fargan-synthesis", frames.astype("<f4").tobytes()), dtype="<i2")
     return pcm.astype(np.float32) / np.float32(32768)
 

@@ -32,7 +32,7 @@ class Lyra:
         self.encode, self.decode = (self.quantizer.get_signature_runner(name) for name in ("encode", "decode"))
 
     def through(self, x: Audio, bit_rate: str) -> Audio:
-        """x (n,) at 16 kHz through encoder and decoder from their cold states; the delay of a frame taken out."""
+        """Return x (n,) at 16 kHz through encoder and decoder from their cold states, without the delay of a frame."""
         used = BITS[bit_rate] // BITS_PER_QUANTIZER
         for network in (self.encoder, self.decoder):
             network.allocate_tensors()

@@ -25,7 +25,7 @@ TAPS, LOUDEST_DB = 513, 25.0
 
 
 def colour(y: Audio, x: Audio) -> Audio:
-    """y (n,) at 16 kHz with the long-term spectrum of x, smoothed over thirds of an octave; within 25 dB."""
+    """Return y (n,) at 16 kHz with the long-term spectrum of x, smoothed over thirds of an octave; within 25 dB."""
     hz, of_y = signal.welch(y, SAMPLE_RATE, nperseg=512)
     _, of_x = signal.welch(x, SAMPLE_RATE, nperseg=512)
     difference = 10.0 * np.log10((of_x + 1e-12) / (of_y + 1e-12))

@@ -36,7 +36,7 @@ LJSPEECH = MelFormat()
 
 @lru_cache(maxsize=8)
 def filters(form: MelFormat) -> Audio:
-    """(n_mels, n_fft // 2 + 1)."""
+    """Return (n_mels, n_fft // 2 + 1)."""
     mels = np.linspace(_mel(form.f_min), _mel(form.f_max), form.n_mels + 2)
     edges = np.array([_hz(m) for m in mels.tolist()])
     hz = np.arange(form.n_fft // 2 + 1) * form.rate / form.n_fft
@@ -56,7 +56,7 @@ def _hz(mel: float) -> float:
 
 
 def magnitudes(x: Audio, form: MelFormat) -> Array:
-    """(n // hop, n_fft // 2 + 1) of x (n,) at form.rate; frame t is centred on sample (t + 1/2) * hop."""
+    """Return (n // hop, n_fft // 2 + 1) of x (n,) at form.rate; frame t is centred on sample (t + 1/2) * hop."""
     beyond = (form.n_fft - form.hop) // 2
     padded = np.pad(x, (beyond, beyond), mode="reflect" if len(x) > beyond else "constant")
     length = form.window or form.n_fft
@@ -67,22 +67,22 @@ def magnitudes(x: Audio, form: MelFormat) -> Array:
 
 
 def log_mel(x: Audio, form: MelFormat) -> Array:
-    """(T, n_mels) natural logarithms of x (n,) at form.rate."""
+    """Return (T, n_mels) natural logarithms of x (n,) at form.rate."""
     return np.log(np.maximum(magnitudes(x, form) @ filters(form).T, form.floor)).astype(np.float32)
 
 
 def at_rate(x: Audio, rate_in: int, rate_out: int) -> Audio:
-    """x (n,) at another sample rate, by soxr: linear phase, no delay."""
+    """Return x (n,) at another sample rate, by soxr: linear phase, no delay."""
     import soxr
 
     return np.asarray(soxr.resample(x, rate_in, rate_out), dtype=np.float32)
 
 
 def fitted(y: Audio, n: int) -> Audio:
-    """y cut or filled with zeros to (n,)."""
+    """Return y cut or filled with zeros to (n,)."""
     return np.pad(y, (0, max(0, n - len(y))))[:n].astype(np.float32)
 
 
 def to_rate(x: Audio, form: MelFormat) -> Audio:
-    """x (n,) at 16 kHz at the rate of a format, at the level that its vocoder knows."""
+    """Return x (n,) at 16 kHz at the rate of a format, at the level that its vocoder knows."""
     return at_rate(x * (0.6 / max(float(np.abs(x).max(initial=0.0)), 1e-4)), SAMPLE_RATE, form.rate)
