@@ -13,25 +13,21 @@ from monitor.taps.audiosocket.frame_parser import UUID, pack
 from monitor.taps.tap_events import CallStarted, TapEvent
 
 
-def test_of_connections_without_a_uuid_the_oldest_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_of_connections_without_a_uuid_the_oldest_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sockets, "MOST_WAITING", 3)
     said: list[TapEvent] = []
-
-    async def test() -> None:
-        tap = sockets.AudioSocketListener(AudioSocketSection(listen=["127.0.0.1:0"]), said.append, 5.0)
-        listening = asyncio.create_task(tap.run())
-        await asyncio.wait_for(tap.ready.wait(), 30)
-        idle = [await asyncio.open_connection(*tap.bound[0]) for _ in range(3)]
-        _, caller = await asyncio.open_connection(*tap.bound[0])
-        caller.write(pack(UUID, uuid.UUID(int=7).bytes) + pack(0x12, bytes(640)))
-        async with asyncio.timeout(30):
-            while not any(isinstance(one, CallStarted) for one in said):
-                await asyncio.sleep(0.02)
-            assert await idle[0][0].read() != b"", "a hangup, and the end"
-        assert tap.counts["more than 3 connections of a host that have not said a UUID"] == 1
-        for _, writer in [*idle, ("", caller)]:
-            writer.close()
-        listening.cancel()
-        await asyncio.gather(listening, return_exceptions=True)
-
-    asyncio.run(test())
+    tap = sockets.AudioSocketListener(AudioSocketSection(listen=["127.0.0.1:0"]), said.append, 5.0)
+    listening = asyncio.create_task(tap.run())
+    await asyncio.wait_for(tap.ready.wait(), 30)
+    idle = [await asyncio.open_connection(*tap.bound[0]) for _ in range(3)]
+    _, caller = await asyncio.open_connection(*tap.bound[0])
+    caller.write(pack(UUID, uuid.UUID(int=7).bytes) + pack(0x12, bytes(640)))
+    async with asyncio.timeout(30):
+        while not any(isinstance(one, CallStarted) for one in said):
+            await asyncio.sleep(0.02)
+        assert await idle[0][0].read() != b"", "a hangup, and the end"
+    assert tap.counts["more than 3 connections of a host that have not said a UUID"] == 1
+    for _, writer in [*idle, ("", caller)]:
+        writer.close()
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)

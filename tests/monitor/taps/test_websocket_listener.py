@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -143,10 +143,6 @@ async def say(client: ClientConnection, messages: Iterable[str | bytes]) -> None
             await client.send(message)
 
 
-def run(test: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(test, 60))
-
-
 async def closed(client: ClientConnection) -> tuple[int, str]:
     """The code and the reason that the monitor closes with."""
     await client.wait_closed()
@@ -154,120 +150,95 @@ async def closed(client: ClientConnection) -> tuple[int, str]:
     return client.close_code, client.close_reason or ""
 
 
-def test_a_call_from_its_first_message_to_the_end_of_its_connection() -> None:
-    async def test() -> None:
-        heard = Heard()
-        async with listening(heard) as listener:
-            async with dial(listener, "/scripted?a=1&b=x%20y", subprotocols=["two.example"]) as client:
-                assert client.subprotocol == "two.example"
-                await client.send("call one")
-                assert await client.recv() == "taken one"
-                await client.send(bytes(160))
-            await heard.until(lambda h: isinstance(h, CallEnded))
-        assert [type(h) for h in heard] == [CallStarted, CallAudio, CallEnded]
-        assert heard[-1] == CallEnded("one", "the peer hung up")
-        assert requests[0].path == ("scripted",)
-        assert requests[0].query == {"a": "1", "b": "x y"}
-        assert requests[0].url.endswith("/scripted?a=1&b=x%20y")
-
-    run(test())
+async def test_a_call_from_its_first_message_to_the_end_of_its_connection() -> None:
+    heard = Heard()
+    async with listening(heard) as listener:
+        async with dial(listener, "/scripted?a=1&b=x%20y", subprotocols=["two.example"]) as client:
+            assert client.subprotocol == "two.example"
+            await client.send("call one")
+            assert await client.recv() == "taken one"
+            await client.send(bytes(160))
+        await heard.until(lambda h: isinstance(h, CallEnded))
+    assert [type(h) for h in heard] == [CallStarted, CallAudio, CallEnded]
+    assert heard[-1] == CallEnded("one", "the peer hung up")
+    assert requests[0].path == ("scripted",)
+    assert requests[0].query == {"a": "1", "b": "x y"}
+    assert requests[0].url.endswith("/scripted?a=1&b=x%20y")
 
 
-def test_a_peer_that_comes_back_with_its_id_begins_a_call_of_its_own() -> None:
+async def test_a_peer_that_comes_back_with_its_id_begins_a_call_of_its_own() -> None:
     """Its old connection is still there: a network that broke says nothing of it."""
-
-    async def test() -> None:
-        heard = Heard()
-        async with listening(heard) as listener, dial(listener) as old:
-            await say(old, ["call one", bytes(160)])
-            assert await old.recv() == "taken one"
-            async with dial(listener) as new:
-                await say(new, ["call one", bytes(80), bytes(80)])
-                assert await new.recv() == "taken one"
-                second = await heard.until(lambda h: isinstance(h, CallStarted) and h.call != "one")
-                assert isinstance(second, CallStarted)
-                assert second.name == "one"
-                await say(old, [bytes(40)])
-            await heard.until(lambda h: isinstance(h, CallEnded))
-            assert [h for h in heard if isinstance(h, CallEnded)] == [CallEnded(second.call, "the peer hung up")]
-            await say(old, ["end"])
-            await heard.until(lambda h: isinstance(h, CallEnded) and h.call == "one")
-        audio = [(h.call, h.start, len(h.samples)) for h in heard if isinstance(h, CallAudio)]
-        assert [a for a in audio if a[0] == "one"] == [("one", 0, 160), ("one", 160, 40)]
-        assert [a[1:] for a in audio if a[0] == second.call] == [(0, 80), (80, 80)]
-
-    run(test())
+    heard = Heard()
+    async with listening(heard) as listener, dial(listener) as old:
+        await say(old, ["call one", bytes(160)])
+        assert await old.recv() == "taken one"
+        async with dial(listener) as new:
+            await say(new, ["call one", bytes(80), bytes(80)])
+            assert await new.recv() == "taken one"
+            second = await heard.until(lambda h: isinstance(h, CallStarted) and h.call != "one")
+            assert isinstance(second, CallStarted)
+            assert second.name == "one"
+            await say(old, [bytes(40)])
+        await heard.until(lambda h: isinstance(h, CallEnded))
+        assert [h for h in heard if isinstance(h, CallEnded)] == [CallEnded(second.call, "the peer hung up")]
+        await say(old, ["end"])
+        await heard.until(lambda h: isinstance(h, CallEnded) and h.call == "one")
+    audio = [(h.call, h.start, len(h.samples)) for h in heard if isinstance(h, CallAudio)]
+    assert [a for a in audio if a[0] == "one"] == [("one", 0, 160), ("one", 160, 40)]
+    assert [a[1:] for a in audio if a[0] == second.call] == [(0, 80), (80, 80)]
 
 
-def test_an_id_is_free_again_once_its_call_has_ended() -> None:
-    async def test() -> None:
-        heard = Heard()
-        async with listening(heard) as listener:
-            for turn in range(3):
-                async with dial(listener) as client:
-                    await say(client, ["call one", "end"])
-                    await closed(client)
-                assert [h.call for h in heard if isinstance(h, CallEnded)] == ["one"] * (turn + 1)
-        assert [(h.call, h.name) for h in heard if isinstance(h, CallStarted)] == [("one", "")] * 3
-
-    run(test())
+async def test_an_id_is_free_again_once_its_call_has_ended() -> None:
+    heard = Heard()
+    async with listening(heard) as listener:
+        for turn in range(3):
+            async with dial(listener) as client:
+                await say(client, ["call one", "end"])
+                await closed(client)
+            assert [h.call for h in heard if isinstance(h, CallEnded)] == ["one"] * (turn + 1)
+    assert [(h.call, h.name) for h in heard if isinstance(h, CallStarted)] == [("one", "")] * 3
 
 
-def test_a_path_of_no_protocol() -> None:
-    async def test() -> None:
-        async with listening(Heard()) as listener:
-            for path in ("/", "/nothing", "//", "/%2e%2e/scripted"):
-                assert await refused(listener, path) == (404, "a path of no protocol")
-            await counted(listener, {"a path of no protocol": 4})
-
-    run(test())
+async def test_a_path_of_no_protocol() -> None:
+    async with listening(Heard()) as listener:
+        for path in ("/", "/nothing", "//", "/%2e%2e/scripted"):
+            assert await refused(listener, path) == (404, "a path of no protocol")
+        await counted(listener, {"a path of no protocol": 4})
 
 
-def test_only_what_is_switched_on_is_served() -> None:
-    async def test() -> None:
-        async with listening(Heard(), protocols=["twilio"]) as listener:
-            assert (await refused(listener))[0] == 404
-
-    run(test())
+async def test_only_what_is_switched_on_is_served() -> None:
+    async with listening(Heard(), protocols=["twilio"]) as listener:
+        assert (await refused(listener))[0] == 404
 
 
-def test_a_peer_without_the_secret_gets_no_connection() -> None:
-    async def test() -> None:
-        async with listening(Heard(), token="s3cret") as listener:
-            assert await refused(listener) == (401, "no token or password")
-            assert await refused(listener, "/scripted/wrong") == (401, "wrong token or password")
-            async with dial(listener, "/scripted/s3cret") as client:
-                await client.send("echo hello")
-                assert await client.recv() == "hello"
-            await counted(listener, {"no token or password": 1, "wrong token or password": 1})
-        assert len(requests) == 1
-
-    run(test())
+async def test_a_peer_without_the_secret_gets_no_connection() -> None:
+    async with listening(Heard(), token="s3cret") as listener:
+        assert await refused(listener) == (401, "no token or password")
+        assert await refused(listener, "/scripted/wrong") == (401, "wrong token or password")
+        async with dial(listener, "/scripted/s3cret") as client:
+            await client.send("echo hello")
+            assert await client.recv() == "hello"
+        await counted(listener, {"no token or password": 1, "wrong token or password": 1})
+    assert len(requests) == 1
 
 
-def test_a_web_page_gets_no_connection() -> None:
-    async def test() -> None:
-        async with listening(Heard()) as listener:
-            with pytest.raises(InvalidStatus) as caught:
-                await dial(listener, origin="https://evil.example")
-            assert caught.value.response.status_code == 403
-            assert requests == []
-
-    run(test())
+async def test_a_web_page_gets_no_connection() -> None:
+    async with listening(Heard()) as listener:
+        with pytest.raises(InvalidStatus) as caught:
+            await dial(listener, origin="https://evil.example")
+        assert caught.value.response.status_code == 403
+        assert requests == []
 
 
-def test_a_call_that_is_refused_is_answered_and_closed() -> None:
-    async def test() -> None:
-        heard = Heard()
-        heard.refuses = ("two",)
-        async with listening(heard) as listener, dial(listener) as client:
-            await client.send("call two")
-            assert await client.recv() == "not taken: full"
-            assert await closed(client) == (1013, "full")
-            await counted(listener, {"refused calls": 1})
-        assert heard == []
-
-    run(test())
+async def test_a_call_that_is_refused_is_answered_and_closed() -> None:
+    heard = Heard()
+    heard.refuses = ("two",)
+    async with listening(heard) as listener, dial(listener) as client:
+        await client.send("call two")
+        assert await client.recv() == "not taken: full"
+        assert await closed(client) == (1013, "full")
+        await counted(listener, {"refused calls": 1})
+    assert heard == []
 
 
 @pytest.mark.parametrize(
@@ -282,114 +253,93 @@ def test_a_call_that_is_refused_is_answered_and_closed() -> None:
         (["call one", *[bytes(60_000)] * 3], 1008, "audio further ahead of the clock than taps.websocket.max_ahead_s"),
     ],
 )
-def test_how_a_connection_is_closed(words: list[str | bytes], code: int, reason: str) -> None:
-    async def test() -> None:
-        heard = Heard()
-        async with listening(heard) as listener, dial(listener) as client:
-            await say(client, words)
-            got = await closed(client)
-            assert got[0] == code
-            assert reason in got[1]
-            await counted(listener, {} if code == 1000 else {reason or TOO_LONG: 1})
-            if words[0] == "call one":
-                await heard.until(lambda h: isinstance(h, CallEnded))
-        assert len([h for h in heard if isinstance(h, CallEnded)]) == (words[0] == "call one")
-
-    run(test())
+async def test_how_a_connection_is_closed(words: list[str | bytes], code: int, reason: str) -> None:
+    heard = Heard()
+    async with listening(heard) as listener, dial(listener) as client:
+        await say(client, words)
+        got = await closed(client)
+        assert got[0] == code
+        assert reason in got[1]
+        await counted(listener, {} if code == 1000 else {reason or TOO_LONG: 1})
+        if words[0] == "call one":
+            await heard.until(lambda h: isinstance(h, CallEnded))
+    assert len([h for h in heard if isinstance(h, CallEnded)]) == (words[0] == "call one")
 
 
-def test_a_fault_of_a_handler_ends_its_own_call_alone() -> None:
-    async def test() -> None:
-        heard = Heard()
-        async with listening(heard) as listener, dial(listener) as one, dial(listener) as other:
-            await say(one, ["call one", "fault"])
-            assert (await closed(one))[0] == 1011
-            assert await heard.until(lambda h: h.call == "one" and isinstance(h, CallEnded)) == CallEnded(
-                "one", "fault of the tap: ZeroDivisionError"
-            )
-            await other.send("echo still here")
-            assert await other.recv() == "still here"
-            await counted(listener, {"fault of the tap: ZeroDivisionError": 1})
-
-    run(test())
+async def test_a_fault_of_a_handler_ends_its_own_call_alone() -> None:
+    heard = Heard()
+    async with listening(heard) as listener, dial(listener) as one, dial(listener) as other:
+        await say(one, ["call one", "fault"])
+        assert (await closed(one))[0] == 1011
+        assert await heard.until(lambda h: h.call == "one" and isinstance(h, CallEnded)) == CallEnded(
+            "one", "fault of the tap: ZeroDivisionError"
+        )
+        await other.send("echo still here")
+        assert await other.recv() == "still here"
+        await counted(listener, {"fault of the tap: ZeroDivisionError": 1})
 
 
-def test_a_connection_speaks_for_its_own_call_alone() -> None:
-    async def test() -> None:
-        heard = Heard()
-        async with listening(heard) as listener, dial(listener) as one, dial(listener) as other:
-            await one.send("call one")
-            assert await one.recv() == "taken one"
-            await say(other, ["steal one", bytes(160), "echo done"])
-            assert await other.recv() == "done"
-        assert [type(h) for h in heard] == [CallStarted, CallEnded]
-        assert heard[1] == CallEnded("one", "the peer hung up")
-
-    run(test())
+async def test_a_connection_speaks_for_its_own_call_alone() -> None:
+    heard = Heard()
+    async with listening(heard) as listener, dial(listener) as one, dial(listener) as other:
+        await one.send("call one")
+        assert await one.recv() == "taken one"
+        await say(other, ["steal one", bytes(160), "echo done"])
+        assert await other.recv() == "done"
+    assert [type(h) for h in heard] == [CallStarted, CallEnded]
+    assert heard[1] == CallEnded("one", "the peer hung up")
 
 
-def test_a_peer_from_which_nothing_comes_is_closed() -> None:
-    async def test() -> None:
-        heard = Heard()
-        async with listening(heard, idle_s=1.0) as listener:
-            async with dial(listener) as client:
-                assert await closed(client) == (1008, "no call began")
-            async with dial(listener) as client:
-                await say(client, ["call one", bytes(160)])
-                assert (await closed(client))[1].startswith("nothing came for")
-            await counted(listener, {"no call began": 1})
-        assert [type(h) for h in heard] == [CallStarted, CallAudio, CallEnded]
-
-    run(test())
+async def test_a_peer_from_which_nothing_comes_is_closed() -> None:
+    heard = Heard()
+    async with listening(heard, idle_s=1.0) as listener:
+        async with dial(listener) as client:
+            assert await closed(client) == (1008, "no call began")
+        async with dial(listener) as client:
+            await say(client, ["call one", bytes(160)])
+            assert (await closed(client))[1].startswith("nothing came for")
+        await counted(listener, {"no call began": 1})
+    assert [type(h) for h in heard] == [CallStarted, CallAudio, CallEnded]
 
 
-def test_messages_that_are_no_audio_do_not_keep_a_call_alive_and_a_pause_does() -> None:
-    async def test() -> None:
-        heard = Heard()
-        async with listening(heard, idle_s=0.5) as listener:
-            async with dial(listener) as client:
-                await client.send("call one")
-                while client.close_code is None:
-                    with suppress(ConnectionClosed):
-                        await client.send("echo x")
-                    await asyncio.sleep(0.05)
-            async with dial(listener) as client:
-                await say(client, ["call two", "pause"])
-                await asyncio.sleep(1.0)
-                assert client.close_code is None
-        assert [h.call for h in heard if isinstance(h, CallEnded)] == ["one", "two"]
-
-    run(test())
+async def test_messages_that_are_no_audio_do_not_keep_a_call_alive_and_a_pause_does() -> None:
+    heard = Heard()
+    async with listening(heard, idle_s=0.5) as listener:
+        async with dial(listener) as client:
+            await client.send("call one")
+            while client.close_code is None:
+                with suppress(ConnectionClosed):
+                    await client.send("echo x")
+                await asyncio.sleep(0.05)
+        async with dial(listener) as client:
+            await say(client, ["call two", "pause"])
+            await asyncio.sleep(1.0)
+            assert client.close_code is None
+    assert [h.call for h in heard if isinstance(h, CallEnded)] == ["one", "two"]
 
 
-def test_more_connections_than_are_allowed_are_refused() -> None:
-    async def test() -> None:
-        async with listening(Heard(), max_connections=2) as listener:
-            async with dial(listener), dial(listener):
-                reason = "connections beyond taps.websocket.max_connections"
-                assert await refused(listener) == (503, reason)
-                await counted(listener, {reason: 1})
-            async with dial(listener) as client:
-                await client.send("echo x")
-                assert await client.recv() == "x"
-
-    run(test())
+async def test_more_connections_than_are_allowed_are_refused() -> None:
+    async with listening(Heard(), max_connections=2) as listener:
+        async with dial(listener), dial(listener):
+            reason = "connections beyond taps.websocket.max_connections"
+            assert await refused(listener) == (503, reason)
+            await counted(listener, {reason: 1})
+        async with dial(listener) as client:
+            await client.send("echo x")
+            assert await client.recv() == "x"
 
 
-def test_sockets_that_ask_for_nothing_are_cut_off() -> None:
-    async def test() -> None:
-        async with listening(Heard(), max_connections=1) as listener:
-            host, port = listener.bound[0]
-            open_ = [await asyncio.open_connection(host, port) for _ in range(UNOPENED_OF_HOST)]
-            async with dial(listener) as client:
-                await client.send("echo x")
-                assert await client.recv() == "x", "who asks at once is heard"
-            assert await open_[0][0].read() == b"", "the oldest made room"
-            assert listener.counts["more than 50 connections of a host that have asked for nothing"] == 1
-            for _, writer in open_:
-                writer.close()
-
-    run(test())
+async def test_sockets_that_ask_for_nothing_are_cut_off() -> None:
+    async with listening(Heard(), max_connections=1) as listener:
+        host, port = listener.bound[0]
+        open_ = [await asyncio.open_connection(host, port) for _ in range(UNOPENED_OF_HOST)]
+        async with dial(listener) as client:
+            await client.send("echo x")
+            assert await client.recv() == "x", "who asks at once is heard"
+        assert await open_[0][0].read() == b"", "the oldest made room"
+        assert listener.counts["more than 50 connections of a host that have asked for nothing"] == 1
+        for _, writer in open_:
+            writer.close()
 
 
 @pytest.mark.parametrize(
@@ -403,104 +353,84 @@ def test_sockets_that_ask_for_nothing_are_cut_off() -> None:
         b"\x00" * 5000,
     ],
 )
-def test_what_is_no_websocket_is_closed(data: bytes) -> None:
-    async def test() -> None:
-        async with listening(Heard()) as listener:
-            reader, writer = await asyncio.open_connection(*listener.bound[0])
-            writer.write(data)
-            with suppress(ConnectionError):
-                await writer.drain()
-                writer.write_eof()
-                answer = await reader.read()
-                assert not answer or answer.startswith(b"HTTP/1.1 4")
-            writer.close()
+async def test_what_is_no_websocket_is_closed(data: bytes) -> None:
+    async with listening(Heard()) as listener:
+        reader, writer = await asyncio.open_connection(*listener.bound[0])
+        writer.write(data)
+        with suppress(ConnectionError):
+            await writer.drain()
+            writer.write_eof()
+            answer = await reader.read()
+            assert not answer or answer.startswith(b"HTTP/1.1 4")
+        writer.close()
+        async with dial(listener) as client:
+            await client.send("echo x")
+            assert await client.recv() == "x"
+
+
+async def test_frames_that_are_none_and_text_that_is_none() -> None:
+    async with listening(Heard()) as listener:
+        for raw, code in ((b"\xff\xff\xff\xff", 1002), (b"\x81\x82\x00\x00\x00\x00\xff\xfe", 1007)):
             async with dial(listener) as client:
-                await client.send("echo x")
-                assert await client.recv() == "x"
-
-    run(test())
-
-
-def test_frames_that_are_none_and_text_that_is_none() -> None:
-    async def test() -> None:
-        async with listening(Heard()) as listener:
-            for raw, code in ((b"\xff\xff\xff\xff", 1002), (b"\x81\x82\x00\x00\x00\x00\xff\xfe", 1007)):
-                async with dial(listener) as client:
-                    client.transport.write(raw)
-                    assert (await closed(client))[0] == code
-            await counted(listener, {"frames that are no WebSocket": 1, "text that is not UTF-8": 1})
-
-    run(test())
+                client.transport.write(raw)
+                assert (await closed(client))[0] == code
+        await counted(listener, {"frames that are no WebSocket": 1, "text that is not UTF-8": 1})
 
 
-def test_a_peer_that_vanishes() -> None:
-    async def test() -> None:
-        heard = Heard()
-        async with listening(heard) as listener:
-            client = await dial(listener)
-            await client.send("call one")
-            assert await client.recv() == "taken one"
-            client.transport.abort()
-            ended = await heard.until(lambda h: isinstance(h, CallEnded))
-            assert ended == CallEnded("one", "the connection broke")
-
-    run(test())
+async def test_a_peer_that_vanishes() -> None:
+    heard = Heard()
+    async with listening(heard) as listener:
+        client = await dial(listener)
+        await client.send("call one")
+        assert await client.recv() == "taken one"
+        client.transport.abort()
+        ended = await heard.until(lambda h: isinstance(h, CallEnded))
+        assert ended == CallEnded("one", "the connection broke")
 
 
-def test_a_peer_that_reads_no_answers_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_peer_that_reads_no_answers_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monitor.taps.websocket.listener.SEND_S", 0.2)
-
-    async def test() -> None:
-        heard = Heard()
-        async with listening(heard, max_messages_per_s=100_000, max_bytes_per_s=10**8) as listener:
-            client = await dial(listener, max_queue=1, compression=None)
-            await client.send("call one")
-            with suppress(ConnectionClosed):
-                for _ in range(2000):
-                    await client.send("echo " + "x" * 60_000)
-            ended = await heard.until(lambda h: isinstance(h, CallEnded))
-            assert ended == CallEnded("one", "the peer reads no answers")
-            await counted(listener, {"the peer reads no answers": 1})
-            client.transport.abort()
-
-    run(test())
-
-
-def test_compressed_messages_are_read_and_a_bomb_is_not_unpacked() -> None:
-    async def test() -> None:
-        async with listening(Heard()) as listener:
-            async with dial(listener, compression="deflate") as client:
-                assert "permessage-deflate" in client.response.headers["Sec-WebSocket-Extensions"]
+    heard = Heard()
+    async with listening(heard, max_messages_per_s=100_000, max_bytes_per_s=10**8) as listener:
+        client = await dial(listener, max_queue=1, compression=None)
+        await client.send("call one")
+        with suppress(ConnectionClosed):
+            for _ in range(2000):
                 await client.send("echo " + "x" * 60_000)
-                assert await client.recv() == "x" * 60_000
-                await client.send("x" * (1 << 26))
-                assert (await closed(client))[0] == 1009
-            await counted(listener, {TOO_LONG: 1})
-
-    run(test())
+        ended = await heard.until(lambda h: isinstance(h, CallEnded))
+        assert ended == CallEnded("one", "the peer reads no answers")
+        await counted(listener, {"the peer reads no answers": 1})
+        client.transport.abort()
 
 
-def test_tls(tmp_path: Path) -> None:
+async def test_compressed_messages_are_read_and_a_bomb_is_not_unpacked() -> None:
+    async with listening(Heard()) as listener:
+        async with dial(listener, compression="deflate") as client:
+            assert "permessage-deflate" in client.response.headers["Sec-WebSocket-Extensions"]
+            await client.send("echo " + "x" * 60_000)
+            assert await client.recv() == "x" * 60_000
+            await client.send("x" * (1 << 26))
+            assert (await closed(client))[0] == 1009
+        await counted(listener, {TOO_LONG: 1})
+
+
+async def test_tls(tmp_path: Path) -> None:
     authority, trusting = trustme.CA(), ssl.create_default_context()
     issued = authority.issue_cert("127.0.0.1")
     authority.configure_trust(trusting)
     issued.private_key_pem.write_to_path(tmp_path / "key.pem")
     issued.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
     files = {"certificate": str(tmp_path / "cert.pem"), "key": str(tmp_path / "key.pem")}
-
-    async def test() -> None:
-        async with listening(Heard(), **files) as listener:
-            host, port = listener.bound[0]
-            async with connect(f"wss://{host}:{port}/scripted", ssl=trusting, proxy=None) as client:
-                await client.send("echo x")
-                assert await client.recv() == "x"
-            with pytest.raises(InvalidMessage):
-                await dial(listener)
-            with pytest.raises(ssl.SSLCertVerificationError):
-                await connect(f"wss://{host}:{port}/scripted", ssl=ssl.create_default_context(), proxy=None)
-        assert requests[0].url == f"wss://{host}:{port}/scripted"
-
-    run(test())
+    async with listening(Heard(), **files) as listener:
+        host, port = listener.bound[0]
+        async with connect(f"wss://{host}:{port}/scripted", ssl=trusting, proxy=None) as client:
+            await client.send("echo x")
+            assert await client.recv() == "x"
+        with pytest.raises(InvalidMessage):
+            await dial(listener)
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await connect(f"wss://{host}:{port}/scripted", ssl=ssl.create_default_context(), proxy=None)
+    assert requests[0].url == f"wss://{host}:{port}/scripted"
 
 
 def test_a_certificate_that_cannot_be_used(tmp_path: Path) -> None:
@@ -510,41 +440,32 @@ def test_a_certificate_that_cannot_be_used(tmp_path: Path) -> None:
             read_certificate("taps.websocket", str(name), str(name))
 
 
-def test_a_port_that_is_taken() -> None:
-    async def test() -> None:
-        async with listening(Heard()) as listener:
-            host, port = listener.bound[0]
-            config = TapsSection.model_validate({"websocket": {"listen": [f"{host}:{port}"]}})
-            with pytest.raises(BadInputError, match="is in use"):
-                await WebsocketListener(config, Heard(), 10.0).run()
-
-    run(test())
+async def test_a_port_that_is_taken() -> None:
+    async with listening(Heard()) as listener:
+        host, port = listener.bound[0]
+        config = TapsSection.model_validate({"websocket": {"listen": [f"{host}:{port}"]}})
+        with pytest.raises(BadInputError, match="is in use"):
+            await WebsocketListener(config, Heard(), 10.0).run()
 
 
-def test_a_monitor_that_stood_still_blames_no_peer() -> None:
-    async def test() -> None:
-        heard = Heard()
-        async with listening(heard, idle_s=1.0) as listener, dial(listener) as client:
-            await client.send("call one")
-            assert await client.recv() == "taken one"
-            await client.send(bytes(160))
-            time.sleep(1.5)
-            await client.send(bytes(160))
-            await client.send("echo still here")
-            assert await client.recv() == "still here"
-            assert listener.counts == {}
-        assert [type(h) for h in heard] == [CallStarted, CallAudio, CallAudio, CallEnded]
-
-    run(test())
+async def test_a_monitor_that_stood_still_blames_no_peer() -> None:
+    heard = Heard()
+    async with listening(heard, idle_s=1.0) as listener, dial(listener) as client:
+        await client.send("call one")
+        assert await client.recv() == "taken one"
+        await client.send(bytes(160))
+        time.sleep(1.5)
+        await client.send(bytes(160))
+        await client.send("echo still here")
+        assert await client.recv() == "still here"
+        assert listener.counts == {}
+    assert [type(h) for h in heard] == [CallStarted, CallAudio, CallAudio, CallEnded]
 
 
-def test_one_peer_with_much_to_say_does_not_keep_the_others_waiting() -> None:
-    async def test() -> None:
-        async with listening(Heard()) as listener, dial(listener) as one, dial(listener) as other:
-            for n in range(1000):
-                await one.send(f"echo {n}")
-            await other.send("echo me")
-            assert await other.recv() == "me"
-            assert [await one.recv() for _ in range(1000)] == [str(n) for n in range(1000)]
-
-    run(test())
+async def test_one_peer_with_much_to_say_does_not_keep_the_others_waiting() -> None:
+    async with listening(Heard()) as listener, dial(listener) as one, dial(listener) as other:
+        for n in range(1000):
+            await one.send(f"echo {n}")
+        await other.send("echo me")
+        assert await other.recv() == "me"
+        assert [await one.recv() for _ in range(1000)] == [str(n) for n in range(1000)]
