@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
+import zlib
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -13,12 +13,13 @@ import numpy as np
 
 from fuzz.harness import NASTY, Harness
 from monitor.captures.calls import find_calls
+from monitor.captures.captured_call import CapturedCall
 from monitor.captures.explain import nothing_found, unscored
 from monitor.captures.frames import Frames
 from monitor.captures.ip_packets import TcpSegment, endpoints
 from monitor.captures.leg_audio import LegAudio
 from monitor.captures.records import CapturedPacket, is_capture
-from monitor.captures.scan import scan
+from monitor.captures.scan import Scan, scan
 from monitor.captures.sip import parse_sip
 from monitor.captures.sip_streams import SipStreams
 from monitor.captures.timeline import settle
@@ -29,7 +30,9 @@ sys.path.append(str(NASTY.parent))
 from capture_files import WRAPPED
 from captured import A6, B6, A, B, answer, capture, invite, network
 
-FOLDER = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path(tempfile.gettempdir())
+FOLDER = tempfile.TemporaryDirectory(prefix="fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None)
+HEARD = 4
+"""Of so many captures one is heard as well: hearing costs as much as all before it."""
 RTP = bytes.fromhex("800000070000001000000009") + bytes(8)
 TALK = [(i / 50, A, B, RTP[:3] + bytes([i]) + RTP[4:]) for i in range(12)]
 
@@ -47,29 +50,32 @@ def _sip(data: bytes) -> None:
 
 
 def _capture(data: bytes) -> None:
-    path = FOLDER / f"fuzz-{os.getpid()}.pcap"
+    path = Path(FOLDER.name) / "pcap"
     path.write_bytes(data)
-    try:
-        is_capture(path)
-        with suppress(BadInputError):
-            _hear(path)
-    finally:
-        path.unlink()
+    is_capture(path)
+    with suppress(BadInputError):
+        _find(path, heard=zlib.crc32(data) % HEARD == 0)
 
 
-def _hear(path: Path) -> None:
-    """Read a capture, find its calls, and hear a second of each."""
+def _find(path: Path, heard: bool) -> None:
+    """Read a capture and find its calls."""
     scanned = scan(path)
     found = find_calls(scanned)
     nothing_found(found, scanned)
     for call in (*found.calls, *found.silent):
         assert call.legs
         assert len({leg.name for leg in call.legs}) == len(call.legs)
-        timeline = settle([leg.parts for leg in call.legs], scanned.spool)
-        for leg, tracks in zip(call.legs, timeline.tracks, strict=True):
-            assert all(0 <= item.share <= 1 for item in unscored(leg))
-            samples, concealed = LegAudio(tracks, scanned.spool).take(16_000)
-            assert np.isfinite(samples[concealed]).all()
+        if heard:
+            _hear(call, scanned)
+
+
+def _hear(call: CapturedCall, scanned: Scan) -> None:
+    """Hear a second of a call."""
+    timeline = settle([leg.parts for leg in call.legs], scanned.spool)
+    for leg, tracks in zip(call.legs, timeline.tracks, strict=True):
+        assert all(0 <= item.share <= 1 for item in unscored(leg))
+        samples, concealed = LegAudio(tracks, scanned.spool).take(16_000)
+        assert np.isfinite(samples[concealed]).all()
 
 
 def _tcp(data: bytes) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import atheris
 
+from fuzz import resampling
 from fuzz.harness import load
 
 SLOWEST_S, BLOCKED_S = 10, 600
@@ -66,6 +67,7 @@ def main(name: str, runs: int, seconds: int, start: int, folder: Path) -> None:
     """Ends the process: 0, or libFuzzer's status for a finding, which it leaves in the folder. seconds: 0 = any."""
     with atheris.instrument_imports(include=["monitor"]):
         harness = load(name)
+    resampling.use()
     corpus, words = folder / "corpus", folder / "words"
     corpus.mkdir(parents=True, exist_ok=True)
     for i, seed in enumerate(harness.seeds):
