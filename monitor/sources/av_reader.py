@@ -6,15 +6,16 @@ The file is given to FFmpeg without its name: what it is is told by what is in i
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
 from monitor.audio import Audio
 from monitor.errors import BadInputError
+from monitor.sources.av_parts import FilePart, begin_s, decoder_of, sound_tracks
+from monitor.sources.joined import ends_inside, joined_parts
 from monitor.sources.ogg import ogg_links
 from monitor.sources.raw_formats import hint_for
 from monitor.sources.reader import FRAMES, HINT, channel_names, ended_early
@@ -22,9 +23,7 @@ from monitor.sources.sound_track import SoundTrack
 from monitor.types import Condition
 
 if TYPE_CHECKING:
-    from av import AudioCodecContext
     from av.container import InputContainer
-    from av.stream import Stream
 
 _INDEXED = frozenset({"mov", "matroska", "ogg", "asf", "avi", "w64", "aiff", "au", "caf", "flac", "mp3", "wav"})
 """Containers whose durations were written down; all others are estimates from a bit rate."""
@@ -37,33 +36,10 @@ _MOST_CHANGES = 5
 """Changes of the format inside a file that are said."""
 
 
-class _Nameless:
-    """A part of a file, from begin to end, without its name, by whose end FFmpeg would guess."""
-
-    def __init__(self, file: IO[bytes], begin: int, end: int) -> None:
-        self._file, self._begin, self._end = file, begin, end
-        file.seek(begin)
-
-    def read(self, count: int = -1) -> bytes:
-        """Return the next bytes, none behind the end of the part."""
-        left = max(0, self._end - self._file.tell())
-        return self._file.read(left if count < 0 else min(count, left))
-
-    def tell(self) -> int:
-        """Return the place within the part."""
-        return self._file.tell() - self._begin
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Negative for a place that cannot be, where damaged files lead."""
-        start = {os.SEEK_SET: self._begin, os.SEEK_CUR: self._file.tell(), os.SEEK_END: self._end}.get(whence)
-        if start is None or start + offset < self._begin:
-            return -1
-        return self._file.seek(start + offset) - self._begin
-
-
 class AvReader:
     """Reads blocks of all tracks side by side. track: only this one, from 1. codec: what the file is that
-    has no header. The links of a chained Ogg file follow each other in the tracks of the first. Raises BadInputError.
+    has no header. The links of a chained Ogg file, and files that were joined, follow each other in the tracks of the
+    first. Raises BadInputError.
     """
 
     def __init__(self, path: Path, *, track: int | None = None, codec: str = "") -> None:
@@ -76,8 +52,10 @@ class AvReader:
         self._damaged = 0
         self._unread: list[str] = []
         chain = None if codec else ogg_links(self._file)
-        size = os.fstat(self._file.fileno()).st_size
-        (first, *self._links), self._cut = (chain.bounds, chain.cut) if chain else (((0, size),), False)
+        first, *self._links = chain.bounds if chain else joined_parts(self._file)
+        self._cut_in = "page" if chain and chain.cut else ""
+        if not chain and not self._links and ends_inside(self._file):
+            self._cut_in = "chunk"
         try:
             self._container = self._part(first, codec)
         except (av.FFmpegError, io.UnsupportedOperation) as error:
@@ -96,12 +74,13 @@ class AvReader:
 
         # No protocol at all: playlists and the like must not lead to other files, or to the network.
         options = {"protocol_whitelist": "none"} | ({"sample_rate": "16000"} if codec == "g722" else {})
-        return av.open(_Nameless(self._file, *bounds), "r", format=codec or None, options=options)
+        return av.open(FilePart(self._file, *bounds), "r", format=codec or None, options=options)
 
     def _open(self, track: int | None) -> None:
-        streams = list(self._container.streams.audio)
+        streams = sound_tracks(self._container)
         if not streams:
-            raise BadInputError(f"{self._path} has no sound in it", HINT)
+            unknown = " in a codec that is known" if self._container.streams.audio else " in it"
+            raise BadInputError(f"{self._path} has no sound{unknown}", HINT)
         if track is not None and not 1 <= track <= len(streams):
             known = f"--track 1 to {len(streams)}" if len(streams) > 1 else "it has one track: leave --track out"
             raise BadInputError(f"{self._path} has no track {track}", known)
@@ -125,6 +104,9 @@ class AvReader:
             detail = f"track {number if track is None else track} holds nothing that can be decoded"
             self.notes.append(Condition("tracks", detail, usable=True))
         self._tracks = {t.stream.index: t for t in tracks}
+        begins = {t.stream.index: begin_s(t.stream) for t in tracks}
+        for one in tracks:
+            one.delay(begins[one.stream.index] - min(begins.values()))
         if len(streams) > 1:
             which = f"track {track} of {len(streams)} is read" if track else f"all {len(streams)} tracks are read"
             self.notes.append(Condition("tracks", f"{which}; --track N chooses one", usable=True))
@@ -146,8 +128,10 @@ class AvReader:
             for t in tracks
             if t.stream.duration is not None and t.stream.time_base is not None
         ]
-        whole = self._container.duration
-        found = max(durations, default=None if whole is None else whole / av.time_base)
+        if kind == "ogg":  # of Opus the end is counted from 0, of Vorbis from the beginning
+            durations = [d - begin if d > begin else d for d in durations for begin in [begin_s(tracks[0].stream)]]
+        whole, begin = self._container.duration, self._container.start_time or 0
+        found = max(durations, default=None if whole is None else (whole - max(0, begin)) / av.time_base)
         return None if found is None or (kind == "mp3" and not self._is_indexed(found)) else found
 
     def _is_indexed(self, seconds: float) -> bool:
@@ -177,7 +161,7 @@ class AvReader:
         for number, bounds in enumerate(self._links, 2):
             try:
                 with self._part(bounds) as container:
-                    streams = list(container.streams.audio)
+                    streams = sound_tracks(container)
                     if len(streams) < len(self._numbers):
                         self._unread.append(f"part {number} has {len(streams)} of {len(tracks)} tracks")
                     into = {
@@ -195,7 +179,7 @@ class AvReader:
         import av
 
         streams = [container.streams[i] for i in tracks]
-        decoders = {stream.index: _decoder(stream) for stream in streams}
+        decoders = {stream.index: decoder_of(stream) for stream in streams}
         packets = container.demux(streams)
         while True:
             try:
@@ -233,8 +217,8 @@ class AvReader:
         elif self._damaged:
             packets = "1 packet" if self._damaged == 1 else f"{self._damaged} packets"
             self.complaints.append(Condition("damaged", f"{packets} could not be decoded", usable=True))
-        if self._cut:
-            detail = f"the file ends after {heard_s:.1f} s in the middle of a page: its end is missing"
+        if self._cut_in:
+            detail = f"the file ends after {heard_s:.1f} s in the middle of a {self._cut_in}: its end is missing"
             self.complaints.append(Condition("ended early", detail, usable=True))
         self.complaints += [Condition("damaged", detail, usable=True) for detail in self._unread[:_MOST_CHANGES]]
         for track in tracks:
@@ -247,24 +231,6 @@ class AvReader:
         """Close the file."""
         self._container.close()
         self._file.close()
-
-
-def _decoder(stream: Stream) -> AudioCodecContext:
-    """Return the stream's own decoder, but of AMR the other one: FFmpeg's refuses comfort noise, so that every pause
-    would be left out.
-    """
-    from av import CodecContext
-    from av.codec.codec import UnknownCodecError
-
-    own = cast("AudioCodecContext", stream.codec_context)
-    if own.name not in ("amrnb", "amrwb"):
-        return own
-    try:
-        found = cast("AudioCodecContext", CodecContext.create(f"libopencore_{own.name}", "r"))
-    except UnknownCodecError:
-        return own
-    found.sample_rate, found.layout = own.sample_rate, "mono"
-    return found
 
 
 def _names(channels: list[int]) -> tuple[str, ...]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from monitor.errors import BadInputError
+from monitor.sources.joined import joined_parts
 from monitor.sources.pcm_reader import PcmFormat, PcmReader, wave_format
 from monitor.sources.raw_formats import CodecFormat
 from monitor.sources.reader import Reader
 from monitor.sources.riff import read_wave
+from monitor.sources.sun_audio import read_sun_audio
 from monitor.types import Condition
 
 _LIBSNDFILE = (b"FORM", b".snd", b"dns.", b"caff", b"riff", b"NIST", b"Crea", b"2BIT", b"ALaw", b"PVF1", b"MATL")
@@ -26,22 +28,23 @@ def open_recording(path: Path, *, raw: PcmFormat | CodecFormat | None = None, tr
         return PcmReader(path, raw, 0, path.stat().st_size)
     if raw is not None:
         return AvReader(path, codec=raw.codec)
-    reader = _by_header(path) if track in (None, 1) else None
+    with path.open("rb") as file:
+        joined = len(joined_parts(file)) > 1
+    reader = _by_header(path) if track in (None, 1) and not joined else None
     return reader or AvReader(path, track=track)
 
 
 def _by_header(path: Path) -> Reader | None:
     """Return a reader that does without FFmpeg."""
+    size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(4)
-        wave = read_wave(file, path.stat().st_size)
+        wave, sun = read_wave(file, size), read_sun_audio(file, size)
     form = wave_format(wave) if wave is not None else None
     if wave is not None and form is not None:
-        reader = PcmReader(path, form, wave.begin, wave.end, wave.announced)
-        if wave.ignored:
-            detail = "its header does not know how long it is: it is read to its end"
-            reader.notes.append(Condition("length unknown", detail, usable=True))
-        return reader
+        return _noted(PcmReader(path, form, wave.begin, wave.end, wave.announced), wave.ignored, wave.left)
+    if sun is not None:
+        return _noted(PcmReader(path, sun.form, sun.begin, size, sun.announced), sun.ignored)
     if head in _LIBSNDFILE:
         from monitor.sources.sound_file import SoundFileReader
 
@@ -50,3 +53,13 @@ def _by_header(path: Path) -> Reader | None:
         except BadInputError:
             return None  # such as one from a pipe, whose header holds no length: FFmpeg reads to its end
     return None
+
+
+def _noted(reader: PcmReader, ignored: bool, left: int = 0) -> PcmReader:
+    if ignored:
+        detail = "its header does not know how long it is: it is read to its end"
+        reader.notes.append(Condition("length unknown", detail, usable=True))
+    if left:
+        detail = f"{left} bytes of samples in a second part, which is not read"
+        reader.notes.append(Condition("not scored", detail, usable=True))
+    return reader

@@ -53,6 +53,7 @@ SAMPLES: Mapping[str, tuple[int, Callable[[Bytes], Audio]]] = {
     "f32le": (4, _integers("<f4", 1)),
     "f32be": (4, _integers(">f4", 1)),
     "f64le": (8, _integers("<f8", 1)),
+    "f64be": (8, _integers(">f8", 1)),
 }
 """Name to bytes of a sample, and what makes float32 of them. Not finite: it goes on as it is."""
 _WAVE: Mapping[tuple[int, int], str] = {
@@ -79,6 +80,8 @@ class PcmFormat:
 def wave_format(wave: WaveHeader) -> PcmFormat | None:
     """Return the samples of a WAV file; None for a codec that is not of this file."""
     sample = _WAVE.get((wave.tag, 8 * wave.align // wave.channels)) if wave.channels else None
+    if sample is not None and wave.big:
+        sample = sample.replace("le", "be")
     return PcmFormat(sample, wave.rate, wave.channels) if sample is not None and wave.rate else None
 
 

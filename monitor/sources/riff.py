@@ -12,13 +12,15 @@ UNKNOWN_SIZE = 0x7F000000
 _LAST_CHUNKS = (b"LIST", b"id3 ", b"ID3 ", b"bext", b"cue ")
 _TAIL = 64 << 10
 _MOST_CHUNKS = 1000
-_HEADS = (b"RIFF", b"RF64", b"BW64")
+_HEADS = (b"RIFF", b"RF64", b"BW64", b"RIFX")
+_NAMES = (b"fmt ", b"data", b"fact", b"LIST", b"JUNK", b"bext", b"cue ", b"id3 ", b"ds64")
 
 
 @dataclass(frozen=True, slots=True)
 class WaveHeader:
     """tag: WAVE_FORMAT_... align: bytes of a frame. begin, end: bytes of the file between which its samples are.
     announced: bytes of samples by the header, None where it does not say. ignored: the header says less than there is.
+    big: samples are big-endian (RIFX). left: bytes of further samples behind the first, which are not read.
     """
 
     tag: int
@@ -30,6 +32,8 @@ class WaveHeader:
     end: int
     announced: int | None
     ignored: bool = False
+    big: bool = False
+    left: int = 0
 
 
 def read_wave(file: IO[bytes], size: int) -> WaveHeader | None:
@@ -38,38 +42,63 @@ def read_wave(file: IO[bytes], size: int) -> WaveHeader | None:
     head = file.read(12)
     if head[:4] not in _HEADS or head[8:12] != b"WAVE":
         return None
+    big = head[:4] == b"RIFX"
     form, at, long_size = b"", 12, 0
     for _ in range(_MOST_CHUNKS):
         file.seek(at)
         chunk = file.read(8)
         if len(chunk) < 8:
             return None
-        name, length = chunk[:4], int.from_bytes(chunk[4:], "little")
+        name, length = chunk[:4], int.from_bytes(chunk[4:], "big" if big else "little")
         if name == b"ds64":
             long_size = int.from_bytes(file.read(24)[8:16], "little")
         elif name == b"fmt ":
             form = file.read(min(length, 40))
         elif name == b"data":
-            return _wave(form, at + 8, long_size if length == 0xFFFFFFFF and long_size else length, file, size)
-        at += 8 + length + (length & 1)
+            length = long_size if length == 0xFFFFFFFF and long_size else length
+            return _wave(_Form.read(form, big), at + 8, length, file, size) if len(form) >= 16 else None
+        at += 8 + length
+        file.seek(at)
+        at += 0 if file.read(4) in _NAMES else length & 1  # some writers leave the padding out
     return None
 
 
-def _wave(form: bytes, begin: int, length: int, file: IO[bytes], size: int) -> WaveHeader | None:
-    if len(form) < 16:
-        return None
-    tag, channels, rate, _, align, bits = struct.unpack_from("<HHIIHH", form)
-    if tag == EXTENSIBLE and len(form) >= 26:
-        tag = int.from_bytes(form[24:26], "little")
+@dataclass(frozen=True, slots=True)
+class _Form:
+    tag: int
+    channels: int
+    rate: int
+    bits: int
+    align: int
+    big: bool
+
+    @classmethod
+    def read(cls, data: bytes, big: bool) -> _Form:
+        tag, channels, rate, a_second, align, bits = struct.unpack_from((">" if big else "<") + "HHIIHH", data)
+        if tag == EXTENSIBLE and len(data) >= 26:
+            tag = int.from_bytes(data[24:26], "big" if big else "little")
+        packed = channels * -(-bits // 8)
+        if packed and packed != align and (not align or a_second == rate * packed):
+            align = packed
+        return cls(tag, channels, rate, bits, align, big)
+
+
+def _wave(form: _Form, begin: int, length: int, file: IO[bytes], size: int) -> WaveHeader:
     there = size - begin
     unknown = length >= UNKNOWN_SIZE and length > there
+    behind = begin + length + (length & 1)
+    ignored, left, announced = length == 0 and there > 0, 0, None if unknown or length == 0 else length
     if unknown or length == 0:
-        end, announced = _last_chunk(file, begin, size), None
-    elif length < there and not _chunk_follows(file, begin + length + (length & 1), size):
-        return WaveHeader(tag, channels, rate, bits, align, begin, size, None, ignored=True)
+        end = _last_chunk(file, begin, size)
+    elif length < there and not _chunk_follows(file, behind, size):
+        end, announced, ignored = size, None, True
     else:
-        end, announced = min(size, begin + length), length
-    return WaveHeader(tag, channels, rate, bits, align, begin, end, announced, ignored=length == 0 and there > 0)
+        end = min(size, begin + length)
+        file.seek(behind)
+        left = size - behind if file.read(4) == b"data" else 0
+    return WaveHeader(
+        form.tag, form.channels, form.rate, form.bits, form.align, begin, end, announced, ignored, form.big, left
+    )
 
 
 def _last_chunk(file: IO[bytes], begin: int, size: int) -> int:

@@ -14,7 +14,7 @@ from monitor.sources.reader import FRAMES, channel_names, ended_early
 from monitor.sources.riff import UNKNOWN_SIZE
 from monitor.types import Condition
 
-_SIZE_BY_HEADER = re.compile(r"(?:data|SSND|Data Size)\s*:\s*(\d+) \(should be (\d+)\)")
+_SIZE_BY_HEADER = re.compile(r"(?:riff|data|SSND|Data Size)\s*:\s*(\d+) \(should be (\d+)\)")
 _LONGEST_S = 1e6
 """A header that announces more does not know."""
 

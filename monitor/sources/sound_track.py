@@ -47,6 +47,12 @@ class SoundTrack:
             self._shape = shape
         self._hold(frame)
 
+    def delay(self, seconds: float) -> None:
+        """Put silence before what is held: the track begins later than the others."""
+        if (n := round(seconds * self.rate)) > 0:
+            self.held.appendleft(np.zeros((self.channels, n), np.float32))
+            self.frames += n
+
     def _begin(self, frame: AudioFrame) -> None:
         """Convert what comes from here on: its rate or layout is new."""
         from av import AudioResampler

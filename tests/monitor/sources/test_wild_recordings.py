@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import struct
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -117,6 +118,85 @@ def test_a_chunk_behind_samples_of_unknown_length_is_no_sound(tmp_path: Path) ->
     path = with_sizes(tmp_path / "a.wav", 0x7FFF0024, 0x7FFF0000)
     path.write_bytes(path.read_bytes() + b"LIST" + (26).to_bytes(4, "little") + b"INFOISFT" + bytes(18))
     assert play(path)[1].shape[1] == SECONDS * 16_000
+
+
+def wave(form: tuple[int, ...], data: bytes, order: str = "<", before: bytes = b"", after: bytes = b"") -> bytes:
+    """A WAV file; form: the six fields of its format."""
+    size = struct.Struct(order + "I")
+    described = b"fmt " + size.pack(16) + struct.pack(order + "HHIIHH", *form)
+    body = b"WAVE" + before + described + b"data" + size.pack(len(data)) + data + after
+    return (b"RIFF" if order == "<" else b"RIFX") + size.pack(len(body)) + body
+
+
+SAMPLES16 = (voice() * 32767).astype("<i2")
+MONO16 = (1, 1, RATE, 2 * RATE, 2, 16)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        wave((1, 1, RATE, 2 * RATE, 4, 16), SAMPLES16.tobytes()),
+        wave((1, 1, RATE, 2 * RATE, 0, 16), SAMPLES16.tobytes()),
+        wave(MONO16, SAMPLES16.tobytes(), before=b"bext\5\0\0\0abcde"),
+        wave(MONO16, SAMPLES16.astype(">i2").tobytes(), order=">"),
+    ],
+    ids=["frames twice as long as they are", "frames of no length", "no padding", "big-endian"],
+)
+def test_wav_headers_that_few_programs_write(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(data)
+    _, samples, conditions = play(path)
+    assert not conditions
+    assert samples.shape == (1, round(SECONDS * 16_000))
+    assert np.corrcoef(samples[0], play(wav(tmp_path / "b.wav"))[1][0])[0, 1] > 0.999
+
+
+def test_a_second_part_of_the_samples_is_named(tmp_path: Path) -> None:
+    half = SAMPLES16[: len(SAMPLES16) // 2].tobytes()
+    path = tmp_path / "a.wav"
+    path.write_bytes(wave(MONO16, half, after=b"data" + len(half).to_bytes(4, "little") + half))
+    (condition,) = play(path)[2]
+    assert (condition.code, condition.detail.split()[0]) == ("not scored", str(len(half) + 8))
+
+
+def test_a_wav_of_a_codec_without_a_name_is_one_clear_error(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(wave((0, 1, RATE, 2 * RATE, 2, 16), SAMPLES16.tobytes()))
+    with pytest.raises(BadInputError, match="no sound in a codec that is known"):
+        FileSource(path)
+
+
+@pytest.mark.parametrize(("length", "code"), [(0, "length unknown"), (1000, "length unknown"), (0xFFFFFFFF, "")])
+def test_au_headers_that_lie_are_read_to_the_real_end(tmp_path: Path, length: int, code: str) -> None:
+    path = tmp_path / "a.au"
+    head = b".snd" + struct.pack(">5I", 24, length, 3, RATE, 1)
+    path.write_bytes(head + SAMPLES16.astype(">i2").tobytes())
+    _, samples, conditions = play(path)
+    assert samples.shape[1] == round(SECONDS * 16_000)
+    assert [c.code for c in conditions] == [code] * bool(code)
+
+
+@pytest.mark.parametrize("form", ["AU", "AIFF", "CAF", "W64"])
+def test_what_ends_too_soon_says_so_in_every_container(tmp_path: Path, form: str) -> None:
+    path = tmp_path / "a"
+    sf.write(path, voice(), RATE, format=form, subtype="PCM_16")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    _, samples, conditions = play(path)
+    assert samples.shape[1] == pytest.approx(SECONDS * 8000, abs=3000)
+    assert [c.code for c in conditions] == ["ended early"]
+
+
+@pytest.mark.parametrize("form", ["WAV", "AU", "AIFF", "CAF", "FLAC"])
+def test_files_joined_end_to_end_are_all_heard(tmp_path: Path, form: str) -> None:
+    parts = [tmp_path / name for name in ("a", "b")]
+    for path, rate, pitch in zip(parts, (RATE, 16_000), (300.0, 500.0), strict=True):
+        sf.write(path, voice(rate, 3.0, pitch), rate, format=form, subtype="PCM_16")
+    joined = tmp_path / "joined"
+    joined.write_bytes(b"".join(path.read_bytes() for path in parts))
+    _, samples, conditions = play(joined)
+    assert samples.shape[1] == pytest.approx(6.0 * 16_000, abs=100)
+    assert pitches(samples) == [500]
+    assert [c.code for c in conditions] == ["format changed"]
 
 
 SOX = ["wav", "aiff", "au", "flac", "ogg", "sph", "8svx"]
@@ -348,6 +428,25 @@ def test_several_tracks_are_a_channel_each_and_can_be_chosen(tmp_path: Path) -> 
     with pytest.raises(BadInputError, match="no track 3") as caught:
         FileSource(path, track=3)
     assert caught.value.hint == "--track 1 to 2"
+
+
+def test_a_track_that_begins_later_stays_in_its_place(tmp_path: Path) -> None:
+    first, second = wav(tmp_path / "a.wav", seconds=4.0), wav(tmp_path / "b.wav", seconds=4.0)
+    path = tmp_path / "two.mka"
+    ffmpeg("-i", first, "-itsoffset", "2", "-i", second, "-map", "0", "-map", "1", "-c:a", "libopus", path)
+    source, samples, conditions = play(path)
+    assert source.total_s == pytest.approx(6.0, abs=0.05)
+    assert samples.shape[1] == pytest.approx(6.0 * 16_000, abs=500)
+    assert np.abs(samples[1, :31_000]).max() < 1e-3 < 0.1 < np.abs(samples[1, 33_000:40_000]).max()
+    assert [c.code for c in conditions] == ["tracks"]
+
+
+def test_a_recording_whose_clock_does_not_begin_at_zero_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "late.mkv"
+    ffmpeg("-itsoffset", "5", "-i", wav(tmp_path / "a.wav", seconds=4.0), "-c:a", "libopus", path)
+    source, samples, conditions = play(path)
+    assert (source.total_s, samples.shape[1]) == (pytest.approx(4.0, abs=0.05), pytest.approx(64_000, abs=500))
+    assert not conditions
 
 
 def test_tracks_of_different_rates_stay_side_by_side(tmp_path: Path) -> None:
