@@ -58,6 +58,13 @@ def nflog(ip: bytes) -> bytes:
     return struct.pack("!BBH", family, 0, 0) + prefix + struct.pack("<HH", 4 + len(ip), 9) + ip
 
 
+def wlan(ip: bytes, *, qos: bool = False) -> bytes:
+    """A data frame of IEEE 802.11."""
+    return (
+        (b"\x88\x02" if qos else b"\x08\x02") + bytes(2 + 18 + 2 + 2 * qos) + b"\xaa\xaa\x03\0\0\0" + ethertype(ip) + ip
+    )
+
+
 def ppp(ip: bytes) -> bytes:
     return (b"\x00\x57" if ip[0] >> 4 == 6 else b"\x00\x21") + ip
 
@@ -91,6 +98,37 @@ WRAPPED: Mapping[str, Callable[[bytes], tuple[int, bytes]]] = {
     "geneve": lambda ip: (1, ethernet(outer_udp(6081, b"\x01\x00\x65\x58\0\0\x07\0" + bytes(4) + ethernet(ip)))),
     "tzsp": lambda ip: (1, ethernet(outer_udp(37008, b"\x01\x00\x00\x01\x0a\x01\x80\x01" + ethernet(ip)))),
     "gtp-u": lambda ip: (1, ethernet(gtp(ip))),
+    "vxlan with a policy": lambda ip: (1, ethernet(outer_udp(4789, b"\x88\0\0\x05\0\0\x07\0" + ethernet(ip)))),
+    "vxlan-gpe": lambda ip: (
+        1,
+        ethernet(outer_udp(4790, b"\x0c\0\0" + (b"\x02" if ip[0] >> 4 == 6 else b"\x01") + b"\0\0\x07\0" + ip)),
+    ),
+    "ip in geneve": lambda ip: (1, ethernet(outer_udp(6081, b"\0\0" + ethertype(ip) + b"\0\0\x07\0" + ip))),
+    "802.11 in tzsp": lambda ip: (1, ethernet(outer_udp(37008, b"\x01\x00\x00\x12\x01" + wlan(ip)))),
+    "l2tp": lambda ip: (1, ethernet(outer_udp(1701, struct.pack("!HHH", 2, 5, 6) + b"\xff\x03" + ppp(ip)))),
+    "l2tp with length": lambda ip: (
+        1,
+        ethernet(outer_udp(1701, struct.pack("!6H", 0x4802, 16 + len(ip), 0x8005, 6, 1, 1) + b"\xff\x03" + ppp(ip))),
+    ),
+    "l2tp 3": lambda ip: (1, ethernet(ip4(115, struct.pack("!I", 9) + ethernet(ip)))),
+    "mpls in udp": lambda ip: (1, ethernet(outer_udp(6635, b"\x00\x01\x01\x40" + ip))),
+    "ip in udp": lambda ip: (1, ethernet(outer_udp(5555, ip))),
+    "ethernet in ip": lambda ip: (1, ethernet(ip4(97, b"\x30\0" + ethernet(ip)))),
+    "authenticated": lambda ip: (
+        1,
+        ethernet(ip4(51, bytes([41 if ip[0] >> 4 == 6 else 4, 4, 0, 0]) + struct.pack("!II12x", 7, 1) + ip)),
+    ),
+    "provider's backbone": lambda ip: (1, MAC + b"\x88\xe7" + bytes(4) + ethernet(ip)),
+    "vn-tag": lambda ip: (1, ethernet(ip, b"\x89\x26" + bytes(4) + ethertype(ip))),
+    "metadata of cisco": lambda ip: (1, ethernet(ip, b"\x89\x09\x01\x01\x00\x01\x00\x05" + ethertype(ip))),
+    "802.11": lambda ip: (105, wlan(ip)),
+    "802.11 with radiotap": lambda ip: (127, struct.pack("<BBHI", 0, 0, 8, 0) + wlan(ip, qos=True)),
+    "pktap": lambda ip: (258, struct.pack("<III", 108, 1, 1) + bytes(96) + ethernet(ip)),
+    "pflog": lambda ip: (117, struct.pack("BB", 61, 24 if ip[0] >> 4 == 6 else 2) + bytes(62) + ip),
+    "enc": lambda ip: (109, struct.pack("<III", 24 if ip[0] >> 4 == 6 else 2, 0, 0) + ip),
+    "ppp with direction": lambda ip: (204, b"\x00\xff\x03" + ppp(ip)),
+    "mpls alone": lambda ip: (219, b"\x00\x01\x01\x40" + ip),
+    "atm": lambda ip: (11, b"\xaa\xaa\x03\0\0\0" + ethertype(ip) + ip),
     "vxlan in gre": lambda ip: (
         1,
         ethernet(gre(0x0800, outer_udp(4789, b"\x08\0\0\0\0\0\x07\0" + ethernet(ip)))),

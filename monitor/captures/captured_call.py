@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from monitor.captures.ip_packets import Endpoint, endpoints
 from monitor.captures.spool import Span, StreamLog
@@ -68,3 +68,17 @@ class CapturedCall:
     begun: float
     ended: float
     parties: tuple[str, str] = ("", "")
+
+
+def cut(part: LegPart, begin: float, end: float) -> list[LegPart]:
+    """Return a part between two moments: none, or one."""
+    spans = []
+    for span in part.spans:
+        inside = min(end, span.end) - max(begin, span.begin)
+        if inside < 0 or span.begin >= end:
+            continue
+        whole = span.end - span.begin
+        share = inside / whole if whole else 1.0
+        if packets := max(1, round(share * span.packets)) if share else 0:
+            spans.append(Span(max(begin, span.begin), min(end, span.end), packets, span.first, span.last))
+    return [replace(part, begin=begin, end=end, spans=tuple(spans))] if spans else []

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 from monitor.captures.ip_packets import Endpoint
 from monitor.captures.sip import SipMessage
+from monitor.rtp.payload import PayloadFormat
 from monitor.rtp.sdp import SdpMedia, parse_sdp
 
 CALLER, CALLEE = "caller", "callee"
 OTHER = {CALLER: CALLEE, CALLEE: CALLER}
 MOST_MESSAGES = 200_000
 _ENDINGS = ("BYE", "CANCEL")
+DYNAMIC = 96
 
 
 @dataclass
@@ -40,6 +42,40 @@ class AnnouncedMedia:
     at: float
 
 
+class Announcements:
+    """What the descriptions of a capture announce, oldest first."""
+
+    def __init__(self) -> None:
+        self._at: dict[Endpoint, list[AnnouncedMedia]] = {}
+        self._behind: dict[Endpoint, list[AnnouncedMedia]] = {}
+        """By the address that the message came from: NAT leaves what stands in a description as it is."""
+
+    def add(self, media: AnnouncedMedia, source: Endpoint) -> None:
+        """Take one. source: of its message."""
+        end, seen = _end(media.media, source), (source[0], media.media.port)
+        self._at.setdefault(end, []).append(media)
+        if seen != end:
+            self._behind.setdefault(seen, []).append(media)
+
+    def of(self, end: Endpoint) -> list[AnnouncedMedia]:
+        """Return the announcements of an end."""
+        return self._at.get(end) or self._behind.get(end, [])
+
+    def keys(self, dialogue: Dialogue, party: str) -> list[str]:
+        """Return the keys of what a party sends, which stand in its own descriptions (RFC 4568, section 6.1)."""
+        said = (a for some in self._at.values() for a in some if a.dialogue is dialogue and a.by == party)
+        return list(dict.fromkeys(key for a in said for key in a.media.keys))
+
+    def agreed_formats(self) -> dict[int, PayloadFormat]:
+        """Return the dynamic payload types that mean the same wherever they are described."""
+        found: dict[int, set[PayloadFormat]] = {}
+        for some in self._at.values():
+            for said in some:
+                for kind, form in said.media.formats.items():
+                    found.setdefault(kind, set()).add(form)
+        return {kind: forms.pop() for kind, forms in found.items() if len(forms) == 1 and kind >= DYNAMIC}
+
+
 class Dialogues:
     """Takes the SIP messages of a capture in any order. counts: messages that were too many."""
 
@@ -58,14 +94,15 @@ class Dialogues:
             return
         self._kept.append((at, self.messages, message, source))
 
-    def announced(self) -> dict[Endpoint, list[AnnouncedMedia]]:
-        """Return the announcements of each end, oldest first."""
+    def announced(self) -> Announcements:
+        """Return what the messages announce."""
         dialogues: dict[str, Dialogue] = {}
-        found: dict[Endpoint, list[AnnouncedMedia]] = {}
+        found = Announcements()
         for at, _, message, source in sorted(self._kept, key=lambda kept: kept[:2]):
             dialogue = dialogues.get(message.call_id)
-            if dialogue is None:
-                whole = message.request == "INVITE" and not message.to_tag
+            whole = message.request == "INVITE" and not message.to_tag
+            again = dialogue is not None and at > dialogue.ended and message.from_tag != dialogue.caller_tag
+            if dialogue is None or (whole and again):
                 parties = message.caller, message.callee
                 dialogue = Dialogue(message.call_id, parties, at, message.from_tag, whole)
                 dialogues[message.call_id] = dialogue
@@ -75,8 +112,7 @@ class Dialogues:
                 dialogue.ended = float("inf")
             by = _author(message, dialogue)
             for media in parse_sdp(message.body):
-                end = _end(media, source)
-                found.setdefault(end, []).append(AnnouncedMedia(dialogue, by, media, at))
+                found.add(AnnouncedMedia(dialogue, by, media, at), source)
         return found
 
 

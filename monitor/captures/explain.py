@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from monitor.captures.calls import FoundCalls
 from monitor.captures.captured_call import CapturedCall, Leg, LegPart
-from monitor.captures.ip_packets import endpoints
+from monitor.captures.ip_packets import CUT_SHORT, endpoints
 from monitor.captures.scan import Scan
 from monitor.rtp.codecs import DECODERS, is_supported
 from monitor.rtp.payload import REDUNDANT, SILENT
 
-CUT_SHORT = "capture whole packets, with tcpdump -s 0"
+WHOLE = "capture whole packets, with tcpdump -s 0"
 ENCRYPTED = "encrypted (SRTP)"
 NO_KEYS = (
     "it cannot be scored without its keys: capture the SIP that holds them (a=crypto) and install pylibsrtp, "
@@ -57,7 +57,7 @@ def _of_part(part: LegPart) -> Iterator[str]:
             yield from [f"payload type {kind} not scored: nothing says what it is"] * packets
         elif not is_supported(form):
             yield from [f"{form.encoding.lower()} not scored: there is no decoder"] * packets
-    yield from [f"cut short by the capture's snap length; {CUT_SHORT}"] * part.log.cut
+    yield from [f"cut short by the capture's snap length; {WHOLE}"] * part.log.cut
 
 
 def names(found: FoundCalls) -> list[str]:
@@ -72,6 +72,9 @@ def names(found: FoundCalls) -> list[str]:
             shape = f" ({looked.shapes[kind]})" if kind in looked.shapes else ""
             ways = f"{host}:{port} to {other}:{other_port}"
             lines.append(f"payload type {kind}{shape}, {ways}: {packets} packets; nothing says what it is")
+    for call in found.copies:
+        packets = sum(part.packets for leg in call.legs for part in leg.parts)
+        lines.append(f"{_title(call)}: {packets} packets of another call, seen at another place")
     more = len(lines) - _MOST_NAMED
     return [*lines[:_MOST_NAMED], f"and {more} more"] if more > 1 else lines
 
@@ -95,6 +98,8 @@ def nothing_found(found: FoundCalls, scan: Scan) -> tuple[str, str]:
         message = "no RTP audio was found whose payload type is known"
         setting = f'taps.rtp.payload_types = {{ {kinds[0]} = "opus/48000/2" }}'
         hint = f"say what it is, such as {setting}, or capture the SIP, too"
+    elif scan.counts[CUT_SHORT]:
+        message, hint = "no RTP audio was found, and packets were cut short", WHOLE
     else:
         message, hint = "no RTP audio was found", "was the capture made where the call's audio passes, before it began?"
     seen = [*names(found), *_counted(scan)]

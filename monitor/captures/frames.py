@@ -1,7 +1,6 @@
 """Takes datagrams out of frames: link types, VLAN tags, MPLS, PPP, and the tunnels that port mirrors and carriers use.
 
-GRE: RFC 2784, 2890, 2637. ERSPAN: draft-foschiano-erspan. VXLAN: RFC 7348. GENEVE: RFC 8926. GTP-U: 3GPP TS 29.281.
-PPPoE: RFC 2516. TURN: RFC 8656. MPLS: RFC 3032, 4385. TZSP: as MikroTik and Wireshark have it.
+GRE: RFC 2784, 2890, 2637. ERSPAN: draft-foschiano-erspan. PPPoE: RFC 2516. MPLS: RFC 3032, 4385.
 """
 
 from __future__ import annotations
@@ -11,18 +10,22 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from monitor.captures.ip_packets import TCP, UDP, Datagram, IpReader, TcpSegment, tcp, udp
+from monitor.captures.ip_packets import CUT_SHORT, TCP, UDP, Datagram, IpReader, TcpSegment, tcp, udp
 from monitor.captures.records import CapturedPacket, records
+from monitor.captures.tunnels import VXLAN_PORT, inside, relayed
+from monitor.captures.wlan import behind_prism, behind_radiotap, content_at
 
 DEEPEST = 12
 """Layers of one frame that are looked into."""
 IPV4, IPV6, VLANS = 0x0800, 0x86DD, frozenset({0x8100, 0x88A8, 0x9100, 0x9200, 0x9300})
-LINK_NAMES = {105: "802.11", 119: "802.11 with Prism header", 127: "802.11 with radiotap header", 147: "USER0"}
-LINK_NAMES |= {187: "Bluetooth", 201: "Bluetooth", 195: "802.15.4", 189: "USB", 220: "USB", 252: "PDUs of Wireshark"}
+LINK_NAMES = {107: "Frame Relay", 143: "DOCSIS", 147: "USER0", 187: "Bluetooth", 189: "USB", 192: "PPI"}
+LINK_NAMES |= {195: "802.15.4", 201: "Bluetooth", 220: "USB", 252: "PDUs of Wireshark"}
 _OTHER_ETHERTYPES = {0x0806: "ARP", 0x88CC: "LLDP", 0x8863: "PPPoE discovery", 0x88E5: "MACsec (encrypted)"}
 _OTHER_PROTOCOLS = {1: "ICMP", 2: "IGMP", 50: "IPsec ESP (encrypted)", 58: "ICMPv6", 89: "OSPF", 132: "SCTP"}
 _PPP = {0x0021: IPV4, 0x0057: IPV6}
-_VXLAN, _VXLAN_GPE, _GENEVE, _TZSP, _GTP = frozenset({4789, 8472}), 4790, 6081, 37008, 2152
+_VXLAN = VXLAN_PORT.to_bytes(2)
+_TAGS = {0x8926: 4, 0x8909: 6, 0xDADA: 6}
+"""Ethertypes of tags beside VLAN, by the bytes to the next Ethertype: VN-Tag, Cisco MetaData, Marvell EDSA."""
 
 Found = Datagram | TcpSegment
 
@@ -53,7 +56,12 @@ class Frames:
         if link == 1 and data[12:15] == b"\x08\x00\x45" and len(data) > 42 and not (data[20] & 0x3F or data[21]):
             # Nearly every packet of a capture of calls; the general way takes three times as long.
             total, length = data[16] << 8 | data[17], data[38] << 8 | data[39]
-            if data[23] == UDP and data[42] >= 0x80 and 28 <= length + 20 == total <= len(data) - 14:
+            if (
+                data[23] == UDP
+                and data[42] >= 0x80
+                and data[36:38] != _VXLAN
+                and 28 <= length + 20 == total <= len(data) - 14
+            ):
                 return Datagram(at, data[26:38], data[42 : 34 + length])
         self._at, self._depth = at, 0
         try:
@@ -79,8 +87,9 @@ class Frames:
 
     def _typed(self, kind: int, data: bytes, at: int) -> Found | None:
         """Read what follows an Ethertype, at that place."""
-        while kind in VLANS:
-            kind, at = int.from_bytes(data[at + 2 : at + 4]), at + 4
+        while kind in VLANS or kind in _TAGS:
+            size = _TAGS.get(kind, 2)
+            kind, at = int.from_bytes(data[at + size : at + size + 2]), at + size + 2
         if kind < 0x600:  # a length: IEEE 802.2, mostly spanning tree
             if data[at : at + 3] != b"\xaa\xaa\x03":
                 self._counts["IEEE 802.2"] += 1
@@ -97,6 +106,9 @@ class Frames:
         if kind in (0x8847, 0x8848):
             self._counts["in MPLS"] += 1
             return self._mpls(data[at:])
+        if kind == 0x88E7:
+            self._counts["in a provider's backbone (802.1ah)"] += 1
+            return self._ethernet(data[at + 4 :])
         self._counts[_OTHER_ETHERTYPES.get(kind, f"Ethertype 0x{kind:04x}")] += 1
         return None
 
@@ -156,7 +168,18 @@ class Frames:
             return self._ip(packet.data)
         if packet.protocol == 47:
             return self._gre(packet.data)
+        if packet.protocol in (97, 115):
+            return self._ethernet_over_ip(packet.protocol, packet.data)
         self._counts[_OTHER_PROTOCOLS.get(packet.protocol, f"IP protocol {packet.protocol}")] += 1
+        return None
+
+    def _ethernet_over_ip(self, protocol: int, data: bytes) -> Found | None:
+        """Read EtherIP (RFC 3378), or L2TP version 3 (RFC 3931), whose cookie nothing in a packet describes."""
+        for at in (2,) if protocol == 97 else (4, 8, 12, 16):
+            if data[at + 12 : at + 14] in (b"\x08\x00", b"\x86\xdd", b"\x81\x00"):
+                self._counts["in EtherIP" if protocol == 97 else "in L2TP"] += 1
+                return self._ethernet(data[at:])
+        self._counts["other EtherIP" if protocol == 97 else "other L2TP"] += 1
         return None
 
     def _gre(self, data: bytes) -> Found | None:
@@ -178,79 +201,55 @@ class Frames:
         return self._ppp(data[at:]) if kind == 0x880B else self._typed(kind, data, at)
 
     def _udp(self, datagram: Datagram | None) -> Found | None:
-        if datagram is None or not datagram.data or datagram.data[0] >= 0x80:
+        if datagram is None:
+            self._counts[CUT_SHORT] += 1
+            return None
+        if not datagram.data or (datagram.data[0] >= 0x80 and datagram.ends[-2:] != _VXLAN):
             return datagram
-        ports, data = {int.from_bytes(datagram.ends[-4:-2]), int.from_bytes(datagram.ends[-2:])}, datagram.data
-        if (relayed := _turn(datagram)) is not None:
-            self._counts["in TURN"] += 1
-            return relayed
-        for name, inside in _TUNNELS:
-            at = inside(ports, data)
-            if at is None:
-                continue
-            self._counts[f"in {name}"] += 1
-            self._depth += 1
-            if self._depth > DEEPEST:
-                return None
-            return self._ip(data[at:]) if name == "GTP-U" else self._ethernet(data[at:])
-        return datagram
+        tunnel = inside(datagram)
+        if tunnel is None:
+            if (rtp := relayed(datagram)) is not None:
+                self._counts["in TURN"] += 1
+            return rtp or datagram
+        name, (link, at) = tunnel
+        self._counts[f"in {name}"] += 1
+        self._depth += 1
+        return self._link(link, datagram.data[at:]) if self._depth <= DEEPEST else None
 
-
-def _turn(datagram: Datagram) -> Datagram | None:
-    """Return the RTP that a TURN server relays in channel data (RFC 8656, section 12.4)."""
-    data = datagram.data
-    if not 0x40 <= data[0] <= 0x4F or len(data) < 6 or not 0x80 <= data[4] <= 0xBF:
+    def _wlan(self, data: bytes) -> Found | None:
+        at = content_at(data)
+        if isinstance(at, int):
+            return self._typed(0, data, at)
+        self._counts[at] += 1
         return None
-    end = 4 + int.from_bytes(data[2:4])
-    if end > len(data) + datagram.missing:
-        return None
-    return Datagram(datagram.at, datagram.ends, data[4:end], max(0, end - len(data)))
+
+    def _pktap(self, data: bytes) -> Found | None:
+        """Read what tcpdump of macOS writes for all its interfaces at once."""
+        size, link = int.from_bytes(data[:4], "little"), int.from_bytes(data[8:12], "little")
+        self._depth += 1
+        return self._link(link, data[size:]) if size >= 12 and self._depth <= DEEPEST else None
 
 
-def _vxlan(ports: set[int], data: bytes) -> int | None:
-    """Detect VXLAN on any port: 8 bytes of which most are zero, then an Ethernet frame with IP in it."""
-    if data[0] not in (0x08, 0x0C) or data[1:3] != b"\0\0" or len(data) < 8 + 34:
-        return None
-    usual = bool(ports & _VXLAN) or _VXLAN_GPE in ports
-    ethertype = data[20:22] in (b"\x08\x00", b"\x86\xdd", b"\x81\x00")
-    return 8 if usual or (data[3] == data[7] == 0 and ethertype) else None
-
-
-def _geneve(ports: set[int], data: bytes) -> int | None:
-    here = _GENEVE in ports and data[0] < 0x40 and data[2:4] == b"\x65\x58"
-    return 8 + 4 * (data[0] & 0x3F) if here else None
-
-
-def _tzsp(ports: set[int], data: bytes) -> int | None:
-    if _TZSP not in ports or data[0] != 1 or data[1] not in (0, 1) or data[2:4] != b"\x00\x01":
-        return None
-    at = 4
-    while at < len(data) and data[at] != 1:
-        at += 1 if data[at] == 0 else 2 + data[at + 1] if at + 1 < len(data) else len(data)
-    return at + 1
-
-
-def _gtp(ports: set[int], data: bytes) -> int | None:
-    if _GTP not in ports or data[0] >> 4 != 3 or data[1:2] != b"\xff":
-        return None
-    at = 12 if data[0] & 7 else 8
-    following = data[11] if data[0] & 4 and len(data) > 11 else 0
-    while following and at < len(data) and data[at]:
-        size = 4 * data[at]
-        following, at = data[at + size - 1] if at + size <= len(data) else 0, at + size
-    return at
-
-
-_TUNNELS = (("VXLAN", _vxlan), ("GENEVE", _geneve), ("TZSP", _tzsp), ("GTP-U", _gtp))
 _LINKS: dict[int, Callable[[Frames, bytes], Found | None]] = {
     0: Frames._loopback,
     1: Frames._ethernet,
     9: Frames._ppp,
+    11: lambda frames, data: frames._typed(0, data, 0),
     50: Frames._ppp,
     104: Frames._hdlc,
+    105: Frames._wlan,
     108: Frames._loopback,
+    109: lambda frames, data: frames._ip(data[12:]),
     113: Frames._cooked,
+    117: lambda frames, data: frames._ip(data[data[0] + 3 & ~3 :]),
+    119: lambda frames, data: frames._wlan(behind_prism(data)),
+    127: lambda frames, data: frames._wlan(behind_radiotap(data)),
+    166: lambda frames, data: frames._ppp(data[2:]),
+    204: lambda frames, data: frames._ppp(data[1:]),
+    205: lambda frames, data: frames._hdlc(data[1:]),
+    219: Frames._mpls,
     239: Frames._nflog,
+    258: Frames._pktap,
     276: Frames._cooked_2,
     **dict.fromkeys((12, 14, 101, 228, 229), Frames._ip),
 }

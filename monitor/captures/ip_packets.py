@@ -15,6 +15,8 @@ _FRAGMENT, _AUTHENTICATION = 44, 51
 _MOST_OPEN = 1000
 """Datagrams whose fragments are waited for at once; beyond it the oldest is given up."""
 _LARGEST = 65_535
+CUT_SHORT = "UDP datagrams cut short by the capture's snap length"
+"""Name of those of which nothing can be made."""
 
 
 class Datagram(NamedTuple):
@@ -79,8 +81,10 @@ class IpReader:
         if header < 20 or total < header:
             self._counts["malformed IP"] += 1
             return None
-        place = int.from_bytes(data[6:8])
-        packet = IpPacket(data[9], data[12:20], data[header:total], max(0, total - max(len(data), header)))
+        place, kind, missing = int.from_bytes(data[6:8]), data[9], max(0, total - max(len(data), header))
+        if kind == _AUTHENTICATION and header + 8 <= len(data) and not place & 0x3FFF:
+            kind, header = data[header], header + 4 * (data[header + 1] + 2)
+        packet = IpPacket(kind, data[12:20], data[header:total], missing)
         if not place & 0x3FFF:
             return packet
         return self._fragment(packet, int.from_bytes(data[4:6]), 8 * (place & 0x1FFF), bool(place & 0x2000))

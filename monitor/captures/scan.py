@@ -8,7 +8,7 @@ from pathlib import Path
 
 from monitor.captures.dialogues import Dialogues
 from monitor.captures.frames import Found, packets
-from monitor.captures.ip_packets import Datagram, endpoints
+from monitor.captures.ip_packets import CUT_SHORT, Datagram, endpoints
 from monitor.captures.records import CutOffError
 from monitor.captures.sip import parse_sip
 from monitor.captures.sip_streams import SipStreams
@@ -98,7 +98,7 @@ class Scan:
                 self.counts["SIP messages cut short by the capture"] += 1
             self.dialogues.take(message, item.at, endpoints(item.ends)[0])
             return
-        name = kind_of(item)
+        name = CUT_SHORT if item.missing else kind_of(item)
         self.counts[name] += 1
         if name == DTLS and len(self.keyed) < MOST_ENCRYPTED:
             self.keyed |= {item.ends, _reversed(item.ends)}
@@ -140,6 +140,7 @@ def kind_of(item: Datagram) -> str:
     if 4500 in ports and data[:4] != b"\0\0\0\0":
         return "IPsec ESP (encrypted)"
     known = {53: "DNS", 5353: "DNS", 1701: "L2TP", 500: "IKE", 443: "QUIC", 1194: "OpenVPN", 4569: "IAX2"}
+    known |= {51820: "WireGuard (encrypted)", 4341: "LISP", 5247: "CAPWAP", 2427: "MGCP", 2727: "MGCP", 2944: "H.248"}
     return next((known[port] for port in ports if port in known), "other UDP")
 
 

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 
 START = re.compile(rb"(?:SIP/2\.0 \d{3} |[A-Z]{3,9} (?:sips?|tel):[^\r\n]* SIP/2\.0\r?\n)")
 _URI = re.compile(r"(?:sips?|tel):(?:([^@;>\s]{1,128})@)?([^;>\s]{1,255})", re.IGNORECASE)
+_FOLD = re.compile(r"\n[ \t]+")
+"""A header goes on in the next line (RFC 3261, section 7.3.1)."""
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+"""A display name, which may hold anything."""
 _TAG = re.compile(r";\s*tag=([^;>\s]{1,128})", re.IGNORECASE)
 _COMPACT = {"i": "call-id", "f": "from", "t": "to", "c": "content-type", "l": "content-length"}
 
@@ -34,7 +38,7 @@ def parse_sip(data: bytes) -> SipMessage | None:
     if not START.match(data):
         return None
     head, _, body = data.replace(b"\r\n", b"\n").partition(b"\n\n")
-    lines = head.decode("utf-8", "replace").split("\n")
+    lines = _FOLD.sub(" ", head.decode("utf-8", "replace")).split("\n")
     headers = read_headers(lines[1:])
     response = lines[0].startswith("SIP/")
     request = "" if response else lines[0].partition(" ")[0]
@@ -64,7 +68,7 @@ def read_headers(lines: list[str]) -> dict[str, str]:
 
 
 def _party(value: str) -> str:
-    match = _URI.search(value)
+    match = _URI.search(_QUOTED.sub("", value))
     return (match[1] or match[2]) if match else ""
 
 

@@ -54,15 +54,16 @@ class Decryption:
             return None
 
 
-def fitting_key(log: StreamLog, spool: PacketSpool, lines: Sequence[str]) -> str:
-    """Return the first of the lines whose key decrypts the stream; "" where none does, or pylibsrtp is not
-    installed."""
+def fitting_key(log: StreamLog, spool: PacketSpool, lines: Sequence[str], begin: float) -> str:
+    """Return the first of the lines whose key decrypts the stream from a time on; "" where none does, or pylibsrtp is
+    not installed."""
     for line in lines:
         try:
             decryption = Decryption(line)
         except (ValueError, ImportError):
             continue
-        some = [(data, missing) for _, _, _, data, missing in islice(log.read(spool), TRIED)]
+        read = ((data, missing) for at, _, _, data, missing in log.read(spool) if at >= begin)
+        some = list(islice(read, TRIED))
         if any(decryption.decrypt(data) is not None for data, missing in some if not missing):
             return line
     return ""

@@ -142,9 +142,16 @@ def windows(tracks: Sequence[PacketTrack]) -> tuple[list[Window], int]:
             keep &= (at < b) | (at > e)
         if not keep.all() and not any(_same(track, other) for *_, other in ranked[rank + 1 :]):
             left_out += int((~keep).sum())
-        edges = np.flatnonzero(np.diff(np.concatenate([[False], keep, [False]]).astype(np.int8)))
+        # Where another stream speaks in a pause of this one, this one goes on behind it.
+        before = {int(np.searchsorted(at, b)) for b, _ in later}
+        before = {cut for cut in before if 0 < cut < len(at) and at[cut] - at[cut - 1] > STOPPED_S}
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], keep, [False]]).astype(np.int8))).tolist()
         for i in range(0, len(edges), 2):
-            found.append(Window(track, first + int(edges[i]), first + int(edges[i + 1]), covered=bool(edges[i])))
+            inside = sorted(
+                cut for cut in before if edges[i] < cut < edges[i + 1] and at[cut] - at[cut - 1] > STOPPED_S
+            )
+            for begin_at, end_at in pairwise([edges[i], *inside, edges[i + 1]]):
+                found.append(Window(track, first + begin_at, first + end_at, covered=bool(begin_at)))
     return sorted(found, key=lambda window: window.begin), left_out
 
 

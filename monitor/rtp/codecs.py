@@ -12,7 +12,7 @@ import numpy as np
 from monitor.audio import Audio
 from monitor.rtp.amr import amr_frames
 from monitor.rtp.framing import g723_frames, g729_frames, ilbc_frame_bytes
-from monitor.rtp.payload import COMFORT_NOISE, EVENTS, G726, REDUNDANT, PayloadError, PayloadFormat
+from monitor.rtp.payload import G726, REDUNDANT, SILENT, PayloadError, PayloadFormat
 
 if TYPE_CHECKING:
     from av import AudioCodecContext
@@ -212,4 +212,4 @@ DECODERS: Mapping[str, Callable[[PayloadFormat], Decoder]] = {
     "SPEEX": _speex,
     **dict.fromkeys(G726, _G726),
 }
-_UNDERSTOOD = frozenset({*DECODERS, COMFORT_NOISE, EVENTS, REDUNDANT})
+_UNDERSTOOD = frozenset({*DECODERS, *SILENT, REDUNDANT})

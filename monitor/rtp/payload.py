@@ -12,7 +12,9 @@ from monitor.rtp.framing import g723_frames, g729_frames, ilbc_frame_bytes
 COMFORT_NOISE = "CN"
 EVENTS = "TELEPHONE-EVENT"
 REDUNDANT = "RED"
-SILENT = frozenset({COMFORT_NOISE, EVENTS})
+REPAIR = frozenset({"RTX", "ULPFEC", "PARITYFEC", "FLEXFEC", "FLEXFEC-03"})
+"""What repairs other packets (RFC 4588, 5109, 8627); it is no voice of its own."""
+SILENT = frozenset({COMFORT_NOISE, EVENTS, *REPAIR})
 """Encodings that carry no audio: their packets are in sequence, and a pause is where they stand."""
 G726 = {f"{order}G726-{rate}": bits for order in ("", "AAL2-") for rate, bits in ((16, 2), (24, 3), (32, 4), (40, 5))}
 """Encoding to bits of a sample: first samples in the lower bits (RFC 3551, 4.5.4), or in the upper (AAL2-)."""

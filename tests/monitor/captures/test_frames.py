@@ -82,7 +82,8 @@ def test_whatever_the_packets_came_through_they_are_the_same(tmp_path: Path, kin
 
 
 def test_tshark_reads_the_same_of_every_kind(tmp_path: Path) -> None:
-    kinds = [kind for kind in WRAPPED if kind != "ethernet in mpls"]  # tshark has to be told that this is Ethernet
+    told = {"ethernet in mpls", "l2tp 3", "ip in udp", "mpls alone"}  # tshark has to be told, or cannot be
+    kinds = [kind for kind in WRAPPED if kind not in told]
     sent = [(round(i * 0.02, 3), a, b, data) for i, (_, a, b, data) in enumerate([SENT[0], SENT6[0]] * len(kinds))]
     frames = [wrapped(kinds[i // 2], [one])[0] for i, one in enumerate(sent)]
     path = write_pcapng(tmp_path / "a.pcapng", frames)
@@ -196,10 +197,26 @@ def test_other_packets_are_counted_by_name(tmp_path: Path) -> None:
 
 
 def test_a_link_type_that_is_not_read_is_named_and_the_others_are_read(tmp_path: Path) -> None:
-    frames = [(0.0, 127, bytes(40)), *wrapped("ethernet", SENT)]
+    frames = [(0.0, 192, bytes(40)), *wrapped("ethernet", SENT)]
     counts: Counter[str] = Counter()
     assert seen(write_pcapng(tmp_path / "a.pcapng", frames), counts) == SENT
-    assert list(counts) == ["packets of link type 127 (802.11 with radiotap header), which is not read"]
+    assert list(counts) == ["packets of link type 192 (PPI), which is not read"]
+
+
+def test_frames_of_802_11_that_are_encrypted_or_empty_are_named(tmp_path: Path) -> None:
+    body = wrapped("802.11", SENT[:1])[0][2]
+    frames = [(0.0, 105, bytes([kind, flags]) + body[2:]) for kind, flags in ((0x08, 0x42), (0x48, 2), (0x80, 0))]
+    counts: Counter[str] = Counter()
+    assert seen(write_pcap(tmp_path / "a.pcap", frames), counts) == []
+    assert counts == {"802.11 (encrypted)": 1, "802.11 without data": 2}
+
+
+@pytest.mark.parametrize("snap", [40, 48])
+def test_datagrams_of_which_nothing_is_left_are_counted(tmp_path: Path, snap: int) -> None:
+    from monitor.captures.scan import scan
+
+    found = scan(write_pcap(tmp_path / "a.pcap", wrapped("ethernet", SENT), snap=snap))
+    assert found.counts == {"UDP datagrams cut short by the capture's snap length": len(SENT)}
 
 
 def test_layers_within_layers_end_somewhere(tmp_path: Path) -> None:
