@@ -38,6 +38,7 @@ MAY_IMPORT = {
     ),
     "av": (
         "model/resample.py",
+        "monitor/sources/av_parts.py",
         "monitor/sources/av_reader.py",
         "monitor/sources/sound_track.py",
         "monitor/rtp/codecs.py",
