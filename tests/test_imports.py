@@ -55,7 +55,7 @@ MAY_IMPORT = {
     "starlette": ("monitor/api/", "monitor/web/"),
     "uvicorn": ("monitor/web/",),
     "websockets": ("monitor/taps/websocket/listener.py", "monitor/simulate/websocket.py"),
-    "monitor": ("monitor/",),
+    "monitor": ("monitor/", "training/cli/"),
     "training": ("training/",),
     "model": ("model/", "monitor/", "training/"),
     "benchmarks": (),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from monitor.cli.option_groups import SettingsOptions, expand_options
+from monitor.cli.option_expansion import expand_options
+from monitor.cli.option_groups import SettingsOptions
 from monitor.cli.options import JsonOnly
 
 

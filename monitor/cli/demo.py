@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.option_groups import WatchOptions, expand_options
+from monitor.cli.option_expansion import expand_options
+from monitor.cli.option_groups import WatchOptions
 from monitor.cli.options import Json, Picture, Speed
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from monitor.cli.option_groups import PublishOptions, expand_options
+from monitor.cli.option_expansion import expand_options
+from monitor.cli.option_groups import PublishOptions
 from monitor.errors import MonitorError
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monitor.cli.option_groups import WatchOptions, expand_options
+from monitor.cli.option_expansion import expand_options
+from monitor.cli.option_groups import WatchOptions
 from monitor.cli.options import FailOnAlert, Json
 from monitor.errors import BadInputError
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, get_type_hints
+from typing import TYPE_CHECKING
 
 from monitor.cli.options import (
     Assignments,
@@ -100,30 +97,3 @@ class WatchOptions(PublishOptions):
 
 def _text(path: Path | None) -> str | None:
     return None if path is None else str(path)
-
-
-def expand_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give typer the options of a group, one parameter each, where `command` takes the group as one parameter."""
-    signature = inspect.signature(command, eval_str=True)
-    (parameter,) = [p for p in signature.parameters.values() if is_dataclass(p.annotation)]
-    name, group = parameter.name, parameter.annotation
-
-    @functools.wraps(command)
-    def run(**given: object) -> None:
-        values = {field.name: given.pop(field.name) for field in fields(group)}
-        command(**given, **{name: group(**values)})
-
-    parameters = list(_expanded(signature, name, group))
-    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {p.name: p.annotation for p in parameters}
-    return run
-
-
-def _expanded(signature: inspect.Signature, name: str, group: type[SettingsOptions]) -> Iterator[inspect.Parameter]:
-    hints = get_type_hints(group, include_extras=True)
-    for parameter in signature.parameters.values():
-        if parameter.name != name:
-            yield parameter
-            continue
-        for field in fields(group):
-            yield inspect.Parameter(field.name, parameter.kind, default=field.default, annotation=hints[field.name])

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from monitor.cli.option_groups import ModelOptions, expand_options
+from monitor.cli.option_expansion import expand_options
+from monitor.cli.option_groups import ModelOptions
 from monitor.cli.options import JsonOnly, RawFormat, Track
 from monitor.errors import BadInputError
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from training.cli.option_groups import expand_options, from_options
+from monitor.cli.option_expansion import expand_options, from_options
 from training.cli.options import Cache, Corpora, Device, Minutes, Seed, Steps, Workers
 
 

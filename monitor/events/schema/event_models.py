@@ -148,8 +148,8 @@ class Stretch(BaseModel):
     p_fake: Probability | None = Field(description="the same as a probability, given the prior")
 
 
-class LastWord(Figures):
-    """The score of all speech of a channel."""
+class ChannelSummary(Figures):
+    """The summary of a channel: the score of all its speech, its alerts and segments."""
 
     alerts: Count = Field(description="how many were opened")
     highest_llr: Nats | None = Field(None, description="of the recent speech; absent where there was no verdict")
@@ -158,13 +158,13 @@ class LastWord(Figures):
 
 
 class CallEnded(EventModel):
-    """The last word on a call."""
+    """A call has ended; its summary."""
 
     type: Literal["call.ended"]
     why: str = Field(description="the cause in words")
     duration_s: Seconds = Field(description="length of the call")
     lost_s: Seconds = Field(description="how much of it was lost")
-    channels: dict[str, LastWord] = Field(description="by the name of the channel")
+    channels: dict[str, ChannelSummary] = Field(description="by the name of the channel")
     verdict: Literal["alert", "suspicious", "undecided", "clear", "unknown"] | None = Field(
         None, description="the worst that was said of it; unknown: too little speech"
     )

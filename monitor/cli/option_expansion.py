@@ -1,4 +1,4 @@
-"""Groups of options that commands share: a command takes a group as one parameter."""
+"""Expands groups of options: a command of monitor or training takes a dataclass of options as one parameter."""
 
 from __future__ import annotations
 
