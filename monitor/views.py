@@ -19,7 +19,7 @@ class ChannelView:
     reason: what the newest block is. families: (name, probability), most likely first. timeline: float32 (n,)
     p_fake, oldest first, NaN where there was no evidence, one value every timeline_step_s. spectrogram: float32
     (n, 24) dB relative to full scale, oldest first, one column every 20 ms. fault: why the input cannot be
-    trusted, or "". bandwidth: wideband, telephone or, before enough speech, unknown. hardship: what makes the voice
+    trusted, or "". bandwidth: wideband, telephone or, before enough speech, unknown. impairment: what makes the voice
     hard to judge, such as "gaps 50 %", or "". scored_s: audio of this channel that was scored, NaN = not known.
     """
 
@@ -41,7 +41,7 @@ class ChannelView:
     alerts: int
     lost_s: float
     bandwidth: str = "unknown"
-    hardship: str = ""
+    impairment: str = ""
     scored_s: float = nan
 
 

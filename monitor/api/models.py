@@ -22,7 +22,7 @@ class ApiModel(BaseModel):
 
 
 class MarksOfCall(ApiModel):
-    """What people said of a call."""
+    """How a call is marked."""
 
     acknowledged: bool
     verdict: Literal["false_alarm", "confirmed"] | None = Field(description="the newest of such marks")
@@ -30,15 +30,15 @@ class MarksOfCall(ApiModel):
 
 
 class CallFacts(ApiModel):
-    """What is always said of a call."""
+    """What each answer says of a call."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
     id: str = Field(description="in URLs; the same after a restart")
     call: str = Field(description="its name in events")
     name: str = Field(description="for people: parties or numbers, else tap and time")
-    from_: str = Field(alias="from", description="who calls, where the tap was told; else empty")
-    to: str = Field(description="who is called, where the tap was told; else empty")
+    from_: str = Field(alias="from", description="who calls, where the tap knows it; else empty")
+    to: str = Field(description="who is called, where the tap knows it; else empty")
     tap: str = Field(description="where the audio comes from")
     address: str = Field(description="network address of the sender, where there is one")
     started: str
@@ -106,7 +106,7 @@ class Alert(ApiModel):
 
 
 class Mark(ApiModel):
-    """What a person said of a call, or of one of its alerts."""
+    """A person's mark on a call, or on one of its alerts."""
 
     id: str
     kind: MarkKind
@@ -189,7 +189,7 @@ class ScoredCall(CallDetails):
 
 
 class ScoreFacts(ApiModel):
-    """What is always said of a file that is scored. total_s: null where the file does not say."""
+    """What each answer says of a file that is scored. total_s: null where the file does not say."""
 
     id: str
     name: str

@@ -24,8 +24,8 @@ class Problem(BaseModel):
 
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
     """Return an answer that says what is wrong."""
-    said = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail)
-    return JSONResponse(said.model_dump(), status, headers, MEDIA_TYPE)
+    body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail)
+    return JSONResponse(body.model_dump(), status, headers, MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:
@@ -37,10 +37,10 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def of_request(_: Request, error: RequestValidationError) -> Response:
-        return problem(422, "; ".join(_said(fault) for fault in error.errors()[:5]))
+        return problem(422, "; ".join(_described(fault) for fault in error.errors()[:5]))
 
 
-def _said(fault: Mapping[str, object]) -> str:
+def _described(fault: Mapping[str, object]) -> str:
     place = fault.get("loc")
     parts = [str(part) for part in place] if isinstance(place, list | tuple) else []
     return f"{' '.join(parts)}: {fault.get('msg')}"

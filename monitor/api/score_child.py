@@ -48,20 +48,20 @@ def quiet_config(config: Config, folder: Path) -> Config:
 
 def score_upload(path: Path, name: str, config: Config, folder: Path) -> None:
     """Score a file, write what was found, and delete the file. Body of a process of its own."""
-    _settle(folder)
+    _become_background(folder)
     try:
         _score(path, name, config)
         path.unlink(missing_ok=True)
         _write_result(folder, name)
     except MonitorError as error:
-        said = f"{error.message}: {error.hint}" if error.hint else error.message
-        write_private(folder / ERROR, said.replace(str(path), name).encode("utf-8", "replace"))
+        reason = f"{error.message}: {error.hint}" if error.hint else error.message
+        write_private(folder / ERROR, reason.replace(str(path), name).encode("utf-8", "replace"))
     finally:
         path.unlink(missing_ok=True)
 
 
-def _settle(folder: Path) -> None:
-    """Stand back behind live calls, and say nothing on the server's terminal."""
+def _become_background(folder: Path) -> None:
+    """Take a lower priority than live calls, and write nothing to the server's terminal."""
     with suppress(OSError, AttributeError):
         os.nice(NICE)
     write_private(folder / LOG, b"")

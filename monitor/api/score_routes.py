@@ -112,9 +112,9 @@ def _job(context: ApiContext, identity: str) -> FileScoring:
 def _facts(job: FileScoring) -> dict[str, Any]:
     at_s, total_s = job.progress()
     share = 1.0 if job.state == "done" else min(1.0, at_s / total_s) if total_s else 0.0
-    said = {"id": job.id, "name": job.name, "state": job.state, "submitted": job.submitted, "error": job.error}
+    known = {"id": job.id, "name": job.name, "state": job.state, "submitted": job.submitted, "error": job.error}
     figures = {"at_s": round(at_s, 2), "total_s": total_s, "progress": round(share, 4)}
-    return {**said, **figures, "outcome": job.summary.get("outcome"), "highest_p": job.summary.get("highest_p")}
+    return {**known, **figures, "outcome": job.summary.get("outcome"), "highest_p": job.summary.get("highest_p")}
 
 
 def _described(job: FileScoring) -> ScoreJob:

@@ -39,7 +39,7 @@ async def stream(socket: WebSocket) -> None:
     context = context_of(socket)
     try:
         needs("send")(socket)
-        wanted = PushedAudio.read(dict(socket.query_params))
+        format = PushedAudio.read(dict(socket.query_params))
         intake = context.streams
         if intake is None:
             raise HTTPException(409, "this monitor watches a microphone and takes no streams: use monitor serve")
@@ -55,14 +55,14 @@ async def stream(socket: WebSocket) -> None:
     try:
         await socket.accept()
         with suppress(WebSocketDisconnect):
-            await _PushedStream(context, intake, socket, wanted).run()
+            await _PushedStream(context, intake, socket, format).run()
     finally:
         context.streams_taken -= 1
 
 
 class _PushedStream:
-    def __init__(self, context: ApiContext, intake: StreamIntake, socket: WebSocket, wanted: PushedAudio) -> None:
-        self._context, self._intake, self._socket, self._wanted = context, intake, socket, wanted
+    def __init__(self, context: ApiContext, intake: StreamIntake, socket: WebSocket, format: PushedAudio) -> None:
+        self._context, self._intake, self._socket, self._format = context, intake, socket, format
         self._id = f"api-{next(_numbers)}"
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._ended = asyncio.Event()
@@ -71,7 +71,7 @@ class _PushedStream:
         """Run from the first message to the verdict."""
         peer = self._socket.client.host if self._socket.client is not None else ""
         try:
-            self._intake.deliver(self._wanted.started(self._id, peer))
+            self._intake.deliver(self._format.started(self._id, peer))
         except RefusedError as error:
             await self._close(TRY_LATER, str(error))
             return
@@ -121,7 +121,7 @@ class _PushedStream:
     async def _receive(self) -> str:
         """Take audio, as fast as it is spoken. Returns why there is no more."""
         due = time.monotonic()
-        pushed = PushedCall(self._id, self._wanted)
+        pushed = PushedCall(self._id, self._format)
         while True:
             try:
                 message = await asyncio.wait_for(self._socket.receive(), self._intake.idle_s)
@@ -150,8 +150,8 @@ class _PushedStream:
             await asyncio.wait_for(self._events.join(), VERDICT_S)
             with self._context.calls.locked():
                 call = self._context.calls.call(identity)
-                said = None if call is None else call_details(call, ()).model_dump(mode="json", by_alias=True)
-            await self._socket.send_text(json.dumps({"type": "verdict", "call": said}))
+                details = None if call is None else call_details(call, ()).model_dump(mode="json", by_alias=True)
+            await self._socket.send_text(json.dumps({"type": "verdict", "call": details}))
             await self._close(DONE, "")
 
     async def _close(self, code: int, reason: str) -> None:

@@ -35,7 +35,7 @@ HEAD_ROWS = 2
 _STATE_WIDTH, _FAKE_WIDTH, _SPEECH_WIDTH, _LENGTH_WIDTH, _ENDED_WIDTH = 12, 6, 9, 9, 10
 _FIGURES_WIDTH = 2 + _STATE_WIDTH + _FAKE_WIDTH + 2 + _SPEECH_WIDTH + _LENGTH_WIDTH
 _REST_WIDTH = 17
-"""Cells for what a channel hears."""
+"""Cells for what the audio of a channel is."""
 
 
 def render_board(table: CallsTable, width: int, height: int, keys: KeyState) -> ScreenFrame:
@@ -82,7 +82,7 @@ def _header(table: CallsTable, width: int) -> Row:
     else:
         calls, gone = f"{len(board.rows)} of {board.max_calls} calls", f"  {board.ended} ended"
     gone += f"  {board.refused} refused" if board.refused else ""
-    if table.state.wanted:
+    if table.state.filter_text:
         gone += f"  {len(table.rows)} match"
     head = [piece(calls, palette.BOLD), piece(gone, palette.DIM)]
     named = [piece(f"{PROGRAM}  ", palette.TITLE), *head]
@@ -103,7 +103,7 @@ def _titles(state: TableState, width: int) -> tuple[Row, Sequence[Click]]:
         (None, _chart_title(state, width), _bar_width(state, width), False),
         ("speech", "speech", _SPEECH_WIDTH, True),
         ("length", "length", _LENGTH_WIDTH, True),
-        (None, "" if width < 80 else "  why it ended" if state.past else "  hears", _REST_WIDTH, False),
+        (None, "" if width < 80 else "  why it ended" if state.past else "  audio", _REST_WIDTH, False),
     ]
     if state.past:
         columns.insert(0, ("ended", "ended", _ENDED_WIDTH, False))
@@ -149,8 +149,8 @@ def _visible(table: CallsTable, rows: int) -> tuple[Sequence[CallRow], int]:
 
 def _nothing(table: CallsTable) -> str:
     """Return why the table is empty."""
-    if table.state.wanted:
-        return f'no call matches "{clean(table.state.wanted)}"; esc shows all'
+    if table.state.filter_text:
+        return f'no call matches "{clean(table.state.filter_text)}"; esc shows all'
     if table.state.past:
         return "no call has ended yet"
     return "no calls now: listening; h shows those that have ended" if table.board.past else "no calls yet: listening"
@@ -211,10 +211,10 @@ def _footer(table: CallsTable, width: int, keys: KeyState) -> Row:
     """Return the keys, or the filter while it is typed."""
     state = table.state
     if state.typing:
-        left = [piece("/", palette.KEY), piece(clean(state.wanted), palette.BOLD), piece("▏   ", palette.KEY)]
+        left = [piece("/", palette.KEY), piece(clean(state.filter_text), palette.BOLD), piece("▏   ", palette.KEY)]
         hint = [*left, piece("enter", palette.KEY), piece(" keep   ", palette.DIM), piece("esc", palette.KEY)]
         return fit([*hint, piece(" clear", palette.DIM)], width)
-    left = [piece(f"/{clean(state.wanted)}  ", palette.KEY)] if state.wanted else []
+    left = [piece(f"/{clean(state.filter_text)}  ", palette.KEY)] if state.filter_text else []
     extra = (
         ("enter", "open"),
         ("/", "filter"),

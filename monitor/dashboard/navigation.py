@@ -116,16 +116,16 @@ class Navigator:
             self._state = replace(self._state, cursor=self._open)
 
     def _type(self, key: str) -> None:
-        wanted, typing = self._state.wanted, True
+        filter_text, typing = self._state.filter_text, True
         if key == "enter":
             typing = False
         elif key == "escape":
-            wanted, typing = "", False
+            filter_text, typing = "", False
         elif key == "backspace":
-            wanted, typing = wanted[:-1], bool(wanted)
+            filter_text, typing = filter_text[:-1], bool(filter_text)
         elif len(key) == 1:
-            wanted = (wanted + key)[:MOST_TYPED]
-        self._state = replace(self._state, wanted=wanted, typing=typing)
+            filter_text = (filter_text + key)[:MOST_TYPED]
+        self._state = replace(self._state, filter_text=filter_text, typing=typing)
 
 
 def _changed(state: TableState, key: str) -> TableState:
@@ -133,7 +133,11 @@ def _changed(state: TableState, key: str) -> TableState:
     if key == "/":
         return replace(state, typing=True)
     if key in ("escape", "backspace"):
-        return replace(state, past=False, column="", reverse=False) if not state.wanted else replace(state, wanted="")
+        return (
+            replace(state, past=False, column="", reverse=False)
+            if not state.filter_text
+            else replace(state, filter_text="")
+        )
     if key == "h":
         return replace(state, past=not state.past, cursor="", column="", reverse=False)
     if key == "s":

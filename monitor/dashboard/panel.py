@@ -1,4 +1,4 @@
-"""One channel: its verdict large, its likelihood and its spectrum over time, and what it hears."""
+"""One channel: its verdict large, its likelihood and its spectrum over time, and what its audio is."""
 
 from __future__ import annotations
 

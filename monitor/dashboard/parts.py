@@ -26,7 +26,7 @@ TIMED_ROWS = 4
 TIMELINE_S = 30.0
 """A timeline looks back at least so far."""
 COLUMN_S = 0.02
-NO_FAMILY = "none that it knows"
+NO_FAMILY = "no known kind"
 _NATS = ((", ", " nats"), (" (", ")"))
 JUDGED = (State.SUSPICIOUS, State.ALERT)
 
@@ -84,9 +84,9 @@ class Parts:
         """Name the kind of the newest block, and the bandwidth of the speech once it is known; or what makes it hard
         to judge.
         """
-        if self.channel.hardship:
-            return choose([[piece("hard: ", palette.DIM), piece(self.channel.hardship, palette.WARN)]], width)
-        channel, start = self.channel, piece("hears ", palette.DIM)
+        if self.channel.impairment:
+            return choose([[piece("hard: ", palette.DIM), piece(self.channel.impairment, palette.WARN)]], width)
+        channel, start = self.channel, piece("audio ", palette.DIM)
         heard = [[start, piece(channel.reason.value)]]
         if channel.reason is Reason.SPEECH and channel.bandwidth != "unknown":
             heard.insert(0, [start, piece(f"{channel.reason.value}, {channel.bandwidth}")])

@@ -60,9 +60,9 @@ def _alerts(channel: ChannelView, view: View) -> str:
 
 
 def _standing(channel: ChannelView) -> str:
-    """Return the verdict, and what the channel hears, or why it cannot be trusted."""
-    hard = f", hard to judge: {channel.hardship}" if channel.hardship else ""
-    return _verdict(channel) + (_fault(channel) or f", hears {channel.reason.value}{hard}")
+    """Return the verdict, and what its audio is, or why it cannot be trusted."""
+    hard = f", hard to judge: {channel.impairment}" if channel.impairment else ""
+    return _verdict(channel) + (_fault(channel) or f", audio: {channel.reason.value}{hard}")
 
 
 def _verdict(channel: ChannelView) -> str:
@@ -103,8 +103,8 @@ class News:
 
     def __init__(self) -> None:
         self._seen: tuple[Event, ...] = ()
-        self._said: dict[str, tuple[State, str]] = {}
-        self._unsaid: dict[str, tuple[State, str]] = {}
+        self._shown: dict[str, tuple[State, str]] = {}
+        self._pending: dict[str, tuple[State, str]] = {}
 
     def lines(self, shown: View | Board) -> Iterator[NewsLine]:
         """Yield a line for each new event; then for each channel of a single call whose state changed without one.
@@ -121,17 +121,17 @@ class News:
             at_s = 0.0 if table else event.sample / SAMPLE_RATE
             yield NewsLine(at_s, f"{time} {named}{_event_words(event)}")
             if event.type.startswith("state") and event.data.get("state") in set(State):
-                _, fault = self._said.get(event.channel, (State.LISTENING, ""))
-                self._said[event.channel] = State(str(event.data["state"])), fault
+                _, fault = self._shown.get(event.channel, (State.LISTENING, ""))
+                self._shown[event.channel] = State(str(event.data["state"])), fault
         for channel in view.channels:
             now = channel.state, channel.fault
-            if self._said.get(channel.name, (State.LISTENING, "")) == now:
-                self._unsaid.pop(channel.name, None)
-            elif self._unsaid.get(channel.name) == now or view.finished:
+            if self._shown.get(channel.name, (State.LISTENING, "")) == now:
+                self._pending.pop(channel.name, None)
+            elif self._pending.get(channel.name) == now or view.finished:
                 yield NewsLine(view.elapsed_s, f"{words.fine_clock(view.elapsed_s)} {_standing(channel)}")
-                self._said[channel.name] = now
+                self._shown[channel.name] = now
             else:
-                self._unsaid[channel.name] = now
+                self._pending[channel.name] = now
 
 
 class PlainScreen:

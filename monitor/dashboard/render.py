@@ -94,7 +94,7 @@ def line(view: View, width: int, paused: bool = False) -> Row:
         ]
     if len(view.channels) == 1:
         channel = view.channels[0]
-        parts += [piece(f"{words.speech(channel)}  hears {channel.reason.value}  ", palette.DIM)]
+        parts += [piece(f"{words.speech(channel)}  audio: {channel.reason.value}  ", palette.DIM)]
         if channel.fault:
             parts.append(piece(f"! {clean(channel.fault)}", palette.FAULT))
     return fit(parts, width)
@@ -193,7 +193,7 @@ def _compact(view: View, width: int, rows: int, most: int) -> Block:
         out += compact(view, channel, width, each)
     hidden = len(view.channels) - len(shown)
     if hidden and len(out) < rows:
-        out.append(fit([piece(f"and {hidden} more, none graver", palette.DIM)], width))
+        out.append(fit([piece(f"and {hidden} more, none worse", palette.DIM)], width))
     return out
 
 

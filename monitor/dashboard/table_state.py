@@ -18,13 +18,13 @@ PAGE_ROWS = 10
 
 @dataclass(frozen=True, slots=True)
 class TableState:
-    """cursor: the call that enter opens, or "". wanted: the filter. typing: the filter is being typed. past: show the
+    """cursor: the call that enter opens, or "". filter_text: of the filter. typing: it is being typed. past: show the
     calls that have ended. column: sorted by it, or "" for the order in which they come: running ones worst first, ended
     ones newest first.
     """
 
     cursor: str = ""
-    wanted: str = ""
+    filter_text: str = ""
     typing: bool = False
     past: bool = False
     column: Column | Literal[""] = ""
@@ -52,7 +52,7 @@ class CallsTable:
 
 def arranged(board: Board, state: TableState) -> CallsTable:
     """Filter and sort the calls; a cursor on a call that is not shown is none."""
-    rows = [row for row in (board.past if state.past else board.rows) if _matches(row, state.wanted)]
+    rows = [row for row in (board.past if state.past else board.rows) if _matches(row, state.filter_text)]
     if state.column:
         rows.sort(key=_ORDER[state.column])
     if state.reverse:
@@ -75,10 +75,10 @@ def moved(table: CallsTable, steps: int) -> str:
     return names[max(0, min(len(names) - 1, at))]
 
 
-def _matches(row: CallRow, wanted: str) -> bool:
+def _matches(row: CallRow, filter_text: str) -> bool:
     """Return whether every word of the filter stands in what is known of the call."""
     text = " ".join((call_label(row), row.call, row.origin, row.worst.state.value, row.worst.fault, row.why)).casefold()
-    return all(word in text for word in wanted.casefold().split())
+    return all(word in text for word in filter_text.casefold().split())
 
 
 def _number(value: float) -> float:

@@ -2,7 +2,7 @@
 
 Counted are blocks of speech, and what stands in their place: lost audio and holes cut into speech, noise or music as
 loud as the voice, tones, clipping, speech at a very low level. Sounds without a voice near them do not count, so that
-hold music and ringback are no hardship: a few blocks that pass for speech, such as the first ones of a tone, are no
+hold music and ringback are no impairment: a few blocks that pass for speech, such as the first ones of a tone, are no
 voice. A hole is a fall from loud to near silence and back, each within 5 ms, which neither a voice nor a room does.
 """
 
@@ -63,7 +63,7 @@ class Quality:
     """Of N streams. peak: of the samples, fading. loud: parts since the last loud one. run: parts of the hole so far, 0
     outside. edge: parts since its end. hang: blocks to come that a hole spoils. voice: blocks that
     were a voice, fading. since: blocks since the last of them. level: dBFS of the speech, fading. weight: blocks
-    counted, fading; amounts (N, 5): those of each hardship. hard: so many of them that the voice cannot be judged.
+    counted, fading; amounts (N, 5): those of each impairment. hard: so many of them that the voice cannot be judged.
     """
 
     peak: Floats
@@ -87,7 +87,7 @@ class Quality:
             values[rows] = getattr(new, name)
 
     def shares(self) -> Floats:
-        """Share (N, 5) of each hardship in what counted, 0 to 1."""
+        """Share (N, 5) of each impairment in what counted, 0 to 1."""
         return np.asarray(np.minimum(self.amounts / np.maximum(self.weight, 1e-9)[:, None], 1.0))
 
 

@@ -189,8 +189,10 @@ class Reporter:
     def _report_changes(self, call: Call, at: CallChannel, results: Results, i: int) -> None:
         row, end, changes = int(results.rows[i]), int(results.end[i]), results.changes
         if results.turned[i]:
-            hardship = results.hardship_of(i)
-            code, detail = ("hard to judge", hardship) if hardship else ("judged again", "most of the speech is usable")
+            impairment = results.impairment_of(i)
+            code, detail = (
+                ("hard to judge", impairment) if impairment else ("judged again", "most of the speech is usable")
+            )
             self._publish(call, event_data.health(at.call, at.channel, end, code, detail, True))
         if changes.state[i]:
             self._publish_state(call, at, end, results, i, int(results.before[i]))
@@ -217,8 +219,8 @@ class Reporter:
 
     def _why(self, feed: Feed, verdicts: Verdicts, i: int) -> str:
         state = int(verdicts.state[i])
-        if state == UNDECIDED and (hardship := verdicts.hardship_of(i)):
-            return f"hard to judge: {hardship}"
+        if state == UNDECIDED and (impairment := verdicts.impairment_of(i)):
+            return f"hard to judge: {impairment}"
         if state != UNKNOWN:
             return WHY_STATE[state]
         if fault := feed.fault(int(verdicts.rows[i])) or self._model_fault:

@@ -68,7 +68,7 @@ class Verdicts:
     llr (nats), p_fake and families (M, K), not normalised: of the recent speech, or of all speech where that was asked
     for. net_speech: blocks. state: index into STATES. kind: Kind of the newest block. bandwidth: Bandwidth. open:
     whether an alert is open. opened (sample index), peak (nats): of the newest alert. quiet: blocks since the last
-    speech. hard: the voice is hard to judge. shares (M, 5): of each hardship in the recent speech (engine.quality).
+    speech. hard: the voice is hard to judge. shares (M, 5): of each impairment in the recent speech (engine.quality).
     """
 
     rows: Ints
@@ -103,7 +103,7 @@ class Verdicts:
         """Synthesis families of the i-th row and their probabilities, the likeliest first, were this synthetic."""
         return self.family_names.of(self.families[i])
 
-    def hardship_of(self, i: int) -> str:
+    def impairment_of(self, i: int) -> str:
         """Return what makes the i-th row hard to judge, such as "gaps 50 %"; "" where nothing does."""
         return in_words(self.shares[i]) if self.hard[i] else ""
 

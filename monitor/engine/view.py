@@ -44,7 +44,7 @@ def channel_view(engine: Engine, traces: Traces, call: Call, row: int) -> Channe
         alerts=int(engine.reporter.alerts[row]),
         lost_s=feed.ring.lost / SAMPLE_RATE,
         bandwidth=verdicts.band_of(0),
-        hardship=verdicts.hardship_of(0),
+        impairment=verdicts.impairment_of(0),
         scored_s=float(engine.reporter.scored_to[row]) / SAMPLE_RATE,
     )
 

@@ -72,7 +72,10 @@ def timeline(call: CallRecord, channel: ChannelRecord, alert_p: float | None) ->
         parts.append(f'<polygon class="under" points="{shadow}"/><polyline class="curve" points="{points}"/>')
     parts += _flags(axis, call, channel, bottom)
     parts.append(axis.rect(0.0, call.last_s, bottom + GAP, STRIP, "paper"))
-    parts += [axis.rect(start, end, bottom + GAP, STRIP, "spoken") for start, end in channel.curve.spoken()]
+    parts += [
+        axis.rect(start, end, bottom + GAP, STRIP, "speech_stretches")
+        for start, end in channel.curve.speech_stretches()
+    ]
     parts += [axis.rect(start, start + length, bottom + GAP, STRIP, "hole") for start, length in _holes(call, channel)]
     parts.append(f'<text class="axis end" x="{LEFT - 5:g}" y="{bottom + GAP + STRIP - 1.5:g}">speech</text>')
     parts += axis.scale(bottom + GAP + STRIP)

@@ -53,14 +53,14 @@ class Curve:
         if run:
             yield run
 
-    def spoken(self) -> Iterator[tuple[float, float]]:
+    def speech_stretches(self) -> Iterator[tuple[float, float]]:
         """Yield (start, end) in seconds of stretches that are mostly speech."""
         start: float | None = None
         for i in range(len(self.counts) + 1):
-            talks = i < len(self.counts) and self.counts[i] > 0 and 2 * self.speech[i] >= self.counts[i]
-            if talks and start is None:
+            is_speech = i < len(self.counts) and self.counts[i] > 0 and 2 * self.speech[i] >= self.counts[i]
+            if is_speech and start is None:
                 start = i * self.step_s
             empty = i < len(self.counts) and not self.counts[i] and self.step_s < 1.0
-            if not talks and not empty and start is not None:
+            if not is_speech and not empty and start is not None:
                 yield start, i * self.step_s
                 start = None

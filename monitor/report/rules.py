@@ -41,7 +41,7 @@ def rules(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return what each verdict needed, in words, then the prior; nothing where the settings are not known."""
     known = {key: float(v) for key, v in settings.items() if isinstance(v, int | float) and not isinstance(v, bool)}
 
-    def told(text: str, **keys: str) -> str:
+    def in_words(text: str, **keys: str) -> str:
         values = {name: known.get(f"alerts.{key}") for name, key in keys.items()}
         if any(value is None for value in values.values()):
             return ""
@@ -53,23 +53,23 @@ def rules(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = [
         (
             "suspicious",
-            told("above {odds} for {held} of speech", odds="suspicious_llr", held="suspicious_hold_s"),
+            in_words("above {odds} for {held} of speech", odds="suspicious_llr", held="suspicious_hold_s"),
         ),
-        ("an alert opens", told("above {odds} for {held} of speech", odds="alert_llr", held="alert_hold_s")),
+        ("an alert opens", in_words("above {odds} for {held} of speech", odds="alert_llr", held="alert_hold_s")),
         (
             "or",
-            told(
+            in_words(
                 "above {odds} over all speech of the call, after {least} of it", odds="whole_llr", least="whole_after_s"
             ),
         ),
-        ("an alert closes", told("below {odds} for {held} of speech", odds="close_llr", held="close_hold_s")),
+        ("an alert closes", in_words("below {odds} for {held} of speech", odds="close_llr", held="close_hold_s")),
         (
             "clear",
-            told("below {odds}, averaged over about {memory} of speech", odds="clear_llr", memory="clear_memory_s"),
+            in_words("below {odds}, averaged over about {memory} of speech", odds="clear_llr", memory="clear_memory_s"),
         ),
     ]
     if (least := known.get("evidence.min_speech_s")) is not None:
         rows.insert(0, ("no verdict before", f"{seconds(least)} of speech"))
     if (prior := known.get("evidence.prior")) is not None:
-        rows.append(("prior", f"{prior * 100:g} % of calls were taken to be synthetic before anything was heard"))
+        rows.append(("prior", f"{prior * 100:g} % of calls were taken to be synthetic before the call"))
     return [(name, text) for name, text in rows if text]

@@ -29,7 +29,7 @@ from monitor.types import SAMPLE_RATE, Condition
 MOST_PARTIES = 2
 LONGEST_HOLE_S = 0.5
 """Of a longer hole the rest is skipped: as lost, or as a pause."""
-SAY_AGAIN_S = 5.0
+REPORT_EVERY_S = 5.0
 MOST_NAMES = 10_000
 """Names of calls that are remembered; beyond it the oldest may be used again."""
 EMPTY_AT_ONCE, EMPTY_PER_S, EMPTY_PAUSE_S = 100.0, 5.0, 1.0
@@ -54,8 +54,8 @@ class _RoutedCall:
     call: Call
     rate: int
     channels: list[_Channel]
-    begun: float
-    heard: float
+    started: float
+    active: float
     peer: str
     paused: bool = False
 
@@ -78,13 +78,13 @@ class CallRouter:
     def __init__(self, engine: Engine, max_calls: int, idle_s: float, max_calls_per_peer: int = 0) -> None:
         self.tally = CallCounts()
         self._of_peer: Counter[str] = Counter()
-        self._empties = RateLimit(EMPTY_PER_S, EMPTY_AT_ONCE)
+        self._empty_calls = RateLimit(EMPTY_PER_S, EMPTY_AT_ONCE)
         self._paused_hosts: dict[str, float] = {}
         self._max_calls_per_peer = max_calls_per_peer
         self.max_calls = max_calls
         self._engine, self._idle_s = engine, idle_s
-        self._lines: dict[str, _RoutedCall] = {}
-        self._said: dict[str, float] = {}
+        self._calls: dict[str, _RoutedCall] = {}
+        self._reported: dict[str, float] = {}
         self._names: OrderedDict[str, int] = OrderedDict()
         """How often a name was wanted, and every name that was given."""
 
@@ -96,47 +96,47 @@ class CallRouter:
         if isinstance(tap_event, CallStarted):
             self._start(tap_event)
             return
-        line = self._lines.get(tap_event.call)
-        if line is None:
+        routed = self._calls.get(tap_event.call)
+        if routed is None:
             return
-        line.heard = time.monotonic()
+        routed.active = time.monotonic()
         if isinstance(tap_event, CallAudio):
-            _add_audio(line, tap_event, line.heard)
+            _add_audio(routed, tap_event, routed.active)
         elif isinstance(tap_event, CallEnded):
             self._finish(tap_event.call, tap_event.reason)
         elif isinstance(tap_event, CallPaused):
-            line.paused = True
-            _say(line, Condition("paused", tap_event.reason, usable=True))
-        elif isinstance(tap_event, CallResumed) and line.paused:
-            line.paused = False
-            _say(line, Condition("recovered", "the audio goes on", usable=True))
+            routed.paused = True
+            _report(routed, Condition("paused", tap_event.reason, usable=True))
+        elif isinstance(tap_event, CallResumed) and routed.paused:
+            routed.paused = False
+            _report(routed, Condition("recovered", "the audio goes on", usable=True))
 
     def sweep(self, now: float) -> None:
         """End calls from which nothing came; a call that is paused waits ten times as long."""
-        for name, line in list(self._lines.items()):
-            if now - line.heard > self._idle_s * (10 if line.paused else 1):
-                self._finish(name, f"nothing came for {now - line.heard:.0f} s")
+        for name, routed in list(self._calls.items()):
+            if now - routed.active > self._idle_s * (10 if routed.paused else 1):
+                self._finish(name, f"nothing came for {now - routed.active:.0f} s")
 
     def extend_deadlines(self, seconds: float) -> None:
         """Extend all deadlines by a time in which the taps had no turn: what came meanwhile is still processed."""
-        for line in self._lines.values():
-            line.heard += seconds
+        for routed in self._calls.values():
+            routed.active += seconds
 
     def published_name(self, call: str) -> str:
         """Return the name in events of a running call. call: as its tap calls it."""
-        return self._engine.reporter.published_name(self._lines[call].call.name)
+        return self._engine.reporter.published_name(self._calls[call].call.name)
 
     def close(self) -> None:
         """End every call."""
-        for name in list(self._lines):
+        for name in list(self._calls):
             self._finish(name, "the monitor stops")
 
     def _start(self, started: CallStarted) -> None:
-        if started.call in self._lines:
+        if started.call in self._calls:
             self._refuse("a call of that name is there already")
         if not 1 <= len(started.parties) <= MOST_PARTIES:
             self._refuse(f"a call of {len(started.parties)} parties")
-        if len(self._lines) >= self.max_calls:
+        if len(self._calls) >= self.max_calls:
             self._refuse(f"serve.max_calls = {self.max_calls} are there already")
         if self._engine.overloaded:
             self._refuse("scoring is behind with the calls that there are")
@@ -157,7 +157,7 @@ class CallRouter:
             self._refuse("all rows are taken; calls that have just ended free theirs soon")
         self._remember(wanted, name)
         now = time.monotonic()
-        self._lines[started.call] = _RoutedCall(call, started.rate, channels, now, now, started.peer)
+        self._calls[started.call] = _RoutedCall(call, started.rate, channels, now, now, started.peer)
         self._of_peer[started.peer] += 1
         self.tally.started += 1
 
@@ -180,32 +180,32 @@ class CallRouter:
             self._names.popitem(last=False)
 
     def _refuse(self, reason: str) -> NoReturn:
-        """Said at most once in SAY_AGAIN_S for each reason, so that a flood of calls is none of events."""
+        """Said at most once in REPORT_EVERY_S for each reason, so that a flood of calls is none of events."""
         self.tally.refused[reason] += 1
         now = time.monotonic()
-        if now - self._said.get(reason, float("-inf")) > SAY_AGAIN_S:
-            self._said[reason] = now
+        if now - self._reported.get(reason, float("-inf")) > REPORT_EVERY_S:
+            self._reported[reason] = now
             count = self.tally.refused[reason]
             self._engine.notice("refused", f"{reason}; {count} call{'s' * (count > 1)} refused for this so far")
         raise RefusedError(reason)
 
     def _finish(self, name: str, reason: str) -> None:
-        line = self._lines.pop(name)
-        self._of_peer[line.peer] -= 1
-        if not self._of_peer[line.peer]:
-            del self._of_peer[line.peer]
+        routed = self._calls.pop(name)
+        self._of_peer[routed.peer] -= 1
+        if not self._of_peer[routed.peer]:
+            del self._of_peer[routed.peer]
         now = time.monotonic()
-        if line.peer and all(channel.next is None for channel in line.channels):
-            self._empty(line.peer, now)
-        for i, channel in enumerate(line.channels):
+        if routed.peer and all(channel.next is None for channel in routed.channels):
+            self._count_empty(routed.peer, now)
+        for i, channel in enumerate(routed.channels):
             if channel.resampler is not None and channel.next is not None:
-                _push(line, i, channel.resampler.push(np.zeros((1, 0), np.float32), last=True), now)
-        line.call.finish(reason)
+                _push(routed, i, channel.resampler.push(np.zeros((1, 0), np.float32), last=True), now)
+        routed.call.finish(reason)
         self.tally.ended += 1
 
-    def _empty(self, peer: str, now: float) -> None:
+    def _count_empty(self, peer: str, now: float) -> None:
         """Count a call of a host that ended without any audio."""
-        if not self._empties.allows(peer.encode(), now):
+        if not self._empty_calls.allows(peer.encode(), now):
             self._paused_hosts[peer] = now + EMPTY_PAUSE_S
             if len(self._paused_hosts) > MOST_NAMES:
                 del self._paused_hosts[next(iter(self._paused_hosts))]
@@ -215,49 +215,51 @@ def _resampler(rate: int) -> StreamResampler | None:
     return None if rate == SAMPLE_RATE else StreamResampler(rate, 1)
 
 
-def _add_audio(line: _RoutedCall, audio: CallAudio, now: float) -> None:
+def _add_audio(routed: _RoutedCall, audio: CallAudio, now: float) -> None:
     """Audio of one channel, behind what is missing before it."""
-    channel = line.channels[audio.channel]
+    channel = routed.channels[audio.channel]
     if channel.next is None:
         channel.next = audio.start
-        waited = round((now - line.begun) * SAMPLE_RATE)
-        channel.clock = max(waited if waited > LATE else 0, round(audio.start * SAMPLE_RATE / line.rate))
+        waited = round((now - routed.started) * SAMPLE_RATE)
+        channel.clock = max(waited if waited > LATE else 0, round(audio.start * SAMPLE_RATE / routed.rate))
     hole = audio.start - channel.next
     samples = audio.samples[max(0, -hole) :]
     if hole > 0:
-        samples = _bridged(line, audio, hole, samples)
+        samples = _hole_filled(routed, audio, hole, samples)
     channel.next = max(channel.next, audio.start + len(audio.samples))
     rows = samples[None]
-    made_up = None if audio.concealed is None else _behind(audio.concealed, len(samples))[None]
-    _push(line, audio.channel, rows if channel.resampler is None else channel.resampler.push(rows), now, made_up)
+    concealed = None if audio.concealed is None else _last_marks(audio.concealed, len(samples))[None]
+    _push(routed, audio.channel, rows if channel.resampler is None else channel.resampler.push(rows), now, concealed)
 
 
-def _behind(marks: NDArray[np.bool_], n: int) -> NDArray[np.bool_]:
+def _last_marks(marks: NDArray[np.bool_], n: int) -> NDArray[np.bool_]:
     """Return the last n marks, none where there are fewer."""
     return np.concatenate([np.zeros(max(0, n - len(marks)), np.bool_), marks[max(0, len(marks) - n) :]])
 
 
-def _bridged(line: _RoutedCall, audio: CallAudio, hole: int, samples: Audio) -> Audio:
+def _hole_filled(routed: _RoutedCall, audio: CallAudio, hole: int, samples: Audio) -> Audio:
     """Return the samples behind a hole: silence of a pause, or what was lost; of a long one the clock alone moves
     on."""
-    fill = min(hole, round(LONGEST_HOLE_S * line.rate))
-    rest = round((hole - fill) * SAMPLE_RATE / line.rate)
+    fill = min(hole, round(LONGEST_HOLE_S * routed.rate))
+    rest = round((hole - fill) * SAMPLE_RATE / routed.rate)
     if audio.quiet:
-        line.call.feeds[audio.channel].ring.skip(rest)
-    line.channels[audio.channel].clock += rest
+        routed.call.feeds[audio.channel].ring.skip(rest)
+    routed.channels[audio.channel].clock += rest
     value = 0.0 if audio.quiet else np.nan
     return np.concatenate([np.full(fill, value, np.float32), samples])
 
 
-def _push(line: _RoutedCall, channel: int, rows: Audio, now: float, concealed: NDArray[np.bool_] | None = None) -> None:
+def _push(
+    routed: _RoutedCall, channel: int, rows: Audio, now: float, concealed: NDArray[np.bool_] | None = None
+) -> None:
     """To the ring; NaN is what was lost."""
     if rows.shape[1]:
-        part, feed = line.channels[channel], line.call.feeds[channel]
+        part, feed = routed.channels[channel], routed.call.feeds[channel]
         lost = np.isnan(rows)
         feed.ring.push(Chunk(rows, part.clock, now, lost if lost.any() else None, concealed), wait=False)
         part.clock += rows.shape[1]
 
 
-def _say(line: _RoutedCall, condition: Condition) -> None:
-    for feed in line.call.feeds[:1]:
+def _report(routed: _RoutedCall, condition: Condition) -> None:
+    for feed in routed.call.feeds[:1]:
         feed.say(condition)

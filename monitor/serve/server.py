@@ -51,7 +51,7 @@ def serve(config: Config, *, json_lines: bool = False) -> int:
     publish = config.publish.model_copy(update={"score_interval_ms": section.score_interval_ms})
     config = config.model_copy(update={"publish": publish})
     rows = MOST_PARTIES * section.max_calls
-    epoch, ending, traces = wire.new_epoch(), StopRequest(), Traces(rows)
+    epoch, stop_request, traces = wire.new_epoch(), StopRequest(), Traces(rows)
     check_weights(config.model)
 
     def deliver(event: TapEvent) -> None:
@@ -66,7 +66,7 @@ def serve(config: Config, *, json_lines: bool = False) -> int:
     calls = RecentCalls(epoch, config.web.keep_ended_s, config.web.keep_ended_calls)
     screened = config.dashboard.mode != "off" and not json_lines
     kept = [RecentCallsSink(calls)] if config.web.listen or screened else []
-    sinks = [*open_sinks(config, epoch), *kept, *([json_sink(ending)] if json_lines else [])]
+    sinks = [*open_sinks(config, epoch), *kept, *([json_sink(stop_request)] if json_lines else [])]
     with Bus(sinks, config.publish.queue_events, epoch) as bus, _engine(config, bus, traces, rows) as engine:
         router = CallRouter(engine, section.max_calls, section.idle_s, section.max_calls_per_peer)
         publisher = config.zeromq.address if config.zeromq.enabled else ""
@@ -74,25 +74,25 @@ def serve(config: Config, *, json_lines: bool = False) -> int:
         def taps() -> tuple[str, ...]:
             return listeners.lines()
 
-        keeper = ServerView(engine, traces, router, calls, publisher, taps)
-        listeners = Listeners([*found, *_page(config, router, engine, keeper, calls)], router, engine.notice)
+        server_view = ServerView(engine, traces, router, calls, publisher, taps)
+        listeners = Listeners([*found, *_page(config, router, engine, server_view, calls)], router, engine.notice)
         start_sinks(sinks, engine)
         listeners.start()
         engine.notice("listening", "; ".join(listeners.lines()))
         try:
-            with _fair_turns(), signals(ending), screen(keeper, config, json_lines, ending) as shown:
-                notices = SinkWarnings(bus, shown, ending.requested.set)
+            with _fair_turns(), signals(stop_request), screen(server_view, config, json_lines, stop_request) as shown:
+                warnings = SinkWarnings(bus, shown, stop_request.requested.set)
 
                 def close() -> None:
                     listeners.close()
                     _settle(engine)
 
-                supervise(engine, ending, notices.check, close)
+                supervise(engine, stop_request, warnings.check, close)
                 bus.close(STOP_S)
-            notices.losses()
+            warnings.losses()
         finally:
             listeners.close()
-    return INTERRUPTED if ending.interrupted else DONE
+    return INTERRUPTED if stop_request.interrupted else DONE
 
 
 @contextmanager
@@ -129,13 +129,15 @@ def _fair_turns() -> Iterator[None]:
         sys.setswitchinterval(before)
 
 
-def _page(config: Config, router: CallRouter, engine: Engine, keeper: ServerView, calls: RecentCalls) -> list[Listener]:
+def _page(
+    config: Config, router: CallRouter, engine: Engine, server_view: ServerView, calls: RecentCalls
+) -> list[Listener]:
     """Return the page as a tap: browsers offer their microphones there. Raises BadInputError."""
     if not config.web.listen:
         return []
     from monitor.web.listener import WebListener
 
-    return [WebListener(config, router, engine, keeper, calls)]
+    return [WebListener(config, router, engine, server_view, calls)]
 
 
 def _settle(engine: Engine) -> None:

@@ -34,7 +34,7 @@ class ServerView:
         publisher: str,
         taps: Callable[[], tuple[str, ...]],
     ) -> None:
-        self._engine, self._traces, self._switchboard = engine, traces, router
+        self._engine, self._traces, self._router = engine, traces, router
         self._calls = calls
         self._publisher, self._taps = publisher, taps
         self._past: dict[str, CallRow] = {}
@@ -55,7 +55,7 @@ class ServerView:
         """Return the table."""
         calls = tuple(call for call in self._engine.calls if call.begun)
         rows = tuple(sorted((self._row(call) for call in calls), key=_row_order))
-        tally, most = self._switchboard.tally, self._switchboard.max_calls
+        tally, most = self._router.tally, self._router.max_calls
         refused = sum(tally.refused.values())
         past = self._ended_rows()
         return Board(rows, self._whole(), most, tally.started, tally.ended, refused, self._taps(), past)

@@ -81,7 +81,7 @@ class Listeners:
 
     def __init__(self, listeners: Sequence[Listener], router: CallRouter, notice: Callable[[str, str], None]) -> None:
         """notice: takes a code and a detail, of what a tap could not hear, the first time for each reason."""
-        self._listeners, self._switchboard, self._notice = listeners, router, notice
+        self._listeners, self._router, self._notice = listeners, router, notice
         self._noticed: set[tuple[str, str]] = set()
         self._withheld: set[str] = set()
         """Taps that have said that there is more than their budget lets them name."""
@@ -152,7 +152,7 @@ class Listeners:
                 if not task.cancelling():
                     task.cancel()
             await asyncio.gather(*tasks, starting, return_exceptions=True)
-            self._switchboard.close()
+            self._router.close()
             self._ready.set()
 
     async def _keep(self, listener: Listener) -> None:
@@ -173,8 +173,8 @@ class Listeners:
             since = time.monotonic()
             await asyncio.sleep(SWEEP_S)
             now = time.monotonic()
-            self._switchboard.extend_deadlines(max(0.0, now - since - SWEEP_S))
-            self._switchboard.sweep(now)
+            self._router.extend_deadlines(max(0.0, now - since - SWEEP_S))
+            self._router.sweep(now)
             for listener in self._listeners:
                 self._say_reasons(listener, now)
 

@@ -40,8 +40,8 @@ class WatchedPage:
         def taps() -> tuple[str, ...]:
             return listeners.lines()
 
-        keeper = ServerView(engine, traces, router, self._calls, publisher, taps)
-        page = WebListener(self._config, None, engine, keeper, self._calls)
+        server_view = ServerView(engine, traces, router, self._calls, publisher, taps)
+        page = WebListener(self._config, None, engine, server_view, self._calls)
         listeners = Listeners([page], router, engine.notice)
         listeners.start()
         engine.notice("listening", "; ".join(listeners.lines()))

@@ -19,14 +19,14 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from monitor.api.access import KeyRing
 from monitor.api.app import PREFIX, make_api
 from monitor.api.context import ApiContext
-from monitor.web.broadcast import SnapshotBroadcaster, read_want
+from monitor.web.broadcast import SnapshotBroadcaster, read_request
 from monitor.web.browser_calls import REFUSED, TRY_LATER, BrowserCalls
-from monitor.web.guard import COOKIE, GUESS_S, PageAccess, RequestGuard
+from monitor.web.guard import COOKIE, WRONG_TOKEN_DELAY_S, PageAccess, RequestGuard
 from monitor.web.listen_in import ListenIn
 
 STATIC = Path(__file__).parent / "static"
 ASKS_AGAIN_S = 30.0
-"""A page that wants no picture for so long is not there any more."""
+"""A page that asks for no snapshot for so long is gone."""
 LONGEST_TOKEN = 1024
 
 
@@ -38,14 +38,14 @@ class Page:
     def __init__(
         self,
         context: ApiContext,
-        hub: SnapshotBroadcaster,
-        ears: ListenIn,
+        broadcaster: SnapshotBroadcaster,
+        listen_in: ListenIn,
         intake: BrowserCalls | None,
         counts: Counter[str],
     ) -> None:
         self._context, self._config = context, context.config.web
-        self._hub, self._ears, self._intake, self._counts = hub, ears, intake, counts
-        self._door = PageAccess(self._config.token.reveal())
+        self._broadcaster, self._listen_in, self._intake, self._counts = broadcaster, listen_in, intake, counts
+        self._access = PageAccess(self._config.token.reveal())
         self._keys = KeyRing(context.config.api.keys)
         self._clients = 0
 
@@ -61,25 +61,25 @@ class Page:
             WebSocketRoute("/microphone", self._microphone),
             WebSocketRoute("/listen", self._listen),
         ]
-        return RequestGuard(Starlette(routes=routes), self._door, self._keys, self._config.hosts, self._counts)
+        return RequestGuard(Starlette(routes=routes), self._access, self._keys, self._config.hosts, self._counts)
 
     async def _session(self, request: Request) -> Response:
         """Return the rights of this browser."""
         may = {"microphone": self._intake is not None, "listen_in": self._config.listen_in}
-        return JSONResponse({"signed_in": self._door.admits(request.headers), **may})
+        return JSONResponse({"signed_in": self._access.admits(request.headers), **may})
 
     async def _sign_in(self, request: Request) -> Response:
         """Return the secret for a cookie that scripts cannot read and that other sites cannot make a browser send."""
         length = request.headers.get("content-length", "")
         if not length.isdigit() or int(length) > LONGEST_TOKEN:
-            return JSONResponse({"error": "that is no token"}, 413)
-        if not self._door.right((await request.body()).decode("utf-8", "replace")):
+            return JSONResponse({"error": "the token is too long"}, 413)
+        if not self._access.matches((await request.body()).decode("utf-8", "replace")):
             self._counts["refused: a wrong token"] += 1
-            await asyncio.sleep(GUESS_S)
+            await asyncio.sleep(WRONG_TOKEN_DELAY_S)
             return JSONResponse({"error": "that is not the token"}, 403)
         response = JSONResponse({"signed_in": True})
         secure = request.url.scheme == "https"
-        response.set_cookie(COOKIE, self._door.session, httponly=True, samesite="strict", secure=secure)
+        response.set_cookie(COOKIE, self._access.session, httponly=True, samesite="strict", secure=secure)
         return response
 
     async def _live(self, socket: WebSocket) -> None:
@@ -87,11 +87,11 @@ class Page:
         async with self._client(socket) as taken:
             while taken:
                 try:
-                    want = read_want(await asyncio.wait_for(socket.receive_text(), ASKS_AGAIN_S))
+                    wanted = read_request(await asyncio.wait_for(socket.receive_text(), ASKS_AGAIN_S))
                 except (ValueError, KeyError, TimeoutError):
-                    await socket.close(REFUSED, "no wish, or none for too long")
+                    await socket.close(REFUSED, "no valid request came")
                     return
-                await socket.send_text(await self._hub.next(want))
+                await socket.send_text(await self._broadcaster.next(wanted))
 
     async def _listen(self, socket: WebSocket) -> None:
         """Send the sound of one channel, where web.listen_in is set."""
@@ -102,7 +102,7 @@ class Page:
         call, channel = (socket.query_params.get(key, "") for key in ("call", "channel"))
         async with self._client(socket) as taken:
             if taken:
-                await _play_until_closed(socket, self._ears.play(socket, call, channel, _peer(socket)))
+                await _play_until_closed(socket, self._listen_in.play(socket, call, channel, _peer(socket)))
 
     async def _microphone(self, socket: WebSocket) -> None:
         if self._intake is None:

@@ -34,14 +34,14 @@ class SnapshotRequest:
     seen: frozenset[str] = frozenset()
 
 
-def read_want(text: str) -> SnapshotRequest:
+def read_request(text: str) -> SnapshotRequest:
     """{"open": "call", "seen": ["call", ...]}. Raises ValueError for anything else."""
-    said = read_json(text)
-    if not isinstance(said, dict):
-        raise ValueError("no object")
-    opened, seen = said.get("open", ""), said.get("seen", [])
+    message = read_json(text)
+    if not isinstance(message, dict):
+        raise ValueError("not a JSON object")
+    opened, seen = message.get("open", ""), message.get("seen", [])
     if not isinstance(opened, str) or not isinstance(seen, list) or len(seen) > MOST_SEEN:
-        raise ValueError("no such wish")
+        raise ValueError("open: a name, seen: a list of at most 100 names")
     return SnapshotRequest(opened, frozenset(name for name in seen if isinstance(name, str)))
 
 
@@ -54,23 +54,23 @@ class _Picture:
 class SnapshotBroadcaster:
     """Belongs to one event loop; the work is done in a thread beside it."""
 
-    def __init__(self, keeper: SnapshotSource) -> None:
-        self._keeper = keeper
+    def __init__(self, source: SnapshotSource) -> None:
+        self._source = source
         self._due = 0.0
-        self._coming: asyncio.Task[_Picture] | None = None
+        self._pending: asyncio.Task[_Picture] | None = None
 
-    async def next(self, want: SnapshotRequest) -> str:
+    async def next(self, request: SnapshotRequest) -> str:
         """Return the next picture as JSON, at most one every PERIOD_S."""
-        if self._coming is None:
-            self._coming = asyncio.create_task(self._make())
-        picture = await asyncio.shield(self._coming)
-        return await asyncio.to_thread(self._compose, picture, want)
+        if self._pending is None:
+            self._pending = asyncio.create_task(self._make())
+        picture = await asyncio.shield(self._pending)
+        return await asyncio.to_thread(self._compose, picture, request)
 
     async def close(self) -> None:
         """End what is under way."""
-        if self._coming is not None:
-            self._coming.cancel()
-            await asyncio.gather(self._coming, return_exceptions=True)
+        if self._pending is not None:
+            self._pending.cancel()
+            await asyncio.gather(self._pending, return_exceptions=True)
 
     async def _make(self) -> _Picture:
         loop = asyncio.get_running_loop()
@@ -79,17 +79,17 @@ class SnapshotBroadcaster:
             self._due = loop.time() + PERIOD_S
             return await asyncio.to_thread(self._pull)
         finally:
-            self._coming = None
+            self._pending = None
 
     def _pull(self) -> _Picture:
-        board = self._keeper.board()
+        board = self._source.board()
         return _Picture(board, _json(snapshot.table(board)))
 
-    def _compose(self, picture: _Picture, want: SnapshotRequest) -> str:
-        opened = self._keeper.call(want.open) if want.open else None
-        seen = _json(snapshot.lines(picture.board, want.seen))
+    def _compose(self, picture: _Picture, request: SnapshotRequest) -> str:
+        opened = self._source.call(request.open) if request.open else None
+        seen = _json(snapshot.lines(picture.board, request.seen))
         call = _json(snapshot.details(opened)) if opened is not None else "null"
-        return f'{{"open":{_json(want.open)},"call":{call},"lines":{seen},"table":{picture.text}}}'
+        return f'{{"open":{_json(request.open)},"call":{call},"lines":{seen},"table":{picture.text}}}'
 
 
 def _json(value: object) -> str:

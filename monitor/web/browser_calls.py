@@ -1,4 +1,4 @@
-"""Browsers' microphones: a WebSocket each, whose messages microphone.py understands, and the calls that they make."""
+"""Browsers' microphones: a WebSocket each, whose messages browser_microphone.py reads, and the calls that they make."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ class BrowserCalls:
         try:
             call = BrowserCall(f"browser-{next(self._numbers)}", peer, time.monotonic())
             if await self._started(socket, call):
-                await self._watched(socket, call)
+                await self._run(socket, call)
         finally:
             self._taken -= 1
 
     async def _started(self, socket: WebSocket, call: BrowserCall) -> bool:
         try:
-            self._deliver(call.hello(await asyncio.wait_for(socket.receive_text(), self._idle_s)))
+            self._deliver(call.start(await asyncio.wait_for(socket.receive_text(), self._idle_s)))
         except (BadBrowserMessageError, KeyError) as error:
             self._counts.note(f"refused: a microphone with {_reason(error)}", getattr(error, "value", ""))
             await _close(socket, REFUSED, f"refused: {error}")
@@ -57,7 +57,7 @@ class BrowserCalls:
             return True
         return False
 
-    async def _watched(self, socket: WebSocket, call: BrowserCall) -> None:
+    async def _run(self, socket: WebSocket, call: BrowserCall) -> None:
         why = "the monitor stops"
         try:
             await socket.send_text(json.dumps({"call": call.name}))
@@ -69,10 +69,10 @@ class BrowserCalls:
 
     async def _receive(self, socket: WebSocket, call: BrowserCall) -> str:
         """Take audio until there is no more. Returns why."""
-        patience_s = self._idle_s
+        timeout_s = self._idle_s
         while True:
             try:
-                message = await asyncio.wait_for(socket.receive(), patience_s)
+                message = await asyncio.wait_for(socket.receive(), timeout_s)
                 if message["type"] == "websocket.disconnect":
                     return "the browser ended it" if message.get("code") == GONE else "the connection was lost"
                 tap_event = _read(call, message.get("bytes"), message.get("text"))
@@ -81,10 +81,10 @@ class BrowserCalls:
                 await _close(socket, REFUSED, str(error))
                 return f"the browser sent {error}"
             except TimeoutError:
-                await _close(socket, REFUSED, f"nothing came for {patience_s:g} s")
-                return f"nothing came for {patience_s:g} s"
+                await _close(socket, REFUSED, f"nothing came for {timeout_s:g} s")
+                return f"nothing came for {timeout_s:g} s"
             if isinstance(tap_event, CallPaused | CallResumed):
-                patience_s = self._idle_s * (PAUSED_WAITS if isinstance(tap_event, CallPaused) else 1)
+                timeout_s = self._idle_s * (PAUSED_WAITS if isinstance(tap_event, CallPaused) else 1)
             self._deliver(tap_event)
 
 

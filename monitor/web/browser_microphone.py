@@ -45,22 +45,22 @@ class BrowserCall:
     def name(self) -> str:
         return self._name
 
-    def hello(self, text: str) -> CallStarted:
+    def start(self, text: str) -> CallStarted:
         """Return the first message. Raises BadBrowserMessageError."""
-        said = _object(text)
-        rate = said.get("rate")
+        message = _object(text)
+        rate = message.get("rate")
         if not isinstance(rate, int) or isinstance(rate, bool) or rate not in RATES:
             raise BadBrowserMessageError("a rate that no microphone has", named(rate)[:20])
         self._rate = rate
-        details = {"from": self._peer, "rate": str(rate), "label": named(said.get("label"))[:LONGEST_TEXT]}
+        details = {"from": self._peer, "rate": str(rate), "label": named(message.get("label"))[:LONGEST_TEXT]}
         return CallStarted(self._name, "browser", (PARTY,), rate, "", details)
 
     def note(self, text: str) -> TapEvent:
         """Return a later message of text. Raises BadBrowserMessageError."""
-        said = _object(text)
-        if "paused" in said:
-            return CallPaused(self._name, (named(said["paused"]) or "paused")[:LONGEST_TEXT])
-        if "resumed" in said:
+        message = _object(text)
+        if "paused" in message:
+            return CallPaused(self._name, (named(message["paused"]) or "paused")[:LONGEST_TEXT])
+        if "resumed" in message:
             return CallResumed(self._name)
         raise BadBrowserMessageError("text of an unknown kind")
 
@@ -71,9 +71,9 @@ class BrowserCall:
             raise BadBrowserMessageError("a frame of an odd or impossible length", len(data))
         start = self._unwrapped(PLACE.unpack_from(data)[0])
         if self._next is not None and start < self._next:
-            raise BadBrowserMessageError("a frame out of its turn")
+            raise BadBrowserMessageError("a frame out of order")
         if start + count > (now - self._begun + AHEAD_S) * self._rate:
-            raise BadBrowserMessageError("audio that comes faster than it can be spoken")
+            raise BadBrowserMessageError("audio that comes faster than real time")
         self._next = start + count
         samples = np.frombuffer(data, "<i2", offset=PLACE.size).astype(np.float32) / np.float32(32_768)
         return CallAudio(self._name, 0, start, samples)
@@ -88,9 +88,9 @@ class BrowserCall:
 
 def _object(text: str) -> dict[str, object]:
     try:
-        said = read_json(text)
+        message = read_json(text)
     except ValueError as error:
         raise BadBrowserMessageError("text that is not JSON") from error
-    if not isinstance(said, dict):
+    if not isinstance(message, dict):
         raise BadBrowserMessageError("text that is not a JSON object")
-    return said
+    return message

@@ -25,8 +25,8 @@ from monitor.api.problems import problem
 from monitor.config.allowed_hosts import is_allowed_host
 
 COOKIE = "monitor_session"
-GUESS_S = 1.0
-"""A wrong token is answered so late; a right one, of whatever host, waits for nobody."""
+WRONG_TOKEN_DELAY_S = 1.0
+"""A wrong token is answered so late; a right one at once."""
 API = "/api/"
 OPEN_PATHS = ("/", "/session")
 """Beside what lies under /static/: what may be asked for without the secret."""
@@ -47,7 +47,7 @@ HEADERS = {
 }
 
 
-def from_here(headers: Mapping[str, str], *, navigates: bool) -> bool:
+def is_same_origin(headers: Mapping[str, str], *, navigates: bool) -> bool:
     """Return whether a request comes from this server's own page, or from a program. navigates: may come by a link."""
     origin = headers.get("origin")
     if origin is not None and origin.partition("://")[2].lower() != headers.get("host", "").lower():
@@ -64,7 +64,7 @@ class PageAccess:
     token: str
     session: str = field(default_factory=lambda: secrets.token_urlsafe(32))
 
-    def right(self, token: str) -> bool:
+    def matches(self, token: str) -> bool:
         """Return whether that is the secret; takes as long for one that is nearly right."""
         one, other = (hashlib.sha256(text.encode()).digest() for text in (token, self.token))
         return hmac.compare_digest(one, other)
@@ -73,7 +73,7 @@ class PageAccess:
         """Authenticate a request by the cookie of a browser or the bearer token of a program (RFC 6750)."""
         if not self.token:
             return True
-        if (token := bearer(headers)) and self.right(token):
+        if (token := bearer(headers)) and self.matches(token):
             return True
         held = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
         return hmac.compare_digest(held.encode(), self.session.encode())
@@ -83,9 +83,9 @@ class RequestGuard:
     """Lets through what is allowed. counts: what was not, by the reason."""
 
     def __init__(
-        self, app: ASGIApp, door: PageAccess, keys: KeyRing, hosts: Iterable[str], counts: Counter[str]
+        self, app: ASGIApp, access: PageAccess, keys: KeyRing, hosts: Iterable[str], counts: Counter[str]
     ) -> None:
-        self._app, self._door, self._keys, self._hosts, self._counts = app, door, keys, tuple(hosts), counts
+        self._app, self._access, self._keys, self._hosts, self._counts = app, access, keys, tuple(hosts), counts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -96,7 +96,7 @@ class RequestGuard:
             status, why = refusal
             self._counts[why] += 1
             if status == 401 and "authorization" in Headers(scope=scope):
-                await asyncio.sleep(GUESS_S)
+                await asyncio.sleep(WRONG_TOKEN_DELAY_S)
             await self._answer(scope, status, why)(scope, receive, send)
             return
         try:
@@ -109,7 +109,7 @@ class RequestGuard:
         if not is_allowed_host(headers.get("host", ""), self._hosts):
             return 421, "refused: a name that is not in web.hosts"
         navigates = scope["type"] == "http" and scope["method"] == "GET" and path == "/"
-        if not from_here(headers, navigates=navigates):
+        if not is_same_origin(headers, navigates=navigates):
             return 403, "refused: a request from another site"
         if path in OPEN_PATHS or path.startswith("/static/"):
             return None
@@ -123,7 +123,7 @@ class RequestGuard:
 
     def _caller(self, headers: Headers, path: str) -> ApiCaller | None:
         """Return who asks: keys are for the API alone."""
-        if self._door.admits(headers):
+        if self._access.admits(headers):
             return EVERYTHING
         return self._keys.caller(bearer(headers)) if path.startswith(API) else None
 

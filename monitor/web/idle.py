@@ -16,7 +16,7 @@ MOST_OF_HOST = 64
 """Connections of one host that have asked for nothing yet."""
 
 
-def impatient(counts: Counter[str]) -> type[H11Protocol]:
+def with_idle_timeout(counts: Counter[str]) -> type[H11Protocol]:
     """Return the protocol of a server. counts: connections that were closed, by why."""
     waiting: dict[str, dict[IdleTimeout, None]] = {}
 
@@ -30,27 +30,27 @@ def impatient(counts: Counter[str]) -> type[H11Protocol]:
             self._timer = self.loop.call_later(REQUEST_S, self._end, "refused: no request within 10 s")
             of_host = waiting.setdefault(self._host, {})
             of_host[self] = None
-            if len(of_host) > MOST_OF_HOST:  # the oldest makes room, so that who asks at once is heard
+            if len(of_host) > MOST_OF_HOST:  # the oldest makes room, so that a new request is served
                 oldest = next(iter(of_host))
                 oldest._end(f"refused: more than {MOST_OF_HOST} connections of a host that ask for nothing")
             if not DESCRIPTORS.have_room():
                 self._end("refused: too few file descriptors")
 
         def connection_lost(self, exc: Exception | None) -> None:
-            self._came()
+            self._stop_timer()
             super().connection_lost(exc)
 
         def handle_websocket_upgrade(self, event: Any) -> None:
-            self._came()
+            self._stop_timer()
             super().handle_websocket_upgrade(event)
 
         def handle_events(self) -> None:
             super().handle_events()
             if self.cycle is not None:
-                self._came()
+                self._stop_timer()
 
-        def _came(self) -> None:
-            """Stop the timeout: the request came, or the end."""
+        def _stop_timer(self) -> None:
+            """Stop the timeout: the request came, or the connection ended."""
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
@@ -61,7 +61,7 @@ def impatient(counts: Counter[str]) -> type[H11Protocol]:
         def _end(self, why: str) -> None:
             if self._timer is not None:
                 counts[why] += 1
-                self._came()
+                self._stop_timer()
                 self.transport.abort()
 
     return IdleTimeout

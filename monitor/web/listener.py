@@ -24,7 +24,7 @@ from monitor.taps.tap_events import TapEvent
 from monitor.web.app import Page
 from monitor.web.broadcast import SnapshotBroadcaster, SnapshotSource
 from monitor.web.browser_calls import BrowserCalls
-from monitor.web.idle import impatient
+from monitor.web.idle import with_idle_timeout
 from monitor.web.listen_in import ListenIn
 
 LARGEST_MESSAGE = 128 << 10
@@ -53,7 +53,7 @@ class WebListener:
     name = "web"
 
     def __init__(
-        self, config: Config, router: Router | None, engine: Engine, keeper: SnapshotSource, calls: RecentCalls
+        self, config: Config, router: Router | None, engine: Engine, snapshots: SnapshotSource, calls: RecentCalls
     ) -> None:
         web = self._config = config.web
         self._host, self._port = read_address("web.listen", web.listen)
@@ -67,12 +67,12 @@ class WebListener:
             secure_by="set web.token and web.certificate",
         )
         self._secrets = read_certificate("web", web.certificate, web.key)
-        self._hub = SnapshotBroadcaster(keeper)
+        self._broadcaster = SnapshotBroadcaster(snapshots)
         self._streams = config.api.max_streams
         self.counts = Reasons()
         self.bound: list[tuple[str, int]] = []
         self.ready = asyncio.Event()
-        ears = ListenIn(lambda: engine.calls, engine.notice)
+        listen_in = ListenIn(lambda: engine.calls, engine.notice)
         intake = streams = None
         if router is not None:
             streams = StreamIntake(router.deliver, router.published_name, config.serve.idle_s, config.api.max_streams)
@@ -83,30 +83,30 @@ class WebListener:
         )
         journal = config.journal.path
         self._rebuild = JournalRebuild(Path(journal), calls, web.keep_ended_s) if journal else None
-        self._page = Page(context, self._hub, ears, intake, self.counts)
+        self._page = Page(context, self._broadcaster, listen_in, intake, self.counts)
 
     async def run(self) -> None:
         """Listen until cancelled."""
-        taken = bind(self._host, self._port)
+        bound_socket = bind(self._host, self._port)
         rebuild, self._rebuild = self._rebuild, None
         if rebuild is not None:
             rebuild.start()
         server = uvicorn.Server(self._settings())
-        serving = asyncio.create_task(server.serve([taken]))
+        serving = asyncio.create_task(server.serve([bound_socket]))
         try:
             while not server.started and not serving.done():
                 await asyncio.sleep(POLL_S)
-            self.bound = [(self._host, int(taken.getsockname()[1]))]
+            self.bound = [(self._host, int(bound_socket.getsockname()[1]))]
             self.ready.set()
             await asyncio.shield(serving)
         finally:
             server.should_exit = True
             await asyncio.gather(serving, return_exceptions=True)
-            await self._hub.close()
+            await self._broadcaster.close()
             if rebuild is not None:
                 await asyncio.to_thread(rebuild.close)
             await asyncio.to_thread(self._context.close)
-            taken.close()
+            bound_socket.close()
 
     def _settings(self) -> uvicorn.Config:
         """No log of its own: what goes wrong is counted and said by the monitor."""
@@ -115,7 +115,7 @@ class WebListener:
         logger.addHandler(logging.NullHandler())
         settings = uvicorn.Config(
             self._page.app(),
-            http=impatient(self.counts),
+            http=with_idle_timeout(self.counts),
             ws="websockets-sansio",
             lifespan="off",
             log_config=None,
@@ -139,17 +139,17 @@ def bind(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        taken = socket.socket(family, kind, protocol)
+        bound_socket = socket.socket(family, kind, protocol)
         with contextlib.suppress(OSError):
-            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            taken.bind(address)
+            bound_socket.bind(address)
         except OSError:
-            taken.close()
+            bound_socket.close()
             raise
     except OSError as error:
         raise BadInputError(
             f"web.listen: {host}:{port} is in use, or no address of this machine",
             "end the other program, or choose another port: --web 127.0.0.1:8001",
         ) from error
-    return taken
+    return bound_socket

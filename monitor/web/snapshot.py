@@ -86,7 +86,7 @@ def _verdict(channel: ChannelView) -> Json:
         "p": _rounded(channel.p_fake, 4),
         "reason": channel.reason.value,
         "fault": channel.fault,
-        "hardship": channel.hardship,
+        "impairment": channel.impairment,
         "net_s": round(channel.net_speech_s, 1),
         "needed_s": channel.needed_speech_s,
         "lost_s": round(channel.lost_s, 2),

@@ -9,7 +9,7 @@ import { bindKeys } from "./key_actions.js";
 import { CallList } from "./list.js";
 import { listenButton, stopListening } from "./listen.js";
 import { Live } from "./live.js";
-import { say } from "./make.js";
+import { setText } from "./make.js";
 import { Marks } from "./marks.js";
 import { Microphone } from "./microphone.js";
 import { News, TITLE } from "./news.js";
@@ -29,19 +29,19 @@ let route = readRoute(location.hash);
 
 const go = (change) => { location.hash = writeRoute({ ...route, call: "", file: "", at: null, ...change }); };
 const close = () => go({});
-const tell = (text, loud = false) => { say($("said"), text); toast(text, loud); };
+const notify = (text, loud = false) => { setText($("said"), text); toast(text, loud); };
 
 const history = new History(() => { files.refresh(); if (newest) draw({ ...newest, lines: {} }, true); });
-const list = new CallList({ open: (id) => openCall(id), route: () => route, change: narrow, history });
+const list = new CallList({ open: (id) => openCall(id), route: () => route, change: setFilter, history });
 const panel = new CallPanel($("channels"), (call, channel) => (session.listen_in ? listenButton(call, channel) : null));
 const sound = new Sound($("sound"));
-const files = new Files({ open: (id) => go({ file: id }), tell, changed: (job, id) => subject.job(job, id) });
-const opened = new Opened((at) => keepPlace(at), (...what) => subject.came(...what));
-const marks = new Marks(() => (subject.kind === "call" ? opened.id : ""), () => { opened.look(); history.refresh(); }, tell);
+const files = new Files({ open: (id) => go({ file: id }), notify, changed: (job, id) => subject.job(job, id) });
+const opened = new Opened((at) => keepPosition(at), (...what) => subject.loaded(...what));
+const marks = new Marks(() => (subject.kind === "call" ? opened.id : ""), () => { opened.refresh(); history.refresh(); }, notify);
 const subject = new Subject({ opened, marks, history, files, headline, outcomeBadge, close, tables: () => newest?.table });
 const news = new News(sound, () => subject.name, (name) => openCall(name));
-const live = new Live({ wish: () => ({ open: subject.name, seen: route.call || route.file ? [] : list.running.seen() }), draw, lost, refused: welcome });
-const microphone = new Microphone(heard, (peak) => {
+const live = new Live({ request: () => ({ open: subject.name, seen: route.call || route.file ? [] : list.running.seen() }), draw, lost, refused: showSession });
+const microphone = new Microphone(showMicrophone, (peak) => {
   const decibels = 20 * Math.log10(Math.max(peak, 1e-6));
   $("mic-level").firstElementChild.style.transform = `scaleX(${Math.max(0, Math.min(1, 1 + decibels / 60)).toFixed(3)})`;
 });
@@ -72,20 +72,20 @@ function draw(picture, atOnce = false) {
 }
 
 /** Filter or sort: the address follows, so that a link leads to the same list; the browser's history gets no step for each letter. */
-function narrow(change) {
+function setFilter(change) {
   route = { ...route, ...change };
   window.history.replaceState(null, "", writeRoute(route));
   list.controls();
   if (newest) draw({ ...newest, lines: {} }, true);
 }
 
-function keepPlace(at) {
+function keepPosition(at) {
   route = { ...route, at };
   window.history.replaceState(null, "", writeRoute(route));
 }
 
 /** What is open may change by a click, by the browser's own buttons, or by a link. */
-function moved() {
+function routeChanged() {
   const before = route;
   route = readRoute(location.hash);
   const within = Boolean(route.call || route.file);
@@ -94,7 +94,7 @@ function moved() {
   $("call").hidden = !within;
   $("calls").hidden = within;
   list.controls();
-  say($("skip"), within ? "Skip to the call" : "Skip to the calls");
+  setText($("skip"), within ? "Skip to the call" : "Skip to the calls");
   subject.open(route);
   if (within) $("call-title").focus();
   if (newest) draw({ ...newest, lines: {} }, true);
@@ -106,25 +106,25 @@ function lost(gone) {
   else lostSince = null;
   document.body.classList.toggle("is-lost", gone);
   $("link").className = `link ${gone ? "gone" : "live"}`;
-  say($("link-word"), gone ? "no connection" : "live");
+  setText($("link-word"), gone ? "no connection" : "live");
   $("lost").hidden = !gone || newest === null;
   if (gone) {
-    say($("lost"), `Out of touch with the monitor since ${timeOfDay(lostSince)}: what stands here is old. Trying again.`);
+    setText($("lost"), `No connection to the monitor since ${timeOfDay(lostSince)}. What is shown is old. Reconnecting.`);
     document.title = `No connection · ${TITLE}`;
   }
 }
 
-function heard({ on, text, call, fault }) {
+function showMicrophone({ on, text, call, fault }) {
   $("mic").hidden = !on && !text;
   $("mic").dataset.state = fault ? "unknown" : "listening";
-  say($("mic-text"), text);
+  setText($("mic-text"), text);
   $("mic-open").hidden = !call;
   $("mic-open").dataset.call = call;
-  say($("mic-stop"), on ? "Stop" : "Dismiss");
+  setText($("mic-stop"), on ? "Stop" : "Dismiss");
   $("microphone").disabled = on;
 }
 
-async function welcome(known) {
+async function showSession(known) {
   session = known;
   $("sign-in").hidden = session.signed_in;
   $("tools").hidden = !session.signed_in;
@@ -137,13 +137,13 @@ async function welcome(known) {
   $("desk").hidden = true;
   $("lost").hidden = true;
   history.stop();
-  say($("link-word"), "not signed in");
+  setText($("link-word"), "not signed in");
   $("token").focus();
 }
 
 let fading = 0;
 function toast(text, loud) {
-  say($("toast"), text);
+  setText($("toast"), text);
   $("toast").hidden = false;
   $("toast").classList.toggle("loud", loud);
   clearTimeout(fading);
@@ -152,7 +152,7 @@ function toast(text, loud) {
 
 function watch() {
   const why = Microphone.why();
-  if (why) heard({ on: false, text: why, call: "", fault: "failed" });
+  if (why) showMicrophone({ on: false, text: why, call: "", fault: "failed" });
   else microphone.start();
 }
 
@@ -160,10 +160,10 @@ $("sign-in").addEventListener("submit", async (event) => {
   event.preventDefault();
   try {
     const answer = await fetch("/session", { method: "POST", body: $("token").value });
-    say($("wrong"), answer.ok ? "" : (await answer.json()).error);
-    if (answer.ok) await welcome(await (await fetch("/session")).json());
+    setText($("wrong"), answer.ok ? "" : (await answer.json()).error);
+    if (answer.ok) await showSession(await (await fetch("/session")).json());
   } catch {
-    say($("wrong"), "the monitor does not answer");
+    setText($("wrong"), "the monitor does not answer");
   }
   $("token").value = "";
 });
@@ -178,9 +178,9 @@ $("reading").addEventListener("toggle", () => {
   if ($("reading").open) localStorage.removeItem(READ);
   else localStorage.setItem(READ, "yes");
 });
-window.addEventListener("hashchange", moved);
+window.addEventListener("hashchange", routeChanged);
 window.addEventListener("pagehide", () => { if (microphone.on) microphone.stop(); });
 
-bindKeys({ list, opened, marks, files, narrow, close, watch, view: () => (route.call || route.file ? "call" : "list"), show: () => route.show });
-moved();
-fetch("/session").then((answer) => answer.json()).then(welcome).catch(() => live.again(live.socket));
+bindKeys({ list, opened, marks, files, setFilter, close, watch, view: () => (route.call || route.file ? "call" : "list"), show: () => route.show });
+routeChanged();
+fetch("/session").then((answer) => answer.json()).then(showSession).catch(() => live.reconnect(live.socket));

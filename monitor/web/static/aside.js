@@ -1,7 +1,7 @@
 // Beside the calls: events, the state of the system, counts by state, and what the states mean.
 
 import { badge, make, shape } from "./make.js";
-import { meaning, span, STATES, told, tone } from "./words.js";
+import { meaning, span, STATES, eventText, eventState } from "./words.js";
 
 const SHOWN_EVENTS = 24;
 
@@ -15,11 +15,11 @@ export function writeEvents(list, events, named) {
   if (list.dataset.mark === mark) return;
   list.dataset.mark = mark;
   list.replaceChildren(...shown.map((event) => {
-    const [what, where] = told(event, named);
-    const state = tone(event);
+    const [what, where] = eventText(event, named);
+    const state = eventState(event);
     return make("li", state ? { "data-state": state } : {}, shape(state), make("span", {}, what, make("small", {}, where)));
   }));
-  if (!shown.length) list.append(make("li", { class: "dim wide" }, "nothing yet"));
+  if (!shown.length) list.append(make("li", { class: "dim wide" }, "no events yet"));
 }
 
 const milliseconds = (value) => (value === null ? "–" : `${Math.round(value)} ms`);
@@ -32,9 +32,9 @@ export function writeSystem(list, table) {
     ["Latency", `${milliseconds(table.latency_p50_ms)}; 99 of 100 within ${milliseconds(table.latency_p99_ms)}`],
     ["Calls", `${table.count} of ${table.max_calls}, ${table.ended} ended${table.refused ? `, ${table.refused} refused` : ""}`],
     ["Alerts", String(table.alerts)],
-    ["Audio lost", table.lost_s > 0 ? span(table.lost_s) : "nothing"],
+    ["Audio lost", table.lost_s > 0 ? span(table.lost_s) : "none"],
     ["Model", `${table.model} on ${table.device}`],
-    ...(table.publisher ? [["Publishes", table.publisher]] : []),
+    ...(table.publisher ? [["Publisher", table.publisher]] : []),
   ];
   const text = JSON.stringify(rows);
   if (list.dataset.text === text) return;

@@ -1,8 +1,8 @@
 // One call: its channels, each with a large likelihood, its timeline, its level and the families it resembles.
 
-import { badge, make, say, tint } from "./make.js";
+import { badge, make, setText, setState } from "./make.js";
 import { draw } from "./timeline.js";
-import { clock, family, hears, likelihood, meaning, odds, percent, span, speech, UNKNOWN_FAMILY } from "./words.js";
+import { clock, family, audioNow, likelihood, meaning, odds, percent, span, speech, UNKNOWN_FAMILY } from "./words.js";
 
 const LOOKS_BACK_S = 120;
 const QUIETEST_DB = -60;
@@ -28,12 +28,12 @@ export class CallPanel {
   add(call, channel) {
     const card = {
       state: make("span"), big: make("p", { class: "big" }), meaning: make("p"),
-      canvas: make("canvas", { role: "img" }), speech: meter(), level: meter("level"), llr: make("dd"), hears: make("dd"), band: make("dd"),
+      canvas: make("canvas", { role: "img" }), speech: meter(), level: meter("level"), llr: make("dd"), audio: make("dd"), band: make("dd"),
       lost: make("dd"), alert: make("dd"), families: make("ul", { class: "families" }),
     };
     const fact = (name, value) => [make("dt", {}, name), value];
     const facts = make("dl", { class: "facts" }, ...fact("Speech heard", card.speech.element), ...fact("Level", card.level.element),
-      ...fact("Bandwidth", card.band), ...fact("Hears", card.hears), ...fact("Evidence", card.llr), ...fact("Alerts", card.alert), ...fact("Lost", card.lost));
+      ...fact("Bandwidth", card.band), ...fact("Audio", card.audio), ...fact("Evidence", card.llr), ...fact("Alerts", card.alert), ...fact("Lost", card.lost));
     const head = make("div", { class: "row" }, make("h3", {}, channel.name), card.state);
     const listen = this.listen(call.call, channel.name);
     card.element = make("article", { class: "card channel", "aria-label": `Channel ${channel.name}` }, head,
@@ -45,23 +45,23 @@ export class CallPanel {
   }
 
   write(card, channel, table) {
-    if (tint(card.element, channel.state)) card.state.replaceChildren(badge(channel.state));
-    say(card.big, likelihood(channel));
-    say(card.meaning, meaning(channel.state, table, channel.hardship));
+    if (setState(card.element, channel.state)) card.state.replaceChildren(badge(channel.state));
+    setText(card.big, likelihood(channel));
+    setText(card.meaning, meaning(channel.state, table, channel.impairment));
     card.canvas.setAttribute("aria-label", `Likelihood over the last two minutes; now ${likelihood(channel)}`);
     draw(card.canvas, channel.line, table, LOOKS_BACK_S, true);
     card.speech.set(Math.min(1, channel.net_s / channel.needed_s), speech(channel));
     card.speech.bar.hidden = channel.net_s >= channel.needed_s;
     const loud = channel.level === null ? 0 : 1 - channel.level / QUIETEST_DB;
     card.level.set(Math.max(0, Math.min(1, loud)), channel.level === null ? "–" : `${Math.round(channel.level)} dBFS`);
-    say(card.band, channel.bandwidth === "unknown" ? "–" : channel.bandwidth);
+    setText(card.band, channel.bandwidth === "unknown" ? "–" : channel.bandwidth);
     card.level.bar.classList.toggle("high", channel.peak !== null && channel.peak > -1);
-    say(card.hears, hears(channel));
-    card.hears.classList.toggle("wrong-input", channel.fault !== "");
-    say(card.llr, channel.llr === null ? "–" : `${odds(channel.llr)} (${channel.llr > 0 ? "+" : "−"}${Math.abs(channel.llr).toFixed(1)} nats)`);
-    say(card.lost, channel.lost_s > 0 ? span(channel.lost_s) : "nothing");
+    setText(card.audio, audioNow(channel));
+    card.audio.classList.toggle("wrong-input", channel.fault !== "");
+    setText(card.llr, channel.llr === null ? "–" : `${odds(channel.llr)} (${channel.llr > 0 ? "+" : "−"}${Math.abs(channel.llr).toFixed(1)} nats)`);
+    setText(card.lost, channel.lost_s > 0 ? span(channel.lost_s) : "none");
     const since = channel.alert_since_s === null ? "" : `, open since ${clock(channel.alert_since_s)}`;
-    say(card.alert, `${channel.alerts || "none"}${since}`);
+    setText(card.alert, `${channel.alerts || "none"}${since}`);
     this.families(card, channel);
   }
 
@@ -91,7 +91,7 @@ function meter(kind = "") {
     element: make("dd", { class: "with-meter" }, bar, text),
     set(part, words) {
       bar.firstChild.style.transform = `scaleX(${part.toFixed(3)})`;
-      say(text, words);
+      setText(text, words);
     },
   };
 }

@@ -1,8 +1,8 @@
 // The calls that ended: a row each, with its outcome and what people said of it.
 
-import { badge, cell, make, say, tint } from "./make.js";
+import { badge, cell, make, setText, setState } from "./make.js";
 import { Rows } from "./rows.js";
-import { called, clock, marked, moment, percent, span } from "./words.js";
+import { unbroken, clock, markWords, moment, percent, span } from "./words.js";
 
 export class EndedTable {
   /** open: takes the id of a call. */
@@ -27,19 +27,19 @@ export class EndedTable {
 
   write(row, call) {
     const { kept } = call;
-    if (tint(row.element, call.state)) row.state.replaceChildren(badge(call.state));
-    say(row.likely, percent(call.p));
-    say(row.button, called(call.name));
-    say(row.small, kept.tap);
-    const marks = marked(call.marks);
+    if (setState(row.element, call.state)) row.state.replaceChildren(badge(call.state));
+    setText(row.likely, percent(call.p));
+    setText(row.button, unbroken(call.name));
+    setText(row.small, kept.tap);
+    const marks = markWords(call.marks);
     if (row.marks.dataset.marks !== marks.join()) {
       row.marks.dataset.marks = marks.join();
       row.marks.replaceChildren(...marks.map((mark) => make("span", { class: "tag" }, mark)));
     }
-    say(row.alerts, kept.alerts ? String(kept.alerts) : "–");
-    say(row.speech, span(kept.speech_s));
-    say(row.length, clock(kept.duration_s));
-    say(row.when, moment(kept.ended, false));
+    setText(row.alerts, kept.alerts ? String(kept.alerts) : "–");
+    setText(row.speech, span(kept.speech_s));
+    setText(row.length, clock(kept.duration_s));
+    setText(row.when, moment(kept.ended, false));
     if (row.button.title !== kept.call) row.button.title = kept.call;
   }
 }

@@ -2,15 +2,15 @@
 
 import { address, ApiError, dropScore, getScore, listScores } from "./api.js";
 import { FilesTable } from "./files_table.js";
-import { make, say } from "./make.js";
+import { make, setText } from "./make.js";
 
 const AGAIN_MS = 500;
 const $ = (id) => document.getElementById(id);
 
 export class Files {
-  /** open: takes the id of a job. tell: says something. changed: takes a job that has changed. */
-  constructor({ open, tell, changed }) {
-    Object.assign(this, { open, tell, changed });
+  /** open: takes the id of a job. notify: says something. changed: takes a job that has changed. */
+  constructor({ open, notify, changed }) {
+    Object.assign(this, { open, notify, changed });
     this.jobs = new Map();
     this.kept = [];
     this.route = null;
@@ -35,7 +35,7 @@ export class Files {
     const fits = (job) => (!route.state || job.outcome === route.state) && job.name.toLowerCase().includes(text);
     const shown = route.show === "all" && !route.since && !route.mark ? this.kept.filter(fits) : [];
     $("files").hidden = !shown.length;
-    say($("files-count"), String(shown.length));
+    setText($("files-count"), String(shown.length));
     this.table.update(shown);
   }
 
@@ -65,7 +65,7 @@ export class Files {
   async send(file, show) {
     const row = this.row(file.name);
     try {
-      const job = await upload(file, (part) => { row.bar.value = part / 2; say(row.words, `sending ${Math.round(part * 100)} %`); });
+      const job = await upload(file, (part) => { row.bar.value = part / 2; setText(row.words, `sending ${Math.round(part * 100)} %`); });
       this.jobs.set(job.id, { job, row, file, sound: URL.createObjectURL(file) });
       row.open.addEventListener("click", () => this.open(job.id));
       row.drop.addEventListener("click", () => this.remove(job.id), { once: true });
@@ -94,7 +94,7 @@ export class Files {
       const job = await getScore(id);
       kept.job = job;
       if (kept.row) kept.row.bar.value = 0.5 + job.progress / 2;
-      if (kept.row) say(kept.row.words, job.state === "waiting" ? "waiting for its turn" : `scoring ${Math.round(job.progress * 100)} %`);
+      if (kept.row) setText(kept.row.words, job.state === "waiting" ? "waiting for its turn" : `scoring ${Math.round(job.progress * 100)} %`);
       this.changed(job);
       if (job.state === "failed") return kept.row ? this.failed(kept.row, job.error) : this.refresh();
       if (job.state === "done") return this.done(kept);
@@ -106,7 +106,7 @@ export class Files {
   done({ job, row }) {
     row?.close();
     this.refresh();
-    this.tell(`${job.name} is scored.`);
+    this.notify(`${job.name} is scored.`);
   }
 
   failed(row, why) {
@@ -116,8 +116,8 @@ export class Files {
     row.drop.ariaLabel = "Dismiss";
     row.drop.addEventListener("click", row.close, { once: true });
     this.refresh();
-    say(row.words, `not scored: ${why}`);
-    this.tell(`Not scored: ${why}`, true);
+    setText(row.words, `not scored: ${why}`);
+    this.notify(`Not scored: ${why}`, true);
   }
 
   /** A job by its id; of one that another page began there is no sound here. */
@@ -138,13 +138,13 @@ export class Files {
   }
 }
 
-/** Send a file. told: takes the part that is sent, 0 to 1. Returns the job. */
-function upload(file, told) {
+/** Send a file. progress: takes the part that is sent, 0 to 1. Returns the job. */
+function upload(file, progress) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", address("scores"));
     request.responseType = "json";
-    request.upload.onprogress = ({ loaded, total }) => told(total ? loaded / total : 0);
+    request.upload.onprogress = ({ loaded, total }) => progress(total ? loaded / total : 0);
     request.onerror = () => reject(new ApiError(0, "the monitor does not answer"));
     request.onload = () => {
       if (request.status < 300) resolve(request.response);

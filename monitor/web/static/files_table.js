@@ -1,6 +1,6 @@
 // The files that this monitor has scored or will score: a row each, with the outcome.
 
-import { badge, cell, make, say, tint } from "./make.js";
+import { badge, cell, make, setText, setState } from "./make.js";
 import { Rows } from "./rows.js";
 import { clock, moment, percent } from "./words.js";
 
@@ -29,13 +29,13 @@ export class FilesTable {
   }
 
   write(row, job) {
-    if (tint(row.element, job.outcome ?? job.state) && job.outcome) row.state.replaceChildren(badge(job.outcome));
-    if (!job.outcome) say(row.state, STATES[job.state](job));
-    say(row.likely, percent(job.highest_p));
-    say(row.button, job.name);
-    say(row.why, job.error ?? "");
-    say(row.length, clock(job.total_s ?? job.at_s));
-    say(row.when, moment(job.submitted, false));
+    if (setState(row.element, job.outcome ?? job.state) && job.outcome) row.state.replaceChildren(badge(job.outcome));
+    if (!job.outcome) setText(row.state, STATES[job.state](job));
+    setText(row.likely, percent(job.highest_p));
+    setText(row.button, job.name);
+    setText(row.why, job.error ?? "");
+    setText(row.length, clock(job.total_s ?? job.at_s));
+    setText(row.when, moment(job.submitted, false));
     if (row.remove.ariaLabel !== `Delete ${job.name}`) row.remove.ariaLabel = `Delete ${job.name}`;
   }
 }

@@ -3,10 +3,10 @@
 import { STATES } from "./words.js";
 
 export const SINCE_S = { "": Infinity, "15m": 900, "1h": 3600, "4h": 14_400, "24h": 86_400 };
-const DONE = (marks) => Boolean(marks?.acknowledged || marks?.verdict);
+const isHandled = (marks) => Boolean(marks?.acknowledged || marks?.verdict);
 const MARKED = {
   "": () => true,
-  open: (call) => call.alerts > 0 && !DONE(call.marks),
+  open: (call) => call.alerts > 0 && !isHandled(call.marks),
   acknowledged: (call) => Boolean(call.marks?.acknowledged),
   false_alarm: (call) => call.marks?.verdict === "false_alarm",
   confirmed: (call) => call.marks?.verdict === "confirmed",
@@ -15,7 +15,7 @@ const MARKED = {
 
 /** Whether a call is wanted. now: milliseconds since 1970. A running call counts for any time: it goes on. text: what is
     searched, null where the monitor has searched already. */
-export function keeps(call, route, now) {
+export function matches(call, route, now) {
   if (route.show === "running" && call.ended !== null) return false;
   if (route.show === "ended" && call.ended === null) return false;
   if (route.state && call.state !== route.state) return false;
@@ -39,6 +39,6 @@ const ORDERS = {
 };
 
 /** The calls that are wanted, in order. */
-export function chosen(calls, route, now) {
-  return calls.filter((call) => keeps(call, route, now)).sort(ORDERS[route.sort] ?? ORDERS.worst);
+export function arranged(calls, route, now) {
+  return calls.filter((call) => matches(call, route, now)).sort(ORDERS[route.sort] ?? ORDERS.worst);
 }

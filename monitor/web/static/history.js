@@ -37,17 +37,17 @@ export class History {
     if (!this.route) return;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.refresh(), AGAIN_MS);
-    const turn = this.turn = (this.turn ?? 0) + 1;
+    const asked = this.asked = (this.asked ?? 0) + 1;
     try {
       const text = this.route.text.trim();
       const [running, ended, matched] = await Promise.all([
-        listCalls({ running: "true", limit: 500 }), listCalls(this.question()), text ? listCalls({ running: "true", text, limit: 500 }) : null]);
-      if (turn !== this.turn) return;
+        listCalls({ running: "true", limit: 500 }), listCalls(this.query()), text ? listCalls({ running: "true", text, limit: 500 }) : null]);
+      if (asked !== this.asked) return;
       this.running = new Map(running.calls.map((call) => [call.id, call]));
       this.matched = matched && new Set(matched.calls.map((call) => call.id));
       [this.ended, this.next, this.fault, this.known] = [ended.calls, ended.next, "", true];
     } catch (error) {
-      if (turn !== this.turn) return;
+      if (asked !== this.asked) return;
       this.fault = error.message;
     }
     this.changed();
@@ -60,7 +60,7 @@ export class History {
   }
 
   async more() {
-    const page = await listCalls({ ...this.question(), cursor: this.next });
+    const page = await listCalls({ ...this.query(), cursor: this.next });
     this.ended = [...this.ended, ...page.calls];
     this.next = page.next;
     this.changed();
@@ -71,7 +71,7 @@ export class History {
     this.mark = "";
   }
 
-  question() {
+  query() {
     const { state, since, text, sort } = this.route;
     const seconds = SINCE_S[since] ?? Infinity;
     // A call that ended within the time may have begun long before it: by its end the page itself chooses.

@@ -1,9 +1,9 @@
 // The list of calls: those that run and those that ended, filtered, sorted and counted.
 
 import { EndedTable } from "./ended_table.js";
-import { chosen } from "./filter.js";
-import { say } from "./make.js";
-import { ANY, narrowed } from "./route.js";
+import { arranged } from "./filter.js";
+import { setText } from "./make.js";
+import { ANY, isFiltered } from "./route.js";
 import { RunningTable } from "./running_table.js";
 
 const $ = (id) => document.getElementById(id);
@@ -52,32 +52,32 @@ export class CallList {
       $(id).classList.toggle("set", name !== "text" && route[name] !== ANY[name]);
     }
     for (const radio of document.getElementsByName("show")) radio.checked = radio.value === route.show;
-    $("clear").hidden = !narrowed(route);
+    $("clear").hidden = !isFiltered(route);
     const count = ["state", "since", "mark"].filter((name) => route[name]).length;
-    say($("narrow-word"), count ? `Filter and sort (${count} set)` : "Filter and sort");
+    setText($("narrow-word"), count ? `Filter and sort (${count} set)` : "Filter and sort");
   }
 
   update(table, lines, atOnce = false) {
     const route = this.route();
     const now = Date.now();
-    const running = chosen(table.calls.map((live) => this.live(live)), route, now);
-    const ended = chosen(this.history.ended.map(past), route, now);
+    const running = arranged(table.calls.map((live) => this.live(live)), route, now);
+    const ended = arranged(this.history.ended.map(endedRow), route, now);
     this.running.update(running, table, atOnce);
     this.running.lines(lines, table);
     this.ended.update(ended, atOnce);
     this.words(table, route, running, ended);
-    this.head = chosen([...running.slice(0, 1), ...ended.slice(0, 1)], route, now)[0]?.id;
+    this.head = arranged([...running.slice(0, 1), ...ended.slice(0, 1)], route, now)[0]?.id;
   }
 
   words(table, route, running, ended) {
-    const all = narrowed(route);
+    const all = isFiltered(route);
     $("running").hidden = !running.length;
     $("ended").hidden = !ended.length;
-    say($("running-count"), String(running.length + (all ? 0 : table.count - table.calls.length)));
-    say($("ended-count"), `${ended.length}${this.history.next ? "+" : ""}`);
+    setText($("running-count"), String(running.length + (all ? 0 : table.count - table.calls.length)));
+    setText($("ended-count"), `${ended.length}${this.history.next ? "+" : ""}`);
     const hidden = table.count - table.calls.length;
     $("more").hidden = hidden <= 0 || route.show === "ended";
-    say($("more"), `and ${hidden} more that run, none graver`);
+    setText($("more"), `and ${hidden} more running calls, none worse`);
     $("ended-more").hidden = !this.history.next;
     const nothing = !running.length && !ended.length;
     const none = table.count === 0 && this.history.ended.length === 0 && !all;
@@ -86,8 +86,8 @@ export class CallList {
     $("nothing").hidden = !nothing || none;
     $("idle").hidden = !(ended.length && !table.count && route.show === "all");
     $("history-fault").hidden = !this.history.fault;
-    say($("history-fault"), `The calls that ended are not shown: ${this.history.fault}.`);
-    say($("found"), all ? `${running.length + ended.length} call${running.length + ended.length === 1 ? "" : "s"} found` : "");
+    setText($("history-fault"), `Ended calls cannot be shown: ${this.history.fault}.`);
+    setText($("found"), all ? `${running.length + ended.length} call${running.length + ended.length === 1 ? "" : "s"} found` : "");
   }
 
   live(live) {
@@ -111,8 +111,8 @@ export class CallList {
     return this.buttons().find((button) => button.closest("tr").dataset.call === this.head);
   }
 
-  /** Sort by the next thing. */
-  turn() {
+  /** Change to the next sort order. */
+  nextSort() {
     const orders = [...$("by-sort").options].map((option) => option.value);
     this.change({ sort: orders[(orders.indexOf(this.route().sort) + 1) % orders.length] });
   }
@@ -133,7 +133,7 @@ export class CallList {
   }
 }
 
-function past(kept) {
+function endedRow(kept) {
   return {
     id: kept.id, name: kept.name, state: kept.outcome, p: kept.highest_p ?? null, ended: Date.parse(kept.ended), started: Date.parse(kept.started),
     length_s: kept.duration_s, speech_s: kept.speech_s, alerts: kept.alerts, marks: kept.marks, text: null, kept,

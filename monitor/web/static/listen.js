@@ -1,6 +1,6 @@
 // Hearing one channel of a call, where the monitor allows it.
 
-import { make, say } from "./make.js";
+import { make, setText } from "./make.js";
 
 let ending = () => {};
 
@@ -31,12 +31,12 @@ async function play(call, channel, button) {
     socket.close();
     context.close();
     button.setAttribute("aria-pressed", "false");
-    say(button, "Listen in");
+    setText(button, "Listen in");
   };
   ending = end;
   socket.onclose = end;
   button.setAttribute("aria-pressed", "true");
-  say(button, "Stop listening");
+  setText(button, "Stop listening");
   try {
     await context.audioWorklet.addModule("/static/listen-worklet.js");
   } catch { // It was stopped before it began.

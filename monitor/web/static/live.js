@@ -5,9 +5,9 @@ const LONGEST_WAIT_MS = 5000;
 const SILENT_MS = 4000;
 
 export class Live {
-  /** wish: () => what the page shows. draw: takes a picture. lost: takes true or false. refused: somebody must sign in. */
-  constructor({ wish, draw, lost, refused }) {
-    Object.assign(this, { wish, draw, lost, refused });
+  /** request: () => what the page shows. draw: takes a picture. lost: takes true or false. refused: somebody must sign in. */
+  constructor({ request, draw, lost, refused }) {
+    Object.assign(this, { request, draw, lost, refused });
     this.wait = FIRST_WAIT_MS;
     this.socket = null;
     this.watch = 0;
@@ -24,39 +24,39 @@ export class Live {
       this.draw(JSON.parse(message.data));
       this.ask(socket);
     };
-    socket.onclose = () => this.again(socket);
-    this.expect(socket);
+    socket.onclose = () => this.reconnect(socket);
+    this.restartTimeout(socket);
   }
 
   ask(socket) {
-    if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(this.wish()));
-    this.expect(socket);
+    if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(this.request()));
+    this.restartTimeout(socket);
   }
 
   /** A connection from which nothing comes is as good as none. */
-  expect(socket) {
+  restartTimeout(socket) {
     clearTimeout(this.watch);
-    this.watch = setTimeout(() => { socket.close(); this.again(socket); }, SILENT_MS);
+    this.watch = setTimeout(() => { socket.close(); this.reconnect(socket); }, SILENT_MS);
   }
 
-  again(socket) {
+  reconnect(socket) {
     if (socket !== this.socket) return;
     clearTimeout(this.watch);
     this.socket = null;
     this.lost(true);
-    setTimeout(() => this.back(), this.wait * (0.75 + Math.random() / 2));
+    setTimeout(() => this.checkSession(), this.wait * (0.75 + Math.random() / 2));
     this.wait = Math.min(this.wait * 2, LONGEST_WAIT_MS);
   }
 
   /** Ask whether the monitor is there, and still knows this browser. */
-  async back() {
+  async checkSession() {
     try {
       const answer = await fetch("/session", { signal: AbortSignal.timeout(SILENT_MS) });
       const session = await answer.json();
       if (session.signed_in) this.start();
       else this.refused(session);
     } catch {
-      setTimeout(() => this.back(), this.wait);
+      setTimeout(() => this.checkSession(), this.wait);
       this.wait = Math.min(this.wait * 2, LONGEST_WAIT_MS);
     }
   }

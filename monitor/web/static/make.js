@@ -15,12 +15,12 @@ export function make(tag, attributes = {}, ...children) {
 export const cell = (kind, ...children) => make("td", { role: "cell", class: kind }, ...children);
 
 /** Change an element's text only where it is another one: most of a table stays as it was. */
-export function say(element, text) {
+export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
 /** Set data-state where it is another one. Returns whether it was. */
-export function tint(element, state) {
+export function setState(element, state) {
   if (element.dataset.state === state) return false;
   element.dataset.state = state;
   return true;

@@ -1,7 +1,7 @@
 // What people say of a call: acknowledged, false alarm, confirmed, a note; with the name of who says it.
 
 import { postMark } from "./api.js";
-import { make, say } from "./make.js";
+import { make, setText } from "./make.js";
 import { MARKS, moment } from "./words.js";
 
 const WHO = "who marks";
@@ -10,9 +10,9 @@ const $ = (id) => document.getElementById(id);
 const who = () => localStorage.getItem(WHO) ?? "";
 
 export class Marks {
-  /** subject: () => the id of the call that is open, or "". done: takes a mark once the monitor has it. tell: says something. */
-  constructor(subject, done, tell) {
-    Object.assign(this, { subject, done, tell });
+  /** subject: () => the id of the call that is open, or "". done: takes a mark once the monitor has it. notify: says something. */
+  constructor(subject, done, notify) {
+    Object.assign(this, { subject, done, notify });
     for (const button of $("marks-bar").querySelectorAll("button")) button.addEventListener("click", () => this.set(button.dataset.mark));
     $("mark-cancel").addEventListener("click", () => $("mark-dialog").close());
     $("mark-note").addEventListener("keydown", (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.save(); });
@@ -31,8 +31,8 @@ export class Marks {
 
   ask(kind) {
     this.kind = kind;
-    say($("mark-title"), TITLES[kind]);
-    say($("mark-wrong"), "");
+    setText($("mark-title"), TITLES[kind]);
+    setText($("mark-wrong"), "");
     $("mark-note").value = "";
     $("mark-note").required = kind === "note";
     $("mark-by").value = who();
@@ -43,7 +43,7 @@ export class Marks {
   async save() {
     const [by, note] = [$("mark-by").value.trim(), $("mark-note").value.trim()];
     if (!by || (this.kind === "note" && !note)) {
-      say($("mark-wrong"), by ? "The note is empty." : "Your name is missing.");
+      setText($("mark-wrong"), by ? "The note is empty." : "Your name is missing.");
       return;
     }
     localStorage.setItem(WHO, by);
@@ -51,7 +51,7 @@ export class Marks {
       await this.send(this.kind, note);
       $("mark-dialog").close();
     } catch (error) {
-      say($("mark-wrong"), `Not saved: ${error.message}.`);
+      setText($("mark-wrong"), `Not saved: ${error.message}.`);
     }
   }
 
@@ -59,13 +59,13 @@ export class Marks {
     try {
       await this.send(kind, note);
     } catch (error) {
-      this.tell(`Not saved: ${error.message}.`, true);
+      this.notify(`Not saved: ${error.message}.`, true);
     }
   }
 
   async send(kind, note) {
     const mark = await postMark(this.subject(), { kind, alert: null, note, by: who() });
-    this.tell(`Saved: ${MARKS[kind]}.`);
+    this.notify(`Saved: ${MARKS[kind]}.`);
     this.done(mark);
   }
 
@@ -78,7 +78,7 @@ export class Marks {
     const newest = [...marks].reverse();
     $("marks").replaceChildren(...newest.map((one) => make("li", {}, make("strong", {}, MARKS[one.kind]),
       make("span", { class: "dim" }, ` ${one.by || one.key || "somebody"} · ${moment(one.time)}`), ...(one.note ? [make("p", {}, one.note)] : []))));
-    if (!marks.length) $("marks").append(make("li", { class: "dim" }, "Nobody has said anything of this call yet."));
+    if (!marks.length) $("marks").append(make("li", { class: "dim" }, "No marks yet."));
     const verdict = newest.find((one) => one.kind === "false_alarm" || one.kind === "confirmed")?.kind;
     const seen = marks.some((one) => one.kind === "acknowledged");
     const tags = [seen ? MARKS.acknowledged : "", verdict ? MARKS[verdict] : ""].filter(Boolean);
@@ -93,7 +93,7 @@ export class Marks {
   signs() {
     $("signs").replaceChildren();
     if (!who()) return;
-    const change = make("button", { type: "button", class: "link-button", click: () => { localStorage.removeItem(WHO); $("signs").replaceChildren("Your name is asked for at the next mark."); } }, "use another name");
-    $("signs").append(`You sign as ${who()}. `, change);
+    const change = make("button", { type: "button", class: "link-button", click: () => { localStorage.removeItem(WHO); $("signs").replaceChildren("The next mark asks for your name."); } }, "change the name");
+    $("signs").append(`Your marks are signed: ${who()}. `, change);
   }
 }

@@ -5,7 +5,7 @@ const MOST_WAITING_S = 1;
 
 // What a browser does to a voice so that it is nice to hear (taking away echo and noise, evening out its loudness) also takes
 // away the traces that tell a synthetic voice from a human one, and leaves traces of its own.
-const UNTOUCHED = { echoCancellation: false, noiseSuppression: false, autoGainControl: false, channelCount: 1 };
+const UNPROCESSED = { echoCancellation: false, noiseSuppression: false, autoGainControl: false, channelCount: 1 };
 
 export class Microphone {
   /** changed: takes {on, text, call, fault}. level: takes the peak of each 20 ms, 0 to 1. */
@@ -22,9 +22,9 @@ export class Microphone {
 
   async start() {
     this.on = true;
-    this.say("asking for the microphone");
+    this.report("asking for the microphone");
     try {
-      this.stream = await navigator.mediaDevices.getUserMedia({ audio: UNTOUCHED });
+      this.stream = await navigator.mediaDevices.getUserMedia({ audio: UNPROCESSED });
       this.context = new AudioContext();
       await this.context.audioWorklet.addModule("/static/microphone-worklet.js");
     } catch (error) {
@@ -33,13 +33,13 @@ export class Microphone {
       return;
     }
     const [track] = this.stream.getAudioTracks();
-    track.onended = () => this.stop("The microphone is gone.");
+    track.onended = () => this.stop("The microphone was disconnected.");
     track.onmute = () => this.pause("the microphone is muted by the system");
     track.onunmute = () => this.resume();
     this.label = track.label;
     const set = track.getSettings();
     const kept = ["echoCancellation", "noiseSuppression", "autoGainControl"].filter((name) => set[name]);
-    this.kept = kept.length ? ` The browser keeps ${kept.join(", ")} on, which alters the voice: trust the verdict less.` : "";
+    this.kept = kept.length ? ` The browser keeps ${kept.join(", ")} on, which alters the voice: the verdict is less reliable.` : "";
     this.context.onstatechange = () => (this.context?.state === "running" ? this.resume() : this.pause("the browser suspended the audio"));
     this.connect();
   }
@@ -54,7 +54,7 @@ export class Microphone {
       this.feed(socket);
       this.hint();
     };
-    socket.onclose = (event) => this.left(socket, event);
+    socket.onclose = (event) => this.closed(socket, event);
   }
 
   /** From the microphone to the socket; what it cannot take in time is dropped, and shows as lost. */
@@ -77,41 +77,41 @@ export class Microphone {
     this.context.resume();
   }
 
-  left(socket, event) {
+  closed(socket, event) {
     if (socket !== this.socket) return;
-    this.unplug();
+    this.disconnect();
     this.call = "";
     if (event.code === 1008) this.stop(`The monitor refused it: ${event.reason || "no reason given"}.`);
     else {
-      this.say(event.reason ? `${event.reason}; trying again` : "the connection is lost; trying again", "lost");
+      this.report(event.reason ? `${event.reason}; trying again` : "the connection is lost; trying again", "lost");
       this.retry = setTimeout(() => this.connect(), AGAIN_MS);
     }
   }
 
-  tell(message) {
+  send(message) {
     if (this.socket?.readyState === WebSocket.OPEN && this.call) this.socket.send(JSON.stringify(message));
   }
 
   pause(why) {
-    this.tell({ paused: why });
-    this.say(`Paused: ${why}.`, "paused");
+    this.send({ paused: why });
+    this.report(`Paused: ${why}.`, "paused");
   }
 
   resume() {
-    this.tell({ resumed: true });
+    this.send({ resumed: true });
     if (this.call) this.hint();
   }
 
   hint() {
     const lost = this.dropped ? ` ${(this.dropped / 50).toFixed(1)} s could not be sent in time.` : "";
-    this.say(`Watching ${this.label || "the microphone"} as ${this.call}.${this.kept}${lost}`);
+    this.report(`Watching ${this.label || "the microphone"} as ${this.call}.${this.kept}${lost}`);
   }
 
-  say(text, fault = "") {
+  report(text, fault = "") {
     this.changed({ on: this.on, text, call: this.call, fault });
   }
 
-  unplug() {
+  disconnect() {
     this.nodes?.forEach((node) => node.disconnect());
     this.nodes = null;
     this.level(0);
@@ -120,11 +120,11 @@ export class Microphone {
   stop(text = "") {
     clearTimeout(this.retry);
     const { socket, context, stream } = this;
-    this.unplug();
+    this.disconnect();
     [this.on, this.socket, this.context, this.stream, this.call, this.kept] = [false, null, null, null, "", ""];
     socket?.close(1000);
     stream?.getTracks().forEach((track) => { track.onended = null; track.stop(); });
     if (context) { context.onstatechange = null; context.close(); }
-    this.say(text, text ? "failed" : "");
+    this.report(text, text ? "failed" : "");
   }
 }

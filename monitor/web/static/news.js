@@ -1,6 +1,6 @@
 // Alerts that are new: in the title of the page, in a banner that screen readers say at once, by a sound.
 
-import { say } from "./make.js";
+import { setText } from "./make.js";
 import { percent } from "./words.js";
 
 export const TITLE = "Deepfake speech monitor";
@@ -10,7 +10,7 @@ export class News {
   /** sound: rings. opened: () => the name of the call that is open. open: takes the name of a call. */
   constructor(sound, opened, open) {
     Object.assign(this, { sound, opened });
-    this.told = new Set();
+    this.known = new Set();
     $("news-open").addEventListener("click", () => { $("news").hidden = true; open($("news").dataset.call); });
     $("news-done").addEventListener("click", () => { $("news").hidden = true; });
   }
@@ -18,17 +18,17 @@ export class News {
   /** all: the table. named: from a call to what people call it. */
   update(all, named) {
     const alerts = all.calls.filter((call) => call.state === "alert");
-    const fresh = alerts.filter((call) => !this.told.has(call.call));
-    this.told = new Set(alerts.map((call) => call.call));
+    const fresh = alerts.filter((call) => !this.known.has(call.call));
+    this.known = new Set(alerts.map((call) => call.call));
     document.title = alerts.length ? `(${alerts.length}) ALERT · ${TITLE}` : TITLE;
     if (fresh.length) {
       const [first] = fresh;
       const rest = fresh.length > 1 ? `, and ${fresh.length - 1} more` : "";
-      say($("news-text"), `Alert: ${named(first)}${first.party ? `, ${first.party}` : ""}, ${percent(first.p)} likely synthetic${rest}`);
+      setText($("news-text"), `Alert: ${named(first)}${first.party ? `, ${first.party}` : ""}, ${percent(first.p)} likely synthetic${rest}`);
       $("news").dataset.call = first.call;
       $("news").hidden = this.opened() === first.call;
       this.sound.ring();
     }
-    if (!this.told.has($("news").dataset.call)) $("news").hidden = true;
+    if (!this.known.has($("news").dataset.call)) $("news").hidden = true;
   }
 }

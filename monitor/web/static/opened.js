@@ -1,7 +1,7 @@
 // What is open: a call, running or ended, or a file that is scored. Its whole timeline, segments, marks and details.
 
 import { address, getCall, getEvents, getTimeline } from "./api.js";
-import { badge, make, say } from "./make.js";
+import { badge, make, setText } from "./make.js";
 import { writeSegments } from "./segments.js";
 import { Seeker } from "./seeker.js";
 import { clock, family, moment, percent, span } from "./words.js";
@@ -21,7 +21,7 @@ export class Opened {
   clear() {
     clearTimeout(this.timer);
     this.seeker.clear();
-    [this.details, this.id, this.placed, this.want, this.events] = [null, "", false, null, []];
+    [this.details, this.id, this.placed, this.startAt, this.events] = [null, "", false, null, []];
     for (const id of ["whole", "segments-card", "marks-card", "facts-card", "advice", "over", "marks-bar"]) $(id).hidden = true;
     for (const id of ["call-badge", "segments", "call-marks", "marks", "facts"]) { $(id).replaceChildren(); delete $(id).dataset.mark; }
   }
@@ -29,12 +29,12 @@ export class Opened {
   /** id: of a call, as the API has it. at: seconds to begin at, or null for the worst moment. */
   async open(id, at, marks) {
     this.clear();
-    [this.id, this.want, this.marks] = [id, at, marks];
-    await this.look();
+    [this.id, this.startAt, this.marks] = [id, at, marks];
+    await this.refresh();
   }
 
   /** Ask for all of it, again and again while the call runs. */
-  async look() {
+  async refresh() {
     const { id } = this;
     clearTimeout(this.timer);
     try {
@@ -47,7 +47,7 @@ export class Opened {
       if (id !== this.id) return;
       if (!this.details) this.changed(null, error);
     }
-    if (id === this.id && (!this.details || this.details.ended === null)) this.timer = setTimeout(() => this.look(), AGAIN_MS);
+    if (id === this.id && (!this.details || this.details.ended === null)) this.timer = setTimeout(() => this.refresh(), AGAIN_MS);
   }
 
   /** details, lines: as the API has them, of a call or of a scored file. */
@@ -62,7 +62,7 @@ export class Opened {
     this.seeker.show({ length_s, marks: this.marks(), tracks, clips: heard, silent });
     if (!this.placed && lines.some((line) => line?.p_fake.some((p) => p !== null))) {
       this.placed = true;
-      this.seeker.put(this.want ?? this.seeker.worst());
+      this.seeker.moveTo(this.startAt ?? this.seeker.worst());
     }
     $("whole").hidden = !(length_s > 0);
     $("segments-card").hidden = !details.segments.length;
@@ -76,7 +76,7 @@ export class Opened {
     const rows = [
       ...(details.started && details.tap !== "file" ? [["Began", `${moment(details.started)} (${new Date(details.started).toISOString().replace("T", " ").slice(0, 19)} UTC)`]] : []),
       ...(details.ended && details.tap !== "file" ? [["Ended", `${moment(details.ended)}${details.why ? `: ${details.why}` : ""}`]] : []),
-      ["Length", clock(details.duration_s)], ["Lost", details.lost_s > 0 ? span(details.lost_s) : "nothing"],
+      ["Length", clock(details.duration_s)], ["Lost", details.lost_s > 0 ? span(details.lost_s) : "none"],
       ...details.channels.map((channel) => [`Speech, ${channel.channel}`, `${span(channel.net_speech_s)}${likeness(channel)}`]),
       ...(details.tap ? [["Tap", details.tap]] : []), ...(details.address ? [["Address", details.address]] : []), ...known,
       ...(details.provenance ?? []).map((mark) => ["Origin", mark.detail ?? mark.kind]),
@@ -110,8 +110,8 @@ function clips(details) {
 /** The line below the title. */
 export function headline(details) {
   const file = details.tap === "file";
-  say($("whole-title"), file ? "The whole recording" : "The whole call");
-  say($("call-facts"), [file ? "" : details.ended ? `ended ${moment(details.ended)}` : details.tap, `${clock(details.duration_s)} long`,
+  setText($("whole-title"), file ? "The whole recording" : "The whole call");
+  setText($("call-facts"), [file ? "" : details.ended ? `ended ${moment(details.ended)}` : details.tap, `${clock(details.duration_s)} long`,
     `${span(details.speech_s)} of speech${details.channels.length > 1 ? " of all parties" : ""}`, details.alerts.length ? `${details.alerts.length} alert${details.alerts.length > 1 ? "s" : ""}` : "no alert"].filter(Boolean).join(" · "));
 }
 

@@ -20,5 +20,5 @@ export function writeRoute({ call, file, at, ...filter }) {
   return `#${said}`;
 }
 
-/** Whether the list is narrowed by anything. */
-export const narrowed = (route) => Object.entries(ANY).some(([name, usual]) => name !== "sort" && route[name] !== usual);
+/** Whether the list shows less than all. */
+export const isFiltered = (route) => Object.entries(ANY).some(([name, usual]) => name !== "sort" && route[name] !== usual);

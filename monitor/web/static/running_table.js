@@ -1,9 +1,9 @@
 // The calls that run: a row each, with its likelihood over the last minute.
 
-import { badge, cell, make, say, tint } from "./make.js";
+import { badge, cell, make, setText, setState } from "./make.js";
 import { Rows } from "./rows.js";
 import { draw } from "./timeline.js";
-import { called, clock, family, hears, likelihood, lost, marked, speech } from "./words.js";
+import { unbroken, clock, family, audioNow, likelihood, lost, markWords, speech } from "./words.js";
 
 const LOOKS_BACK_S = 60;
 const MOST_SEEN = 100;
@@ -35,26 +35,26 @@ export class RunningTable {
     const row = {
       button: make("button", { class: "open", type: "button" }), small: make("small"), state: cell("c-state"), likely: cell("number c-likely"),
       canvas: make("canvas", { "aria-hidden": "true" }), speech: make("span"), lost: make("small", { class: "lossy" }),
-      family: cell("c-family"), length: cell("number c-length"), hears: cell("c-hears"),
+      family: cell("c-family"), length: cell("number c-length"), audio: cell("c-audio"),
     };
     row.element = make("tr", { role: "row", click: () => this.open(row.id || name) }, row.state, row.likely, cell("c-call", row.button, row.small),
-      cell("c-line", row.canvas), cell("number c-speech", row.speech, row.lost), row.family, row.length, row.hears);
+      cell("c-line", row.canvas), cell("number c-speech", row.speech, row.lost), row.family, row.length, row.audio);
     return row;
   }
 
   write(row, call, table) {
     const { live } = call;
     if (row.id !== live.id) row.id = row.element.dataset.id = live.id ?? "";
-    if (tint(row.element, call.state)) row.state.replaceChildren(badge(call.state));
-    say(row.likely, likelihood(live));
-    say(row.button, called(call.name));
-    say(row.small, [live.party, ...marked(call.marks)].filter(Boolean).join(" · ") || live.origin);
-    say(row.speech, speech(live));
-    say(row.lost, lost(live.lost_s));
-    say(row.family, live.p !== null && live.p >= table.suspicious_p ? family(live.family) : "");
-    say(row.length, clock(live.elapsed_s));
-    say(row.hears, hears(live));
-    row.hears.classList.toggle("wrong-input", live.fault !== "");
-    if (row.hears.title !== hears(live)) [row.hears.title, row.button.title] = [hears(live), live.call];
+    if (setState(row.element, call.state)) row.state.replaceChildren(badge(call.state));
+    setText(row.likely, likelihood(live));
+    setText(row.button, unbroken(call.name));
+    setText(row.small, [live.party, ...markWords(call.marks)].filter(Boolean).join(" · ") || live.origin);
+    setText(row.speech, speech(live));
+    setText(row.lost, lost(live.lost_s));
+    setText(row.family, live.p !== null && live.p >= table.suspicious_p ? family(live.family) : "");
+    setText(row.length, clock(live.elapsed_s));
+    setText(row.audio, audioNow(live));
+    row.audio.classList.toggle("wrong-input", live.fault !== "");
+    if (row.audio.title !== audioNow(live)) [row.audio.title, row.button.title] = [audioNow(live), live.call];
   }
 }

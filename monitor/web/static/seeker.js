@@ -1,6 +1,6 @@
 // A cursor over a whole call: by pointer, keys or a segment; the audio that is kept plays from there, and the cursor follows.
 
-import { make, say } from "./make.js";
+import { make, setText } from "./make.js";
 import { decoded, drawSpectrogram } from "./spectrogram.js";
 import { percent, place } from "./words.js";
 import { drawWhole, RIGHT } from "./whole.js";
@@ -15,18 +15,18 @@ export class Seeker {
     this.tracks = make("div", { class: "tracks", role: "slider", tabindex: "0", "aria-label": "Position in the call", "aria-valuemin": "0" });
     this.cursor = make("i", { class: "cursor", "aria-hidden": "true" });
     this.play = make("button", { type: "button", class: "main-button", "aria-keyshortcuts": "p", click: () => this.toggle() }, "Play");
-    this.hear = make("select", { "aria-label": "Audio of", change: () => this.pick() });
-    this.reading = make("p", { class: "reading" });
+    this.channelSelect = make("select", { "aria-label": "Audio of", change: () => this.pick() });
+    this.position = make("p", { class: "reading" });
     this.note = make("p", { class: "dim heard" });
     this.picture = make("div", { class: "picture" });
     const button = (words, keys, go) => make("button", { type: "button", "aria-keyshortcuts": keys, click: go }, words);
-    this.controls = make("div", { class: "player" }, this.play, this.hear,
-      button("Worst moment", "w", () => this.seek(this.worst())), button("← Segment", "[", () => this.jump(-1)), button("Segment →", "]", () => this.jump(1)), this.reading);
+    this.controls = make("div", { class: "player" }, this.play, this.channelSelect,
+      button("Worst moment", "w", () => this.seek(this.worst())), button("← Segment", "[", () => this.jump(-1)), button("Segment →", "]", () => this.jump(1)), this.position);
     place.append(this.tracks, this.controls, this.note, this.picture);
     this.audio = new Audio();
     this.audio.preload = "auto";
     this.audio.addEventListener("ended", () => this.pause());
-    this.audio.addEventListener("error", () => { if (this.audio.src) { this.pause(); say(this.note, "This audio cannot be played here."); } });
+    this.audio.addEventListener("error", () => { if (this.audio.src) { this.pause(); setText(this.note, "This audio cannot be played here."); } });
     this.listen();
     new ResizeObserver(() => this.draw()).observe(this.tracks);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => setTimeout(() => this.draw()));
@@ -63,15 +63,15 @@ export class Seeker {
       this.tracks.replaceChildren(...rows, this.cursor);
     }
     const channels = [...new Set(shown.clips.map((clip) => clip.channel))];
-    if (this.hear.dataset.names !== channels.join()) {
-      this.hear.dataset.names = channels.join();
-      this.hear.replaceChildren(...channels.map((name) => make("option", { value: name }, name || "this file")));
+    if (this.channelSelect.dataset.names !== channels.join()) {
+      this.channelSelect.dataset.names = channels.join();
+      this.channelSelect.replaceChildren(...channels.map((name) => make("option", { value: name }, name || "this file")));
     }
-    this.hear.hidden = channels.length < 2;
+    this.channelSelect.hidden = channels.length < 2;
     this.play.hidden = !shown.clips.length;
     this.tracks.setAttribute("aria-valuemax", shown.length_s.toFixed(1));
     this.draw();
-    this.put(this.at);
+    this.moveTo(this.at);
   }
 
   /** The thresholds may be known later than the call. */
@@ -112,17 +112,17 @@ export class Seeker {
   /** Somebody goes to a place. */
   seek(seconds) {
     if (!this.shown) return;
-    this.put(seconds);
-    if (this.clip && this.holds(this.clip)) this.audio.currentTime = this.at - this.clip.start_s;
+    this.moveTo(seconds);
+    if (this.clip && this.covers(this.clip)) this.audio.currentTime = this.at - this.clip.start_s;
     else this.pause();
     this.moved(this.at);
   }
 
-  put(seconds) {
+  moveTo(seconds) {
     this.at = Math.max(0, Math.min(seconds, this.shown.length_s));
     this.line();
     const words = this.words();
-    say(this.reading, `${place(this.at)} · ${words}`);
+    setText(this.position, `${place(this.at)} · ${words}`);
     if (!this.playing) {
       this.tracks.setAttribute("aria-valuenow", this.at.toFixed(1));
       this.tracks.setAttribute("aria-valuetext", `${place(this.at)}, ${words}`);
@@ -139,14 +139,14 @@ export class Seeker {
     }).join(", ");
   }
 
-  holds(clip) {
+  covers(clip) {
     return this.at >= clip.start_s - 0.05 && this.at < clip.end_s;
   }
 
   /** The clip at the cursor, or else the nearest: of the channel that is chosen. */
   nearest() {
-    const mine = this.shown.clips.filter((clip) => clip.channel === (this.hear.value || clip.channel));
-    const apart = (clip) => (this.holds(clip) ? 0 : Math.min(Math.abs(clip.start_s - this.at), Math.abs(clip.end_s - this.at)));
+    const mine = this.shown.clips.filter((clip) => clip.channel === (this.channelSelect.value || clip.channel));
+    const apart = (clip) => (this.covers(clip) ? 0 : Math.min(Math.abs(clip.start_s - this.at), Math.abs(clip.end_s - this.at)));
     return mine.sort((a, b) => apart(a) - apart(b))[0] ?? null;
   }
 
@@ -164,10 +164,10 @@ export class Seeker {
       if (clip) this.audio.src = clip.audio;
       this.paint(clip);
     }
-    if (!clip) say(this.note, this.shown.silent ?? "");
-    else if (clip.file) say(this.note, this.shown.silent ?? "");
-    else if (this.holds(clip)) say(this.note, `Audio is kept from ${place(clip.start_s)} to ${place(clip.end_s)}.`);
-    else say(this.note, `No audio is kept here; Play begins at ${place(clip.start_s)}.`);
+    if (!clip) setText(this.note, this.shown.silent ?? "");
+    else if (clip.file) setText(this.note, this.shown.silent ?? "");
+    else if (this.covers(clip)) setText(this.note, `Audio is kept from ${place(clip.start_s)} to ${place(clip.end_s)}.`);
+    else setText(this.note, `No audio is kept here; Play begins at ${place(clip.start_s)}.`);
     return this.markPicture();
   }
 
@@ -206,10 +206,10 @@ export class Seeker {
 
   async start() {
     if (!this.clip) return;
-    if (!this.holds(this.clip)) this.put(this.clip.start_s);
+    if (!this.covers(this.clip)) this.moveTo(this.clip.start_s);
     this.audio.currentTime = Math.max(0, this.at - this.clip.start_s);
     this.playing = true;
-    say(this.play, "Pause");
+    setText(this.play, "Pause");
     try {
       await this.audio.play();
     } catch {
@@ -221,14 +221,14 @@ export class Seeker {
 
   follow() {
     if (!this.playing) return;
-    this.put(this.clip.start_s + this.audio.currentTime);
+    this.moveTo(this.clip.start_s + this.audio.currentTime);
     requestAnimationFrame(() => this.follow());
   }
 
   pause() {
     this.audio?.pause();
     this.playing = false;
-    say(this.play, "Play");
+    setText(this.play, "Play");
   }
 
   /** The moment with the highest likelihood; of equals the first. */

@@ -1,6 +1,6 @@
 // A sound for a new alert; off until somebody asks for it.
 
-import { say } from "./make.js";
+import { setText } from "./make.js";
 
 export class Sound {
   constructor(button) {
@@ -9,7 +9,7 @@ export class Sound {
       if (this.context) this.context.close();
       this.context = this.context ? null : new AudioContext();
       button.setAttribute("aria-pressed", String(this.context !== null));
-      say(button, this.context ? "Sound is on" : "Sound is off");
+      setText(button, this.context ? "Sound is on" : "Sound is off");
       this.ring();
     });
   }

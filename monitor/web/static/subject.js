@@ -1,8 +1,8 @@
 // The call or the file that is open: found by its id, drawn live while it runs, and as it is kept.
 
 import { stopListening } from "./listen.js";
-import { make, say } from "./make.js";
-import { called, clock, STATES } from "./words.js";
+import { make, setText } from "./make.js";
+import { unbroken, clock, STATES } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const ID = /^[0-9a-f]{20}$/;
@@ -13,10 +13,10 @@ export class Subject {
   /** parts: opened, marks, history, files, headline, outcomeBadge, close, tables (see app.js). */
   constructor(parts) {
     Object.assign(this, parts);
-    this.forget();
+    this.reset();
   }
 
-  forget() {
+  reset() {
     [this.kind, this.name, this.key, this.ran] = ["", "", "", false];
   }
 
@@ -24,10 +24,10 @@ export class Subject {
   open(route) {
     const key = route.call ? `call ${route.call}` : route.file ? `file ${route.file}` : "";
     if (key === this.key) return;
-    this.forget();
+    this.reset();
     this.opened.clear();
     this.key = key;
-    for (const id of ["call-title", "call-facts"]) say($(id), "");
+    for (const id of ["call-title", "call-facts"]) setText($(id), "");
     if (!key) return;
     this.kind = route.call ? "call" : "file";
     if (route.call) this.find(route);
@@ -41,25 +41,25 @@ export class Subject {
     if (!live() && !ID.test(call)) await this.history.refresh();
     if (key !== this.key) return;
     this.name = live()?.call ?? (ID.test(call) ? "" : call);
-    say($("call-title"), called(live()?.name ?? this.name));
+    setText($("call-title"), unbroken(live()?.name ?? this.name));
     const id = live()?.id || this.history.named(call)?.id || call;
     this.opened.open(id, at, () => this.tables() ?? NO_THRESHOLDS);
   }
 
   /** What the API says of the call: its details, or why there are none. */
-  came(details, error) {
+  loaded(details, error) {
     if (this.kind === "file") return;
     if (error) {
-      say($("call-title"), this.name || "No such call");
-      if (!this.name) this.over(`${error.message}. Calls that ended are kept for a day, or as long as web.keep_ended_s says.`);
+      setText($("call-title"), this.name || "No such call");
+      if (!this.name) this.showNotice(`${error.message}. Calls that ended are kept for a day, or as long as web.keep_ended_s says.`);
       return;
     }
-    say($("call-title"), called(details.name));
+    setText($("call-title"), unbroken(details.name));
     this.name = details.ended === null ? details.call : "";
     if (details.ended === null) this.ran = true;
     else if (this.ran) {
       stopListening();
-      this.over("This call has ended. What stands here is its last word.");
+      this.showNotice("This call has ended.");
     }
     if (details.ended !== null) $("channels").replaceChildren();
     this.headline(details);
@@ -73,8 +73,8 @@ export class Subject {
     $("advice").hidden = !wanted;
   }
 
-  over(words) {
-    say($("over"), words);
+  showNotice(words) {
+    setText($("over"), words);
     $("over").hidden = false;
   }
 
@@ -83,7 +83,7 @@ export class Subject {
     this.opened.seeker.thresholds(picture.table);
     if (this.kind !== "call" || !this.name || picture.open !== this.name) return;
     if (picture.call === null) return;
-    if (!this.opened.details) say($("call-title"), called(picture.call.name));
+    if (!this.opened.details) setText($("call-title"), unbroken(picture.call.name));
     panel.update(picture.call, picture.table);
     const state = picture.call.channels.map((channel) => channel.state).sort((a, b) => STATES.indexOf(a) - STATES.indexOf(b))[0];
     if (state && $("call-badge").dataset.state !== state) {
@@ -103,8 +103,8 @@ export class Subject {
       if (!kept.row && ["waiting", "running"].includes(kept.job.state)) this.files.follow(file);
     } catch (error) {
       if (key !== this.key) return;
-      say($("call-title"), "No such file");
-      this.over(`${error.message}. Files are forgotten after a while; score it again.`);
+      setText($("call-title"), "No such file");
+      this.showNotice(`${error.message}. Results are deleted after a while: score the file again.`);
     }
   }
 
@@ -115,10 +115,10 @@ export class Subject {
       this.close();
       return;
     }
-    say($("call-title"), job.name);
+    setText($("call-title"), job.name);
     const far = job.total_s ? ` of ${clock(job.total_s)}` : "";
-    if (job.state === "failed") say($("call-facts"), `not scored: ${job.error}`);
-    else if (job.state !== "done") say($("call-facts"), `scored by this monitor: ${clock(job.at_s)}${far}`);
+    if (job.state === "failed") setText($("call-facts"), `not scored: ${job.error}`);
+    else if (job.state !== "done") setText($("call-facts"), `scored by this monitor: ${clock(job.at_s)}${far}`);
     else this.scored(job);
   }
 
@@ -127,12 +127,12 @@ export class Subject {
     const { sound, file } = this.files.jobs.get(job.id) ?? { sound: "", file: null };
     const [whole, ...others] = job.calls;
     if (!whole) {
-      say($("call-facts"), "no call in it that can be scored");
+      setText($("call-facts"), "no call in it that can be scored");
       return;
     }
     const clips = sound && !others.length ? [{ name: "file", channel: "", start_s: 0, end_s: whole.duration_s, audio: sound, picture: "", file }] : [];
     this.opened.id = job.id;
-    this.opened.want = this.at;
+    this.opened.startAt = this.at;
     this.opened.marks = () => this.tables() ?? NO_THRESHOLDS;
     this.opened.write(whole, whole.timelines, clips, DROPPED);
     this.headline(whole);

@@ -27,23 +27,23 @@ export function speech(channel) {
   return channel.net_s < channel.needed_s ? `${channel.net_s.toFixed(1)} / ${channel.needed_s.toFixed(1)} s` : span(channel.net_s);
 }
 
-/** What a channel hears now, or what is wrong with it. */
-export const hears = (channel) => channel.fault || (channel.hardship ? `hard to judge: ${channel.hardship}` : channel.reason);
+/** What the audio of a channel is now, or what is wrong with it. */
+export const audioNow = (channel) => channel.fault || (channel.impairment ? `hard to judge: ${channel.impairment}` : channel.reason);
 
 /** "gan-vocoder" as "GAN vocoder". */
-export const family = (name) => (name === UNKNOWN_FAMILY ? "none that it knows" : name ? name.replace(/-/g, " ").replace(/^gan /, "GAN ").replace("end to end tts", "end-to-end TTS") : DASH);
+export const family = (name) => (name === UNKNOWN_FAMILY ? "no known kind" : name ? name.replace(/-/g, " ").replace(/^gan /, "GAN ").replace("end to end tts", "end-to-end TTS") : DASH);
 
 /** "0.43 s lost", or "". */
 export const lost = (seconds) => (seconds > 0 ? `${seconds.toFixed(seconds < 10 ? 2 : 0)} s lost` : "");
 
-/** What a state means, in words. hardship: what makes the voice hard to judge, or "". */
-export function meaning(state, table, hardship) {
+/** What a state means, in words. impairment: what makes the voice hard to judge, or "". */
+export function meaning(state, table, impairment) {
   const [suspicious, alert] = [percent(table.suspicious_p), percent(table.alert_p)];
   return {
     alert: `${alert} or more in recent speech, or steady evidence over the call: treat the voice as synthetic until you know better`,
     suspicious: `${suspicious} or more: listen more closely`,
-    unknown: "nothing can be said: no usable speech for long, or a fault of the input",
-    undecided: hardship ? `hard to judge (${hardship}): this says nothing for or against a person` : "too little evidence for or against a person",
+    unknown: "no verdict: no usable speech for long, or a fault of the input",
+    undecided: impairment ? `hard to judge (${impairment}): this says nothing for or against a person` : "too little evidence for or against a person",
     clear: "the evidence so far speaks for a person; it is no proof",
     listening: "not enough speech yet for a verdict",
   }[state];
@@ -53,7 +53,7 @@ export function meaning(state, table, hardship) {
 export function odds(llr) {
   if (llr === null || llr === undefined) return DASH;
   const ratio = Math.exp(Math.abs(llr));
-  if (ratio < 1.5) return "says nothing either way";
+  if (ratio < 1.5) return "neither for nor against";
   const size = ratio > 1000 ? "over 1000" : ratio < 10 ? String(Math.round(ratio)) : String(Number(ratio.toPrecision(1 + (ratio > 100))));
   return `${size} to 1 for ${llr > 0 ? "synthetic" : "a person"}`;
 }
@@ -66,7 +66,7 @@ export function span(seconds) {
 }
 
 /** A name of a call whose numbers stay whole where a line breaks. */
-export const called = (name) => name.split(" → ").map((end) => (/^[+\d ()/.-]+$/.test(end) ? end.replaceAll(" ", "\u00a0") : end)).join(" → ");
+export const unbroken = (name) => name.split(" → ").map((end) => (/^[+\d ()/.-]+$/.test(end) ? end.replaceAll(" ", "\u00a0") : end)).join(" → ");
 
 /** The time of day by this browser's clock, 14:03:22; or 14:03. */
 export const timeOfDay = (time, seconds = true) => time.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", ...(seconds ? { second: "2-digit" } : {}), hourCycle: "h23" });
@@ -84,7 +84,7 @@ export const place = (seconds) => `${clock(seconds)}.${Math.floor((Math.max(0, s
 export const MARKS = { acknowledged: "acknowledged", false_alarm: "false alarm", confirmed: "confirmed", note: "note" };
 
 /** What people said of a call, in short: ["acknowledged", "false alarm", "2 notes"]. */
-export function marked(marks) {
+export function markWords(marks) {
   if (!marks) return [];
   return [marks.verdict ? MARKS[marks.verdict] : marks.acknowledged ? MARKS.acknowledged : "", marks.notes ? `${marks.notes} note${marks.notes > 1 ? "s" : ""}` : ""].filter(Boolean);
 }
@@ -95,7 +95,7 @@ const TYPES = {
 };
 
 /** [what happened, where and when] of an event. */
-export function told(event, named = (call) => call) {
+export function eventText(event, named = (call) => call) {
   const where = [event.call && named(event.call), event.channel].filter(Boolean).join(", ");
   const when = new Date(event.time);
   const time = Number.isNaN(when.getTime()) ? "" : timeOfDay(when);
@@ -113,7 +113,7 @@ function what(event) {
 }
 
 /** The state whose shape and colour an event has, or "". */
-export function tone(event) {
+export function eventState(event) {
   if (event.type === "alert.opened" || event.type === "alert.updated") return "alert";
   if (event.type === "state.changed") return event.state;
   if (event.type === "health" && event.usable === false) return "unknown";

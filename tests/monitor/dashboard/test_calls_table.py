@@ -94,13 +94,13 @@ def test_the_table_is_sorted_by_a_column() -> None:
 
 
 def test_the_filter_takes_names_and_states() -> None:
-    assert names(some(4), wanted="CALL-2") == ["call-2"]
-    assert names(some(4), wanted="alert rtp") == ["call-0"]
-    assert names(some(4), wanted="device lost") == ["call-3"]
-    lines = drawn(some(4), 80, 24, wanted="nobody")
+    assert names(some(4), filter_text="CALL-2") == ["call-2"]
+    assert names(some(4), filter_text="alert rtp") == ["call-0"]
+    assert names(some(4), filter_text="device lost") == ["call-3"]
+    lines = drawn(some(4), 80, 24, filter_text="nobody")
     assert 'no call matches "nobody"; esc shows all' in lines[2]
     assert "0 match" in lines[0]
-    assert drawn(some(4), 80, 24, wanted="ab", typing=True)[-1].startswith("/ab▏")
+    assert drawn(some(4), 80, 24, filter_text="ab", typing=True)[-1].startswith("/ab▏")
 
 
 def test_calls_that_have_ended_are_listed_with_their_outcome() -> None:

@@ -54,7 +54,7 @@ def test_the_bandwidth_is_named_once_it_is_known_and_where_there_is_room() -> No
     known = view(channel(bandwidth="telephone"))
     assert "telephone" in text(known)
     assert "telephone" in text(known, 80, 24)
-    assert "hears speech, telephone" in text(known, 60, 30)
+    assert "audio speech, telephone" in text(known, 60, 30)
     assert "telephone" not in text(known, 20, 24)
     assert "unknown" not in text(view(channel(bandwidth="unknown")))
     assert "telephone" not in text(view(channel(bandwidth="telephone", reason=Reason.SILENCE)))
@@ -80,7 +80,7 @@ def test_content_of_both_common_sizes(size: tuple[int, int]) -> None:
     for expected in (
         "likelihood synthetic 97%",
         "listening 0.8 / 2.0 s",
-        "hears DTMF",
+        "audio DTMF",
         "alert since 00:15",
         "alert opened",
         "dBFS",
@@ -170,7 +170,7 @@ def test_the_gravest_channels_stay_when_there_is_no_room() -> None:
     many = [clear(f"calm {n}") for n in range(30)]
     screen = text(view(*many[:20], channel("grave"), *many[20:]), 80, 24)
     assert "grave" in screen
-    assert "more, none graver" in screen
+    assert "more, none worse" in screen
 
 
 def test_names_from_outside_cannot_control_the_terminal() -> None:
@@ -242,8 +242,8 @@ def test_plain_lines() -> None:
     assert plain_line(view(), EVENTS[2]) == ("00:15.3 caller: ALERT OPENED, likelihood synthetic 97% (because)")
     assert plain_line(view(), EVENTS[1]) == "00:15.3 caller: clear -> ALERT (evidence)"
     standing = plain_line(view(channel(), silent(), broken()))
-    assert "caller: ALERT, likelihood synthetic 97%, net speech 14.2 s, hears speech" in standing
-    assert "guest: listening 0.8 / 2.0 s, hears DTMF" in standing
+    assert "caller: ALERT, likelihood synthetic 97%, net speech 14.2 s, audio: speech" in standing
+    assert "guest: listening 0.8 / 2.0 s, audio: DTMF" in standing
     assert f"line 4: UNKNOWN, net speech 0.8 s, no trust in the input: {FAULT}" in standing
 
 
@@ -258,7 +258,7 @@ def test_summary() -> None:
 
 def test_every_reason_is_shown() -> None:
     for reason in Reason:
-        assert f"hears {reason.value}" in text(view(clear(reason=reason)), 80, 24)
+        assert f"audio {reason.value}" in text(view(clear(reason=reason)), 80, 24)
 
 
 def test_export_writes_a_picture_with_the_words_in_it(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_noise_counts_where_it_is_as_loud_as_the_voice_and_near_it() -> None:
     assert not judged(hold_music, np.full(3200, -25.0)).hard[0], "no voice is near"
 
 
-def test_ringing_after_a_voice_is_no_hardship_though_its_beginnings_pass_for_speech() -> None:
+def test_ringing_after_a_voice_is_no_impairment_though_its_beginnings_pass_for_speech() -> None:
     talk = np.full(500, Kind.SPEECH)
     beep = [Kind.SPEECH] * 2 + [Kind.NOT_SPEECH] * 6 + [Kind.RINGBACK] * 42 + [Kind.SILENCE] * 50
     kinds = np.concatenate([talk, *[np.array(beep)] * 12]).astype(np.int64)

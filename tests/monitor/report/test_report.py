@@ -251,7 +251,7 @@ def test_a_curve_breaks_where_nothing_was_said() -> None:
     for at in (0.0, 0.5, 1.0, 10.0, 10.5):
         curve.add(at, 0.5, at < 5)
     assert [len(run) for run in curve.runs()] == [3, 2]
-    (start, end), *more = curve.spoken()
+    (start, end), *more = curve.speech_stretches()
     assert (start, more) == (0.0, [])
     assert 1.0 < end < 10.1
 

@@ -18,7 +18,7 @@ RATE = 48_000
 
 def started(rate: int = RATE) -> BrowserCall:
     call = BrowserCall("browser-1", "127.0.0.1", 100.0)
-    call.hello(json.dumps({"rate": rate, "label": "USB microphone"}))
+    call.start(json.dumps({"rate": rate, "label": "USB microphone"}))
     return call
 
 
@@ -30,13 +30,13 @@ def test_the_first_message_says_the_rate() -> None:
     call = BrowserCall("browser-1", "127.0.0.1", 0.0)
     details = {"from": "127.0.0.1", "rate": "44100", "label": "USB microphone"}
     expected = CallStarted("browser-1", "browser", ("microphone",), 44_100, "", details)
-    assert call.hello('{"rate": 44100, "label": "USB microphone"}') == expected
+    assert call.start('{"rate": 44100, "label": "USB microphone"}') == expected
 
 
 def test_a_label_may_be_long_or_absent() -> None:
-    said = BrowserCall("a", "b", 0.0).hello(json.dumps({"rate": RATE, "label": "x" * 10_000}))
+    said = BrowserCall("a", "b", 0.0).start(json.dumps({"rate": RATE, "label": "x" * 10_000}))
     assert len(said.details["label"]) == 80
-    assert BrowserCall("a", "b", 0.0).hello('{"rate": 8000}').details["label"] == ""
+    assert BrowserCall("a", "b", 0.0).start('{"rate": 8000}').details["label"] == ""
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_label_may_be_long_or_absent() -> None:
 )
 def test_what_is_no_first_message(text: str) -> None:
     with pytest.raises(BadBrowserMessageError):
-        BrowserCall("browser-1", "127.0.0.1", 0.0).hello(text)
+        BrowserCall("browser-1", "127.0.0.1", 0.0).start(text)
 
 
 def test_frames_are_audio_at_their_place() -> None:
@@ -89,7 +89,7 @@ def test_frames_of_a_wrong_size(data: bytes) -> None:
 def test_a_frame_that_goes_back() -> None:
     call = started()
     call.frame(frame(960, [0] * 960), 101.0)
-    with pytest.raises(BadBrowserMessageError, match="out of its turn"):
+    with pytest.raises(BadBrowserMessageError, match="out of order"):
         call.frame(frame(960, [0] * 960), 101.0)
 
 
@@ -98,7 +98,7 @@ def test_nobody_speaks_faster_than_time_passes() -> None:
     second = [0] * (RATE // 2)
     for at in range(6):
         call.frame(frame(at * len(second), second), 101.0)
-    with pytest.raises(BadBrowserMessageError, match="faster than it can be spoken"):
+    with pytest.raises(BadBrowserMessageError, match="faster than real time"):
         call.frame(frame(6 * len(second), second), 101.0)
 
 

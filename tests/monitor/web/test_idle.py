@@ -25,7 +25,7 @@ def serving(then: Callable[[int], Awaitable[None]]) -> Reasons:
 
     async def run() -> None:
         app = Starlette(routes=[Route("/", answer)])
-        kind = idle.impatient(counts)
+        kind = idle.with_idle_timeout(counts)
         settings = uvicorn.Config(app, port=0, http=kind, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
         server = uvicorn.Server(settings)
         running = asyncio.create_task(server.serve())

@@ -203,7 +203,7 @@ def test_list_what_nobody_has_looked_at(hands: Hands) -> None:
     hands.choose("u", "#by-mark", "open")
     hands.page.wait_for_selector("#found:has-text('found')")
     assert hands.page.locator("#ended-rows tr:not([data-state=alert])").count() == 0
-    takes(hands, "list the alerts of which nobody has said anything")
+    takes(hands, "list the alerts without a mark")
 
 
 def test_write_a_note(hands: Hands, served: Served) -> None:

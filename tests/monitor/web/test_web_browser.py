@@ -151,7 +151,7 @@ def test_a_lost_monitor_is_said_and_found_again(browser: Browser, tmp_path: Path
         page.wait_for_selector("#desk:not([hidden])")
         served.monitor.process.send_signal(signal.SIGSTOP)
         page.wait_for_selector("#link.gone")
-        assert "Out of touch with the monitor since" in page.inner_text("#lost")
+        assert "No connection to the monitor since" in page.inner_text("#lost")
         assert page.title().startswith("No connection")
         served.monitor.process.send_signal(signal.SIGCONT)
         page.wait_for_selector("#link.live")

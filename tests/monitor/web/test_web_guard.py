@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monitor.config.allowed_hosts import is_allowed_host
-from monitor.web.guard import COOKIE, PageAccess, from_here
+from monitor.web.guard import COOKIE, PageAccess, is_same_origin
 
 TOKEN = "correct horse battery"
 
@@ -37,7 +37,7 @@ HOST = {"host": "127.0.0.1:8000"}
     ],
 )
 def test_requests_of_its_own_page_and_of_programs(headers: dict[str, str]) -> None:
-    assert from_here(HOST | headers, navigates=False)
+    assert is_same_origin(HOST | headers, navigates=False)
 
 
 @pytest.mark.parametrize(
@@ -54,12 +54,12 @@ def test_requests_of_its_own_page_and_of_programs(headers: dict[str, str]) -> No
     ],
 )
 def test_requests_of_other_sites(headers: dict[str, str]) -> None:
-    assert not from_here(HOST | headers, navigates=False)
+    assert not is_same_origin(HOST | headers, navigates=False)
 
 
 def test_a_link_may_lead_to_the_page() -> None:
-    assert from_here(HOST | {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}, navigates=True)
-    assert not from_here(HOST | {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}, navigates=True)
+    assert is_same_origin(HOST | {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}, navigates=True)
+    assert not is_same_origin(HOST | {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}, navigates=True)
 
 
 def test_without_a_token_everybody_is_let_in() -> None:

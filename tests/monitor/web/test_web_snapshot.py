@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from monitor.views import Board, CallRow, ChannelView
-from monitor.web.broadcast import MOST_SEEN, SnapshotRequest, read_want
+from monitor.web.broadcast import MOST_SEEN, SnapshotRequest, read_request
 from monitor.web.snapshot import MOST_EVENTS, MOST_ROWS, details, lines, table
 
 
@@ -96,8 +96,8 @@ def test_events_come_newest_first_and_not_without_end() -> None:
 
 
 def test_a_wish() -> None:
-    assert read_want('{"open": "a", "seen": ["b", "c", 7]}') == SnapshotRequest("a", frozenset({"b", "c"}))
-    assert read_want("{}") == SnapshotRequest()
+    assert read_request('{"open": "a", "seen": ["b", "c", 7]}') == SnapshotRequest("a", frozenset({"b", "c"}))
+    assert read_request("{}") == SnapshotRequest()
 
 
 @pytest.mark.parametrize(
@@ -105,4 +105,4 @@ def test_a_wish() -> None:
 )
 def test_what_is_no_wish(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - of json, too
-        read_want(text)
+        read_request(text)
