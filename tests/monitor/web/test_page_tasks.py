@@ -256,6 +256,8 @@ def test_score_a_file_and_save_the_report(hands: Hands, folder: Path) -> None:
         hands.do("d", "#call-facts a.button")
     assert WORST in download.value.path().read_text()
     takes(hands, "score a recording and save the report")
+    page.click("#back")
+    page.wait_for_selector(f"#file-rows tr[data-state=alert]:has-text('{WORST}.wav')")
 
 
 def test_list_the_longest_that_ended(hands: Hands) -> None:
@@ -297,4 +299,8 @@ def test_no_view_has_a_violation_that_axe_finds(
     clean("a file")
     page.evaluate("document.getElementById('keys').showModal()")
     clean("the keys")
+    page.evaluate("document.getElementById('keys').close()")
+    page.click("#back")
+    page.wait_for_selector("#file-rows tr[data-state=alert]")
+    clean("the list with files")
     context.close()
