@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.option_expansion import expand_options
 from monitor.cli.option_groups import ModelOptions
+from monitor.cli.typer_commands import expand_options
 from monitor.errors import BadInputError
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from monitor.cli.option_expansion import expand_options
 from monitor.cli.option_groups import SettingsOptions
 from monitor.cli.options import JsonOnly
+from monitor.cli.typer_commands import expand_options
 
 
 @expand_options

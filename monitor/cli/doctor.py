@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from monitor.cli.option_expansion import expand_options
 from monitor.cli.option_groups import PublishOptions
+from monitor.cli.typer_commands import expand_options
 from monitor.errors import MonitorError
 
 if TYPE_CHECKING:

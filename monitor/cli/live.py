@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monitor.cli.option_expansion import expand_options
 from monitor.cli.option_groups import WatchOptions
 from monitor.cli.options import FailOnAlert, Json
+from monitor.cli.typer_commands import expand_options
 from monitor.errors import BadInputError
 
 if TYPE_CHECKING:

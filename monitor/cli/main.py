@@ -27,6 +27,7 @@ from monitor.cli.score import score
 from monitor.cli.serve import serve
 from monitor.cli.simulate import simulate
 from monitor.cli.subscribe import subscribe
+from monitor.cli.typer_commands import print_error
 from monitor.cli.verify import verify
 from monitor.errors import MonitorError
 
@@ -69,12 +70,12 @@ def run_cli(arguments: Sequence[str] | None = None) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()
     except MonitorError as error:
-        return _explain(error.message, error.hint, error.exit_code)
+        return print_error(error.message, error.hint, error.exit_code)
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         hint = f"see {context.command_path if context else 'monitor'} --help"
         message = error.format_message()
-        return _explain(message[:1].lower() + message[1:], hint, error.exit_code)
+        return print_error(message[:1].lower() + message[1:], hint, error.exit_code)
     except KeyboardInterrupt:
         return INTERRUPTED
     except (BrokenPipeError, SystemExit):
@@ -83,13 +84,8 @@ def run_cli(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        return _explain("the output cannot be written: no space left on the disk", "make room, and try again", 2)
+        return print_error("the output cannot be written: no space left on the disk", "make room, and try again", 2)
     return status if isinstance(status, int) else 0
-
-
-def _explain(message: str, hint: str, status: int) -> int:
-    print(f"error: {' '.join(message.split())}", *([f"  {hint}"] if hint else []), sep="\n", file=sys.stderr)
-    return status
 
 
 def main() -> NoReturn:

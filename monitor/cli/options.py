@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperGroup
+
+from monitor.cli.typer_commands import PlainCommand
 
 ConfigFile = Annotated[
     Path | None,
@@ -83,20 +85,8 @@ USUAL_VALUES = {"--web": "127.0.0.1:8000", "--cluster": "local"}
 """The values of options that may stand without one; typer itself has no such options."""
 
 
-class Command(TyperCommand):
-    """A command whose options of USUAL_VALUES may stand alone, and whose help names no Python types."""
-
-    def get_params(self, ctx: Any) -> list[Any]:
-        """Return the parameters."""
-        found: list[Any] = [*super().get_params(ctx)]
-        for parameter in found:
-            if parameter.param_type_name == "argument":
-                parameter.display_type_rich = lambda **_: None
-        return found
-
-    def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """Return the usage line in parts: FILE, where typer says {FILE}."""
-        return [piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)]
+class Command(PlainCommand):
+    """A command whose options of USUAL_VALUES may stand alone."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the command line."""

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.option_expansion import expand_options
 from monitor.cli.option_groups import WatchOptions
 from monitor.cli.options import FailOnAlert, Json, Picture, RawFormat, Speed, Track
+from monitor.cli.typer_commands import expand_options
 
 
 @expand_options

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from monitor.cli.option_expansion import expand_options
 from monitor.cli.option_groups import ModelOptions
 from monitor.cli.options import JsonOnly, RawFormat, Track
+from monitor.cli.typer_commands import expand_options
 from monitor.errors import BadInputError
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.option_expansion import expand_options
 from monitor.cli.option_groups import WatchOptions
 from monitor.cli.options import Json
+from monitor.cli.typer_commands import expand_options
 
 
 @expand_options

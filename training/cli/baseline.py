@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import typer
 
-from monitor.cli.option_expansion import expand_options, from_options
+from monitor.cli.typer_commands import expand_options, from_options
 from training.baseline.baseline_settings import BaselineSettings
 from training.cli.recipe import Recipe
 from training.cli.train_options import Dropout, Optimiser, RunOptions, WeightDecay

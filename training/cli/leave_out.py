@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.option_expansion import expand_options
+from monitor.cli.typer_commands import expand_options
 from training.cli.recipe import Recipe
 from training.cli.train_options import TrainOptions
 

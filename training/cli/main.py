@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import typer
 
+from monitor.cli.typer_commands import PlainCommand, print_error
 from training.cli.average import average
 from training.cli.baseline import baseline
 from training.cli.channels import channels
 from training.cli.classes import classes
-from training.cli.command import Command
 from training.cli.cost import cost
 from training.cli.equalise import equalise
 from training.cli.evaluate import evaluate
@@ -70,7 +70,7 @@ def training() -> None:
 
 
 for _name, (_command, _line) in COMMANDS.items():
-    app.command(name=_name, short_help=_line, cls=Command)(_command)
+    app.command(name=_name, short_help=_line, cls=PlainCommand)(_command)
 
 
 def run_cli(arguments: Sequence[str] | None = None) -> int:
@@ -81,22 +81,17 @@ def run_cli(arguments: Sequence[str] | None = None) -> int:
         status = app(args=words, prog_name="training", standalone_mode=False)
     except typer.TyperException as error:
         message = error.format_message()
-        return _explain(message[:1].lower() + message[1:], f"see {command} --help", error.exit_code)
+        return print_error(message[:1].lower() + message[1:], f"see {command} --help", error.exit_code)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        return _explain(place + (error.strerror or str(error)).lower(), "check the name, the folder and the disk", 2)
+        return print_error(place + (error.strerror or str(error)).lower(), "check the name, the folder and the disk", 2)
     except ValueError as error:
-        return _explain(str(error), f"see {command} --help, and docs/training.md", 2)
+        return print_error(str(error), f"see {command} --help, and docs/training.md", 2)
     except KeyboardInterrupt:
         status = INTERRUPTED
     if status == INTERRUPTED and words and words[0] in RESUMED:
         print("interrupted; the same command continues where it stopped", file=sys.stderr)
     return status if isinstance(status, int) else 0
-
-
-def _explain(message: str, hint: str, status: int) -> int:
-    print(f"error: {' '.join(message.split())}", f"  {hint}", sep="\n", file=sys.stderr)
-    return status
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from monitor.cli.option_expansion import expand_options
+from monitor.cli.typer_commands import expand_options
 from training.cli.recipe import Recipe
 from training.cli.train_options import TrainOptions
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from model.config import DetectorConfig, FeatureConfig, NetworkConfig
-from monitor.cli.option_expansion import from_options
+from monitor.cli.typer_commands import from_options
 from training.cli.options import Cache, Corpora, Device, Minutes, Seed, Steps, Workers
 from training.learn.settings import TrainConfig
 

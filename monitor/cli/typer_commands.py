@@ -1,14 +1,41 @@
-"""Expands groups of options: a command of monitor or training takes a dataclass of options as one parameter."""
+"""How typer runs the commands of monitor and training: plain help, groups of options, errors in two lines."""
 
 from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, TypeVar, get_type_hints
 
+from typer.core import TyperCommand
+
 T = TypeVar("T")
+
+
+class PlainCommand(TyperCommand):
+    """A command whose help shows `--corpus CORPUS` and FILE, where typer shows `--corpus <list[Path]>` and {FILE}."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters."""
+        found: list[Any] = [*super().get_params(ctx)]
+        for parameter in found:
+            if parameter.metavar is None and not parameter.type_descriptor.is_choice:
+                parameter.metavar = (parameter.name or "").upper()
+            if parameter.param_type_name == "argument":
+                parameter.display_type_rich = lambda **_: None
+        return found
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the parts of the usage line."""
+        return [piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)]
+
+
+def print_error(message: str, hint: str, status: int) -> int:
+    """Print what is wrong, and below it what to do, where that is known. Returns the exit status."""
+    print(f"error: {' '.join(message.split())}", *([f"  {hint}"] if hint else []), sep="\n", file=sys.stderr)
+    return status
 
 
 def expand_options(command: Callable[..., None]) -> Callable[..., None]:
