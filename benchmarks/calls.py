@@ -21,7 +21,18 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from benchmarks.common import log, write
-from benchmarks.synthetic_calls import FAKE, FAKE_S, GENUINE, NEVER, TURNS, Call, Caller, Ints, onsets, stack
+from benchmarks.synthetic_calls import (
+    FAKE,
+    FAKE_S,
+    GENUINE,
+    NEVER,
+    TURNS,
+    Ints,
+    SyntheticCall,
+    SyntheticCaller,
+    onsets,
+    stack,
+)
 from benchmarks.trace import Trace, fault, keep, play
 from model.config import BLOCK, BLOCK_S
 from model.weights_file import weights_hash, weights_path
@@ -114,7 +125,7 @@ def _median(values: Floats) -> float:
     return float(np.median(values)) if len(values) else float("nan")
 
 
-def groups(calls: Sequence[Call], net: Floats) -> dict[str, dict[str, dict[str, float]]]:
+def groups(calls: Sequence[SyntheticCall], net: Floats) -> dict[str, dict[str, dict[str, float]]]:
     """Share detected and median net speech of the fakes of each kind, part, family and channel, and of each system
     where there are at most FEW_SYSTEMS.
     """
@@ -133,7 +144,7 @@ def groups(calls: Sequence[Call], net: Floats) -> dict[str, dict[str, dict[str, 
     return found
 
 
-def draw(points: Sequence[Point], at: Point, calls: Sequence[Call], net: Floats, path: Path) -> None:
+def draw(points: Sequence[Point], at: Point, calls: Sequence[SyntheticCall], net: Floats, path: Path) -> None:
     """Detected fakes against false alarms, and over the seconds of net speech."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -181,7 +192,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     if len({c.label for c in clips}) < 2:
         raise CorpusError("calls need bona fide clips and fakes: name other --part or --fakes")
     bank = build_bank(clips, given.cache, 2, lambda *_: None)
-    caller = Caller(bank, given.channel, seconds=given.seconds)
+    caller = SyntheticCaller(bank, given.channel, seconds=given.seconds)
     calls = [caller.call(i) for i in range(given.calls)]
     log(f"{len(calls)} calls, {sum(len(c.audio) for c in calls) / 16_000 / 3600:.2f} hours")
     trace = play(config, stack([c.audio for c in calls]), log)

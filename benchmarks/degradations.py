@@ -41,7 +41,7 @@ HALVES = ("chosen", "measured", "both")
 
 
 @dataclass(frozen=True)
-class Voice:
+class SpokenVoice:
     """One speaker, or one system on one page. clips: indices in the bank."""
 
     name: str
@@ -51,7 +51,7 @@ class Voice:
     clips: tuple[int, ...]
 
 
-def voices(bank: AudioBank, each: int) -> list[Voice]:
+def voices(bank: AudioBank, each: int) -> list[SpokenVoice]:
     """Up to `each` genuine and as many fake voices of each part and half, drawn by their names; no two of the lab's
     fakes in a row are by one system.
     """
@@ -68,13 +68,13 @@ def voices(bank: AudioBank, each: int) -> list[Voice]:
             rank[part, fake, system] += fake
             order.append((rank[part, fake, system], group))
     taken: Counter[tuple[str, bool, str]] = Counter()
-    found: list[Voice] = []
+    found: list[SpokenVoice] = []
     for _, (part, fake, of, system) in sorted(order, key=lambda one: one[0]):
         half = HALVES[_draw(of.split(" ")[0]) % 2]
         taken[part, fake, half] += 1
         if taken[part, fake, half] <= each:
             clips = tuple(groups[part, fake, of, system])
-            found.append(Voice(f"{part}/{of}/{system}", part, fake, half, clips))
+            found.append(SpokenVoice(f"{part}/{of}/{system}", part, fake, half, clips))
     return found
 
 
@@ -82,7 +82,7 @@ def _draw(name: object) -> int:
     return zlib.crc32(repr(name).encode())
 
 
-def call(bank: AudioBank, voice: Voice, rng: np.random.Generator) -> Audio:
+def call(bank: AudioBank, voice: SpokenVoice, rng: np.random.Generator) -> Audio:
     """CALL_S of the voice, its clips in random order with short pauses; a voice with little is heard again."""
     parts: list[Audio] = []
     while sum(map(len, parts)) < CALL_S * SAMPLE_RATE:

@@ -39,7 +39,7 @@ BATCH = 64
 
 
 @dataclass(frozen=True)
-class Voice:
+class RecordedVoice:
     """One speaker of one source, and the recordings of it."""
 
     source: str
@@ -48,7 +48,7 @@ class Voice:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class VoiceOutcome:
     """The outcome of one call. speech_s: net speech. alarms: alerts that opened. suspected: it was so at some time."""
 
     source: str
@@ -59,7 +59,7 @@ class Outcome:
     suspected: bool
 
 
-def voices_of(corpora: Sequence[Path], split: str, folders: Sequence[Path]) -> list[Voice]:
+def voices_of(corpora: Sequence[Path], split: str, folders: Sequence[Path]) -> list[RecordedVoice]:
     """Bona fide voices of corpora, and the voices of folders of prompts. Raises CorpusError and BadInputError."""
     found: dict[tuple[str, str], list[Path]] = defaultdict(list)
     for corpus in corpora:
@@ -71,10 +71,10 @@ def voices_of(corpora: Sequence[Path], split: str, folders: Sequence[Path]) -> l
             found["prompts", name] = paths
     if not found:
         raise BadInputError("there is no genuine speech to play", "name a --corpus with bona fide clips, or --prompts")
-    return [Voice(source, name, paths) for (source, name), paths in sorted(found.items())]
+    return [RecordedVoice(source, name, paths) for (source, name), paths in sorted(found.items())]
 
 
-def calls_of(voice: Voice, seconds: float, rng: np.random.Generator) -> Iterator[Audio]:
+def calls_of(voice: RecordedVoice, seconds: float, rng: np.random.Generator) -> Iterator[Audio]:
     """Yield float32 (n,): the recordings of a voice, each once, in calls of at most `seconds`; whole blocks. A file
     that cannot be read is named and left out.
     """
@@ -92,8 +92,8 @@ def calls_of(voice: Voice, seconds: float, rng: np.random.Generator) -> Iterator
 
 
 def outcomes(
-    config: Config, voices: Sequence[Voice], channels: Sequence[str], seconds: float
-) -> Iterator[tuple[list[Outcome], Trace]]:
+    config: Config, voices: Sequence[RecordedVoice], channels: Sequence[str], seconds: float
+) -> Iterator[tuple[list[VoiceOutcome], Trace]]:
     """Play every call through every channel, BATCH calls of like length side by side."""
     rng = np.random.default_rng(0)
     calls = [(voice, audio) for voice in voices for audio in calls_of(voice, seconds, rng)]
@@ -111,11 +111,11 @@ def outcomes(
             speech_s, alarms = trace.speech.sum(axis=0) * BLOCK_S, trace.opened.sum(axis=0)
             suspected = (trace.state == SUSPICIOUS).any(axis=0)
             told = zip(some, speech_s.tolist(), alarms.tolist(), suspected.tolist(), strict=True)
-            yield [Outcome(voice.source, voice.name, channel, *figures) for (voice, _), *figures in told], trace
+            yield [VoiceOutcome(voice.source, voice.name, channel, *figures) for (voice, _), *figures in told], trace
             log(f"  {channel}: {min(top + BATCH, len(calls))} of {len(calls)} calls")
 
 
-def rate(some: Sequence[Outcome]) -> dict[str, float]:
+def rate(some: Sequence[VoiceOutcome]) -> dict[str, float]:
     """False alarms, hours of net speech, alarms an hour and the upper end of their one-sided 95 % Poisson interval."""
     alarms, hours = sum(o.alarms for o in some), sum(o.speech_s for o in some) / 3600.0
     return {
@@ -128,11 +128,11 @@ def rate(some: Sequence[Outcome]) -> dict[str, float]:
     }
 
 
-def summarise(all_of_them: Sequence[Outcome]) -> dict[str, Any]:
+def summarise(all_of_them: Sequence[VoiceOutcome]) -> dict[str, Any]:
     """Return rates in all, by source, by channel and by both; and the voices with the most false alarms."""
     grouped: dict[str, Any] = {"all": rate(all_of_them)}
     for columns in (("source",), ("channel",), ("source", "channel")):
-        groups: dict[str, list[Outcome]] = defaultdict(list)
+        groups: dict[str, list[VoiceOutcome]] = defaultdict(list)
         for outcome in all_of_them:
             groups[" ".join(getattr(outcome, column) for column in columns)].append(outcome)
         grouped["by_" + "_and_".join(columns)] = {name: rate(some) for name, some in sorted(groups.items())}

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.common import cores, log, parser, pin, platform_of, table, warn_if_busy, write
-from benchmarks.scale_costs import Costs, measure
+from benchmarks.scale_costs import StreamCosts, measure
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -49,7 +49,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ScaleOutcome:
     """Result of one simulation. refused: share of new calls. busiest: highest share of a machine's processors that was
     in use. deaths: of machines. moved: calls by death. lost_s: seconds of calls that machines were too busy for.
     """
@@ -61,12 +61,12 @@ class Outcome:
     lost_s: int
 
 
-def capacity(plan: Plan, costs: Costs) -> int:
+def capacity(plan: Plan, costs: StreamCosts) -> int:
     """Return calls for which a machine's processors suffice to the full."""
     return int(plan.cores * 1e6 / (costs.shard_us * BLOCKS_PER_S * plan.parties))
 
 
-def simulate(plan: Plan, machines: int, full: int) -> Outcome:
+def simulate(plan: Plan, machines: int, full: int) -> ScaleOutcome:
     """Run a cluster. full: as of capacity(). One machine dies half-way in any case."""
     rng = np.random.default_rng(plan.seed)
     mean = math.log(plan.length_s) - plan.spread**2 / 2
@@ -100,7 +100,7 @@ def simulate(plan: Plan, machines: int, full: int) -> Outcome:
             refused += new
         busiest = max(busiest, float(active.max()) / full)
         lost += int(np.maximum(active - full, 0).sum())
-    return Outcome(refused / came, busiest, deaths, moved / max(deaths, 1), lost)
+    return ScaleOutcome(refused / came, busiest, deaths, moved / max(deaths, 1), lost)
 
 
 def _steps(seconds: NDArray[np.float64]) -> Ints:
@@ -119,7 +119,7 @@ def _move(ends: Ints, active: Ints, dead: Mask, alive: Mask, rng: np.random.Gene
     active[dead] = 0
 
 
-def machines_for(plan: Plan, costs: Costs) -> tuple[int, Outcome]:
+def machines_for(plan: Plan, costs: StreamCosts) -> tuple[int, ScaleOutcome]:
     """Return the fewest machines that refuse less than 1 call in 10 000 and lose no audio, though one dies."""
     full = capacity(plan, costs)
     low = max(2, math.ceil(plan.calls / (full * plan.busy)))
@@ -129,14 +129,14 @@ def machines_for(plan: Plan, costs: Costs) -> tuple[int, Outcome]:
     return machines, found
 
 
-def edge_calls(plan: Plan, costs: Costs) -> tuple[int, int]:
+def edge_calls(plan: Plan, costs: StreamCosts) -> tuple[int, int]:
     """Return calls that one edge carries: by its processor, of which it uses one core, and by its network."""
     by_processor = plan.busy * 1e6 / (costs.edge_us * BLOCKS_PER_S * plan.parties)
     by_network = plan.network_gbit * 1e9 / 8 * plan.busy / (plan.parties * stream_bytes(plan, costs))
     return int(by_processor), int(by_network)
 
 
-def stream_bytes(plan: Plan, costs: Costs) -> float:
+def stream_bytes(plan: Plan, costs: StreamCosts) -> float:
     """Bytes a second that a stream costs between edge and shards, checkpoints included."""
     return BLOCKS_PER_S * (costs.block_bytes + costs.figure_bytes) + 2 * costs.state_bytes / plan.checkpoint_s
 
@@ -149,7 +149,7 @@ def main() -> None:
     options.add_argument("--costs", type=Path, help="take the costs of an earlier run, instead of measuring them")
     given = options.parse_args()
     if given.costs:
-        costs = Costs(**json.loads(given.costs.read_text(encoding="utf-8"))["costs"])
+        costs = StreamCosts(**json.loads(given.costs.read_text(encoding="utf-8"))["costs"])
     else:
         warn_if_busy()
         pin(cores()[-1:])

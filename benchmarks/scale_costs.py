@@ -29,7 +29,7 @@ STREAMS, BLOCKS, AT_ONCE, PACKETS = 256, 200, 5, 2000
 
 
 @dataclass(frozen=True)
-class Costs:
+class StreamCosts:
     """Microseconds of processor time for a block of 20 ms of a stream, of a shard and of an edge, and of the latter the
     part that decodes RTP. Bytes of a block of audio on its way, of its figures on the way back, of a checkpoint of a
     stream, and of a score event.
@@ -44,7 +44,7 @@ class Costs:
     event_bytes: float
 
 
-def measure(weights: str) -> Costs:
+def measure(weights: str) -> StreamCosts:
     """Measure them; takes about half a minute. Raises WeightsError."""
     config = configuration(weights, zeromq={"address": "tcp://127.0.0.1:*"})
     scorer = scorer_of(config, STREAMS)
@@ -55,7 +55,7 @@ def measure(weights: str) -> Costs:
     engine_us, event_bytes = _engine(config, scorer, figures)
     log(f"evidence, decision, events: {engine_us:.0f} us a block")
     state = sum(values.nbytes for values in scorer.save(np.arange(1)).values())
-    return Costs(shard_us, rtp_us + engine_us, rtp_us, 4 * BLOCK, figures[0, 0].nbytes, state, event_bytes)
+    return StreamCosts(shard_us, rtp_us + engine_us, rtp_us, 4 * BLOCK, figures[0, 0].nbytes, state, event_bytes)
 
 
 def _timed(work: Callable[[], object], times: int) -> float:

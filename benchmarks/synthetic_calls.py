@@ -25,7 +25,7 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Call:
+class SyntheticCall:
     """audio: float32 (n,). onset: sample from which it is fake, None in a genuine call. same_speaker: every clip of the
     call is by one speaker.
     """
@@ -40,7 +40,7 @@ class Call:
     same_speaker: bool
 
 
-class Caller:
+class SyntheticCaller:
     """Makes calls from a bank: a fake is by one system, its clips by the same speaker as far as there are any.
 
     seconds: length of every call, each genuine or fake throughout; None: longer calls, a third of which turn fake.
@@ -56,7 +56,7 @@ class Caller:
         for i in fakes:
             self.systems.setdefault((bank.clips[i].part, bank.clips[i].system), []).append(i)
 
-    def call(self, number: int) -> Call:
+    def call(self, number: int) -> SyntheticCall:
         """Call `number` of a series: kinds and channels take turns, systems are drawn."""
         kind = self.kinds[number % len(self.kinds)]
         channel = self.channels[number // len(self.kinds) % len(self.channels)]
@@ -74,7 +74,7 @@ class Caller:
         audio = self._through(channel, np.concatenate(stretches))
         same = len({self.bank.clips[i].speaker for i in used}) == 1
         system, family = ("", "") if kind == GENUINE else (lead.system, lead.family)
-        return Call(kind, audio, onset, lead.part, system, family, channel, same)
+        return SyntheticCall(kind, audio, onset, lead.part, system, family, channel, same)
 
     def _near(self, members: Sequence[int], lead: Clip) -> list[int]:
         """Return clips in random order: those of the lead's speaker first, then those of its part."""
@@ -106,6 +106,6 @@ def stack(calls: Sequence[Audio]) -> Audio:
     return rows
 
 
-def onsets(calls: Sequence[Call]) -> Ints:
+def onsets(calls: Sequence[SyntheticCall]) -> Ints:
     """Return (N,) first fake block of each call, NEVER where there is none."""
     return np.array([NEVER if c.onset is None else c.onset // BLOCK for c in calls])

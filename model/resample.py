@@ -32,7 +32,7 @@ _LONGEST_PUSH = 65_536
 """Input samples given to libswresample at once; bounds its memory."""
 
 
-class _Channel:
+class _ChannelFilter:
     """The filter graph of one channel: abuffer -> aresample -> abuffersink."""
 
     def __init__(self, rate_in: int, rate_out: int) -> None:
@@ -105,7 +105,7 @@ class StreamResampler:
         self.rate_in, self.rate_out, self.channels = int(rate_in), int(rate_out), channels
         same = self.rate_in == self.rate_out
         self.delay_s = 0.0 if same else _taps(self.rate_in, self.rate_out) / 2 / self.rate_in
-        self._filters = [] if same else [_Channel(self.rate_in, self.rate_out) for _ in range(channels)]
+        self._filters = [] if same else [_ChannelFilter(self.rate_in, self.rate_out) for _ in range(channels)]
         self._padding = 2 * _TAPS * max(1, -(-self.rate_in // self.rate_out))
         self._taken = self._given = 0
         self._ended = False
@@ -133,7 +133,7 @@ class StreamResampler:
         self._given += out.shape[1]
         return out
 
-    def _filter(self, channel: _Channel, row: NDArray[np.float32], last: bool) -> NDArray[np.float32]:
+    def _filter(self, channel: _ChannelFilter, row: NDArray[np.float32], last: bool) -> NDArray[np.float32]:
         pieces: list[NDArray[np.float32]] = []
         for i in range(0, row.size, _LONGEST_PUSH):
             pieces += channel.push(row[i : i + _LONGEST_PUSH])

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from monitor.cli.option_groups import WatchOptions
-from monitor.cli.options import Json, Picture, Speed
+from monitor.cli.options import JsonOption, PictureOption, Speed
 from monitor.cli.typer_commands import expand_options
 
 
@@ -22,8 +22,8 @@ def demo(
     keep: Annotated[Path, typer.Option(metavar="FILE", help="File for the call.")] = Path("demo/call.wav"),
     *,
     options: WatchOptions,
-    json_lines: Json = False,
-    svg: Picture = None,
+    json_lines: JsonOption = False,
+    svg: PictureOption = None,
 ) -> None:
     """Make a call in which a human voice turns into a synthetic one half-way, and watch it."""
     settings = options.settings()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from monitor.cli.option_groups import WatchOptions
-from monitor.cli.options import FailOnAlert, Json
+from monitor.cli.options import FailOnAlert, JsonOption
 from monitor.cli.typer_commands import expand_options
 from monitor.errors import BadInputError
 
@@ -36,7 +36,7 @@ def live(
     ] = None,
     *,
     options: WatchOptions,
-    json_lines: Json = False,
+    json_lines: JsonOption = False,
     fail_on_alert: FailOnAlert = False,
     version: Annotated[bool, typer.Option("--version", help="Show the version and end.")] = False,
 ) -> None:

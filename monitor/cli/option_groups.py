@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from monitor.cli.options import (
     Assignments,
     ConfigFile,
-    Evidence,
+    EvidenceOption,
     Insecure,
     Journal,
     NoPublish,
     Publish,
-    Screen,
-    Weights,
+    ScreenOption,
+    WeightsOption,
 )
 from monitor.errors import BadInputError
 
@@ -53,7 +53,7 @@ class SettingsOptions:
 class ModelOptions(SettingsOptions):
     """The options of a command that runs the network."""
 
-    weights: Weights = None
+    weights: WeightsOption = None
 
     def _flags(self) -> tuple[Flag, ...]:
         return (("--weights", "model.weights", _text(self.weights)),)
@@ -83,8 +83,8 @@ class WatchOptions(PublishOptions):
     """The options of a command that watches calls."""
 
     journal: Journal = None
-    evidence: Evidence = None
-    screen: Screen = None
+    evidence: EvidenceOption = None
+    screen: ScreenOption = None
 
     def _flags(self) -> tuple[Flag, ...]:
         return (

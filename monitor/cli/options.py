@@ -21,7 +21,7 @@ Assignments = Annotated[
         "--set", metavar="KEY=VALUE", help="Change one setting, such as alerts.alert_llr=3. May be given several times."
     ),
 ]
-Weights = Annotated[
+WeightsOption = Annotated[
     Path | None,
     typer.Option(
         "--weights",
@@ -44,27 +44,29 @@ NoPublish = Annotated[bool, typer.Option("--no-publish", help="Open no port; pub
 Journal = Annotated[
     Path | None, typer.Option("--journal", metavar="FILE", help="Append every event to this file, one JSON line each.")
 ]
-Evidence = Annotated[
+EvidenceOption = Annotated[
     Path | None,
     typer.Option("--evidence", metavar="DIR", help="Folder for evidence: audio, events and checksums of each alert."),
 ]
-Screen = Annotated[
+ScreenOption = Annotated[
     str | None,
     typer.Option(
         "--screen", metavar="MODE", help="Screen: full, line, plain, off, or auto (what the terminal can show)."
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Write JSON lines to standard output, and nothing else; no screen.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Write JSON lines to standard output, and nothing else; no screen.")
+]
 JsonOnly = Annotated[bool, typer.Option("--json", help="Write JSON lines instead of a table.")]
 FailOnAlert = Annotated[bool, typer.Option("--fail-on-alert", help="Exit with status 3 if an alert was raised.")]
 Speed = Annotated[
     str, typer.Option(metavar="SPEED", help="1 = real time, 2 = twice as fast, max = as fast as possible.")
 ]
-Track = Annotated[
+TrackOption = Annotated[
     int | None,
     typer.Option(min=1, metavar="N", help="Audio track to read, from 1 (default: all tracks)."),
 ]
-RawFormat = Annotated[
+RawFormatOption = Annotated[
     str | None,
     typer.Option(
         "--format",
@@ -72,7 +74,7 @@ RawFormat = Annotated[
         help="Format of audio without a header, such as mulaw,8000 or s16le,16000,2 or g722.",
     ),
 ]
-Picture = Annotated[
+PictureOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="At the end, write the last screen to this file as an SVG picture.")
 ]
 KeyFile = Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from monitor.cli.option_groups import WatchOptions
-from monitor.cli.options import FailOnAlert, Json, Picture, RawFormat, Speed, Track
+from monitor.cli.options import FailOnAlert, JsonOption, PictureOption, RawFormatOption, Speed, TrackOption
 from monitor.cli.typer_commands import expand_options
 
 
@@ -30,13 +30,13 @@ def replay(
             metavar="MS", min=1, max=10_000, help="Milliseconds to read at once; the result does not depend on it."
         ),
     ] = None,
-    track: Track = None,
-    raw_format: RawFormat = None,
+    track: TrackOption = None,
+    raw_format: RawFormatOption = None,
     *,
     options: WatchOptions,
-    json_lines: Json = False,
+    json_lines: JsonOption = False,
     fail_on_alert: FailOnAlert = False,
-    svg: Picture = None,
+    svg: PictureOption = None,
 ) -> None:
     """Watch a recorded call as if it were live.
 

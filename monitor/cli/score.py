@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monitor.cli.option_groups import ModelOptions
-from monitor.cli.options import JsonOnly, RawFormat, Track
+from monitor.cli.options import JsonOnly, RawFormatOption, TrackOption
 from monitor.cli.typer_commands import expand_options
 from monitor.errors import BadInputError
 
@@ -56,8 +56,8 @@ def score(
             "--out then names a folder, or one in an object store, for Parquet.",
         ),
     ] = None,
-    track: Track = None,
-    raw_format: RawFormat = None,
+    track: TrackOption = None,
+    raw_format: RawFormatOption = None,
     *,
     options: ModelOptions,
 ) -> None:

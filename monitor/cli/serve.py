@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from monitor.cli.option_groups import WatchOptions
-from monitor.cli.options import Json
+from monitor.cli.options import JsonOption
 from monitor.cli.typer_commands import expand_options
 
 
@@ -45,7 +45,7 @@ def serve(
     ] = None,
     *,
     options: WatchOptions,
-    json_lines: Json = False,
+    json_lines: JsonOption = False,
 ) -> None:
     """Watch many live calls at once: a table of them, the worst first; arrow keys and enter open one.
 

@@ -65,15 +65,14 @@ class TextLines:
             print(file=self._out, flush=True)
 
     def _score(self, message: Message) -> None:
-        who = (message.event.call, message.event.channel)
-        before, self._status[who] = self._status.get(who), message
+        key = (message.event.call, message.event.channel)
+        before, self._status[key] = self._status.get(key), message
         if not self._in_place:
             state = message.event.data.get("state")
             settled = before is None or before.event.data.get("state") == state
-            if (
-                settled and self._states.get(who) != state
-            ):  # the event of a change comes right after the first such score
-                self._states[who] = state
+            # The event of a change comes right after the first such score.
+            if settled and self._states.get(key) != state:
+                self._states[key] = state
                 self._line(describe(message))
         elif time.monotonic() - self._drawn_at >= STATUS_S / 2:
             self._draw()
@@ -95,10 +94,10 @@ class TextLines:
         self._drawn, self._drawn_at = True, time.monotonic()
 
     def _forget(self, call: str) -> None:
-        for who in [who for who in self._status if who[0] == call]:
-            del self._status[who]
-        for who in [who for who in self._states if who[0] == call]:
-            del self._states[who]
+        for key in [key for key in self._status if key[0] == call]:
+            del self._status[key]
+        for key in [key for key in self._states if key[0] == call]:
+            del self._states[key]
 
 
 def describe(message: Message) -> str:
@@ -106,14 +105,14 @@ def describe(message: Message) -> str:
     event = message.event
     data = event.data
     position = f"{event.sample / SAMPLE_RATE:.1f} s"
-    who = "/".join(name for name in (event.call, event.channel) if name)
+    place = "/".join(name for name in (event.call, event.channel) if name)
     if event.type == "score":
-        return _plain(f"{who} {position}: {data.get('state')} ({data.get('reason')}){_numbers(message)}")
+        return _plain(f"{place} {position}: {data.get('state')} ({data.get('reason')}){_numbers(message)}")
     what = {
         "state.changed": f"{data.get('from')} -> {data.get('state')}, {data.get('why')}",
         "health": f"{data.get('code')} {data.get('detail') or ''}".rstrip(),
     }.get(event.type, "")
-    head = f"{event.time[11:19]} {who + ' ' + position if who else ''}".rstrip()
+    head = f"{event.time[11:19]} {place + ' ' + position if place else ''}".rstrip()
     text = f"{head}: {event.type.replace('.', ' ')}{': ' * bool(what)}{what}{_numbers(message)}"
     return _plain(text + (" (still holds)" if message.snapshot else ""))
 
@@ -179,8 +178,8 @@ class JsonLines:
         if isinstance(item, wire.Message):
             _line(item.raw)
         else:
-            noticed = {"type": type(item).__name__.lower(), **asdict(item)}
-            _line(json.dumps(noticed, separators=(",", ":")).encode())
+            fields = {"type": type(item).__name__.lower(), **asdict(item)}
+            _line(json.dumps(fields, separators=(",", ":")).encode())
 
     def close(self) -> None:
         """Do nothing: nothing is held back."""

@@ -11,7 +11,7 @@ from monitor.config.addresses import is_loopback
 from monitor.config.section import Positive, Secret, SecretUrl, Section
 from monitor.errors import ConfigError
 
-Word = Literal[
+EventGroup = Literal[
     "alert",
     "fault",
     "anchor",
@@ -29,8 +29,8 @@ Word = Literal[
 ]
 
 _EVENTS = "which events: alert, fault, anchor, health, call, state, score, or one type"
-ALERTS: list[Word] = ["alert", "fault"]
-RECORDS: list[Word] = [*ALERTS, "anchor"]
+ALERTS: list[EventGroup] = ["alert", "fault"]
+RECORDS: list[EventGroup] = [*ALERTS, "anchor"]
 
 
 def _check_url(url: str) -> str:
@@ -95,7 +95,7 @@ class HttpSection(Section):
 class WebhookSection(HttpSection):
     """[webhook]"""
 
-    events: list[Word] = Field(RECORDS, min_length=1, description=_EVENTS)
+    events: list[EventGroup] = Field(RECORDS, min_length=1, description=_EVENTS)
     body: Literal["cloudevents", "cloudevents-binary", "ocsf", "alertmanager"] = Field(
         "cloudevents", description="what is sent; ocsf and alertmanager know alerts alone"
     )
@@ -117,7 +117,7 @@ class SyslogSection(Section):
     """[syslog]"""
 
     address: str = Field("", description="HOST:PORT of the receiver; empty = none")
-    events: list[Word] = Field(RECORDS, min_length=1, description=_EVENTS)
+    events: list[EventGroup] = Field(RECORDS, min_length=1, description=_EVENTS)
     transport: Literal["udp", "tcp", "tls"] = Field("udp", description="RFC 5426, RFC 6587 or RFC 5425")
     facility: int = Field(16, ge=0, le=23, description="16 to 23 are local0 to local7")
     enterprise_id: int = Field(32473, ge=0, description="of the structured data; 32473 is the one for examples")
@@ -129,7 +129,7 @@ class MqttSection(Section):
     """[mqtt]"""
 
     address: str = Field("", description="HOST:PORT of the broker; empty = none")
-    events: list[Word] = Field(ALERTS, min_length=1, description=_EVENTS)
+    events: list[EventGroup] = Field(ALERTS, min_length=1, description=_EVENTS)
     prefix: str = Field("deepfake-speech-monitor", pattern=r"^[^#+\x00]+$", description="first levels of every topic")
     client_id: str = Field("", description="empty = one of its own for each run")
     version: Literal["5", "3.1.1"] = Field("5", description="of the protocol")

@@ -50,7 +50,7 @@ class CatchUp:
         self._continuity = GapDetector(self._topics, since.seq, since.seen) if since else GapDetector(self._topics)
         self._held: deque[Message] = deque()
         self._replayed: deque[Message | Missed | _AnsweredUpTo] = deque()
-        self._aside: dict[str, Message] = {}
+        self._postponed: dict[str, Message] = {}
         self.request: SubscriberRequest | None = None
         self._asked = 0
         self._restart = False
@@ -160,7 +160,7 @@ class CatchUp:
         self._restart = False
         # The subscription is older than the new run, or goes on from one before it: all of it is ours.
         self.epoch, self._continuity = following, GapDetector(self._topics, 0)
-        self._aside.clear()
+        self._postponed.clear()
         return [Restarted(following, whole)]
 
     def _number(self, message: Message) -> list[Found]:
@@ -170,7 +170,7 @@ class CatchUp:
             return []
         if message.snapshot and self.can_ask and self._continuity.complete is not None:
             # What it repeats is fetched in its order; should that be gone, the next heartbeat lets this through.
-            self._aside[topic] = self._held.popleft()
+            self._postponed[topic] = self._held.popleft()
             return []
         if missed := self._continuity.gap(topic, seq, message.prev):
             return self._close([missed], seq - 1)
@@ -184,8 +184,8 @@ class CatchUp:
             numbers = {prefix: seq for prefix, seq in newest.items() if isinstance(seq, int)}
             if missed := self._continuity.gaps_at(last_seq, numbers, sent):
                 return self._close(missed, last_seq)
-            if self._aside:
-                _, message = self._aside.popitem()
+            if self._postponed:
+                _, message = self._postponed.popitem()
                 return self._deliver(message) if self._continuity.is_new(message.topic, message.event.seq) else []
             self._continuity.heartbeat(last_seq, sent)
         self._held.popleft()

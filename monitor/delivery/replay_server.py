@@ -31,14 +31,14 @@ WAIT = frozenset(("limited", "busy", "unreadable", "pending"))
 """Errors that pass: who gets one may ask the same again."""
 
 Peer = Sequence[bytes]
-Answer = tuple[Peer, list[bytes]]
+Reply = tuple[Peer, list[bytes]]
 
 
 class ReplayServer:
     """Answers requests for events of the past. One thread may use it. counts: requests by their outcome."""
 
     def __init__(self, epoch: str, ledger: TopicIndex, history: RecentEvents, journal: Path | None) -> None:
-        self._epoch, self._ledger, self._history = epoch, ledger, history
+        self._epoch, self._topics, self._history = epoch, ledger, history
         self._archive = JournalThread(journal, ANSWER_EVENTS, ANSWER_BYTES) if journal else None
         self._limit = RateLimit(PER_S, BURST)
         self.counts: Counter[str] = Counter()
@@ -58,7 +58,7 @@ class ReplayServer:
             return self._snapshot(request)
         return self._replay(peer, request)
 
-    def answers(self) -> Iterator[Answer]:
+    def answers(self) -> Iterator[Reply]:
         """Yield what the journal has been found to hold since."""
         for peer, request, found in self._archive.answers() if self._archive else ():
             if found is None:
@@ -74,7 +74,7 @@ class ReplayServer:
     def _replay(self, peer: Peer, request: SubscriberRequest) -> list[bytes] | None:
         request = replace(request, epoch=request.epoch or self._epoch)
         if request.epoch == self._epoch:
-            newest = self._ledger.last_seq
+            newest = self._topics.last_seq
             request = replace(request, last=newest if request.last is None else min(request.last, newest))
             if request.first > newest or request.first >= self._history.first or self._archive is None:
                 return self._from_memory(request)
@@ -119,7 +119,7 @@ class ReplayServer:
             request.id,
             epoch=request.epoch,
             current=self._epoch,
-            last_seq=self._ledger.last_seq,
+            last_seq=self._topics.last_seq,
             until=until,
             missing=missing,
             end=end,
@@ -130,10 +130,10 @@ class ReplayServer:
 
     def _snapshot(self, request: SubscriberRequest) -> list[bytes]:
         """Return what holds now, in the order of the numbers, from the first asked for on."""
-        holds = sorted(self._ledger.holding(request.topics), key=lambda pair: pair[0].seq)
+        holds = sorted(self._topics.holding(request.topics), key=lambda pair: pair[0].seq)
         chosen = [pair for pair in holds if pair[0].seq >= request.first]
         sent = chosen[:ANSWER_EVENTS]
-        last_seq = self._ledger.last_seq
+        last_seq = self._topics.last_seq
         until = last_seq if len(sent) == len(chosen) else sent[-1][0].seq
         head = requests.answer("snapshot", request.id, epoch=self._epoch, last_seq=last_seq, until=until)
         return [head, *(wire.encode(event, prev, snapshot=True) for event, prev in sent)]

@@ -16,7 +16,7 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from monitor.delivery import requests
-from monitor.delivery.answer_timeout import LOOK_S, AnswerTimeout
+from monitor.delivery.answer_timeout import LONGEST_STEP_S, AnswerTimeout
 from monitor.delivery.keys import KeyPair
 from monitor.delivery.requests import SubscriberRequest
 from monitor.errors import BadInputError
@@ -84,13 +84,13 @@ class SubscriberSockets:
             self._ask_at = 0.0
 
     def wait(self, within_s: float) -> bool:
-        """Wait until there is something to do, at most so long, and at most LOOK_S while an answer is awaited.
+        """Wait until there is something to do, at most so long, and at most LONGEST_STEP_S while an answer is awaited.
 
         Returns whether something is.
         """
         now = time.monotonic()
         due = min(self._ask_at, self._reconnect_at)
-        within_s = max(0.0, min(within_s, due - now, LOOK_S if self._waits else NEVER))
+        within_s = max(0.0, min(within_s, due - now, LONGEST_STEP_S if self._waits else NEVER))
         self._timeout.advance(now)
         poller = zmq.Poller()
         for socket in (self._monitor, self._dealer, self._sub):

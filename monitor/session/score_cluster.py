@@ -35,7 +35,7 @@ Block = Any
 """A pyarrow.Table."""
 
 
-class Found(NamedTuple):
+class ArchiveFile(NamedTuple):
     """A file to score. name: as the tables have it. path: where it lies; in an object store, `store` opens that."""
 
     name: str
@@ -59,7 +59,7 @@ class Archive:
                     f"{argument} holds no recordings", "name a folder with recordings or captures in it"
                 )
 
-    def __iter__(self) -> Iterator[Found]:
+    def __iter__(self) -> Iterator[ArchiveFile]:
         self.left_out.clear()
         seen = PathSet() if len(self._arguments) > 1 else None
         for argument in self._arguments:
@@ -67,10 +67,10 @@ class Archive:
                 if seen is None or seen.add(found.name):
                     yield found
 
-    def _files(self, argument: str) -> Iterator[Found]:
+    def _files(self, argument: str) -> Iterator[ArchiveFile]:
         if is_address(argument):
             for name in stored_files(argument, self._taken):
-                yield Found(name.name, name.name, name.store, name.size)
+                yield ArchiveFile(name.name, name.name, name.store, name.size)
             return
         files = Recordings([argument], every=self._every)
         for path in files:
@@ -78,7 +78,7 @@ class Archive:
                 size = path.stat().st_size
             except OSError:
                 size = 0
-            yield Found(os.fsencode(path).decode("utf-8", "backslashreplace"), str(path), "", size)
+            yield ArchiveFile(os.fsencode(path).decode("utf-8", "backslashreplace"), str(path), "", size)
         self.left_out.update(files.left_out)
 
     def _taken(self, name: str) -> bool:
@@ -182,9 +182,9 @@ def _listing(files: Archive, done: PathSet) -> Any:
     return read_datasource(source, override_num_blocks=1, num_cpus=0, label_selector=here)
 
 
-def tasks(files: Iterable[Found]) -> Iterator[list[Found]]:
+def tasks(files: Iterable[ArchiveFile]) -> Iterator[list[ArchiveFile]]:
     """Put files together until they are many, or long: what one process is given at once."""
-    some: list[Found] = []
+    some: list[ArchiveFile] = []
     for found in files:
         some.append(found)
         if len(some) == MOST_FILES or sum(other.size for other in some) >= MOST_BYTES:
@@ -208,13 +208,13 @@ class _Scorer:
                 continue
             scored = []
             for values in some:
-                scored.append(self._score(Found(*values)))
+                scored.append(self._score(ArchiveFile(*values)))
                 if time.monotonic() - begun > EVERY_S:
                     yield {"scored": [json.dumps(scored)]}
                     scored, begun = [], time.monotonic()
             yield {"scored": [json.dumps(scored)]}
 
-    def _score(self, found: Found) -> tuple[str, list[dict[str, Any]], list[tuple[str, str, str]]]:
+    def _score(self, found: ArchiveFile) -> tuple[str, list[dict[str, Any]], list[tuple[str, str, str]]]:
         with ExitStack() as stack:
             try:
                 path = stack.enter_context(fetched(found.store, found.path)) if found.store else Path(found.path)

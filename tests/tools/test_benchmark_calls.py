@@ -12,7 +12,7 @@ from helpers import Says, make_weights
 from tiny_corpus import RATE, make_corpus, voice
 
 from benchmarks import calls, drift, false_alarms, real_speech, rules, synthetic_calls
-from benchmarks.synthetic_calls import FAKE, GENUINE, TURNS, Call, Caller, onsets, stack
+from benchmarks.synthetic_calls import FAKE, GENUINE, TURNS, SyntheticCall, SyntheticCaller, onsets, stack
 from benchmarks.trace import keep, merged, play
 from model.config import BLOCK
 from monitor.config.schema import Config, ModelSection
@@ -39,13 +39,13 @@ def _quiet(_: str) -> None:
 
 
 @pytest.fixture
-def nine(corpus: Path, tmp_path: Path) -> list[Call]:
+def nine(corpus: Path, tmp_path: Path) -> list[SyntheticCall]:
     bank = build_bank(choose([corpus], "dev"), tmp_path, 1, lambda *_: None)
-    caller = Caller(bank, ["clean"])
+    caller = SyntheticCaller(bank, ["clean"])
     return [caller.call(i) for i in range(9)]
 
 
-def test_calls_have_their_kind_and_turn_where_they_say(nine: list[Call]) -> None:
+def test_calls_have_their_kind_and_turn_where_they_say(nine: list[SyntheticCall]) -> None:
     assert [c.kind for c in nine] == [GENUINE, FAKE, TURNS] * 3
     assert {c.onset for c in nine if c.kind == GENUINE} == {None}
     assert {c.onset for c in nine if c.kind == FAKE} == {0}
@@ -66,7 +66,7 @@ def _config(folder: Path, says: Says) -> Config:
     return Config(model=ModelSection(weights=str(make_weights(folder / "w.safetensors", says))))
 
 
-def test_a_good_detector_finds_every_fake_without_a_false_alarm(nine: list[Call], tmp_path: Path) -> None:
+def test_a_good_detector_finds_every_fake_without_a_false_alarm(nine: list[SyntheticCall], tmp_path: Path) -> None:
     config = _config(tmp_path, "hiss")
     trace = play(config, stack([c.audio for c in nine]), _quiet)
     opened, _ = calls.alerts_at(trace, config.alerts)
@@ -84,7 +84,7 @@ def test_a_good_detector_finds_every_fake_without_a_false_alarm(nine: list[Call]
 
 
 def test_a_detector_that_calls_everything_fake_raises_false_alarms_and_detects_no_turn(
-    nine: list[Call], tmp_path: Path
+    nine: list[SyntheticCall], tmp_path: Path
 ) -> None:
     config = _config(tmp_path, "synthetic")
     trace = play(config, stack([c.audio for c in nine]), _quiet)
@@ -160,7 +160,7 @@ def test_no_speech_at_all_is_one_clear_error(monkeypatch: pytest.MonkeyPatch, tm
 
 def test_short_calls_are_genuine_or_fake_throughout(corpus: Path, tmp_path: Path) -> None:
     bank = build_bank(choose([corpus], "dev"), tmp_path, 1, lambda *_: None)
-    caller = Caller(bank, ["clean"], seconds=4.0)
+    caller = SyntheticCaller(bank, ["clean"], seconds=4.0)
     short = [caller.call(i) for i in range(4)]
     assert [(c.kind, c.onset) for c in short] == [(GENUINE, None), (FAKE, 0)] * 2
     assert all(4 * RATE <= len(c.audio) < 10 * RATE for c in short)
@@ -194,7 +194,7 @@ def test_an_empty_recording_is_named_and_left_out(tmp_path: Path, capsys: pytest
 
 
 def test_kept_calls_are_decided_again_for_other_rules(
-    nine: list[Call], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    nine: list[SyntheticCall], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trace = play(_config(tmp_path, "hiss"), stack([c.audio for c in nine]), _quiet)
     both = merged([trace, play(_config(tmp_path, "synthetic"), stack([c.audio for c in nine[:2]]), _quiet)])

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from model.network import NetworkOutput
 from training.learn.penalties import LOSSES, check_loss, contrastive, margins_of_pairs
-from training.learn.sampler import NO_LABEL, Batch
+from training.learn.sampler import NO_LABEL, TrainingBatch
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def _pool(values: Tensor, piece: Tensor, active: Tensor, pieces: int) -> tuple[T
 
 
 def _frame_loss(
-    out: NetworkOutput, batch: Batch, active: Tensor, target: Tensor, weights: LossWeights, pieces: int
+    out: NetworkOutput, batch: TrainingBatch, active: Tensor, target: Tensor, weights: LossWeights, pieces: int
 ) -> Tensor:
     slot = torch.where(active, batch.piece, torch.full_like(batch.piece, pieces))
     in_piece = F.one_hot(slot, pieces + 1)[..., :pieces]
@@ -74,7 +74,7 @@ def _frame_loss(
     return (LOSSES[weights.kind](out.spoof, target) * ramp).sum() / ramp.sum().clamp(min=1)
 
 
-def _family_loss(out: NetworkOutput, batch: Batch, active: Tensor, held: _Pieces) -> Tensor:
+def _family_loss(out: NetworkOutput, batch: TrainingBatch, active: Tensor, held: _Pieces) -> Tensor:
     """Cross entropy over the pieces of known families; 0 where there are none, still a function of the head."""
     pieces = held.count.shape[1]
     logits, _ = _pool(out.family, batch.piece, active, pieces)
@@ -85,7 +85,7 @@ def _family_loss(out: NetworkOutput, batch: Batch, active: Tensor, held: _Pieces
     return F.cross_entropy(logits[known], target[known]) if bool(known.any()) else logits.sum() * 0
 
 
-def _pair_logits(batch: Batch, held: _Pieces) -> tuple[Tensor, Tensor]:
+def _pair_logits(batch: TrainingBatch, held: _Pieces) -> tuple[Tensor, Tensor]:
     """Return the logits of the fake over those of the recording (M,), of pieces where twin rows have one sentence;
     which count."""
     pieces = held.count.shape[1]
@@ -97,7 +97,7 @@ def _pair_logits(batch: Batch, held: _Pieces) -> tuple[Tensor, Tensor]:
 
 
 def training_loss(
-    out: NetworkOutput, batch: Batch, weights: LossWeights, taught: Tensor | None = None
+    out: NetworkOutput, batch: TrainingBatch, weights: LossWeights, taught: Tensor | None = None
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the weighted sum, and its parts for the log (detached), the share of right blocks among them.
 

@@ -25,7 +25,7 @@ SILENCE = -1
 
 
 @dataclass(frozen=True)
-class Batch:
+class TrainingBatch:
     """audio: float32 (N, S). label: int64 (N, T) 0 bona fide, 1 spoof, NO_LABEL. family: int64 (N, T) or NO_LABEL.
     speech: bool (N, T). piece: int64 (N, T), number of the piece within the row, or NO_LABEL. pair: int64 (N,), rows
     of one number share their augmentation. aligned: bool (N, T), blocks where twin rows hold one sentence, in time.
@@ -131,7 +131,7 @@ class CallSampler:
         """Return one of ids; the generator's own choice would add up all probabilities each time."""
         return int(ids[min(int(np.searchsorted(cdf, self.rng.random(), side="right")), len(ids) - 1)])
 
-    def draw(self, rows: int, seconds: float, strength: float = 1.0) -> Batch:
+    def draw(self, rows: int, seconds: float, strength: float = 1.0) -> TrainingBatch:
         """Return rows (even) calls of `seconds`, in whole blocks; strength scales the share through channels."""
         self.through_channel = self.weights.through_channel * strength
         blocks = int(seconds * SAMPLE_RATE) // BLOCK
@@ -141,7 +141,7 @@ class CallSampler:
         source, label, family, piece, aligned = table.to(self.device)
         audio, speech = self._gather(source)
         pair = torch.arange(rows, device=self.device) // 2
-        return Batch(audio, label, family, speech & (label != NO_LABEL), piece, pair, aligned == 1)
+        return TrainingBatch(audio, label, family, speech & (label != NO_LABEL), piece, pair, aligned == 1)
 
     def _fill(self, table: Tensor) -> None:
         """Lay pieces into two twin rows of a table (source, label, family, piece, aligned) x rows x blocks, in place.

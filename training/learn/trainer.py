@@ -23,7 +23,7 @@ from training.learn.distributed import processes, seed_of, share_buffers, share_
 from training.learn.grow import fit_new_scaling, unfitted_features
 from training.learn.losses import training_loss
 from training.learn.optimisers import build_optimiser
-from training.learn.sampler import Batch, CallSampler
+from training.learn.sampler import CallSampler, TrainingBatch
 from training.learn.settings import TrainConfig
 from training.learn.teachers import Teachers, carried
 from training.learn.training_loop import run_loop, save_checkpoint
@@ -78,7 +78,7 @@ class Trainer:
         audio = augment(batch.audio, batch.pair, self.config.augment)
         return spectra(torch.nn.functional.pad(audio, (TAIL, 0)), self.detector.window)
 
-    def forward(self, batch: Batch) -> tuple[NetworkOutput, Tensor | None]:
+    def forward(self, batch: TrainingBatch) -> tuple[NetworkOutput, Tensor | None]:
         """Return one batch through the network from the carried state, and the logits (N, T) of the teachers."""
         treatment = self.config.augment.scaled(self.strength())
         audio = augment(batch.audio, batch.pair, treatment)

@@ -12,10 +12,8 @@ import torch
 from torch import Tensor
 
 from training.corpora.work_progress import Log
-from training.learn.curves import RunLog
+from training.learn.curves import Row, RunLog
 from training.learn.distributed import agreed, mean_of, processes
-
-Row = Mapping[str, Any]
 
 
 class ValidationSchedule(Protocol):

@@ -45,7 +45,7 @@ REAL = "bonafide"
 
 
 @dataclass(frozen=True)
-class _Job:
+class VocoderJob:
     """One output file. system: a classical or open vocoder, or REAL for the recording itself.
 
     weights: of the open vocoders, (name, path).
@@ -132,15 +132,17 @@ def write_manifest(path: Path, rows: Sequence[dict[str, str]]) -> Path:
     return path
 
 
-def _jobs(clip: Clip, out: Path, systems: Sequence[str], count: int, seed: int) -> list[_Job]:
+def _jobs(clip: Clip, out: Path, systems: Sequence[str], count: int, seed: int) -> list[VocoderJob]:
     digest = hashlib.sha256(f"{seed}/{clip.path}".encode()).hexdigest()
     name = f"{clip.path.stem}-{digest[:8]}"
     rng = np.random.default_rng(int(digest[:12], 16))
     chosen = sorted(rng.permutation(len(systems))[:count].tolist())
-    return [_Job(clip, name, system, int(digest[12:20], 16), out) for system in (REAL, *(systems[i] for i in chosen))]
+    return [
+        VocoderJob(clip, name, system, int(digest[12:20], 16), out) for system in (REAL, *(systems[i] for i in chosen))
+    ]
 
 
-def _render(job: _Job) -> dict[str, str]:
+def _render(job: VocoderJob) -> dict[str, str]:
     real = job.system == REAL
     relative = f"{job.system}/{job.name}{'' if real else '_gen'}.flac"
     path = job.out / relative
@@ -177,7 +179,7 @@ def _seconds(path: Path) -> float:
     return float(soundfile.info(path).duration)
 
 
-def _write(job: _Job, path: Path) -> float:
+def _write(job: VocoderJob, path: Path) -> float:
     x = read_audio(job.clip.path)
     rng = np.random.default_rng(job.seed)
     y = x if job.system == REAL else _vocoder(job.system, job.weights)(x, job.seed)

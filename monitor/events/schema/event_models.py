@@ -121,7 +121,7 @@ class Provenance(BaseModel):
     detail: str = Field(description="all of it, for people")
 
 
-class CallStarted(EventModel):
+class CallStartedEvent(EventModel):
     """From here on the channels of a call are scored."""
 
     type: Literal["call.started"]
@@ -157,7 +157,7 @@ class ChannelSummary(Figures):
     segments_left_out: Count | None = Field(None, description="how many older ones there were")
 
 
-class CallEnded(EventModel):
+class CallEndedEvent(EventModel):
     """A call has ended; its summary."""
 
     type: Literal["call.ended"]
@@ -237,8 +237,8 @@ _MODELS: tuple[type[EventModel], ...] = (
     AlertOpened,
     AlertUpdated,
     AlertClosed,
-    CallStarted,
-    CallEnded,
+    CallStartedEvent,
+    CallEndedEvent,
     CallMarked,
     Health,
 )

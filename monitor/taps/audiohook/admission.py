@@ -20,7 +20,7 @@ def prepare(config: TapsSection) -> Make:
 
     def make(request: UpgradeRequest, _: TapsSection) -> AudiohookSession:
         try:
-            signed = verifier.verify(*as_dialled(request, config.websocket.public_url), request.time)
+            signed = verifier.verify(*as_signed(request, config.websocket.public_url), request.time)
         except SignatureError as error:
             # What is wrong is for the operator; to the peer it would tell which API keys there are.
             raise RefusedRequestError(f"audiohook: {error}", UNAUTHORIZED, answer="unauthorized") from error
@@ -29,7 +29,7 @@ def prepare(config: TapsSection) -> Make:
     return make
 
 
-def as_dialled(request: UpgradeRequest, public_url: str) -> tuple[str, Mapping[str, str]]:
+def as_signed(request: UpgradeRequest, public_url: str) -> tuple[str, Mapping[str, str]]:
     """Return the target and the headers that the client signed, where a proxy at that URL (or "") may have changed
     them."""
     if not public_url:

@@ -189,7 +189,7 @@ class AudioSocketCall:
             pieces.append(self._rate(frame.kind))
         pieces.append(self._resampler.push(samples[None])[0])
         yield from self._use_credit(size / self._rates[frame.kind], now)
-        yield from self._heard(np.concatenate(pieces), now)
+        yield from self._audio_event(np.concatenate(pieces), now)
 
     def _rate(self, kind: int) -> Audio:
         """Go on at another rate. Returns what the resampler of the one before still held."""
@@ -212,7 +212,7 @@ class AudioSocketCall:
         self._credit_s = min(CREDIT_S, self._credit_s + CREDIT_RATE * (now - self._credited))
         self._credited = now
 
-    def _heard(self, samples: Audio, now: float) -> Iterator[TapEvent]:
+    def _audio_event(self, samples: Audio, now: float) -> Iterator[TapEvent]:
         if self.over:
             return
         behind = round((now - self._begun) * SAMPLE_RATE) - len(samples) - self._clock

@@ -161,14 +161,14 @@ class _Peer(asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool:
         """End the call: the peer sends no more."""
-        self._gone("the peer closed the connection")
+        self._connection_lost("the peer closed the connection")
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Whoever ended it."""
-        self._gone(f"the connection broke: {exc}" if exc else "the peer closed the connection")
+        self._connection_lost(f"the connection broke: {exc}" if exc else "the peer closed the connection")
 
-    def _gone(self, why: str) -> None:
+    def _connection_lost(self, why: str) -> None:
         self.leave(why + ", in the middle of a frame" * self.conversation.unfinished)
 
     def tick(self, now: float) -> None:

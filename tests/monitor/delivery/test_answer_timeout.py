@@ -17,7 +17,7 @@ from helpers import environment
 from publishing import LIMIT_S, Publisher, numbers, take
 
 from chaos.proxy import Proxy
-from monitor.delivery.answer_timeout import GONE_S, LONGEST_ANSWER_S, LOOK_S, AnswerTimeout
+from monitor.delivery.answer_timeout import GONE_S, LONGEST_ANSWER_S, LONGEST_STEP_S, AnswerTimeout
 from monitor.delivery.gaps import Position
 from monitor.events import wire
 from monitor.journal.journal_reader import JournalRange, JournalReader
@@ -197,15 +197,15 @@ def test_more_than_is_held_before_the_first_heartbeat_is_no_reason_to_give_up(pu
 def test_patience_is_time_that_was_had() -> None:
     patience = AnswerTimeout(0.0)
     patience.advance(3600.0)  # stopped for an hour
-    assert patience.total == LOOK_S
+    assert patience.total == LONGEST_STEP_S
     for tenths in range(1, 50):
         patience.message_came()
         patience.advance(3600.0 + tenths / 10)
-    assert patience.total == pytest.approx(LOOK_S + 4.9)
+    assert patience.total == pytest.approx(LONGEST_STEP_S + 4.9)
     assert patience.is_due
     for tenths in range(50, 5000):  # the publisher is away
         patience.advance(3600.0 + tenths / 10)
-    assert patience.total == pytest.approx(LOOK_S + 4.9 + GONE_S, abs=0.11)
+    assert patience.total == pytest.approx(LONGEST_STEP_S + 4.9 + GONE_S, abs=0.11)
 
 
 def test_each_attempt_has_twice_the_time_of_the_one_before() -> None:

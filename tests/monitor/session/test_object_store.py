@@ -11,7 +11,7 @@ import pytest
 from monitor.errors import BadInputError
 from monitor.session.find_recordings import is_recording
 from monitor.session.object_store import fetched, is_address, stored_files
-from monitor.session.score_cluster import MOST_BYTES, MOST_FILES, Archive, Found, tasks
+from monitor.session.score_cluster import MOST_BYTES, MOST_FILES, Archive, ArchiveFile, tasks
 
 fsspec = pytest.importorskip("fsspec")
 pytest.importorskip("pyarrow")
@@ -69,6 +69,6 @@ def test_an_archive_has_each_file_once_by_its_whole_name(root: str, tmp_path: Pa
 
 
 def test_a_task_is_many_short_files_or_few_long_ones() -> None:
-    short = [Found(str(i), str(i), "", 1) for i in range(MOST_FILES + 1)]
-    long = [Found("long", "long", "", MOST_BYTES)] * 2
+    short = [ArchiveFile(str(i), str(i), "", 1) for i in range(MOST_FILES + 1)]
+    long = [ArchiveFile("long", "long", "", MOST_BYTES)] * 2
     assert [len(some) for some in tasks([*short, *long])] == [MOST_FILES, 2, 1]

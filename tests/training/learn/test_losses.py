@@ -21,7 +21,7 @@ from training.cli.main import app
 from training.learn.losses import LossWeights, training_loss
 from training.learn.optimisers import OPTIMISERS, build_optimiser
 from training.learn.penalties import PAIR_MARGIN, TEMPERATURE, contrastive, focal, margins_of_pairs, one_class
-from training.learn.sampler import NO_LABEL, Batch
+from training.learn.sampler import NO_LABEL, TrainingBatch
 
 pytestmark = pytest.mark.usefixtures("small_training")
 
@@ -78,14 +78,14 @@ def test_a_pair_is_asked_for_its_margin_and_where_there_is_none_for_nothing() ->
     assert float(margins_of_pairs(gain, ~(one | True))) == 0.0
 
 
-def _batch(aligned: bool) -> Batch:
+def _batch(aligned: bool) -> TrainingBatch:
     """Two twin rows of two pieces of 30 blocks, the fake in the first row, then in the second."""
     label = torch.tensor([[1] * 30 + [0] * 30, [0] * 30 + [1] * 30])
     piece = torch.tensor([[0] * 30 + [1] * 30] * 2)
     family = torch.where(label == 1, 0, NO_LABEL)
     same = torch.full((2, 60), aligned)
     pair = torch.zeros(2, dtype=torch.int64)
-    return Batch(torch.zeros(2, 60 * BLOCK), label, family, label >= 0, piece, pair, same)
+    return TrainingBatch(torch.zeros(2, 60 * BLOCK), label, family, label >= 0, piece, pair, same)
 
 
 def _said(spoof: Tensor) -> NetworkOutput:

@@ -26,7 +26,7 @@ from training.evaluate.scoring import score_clips
 from training.learn import material, prepare
 from training.learn.losses import LossWeights, training_loss
 from training.learn.prepare import TrainingPlan
-from training.learn.sampler import NO_LABEL, Batch, CallSampler, SamplingWeights, speech_cells
+from training.learn.sampler import NO_LABEL, CallSampler, SamplingWeights, TrainingBatch, speech_cells
 from training.learn.settings import TrainConfig
 
 CPU = torch.device("cpu")
@@ -59,7 +59,7 @@ def _sampler(marks: str, seed: int = 0, weights: SamplingWeights = SamplingWeigh
     return CallSampler(bank, versions, others, FAMILIES, weights, CPU, seed)
 
 
-def _marks(batch: Batch) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+def _marks(batch: TrainingBatch) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
     """The middle sample of each block (N, T) as the integer that it was."""
     blocks = batch.audio.reshape(batch.audio.shape[0], -1, BLOCK)[:, :, BLOCK // 2]
     return np.asarray((blocks * 32768.0).round().to(torch.int64).numpy())
@@ -247,7 +247,7 @@ def test_masks_hide_stretches_and_bands_and_nothing_else() -> None:
     assert torch.equal(mask_features(x, AugmentConfig(time_masks=0, band_masks=0)), x)
 
 
-def _output(batch: Batch, sure: float) -> NetworkOutput:
+def _output(batch: TrainingBatch, sure: float) -> NetworkOutput:
     """What a network would say that is right, `sure` nats strong."""
     truth = (2.0 * batch.label.clamp(min=0) - 1.0) * sure
     family = sure * torch.nn.functional.one_hot(batch.family.clamp(min=0), len(FAMILIES)).float()
