@@ -68,13 +68,13 @@ class IdleSockets:
         self._sockets: list[socket.socket] = []
 
     def reconnect(self) -> None:
-        """Connect again what was closed, up to 250 a second."""
+        """Connect again what was closed, up to 250 a call; waits for none of them."""
         self._sockets = [one for one in self._sockets if not _closed(one)]
         for _ in range(min(250, self._count - len(self._sockets))):
-            with contextlib.suppress(OSError):
-                one = socket.create_connection(self._at, 1.0)
-                one.setblocking(False)
-                self._sockets.append(one)
+            one = socket.socket()
+            one.setblocking(False)
+            one.connect_ex(self._at)
+            self._sockets.append(one)
 
     def close(self) -> None:
         for one in self._sockets:
@@ -82,6 +82,7 @@ class IdleSockets:
 
 
 def _closed(one: socket.socket) -> bool:
+    """Return whether a connection has ended, or was refused."""
     try:
         while data := one.recv(4096):
             del data
@@ -117,7 +118,7 @@ def measure(seconds: float, hostile: int, idle: int) -> dict[str, Any]:
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
     memory: list[float] = []
     got: set[int] = set()
-    late, lost = 0.0, list[int]()
+    late, longest, lost = 0.0, 0.0, list[int]()
     refused: dict[str, int] = {}
     with (
         role("--publish", address, "--seconds", seconds) as publisher,
@@ -135,6 +136,7 @@ def measure(seconds: float, hostile: int, idle: int) -> dict[str, Any]:
                 next_look = now + 1.0
                 idle_sockets.reconnect()
                 memory.append(resident_mib(publisher.pid))
+                longest = max(longest, time.monotonic() - begun - now)
             if subscriber is None:
                 time.sleep(0.1)
                 continue
@@ -162,6 +164,7 @@ def measure(seconds: float, hostile: int, idle: int) -> dict[str, Any]:
         "missing": len(wanted - got) if got else len(published),
         "lacks": sorted(wanted - got)[:20],
         "said_to_be_missed": sum(lost),
+        "longest_away_s": round(longest, 1),
         "memory_mib": {"first": round(memory[0]), "most": round(max(memory)), "last": round(memory[-1])},
         "refused": refused,
     }
