@@ -15,7 +15,7 @@ from monitor.taps.audiosocket.frame_parser import DTMF, ERROR, HANGUP, HEADER, R
 from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted, TapEvent
 
 HELLO = pack(UUID, uuid.UUID(int=7).bytes)
-SPEECH = pack(0x10, np.arange(48, dtype="<i2").tobytes())
+SPEECH = pack(0x10, np.arange(8, dtype="<i2").tobytes())
 MOST_SAMPLES = 192_000 * 4
 """At 16 kHz no input of a few kilobytes is longer than it says; this only catches a runaway."""
 
@@ -60,9 +60,9 @@ def _pieces(*frames: bytes) -> bytes:
 
 SEEDS = [
     _pieces(HELLO, SPEECH, SPEECH, pack(DTMF, b"5"), SPEECH, pack(HANGUP)),
-    _pieces(HELLO, *(pack(kind, bytes(64)) for kind in RATES), pack(ERROR, b"\x01")),
+    _pieces(HELLO, *(pack(kind, bytes(8)) for kind in RATES), pack(ERROR, b"\x01")),
     _pieces(SPEECH),
     _pieces(HELLO, HELLO),
     _pieces(HELLO, struct.pack("!BH", 0x10, 65_535) + bytes(40)),
 ]
-CONVERSATION = Harness(_conversation, SEEDS, [HELLO, SPEECH, *(HEADER.pack(kind, 96) for kind in RATES)], 768)
+CONVERSATION = Harness(_conversation, SEEDS, [HELLO, SPEECH, *(HEADER.pack(kind, 16) for kind in RATES)], 256)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from model.resample import StreamResampler
 from monitor.audio import Audio, Chunk
 from monitor.engine.calls import Call
 from monitor.engine.loop import Engine
-from monitor.limits.rate_limit import RateLimit
+from monitor.serve.empty_calls import EmptyCalls
 from monitor.taps.tap_events import (
     CallAudio,
     CallEnded,
@@ -32,8 +33,6 @@ LONGEST_HOLE_S = 0.5
 REPORT_EVERY_S = 5.0
 MOST_NAMES = 10_000
 """Names of calls that are remembered; beyond it the oldest may be used again."""
-EMPTY_AT_ONCE, EMPTY_PER_S, EMPTY_PAUSE_S = 100.0, 5.0, 1.0
-"""Calls without any audio that one host may make; beyond them its new calls are refused for EMPTY_PAUSE_S."""
 LATE = SAMPLE_RATE // 4
 """Samples; a channel whose audio begins later than its call begins so much later on the clock, too. More than a jitter
 buffer holds back while it finds out which packet is the first."""
@@ -78,8 +77,7 @@ class CallRouter:
     def __init__(self, engine: Engine, max_calls: int, idle_s: float, max_calls_per_peer: int = 0) -> None:
         self.tally = CallCounts()
         self._of_peer: Counter[str] = Counter()
-        self._empty_calls = RateLimit(EMPTY_PER_S, EMPTY_AT_ONCE)
-        self._paused_hosts: dict[str, float] = {}
+        self._empty_calls = EmptyCalls()
         self._max_calls_per_peer = max_calls_per_peer
         self.max_calls = max_calls
         self._engine, self._idle_s = engine, idle_s
@@ -94,8 +92,14 @@ class CallRouter:
         What belongs to no running call is passed over: its call has ended here, and the tap does not know yet.
         """
         if isinstance(tap_event, CallStarted):
-            self._start(tap_event)
+            self._check(tap_event)
+            if not self._empty_calls.holds(tap_event, time.monotonic()):
+                self._start(tap_event)
             return
+        if (started := self._empty_calls.take(tap_event)) is not None:
+            with contextlib.suppress(RefusedError):
+                self._check(started)
+                self._start(started)
         routed = self._calls.get(tap_event.call)
         if routed is None:
             return
@@ -124,6 +128,9 @@ class CallRouter:
 
     def published_name(self, call: str) -> str:
         """Return the name in events of a running call. call: as its tap calls it."""
+        waiting = self._empty_calls.waiting.get(call)
+        if waiting is not None:
+            return waiting.name or waiting.call
         return self._engine.reporter.published_name(self._calls[call].call.name)
 
     def close(self) -> None:
@@ -131,7 +138,8 @@ class CallRouter:
         for name in list(self._calls):
             self._finish(name, "the monitor stops")
 
-    def _start(self, started: CallStarted) -> None:
+    def _check(self, started: CallStarted) -> None:
+        """Refuse a call for which there is no room."""
         if started.call in self._calls:
             self._refuse("a call of that name is there already")
         if not 1 <= len(started.parties) <= MOST_PARTIES:
@@ -142,8 +150,8 @@ class CallRouter:
             self._refuse("scoring is behind with the calls that there are")
         if started.peer and 0 < self._max_calls_per_peer <= self._of_peer[started.peer]:
             self._refuse(f"serve.max_calls_per_peer = {self._max_calls_per_peer} of one host are there already")
-        if time.monotonic() < self._paused_hosts.get(started.peer, 0.0):
-            self._refuse("one host makes call after call without any audio")
+
+    def _start(self, started: CallStarted) -> None:
         try:
             channels = [_Channel(_resampler(started.rate)) for _ in started.parties]
         except ValueError as error:
@@ -195,20 +203,13 @@ class CallRouter:
         if not self._of_peer[routed.peer]:
             del self._of_peer[routed.peer]
         now = time.monotonic()
-        if routed.peer and all(channel.next is None for channel in routed.channels):
-            self._count_empty(routed.peer, now)
+        if all(channel.next is None for channel in routed.channels):
+            self._empty_calls.ended(routed.peer, now)
         for i, channel in enumerate(routed.channels):
             if channel.resampler is not None and channel.next is not None:
                 _push(routed, i, channel.resampler.push(np.zeros((1, 0), np.float32), last=True), now)
         routed.call.finish(reason)
         self.tally.ended += 1
-
-    def _count_empty(self, peer: str, now: float) -> None:
-        """Count a call of a host that ended without any audio."""
-        if not self._empty_calls.allows(peer.encode(), now):
-            self._paused_hosts[peer] = now + EMPTY_PAUSE_S
-            if len(self._paused_hosts) > MOST_NAMES:
-                del self._paused_hosts[next(iter(self._paused_hosts))]
 
 
 def _resampler(rate: int) -> StreamResampler | None:

@@ -7,7 +7,6 @@ import contextlib
 import socket
 import time
 import uuid
-from collections import Counter
 from collections.abc import Sequence
 
 from monitor.config.addresses import check_reach, read_address
@@ -24,10 +23,10 @@ READ_BYTES = 4096
 """Read at once: a quarter of a second at 8 kHz, so that a burst never runs over a ring."""
 RECEIVE_BUFFER = 1 << 16
 """Bytes that the system holds for a peer that is read slowly."""
-MOST_WAITING = 64
-"""Connections of one host whose UUID has not come."""
-MOST_PER_SECOND = 100
-"""Connections of one host."""
+MOST_WAITING = 256
+"""Connections whose UUID has not come, of one host and beside those of calls; the oldest makes room, so that who says
+one at once is heard however many do not.
+"""
 KEEPALIVE = pack(0x10, bytes(320))
 """20 ms of silence."""
 PROBE_S, PROBES = 5, 3
@@ -50,9 +49,6 @@ class AudioSocketListener:
         self.rules = AudioSocketRules(self._accept, read_uuids(config.allow), config.hello_s, idle_s)
         self._deliver, self._most = deliver, config.max_connections
         self._peers: dict[_Peer, None] = {}
-        self._arrivals: Counter[str] = Counter()
-        """Connections of each host in this second."""
-        self._second = 0
 
     async def run(self) -> None:
         """Listen until cancelled."""
@@ -85,25 +81,24 @@ class AudioSocketListener:
         self.bound.append((host, int(server.sockets[0].getsockname()[1])))
         return server
 
-    def enter(self, peer: _Peer, host: str, now: float) -> str:
+    def enter(self, peer: _Peer, host: str) -> str:
         """Let a connection in. Returns why not, or ""."""
-        if int(now) != self._second:
-            self._second = int(now)
-            self._arrivals.clear()
-        self._arrivals[host] += 1
-        if self._arrivals[host] > MOST_PER_SECOND:
-            return f"more than {MOST_PER_SECOND} connections a second of a host"
-        if len(self._peers) >= self._most:
+        waiting = [other for other in self._peers if not other.conversation.call]
+        of_host = [other for other in waiting if other.host == host]
+        if len(of_host) >= MOST_WAITING:
+            self._make_room(of_host[0], f"more than {MOST_WAITING} connections of a host that have not said a UUID")
+        elif waiting and len(self._peers) >= self._most + MOST_WAITING:
+            self._make_room(waiting[0], "too many connections that have not said a UUID")
+        elif len(self._peers) - len(waiting) >= self._most:
             return f"more than taps.audiosocket.max_connections = {self._most}"
-        if not DESCRIPTORS.have_room():
+        elif not DESCRIPTORS.have_room():
             return "too few file descriptors"
-        waiting = [other for other in self._peers if other.host == host and not other.conversation.call]
-        if len(waiting) >= MOST_WAITING:  # the oldest makes room, so that who says a UUID at once is heard
-            why = f"more than {MOST_WAITING} connections of a host that have not said a UUID"
-            self.counts[why] += 1
-            waiting[0].leave(why)
         self._peers[peer] = None
         return ""
+
+    def _make_room(self, oldest: _Peer, why: str) -> None:
+        self.counts[why] += 1
+        oldest.leave(why)
 
     def leave(self, peer: _Peer) -> None:
         """Forget a connection."""
@@ -115,6 +110,8 @@ class AudioSocketListener:
         return self._deliver
 
     def _accept(self, started: CallStarted) -> str:
+        if sum(bool(peer.conversation.call) for peer in self._peers) >= self._most:
+            return f"more than taps.audiosocket.max_connections = {self._most}"
         try:
             self._deliver(started)
         except RefusedError as error:
@@ -140,7 +137,7 @@ class _Peer(asyncio.BufferedProtocol):
         self.host, port = (transport.get_extra_info("peername") or ("", 0))[:2]
         _probe(transport.get_extra_info("socket"))
         self.conversation = AudioSocketCall((self.host, port), self._listener.rules, self._listener.counts, now)
-        if why := self._listener.enter(self, self.host, now):
+        if why := self._listener.enter(self, self.host):
             self._listener.counts[why] += 1
             self.leave(why)
 

@@ -23,6 +23,7 @@ from monitor.engine.ring_bank import RingBank
 from monitor.engine.traces import Traces
 from monitor.events.bus import Bus
 from monitor.serve.call_router import CallRouter
+from monitor.serve.empty_calls import AT_ONCE
 from monitor.serve.server_view import ServerView
 from monitor.serve.tap_listeners import Listeners
 from monitor.sinks.memory import MemorySink
@@ -379,3 +380,17 @@ def test_a_call_that_has_ended_is_kept_as_it_was(server: Server) -> None:
     assert view.finished
     assert any(event.type == "call.ended" for event in view.events)
     assert keeper.call("a") is None
+
+
+def test_a_host_that_makes_many_empty_calls_is_still_heard(server: Server) -> None:
+    for _ in range(int(AT_ONCE) + 5):
+        server.board._empty_calls.ended("192.0.2.1", time.monotonic())
+    begun = server.board.tally.started
+    server.call("silent", peer="192.0.2.1")
+    server.call("other", peer="192.0.2.2")
+    assert server.board.tally.started == begun + 1
+    server.call("speaks", peer="192.0.2.1")
+    server.say("speaks", voice(0.1))
+    server.over("silent")
+    assert server.board.tally.started == begun + 2
+    assert not server.board.tally.refused

@@ -31,3 +31,24 @@ async def test_of_connections_without_a_uuid_the_oldest_makes_room(monkeypatch: 
         writer.close()
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
+
+
+async def test_a_flood_of_empty_connections_keeps_no_call_of_its_host_out() -> None:
+    said: list[TapEvent] = []
+    tap = sockets.AudioSocketListener(AudioSocketSection(listen=["127.0.0.1:0"]), said.append, 5.0)
+    listening = asyncio.create_task(tap.run())
+    await asyncio.wait_for(tap.ready.wait(), 30)
+    flood = [await asyncio.open_connection(*tap.bound[0]) for _ in range(200)]
+    callers = []
+    for number in range(5):
+        _, caller = await asyncio.open_connection(*tap.bound[0])
+        caller.write(pack(UUID, uuid.UUID(int=number).bytes) + pack(0x12, bytes(640)))
+        callers.append(caller)
+        flood += [await asyncio.open_connection(*tap.bound[0]) for _ in range(50)]
+    async with asyncio.timeout(30):
+        while sum(isinstance(one, CallStarted) for one in said) < 5:
+            await asyncio.sleep(0.02)
+    for writer in [*callers, *(writer for _, writer in flood)]:
+        writer.close()
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
