@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -72,6 +73,9 @@ and librosa: references of tests, too slow to load for a program."""
 
 OUTSIDE = ("threading", "time", "datetime", "socket", "os", "asyncio", "subprocess", "zmq", "websockets")
 """Clocks, threads, sockets and the file system."""
+
+VALUES = {"advice", "audio", "call_names", "errors", "scores", "types", "views"}
+"""Files beside the rooms that hold values."""
 
 PURE = (
     "monitor/captures/",
@@ -239,6 +243,18 @@ def test_rooms_import_each_other_in_no_circle() -> None:
     """A room is the first folder or file below monitor/ and below training/; model/ is one room."""
     arrows = {(room(i.file), room(i.path)) for i in IMPORTS if i.path}
     assert not circle({(a, b) for a, b in arrows if a != b})
+
+
+def test_architecture_says_which_rooms_a_room_imports() -> None:
+    """Its table; "values" stands for the files of values beside the rooms, "all" for any room."""
+    table = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `((?:monitor|training)/\w+)/` \|.*\| ([^|]*) \|$", table, re.MULTILINE)
+    assert len(rows) > 20
+    for name, said in rows:
+        found = {room(i.path).rpartition("/")[2] for i in IMPORTS if i.path and room(i.file) == name != room(i.path)}
+        words = set(re.findall(r"\w+", said))
+        values = VALUES if "values" in words else set()
+        assert "all" in words or found - values == words - {"and", "values"}, name
 
 
 def test_a_circle_is_found() -> None:

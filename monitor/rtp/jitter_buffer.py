@@ -13,9 +13,10 @@ MAX_MISORDER back, is believed when two packets in a row agree on it; the sender
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from monitor.rtp.packet import RtpPacket
+from monitor.rtp.packet_counts import PacketCounts
 
 MAX_DROPOUT = 3000
 MAX_MISORDER = 100
@@ -43,18 +44,6 @@ class OrderedPacket:
 
 
 @dataclass(frozen=True, slots=True)
-class PacketCounts:
-    """Packets since the start. late: came after they were given up. rejected: outside any window that can be."""
-
-    received: int = 0
-    lost: int = 0
-    late: int = 0
-    duplicate: int = 0
-    reordered: int = 0
-    rejected: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class JitterState:
     """The state between packets. turn: number of the next packet, without wrap; None until it is known which
     packet is the first.
@@ -67,7 +56,7 @@ class JitterState:
     held: tuple[HeldPacket, ...] = ()
     missing: frozenset[int] = frozenset()
     suspect: int | None = None
-    counts: PacketCounts = PacketCounts()
+    counts: PacketCounts = field(default_factory=PacketCounts)
 
 
 Result = tuple[JitterState, tuple[OrderedPacket, ...]]

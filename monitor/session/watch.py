@@ -82,8 +82,8 @@ def watch(
     drawn = svg is not None or companion is not None or not (json_lines or config.dashboard.mode == "off")
     traces = Traces(sum(len(source.channels) for w in watched for source in w.sources) if drawn else 0)
     check_weights(config.model)
-    kept = companion.sinks(epoch) if companion is not None else ()
-    sinks = [*open_sinks(config, epoch), *kept, *([json_sink(ending)] if json_lines else [])]
+    sinks = [*open_sinks(config, epoch), *(companion.sinks(epoch) if companion is not None else ())]
+    sinks += [json_sink(ending)] if json_lines else []
     with Bus(sinks, config.publish.queue_events, epoch) as bus:
         engine = _open_engine(watched, config, bus, traces if drawn else None)
         total = max((w.total_s for w in watched if w.total_s), default=None)
@@ -101,8 +101,7 @@ def watch(
                 _drain(bus, ending, sink_warnings.check)
             bus.close(STOP_S)
         sink_warnings.losses()
-        if svg is not None:
-            _draw(pull(), svg)
+        _draw(pull, svg)
     return _status(engine, ending, fail_on_alert)
 
 
@@ -152,11 +151,13 @@ def _check_picture(svg: Path | None) -> None:
         raise BadInputError(f"the picture {svg} cannot be written", "name a file in a directory that exists")
 
 
-def _draw(last: View, svg: Path) -> None:
+def _draw(pull: Callable[[], View], svg: Path | None) -> None:
+    if svg is None:
+        return
     from monitor.dashboard import export_svg
 
     try:
-        export_svg(last, svg)
+        export_svg(pull(), svg)
     except OSError as error:
         raise BadInputError(f"the picture {svg} cannot be written: {error.strerror}", "name another file") from error
 
