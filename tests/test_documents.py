@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from monitor.cli.main import COMMANDS as MONITOR_COMMANDS
+from training.cli.main import COMMANDS as TRAINING_COMMANDS
+
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(
     path
@@ -83,6 +86,13 @@ def test_paths_that_documents_name_exist() -> None:
                 exists = not word.endswith(".py") or Path(word).name in names
             wrong += [] if exists else [f"{document.name}: {word}"]
     assert not wrong
+
+
+def test_commands_are_documented() -> None:
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    of_monitor, of_training = page.split("\n## training\n")
+    assert not [name for name in MONITOR_COMMANDS if f"monitor {name}" not in of_monitor]
+    assert not [name for name in TRAINING_COMMANDS if not re.search(rf"`(training )?{name}\b", of_training)]
 
 
 def test_architecture_names_every_room() -> None:
