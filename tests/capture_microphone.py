@@ -20,7 +20,7 @@ from monitor.sources.call_sides import open_sides
 _one_line = threading.Lock()
 
 
-def say(**values: object) -> None:
+def print_line(**values: object) -> None:
     with _one_line:
         print(json.dumps(values), flush=True)
 
@@ -30,25 +30,25 @@ def main(device: str, samples: str) -> None:
     try:
         source = open_sides([device], config)[0]
     except MonitorError as error:
-        say(error=error.message, hint=error.hint)
+        print_line(error=error.message, hint=error.hint)
         return
 
     def wait() -> None:
         sys.stdin.readline()
-        say(closing=time.monotonic())
+        print_line(closing=time.monotonic())
         source.close()
 
     threading.Thread(target=wait, daemon=True).start()
-    say(name=source.name, channels=source.channels, begun=time.monotonic())
+    print_line(name=source.name, channels=source.channels, begun=time.monotonic())
     pieces = []
     for item in source.chunks():
         if isinstance(item, Chunk):
             pieces.append(item.samples)
             loud = bool(item.samples.any())
-            say(start=item.start, n=item.samples.shape[1], loud=loud, age=time.monotonic() - item.captured_at)
+            print_line(start=item.start, n=item.samples.shape[1], loud=loud, age=time.monotonic() - item.captured_at)
         else:
-            say(code=item.code, detail=item.detail, usable=item.usable)
-    say(ended=time.monotonic())
+            print_line(code=item.code, detail=item.detail, usable=item.usable)
+    print_line(ended=time.monotonic())
     np.save(samples, np.concatenate(pieces, axis=1))
 
 

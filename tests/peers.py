@@ -109,7 +109,7 @@ def baresip(directory: Path, wav: Path, callee: int, seconds: int, control: int 
     return ["baresip", "-f", str(directory), "-t", str(seconds), "-e", f"/dial sip:service@127.0.0.1:{callee}"]
 
 
-def told(control: int, command: str) -> bytes:
+def send_command(control: int, command: str) -> bytes:
     """Have a running baresip do something. Returns its answer."""
     message = json.dumps({"command": command}).encode()
     with socket.create_connection(("127.0.0.1", control), 10) as phone:

@@ -27,7 +27,7 @@ def serving(tmp_path: Path, *words: str) -> Iterator[Running]:
         assert monitor.stderr == ""
 
 
-def of(monitor: Running, kind: str, call: str = "") -> list[dict[str, Any]]:
+def select(monitor: Running, kind: str, call: str = "") -> list[dict[str, Any]]:
     return [e for e in monitor.events if e["type"] == kind and call in e["call"]]
 
 

@@ -31,7 +31,7 @@ class WatchedPage:
         return (RecentCallsSink(self._calls),)
 
     @contextmanager
-    def beside(self, engine: Engine, traces: Traces, publisher: str) -> Iterator[None]:
+    def running(self, engine: Engine, traces: Traces, publisher: str) -> Iterator[None]:
         """Listen while the calls are watched. Raises MonitorError where the address cannot be used."""
         assert self._calls is not None
         router = CallRouter(engine, max_calls=len(engine.calls), idle_s=self._config.serve.idle_s)

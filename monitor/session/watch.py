@@ -59,7 +59,7 @@ class Companion(Protocol):
     def sinks(self, epoch: str) -> Sequence[Sink]:
         """Return its sinks."""
 
-    def beside(self, engine: Engine, traces: Traces, publisher: str) -> AbstractContextManager[None]:
+    def running(self, engine: Engine, traces: Traces, publisher: str) -> AbstractContextManager[None]:
         """Return what is to be entered while the calls are watched. Entering it may raise MonitorError."""
 
 
@@ -93,8 +93,8 @@ def watch(
         def pull() -> View:
             return view(engine, traces, publisher, total)
 
-        beside = nullcontext() if companion is None else companion.beside(engine, traces, publisher)
-        with beside, signals(ending), screen(pull, config, json_lines, ending) as shown:
+        running = nullcontext() if companion is None else companion.running(engine, traces, publisher)
+        with running, signals(ending), screen(pull, config, json_lines, ending) as shown:
             sink_warnings = SinkWarnings(bus, shown, ending.requested.set)
             supervise(engine, ending, sink_warnings.check)
             if not _is_live(watched):

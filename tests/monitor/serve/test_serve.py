@@ -19,7 +19,7 @@ from helpers import (
     voice,
     write_wav,
 )
-from serving import of, serving
+from serving import select, serving
 
 from model.resample import resample_all
 
@@ -48,11 +48,11 @@ def test_the_two_parties_of_a_call_and_one_that_turns_synthetic(tmp_path: Path) 
                 process.kill()
                 process.wait()
     assert '"channel":"callee"' in opened
-    assert len(of(monitor, "alert.opened")) == 1
-    assert 3.0 < of(monitor, "alert.opened")[0]["opened_s"] < 6.0
-    (started,) = of(monitor, "call.started")
+    assert len(select(monitor, "alert.opened")) == 1
+    assert 3.0 < select(monitor, "alert.opened")[0]["opened_s"] < 6.0
+    (started,) = select(monitor, "call.started")
     assert started["channels"] == ["caller", "callee"]
-    assert of(monitor, "call.ended")[0]["why"] == "nothing came for 2 s"
+    assert select(monitor, "call.ended")[0]["why"] == "nothing came for 2 s"
 
 
 @needs_sip
@@ -63,9 +63,9 @@ def test_a_phone_whose_call_is_answered_into_the_monitor(tmp_path: Path) -> None
         answering = Running(peers.sipp_answers(tmp_path, sip, media), tmp_path)
         with answering, Running(peers.baresip(tmp_path / "phone", spoken, sip, 8), tmp_path):
             monitor.wait_for(lambda line: '"call.ended"' in line)
-    (started,) = of(monitor, "call.started")
+    (started,) = select(monitor, "call.started")
     assert started["details"]["port"] == str(media)
-    (last,) = of(monitor, "call.ended")
+    (last,) = select(monitor, "call.ended")
     assert last["duration_s"] == pytest.approx(6.0, abs=0.3)
     assert last["lost_s"] == 0
     assert last["channels"]["party"]["net_speech_s"] > 4.0
@@ -79,8 +79,8 @@ def test_packets_of_30_ms_and_key_presses_under_another_ssrc(tmp_path: Path) -> 
         answering = Running(peers.sipp_answers(tmp_path, sip, media), tmp_path)
         with answering, Running(peers.sipp_plays_its_capture(tmp_path, sip), tmp_path):
             monitor.wait_for(lambda line: '"call.ended"' in line)
-    assert len(of(monitor, "call.started")) == 1
-    (ended,) = of(monitor, "call.ended")
+    assert len(select(monitor, "call.started")) == 1
+    (ended,) = select(monitor, "call.ended")
     assert ended["lost_s"] == 0
     assert 6.5 < ended["duration_s"] < 9.0
     assert ended["channels"]["party"]["net_speech_s"] > 3.0
@@ -97,8 +97,8 @@ def test_more_calls_than_are_allowed_are_not_taken(tmp_path: Path) -> None:
         first.wait(60)
         monitor.wait_for(lambda line: '"call.ended"' in line)
     assert second.returncode == 0
-    assert len(of(monitor, "call.started")) == 1
-    assert any(e["code"] == "refused" and "serve.max_calls = 1" in e["detail"] for e in of(monitor, "health"))
+    assert len(select(monitor, "call.started")) == 1
+    assert any(e["code"] == "refused" and "serve.max_calls = 1" in e["detail"] for e in select(monitor, "health"))
 
 
 @needs_gstreamer

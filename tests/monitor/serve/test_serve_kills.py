@@ -11,7 +11,7 @@ from pathlib import Path
 import peers
 import pytest
 from helpers import Running, journaled, make_weights, settings, start_monitor, turning_call, voice, write_wav
-from serving import QUICK, of, serving, simulate, wait_until
+from serving import QUICK, select, serving, simulate, wait_until
 
 pytestmark = pytest.mark.realtime
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.realtime
 def _ended(monitor: Running, count: int, why: Sequence[str]) -> None:
     """Wait until so many calls have ended for one of these reasons."""
     reasons = tuple(why)
-    wait_until(monitor, lambda: sum(e["why"].startswith(reasons) for e in of(monitor, "call.ended")) >= count)
+    wait_until(monitor, lambda: sum(e["why"].startswith(reasons) for e in select(monitor, "call.ended")) >= count)
 
 
 def test_half_the_peers_are_killed_and_the_others_feel_nothing(tmp_path: Path) -> None:
@@ -29,13 +29,13 @@ def test_half_the_peers_are_killed_and_the_others_feel_nothing(tmp_path: Path) -
         other = ("--with", "uuid=00000000-0000-0000-0000-000000000009")
         calling = (("audiosocket", tcp), ("rtp", udp), ("audiosocket", tcp, *other), ("rtp", udp))
         far = [stack.enter_context(simulate(tmp_path, tap, wav, to, *more)) for tap, to, *more in calling]
-        wait_until(monitor, lambda: len(of(monitor, "call.started")) == 4)
+        wait_until(monitor, lambda: len(select(monitor, "call.started")) == 4)
         for victim in far[:2]:
             victim.end(signal.SIGKILL)
         _ended(monitor, 2, ["the peer closed", "the connection broke", "nothing came for 2 s"])
         assert [f.end() for f in far[2:]] == [0, 0]
         _ended(monitor, 2, ["the peer hung up", "the sender said BYE"])
-    survivors = [e for e in of(monitor, "call.ended") if e["why"] in ("the peer hung up", "the sender said BYE")]
+    survivors = [e for e in select(monitor, "call.ended") if e["why"] in ("the peer hung up", "the sender said BYE")]
     assert [e["lost_s"] for e in survivors] == [0, 0]
     assert all(e["duration_s"] > 11.9 for e in survivors)
 

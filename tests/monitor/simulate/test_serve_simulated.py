@@ -14,7 +14,7 @@ import peers
 import pytest
 import soundfile
 from helpers import LIMIT_S, Running, assert_one_error, run_here, settings, turning_call, voice, write_wav
-from serving import of, serving, simulate, wait_until
+from serving import select, serving, simulate, wait_until
 
 from monitor.rtp.packet import HEADER
 from monitor.taps.audiosocket.frame_parser import UUID, pack
@@ -26,11 +26,11 @@ NAME = uuid.UUID("7e8c9f2a-0b1c-4d2e-8f3a-4b5c6d7e8f90")
 
 def played(tmp_path: Path, monitor: Running, *words: str | Path, calls: int = 1) -> list[dict[str, Any]]:
     """Run a simulator to its end. Returns the last words on its calls."""
-    before = len(of(monitor, "call.ended"))
+    before = len(select(monitor, "call.ended"))
     with simulate(tmp_path, *words) as far:
         assert far.end() == 0, far.stderr
-    wait_until(monitor, lambda: len(of(monitor, "call.ended")) >= before + calls)
-    return of(monitor, "call.ended")[before:]
+    wait_until(monitor, lambda: len(select(monitor, "call.ended")) >= before + calls)
+    return select(monitor, "call.ended")[before:]
 
 
 def test_rtp_of_a_clock_that_drifts_a_new_ssrc_and_a_jump_of_time_is_one_call_each(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_rtp_of_a_clock_that_drifts_a_new_ssrc_and_a_jump_of_time_is_one_call_ea
             assert last["lost_s"] < 0.1, "a new SSRC is placed by when it came, however late the sender was"
             assert last["duration_s"] == pytest.approx(9.0, abs=0.3), options
             assert last["channels"]["party"]["alerts"] == 1
-    assert len(of(monitor, "call.started")) == 3
+    assert len(select(monitor, "call.started")) == 3
 
 
 def test_evidence_of_a_live_call_verifies_and_is_told_by_a_report(
@@ -78,7 +78,7 @@ def test_both_parties_of_several_calls_keep_together(tmp_path: Path) -> None:
     with serving(tmp_path, "--rtp", to) as monitor:
         network = ("--calls", "3", "--loss", "0.05", "--jitter-ms", "20", "--reorder", "--with", "codec=G722")
         ended = played(tmp_path, monitor, "rtp", wav, to, *network, calls=3)
-    assert len(of(monitor, "call.started")) == 3
+    assert len(select(monitor, "call.started")) == 3
     for last in ended:
         assert [last["channels"][name]["alerts"] for name in ("caller", "callee")] == [0, 1]
         assert 0.1 < last["lost_s"] < 1.0
@@ -107,7 +107,7 @@ def test_a_uuid_that_is_not_allowed_is_hung_up_on(tmp_path: Path) -> None:
         assert "a UUID that taps.audiosocket.allow does not name" in said
         (last,) = played(tmp_path, monitor, "audiosocket", wav, to, "--with", f"uuid={NAME}")
     assert last["why"] == "the peer hung up"
-    assert len(of(monitor, "call.started")) == 1
+    assert len(select(monitor, "call.started")) == 1
 
 
 def connected(to: str, data: bytes = b"") -> socket.socket:
@@ -150,10 +150,10 @@ def test_peers_that_misbehave_cost_their_own_calls_and_are_counted_in_words(tmp_
             for each in bad:
                 each.close()
         monitor.wait_for(lambda line: '"call.ended"' in line and "the peer hung up" in line)
-    (last,) = [e for e in of(monitor, "call.ended") if e["why"] == "the peer hung up"]
+    (last,) = [e for e in select(monitor, "call.ended") if e["why"] == "the peer hung up"]
     assert last["lost_s"] == 0
     assert last["duration_s"] > 5.9
-    assert any("in the middle of a frame" in e["why"] for e in of(monitor, "call.ended", str(uuid.UUID(int=3))))
+    assert any("in the middle of a frame" in e["why"] for e in select(monitor, "call.ended", str(uuid.UUID(int=3))))
 
 
 def test_a_peer_that_is_only_silent_hears_a_sign_of_life_and_keeps_its_call(tmp_path: Path) -> None:
@@ -174,8 +174,8 @@ def test_one_host_has_no_more_calls_than_it_may(tmp_path: Path) -> None:
     wav, port = write_wav(tmp_path / "human.wav", voice(2.0)), peers.free_port()
     with serving(tmp_path, "--rtp", f"127.0.0.1:{port}", *settings("serve.max_calls_per_peer=2")) as monitor:
         played(tmp_path, monitor, "rtp", wav, f"127.0.0.1:{port}", "--calls", "4", calls=2)
-    assert len(of(monitor, "call.started")) == 2
-    assert any("serve.max_calls_per_peer = 2" in e["detail"] for e in of(monitor, "health"))
+    assert len(select(monitor, "call.started")) == 2
+    assert any("serve.max_calls_per_peer = 2" in e["detail"] for e in select(monitor, "health"))
 
 
 def test_a_flood_of_ssrcs_of_one_host_is_bounded_and_said(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_a_flood_of_ssrcs_of_one_host_is_bounded_and_said(tmp_path: Path) -> Non
         assert honest.end() == 0
         monitor.wait_for(lambda line: '"call.ended"' in line)
     assert "more than 200 datagrams a second of a sender" in said
-    assert len(of(monitor, "call.started")) == 1
+    assert len(select(monitor, "call.started")) == 1
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ async def _call(folder: Path, wav: Path) -> list[TapEvent]:
                 await asyncio.sleep(0.02)
         await asyncio.sleep(2.0)
         for command, seconds in STEPS:
-            await asyncio.to_thread(peers.told, control, command)
+            await asyncio.to_thread(peers.send_command, control, command)
             await asyncio.sleep(seconds)
     async with asyncio.timeout(30):
         while not any(isinstance(h, CallEnded) for h in said):

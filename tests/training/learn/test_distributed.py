@@ -45,7 +45,7 @@ def _torchrun(*words: str | Path) -> subprocess.CompletedProcess[str]:
 
 def _together(network: str, corpus: Path, out: Path, steps: int) -> list[dict[str, Any]]:
     """What each of the two processes wrote down."""
-    done = _torchrun(HERE / "learns_together.py", network, corpus, corpus.parent / "cache", out, str(steps))
+    done = _torchrun(HERE / "distributed_training.py", network, corpus, corpus.parent / "cache", out, str(steps))
     assert done.returncode == 0, done.stderr
     told = [json.loads((out / f"told-{rank}.json").read_text()) for rank in (0, 1)]
     states = [torch.load(out / f"states-{rank}.pt", weights_only=True) for rank in (0, 1)]

@@ -1,6 +1,6 @@
 """A process of a training that torchrun starts: trains on a small corpus, then writes down what it has become.
 
-python -m torch.distributed.run --nproc-per-node 2 tests/learns_together.py NETWORK CORPUS CACHE OUT STEPS
+python -m torch.distributed.run --nproc-per-node 2 tests/distributed_training.py NETWORK CORPUS CACHE OUT STEPS
 """
 
 from __future__ import annotations
