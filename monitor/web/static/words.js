@@ -105,7 +105,7 @@ export function eventText(event, named = (call) => call) {
 
 function what(event) {
   if (event.type === "call.marked") return `Marked: ${MARKS[event.kind] ?? event.kind}${event.by ? ` by ${event.by}` : ""}`;
-  if (event.type === "health") return `${event.code}: ${event.detail}`;
+  if (event.type === "health") return `${event.code[0].toUpperCase()}${event.code.slice(1)}: ${event.detail}`;
   if (event.type === "state.changed") return `Now ${event.state}${["unknown", "undecided"].includes(event.state) ? `: ${event.why}` : ""}`;
   const likelihood = event.type.startsWith("alert") && event.p !== null ? ` at ${percent(event.p)}` : "";
   const why = event.type === "call.ended" ? `: ${event.why}` : "";
