@@ -23,7 +23,7 @@ from helpers import (
     voice,
     write_wav,
 )
-from test_serve import of, serving
+from test_serve import select, serving
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -97,12 +97,12 @@ def test_every_peer_is_heard_and_the_party_that_turns_synthetic_is_the_one_that_
         for name in ("twilio-simulated", *(f"{peer}-{peer}" for peer in (*HEAR_HISS, *OTHERS))):
             monitor.wait_for(lambda line, name=name: '"call.ended"' in line and f'"{name}"' in line)
     assert twilio.lines[0].startswith("1 of 1 calls played to 127.0.0.1:")
-    started = {e["call"]: e for e in of(monitor, "call.started")}
-    ended = {e["call"]: e for e in of(monitor, "call.ended")}
+    started = {e["call"]: e for e in select(monitor, "call.started")}
+    ended = {e["call"]: e for e in select(monitor, "call.ended")}
     assert len(started) == len(ended) == 10
     for name in ("twilio-simulated", *(f"{peer}-{peer}" for peer in HEAR_HISS)):
         assert started[name]["channels"] == ["caller", "callee"]
-        assert [e["channel"] for e in of(monitor, "alert.opened", name)] == ["callee"]
+        assert [e["channel"] for e in select(monitor, "alert.opened", name)] == ["callee"]
         assert ended[name]["channels"]["caller"]["net_speech_s"] > 6.0
     for name, call_ in ended.items():
         # A chunk that others overtook is given up after 0.1 s, which a busy machine may take to bring it.
@@ -128,10 +128,10 @@ def test_chunks_that_are_not_sent_are_lost_audio_and_more_calls_than_allowed_are
         monitor.wait_for(lambda line: '"call.ended"' in line and '"twilio-simulated-1"' in line)
     assert refused.status == 2
     assert "the monitor refused: 1013 serve.max_calls = 2" in refused.err
-    assert any(e["code"] == "refused" for e in of(monitor, "health"))
+    assert any(e["code"] == "refused" for e in select(monitor, "health"))
     lost = int(two.lines[0].split(",")[-1].split()[0])
     assert 10 <= lost <= 80
-    ended = of(monitor, "call.ended")
+    ended = select(monitor, "call.ended")
     assert {e["call"] for e in ended} == {"twilio-simulated", "twilio-simulated-1"}
     # Lost at the very beginning or end nobody misses them.
     assert 0.019 * lost - 0.04 <= sum(e["lost_s"] for e in ended) <= 0.0201 * lost
@@ -153,16 +153,16 @@ def test_a_call_whose_connection_broke_comes_back_as_a_call_of_its_own(tmp_path:
             with start_monitor(*words, cwd=tmp_path) as again:
                 monitor.wait_for(lambda line: '"call.ended"' in line and '"audiofork-it~3"' in line)
                 assert again.end() == 0
-            assert "audiofork-it" not in {e["call"] for e in of(monitor, "call.ended")}
+            assert "audiofork-it" not in {e["call"] for e in select(monitor, "call.ended")}
             hanging.process.kill()
         monitor.wait_for(lambda line: '"call.ended"' in line and '"audiofork-it"' in line)
-    assert [e["call"] for e in of(monitor, "call.started")] == ["audiofork-it", "audiofork-it~2", "audiofork-it~3"]
-    assert of(monitor, "call.started", "audiofork-it~3")[0]["details"]["earlier"] == "audiofork-it~2"
-    ended = {e["call"]: e for e in of(monitor, "call.ended")}
+    assert [e["call"] for e in select(monitor, "call.started")] == ["audiofork-it", "audiofork-it~2", "audiofork-it~3"]
+    assert select(monitor, "call.started", "audiofork-it~3")[0]["details"]["earlier"] == "audiofork-it~2"
+    ended = {e["call"]: e for e in select(monitor, "call.ended")}
     assert ended["audiofork-it~3"]["duration_s"] == pytest.approx(3.0, abs=0.2)
     assert ended["audiofork-it~3"]["lost_s"] == 0.0
     assert ended["audiofork-it~2"]["why"] == "the connection broke"
-    assert not [e for e in of(monitor, "health") if e["code"] == "refused"]
+    assert not [e for e in select(monitor, "health") if e["code"] == "refused"]
 
 
 def test_only_what_twilio_signed_is_taken(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -185,7 +185,7 @@ def test_only_what_twilio_signed_is_taken(tmp_path: Path, capfd: pytest.CaptureF
             assert answer in ran.err
             assert ran.status == (2 if answer else 0)
         monitor.wait_for(lambda line: "no X-Twilio-Signature" in line)
-    assert len(of(monitor, "call.started")) == 1
+    assert len(select(monitor, "call.started")) == 1
 
 
 def test_over_tls_with_a_token(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -213,7 +213,7 @@ def test_over_tls_with_a_token(tmp_path: Path, capfd: pytest.CaptureFixture[str]
     assert "HTTP 401: no token or password" in stranger.err
     assert "certificate" in distrustful.err
     assert "is it wss that it speaks?" in plain.err
-    assert len(of(monitor, "call.started")) == 5
+    assert len(select(monitor, "call.started")) == 5
 
 
 def start(call: str) -> str:
@@ -248,12 +248,12 @@ def test_peers_that_misbehave_cost_nothing_but_their_own_calls(tmp_path: Path) -
             asyncio.run(misbehave(to))
             assert good.end() == 0
         monitor.wait_for(lambda line: '"call.ended"' in line and "stalled" in line)
-    ended = {e["call"]: e for e in of(monitor, "call.ended")}
+    ended = {e["call"]: e for e in select(monitor, "call.ended")}
     assert set(ended) == {"twilio-simulated", *(f"twilio-{name}" for name in ("a", "c", "d", "stalled"))}
     assert ended["twilio-simulated"]["why"] == "the vendor stopped the stream"
     assert ended["twilio-simulated"]["channels"]["caller"]["net_speech_s"] > 3.0
     assert ended["twilio-stalled"]["why"].startswith("nothing came for")
-    said = " ".join(e["detail"] for e in of(monitor, "health"))
+    said = " ".join(e["detail"] for e in select(monitor, "health"))
     for reason in ("text that is not JSON", "a second start", "bytes where text is due", "max_message_bytes"):
         assert reason in said
 
