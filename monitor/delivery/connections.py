@@ -90,15 +90,18 @@ class Connections:
             if not self._of_host[peer.host]:
                 del self._of_host[peer.host]
 
+    def look(self) -> int:
+        """See how many bytes each connection has sent. Returns how many they are in all."""
+        for fd, peer in self._peers.items():
+            received = _received(fd)
+            peer.received = peer.received if received is None else received
+        return sum(peer.received for peer in self._peers.values())
+
     def check(self, now: float) -> None:
         """End the connections that have sent too much."""
-        total = 0
+        total = self.look()
         for fd, peer in list(self._peers.items()):
-            received = _received(fd)
-            if received is None:
-                continue
-            peer.received = received
-            total += received
+            received = peer.received
             if received > self._limits.burst + self._limits.per_s * (now - peer.since):
                 total -= received
                 self._cut(fd, "sent too much")
@@ -106,7 +109,8 @@ class Connections:
             total -= sent
 
     def cut_largest(self, why: str) -> int:
-        """End the connection that has sent most. Returns how many bytes that were; 0 where nobody knows."""
+        """End the connection that had sent most at the last look. Returns how many bytes that were; 0 where nobody
+        knows."""
         fd = max(self._peers, key=lambda fd: self._peers[fd].received, default=None)
         if fd is None or not (sent := self._peers[fd].received):
             return 0

@@ -19,6 +19,7 @@ from monitor.delivery.connections import ConnectionLimits
 from monitor.delivery.requests import MAX_BYTES
 from monitor.errors import BadInputError, SinkError
 from monitor.events import wire
+from monitor.limits.accept_queue import ACCEPT_QUEUE
 
 LINGER_MS = 200
 """After the last event: long enough for the end of a call to reach a reading subscriber, short enough that one which
@@ -182,6 +183,7 @@ class PublisherSockets:
         socket.setsockopt(zmq.RCVHWM, SUBSCRIPTIONS_HELD if kind == zmq.XPUB else BACKLOG)
         socket.setsockopt(zmq.MAXMSGSIZE, most_bytes)
         socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
+        socket.setsockopt(zmq.BACKLOG, ACCEPT_QUEUE)
         socket.setsockopt(zmq.LINGER, LINGER_MS)
         socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
         socket.setsockopt(zmq.IPV6, int("[" in self._places.address))

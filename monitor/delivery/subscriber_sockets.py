@@ -23,6 +23,10 @@ from monitor.errors import BadInputError
 from monitor.events import wire
 
 FIRST_RECONNECT_MS, LONGEST_RECONNECT_MS = 100, 1_000
+CONNECT_MS = 3_000
+"""For a connection to stand. The system itself would wait longer and longer, for two minutes, where the publisher has
+no room at first.
+"""
 BUSY_S = 0.05
 """After "too many requests"."""
 BUSY = frozenset(("busy", "limited"))
@@ -191,6 +195,7 @@ class SubscriberSockets:
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt(zmq.RECONNECT_IVL, FIRST_RECONNECT_MS)
         socket.setsockopt(zmq.RECONNECT_IVL_MAX, LONGEST_RECONNECT_MS)
+        socket.setsockopt(zmq.CONNECT_TIMEOUT, CONNECT_MS)
         # The kernel notices a dead network without help of this process, which may be suspended for a while.
         socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
         socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, 10)

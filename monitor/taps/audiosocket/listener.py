@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from monitor.config.addresses import check_reach, read_address
 from monitor.config.taps import AudioSocketSection
 from monitor.errors import BadInputError
+from monitor.limits.accept_queue import ACCEPT_QUEUE
 from monitor.limits.descriptors import DESCRIPTORS
 from monitor.limits.reasons import Reasons
 from monitor.taps.audiosocket.connection import AudioSocketCall, AudioSocketRules
@@ -70,7 +71,8 @@ class AudioSocketListener:
 
     async def _bind(self, host: str, port: int) -> asyncio.Server:
         try:
-            server = await asyncio.get_running_loop().create_server(lambda: _Peer(self), host, port)
+            loop = asyncio.get_running_loop()
+            server = await loop.create_server(lambda: _Peer(self), host, port, backlog=ACCEPT_QUEUE)
         except OSError as error:
             raise BadInputError(
                 f"taps.audiosocket.listen: {host}:{port} is in use, or no address of this machine",

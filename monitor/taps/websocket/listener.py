@@ -19,6 +19,7 @@ from websockets.typing import Subprotocol
 from monitor.config.addresses import read_address, read_certificate
 from monitor.config.taps import TapsSection
 from monitor.errors import BadInputError
+from monitor.limits.accept_queue import ACCEPT_QUEUE
 from monitor.limits.descriptors import DESCRIPTORS
 from monitor.limits.reasons import Reasons
 from monitor.taps.tap_events import Deliver
@@ -141,6 +142,7 @@ class WebsocketListener:
                 self._serve,
                 host,
                 port,
+                backlog=ACCEPT_QUEUE,
                 ssl=self._tls,
                 create_connection=self._kind,
                 process_request=self._opened,
