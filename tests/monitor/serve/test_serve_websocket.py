@@ -276,21 +276,3 @@ def test_what_cannot_be_listened_to_is_one_error(
     words: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert_one_error(run_here(capsys, "serve", *words, "--no-publish"), says)
-
-
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        (("twilio", "--reorder"), "twilio keeps the order"),
-        (("vonage", "--loss", "0.1"), "TCP loses nothing"),
-        (("twilio", "--with", "codec=G729"), "there is no such codec"),
-        (("vonage", "--with", "rate=4000"), "is not a sample rate"),
-        (("twilio", "--to", "http://127.0.0.1:1"), "is not a WebSocket address"),
-        (("telnyx", "--with", "colour=red"), "telnyx has no option colour"),
-    ],
-)
-def test_what_cannot_be_simulated_is_one_error(
-    words: tuple[str, ...], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    wav = write_wav(tmp_path / "call.wav", voice(0.5))
-    assert_one_error(run_here(capsys, "simulate", words[0], wav, *words[1:]), says)

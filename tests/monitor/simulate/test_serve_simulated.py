@@ -208,6 +208,12 @@ def test_a_flood_of_ssrcs_of_one_host_is_bounded_and_said(tmp_path: Path) -> Non
         (("audiosocket", "--with", "uuid=7"), "uuid=7 is not a UUID"),
         (("audiosocket", "--with", "end=never"), "end=never is not valid"),
         (("audiosocket", "--to", "here"), "'here' is not an address"),
+        (("twilio", "--reorder"), "twilio keeps the order"),
+        (("vonage", "--loss", "0.1"), "TCP loses nothing"),
+        (("twilio", "--with", "codec=G729"), "there is no such codec"),
+        (("vonage", "--with", "rate=4000"), "is not a sample rate"),
+        (("twilio", "--to", "http://127.0.0.1:1"), "is not a WebSocket address"),
+        (("telnyx", "--with", "colour=red"), "telnyx has no option colour"),
     ],
 )
 def test_what_cannot_be_played_is_one_error(
