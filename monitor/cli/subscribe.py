@@ -125,9 +125,9 @@ def _connect(address: str, options: SubscribeOptions) -> Subscriber:
 
 def _unknown_host(address: str) -> str:
     """Accept a name that is not known yet: the name service may come up later."""
-    from monitor.config.addresses import is_known
+    from monitor.config.addresses import is_known, split_host
 
-    host = address.removeprefix("tcp://").rpartition(":")[0].strip("[]")
+    host = split_host(address.removeprefix("tcp://"))[0]
     return "" if not address.startswith("tcp://") or is_known(host) else f": the host {host} is not known"
 
 

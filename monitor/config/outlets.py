@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from monitor.config.addresses import is_loopback
+from monitor.config.addresses import is_loopback, split_host
 from monitor.config.section import Positive, Secret, SecretUrl, Section
 from monitor.errors import ConfigError
 
@@ -141,7 +141,7 @@ class MqttSection(Section):
 
     @model_validator(mode="after")
     def _password_is_safe(self) -> Self:
-        host = self.address.rpartition(":")[0].strip("[]")
+        host = split_host(self.address)[0]
         if self.password.get_secret_value() and not self.tls and host and not is_loopback(host):
             raise ValueError("password would cross the network in clear: set tls = true")
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from monitor.config.addresses import check_reach
+from monitor.config.addresses import check_reach, split_host
 from monitor.config.schema import Config, ZeromqSection
 from monitor.events import wire
 from monitor.events.sink import Sink
@@ -35,7 +35,7 @@ def _check_reach(section: ZeromqSection) -> None:
     wire.check_address(section.address)
     for key, address in (("zeromq.address", section.address), ("zeromq.replay_address", section.replay_address)):
         if address.startswith("tcp://"):
-            host = address.removeprefix("tcp://").rpartition(":")[0].strip("[]")
+            host = split_host(address.removeprefix("tcp://"))[0]
             check_reach(
                 key,
                 host,
