@@ -64,7 +64,7 @@ class Scene:
         }
 
     def round(self) -> tuple[list[str], list[str], int]:
-        """(faults made, what does not hold, events in the journal)."""
+        """Return (faults made, what does not hold, events in the journal)."""
         names = self._rng.choices(list(self.faults), k=self._rng.randint(*FAULTS_A_ROUND))
         pause = self._rng.uniform(*ROUND_S) / len(names)
         for name in names:

@@ -35,7 +35,7 @@ def kept(raw: bytes) -> Kept:
 
 
 def journal(path: Path) -> tuple[list[Kept], str]:
-    """Its events, and what is wrong with it, or ""."""
+    """Return its events, and what is wrong with it, or ""."""
     verifier = JournalVerifier()
     found: list[Kept] = []
     for file in [*journal_files.rotated_files(path), *([path] if path.exists() else [])]:
@@ -62,7 +62,7 @@ def store(path: Path) -> tuple[list[Kept], list[str], Any]:
 
 
 def reached(path: Path) -> Key | None:
-    """(epoch, seq) of the newest position in a store, from its end alone."""
+    """Return (epoch, seq) of the newest position in a store, from its end alone."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - TAIL_BYTES))
         lines = [line for line in file.read().splitlines(keepends=True) if line.endswith(b"\n")]

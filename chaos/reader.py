@@ -15,7 +15,7 @@ PARENT = os.getppid()
 
 
 def recover(store: Path) -> Position:
-    """The position in the last whole line; a line that a kill has cut short is taken off."""
+    """Return the position in the last whole line; a line that a kill has cut short is taken off."""
     whole = store.read_bytes()
     end = whole.rfind(b"\n") + 1
     if end < len(whole):

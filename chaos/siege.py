@@ -94,7 +94,7 @@ def _closed(one: socket.socket) -> bool:
 
 
 def resident_mib(process: int) -> float:
-    """Memory that a process holds."""
+    """Return the memory that a process holds."""
     pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
 

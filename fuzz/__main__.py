@@ -44,7 +44,7 @@ class Result:
         return f"memory grew by {grown:.0f} MB" if grown > MOST_GROWTH_MB else ""
 
     def row(self) -> str:
-        """A line of the table."""
+        """Return a line of the table."""
         memory = f"{self.before_mb:.0f}, {self.after_mb:.0f} MB"
         rate = self.inputs / max(self.seconds, 1e-9)
         return (

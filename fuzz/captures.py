@@ -104,7 +104,7 @@ def _cut(data: bytes, size: int = 90, begin: int = 1) -> bytes:
 
 
 def _framed(message: bytes) -> bytes:
-    """A message of a WebSocket, masked."""
+    """Return a message of a WebSocket, masked."""
     mask = b"abcd"
     masked = bytes(byte ^ mask[i % 4] for i, byte in enumerate(message))
     return b"\x81\xfe" + len(message).to_bytes(2) + mask + masked

@@ -34,13 +34,13 @@ def _hang(_number: int, _frame: object) -> None:
 
 
 def resident_mb() -> float:
-    """Memory of this process (proc(5), statm)."""
+    """Return the memory of this process (proc(5), statm)."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * 4096 / 2**20
 
 
 def counted(feed: Callable[[bytes], None], runs: int, figures: Path) -> Callable[[bytes], None]:
-    """The same, which notes how many inputs there were, and the memory before and after them."""
+    """Return the same, which notes how many inputs there were, and the memory before and after them."""
     count, before = 0, 0.0
 
     def once(data: bytes) -> None:

@@ -78,7 +78,7 @@ def _open(makers: Mapping[str, Make], data: bytes) -> None:
 
 
 def _stream(name: str) -> bytes:
-    """A call in that dialect."""
+    """Return a call in that dialect."""
     d = DIALECTS[name]
     form = {"encoding": d.encoding, d.rate: 8000, "channels": 1}
     start = {d.stream: "s", d.call: "c", d.account: "a", "tracks": ["inbound", "outbound"], d.form: form}

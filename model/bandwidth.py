@@ -27,7 +27,7 @@ _RATIO_DB = -43.0
 
 
 def init_bandwidth(batch: int, device: torch.device) -> BandwidthState:
-    """State of `batch` streams that have heard nothing."""
+    """Return the state of `batch` streams that have heard nothing."""
     return {
         "low": torch.full((batch,), -200.0, device=device),
         "high": torch.full((batch,), -200.0, device=device),

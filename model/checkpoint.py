@@ -71,7 +71,7 @@ def describe(path: Path) -> dict[str, str]:
 
 
 def read_tensors(path: Path, kind: str, version: str) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
-    """Metadata and tensors of a whole file of this format and version. Raises CheckpointError."""
+    """Return metadata and tensors of a whole file of this format and version. Raises CheckpointError."""
     metadata, tensors = _read(path)
     if metadata.get("format") != kind:
         raise CheckpointError(f"{path} holds no weights of this program")
@@ -103,7 +103,7 @@ def load_detector(path: Path = DEFAULT_WEIGHTS, device: str | torch.device = "cp
 
 
 def best_device(expected: str = "auto") -> str:
-    """The device wanted; for "auto" cuda where there is one, else mps, else cpu."""
+    """Return the device wanted; for "auto" cuda where there is one, else mps, else cpu."""
     if expected != "auto":
         return expected
     if torch.cuda.is_available():

@@ -71,7 +71,7 @@ class Features(nn.Module):
         return (FeatureLayout(self.size, self.ordered),)
 
     def bank(self, x: Tensor, moved: int = 0) -> Tensor:
-        """Sums (N, T, bands) of x (N, T, BINS - moved) under the filters; the first value is of the bin `moved`."""
+        """Return sums (N, T, bands) of x (N, T, BINS - moved) under the filters; the first value is of bin `moved`."""
         parts = []
         for bins, bands in self.groups:
             inside = slice(max(bins.start, moved), bins.stop)
@@ -79,7 +79,7 @@ class Features(nn.Module):
         return torch.cat(parts, dim=-1)
 
     def raw(self, spectrum: Tensor) -> Tensor:
-        """Features before scaling."""
+        """Return the features before scaling."""
         power = spectrum.real.square() + spectrum.imag.square()
         logs = torch.log(self.bank(power) + self.floor)
         return logs if self.basis is None else logs @ self.basis
@@ -179,7 +179,7 @@ class SincFeatures(Features):
         self.width = nn.Parameter(((edges[1:] - edges[:-1]).clamp(min=self.LEAST_HZ) - self.LEAST_HZ) / 1000.0)
 
     def bands(self) -> Tensor:
-        """Filters (BINS, n_filters) between the edges as they are learned."""
+        """Return filters (BINS, n_filters) between the edges as they are learned."""
         low = self.low * 1000.0
         high = low + self.width.abs() * 1000.0 + self.LEAST_HZ
         return torch.sigmoid((self.hz - low) / self.EDGE_HZ) * torch.sigmoid((high - self.hz) / self.EDGE_HZ)
@@ -204,7 +204,7 @@ class JoinedFeatures(nn.Module):
         return tuple(layout for part in self._parts() for layout in part.layout)
 
     def raw(self, spectrum: Tensor) -> Tensor:
-        """Features before scaling."""
+        """Return the features before scaling."""
         return torch.cat([part.raw(spectrum) for part in self._parts()], dim=2)
 
     def forward(self, spectrum: Tensor) -> Tensor:

@@ -39,13 +39,13 @@ def _triangles(corners: Tensor) -> Tensor:
 
 
 def linear_filters(config: FeatureConfig) -> Tensor:
-    """Filters (BINS, n_filters) spaced evenly in Hz."""
+    """Return filters (BINS, n_filters) spaced evenly in Hz."""
     corners = torch.linspace(config.f_min, config.f_max, config.n_filters + 2, dtype=torch.float64)
     return _triangles(corners)
 
 
 def mel_filters(config: FeatureConfig) -> Tensor:
-    """Filters (BINS, n_filters) spaced evenly in mel, not normalised by area."""
+    """Return filters (BINS, n_filters) spaced evenly in mel, not normalised by area."""
     ends = torch.tensor([config.f_min, config.f_max], dtype=torch.float64)
     low, high = hz_to_mel(ends, config.mel_scale).tolist()
     mels = torch.linspace(low, high, config.n_filters + 2, dtype=torch.float64)
@@ -53,8 +53,8 @@ def mel_filters(config: FeatureConfig) -> Tensor:
 
 
 def octave_filters(config: FeatureConfig) -> Tensor:
-    """Filters (BINS, n_filters) spaced evenly in octaves from 200 Hz on, all of one Q (Brown, JASA 89, 1991) where that
-    is wider than a bin of the spectrum; below, as wide as a bin.
+    """Return filters (BINS, n_filters) spaced evenly in octaves from 200 Hz on, all of one Q (Brown, JASA 89, 1991)
+    where that is wider than a bin of the spectrum; below, as wide as a bin.
     """
     low, high = math.log2(max(config.f_min, 200.0)), math.log2(config.f_max)
     step = (high - low) / (config.n_filters + 1)
@@ -76,7 +76,7 @@ def dct(n_ceps: int, n_filters: int) -> Tensor:
 
 
 def groups(filters: Tensor, count: int = 4) -> tuple[tuple[slice, slice], ...]:
-    """Bins and bands of `count` groups of neighbouring filters (BINS, n): each is a product over few bins."""
+    """Return bins and bands of `count` groups of neighbouring filters (BINS, n): each is a product over few bins."""
     found = []
     for bands in torch.arange(filters.shape[1]).tensor_split(count):
         first, last = int(bands[0]), int(bands[-1]) + 1

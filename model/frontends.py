@@ -15,7 +15,7 @@ NetState = dict[str, Tensor]
 
 
 def bins_after(bins: int, kernel: int, stride: int) -> int:
-    """Bins that a convolution with half a kernel of padding on both sides leaves."""
+    """Return the bins that a convolution with half a kernel of padding on both sides leaves."""
     return (bins + 2 * (kernel // 2) - kernel) // stride + 1
 
 

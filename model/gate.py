@@ -29,7 +29,7 @@ _DTMF_BLOCKS = 2
 
 
 def init_gate(config: GateConfig, batch: int, device: torch.device) -> GateState:
-    """State of `batch` streams that have heard nothing. The peak starts at the floor: the first sound sets it."""
+    """Return the state of `batch` streams that have heard nothing. The peak is at the floor until the first sound."""
     return {
         "peak": torch.full((batch,), config.floor_dbfs, device=device),
         "level": torch.full((batch,), -120.0, device=device),
@@ -67,7 +67,7 @@ def _near(frequencies: tuple[float, ...]) -> Tensor:
 
 @lru_cache(maxsize=8)
 def _tone_kinds(device: torch.device) -> Tensor:
-    """Kind (BINS, BINS) of a tone with these lowest and highest lines, int64."""
+    """Return kind (BINS, BINS) of a tone with these lowest and highest lines, int64."""
     with torch.inference_mode(False):
         kinds = torch.full((N_FFT // 2 + 1, N_FFT // 2 + 1), Kind.TONE)
         progress = _near(_PROGRESS)

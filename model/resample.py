@@ -82,7 +82,7 @@ class _ChannelFilter:
 
 
 def _taps(rate_in: int, rate_out: int) -> int:
-    """Length of the filter in input samples: libswresample stretches it to the cutoff, and to a multiple of 8."""
+    """Return the filter's length in input samples: libswresample stretches it to the cutoff and a multiple of 8."""
     return 8 * math.ceil(_TAPS / (_CUTOFF * min(1.0, rate_out / rate_in)) / 8 - 1e-9)
 
 

@@ -98,7 +98,7 @@ class Scores:
 
 
 def init_state(detector: Detector, batch: int = 1) -> StreamState:
-    """State of `batch` streams that have heard nothing."""
+    """Return the state of `batch` streams that have heard nothing."""
     device = detector.device
     return StreamState(
         pending=torch.zeros(batch, 0, device=device),

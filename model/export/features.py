@@ -31,7 +31,7 @@ def spectrum_input(g: Graph) -> Spectrum:
 
 
 def features(g: Graph, module: AnyFeatures, spectrum: Spectrum) -> str:
-    """(N, 2 T, size). Raises TypeError for features without an entry in RAW."""
+    """Return (N, 2 T, size). Raises TypeError for features without an entry in RAW."""
     if isinstance(module, JoinedFeatures):
         parts = [_scaled(g, part, spectrum) for part in module.parts if isinstance(part, Features)]
         return g.node("Concat", *parts, axis=2)

@@ -88,7 +88,7 @@ class PushedCall:
             yield piece.shape[1] / self._audio.rate, events
 
     def _decoded(self, data: bytes) -> Audio:
-        """float32 (channels, n)."""
+        """Return float32 (channels, n)."""
         try:
             if self._mono is None:
                 return decode_little(data, self._audio.channels)

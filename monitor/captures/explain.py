@@ -61,7 +61,7 @@ def _of_part(part: LegPart) -> Iterator[str]:
 
 
 def names(found: FoundCalls) -> list[str]:
-    """Calls that cannot be scored, and streams that nothing describes, one a line."""
+    """Return the calls that cannot be scored, and streams that nothing describes, one a line."""
     lines = []
     for call in found.silent:
         reasons = sorted({str(item) for leg in call.legs for item in unscored(leg)})

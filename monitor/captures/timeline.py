@@ -85,7 +85,7 @@ def _backwards(packets: PacketIndex) -> int:
 def _clock(
     indices: Sequence[PacketIndex], clocks: Sequence[int], keys: Sequence[NDArray[np.float64]]
 ) -> tuple[list[Times], float]:
-    """Times since the first packet of all, of each stream."""
+    """Return the times since the first packet of all, of each stream."""
     order = np.argsort(np.concatenate(keys), kind="stable")
     if not len(order):
         return [np.zeros(0) for _ in indices], 0.0

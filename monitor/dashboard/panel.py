@@ -128,7 +128,7 @@ def compact(view: View, channel: ChannelView, width: int, rows: int) -> Block:
 
 
 def _summary(view: View, channel: ChannelView, width: int, spark: bool) -> Row:
-    """State, likelihood, name, and what fits of a gauge or a sparkline, reason and level."""
+    """Return state, likelihood, name, and what fits of a gauge or a sparkline, reason and level."""
     style = palette.STRONG[channel.state]
     state = f"{channel.state.value.upper():<10}"
     badge = piece(state, style) if width < 24 else piece(f" {state} ", palette.BADGE[channel.state])

@@ -176,7 +176,7 @@ def sparkline(values: Audio, suspicious_p: float, alert_p: float, width: int) ->
 
 
 def columns_a_cell(width: int) -> int:
-    """Columns of 20 ms in one cell of a spectrogram of that width."""
+    """Return the columns of 20 ms in one cell of a spectrogram of that width."""
     return max(1, _SPECTROGRAM_COLUMNS // width)
 
 

@@ -53,7 +53,7 @@ class Traces:
         self._blocks[rows] = blocks + 1
 
     def timeline(self, row: int) -> Audio:
-        """p_fake, one value every TIMELINE_STEP_S, oldest first."""
+        """Return p_fake, one value every TIMELINE_STEP_S, oldest first."""
         steps = -(-int(self._blocks[row]) // _STEP_BLOCKS)
         return _unrolled(self._timeline[row], steps)
 

@@ -52,7 +52,7 @@ def channel_view(engine: Engine, traces: Traces, call: Call, row: int) -> Channe
 def view(
     engine: Engine, traces: Traces, publisher: str, total_s: float | None, calls: Sequence[Call] | None = None
 ) -> View:
-    """Calls as one screen, their channels side by side; all of the engine's where none are given."""
+    """Return the calls as one screen, their channels side by side; all of the engine's where none are given."""
     latencies = np.array(list(engine.latencies_ms) or [np.nan])
     shown = engine.calls if calls is None else calls
     rows = [(call, row) for call in shown for row in range(call.rows.start, call.rows.stop)]
@@ -87,7 +87,7 @@ def view(
 
 
 def elapsed_s(engine: Engine, call: Call) -> float:
-    """Audio of a call that was scored."""
+    """Return the seconds of a call that were scored."""
     return float(engine.reporter.scored_to[call.rows].max(initial=0)) / SAMPLE_RATE
 
 

@@ -65,7 +65,7 @@ def _program(call: CallRecord) -> str:
 
 
 def _marks(call: CallRecord) -> list[str]:
-    """What the recording carries about its own origin, a line each."""
+    """Return what the recording carries about its own origin, a line each."""
     found = call.started.data.get("provenance") if call.started else None
     return [
         str(mark.get("detail", "")) for mark in (found if isinstance(found, list) else ()) if isinstance(mark, dict)

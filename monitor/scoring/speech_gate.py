@@ -29,12 +29,12 @@ _EXACT_HANN = (0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(WINDOW) / WINDOW)).ast
 
 
 def _near(*frequencies: float) -> Flags:
-    """bool (BINS,): within one bin of one of the frequencies in Hz."""
+    """Return bool (BINS,): within one bin of one of the frequencies in Hz."""
     return np.asarray((np.abs(np.arange(BINS)[:, None] - np.array(frequencies) / BIN_HZ) <= 1.0).any(1))
 
 
 def _tone_kinds() -> Ints:
-    """Kind (BINS, BINS) of a tone with these lowest and highest lines (ITU-T E.180, E.182, Q.23)."""
+    """Return kind (BINS, BINS) of a tone with these lowest and highest lines (ITU-T E.180, E.182, Q.23)."""
     kinds = np.full((BINS, BINS), int(Kind.TONE))
     progress = _near(350.0, 400.0, 425.0, 440.0, 450.0, 480.0, 620.0)
     kinds[progress[:, None] & progress] = Kind.RINGBACK
@@ -60,13 +60,15 @@ def clean(samples: Floats) -> tuple[Floats, Flags, Flags]:
 
 
 def spectra(window: Floats) -> NDArray[np.complex64]:
-    """complex64 (M, 2 B, BINS) of samples (M, TAIL + B * BLOCK), in double precision as in model.features.spectra."""
+    """Return complex64 (M, 2 B, BINS) of samples (M, TAIL + B * BLOCK), in double precision as in
+    model.features.spectra.
+    """
     frames = np.lib.stride_tricks.sliding_window_view(window, WINDOW, axis=1)[:, ::HOP]
     return np.fft.rfft(frames * _EXACT_HANN, n=N_FFT, axis=2).astype(np.complex64)
 
 
 def power_of(spectrum: NDArray[np.complex64]) -> Floats:
-    """float32 (M, B, BINS): the power of the last window of each block."""
+    """Return float32 (M, B, BINS): the power of the last window of each block."""
     last = spectrum[:, 1::2]
     power: Floats = last.real**2
     power += last.imag**2

@@ -105,7 +105,7 @@ def inputs_of(
 
 
 def default_output() -> str:
-    """Name of the output that WASAPI plays through, "" elsewhere. Raises BadInputError without PortAudio."""
+    """Return the name of the output that WASAPI plays through, "" elsewhere. Raises BadInputError without PortAudio."""
     sounddevice = load_sounddevice()
     apis = [a for a in sounddevice.query_hostapis() if a["name"] == "Windows WASAPI"]
     index = apis[0]["default_output_device"] if apis else -1

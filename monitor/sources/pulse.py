@@ -50,7 +50,7 @@ def monitors() -> list[PulseSource]:
 
 
 def default_sink() -> str:
-    """Name of the default output, or ""."""
+    """Return the name of the default output, or ""."""
     return _ask("get-default-sink").decode(errors="replace").strip()
 
 

@@ -47,7 +47,7 @@ def _spellings(url: str) -> tuple[str, ...]:
 
 
 def fonoster_signature(url: str, secret: str, timestamp: str) -> str:
-    """x-fonoster-signature: HMAC-SHA256 over timestamp.url, in hexadecimal (docs.fonoster.com/streams)."""
+    """Return x-fonoster-signature: HMAC-SHA256 over timestamp.url, in hexadecimal (docs.fonoster.com/streams)."""
     return hmac.new(secret.encode(), f"{timestamp}.{url}".encode(), hashlib.sha256).hexdigest()
 
 

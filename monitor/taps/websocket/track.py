@@ -42,7 +42,7 @@ class Track:
 
     @property
     def refused(self) -> int:
-        """Payloads that its codec could make nothing of."""
+        """Return the payloads that its codec could make nothing of."""
         return self._talk.stream.bad
 
     def chunk(self, number: int | None, timestamp_ms: int | None, payload: bytes, now: float) -> Iterator[CallAudio]:

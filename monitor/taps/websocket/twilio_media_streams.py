@@ -120,7 +120,7 @@ class MediaStreams:
         return tuple(name for name in (INBOUND, OUTBOUND) if name in names) or self._dialect.tracks
 
     def _known(self, message: Mapping[str, Any], start: Mapping[str, Any], custom: Mapping[str, str]) -> dict[str, str]:
-        """Details of the call; the custom parameters cannot put on the name of another."""
+        """Return the details of the call; the custom parameters cannot put on the name of another."""
         dialect = self._dialect
         return {
             **custom,
