@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.style import Style
 
@@ -19,10 +19,11 @@ _STYLES = {
 }
 
 
-def alert_rows(events: Sequence[Event], width: int, rows: int, calls: bool = False) -> Block:
+def alert_rows(events: Sequence[Event], width: int, rows: int, calls: Mapping[str, str] | None = None) -> Block:
     """Newest first; what else happened is shown where alerts leave room.
 
-    calls: name the calls, too, and give the time of day: each call has an audio time of its own.
+    calls: of several calls the names that people read, by those in events; each call has an audio time of its own, so
+    that the time of day is given.
     """
     if rows < 1:
         return []
@@ -48,7 +49,7 @@ def _merged(events: Sequence[Event]) -> Iterable[Event]:
         yield event
 
 
-def _row(event: Event, width: int, calls: bool) -> Row:
+def _row(event: Event, width: int, calls: Mapping[str, str] | None) -> Row:
     wide = width >= WIDE
     kind = event.type.partition(".")[0]
     what = f"{event.type.replace('.', ' ') if kind in ('alert', 'call') else kind} "
@@ -56,9 +57,11 @@ def _row(event: Event, width: int, calls: bool) -> Row:
         what = f"{what:<14}"
     elif kind == "state":
         what = ""
-    who = " ".join(part for part in (event.call if calls else "", event.channel) if part)
-    time = piece(f"{words.local_time(event) if calls else words.event_time(event):>7} ", palette.DIM)
-    head, detail = [time, piece(what, _style(event))], _detail(event, wide and not calls)
+    alone = calls is None
+    call = "" if calls is None else calls.get(event.call, event.call)
+    who = " ".join(part for part in (call, event.channel) if part)
+    time = piece(f"{words.event_time(event) if alone else words.local_time(event):>7} ", palette.DIM)
+    head, detail = [time, piece(what, _style(event))], _detail(event, wide and alone)
     room = max(8, width - cells(head) - cells(detail) - 1) if kind == "alert" else 24 if wide else 12
     name = f"{squeezed(clean(who), room)} " if who else ""
     return fit([*head, piece(name), *detail], width)

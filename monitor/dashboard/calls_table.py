@@ -51,7 +51,8 @@ def render_board(table: CallsTable, width: int, height: int, keys: KeyState) -> 
     elif hidden:
         body.append(fit([piece(f"  and {hidden} more" + (f", {first} above" if first else ""), palette.DIM)], width))
     rows = [_header(table, width), titles, *sized(body, width, room)]
-    rows += [*below_rows(table.board.whole, width, below), _footer(table, width, keys)]
+    names = {row.call: row.name or row.call for row in (*table.board.past, *table.board.rows)}
+    rows += [*below_rows(table.board.whole, width, below, names), _footer(table, width, keys)]
     targets = [Click(HEAD_ROWS + n, 0, width, "call", row.call) for n, row in enumerate(shown)]
     return ScreenFrame(sized(rows, width, height), (*clicks, *targets))
 

@@ -150,7 +150,8 @@ class Parts:
         titled, timed = rows >= TITLED_ROWS, rows >= TIMED_ROWS
         room, height = width - GUTTER, rows - titled - timed
         step_s = channel.timeline_step_s
-        step = max(1, math.ceil(TIMELINE_S / step_s / room))
+        span_s = max(TIMELINE_S, view.elapsed_s) if self.past else TIMELINE_S
+        step = max(1, math.ceil(span_s / step_s / room))
         before = math.ceil(view.elapsed_s / step_s - 1e-6)
         behind = 0 if math.isnan(channel.scored_s) else before - math.ceil(channel.scored_s / step_s - 1e-6)
         known = np.concatenate([channel.timeline, np.full(max(0, behind), np.nan, np.float32)])
@@ -161,7 +162,8 @@ class Parts:
         if timed:
             end_s = math.ceil(before / step) * step * step_s
             out.append([_gutter(""), *axes.time_axis(end_s, step * step_s, room)])
-        return [_title("likelihood", room * step * step_s, width), *out] if titled else out
+        title = "likelihood, the whole call" if self.past else f"likelihood, last {room * step * step_s:.0f} s"
+        return [_title(title, width), *out] if titled else out
 
     def _scale_labels(self, height: int) -> dict[int, Segment]:
         """Probabilities at the left of the timeline, by row from below."""
@@ -178,7 +180,7 @@ class Parts:
         labels = axes.kilohertz_labels(height)
         out = [[_gutter(labels.get(n, "")), *row] for n, row in enumerate(self.spectrum(room, height))]
         seconds = room * widgets.columns_a_cell(room) * COLUMN_S
-        return [_title("spectrum", seconds, width, "kHz"), *out] if titled else out
+        return [_title(f"spectrum, last {seconds:.0f} s", width, "kHz"), *out] if titled else out
 
     def spectrum(self, width: int, rows: int) -> Block:
         """Return the spectrogram alone."""
@@ -190,6 +192,6 @@ def _gutter(text: str, style: Style = palette.DIM) -> Segment:
     return piece(f"{text:>{GUTTER - 1}} ", style)
 
 
-def _title(name: str, seconds: float, width: int, unit: str = "") -> Row:
-    """Name a chart, how far it looks back, and the unit of the values at its left."""
-    return fit([_gutter(unit), piece(f"{name}, last {seconds:.0f} s", palette.DIM)], width)
+def _title(name: str, width: int, unit: str = "") -> Row:
+    """Name a chart, and the unit of the values at its left."""
+    return fit([_gutter(unit), piece(name, palette.DIM)], width)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -215,18 +215,18 @@ def _header(view: View, width: int) -> Row:
     return spread(choose(candidates, room) if room > 0 else [], right, width)
 
 
-def below_rows(view: View, width: int, rows: int) -> Block:
-    """Alerts and the state of the system; a view of no call names the calls of the alerts."""
-    many = not view.call
+def below_rows(view: View, width: int, rows: int, calls: Mapping[str, str] | None = None) -> Block:
+    """Alerts and the state of the system. calls: see alert_rows()."""
+    many = calls is not None
     if rows < 4 or width < 60:
-        return sized([*alert_rows(view.events, width, rows - 1, many), system_line(view, width)], width, rows)
+        return sized([*alert_rows(view.events, width, rows - 1, calls), system_line(view, width)], width, rows)
     right_width = (width - 1) // 2 if width >= GRID_WIDTH and not many else max(34, width * 2 // 5)
     left_width = width - right_width - (2 - width % 2 if width >= GRID_WIDTH and not many else 1)
     urgent = any(channel.alert_since_s is not None for channel in view.channels) and not view.finished
     advice = [piece("? what to do ", palette.STRONG[State.ALERT])] if urgent else []
     left = [rule([piece("alerts", palette.TITLE)], advice, left_width, palette.DIM)]
     right = [rule([piece("system", palette.TITLE)], [], right_width, palette.DIM)]
-    left += sized(alert_rows(view.events, left_width, rows - 1, many), left_width, rows - 1)
+    left += sized(alert_rows(view.events, left_width, rows - 1, calls), left_width, rows - 1)
     right += system_rows(view, right_width, rows - 1)
     return beside(left, right, width - left_width - right_width)
 

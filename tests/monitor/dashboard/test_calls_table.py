@@ -140,6 +140,8 @@ def test_a_click_finds_the_call_or_the_column_under_it() -> None:
 
 def test_alerts_name_their_call() -> None:
     assert any("alert opened" in line and "call-7 caller" in line for line in drawn(some(2)))
+    named = CallRow("call-7", "rtp", 30.0, clear("caller"), 1, name="Ann to Bob")
+    assert any("alert opened  Ann to Bob caller" in line for line in drawn(board(named)))
 
 
 def test_names_from_outside_cannot_control_the_terminal() -> None:
