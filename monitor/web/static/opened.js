@@ -7,6 +7,8 @@ import { Seeker } from "./seeker.js";
 import { clock, family, moment, percent, span } from "./words.js";
 
 const AGAIN_MS = 2000;
+const NO_AUDIO = "No audio of this call was kept. With --evidence DIR the monitor keeps the audio around alerts.";
+const NO_AUDIO_YET = "No audio of this call is kept so far. With --evidence DIR the monitor writes that of an alert some seconds after it opens.";
 const $ = (id) => document.getElementById(id);
 
 export class Opened {
@@ -51,7 +53,7 @@ export class Opened {
   }
 
   /** details, lines: as the API has them, of a call or of a scored file. */
-  write(details, lines, heard, silent = "No audio of this call is kept: start the monitor with --evidence DIR to keep that of alerts.") {
+  write(details, lines, heard, silent = details.ended ? NO_AUDIO : NO_AUDIO_YET) {
     const first = this.details === null;
     this.details = details;
     const length_s = Math.max(details.duration_s, ...details.segments.map((segment) => segment.end_s), 0);

@@ -29,7 +29,7 @@ function bars(context, area, line, marks) {
   const wide = Math.max(1, perStep);
   let [at, highest] = [-1, -1];
   const flush = () => {
-    if (highest < 0) return;
+    if (highest < 0 || at >= area.width) return;
     context.fillStyle = highest >= marks.alert_p ? tones.alert : highest >= marks.suspicious_p ? tones.suspicious : tones.undecided;
     const high = Math.max(2, highest * area.height);
     context.fillRect(at, area.height - high, Math.min(wide - (wide > 4 ? 1 : 0), area.width - at), high);
