@@ -55,6 +55,8 @@ CHAINED = {
     "ogg: Opus, then Vorbis": ("-c:a libopus", "-c:a libvorbis"),
 }
 """Ogg files of twice the length: two, one behind the other."""
+JOINED = ("mp3", "flac", "aiff", "au", "caf", "m4a", "webm")
+"""Of FILES, each twice, one behind the other, as `cat` joins them."""
 PIPES = {
     "wav of ffmpeg": "ffmpeg -v error -i {} -f wav -",
     "flac of ffmpeg": "ffmpeg -v error -i {} -f flac -",
@@ -95,6 +97,13 @@ def made(folder: Path, voice: Path) -> Iterator[tuple[str, Path]]:
         suffix = [] if "-f" in words.split() else ["-f", name]
         if subprocess.run([*command, *suffix, str(path)], capture_output=True, check=False).returncode == 0:
             yield name, path
+        if name in JOINED:
+            twice = folder / f"joined-{name}"
+            twice.write_bytes(2 * path.read_bytes())
+            yield f"joined: {name}", twice
+    twice = folder / "joined-wav"
+    twice.write_bytes(2 * voice.read_bytes())
+    yield "joined: wav", twice
     for name, line in PIPES.items():
         path = folder / f"pipe-{len(name)}-{abs(hash(name))}"
         path.write_bytes(subprocess.run(line.format(voice).split(), capture_output=True, check=False).stdout)

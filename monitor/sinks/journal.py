@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from monitor.disk.private import append_private, open_private
 from monitor.errors import BadInputError, SinkError
 from monitor.events import wire
 from monitor.events.sink import Sink
 from monitor.journal import anchors, chain, journal_files
+from monitor.sinks.journal_file import last_line, open_journal, sync_folder
 from monitor.types import Event
 
 if TYPE_CHECKING:
@@ -30,9 +28,6 @@ SEAL_S = 60.0
 SHORTEST_KEY = 16
 CHECK_S = 1.0
 """Between two looks at whether the file is still the one at its path (logrotate moves it away)."""
-BLOCK = 1 << 16
-FIRST_BYTES = b'{"type":'
-FLAGS = os.O_RDWR | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)
 MIB = 1 << 20
 HOUR_S = 3600.0
 
@@ -55,7 +50,7 @@ class JournalSink(Sink):
         self._keep_bytes = (section.keep_mib if section else 0) * MIB
         self._keep_s = (section.keep_days if section else 0) * 24 * HOUR_S
         self._key = _key(section)
-        self._fd, self._repaired = _open(self.path)
+        self._fd, self._repaired = open_journal(self.path)
         self._unsealed, self._sealed_at = False, time.monotonic()
         self._anchor_s = section.anchor_s if section else 0.0
         self._anchor_due, self._anchored = time.monotonic() + self._anchor_s, ""
@@ -141,11 +136,11 @@ class JournalSink(Sink):
             self._reopen()
 
     def _reopen(self) -> None:
-        fd, _ = _open(self.path)
+        fd, _ = open_journal(self.path)
         os.close(self._fd)
         self._fd, self._moved, self._began = fd, False, time.time()
         if self._fsync != "never":
-            _sync_directory(self.path.parent)
+            sync_folder(self.path.parent)
 
     def _is_due(self) -> bool:
         """Return whether the file is to be rotated: it is not empty, and too large or its first event too old."""
@@ -210,12 +205,12 @@ class JournalSink(Sink):
 
     def _last_chain(self) -> str:
         """Return the chain value from which to go on: that of the newest line there is."""
-        if last := chain.parse(_last_line(self._fd)):
+        if last := chain.parse(last_line(self._fd)):
             return last.chain
         for path in reversed(journal_files.rotated_files(self.path)):
             fd = os.open(path, os.O_RDONLY)
             try:
-                if last := chain.parse(_last_line(fd)):
+                if last := chain.parse(last_line(fd)):
                     return last.chain
             finally:
                 os.close(fd)
@@ -228,77 +223,3 @@ def _key(section: JournalSection | None) -> bytes:
     if key and len(key) < SHORTEST_KEY:
         raise BadInputError(f"journal.key has {len(key)} bytes, {SHORTEST_KEY} are the least", "take a longer secret")
     return key
-
-
-def _open(path: Path) -> tuple[int, str]:
-    """Return a descriptor at the end of a whole last line, and what had to be mended for that."""
-    try:
-        fd = open_private(path, FLAGS)
-        try:
-            _must_be_journal(fd, path)
-            _lock(fd, path)
-            return fd, _mend_tail(fd, path)
-        except BaseException:
-            os.close(fd)
-            raise
-    except OSError as error:
-        hint = "name a file in a directory that exists and can be written"
-        raise BadInputError(f"journal {path}: {error.strerror}", hint) from error
-
-
-def _must_be_journal(fd: int, path: Path) -> None:
-    """Mending cuts a file back, so that somebody's recording named by mistake must not come this far."""
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        raise BadInputError(f"journal {path}: not a regular file", "name a file; it is made if need be")
-    head = journal_files.pread(fd, len(FIRST_BYTES), 0)
-    if not FIRST_BYTES.startswith(head):
-        raise BadInputError(f"journal {path}: the file holds something else", "name a new file or a journal")
-
-
-def _lock(fd: int, path: Path) -> None:
-    if sys.platform == "win32":
-        return
-    import fcntl
-
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise BadInputError(f"journal {path}: another monitor is writing it", "name another file") from error
-
-
-def _mend_tail(fd: int, path: Path) -> str:
-    """Move a last line without its end (a crash, a full disk) to <path>.torn. Returns what was done, or ""."""
-    size = os.fstat(fd).st_size
-    whole = _end_of_last_line(fd, size)
-    if whole == size:
-        return ""
-    aside = path.with_name(path.name + ".torn")
-    append_private(aside, journal_files.pread(fd, size - whole, whole) + b"\n")
-    os.ftruncate(fd, whole)
-    return f"journal {path}: a torn last line of {size - whole} bytes was moved to {aside}"
-
-
-def _last_line(fd: int) -> bytes:
-    """Return the last whole line, without its end; b"" where there is none."""
-    end = _end_of_last_line(fd, os.fstat(fd).st_size)
-    start = _end_of_last_line(fd, max(0, end - 1))
-    return journal_files.pread(fd, max(0, end - 1 - start), start)
-
-
-def _end_of_last_line(fd: int, size: int) -> int:
-    end = size
-    while end > 0:
-        start = max(0, end - BLOCK)
-        newline = journal_files.pread(fd, end - start, start).rfind(b"\n")
-        if newline >= 0:
-            return start + newline + 1
-        end = start
-    return 0
-
-
-def _sync_directory(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
