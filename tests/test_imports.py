@@ -55,7 +55,11 @@ MAY_IMPORT = {
     "python_multipart": ("monitor/api/upload.py",),
     "starlette": ("monitor/api/", "monitor/web/"),
     "uvicorn": ("monitor/web/",),
-    "websockets": ("monitor/taps/websocket/listener.py", "monitor/simulate/websocket.py"),
+    "websockets": (
+        "monitor/taps/websocket/closing.py",
+        "monitor/taps/websocket/listener.py",
+        "monitor/simulate/websocket.py",
+    ),
     "monitor": ("monitor/", "training/cli/"),
     "training": ("training/",),
     "model": ("model/", "monitor/", "training/"),

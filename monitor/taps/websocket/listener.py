@@ -7,7 +7,6 @@ import itertools
 import logging
 import time
 import uuid
-from collections import defaultdict
 from collections.abc import Sequence
 
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -20,23 +19,18 @@ from monitor.config.addresses import read_address, read_certificate
 from monitor.config.taps import TapsSection
 from monitor.errors import BadInputError
 from monitor.limits.accept_queue import ACCEPT_QUEUE
-from monitor.limits.descriptors import DESCRIPTORS
 from monitor.limits.reasons import Reasons
 from monitor.taps.tap_events import Deliver
 from monitor.taps.websocket.access import allowed_names, check_origin, check_peer, check_secured, dialled, served
+from monitor.taps.websocket.closing import short, why_closed
 from monitor.taps.websocket.handler import (
-    FAULT,
-    GOING_AWAY,
-    INVALID,
-    NORMAL,
-    PROTOCOL_ERROR,
-    TOO_BIG,
     Close,
     RefusedRequestError,
     UpgradeRequest,
 )
 from monitor.taps.websocket.peer import Answer, WebsocketPeer
 from monitor.taps.websocket.registry import PROTOCOLS, load_makers
+from monitor.taps.websocket.unopened import UnopenedConnections
 
 TICK_S = 0.1
 OPEN_S = 10.0
@@ -46,17 +40,8 @@ SEND_S = 2.0
 CLOSE_S = 1.0
 MOST_AT_ONCE = 16
 """Messages of one peer before the others have a turn: one that was held up has thousands."""
-UNOPENED, UNOPENED_OF_HOST = 100, 50
-"""Connections beside those of calls that may be in their handshakes; of one host."""
 GUESS_S = 1.0
 """A wrong token is answered so late; a right one, of whatever host, waits for nobody."""
-BROKEN = {
-    TOO_BIG: "a message longer than taps.websocket.max_message_bytes",
-    INVALID: "text that is not UTF-8",
-    PROTOCOL_ERROR: "frames that are no WebSocket",
-    FAULT: "no answer to a ping",
-}
-"""What the library closes a connection for, by the code that it sends."""
 
 
 class _Connection(ServerConnection):
@@ -71,14 +56,14 @@ class _Connection(ServerConnection):
         """Cut off a flood of sockets that ask for nothing."""
         super().connection_made(transport)
         self.host = str((transport.get_extra_info("peername") or ("",))[0])
-        if why := self.listener.enter(self):
+        if why := self.listener.unopened.enter(self):
             self.listener.counts[why] += 1
             self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Release the place of a connection of any kind."""
         super().connection_lost(exc)
-        self.listener.leave(self)
+        self.listener.unopened.leave(self)
         if self.request is None:
             self.listener.counts["no WebSocket request"] += 1
 
@@ -112,9 +97,8 @@ class WebsocketListener:
         self._makers = load_makers(self._served, config)
         self.bound: list[tuple[str, int]] = []
         self.ready = asyncio.Event()
-        self.sockets = self._open = 0
-        self._waiting: defaultdict[str, dict[_Connection, None]] = defaultdict(dict)
-        """By host: connections whose request has not come, the oldest first."""
+        self._open = 0
+        self.unopened = UnopenedConnections(section.max_connections, self.counts)
         self._kind = type("Connection", (_Connection,), {"listener": self})
         # What goes wrong is counted here; nothing may write across the screen.
         self._logger = logging.Logger("monitor.taps.websocket", logging.CRITICAL)
@@ -159,38 +143,10 @@ class WebsocketListener:
                 "end the other program, or listen on another port",
             ) from error
 
-    def enter(self, connection: _Connection) -> str:
-        """Count a connection. Returns why it is not let in, or "". Of those of a host that have asked for nothing the
-        oldest makes room, so that who asks at once is heard whoever else asks for nothing.
-        """
-        waiting = self._waiting[connection.host]
-        waiting[connection] = None
-        self.sockets += 1
-        if len(waiting) > UNOPENED_OF_HOST:
-            self.counts[f"more than {UNOPENED_OF_HOST} connections of a host that have asked for nothing"] += 1
-            oldest = next(iter(waiting))
-            self._asked(oldest)
-            oldest.transport.abort()
-        if self.sockets > self.config.websocket.max_connections + UNOPENED:
-            return "connections beyond taps.websocket.max_connections"
-        return "" if DESCRIPTORS.have_room() else "too few file descriptors"
-
-    def leave(self, connection: _Connection) -> None:
-        """Forget a connection."""
-        self.sockets -= 1
-        self._asked(connection)
-
-    def _asked(self, connection: _Connection) -> None:
-        """Note that a request has come, or never will."""
-        waiting = self._waiting[connection.host]
-        waiting.pop(connection, None)
-        if not waiting:
-            del self._waiting[connection.host]
-
     async def _opened(self, connection: ServerConnection, http: HttpRequest) -> Response | None:
         """Return the answer to a request that opens no connection, else None."""
         assert isinstance(connection, _Connection)
-        self._asked(connection)
+        self.unopened.asked(connection)
         try:
             if self._open >= self.config.websocket.max_connections:
                 raise RefusedRequestError("connections beyond taps.websocket.max_connections", 503)
@@ -237,7 +193,7 @@ class WebsocketListener:
         try:
             why = await self._receive(connection, peer)
         except ConnectionClosed as closed:
-            why = self._reason(closed)
+            why = why_closed(closed, self.counts)
         except Exception as error:
             # A fault of a handler ends its own call; the library closes with 1011.
             why = f"fault of the tap: {type(error).__name__}"
@@ -264,7 +220,7 @@ class WebsocketListener:
                 answers = peer.message(data, time.monotonic())
             for answer in answers:
                 if isinstance(answer, Close):
-                    await connection.close(answer.code, _short(answer.reason))
+                    await connection.close(answer.code, short(answer.reason))
                     return answer.reason or "the call is over"
                 if not await self._send(connection, answer):
                     return "the peer reads no answers"
@@ -282,25 +238,8 @@ class WebsocketListener:
             return False
         return True
 
-    def _reason(self, closed: ConnectionClosed) -> str:
-        """Return why a connection has ended, in words; what the library refused is counted."""
-        if closed.sent is not None and not closed.rcvd_then_sent and closed.sent.code in BROKEN:
-            reason = BROKEN[closed.sent.code]
-            self.counts[reason] += 1
-            return reason
-        if closed.sent is not None and not closed.rcvd_then_sent and closed.sent.code == GOING_AWAY:
-            return "the monitor stops"
-        if closed.rcvd is None:
-            return "the connection broke"
-        return "the peer hung up" if closed.rcvd.code in (NORMAL, GOING_AWAY, 1005) else "the peer gave up"
-
 
 def _choose(connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
     assert isinstance(connection, _Connection)
     known = PROTOCOLS[connection.protocol_name].subprotocols
     return next((name for name in offered if name in known), None)
-
-
-def _short(reason: str) -> str:
-    """Return a reason of at most 123 bytes (RFC 6455, section 5.5)."""
-    return reason.encode()[:123].decode("utf-8", "ignore")

@@ -21,8 +21,9 @@ from monitor.config.taps import TapsSection
 from monitor.errors import BadInputError
 from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallStarted, RefusedError, TapEvent
 from monitor.taps.websocket.handler import BadMessageError, Close, Send, Step, UpgradeRequest
-from monitor.taps.websocket.listener import UNOPENED_OF_HOST, WebsocketListener
+from monitor.taps.websocket.listener import WebsocketListener
 from monitor.taps.websocket.registry import PROTOCOLS, ServedProtocol
+from monitor.taps.websocket.unopened import UNOPENED_OF_HOST
 
 pytestmark = pytest.mark.realtime
 
