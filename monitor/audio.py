@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Protocol
@@ -58,6 +58,59 @@ class Blocks:
             part = slice(at, at + size)
             marks = None if self.concealed is None else self.concealed[part]
             yield Blocks(self.rows[part], self.samples[part], self.end[part], self.captured_at[part], marks)
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Blocks of some rows: all of the first row in turn, then those of the next one.
+
+    rows: int64 (M,), each once. counts: int64 (M,), how many blocks of each. The others are as in Blocks, for N =
+    counts.sum() blocks.
+    """
+
+    rows: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    samples: Audio
+    end: NDArray[np.int64]
+    captured_at: NDArray[np.float64]
+    concealed: Marks | None = None
+
+    @property
+    def firsts(self) -> NDArray[np.int64]:
+        """Return the index of the first block of each row."""
+        return np.cumsum(self.counts) - self.counts
+
+    def of(self, some: NDArray[np.bool_]) -> Runs:
+        """Return those of some rows: bool (M,)."""
+        kept = np.repeat(some, self.counts)
+        marks = None if self.concealed is None else self.concealed[kept]
+        parts = (self.samples[kept], self.end[kept], self.captured_at[kept], marks)
+        return Runs(self.rows[some], self.counts[some], *parts)
+
+    def each_turn(self) -> Iterator[tuple[Blocks, NDArray[np.int64]]]:
+        """Yield the first block of every row, then the second one of those that have so many, and so on; and the
+        indices of these blocks."""
+        firsts = self.firsts
+        for turn in range(int(self.counts.max(initial=0))):
+            some = self.counts > turn
+            at = firsts[some] + turn
+            marks = None if self.concealed is None else self.concealed[at]
+            yield Blocks(self.rows[some], self.samples[at], self.end[at], self.captured_at[at], marks), at
+
+
+def joined_runs(parts: Sequence[Runs]) -> Runs:
+    """Return the blocks of several, of which no two have a row in common."""
+    if len(parts) == 1:
+        return parts[0]
+    marks = None
+    if any(part.concealed is not None for part in parts):
+        marks = np.concatenate([_marks_of(part) for part in parts])
+    names = ("rows", "counts", "samples", "end", "captured_at")
+    return Runs(*(np.concatenate([getattr(part, name) for part in parts]) for name in names), marks)
+
+
+def _marks_of(runs: Runs) -> Marks:
+    return np.zeros(runs.samples.shape, np.bool_) if runs.concealed is None else runs.concealed
 
 
 def all_finite(samples: Audio) -> bool:

@@ -99,11 +99,32 @@ class CallRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ShardView:
+    """A process of a cluster that scores calls. state: starting, up, leaving or down. place: the machine it runs on.
+    streams: channels of calls that it scores. busy: share of its time, 0 to 1. answer_ms: of the newest answer. lost:
+    times that it was lost.
+    """
+
+    name: str
+    state: str
+    place: str
+    streams: int
+    busy: float
+    answer_ms: float
+    lost: int
+
+    @property
+    def works(self) -> bool:
+        """Return whether it answers."""
+        return self.state in ("up", "leaving")
+
+
+@dataclass(frozen=True, slots=True)
 class Board:
     """What a screen shows of a server.
 
     rows: worst first. whole: of all calls, without their channels. started, ended, refused: calls so far. taps: what
-    listens where, and what is wrong with it. past: calls that have ended, the newest first.
+    listens where, and what is wrong with it. past: calls that have ended, the newest first. shards: of its cluster.
     """
 
     rows: tuple[CallRow, ...]
@@ -114,3 +135,4 @@ class Board:
     refused: int
     taps: tuple[str, ...]
     past: tuple[CallRow, ...] = ()
+    shards: tuple[ShardView, ...] = ()

@@ -8,10 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from monitor.types import Event, Reason, State
-from monitor.views import ChannelView, View
+from monitor.views import ChannelView, ShardView, View
 
 NAN = float("nan")
 FAULT = "device lost: USB Audio went away"
+SHARDS = (
+    ShardView("shard-1", "up", "node-a", 40, 0.34, 21.5, 1),
+    ShardView("shard-2", "starting", "", 0, 0.0, 0.0, 0),
+)
 
 
 def channel(name: str = "caller", **changes: object) -> ChannelView:

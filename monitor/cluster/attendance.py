@@ -11,12 +11,11 @@ from typing import Any
 import ray
 
 from monitor.cluster.coordinator import Coordinator
+from monitor.cluster.jobs import NO_SHARD
 from monitor.cluster.roster import PREFIX, Roster, Wanted
 
-ASK_S = 1.0
+ASK_S = 2.0
 PATIENCE_S = 30.0
-NO_SHARD = -1
-"""Jobs of the roster belong to no shard."""
 
 
 class Attendance:

@@ -8,14 +8,15 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.audio import Runs
 from monitor.cluster.cluster_scorer import ClusterScorer
-from monitor.cluster.parcels import Parcel
 from monitor.config.schema import Config
 from monitor.engine.calls import Call
 from monitor.engine.loop import Engine
 from monitor.engine.pool import Pool, read_figures
 from monitor.engine.ring_bank import RingBank
 from monitor.events.bus import Bus
+from monitor.views import ShardView
 
 UNKNOWN_AFTER_S = 5.0
 """Without any shard for so long, no verdict holds."""
@@ -41,8 +42,8 @@ class ClusterEngine(Engine):
     def turn(self) -> None:
         """Take the figures that have come, and send the audio that waits."""
         now = time.monotonic()
-        for parcel, figures in self.coordinator.collect(self.coordinator.next_due(now)):
-            self._decide_parcel(parcel, figures)
+        for runs, figures in self.coordinator.collect(self.coordinator.next_due(now)):
+            self._decide_runs(runs, figures)
         self.begin()
         now = time.monotonic()
         self.coordinator.send(self.bank, now)
@@ -56,13 +57,18 @@ class ClusterEngine(Engine):
         """Return 0."""
         return 0.0
 
-    def check_overload(self, now: float) -> None:  # noqa: ARG002 - shards measure their time themselves
-        """Find out whether a further call would do harm to those that there are."""
-        self.overloaded = not self.coordinator.has_room
+    def check_overload(self, now: float) -> None:
+        """Find out whether a further call would do harm to those that there are, in the shards or here."""
+        super().check_overload(now)
+        self.overloaded = self.overloaded or not self.coordinator.has_room
 
     def faults(self) -> list[str]:
         """Return what does not work now, in words, shards included."""
         return [*self.coordinator.faults(), *super().faults()]
+
+    def shards(self) -> tuple[ShardView, ...]:
+        """Return the processes that score the calls."""
+        return self.coordinator.shards()
 
     def vitals(self) -> dict[str, object]:
         """Return the figures for heartbeats, with those of each shard."""
@@ -73,11 +79,12 @@ class ClusterEngine(Engine):
         super().let_go(call)
         self.coordinator.forget(_rows(call))
 
-    def _decide_parcel(self, parcel: Parcel, figures: list[NDArray[np.float64]]) -> None:
+    def _decide_runs(self, runs: Runs, figures: NDArray[np.float64]) -> None:
+        """Take the figures of blocks of some rows. figures: (N, 7 + K), as the blocks."""
         waiting = [call for call in self.calls if any(feed.conditions for feed in call.feeds)]
         unsound = [np.zeros(0, np.int64)]
-        for blocks, found in zip(parcel.several, figures, strict=True):
-            outputs = read_figures(found)
+        for blocks, places in runs.each_turn():
+            outputs = read_figures(figures[places])
             unsound.append(blocks.rows[~outputs.sound])
             self.decide(blocks, outputs)
             self.bank.scored(blocks.rows)
@@ -85,7 +92,7 @@ class ClusterEngine(Engine):
                 self.reporter.report_conditions(call)
         if len(rows := np.unique(np.concatenate(unsound))):
             self.pool.scorer.reset(rows)
-        self.note_latency(parcel.several[-1])
+        self.note_latency(runs.captured_at)
 
     def _check_shards(self, now: float) -> None:
         """Without any shard no verdict holds; report_model() takes that back when figures come again."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from model.config import BLOCK
 from model.figures import FIGURES
-from monitor.audio import Audio, Blocks
+from monitor.audio import Audio, Runs
 from monitor.cluster.coordinator import Coordinator
 from monitor.cluster.messages import Description, Ints
 from monitor.scoring.scorer import Figures
@@ -38,11 +38,10 @@ class ClusterScorer:
         figures = np.zeros((*given.samples.shape[:2], len(FIGURES) + len(self.config.families)), np.float32)
         while missing:
             self.coordinator.send(given, time.monotonic())
-            for parcel, found in self.coordinator.collect(self.coordinator.next_due(time.monotonic())):
-                for blocks, values in zip(parcel.several, found, strict=True):
-                    turns = blocks.end // BLOCK
-                    figures[np.searchsorted(rows, blocks.rows), turns] = values
-                    missing -= len(blocks.rows)
+            for runs, found in self.coordinator.collect(self.coordinator.next_due(time.monotonic())):
+                places = np.repeat(np.searchsorted(rows, runs.rows), runs.counts)
+                figures[places, runs.end // BLOCK] = found
+                missing -= len(found)
         return figures
 
 
@@ -55,15 +54,12 @@ class _Given:
         self._rows = rows
         self._taken = np.zeros(len(rows), np.int64)
 
-    def take_waiting(self, rows: Ints, most: int) -> list[Blocks]:
+    def take_waiting(self, rows: Ints, most: int) -> Runs:
         """As RingBank.take_waiting()."""
-        found = []
-        for _ in range(most):
-            places = np.flatnonzero(np.isin(self._rows, rows) & (self._taken < self.samples.shape[1]))
-            if not len(places):
-                break
-            turns = self._taken[places]
-            samples = self.samples[places, turns]
-            found.append(Blocks(self._rows[places], samples, turns * BLOCK, np.zeros(len(places))))
-            self._taken[places] += 1
-        return found
+        counts = np.where(np.isin(self._rows, rows), np.minimum(self.samples.shape[1] - self._taken, most), 0)
+        places = np.repeat(np.arange(len(counts)), counts)
+        turns = self._taken[places] + np.arange(len(places)) - np.repeat(np.cumsum(counts) - counts, counts)
+        self._taken += counts
+        some = counts > 0
+        samples = self.samples[places, turns]
+        return Runs(self._rows[some], counts[some], samples, turns * BLOCK, np.zeros(len(places)))

@@ -5,24 +5,25 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import partial
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from monitor.audio import Blocks
+from monitor.audio import Runs
 from monitor.cluster.checkpoints import Checkpoints
 from monitor.cluster.hosts import Handle, Host, UnavailableError
 from monitor.cluster.jobs import Jobs
 from monitor.cluster.link import Link, LinkState
 from monitor.cluster.members import Members
 from monitor.cluster.messages import Answer, Batch, Ints, Push, Saved, joined, no_blocks, no_states
-from monitor.cluster.parcels import Parcel, pack
+from monitor.cluster.parcels import Answered, Parcel, together
 from monitor.cluster.placement import NONE
 from monitor.cluster.recovery import Recovery
 from monitor.cluster.streams import Streams
 from monitor.config.cluster import ClusterSection
+from monitor.views import ShardView
 
 MOST_BLOCKS = 2000
 """Blocks in one push: what a shard that has fallen behind can score in much less than a second."""
@@ -31,6 +32,8 @@ IDLE_S = 1.0
 """A shard without any call is asked so often whether it is there."""
 AGAIN_S = 0.2
 """A push that got no answer is sent again so much later."""
+TOGETHER_S = 0.02
+LONGEST_WAIT_S = 0.05
 MOST_SAID = 1000
 NO_FIGURES = -(10**9)
 BLOCKS_PER_S = 50
@@ -43,12 +46,9 @@ reason.
 class Waiting(Protocol):
     """Where audio waits to be sent: monitor.engine.ring_bank.RingBank."""
 
-    def take_waiting(self, rows: Ints, most: int) -> list[Blocks]:
+    def take_waiting(self, rows: Ints, most: int) -> Runs:
         """Return the blocks that wait in some rows, as RingBank does."""
         ...
-
-
-Answered = tuple[Parcel, list[NDArray[np.float64]]]
 
 
 class Coordinator:
@@ -60,7 +60,7 @@ class Coordinator:
         self.said: deque[tuple[str, str]] = deque(maxlen=MOST_SAID)
         """Codes and details of health events, for whoever publishes them."""
         self.jobs = Jobs(host)
-        self.members = Members(host, self.jobs, self._say, self._joined, self._lost)
+        self.members = Members(host, self.jobs, self._say, self._joined, self._lost, section.spares)
         self.links = self.members.links
         self.streams = Streams(rows, ())
         kept_s = 2 * section.checkpoint_s + section.answer_s + 2 * section.send_ms / 1000
@@ -68,6 +68,8 @@ class Coordinator:
         self.checkpoints = Checkpoints(host, self.jobs, self.links, self.streams, most)
         self.recovery = Recovery(host, self.jobs, self.links, self.streams, self.checkpoints)
         self._answered: list[Answered] = []
+        self._answered_at = 0.0
+        """When the first of these came."""
 
     def want(self, shards: int, leaving: Sequence[str] = ()) -> None:
         """Have so many shards, none of them with one of these names."""
@@ -113,10 +115,18 @@ class Coordinator:
         self._forget(self.streams.forget(rows))
 
     def collect(self, timeout_s: float) -> list[Answered]:
-        """Return the figures that have come; waits for the first of them."""
+        """Return the figures that have come, waiting for the first of them. What other shards are about to answer
+        is waited for a moment longer: to decide about all streams together costs less.
+        """
         self.jobs.collect(timeout_s)
-        answered, self._answered = self._answered, []
-        return answered
+        if not self._answered:
+            return []
+        now = time.monotonic()
+        self._answered_at = self._answered_at or now
+        if any(link.push is not None for link in self.links) and now - self._answered_at < TOGETHER_S:
+            return []
+        answered, self._answered, self._answered_at = self._answered, [], 0.0
+        return together(answered)
 
     def send(self, bank: Waiting, now: float) -> None:
         """Start what is to be started, and send what waits to every shard whose turn it is."""
@@ -131,27 +141,33 @@ class Coordinator:
     def next_due(self, now: float) -> float:
         """Return how many seconds nothing is to be sent, unless an answer comes."""
         due = [link.due - now for link in self.links if link.works and link.push is None]
-        return min(max(0.0, min(due, default=0.05)), 0.05)
+        if self._answered:
+            due.append(self._answered_at + TOGETHER_S - now)
+        return min(max(0.0, min(due, default=LONGEST_WAIT_S)), LONGEST_WAIT_S)
 
     def faults(self) -> list[str]:
         """Return which shards are missing, in words."""
         return [f"{link.name}: {link.fault or 'starting'}" for link in self.links if link.wanted and not link.works]
 
-    def figures(self) -> list[dict[str, object]]:
-        """Return the health of each shard: name, state, place, calls in its rows, busy (0 to 1), answer_ms, lost."""
-        return [
-            {
-                "name": link.name,
-                "state": link.state.value,
-                "place": link.description.place if link.description else "",
-                "streams": len(self.streams.on(link.index)),
-                "busy": round(link.busy, 3),
-                "answer_ms": round(1000 * link.answer_s, 1),
-                "lost": link.lost,
-            }
+    def shards(self) -> tuple[ShardView, ...]:
+        """Return the health of each shard."""
+        return tuple(
+            ShardView(
+                link.name,
+                link.state.value,
+                description.place if (description := link.description) else "",
+                len(self.streams.on(link.index)),
+                round(link.busy, 3),
+                round(1000 * link.answer_s, 1),
+                link.lost,
+            )
             for link in self.links
             if link.wanted or link.works
-        ]
+        )
+
+    def figures(self) -> list[dict[str, object]]:
+        """Return the same by name, as heartbeats have it."""
+        return [asdict(shard) for shard in self.shards()]
 
     def close(self) -> None:
         """End all shards."""
@@ -192,12 +208,10 @@ class Coordinator:
         link.restoring = self.recovery.next_restore(link) if self._may_restore(link) else np.zeros(0, np.int64)
         if len(link.restoring):
             load, batch, parcels = self._resumed(link.restoring)
-        several = bank.take_waiting(ready, max(LEAST_TURNS, MOST_BLOCKS // len(ready))) if len(ready) else []
-        if several:
-            fresh, parcel = self._fresh(several)
-            parcels.append(parcel.at(parcel.rows, parcel.offsets + len(batch.samples)))
-            batch = joined(batch, fresh)
-        link.due = max(now, link.due + self._section.send_ms / 1000)
+        if len(ready) and len((runs := bank.take_waiting(ready, max(LEAST_TURNS, MOST_BLOCKS // len(ready)))).rows):
+            parcels.append(Parcel(runs, len(batch.samples) + runs.firsts))
+            batch = joined(batch, self._fresh(runs))
+        link.due = self._next_turn(now)
         if not parcels and not len(link.restoring) and now - link.sent_at < IDLE_S:
             if link.state is LinkState.LEAVING and not self.streams.uses(link.index):
                 self.members.leave(link)
@@ -212,11 +226,17 @@ class Coordinator:
         """Return whether a shard can take over streams. Its own are saved first: what comes may be its end."""
         return bool(link.restores) and not (link.checkpoints and self.checkpoints.missing(link))
 
-    def _fresh(self, several: Sequence[Blocks]) -> tuple[Batch, Parcel]:
-        batch, parcel = pack(self.streams.key, several)
-        self.checkpoints.sent.add(batch, self.streams.sent[parcel.rows])
-        self.streams.sent[parcel.rows] += batch.counts
-        return batch, parcel
+    def _next_turn(self, now: float) -> float:
+        """Return when the next messages are due: at the same time for all shards, which then answer together."""
+        every = self._section.send_ms / 1000
+        return (now // every + 1) * every
+
+    def _fresh(self, runs: Runs) -> Batch:
+        streams = self.streams
+        batch = Batch(streams.key[runs.rows], runs.counts, runs.samples)
+        self.checkpoints.sent.add(batch, streams.sent[runs.rows])
+        streams.sent[runs.rows] += runs.counts
+        return batch
 
     def _resumed(self, rows: Ints) -> tuple[Saved, Batch, list[Parcel]]:
         """Return with what rows go on in a shard, and what they still wait for."""
@@ -247,7 +267,7 @@ class Coordinator:
         if answer.fault and answer.fault != link.fault:
             self._say("model failed", f"{link.name}: {answer.fault}")
         link.answered(time.monotonic(), answer.took_s, answer.fault)
-        self._answered += [(parcel, parcel.figures(answer)) for parcel in link.parcels]
+        self._answered += [parcel.answered(answer) for parcel in link.parcels]
         if link.restoring is not None:
             self.streams.losses[link.restoring] = 0
         link.push, link.parcels, link.restoring = None, [], None

@@ -22,7 +22,7 @@ class UnavailableError(Exception):
 class Host(Protocol):
     """Calls to one shard are carried out in the order in which they were made."""
 
-    def start(self, name: str) -> Handle:
+    def start(self) -> Handle:
         """Start a shard, or wait for room for it. Returns at once."""
         ...
 

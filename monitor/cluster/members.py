@@ -10,6 +10,7 @@ from monitor.cluster.hosts import Handle, Host, ShardLostError
 from monitor.cluster.jobs import Jobs
 from monitor.cluster.link import Link, LinkState
 from monitor.cluster.messages import Description
+from monitor.cluster.spares import Spares
 
 AFTER_S, LONGEST_AGAIN_S = 2.0, 30.0
 """While others take over the calls of a lost shard, no processor is used for starting another one in its place."""
@@ -23,13 +24,21 @@ class Members:
     """joined, lost: are told of a shard that is ready for calls, and of one that is gone, with what was in it."""
 
     def __init__(
-        self, host: Host, jobs: Jobs, say: Say, joined: Callable[[Link], None], lost: Callable[[Link], None]
+        self,
+        host: Host,
+        jobs: Jobs,
+        say: Say,
+        joined: Callable[[Link], None],
+        lost: Callable[[Link], None],
+        spares: int = 0,
     ) -> None:
+        """spares: processes that are kept ready to be a shard."""
         self._host, self._jobs, self._say = host, jobs, say
         self._joined, self._lost = joined, lost
         self.links: list[Link] = []
         self.first: Description | None = None
         """What the others must be like."""
+        self.spares = Spares(host, jobs, spares)
 
     def want(self, names: Sequence[str]) -> None:
         """Have shards of these names and no others."""
@@ -45,11 +54,15 @@ class Members:
     def look(self, now: float) -> None:
         """Start what is wanted and not there."""
         for link in self.links:
-            if link.state is LinkState.DOWN and link.wanted and now >= link.start_at:
+            if link.state is LinkState.DOWN and link.wanted and not self._take_spare(link) and now >= link.start_at:
                 self._start(link)
+        if all(link.works for link in self.links if link.wanted):
+            self.spares.look(now)
 
     def lose(self, link: Link, why: str) -> None:
-        """Give up a shard that does not answer, or is gone; another one is started in its place."""
+        """Give up a shard that does not answer, or is gone. A spare takes its place; without one, another process is
+        started.
+        """
         worked, handle = link.works, link.handle
         link.fault = why
         link.failures += 1
@@ -65,6 +78,9 @@ class Members:
         link.reset()
         self._jobs.drop(link.index)
         self._host.stop(handle)
+        self.spares.wait_until(time.monotonic() + AFTER_S)
+        if worked and link.wanted:
+            self._take_spare(link)
 
     def leave(self, link: Link) -> None:
         """End a shard that has no calls any more."""
@@ -77,6 +93,7 @@ class Members:
 
     def close(self) -> None:
         """End all shards."""
+        self.spares.close()
         for link in self.links:
             if link.handle is not None:
                 self._host.stop(link.handle)
@@ -89,10 +106,18 @@ class Members:
             self.leave(link)
 
     def _start(self, link: Link) -> None:
-        link.state, link.handle = LinkState.STARTING, self._host.start(link.name)
+        link.state, link.handle = LinkState.STARTING, self._host.start()
         reference = self._host.call(link.handle, "describe")
         done, failed = partial(self._described, link, link.handle), partial(self._failed, link, link.handle)
         self._jobs.add(link.index, reference, STARTING_S, done, failed)
+
+    def _take_spare(self, link: Link) -> bool:
+        """Let a spare be this shard. Returns whether there was one."""
+        if (spare := self.spares.take()) is None:
+            return False
+        link.handle = spare.handle
+        self._described(link, spare.handle, spare.description)
+        return link.works
 
     def _described(self, link: Link, handle: Handle, found: Description) -> None:
         if link.handle is not handle:

@@ -84,6 +84,8 @@ class Description:
 
 def joined(first: Batch, second: Batch) -> Batch:
     """Return the streams of two batches, of which none is in both."""
+    if not len(first.keys):
+        return second
     return Batch(
         np.concatenate([first.keys, second.keys]),
         np.concatenate([first.counts, second.counts]),

@@ -8,62 +8,58 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.audio import Blocks
-from monitor.cluster.messages import Answer, Batch, Ints
+from monitor.audio import Runs, joined_runs
+from monitor.cluster.messages import Answer, Ints
+
+Answered = tuple[Runs, NDArray[np.float64]]
+"""Blocks and their figures (N, 7 + K), NaN where there are none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """Blocks whose figures are awaited. several: first the next ones of all rows, then those that follow, and so on.
-
-    rows: int64 (M,), rising. offsets: int64 (M,), where in the answer the figures of each row's first block are.
+    """Blocks whose figures are awaited; their rows rise. offsets: int64 (M,), where in the answer the figures of each
+    row's first block are; below 0: nowhere.
     """
 
-    rows: Ints
+    runs: Runs
     offsets: Ints
-    several: tuple[Blocks, ...]
 
-    def of(self, rows: Ints) -> Parcel:
-        """Return what belongs to some rows, without a place in an answer."""
-        kept = np.intersect1d(self.rows, rows)
-        parts = (_of_rows(blocks, kept) for blocks in self.several)
-        return Parcel(kept, np.zeros(len(kept), np.int64), tuple(part for part in parts if len(part.rows)))
+    def of(self, some: NDArray[np.bool_]) -> Parcel:
+        """Return what belongs to some of the rows: bool (M,)."""
+        return Parcel(self.runs.of(some), self.offsets[some])
 
     def counts(self, rows: Ints) -> Ints:
         """Return how many blocks these are of each of some rows."""
-        own = np.concatenate([blocks.rows for blocks in self.several])
-        return np.array([np.count_nonzero(own == row) for row in rows.tolist()], np.int64)
+        found = np.zeros(len(rows), np.int64)
+        _, here, there = np.intersect1d(rows, self.runs.rows, return_indices=True)
+        found[here] = self.runs.counts[there]
+        return found
 
     def at(self, rows: Ints, offsets: Ints) -> Parcel:
         """Return it with a place in an answer: offsets of rows, which include all of these."""
         order = np.argsort(rows)
-        return replace(self, offsets=offsets[order][np.searchsorted(rows[order], self.rows)])
+        return replace(self, offsets=offsets[order][np.searchsorted(rows[order], self.runs.rows)])
 
-    def figures(self, answer: Answer) -> list[NDArray[np.float64]]:
-        """Return the figures of each of the several blocks: float64 (M, 7 + K). NaN where there are none."""
-        found = []
-        for turn, blocks in enumerate(self.several):
-            places = self.offsets[np.searchsorted(self.rows, blocks.rows)] + turn
-            figures = np.full((len(places), answer.figures.shape[1]), np.nan)
-            figures[places >= 0] = answer.figures[places[places >= 0]]
-            found.append(figures)
-        return found
-
-
-def pack(keys: Ints, several: Sequence[Blocks]) -> tuple[Batch, Parcel]:
-    """Return blocks of rows as a batch and as a parcel. keys: of all rows."""
-    rows = several[0].rows
-    counts = np.zeros(len(rows), np.int64)
-    for blocks in several:
-        counts[np.searchsorted(rows, blocks.rows)] += 1
-    order = np.argsort(np.concatenate([blocks.rows for blocks in several]), kind="stable")
-    samples = np.concatenate([blocks.samples for blocks in several])[order]
-    batch = Batch(keys[rows], counts, samples)
-    return batch, Parcel(rows, batch.ends - counts, tuple(several))
+    def answered(self, answer: Answer) -> Answered:
+        """Return the blocks with their figures."""
+        runs = self.runs
+        places = np.repeat(self.offsets - runs.firsts, runs.counts) + np.arange(len(runs.samples))
+        if (places >= 0).all():
+            return runs, answer.figures[places].astype(np.float64)
+        figures = np.full((len(places), answer.figures.shape[1]), np.nan)
+        figures[places >= 0] = answer.figures[places[places >= 0]]
+        return runs, figures
 
 
-def _of_rows(blocks: Blocks, rows: Ints) -> Blocks:
-    """Return the blocks of some rows."""
-    some = np.isin(blocks.rows, rows)
-    marks = None if blocks.concealed is None else blocks.concealed[some]
-    return Blocks(blocks.rows[some], blocks.samples[some], blocks.end[some], blocks.captured_at[some], marks)
+def together(answered: Sequence[Answered]) -> list[Answered]:
+    """Return the same, joined as far as no row stands twice among what is joined."""
+    found: list[list[Answered]] = []
+    seen: set[int] = set()
+    for each in answered:
+        rows = set(each[0].rows.tolist())
+        if not found or seen & rows:
+            found.append([])
+            seen = set()
+        seen |= rows
+        found[-1].append(each)
+    return [(joined_runs([runs for runs, _ in some]), np.concatenate([f for _, f in some])) for some in found]

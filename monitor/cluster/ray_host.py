@@ -28,7 +28,7 @@ class RayHost:
             num_cpus=section.cpus, num_gpus=section.gpus, max_restarts=0, max_task_retries=0
         )
 
-    def start(self, name: str) -> Any:  # noqa: ARG002 - an actor that Ray knows by name would be found by others
+    def start(self) -> Any:
         """Start a shard, or wait for room for it."""
         return self._actor.remote(self._model)
 

@@ -42,19 +42,17 @@ class Recovery:
         streams.shard[rows] = NONE
         streams.waits[rows] = True
         streams.lose_holder(link.index)
-        self.rehome(rows)
+        self._fetch(rows)
 
-    def rehome(self, rows: Ints) -> None:
-        """Fetch the checkpoints of rows that have no shard, and let each go on in its best one."""
-        streams = self._streams
-        fetched = self._checkpoints.holders(rows)
-        for index, some in fetched.items():
-            keys = streams.key[some]
+    def _fetch(self, rows: Ints) -> None:
+        """Fetch the checkpoints of rows that have no shard; then each goes on in its best one. Rows without any in a
+        shard are for settle_homeless().
+        """
+        for index, some in self._checkpoints.holders(rows).items():
+            keys = self._streams.key[some]
             reference = self._host.call(self._links[index].handle, "held", keys)
             done, failed = partial(self._fetched, keys), partial(self._not_fetched, keys)
             self._jobs.add(index, reference, PATIENCE_S, done, failed)
-        others = np.setdiff1d(rows, np.concatenate([*fetched.values(), np.zeros(0, np.int64)]))
-        self._settle(others)
 
     def settle_homeless(self) -> None:
         """Let rows go on that no shard was there for."""
@@ -111,11 +109,11 @@ class Recovery:
         """Take out what is unanswered of some rows."""
         found, left = [], []
         for parcel in self.unanswered:
-            mine = np.isin(parcel.rows, rows)
+            mine = np.isin(parcel.runs.rows, rows)
             if mine.any():
-                found.append(parcel.of(parcel.rows[mine]))
+                found.append(parcel.of(mine))
             if not mine.all():
-                left.append(parcel.of(parcel.rows[~mine]))
+                left.append(parcel.of(~mine))
         self.unanswered = left
         return found
 

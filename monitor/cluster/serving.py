@@ -28,8 +28,8 @@ def cluster_engine(config: Config, bus: Bus, traces: Traces, rows: int) -> Itera
     Raises BadInputError where there is no Ray, or no shard can start.
     """
     section = config.cluster
-    processors = max(ceil(2 * section.shards * section.cpus), os.cpu_count() or 1)
-    with joined(section.address, cpus=processors, memory_mib=section.memory_mib) as address:
+    processors = max(ceil((2 * section.shards + section.spares) * section.cpus), os.cpu_count() or 1)
+    with joined(section.address, cpus=processors, memory_mib=section.memory_mib, live=True) as address:
         # Ray reads its settings from the environment when it is imported, and joined() makes them.
         from monitor.cluster.attendance import Attendance
         from monitor.cluster.ray_host import RayHost

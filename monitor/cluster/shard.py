@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable
 from importlib.metadata import version
 
 import numpy as np
@@ -16,10 +15,7 @@ from model.figures import FIGURES
 from monitor.cluster.messages import Answer, Batch, Description, Ints, Push, Saved, States
 from monitor.cluster.state_table import FIRST_ROWS, Slots, StateTable
 from monitor.config.schema import ModelSection
-from monitor.scoring.opening import open_scorer
-from monitor.scoring.scorer import StatefulScorer
-
-OpenScorer = Callable[[int], StatefulScorer]
+from monitor.scoring.opening import OpenScorer, scorers
 
 
 class Shard:
@@ -117,4 +113,4 @@ class NetworkShard(Shard):
     """
 
     def __init__(self, model: ModelSection) -> None:
-        super().__init__(lambda rows: open_scorer(model, rows, recorded=True))
+        super().__init__(scorers(model, recorded=True))

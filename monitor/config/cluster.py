@@ -14,6 +14,7 @@ class ClusterSection(Section):
 
     address: str = Field("", description="HOST:PORT of Ray's head node, or local: start Ray here; empty = no cluster")
     shards: int = Field(2, ge=1, le=256, description="processes that score calls")
+    spares: int = Field(1, ge=0, le=16, description="processes kept ready for the calls of a shard that is lost")
     cpus: Positive = Field(1.0, le=64, description="processors that Ray sets aside for a shard, in part too")
     gpus: float = Field(0.0, ge=0, le=8, description="GPUs that Ray sets aside for a shard, in part too")
     send_ms: int = Field(100, ge=20, le=1000, description="audio is sent to the shards so often")

@@ -88,7 +88,9 @@ def _header(table: CallsTable, width: int) -> Row:
     head = [piece(calls, palette.BOLD), piece(gone, palette.DIM)]
     named = [piece(f"{PROGRAM}  ", palette.TITLE), *head]
     taps = [clean(tap) for tap in board.taps]
-    listed, count = "  ".join(taps), f"{len(taps)} tap{'s' * (len(taps) != 1)}"
+    shards = [words.shard(shard) for shard in board.shards]
+    up = f"  {sum(shard.works for shard in board.shards)} of {len(shards)} shards" if shards else ""
+    listed, count = "  ".join([*taps, *shards]), f"{len(taps)} tap{'s' * (len(taps) != 1)}{up}"
     candidates = [(named, listed), (named, count), (head, count), (head, "")]
     fitting = (pair for pair in candidates if cells(pair[0]) + cells([piece(pair[1])]) + 2 <= width)
     left, right = next(fitting, (head, ""))

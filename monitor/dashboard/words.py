@@ -6,7 +6,7 @@ import math
 from datetime import datetime
 
 from monitor.types import SAMPLE_RATE, Event, State
-from monitor.views import ChannelView
+from monitor.views import ChannelView, ShardView
 
 UNKNOWN_NUMBER = "--"
 
@@ -94,3 +94,8 @@ def data_number(event: Event, key: str) -> float:
     """Return a number of the event's data, NaN if it has none of that name."""
     value = event.data.get(key)
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+
+
+def shard(view: ShardView) -> str:
+    """Return a shard's name with the share of its time in which it scores, or with what else it does."""
+    return f"{view.name} {view.busy:.0%}" if view.state == "up" else f"{view.name} {view.state}"

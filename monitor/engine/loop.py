@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.config import BLOCK, SAMPLE_RATE
 from monitor.audio import Blocks, Source
@@ -23,6 +24,7 @@ from monitor.engine.reporter import Reporter
 from monitor.engine.ring_bank import RingBank
 from monitor.events.bus import Bus
 from monitor.types import Event, Mark
+from monitor.views import ShardView
 
 WAIT_S = 0.05
 TURN_S, LONGEST_TURN_S, TURN_SHARE = 0.02, 0.08, 0.5
@@ -160,6 +162,10 @@ class Engine:
         sinks = [status.fault_words for status in self.bus.status() if not status.ok]
         return [self.pace.fault, *sinks] if self.pace.fault else sinks
 
+    def shards(self) -> tuple[ShardView, ...]:
+        """Return the processes of a cluster that score the calls, where there is one."""
+        return ()
+
     def run_s(self) -> float:
         """Return the seconds that run() has taken so far, or took."""
         return (self._ended or time.monotonic()) - self._begun if self._begun else 0.0
@@ -261,7 +267,7 @@ class Engine:
             return
         for blocks, outputs in zip(several, scored, strict=True):
             self.decide(blocks, outputs)
-        self.note_latency(several[-1])
+        self.note_latency(several[-1].captured_at)
 
     def decide(self, blocks: Blocks, outputs: ScorerOutputs) -> None:
         """Take what a scorer says of one block of some rows, and publish the events."""
@@ -269,9 +275,9 @@ class Engine:
         self.reporter.report_model(self.calls, "")
         self.reporter.report(self.pool.decide_states(blocks, outputs))
 
-    def note_latency(self, blocks: Blocks) -> None:
-        """Note how long after its capture audio was scored, where it is live."""
-        if (captured_at := blocks.captured_at).any():
+    def note_latency(self, captured_at: NDArray[np.float64]) -> None:
+        """Note how long after its capture audio was scored, where it is live. captured_at: as of Blocks."""
+        if captured_at.any():
             self._late(time.monotonic() - float(captured_at.max()))
 
     def _check_pace(self) -> None:

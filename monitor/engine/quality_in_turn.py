@@ -37,7 +37,7 @@ from monitor.engine.quality import (
     heights,
 )
 
-FEW = 40
+FEW = 10
 """Streams up to which plain numbers cost less for one block, too."""
 _LOST, _TONES = (Kind.GAP, Kind.INVALID), (Kind.TONE, Kind.DTMF, Kind.RINGBACK)
 

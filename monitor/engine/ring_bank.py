@@ -12,11 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.config import BLOCK, SAMPLE_RATE
-from monitor.audio import Audio, Blocks, Marks
+from monitor.audio import Audio, Blocks, Marks, Runs
 from monitor.engine.ring import Ring
+
+Ints = NDArray[np.int64]
 
 MOST_PASSED = 4
 """Turns in a row in which a row with few blocks may be passed over."""
+FEWER, KEPT = 0.1, 2
+"""Share of the rows that may have fewer blocks than the others where these are taken together; blocks that a row may
+keep then."""
 
 
 class RingBank:
@@ -133,37 +138,58 @@ class RingBank:
             self.changed.notify_all()
             return taken
 
-    def take_waiting(self, rows: NDArray[np.int64], most: int) -> list[Blocks]:
-        """Return the blocks that wait in some rows, at most so many of each: first those that are next in each row,
-        then those that follow them, and so on. They count as unscored until scored() is said. Waits for nothing.
+    def take_waiting(self, rows: Ints, most: int) -> Runs:
+        """Return the blocks that wait in some rows, at most so many of each, and of nearly all rows as many, so that
+        they can be scored together. They count as unscored until scored() is said. Waits for nothing.
         """
         with self.changed:
-            waiting = np.minimum((self.written[rows] - self.read[rows]) // BLOCK, most)
-            taken = [self._next(rows[waiting > turn]) for turn in range(int(waiting.max(initial=0)))]
-            self.unscored[rows] += waiting * BLOCK
+            counts = _alike(np.minimum((self.written[rows] - self.read[rows]) // BLOCK, most))
+            rows, counts = rows[counts > 0], counts[counts > 0]
+            firsts = np.cumsum(counts) - counts
+            each = np.repeat(rows, counts)
+            position = self.read[each] + BLOCK * (np.arange(len(each)) - np.repeat(firsts, counts))
+            held = self._held(each, position)
+            if (torn := self.torn[rows]).any():
+                held[0][firsts[torn], 0] = np.nan
+                self.torn[rows] = False
+            self.read[rows] += counts * BLOCK
+            self.unscored[rows] += counts * BLOCK
             self.changed.notify_all()
-        return taken
+        return Runs(rows, counts, *held)
 
-    def scored(self, rows: NDArray[np.int64]) -> None:
+    def scored(self, rows: Ints) -> None:
         """Note that the scores of one block of each row have come."""
         self.unscored[rows] -= BLOCK
 
-    def _next(self, ready: NDArray[np.int64]) -> Blocks:
+    def _next(self, ready: Ints) -> Blocks:
         """Return one block of each of these rows."""
         position = self.read[ready]
-        slots = position // BLOCK % self.slots
-        samples = self.audio.reshape(len(self.audio), self.slots, BLOCK)[ready, slots]
-        torn = self.torn[ready]
-        if torn.any():
-            samples[torn, 0] = np.nan
+        held = self._held(ready, position)
+        if (torn := self.torn[ready]).any():
+            held[0][torn, 0] = np.nan
             self.torn[ready] = False
-        end = position + BLOCK + self.origin[ready, slots]
-        captured_at = self.captured[ready, slots]
-        concealed = None
-        if (position < self.concealed_to[ready]).any():
-            concealed = self.concealed.reshape(len(self.audio), self.slots, BLOCK)[ready, slots]
         self.read[ready] = position + BLOCK
-        return Blocks(ready, samples, end, captured_at, concealed)
+        return Blocks(ready, *held)
+
+    def _held(self, rows: Ints, position: Ints) -> tuple[Audio, Ints, NDArray[np.float64], Marks | None]:
+        """Return copies of the blocks at these places, with what Blocks has beside them."""
+        slots = position // BLOCK % self.slots
+        samples = self.audio.reshape(len(self.audio), self.slots, BLOCK)[rows, slots]
+        end = position + BLOCK + self.origin[rows, slots]
+        concealed = None
+        if (position < self.concealed_to[rows]).any():
+            concealed = self.concealed.reshape(len(self.audio), self.slots, BLOCK)[rows, slots]
+        return samples, end, self.captured[rows, slots], concealed
+
+
+def _alike(waiting: Ints) -> Ints:
+    """Return how many blocks to take of rows in which so many wait (M,): as many as nearly all have. The others keep
+    a block or two for the next time, when most have as many again; those that are further behind catch up.
+    """
+    if not waiting.any():
+        return waiting
+    count = np.quantile(waiting[waiting > 0], FEWER, method="lower")
+    return np.where(waiting > count + KEPT, waiting, np.minimum(waiting, count))
 
 
 def _first_free(busy: NDArray[np.bool_], count: int) -> int:

@@ -6,6 +6,7 @@ import ctypes
 import importlib.util
 import platform
 import sys
+from collections.abc import Callable
 from difflib import get_close_matches
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +21,8 @@ from monitor.scoring.scorer import StatefulScorer
 if TYPE_CHECKING:
     from monitor.scoring.onnx_scorer import OnnxNetworks
 
+OpenScorer = Callable[[int], StatefulScorer]
+"""Returns a scorer for so many streams."""
 GPU_EXTRA = "pip install 'deepfake-speech-monitor[gpu]', or in a checkout: uv sync --extra gpu"
 
 
@@ -28,9 +31,17 @@ def open_scorer(section: ModelSection, rows: int, *, recorded: bool = False) -> 
 
     Raises WeightsError and BadInputError.
     """
+    return scorers(section, recorded=recorded)(rows)
+
+
+def scorers(section: ModelSection, *, recorded: bool = False) -> OpenScorer:
+    """Load the network of the configuration once. Returns what gives a scorer with it for so many streams.
+
+    Raises WeightsError and BadInputError.
+    """
     try:
         device = choose_device(section.device)
-        return _open(weights_path(section.weights), device, section.threads, rows, recorded)
+        return _load(weights_path(section.weights), device, section.threads, recorded)
     except DeviceError as error:
         raise BadInputError(str(error), "set model.device to auto") from error
     except CheckpointError as error:
@@ -117,12 +128,13 @@ def describe_device(device: str) -> str:
     return f"torch {torch.__version__} on {device}{name}"
 
 
-def _open(path: Path, device: str, threads: int, rows: int, recorded: bool) -> StatefulScorer:
+def _load(path: Path, device: str, threads: int, recorded: bool) -> OpenScorer:
     if device == "cpu":
         networks = _networks(path, threads)
         from monitor.scoring.onnx_scorer import OnnxScorer
 
-        return OnnxScorer(networks, rows, recorded=recorded)
+        OnnxScorer(networks, 1, recorded=recorded)  # what is wrong with the networks shows here
+        return lambda rows: OnnxScorer(networks, rows, recorded=recorded)
     import torch
 
     from model.checkpoint import load_detector
@@ -130,7 +142,8 @@ def _open(path: Path, device: str, threads: int, rows: int, recorded: bool) -> S
 
     torch.set_num_threads(threads)
     weights = path.with_suffix(".safetensors") if path.suffix == ".onnx" else path
-    return TorchScorer(load_detector(weights, device), rows)
+    detector = load_detector(weights, device)
+    return lambda rows: TorchScorer(detector, rows)
 
 
 def _networks(path: Path, threads: int) -> OnnxNetworks:

@@ -110,7 +110,9 @@ def _engine(config: Config, bus: Bus, traces: Traces, rows: int) -> Iterator[Eng
             yield engine
         return
     with loading():
-        pool = Pool(open_scorer(config.model, rows), config, traces)
+        # With the graph of recordings, which costs many streams as much: then a call's figures are those of a cluster's
+        # shards and of a replay, to the bit, whatever its blocks are scored together with.
+        pool = Pool(open_scorer(config.model, rows, recorded=True), config, traces)
     yield Engine(pool, RingBank(rows, config.serve.ring_s), bus, config, serving=True)
 
 

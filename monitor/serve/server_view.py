@@ -57,8 +57,8 @@ class ServerView:
         rows = tuple(sorted((self._row(call) for call in calls), key=_row_order))
         tally, most = self._router.tally, self._router.max_calls
         refused = sum(tally.refused.values())
-        past = self._ended_rows()
-        return Board(rows, self._whole(), most, tally.started, tally.ended, refused, self._taps(), past)
+        past, shards = self._ended_rows(), self._engine.shards()
+        return Board(rows, self._whole(), most, tally.started, tally.ended, refused, self._taps(), past, shards)
 
     def _whole(self) -> View:
         """Return the state of the server, without a call."""

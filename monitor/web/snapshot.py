@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import asdict
 
 import numpy as np
 
@@ -34,6 +35,7 @@ def table(board: Board) -> Json:
         "ended": board.ended,
         "refused": board.refused,
         "taps": list(board.taps),
+        "shards": [asdict(shard) for shard in board.shards],
         "alerts": whole.alerts,
         "suspicious_p": round(whole.suspicious_p, 4),
         "alert_p": round(whole.alert_p, 4),

@@ -24,10 +24,14 @@ export function writeEvents(list, events, named) {
 
 const milliseconds = (value) => (value === null ? "–" : `${Math.round(value)} ms`);
 
+const shardWords = ({ name, state, place, streams, busy, lost }) =>
+  `${name} ${state}${place ? ` on ${place}: ${streams} streams, ${Math.round(100 * busy)} % busy` : ""}${lost ? `, lost ${lost} times` : ""}`;
+
 /** What listens, what is wrong, and how late the verdicts are. */
 export function writeSystem(list, table) {
   const rows = [
     ...table.taps.map((tap) => ["Tap", tap, tap.includes(" ! ")]),
+    ...table.shards.map((shard) => ["Shard", shardWords(shard), shard.state !== "up"]),
     ...table.health.map((fault) => ["Fault", fault, true]),
     ["Latency", `${milliseconds(table.latency_p50_ms)}; 99 of 100 within ${milliseconds(table.latency_p99_ms)}`],
     ["Calls", `${table.count} of ${table.max_calls}, ${table.ended} ended${table.refused ? `, ${table.refused} refused` : ""}`],

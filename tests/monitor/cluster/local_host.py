@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from monitor.cluster.coordinator import Coordinator
 from monitor.cluster.hosts import ShardLostError, UnavailableError
 from monitor.cluster.messages import Push
 from monitor.cluster.shard import Shard
@@ -16,8 +17,8 @@ class LocalShard:
     arrives either; "broken", it carries out calls, and the connection breaks before the answer.
     """
 
-    def __init__(self, name: str, shard: Shard) -> None:
-        self.name, self.shard = name, shard
+    def __init__(self, shard: Shard) -> None:
+        self.shard = shard
         self.fault = ""
         self.calls: list[str] = []
 
@@ -34,11 +35,8 @@ class LocalHost:
         self._numbers = itertools.count()
         self._answers: dict[int, Any] = {}
 
-    def newest(self, name: str) -> LocalShard:
-        return next(shard for shard in reversed(self.shards) if shard.name == name)
-
-    def start(self, name: str) -> LocalShard:
-        self.shards.append(LocalShard(name, self._make()))
+    def start(self) -> LocalShard:
+        self.shards.append(LocalShard(self._make()))
         if sum(shard.fault != "lost" for shard in self.shards) > self.room:
             self.shards[-1].fault = "unreachable"
         return self.shards[-1]
@@ -78,3 +76,10 @@ class LocalHost:
 
     def stop(self, handle: LocalShard) -> None:
         handle.fault = "lost"
+
+
+def process_of(coordinator: Coordinator, name: str) -> LocalShard:
+    """What is the shard of that name now."""
+    found = next(link.handle for link in coordinator.links if link.name == name)
+    assert isinstance(found, LocalShard)
+    return found

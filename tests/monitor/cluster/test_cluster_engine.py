@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pytest
 from helpers import turning_call, voice
-from local_host import LocalHost
+from local_host import LocalHost, process_of
 from test_coordinator import QUICK, scorer
 
+from model.config import BLOCK
 from monitor.audio import Audio, Chunk
+from monitor.cluster import link
 from monitor.cluster.cluster_engine import ClusterEngine
 from monitor.cluster.cluster_scorer import ClusterScorer
 from monitor.cluster.coordinator import Coordinator
@@ -25,7 +28,9 @@ from monitor.engine.loop import Engine
 from monitor.engine.pool import Pool
 from monitor.engine.ring_bank import RingBank
 from monitor.events.bus import Bus
+from monitor.serve.call_router import CallRouter
 from monitor.sinks.memory import MemorySink
+from monitor.taps.tap_events import CallAudio, CallStarted, RefusedError
 from monitor.types import SAMPLE_RATE, Condition
 
 ROWS, CALLS = 8, 4
@@ -87,29 +92,55 @@ def alone() -> dict[str, list[Any]]:
         return events_of(engine, bus, sink, lambda _: None)
 
 
-@pytest.mark.parametrize("fault", ["", "lost", "silent", "leave"])
-def test_events_equal_those_of_one_process(alone: dict[str, list[Any]], fault: str) -> None:
+@contextmanager
+def clustered(sink: MemorySink, **settings: Any) -> Iterator[tuple[ClusterEngine, LocalHost, Bus]]:
+    """An engine whose two shards are there."""
     host = LocalHost(lambda: Shard(scorer))
-    coordinator = Coordinator(host, ClusterSection(**QUICK), ROWS)
+    coordinator = Coordinator(host, ClusterSection(**QUICK | settings), ROWS)
     coordinator.want(2)
     while coordinator.members.first is None or not all(link.works for link in coordinator.links):
         coordinator.send(RingBank(1, 1.0), time.monotonic())
         coordinator.collect(0.01)
-
-    def at(piece: int) -> None:
-        if fault == "leave" and piece in (20, 35):
-            coordinator.want(1 if piece == 20 else 3)
-        elif fault in ("lost", "silent") and piece in (25, 45):
-            host.newest("shard-1" if piece == 25 else "shard-2").fault = fault
-
-    sink = MemorySink()
     with Bus([sink]) as bus:
-        clustered = ClusterScorer(coordinator, coordinator.members.first, ROWS)
-        bank = RingBank(ROWS, 10.0)
-        engine = ClusterEngine(Pool(clustered, config()), clustered, bank, bus, config())
+        made = ClusterScorer(coordinator, coordinator.members.first, ROWS)
+        yield ClusterEngine(Pool(made, config()), made, RingBank(ROWS, 10.0), bus, config()), host, bus
+
+
+@pytest.mark.parametrize(
+    ("fault", "spares"), [("", 0), ("lost", 0), ("lost", 1), ("silent", 0), ("silent", 1), ("leave", 0)]
+)
+def test_events_equal_those_of_one_process(alone: dict[str, list[Any]], fault: str, spares: int) -> None:
+    sink = MemorySink()
+    with clustered(sink, spares=spares) as (engine, _, bus):
+
+        def at(piece: int) -> None:
+            if fault == "leave" and piece in (20, 35):
+                engine.coordinator.want(1 if piece == 20 else 3)
+            elif fault in ("lost", "silent") and piece in (25, 45):
+                process_of(engine.coordinator, "shard-1" if piece == 25 else "shard-2").fault = fault
+
         found = events_of(engine, bus, sink, at)
     assert found == alone
     kinds = [kind for kind, *_ in found["call 1"]]
     assert kinds.count("alert.opened") == kinds.count("alert.closed") == 1
     health = [event.data["code"] for event in sink.events if event.type == "health" and not event.call]
     assert ("shard lost" in health) == (fault in ("lost", "silent"))
+
+
+def test_new_calls_are_refused_before_running_ones_suffer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "WINDOW_S", 0.0)
+    sink = MemorySink()
+    with clustered(sink, busy_share=1e-6) as (engine, _, _):
+        router, names, spoken = CallRouter(engine, ROWS, idle_s=60.0), [f"call {n}" for n in range(CALLS)], voice(2.0)
+        for name in names:
+            router.deliver(CallStarted(name, "test", ("party",), SAMPLE_RATE))
+        for at in range(0, len(spoken), BLOCK):
+            for name in names:
+                router.deliver(CallAudio(name, 0, at, spoken[at : at + BLOCK]))
+            engine.turn()
+        assert all(shard.streams for shard in engine.shards())
+        engine.check_overload(time.monotonic())
+        with pytest.raises(RefusedError):
+            router.deliver(CallStarted("one more", "test", ("party",), SAMPLE_RATE))
+        wait(engine, lambda: all(call.fill < BLOCK for call in engine.calls))
+        assert engine.lost == 0

@@ -10,22 +10,24 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers import make_detector, voice
-from local_host import LocalHost
+from local_host import LocalHost, process_of
 
 from model.config import BLOCK
 from model.export.step import network_graph
-from monitor.cluster import members
+from monitor.audio import Runs
+from monitor.cluster import members, spares
 from monitor.cluster.cluster_scorer import ClusterScorer
 from monitor.cluster.coordinator import Coordinator
 from monitor.cluster.shard import Shard
 from monitor.config.cluster import ClusterSection
+from monitor.engine.ring_bank import RingBank
 from monitor.scoring.onnx_scorer import OnnxNetworks, OnnxScorer
 
 ROWS = 12
 DETECTOR = make_detector("hiss")
 GRAPHS = [network_graph(DETECTOR, single=single) for single in (True, False)]
 AUDIO = np.stack([voice(8.0, hiss=row % 2 == 1, seed=row + 1) for row in range(ROWS)])
-QUICK = {"send_ms": 20, "checkpoint_s": 0.2, "answer_s": 0.5}
+QUICK = {"send_ms": 20, "checkpoint_s": 0.2, "answer_s": 0.5, "spares": 0}
 
 
 def scorer(rows: int) -> OnnxScorer:
@@ -82,8 +84,8 @@ class Cluster:
 
 
 class Nothing:
-    def take_waiting(self, rows: np.ndarray, most: int) -> list[Any]:  # noqa: ARG002
-        return []
+    def take_waiting(self, rows: np.ndarray, most: int) -> Runs:
+        return RingBank(ROWS, 1.0).take_waiting(rows, most)
 
 
 EVERY = np.arange(ROWS)
@@ -116,7 +118,7 @@ def test_a_shard_that_is_lost_is_replaced_and_nothing_is_lost_with_it(fault: str
     cluster.check(EVERY, 20)
     time.sleep(0.3)
     cluster.check(EVERY, 7)
-    cluster.host.newest("shard-1").fault = fault
+    process_of(cluster.coordinator, "shard-1").fault = fault
     cluster.check(EVERY, 5)
     assert "shard lost" in [code for code, _ in cluster.said]
     cluster.check(EVERY, 5)
@@ -128,7 +130,7 @@ def test_a_shard_that_is_lost_is_replaced_and_nothing_is_lost_with_it(fault: str
 def test_a_push_whose_answer_is_lost_is_sent_again_and_changes_nothing() -> None:
     cluster = Cluster(2)
     cluster.check(EVERY, 20)
-    shard = cluster.host.newest("shard-1")
+    shard = process_of(cluster.coordinator, "shard-1")
     shard.fault = "broken"
     before = len(shard.calls)
     cluster.coordinator.links[0].due = 0.0
@@ -155,9 +157,35 @@ def test_the_only_shard_is_lost_and_calls_go_on_from_checkpoints_here() -> None:
     for _ in range(4):
         cluster.check(EVERY, 10)
         time.sleep(0.1)
-    cluster.host.newest("shard-1").fault = "lost"
+    process_of(cluster.coordinator, "shard-1").fault = "lost"
     cluster.check(EVERY, 5)
     assert "audio skipped" not in [code for code, _ in cluster.said]
+
+
+def test_a_spare_stands_in_for_a_lost_shard_at_once() -> None:
+    cluster = Cluster(2, spares=1)
+    cluster.check(EVERY, 20)
+    cluster.until(lambda: cluster.coordinator.members.spares.ready == 1)
+    places = cluster.coordinator.streams.shard.copy()
+    cluster.until(cluster.safe)
+    spare = cluster.host.shards[-1]
+    process_of(cluster.coordinator, "shard-1").fault = "lost"
+    cluster.check(EVERY, 5)
+    assert process_of(cluster.coordinator, "shard-1") is spare
+    assert np.array_equal(cluster.coordinator.streams.shard, places)
+    assert [code for code, _ in cluster.said if code.startswith("audio")] == []
+
+
+def test_a_spare_that_is_lost_is_no_fault_of_any_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spares, "ASK_S", 0.0)
+    cluster = Cluster(1, spares=1)
+    cluster.check(EVERY, 5)
+    cluster.until(lambda: cluster.coordinator.members.spares.ready == 1)
+    cluster.host.shards[-1].fault = "lost"
+    cluster.until(lambda: cluster.coordinator.members.spares.ready == 0)
+    cluster.check(EVERY, 5)
+    assert [code for code, _ in cluster.said] == ["shard joined"]
+    assert cluster.coordinator.faults() == []
 
 
 def test_shards_join_and_leave_while_calls_run() -> None:
@@ -227,7 +255,7 @@ def test_audio_that_takes_down_shard_after_shard_costs_its_own_stream_alone() ->
 @pytest.mark.parametrize("seed", range(8))
 def test_figures_stay_equal_whatever_happens(seed: int) -> None:
     rng = random.Random(seed)
-    cluster = Cluster(rng.randint(1, 3))
+    cluster = Cluster(rng.randint(1, 3), spares=rng.randint(0, 1))
     wanted = len(cluster.coordinator.links)
     for _ in range(25):
         what = rng.choice(["lost", "silent", "broken", "shards", "begin", "pause", "nothing"])

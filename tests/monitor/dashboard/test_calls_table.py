@@ -6,7 +6,7 @@ import io
 from dataclasses import replace
 
 import pytest
-from dashboard_views import alert_event, broken, channel, clear, silent, view
+from dashboard_views import SHARDS, alert_event, broken, channel, clear, silent, view
 from rich.console import Console
 
 from monitor.dashboard.calls_table import board_line, board_summary, render_board
@@ -124,6 +124,12 @@ def test_nothing_is_cut_in_the_header_and_the_keys(width: int, ended: bool) -> N
         assert "…" not in line
     assert "? help" in lines[-1]
     assert "4 taps" in lines[0] or taps[3] in lines[0]
+
+
+def test_the_header_names_the_shards_of_a_cluster() -> None:
+    shown = board(*some(3).rows, shards=SHARDS)
+    assert "shard-1 34%  shard-2 starting" in drawn(shown, 160, 24)[0]
+    assert "1 tap  1 of 2 shards" in drawn(shown, 80, 24)[0]
 
 
 def test_a_click_finds_the_call_or_the_column_under_it() -> None:

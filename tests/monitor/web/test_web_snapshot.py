@@ -19,7 +19,8 @@ def row(name: str, channel: ChannelView, channels: int = 1) -> CallRow:
 
 
 def board(*rows: CallRow) -> Board:
-    return Board(rows, views.view(call=""), 200, 5, 1, 2, ("rtp 127.0.0.1:5004", "web 127.0.0.1:8000"))
+    taps = ("rtp 127.0.0.1:5004", "web 127.0.0.1:8000")
+    return Board(rows, views.view(call=""), 200, 5, 1, 2, taps, shards=views.SHARDS)
 
 
 def test_a_table_survives_json_whatever_is_unknown() -> None:
@@ -37,6 +38,10 @@ def test_a_table_survives_json_whatever_is_unknown() -> None:
     assert (third["fault"], third["lost_s"]) == (views.FAULT, 3.2)
     assert seen["states"] == {"alert": 1, "listening": 1, "unknown": 1}
     assert seen["taps"] == ["rtp 127.0.0.1:5004", "web 127.0.0.1:8000"]
+    assert [(shard["name"], shard["state"], shard["busy"]) for shard in seen["shards"]] == [
+        ("shard-1", "up", 0.34),
+        ("shard-2", "starting", 0.0),
+    ]
     assert (seen["max_calls"], seen["started"], seen["ended"], seen["refused"]) == (200, 5, 1, 2)
 
 
