@@ -20,6 +20,7 @@ from training.cli.fetch import fetch
 from training.cli.finetune import finetune
 from training.cli.gather import gather
 from training.cli.leave_out import leave_out
+from training.cli.refit import refit
 from training.cli.select import select
 from training.cli.shortcuts import shortcuts
 from training.cli.shrink import shrink
@@ -36,6 +37,7 @@ COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
     "baseline": (baseline, "Train the offline network to compare with."),
     "average": (average, "Average the weights of several trainings, and fit the calibration."),
     "export": (export, "Write a network as an ONNX file, for live scoring on a CPU."),
+    "refit": (refit, "Fit the last layer anew, and make channels even."),
     "shrink": (shrink, "Make a smaller network from a trained one, to continue training from."),
     "cost": (cost, "Count the operations of a block of 20 ms."),
     "evaluate": (evaluate, "Measure a network: error rates by system, channel and time."),

@@ -63,17 +63,25 @@ def stacked(clips: Sequence[Audio], config: GateConfig, size: int = 128) -> list
     return made
 
 
-def active_logits(detector: Detector, stacks: Sequence[Stack]) -> Iterator[tuple[int, Tensor]]:
-    """Yield the number of each clip and the logits (A,) of its active blocks, from a prepared detector on a CPU."""
+def active_blocks(detector: Detector, stacks: Sequence[Stack]) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """Yield the number of each clip, and of its active blocks the logits (A,) and what the heads see (A, D), from a
+    prepared detector on a CPU.
+    """
     with torch.inference_mode():
         for stack in stacks:
             features = detector.features(spectra(stack.audio, detector.window))
             out, _ = detector.network(features, stack.ok, detector.network.init_state(len(stack.rows)))
             for row, i in enumerate(stack.rows):
-                yield i, out.spoof[row][out.active[row]]
+                yield i, out.spoof[row][out.active[row]], out.embedding[row][out.active[row]]
 
 
 def mean_logits(detector: Detector, stacks: Sequence[Stack]) -> NDArray[np.float64]:
     """Return the mean logit of each clip over its active blocks; 0 without any."""
-    found = {i: float(logits.mean()) if len(logits) else 0.0 for i, logits in active_logits(detector, stacks)}
+    found = {i: float(logits.mean()) if len(logits) else 0.0 for i, logits, _ in active_blocks(detector, stacks)}
     return np.array([found[i] for i in range(len(found))])
+
+
+def mean_states(detector: Detector, stacks: Sequence[Stack]) -> NDArray[np.float64]:
+    """Return what the heads see of each clip (n, D), the mean over its active blocks; zeros without any."""
+    found = {i: state.sum(0) / max(len(state), 1) for i, _, state in active_blocks(detector, stacks)}
+    return torch.stack([found[i] for i in range(len(found))]).double().numpy()
