@@ -105,8 +105,14 @@ def joined_runs(parts: Sequence[Runs]) -> Runs:
     marks = None
     if any(part.concealed is not None for part in parts):
         marks = np.concatenate([_marks_of(part) for part in parts])
-    names = ("rows", "counts", "samples", "end", "captured_at")
-    return Runs(*(np.concatenate([getattr(part, name) for part in parts]) for name in names), marks)
+    return Runs(
+        np.concatenate([part.rows for part in parts]),
+        np.concatenate([part.counts for part in parts]),
+        np.concatenate([part.samples for part in parts]),
+        np.concatenate([part.end for part in parts]),
+        np.concatenate([part.captured_at for part in parts]),
+        marks,
+    )
 
 
 def _marks_of(runs: Runs) -> Marks:
