@@ -21,8 +21,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from model.checkpoint import CheckpointError, describe, read_detector, save_detector
+from model.checkpoint import describe, read_detector, save_detector
 from model.stream import Detector
+from model.weights_file import CheckpointError
 from training.corpora.bank import AudioBank, build_bank
 from training.corpora.clips import Clip, by_split
 from training.corpora.layouts import load_corpus
@@ -98,7 +99,9 @@ def balance(clips: Sequence[Clip]) -> Floats:
     sizes = Counter(map(group, clips))
     shares = np.array([sizes[group(clip)] ** -0.5 for clip in clips])
     labels = np.array([clip.label for clip in clips])
-    return shares / np.array([shares[labels == k].sum() for k in (0, 1)])[labels] / 2.0
+    sums = np.array([shares[labels == k].sum() for k in (0, 1)])
+    balanced: Floats = shares / sums[labels] / 2.0
+    return balanced
 
 
 def fitted_head(states: Floats, logits: Floats, labels: Ints, weights: Floats, ridge: float) -> Floats:
@@ -182,8 +185,8 @@ def refitted(
     made = Detector(detector.config)
     made.load_state_dict(detector.state_dict())
     with torch.no_grad():
-        made.network.spoof.weight += torch.from_numpy(added / spread).float()
-        made.network.spoof.bias -= float(added / spread @ mean)
+        for name, change in (("weight", added / spread), ("bias", -(added / spread @ mean))):
+            made.network.get_parameter(f"spoof.{name}").add_(torch.as_tensor(change))
     return made
 
 
