@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from monitor.config.addresses import check_reach, read_address
 from monitor.config.taps import AudioSocketSection
 from monitor.errors import BadInputError
-from monitor.limits.accept_queue import ACCEPT_QUEUE
+from monitor.limits.accept_queue import ACCEPTED_AT_ONCE, MOST_SILENT
 from monitor.limits.descriptors import DESCRIPTORS
 from monitor.limits.reasons import Reasons
 from monitor.taps.audiosocket.connection import AudioSocketCall, AudioSocketRules
@@ -24,7 +24,7 @@ READ_BYTES = 4096
 """Read at once: a quarter of a second at 8 kHz, so that a burst never runs over a ring."""
 RECEIVE_BUFFER = 1 << 16
 """Bytes that the system holds for a peer that is read slowly."""
-MOST_WAITING = 256
+MOST_WAITING = MOST_SILENT
 """Connections whose UUID has not come, of one host and beside those of calls; the oldest makes room, so that who says
 one at once is heard however many do not.
 """
@@ -72,7 +72,7 @@ class AudioSocketListener:
     async def _bind(self, host: str, port: int) -> asyncio.Server:
         try:
             loop = asyncio.get_running_loop()
-            server = await loop.create_server(lambda: _Peer(self), host, port, backlog=ACCEPT_QUEUE)
+            server = await loop.create_server(lambda: _Peer(self), host, port, backlog=ACCEPTED_AT_ONCE)
         except OSError as error:
             raise BadInputError(
                 f"taps.audiosocket.listen: {host}:{port} is in use, or no address of this machine",

@@ -18,7 +18,7 @@ from websockets.typing import Subprotocol
 from monitor.config.addresses import read_address, read_certificate
 from monitor.config.taps import TapsSection
 from monitor.errors import BadInputError
-from monitor.limits.accept_queue import ACCEPT_QUEUE
+from monitor.limits.accept_queue import ACCEPTED_AT_ONCE
 from monitor.limits.reasons import Reasons
 from monitor.taps.tap_events import Deliver
 from monitor.taps.websocket.access import allowed_names, check_origin, check_peer, check_secured, dialled, served
@@ -126,7 +126,7 @@ class WebsocketListener:
                 self._serve,
                 host,
                 port,
-                backlog=ACCEPT_QUEUE,
+                backlog=ACCEPTED_AT_ONCE,
                 ssl=self._tls,
                 create_connection=self._kind,
                 process_request=self._opened,

@@ -6,10 +6,11 @@ import asyncio
 from collections import Counter, defaultdict
 from typing import Protocol
 
+from monitor.limits.accept_queue import MOST_SILENT
 from monitor.limits.descriptors import DESCRIPTORS
 
-UNOPENED, UNOPENED_OF_HOST = 100, 50
-"""Connections beside those of calls that may be in their handshakes; of one host."""
+UNOPENED_OF_HOST = MOST_SILENT
+"""Connections that may be in their handshakes, of one host and beside those of calls."""
 
 
 class AcceptedConnection(Protocol):
@@ -23,7 +24,7 @@ class UnopenedConnections:
     """most: connections that may have asked for something. counts: those that were turned away, by the reason."""
 
     def __init__(self, most: int, counts: Counter[str]) -> None:
-        self._most, self._counts = most + UNOPENED, counts
+        self._most, self._counts = most + UNOPENED_OF_HOST, counts
         self._sockets = 0
         self._waiting: defaultdict[str, dict[AcceptedConnection, None]] = defaultdict(dict)
         """By host: connections whose request has not come, the oldest first."""
@@ -36,13 +37,16 @@ class UnopenedConnections:
         waiting[connection] = None
         self._sockets += 1
         if len(waiting) > UNOPENED_OF_HOST:
-            self._counts[f"more than {UNOPENED_OF_HOST} connections of a host that have asked for nothing"] += 1
-            oldest = next(iter(waiting))
-            self.asked(oldest)
-            oldest.transport.abort()
-        if self._sockets > self._most:
-            return "connections beyond taps.websocket.max_connections"
+            self._make_room(waiting, f"more than {UNOPENED_OF_HOST} connections of a host that have asked for nothing")
+        elif self._sockets > self._most:
+            self._make_room(next(iter(self._waiting.values())), "too many connections that have asked for nothing")
         return "" if DESCRIPTORS.have_room() else "too few file descriptors"
+
+    def _make_room(self, waiting: dict[AcceptedConnection, None], why: str) -> None:
+        self._counts[why] += 1
+        oldest = next(iter(waiting))
+        self.asked(oldest)
+        oldest.transport.abort()
 
     def leave(self, connection: AcceptedConnection) -> None:
         """Forget a connection."""

@@ -23,7 +23,6 @@ from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallStarte
 from monitor.taps.websocket.handler import BadMessageError, Close, Send, Step, UpgradeRequest
 from monitor.taps.websocket.listener import WebsocketListener
 from monitor.taps.websocket.registry import PROTOCOLS, ServedProtocol
-from monitor.taps.websocket.unopened import UNOPENED_OF_HOST
 
 pytestmark = pytest.mark.realtime
 
@@ -330,16 +329,31 @@ async def test_more_connections_than_are_allowed_are_refused() -> None:
             assert await client.recv() == "x"
 
 
-async def test_sockets_that_ask_for_nothing_are_cut_off() -> None:
+async def test_sockets_that_ask_for_nothing_are_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.taps.websocket.unopened.UNOPENED_OF_HOST", 20)
     async with listening(Heard(), max_connections=1) as listener:
         host, port = listener.bound[0]
-        open_ = [await asyncio.open_connection(host, port) for _ in range(UNOPENED_OF_HOST)]
+        open_ = [await asyncio.open_connection(host, port) for _ in range(20)]
         async with dial(listener) as client:
             await client.send("echo x")
             assert await client.recv() == "x", "who asks at once is heard"
         assert await open_[0][0].read() == b"", "the oldest made room"
-        assert listener.counts["more than 50 connections of a host that have asked for nothing"] == 1
+        assert listener.counts["more than 20 connections of a host that have asked for nothing"] == 1
         for _, writer in open_:
+            writer.close()
+
+
+async def test_who_asks_while_many_connect_at_once_is_heard() -> None:
+    async with listening(Heard(), max_connections=20) as listener:
+        host, port = listener.bound[0]
+        clients, idle = [asyncio.ensure_future(dial(listener).__aenter__()) for _ in range(10)], []
+        for _ in range(3):
+            idle += await asyncio.gather(*(asyncio.open_connection(host, port) for _ in range(80)))
+        for client in await asyncio.gather(*clients):
+            await client.send("echo x")
+            assert await client.recv() == "x"
+            await client.close()
+        for _, writer in idle:
             writer.close()
 
 
