@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from training.corpora.clips import CorpusError
 def open_file(path: Path) -> Any:
     """Return an onnxruntime session on one thread. Raises VocoderError without onnxruntime, CorpusError for another
     file."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # see monitor/scoring/__init__.py
     try:
         runtime: Any = importlib.import_module("onnxruntime")
     except ImportError as error:
