@@ -45,12 +45,12 @@ def _kept(kind: type) -> type:
 
 def main(network: str, corpus: str, cache: str, out: str, steps: str) -> None:
     material.OTHER_SOUNDS_S = 8
-    said: list[str] = []
+    result: list[str] = []
     every: Any = {"steps": int(steps), "minutes": 1e9, "rows": 4, "seconds": 2.0, "validate_every": 5, "patience": 50}
     if network == "seed-bilstm":
         baseline.BaselineLearner = _kept(BaselineLearner)  # type: ignore[misc]
         plan = BaselinePlan([Path(corpus)], Path(out), Path(cache), 1, "cpu", units=(8, 8))
-        baseline.run(BaselineSettings(**every, learning_rate=0.01), plan, said.append)
+        baseline.run(BaselineSettings(**every, learning_rate=0.01), plan, result.append)
         states = [HELD[0].network.state_dict()]
     else:
         prepare.train.__globals__["Trainer"] = _kept(Trainer)
@@ -59,11 +59,11 @@ def main(network: str, corpus: str, cache: str, out: str, steps: str) -> None:
             network=NetworkConfig(network, channels=(4, 4), embedding=16, hidden=16, dropout=0.2),
         )
         run_plan = TrainingPlan([Path(corpus)], Path(out), Path(cache), {}, versions=2, workers=1, device="cpu")
-        prepare.run(model, TrainConfig(**every, learning_rate=0.01, warm_up=2), run_plan, said.append)
+        prepare.run(model, TrainConfig(**every, learning_rate=0.01, warm_up=2), run_plan, result.append)
         states = [HELD[0].detector.state_dict(), HELD[0].average.state_dict()]
     rank = processes().rank
     torch.save(states, Path(out) / f"states-{rank}.pt")
-    (Path(out) / f"told-{rank}.json").write_text(json.dumps({"said": said, "heard": HELD[0].heard}))
+    (Path(out) / f"told-{rank}.json").write_text(json.dumps({"said": result, "heard": HELD[0].heard}))
 
 
 if __name__ == "__main__":

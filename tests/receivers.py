@@ -106,7 +106,7 @@ class HttpReceiver:
     @property
     def taken(self) -> list[Request]:
         """Those that were answered with 200, in order."""
-        return [request for request, said in self._answered if said.status == 200]
+        return [request for request, result in self._answered if result.status == 200]
 
     def start(self) -> None:
         receiver = self
@@ -119,13 +119,13 @@ class HttpReceiver:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 request = Request(time.monotonic(), self.path, self.headers, body)
                 receiver.requests.append(request)
-                said = receiver.script.popleft() if receiver.script else Says()
-                if said.stall_s and receiver._leave.wait(said.stall_s):
+                result = receiver.script.popleft() if receiver.script else Says()
+                if result.stall_s and receiver._leave.wait(result.stall_s):
                     return
-                receiver._answered.append((request, said))
+                receiver._answered.append((request, result))
                 with suppress(OSError):
-                    self.send_response(said.status)
-                    for name, value in said.headers:
+                    self.send_response(result.status)
+                    for name, value in result.headers:
                         self.send_header(name, value)
                     self.send_header("Content-Length", "2")
                     self.end_headers()

@@ -254,9 +254,9 @@ def test_architecture_says_which_rooms_a_room_imports() -> None:
     table = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `((?:monitor|training)/\w+)/` \|.*\| ([^|]*) \|$", table, re.MULTILINE)
     assert len(rows) > 20
-    for name, said in rows:
+    for name, result in rows:
         found = {room(i.path).rpartition("/")[2] for i in IMPORTS if i.path and room(i.file) == name != room(i.path)}
-        words = set(re.findall(r"\w+", said))
+        words = set(re.findall(r"\w+", result))
         values = VALUES if "values" in words else set()
         assert "all" in words or found - values == words - {"and", "values"}, name
 

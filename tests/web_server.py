@@ -62,8 +62,8 @@ def serving_page(folder: Path, *words: str, env: dict[str, str] | None = None) -
     make_weights(folder / "w.safetensors")
     options = ("--weights", "w.safetensors", "--json", "--no-publish", "--web", "127.0.0.1:0", *settings(*QUICK))
     with start_monitor("serve", *options, *words, cwd=folder, env=env) as monitor:
-        said = json.loads(monitor.wait_for(lambda line: '"listening"' in line))
-        page = next(tap for tap in said["detail"].split("; ") if tap.startswith("web "))
+        result = json.loads(monitor.wait_for(lambda line: '"listening"' in line))
+        page = next(tap for tap in result["detail"].split("; ") if tap.startswith("web "))
         yield Served(monitor, int(page.rpartition(":")[2]))
         assert monitor.end(signal.SIGINT) == 130
         assert monitor.stderr == ""

@@ -49,8 +49,8 @@ def test_push_a_call_then_list_and_mark_it(served: Served, folder: Path) -> None
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl")
 def test_score_a_file_with_curl(served: Served, folder: Path) -> None:
-    said = run(folder, "sh", str(EXAMPLES / "api_score.sh"), "call.wav", f"http://127.0.0.1:{served.port}")
-    job = json.loads(said)
+    result = run(folder, "sh", str(EXAMPLES / "api_score.sh"), "call.wav", f"http://127.0.0.1:{served.port}")
+    job = json.loads(result)
     assert (job["state"], job["name"], job["calls"][0]["name"]) == ("done", "call.wav", "call.wav")
     assert job["calls"][0]["outcome"] in ("suspicious", "alert")
     assert "<html" in (folder / "report.html").read_text(encoding="utf-8")

@@ -40,22 +40,22 @@ def test_it_says_the_mean_and_streams_alike(feature: str, tmp_path: Path) -> Non
     save_detector(both, tmp_path / "both.safetensors", {})
     read = load_detector(tmp_path / "both.safetensors")
     assert read.config == both.config
-    said, one, two = (whole(d, x) for d in (read, *map(folded_copy, pair)))
-    assert bool(said.active.any())
+    result, one, two = (whole(d, x) for d in (read, *map(folded_copy, pair)))
+    assert bool(result.active.any())
     assert not torch.allclose(one.spoof, two.spoof, atol=0.01)
-    torch.testing.assert_close(said.spoof, (one.spoof + two.spoof) / 2, atol=1e-4, rtol=0)
+    torch.testing.assert_close(result.spoof, (one.spoof + two.spoof) / 2, atol=1e-4, rtol=0)
     state, parts = init_state(read, 3), []
     for piece in x.split(BLOCK * 7 + 3, dim=1):
         state, scores = step(read, state, piece)
         parts.append(scores.spoof)
-    torch.testing.assert_close(torch.cat(parts, dim=1), said.spoof, atol=1e-5, rtol=0)
+    torch.testing.assert_close(torch.cat(parts, dim=1), result.spoof, atol=1e-5, rtol=0)
 
 
 def test_each_may_count_for_another_share() -> None:
     pair, x = _pair("mel"), audio(2)
     one, two = (whole(folded_copy(d), x).spoof for d in pair)
-    said = whole(folded_copy(side_by_side(pair, (3.0, 1.0))), x).spoof
-    torch.testing.assert_close(said, 0.75 * one + 0.25 * two, atol=1e-4, rtol=0)
+    result = whole(folded_copy(side_by_side(pair, (3.0, 1.0))), x).spoof
+    torch.testing.assert_close(result, 0.75 * one + 0.25 * two, atol=1e-4, rtol=0)
     for shares in ((1.0,), (1.0, 0.0)):
         with pytest.raises(CheckpointError, match="give each one above 0"):
             side_by_side(pair, shares)

@@ -54,10 +54,10 @@ def test_the_notebook_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytes
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(NOTEBOOK.parent)}}).execute()
     cells = {c.source.splitlines()[0]: c for c in notebook.cells if c.cell_type == "code"}
-    said = "".join(_texts(c) for c in cells.values())
-    assert "step 30" in said
-    assert "0 speakers are in both splits" in said
-    assert "classifier of systems" in said
+    result = "".join(_texts(c) for c in cells.values())
+    assert "step 30" in result
+    assert "0 speakers are in both splits" in result
+    assert "classifier of systems" in result
     assert "p_fake" in _texts(notebook.cells[-1]), "the last cell shows what the monitor says of the file"
     assert sum(_pictures(c) for c in cells.values()) >= 12
     assert (tmp_path / "work" / "run" / "weights.safetensors").is_file()

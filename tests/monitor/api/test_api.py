@@ -65,12 +65,12 @@ def ask(served: Served, path: str, secret: str = TOKEN, **more: Any) -> tuple[in
     ("secret", "status"), [(TOKEN, 200), (CRM, 200), (RECORDER, 403), ("another secret", 401), ("", 401)]
 )
 def test_each_key_sees_what_its_roles_allow(served: Served, secret: str, status: int) -> None:
-    found, said = ask(served, "/calls", secret)
+    found, result = ask(served, "/calls", secret)
     assert found == status
     if status == 200:
-        assert [call["id"] for call in said["calls"]] == [KNOWN]
+        assert [call["id"] for call in result["calls"]] == [KNOWN]
     else:
-        assert said["status"] == status
+        assert result["status"] == status
 
 
 def test_a_key_opens_the_api_alone(served: Served) -> None:
@@ -92,8 +92,8 @@ def test_bodies_are_bounded(served: Served) -> None:
     path, mark = f"/calls/{KNOWN}/marks", json.dumps({"kind": "note", "note": "x" * 70_000})
     assert ask(served, path, method="POST", body=mark, **JSON)[0] == 413
     assert ask(served, path, method="POST", body=mark[:1000], **JSON)[0] == 422
-    status, said = ask(served, path, method="POST", body=json.dumps({"kind": "boss"}), **JSON)
-    assert (status, "kind" in said["detail"]) == (422, True)
+    status, result = ask(served, path, method="POST", body=json.dumps({"kind": "boss"}), **JSON)
+    assert (status, "kind" in result["detail"]) == (422, True)
 
 
 def test_evidence_is_heard_in_parts(served: Served) -> None:

@@ -62,10 +62,10 @@ def test_every_answer_is_as_described(
 
 
 def test_the_description_names_every_route_and_its_version(served: Served) -> None:
-    said = json.loads(served.request("/api/v1/openapi.json")[2])
-    assert said["openapi"].startswith("3.")
-    assert said["servers"] == [{"url": "/api/v1"}]
-    described = {(method.upper(), path) for path, found in said["paths"].items() for method in found}
+    result = json.loads(served.request("/api/v1/openapi.json")[2])
+    assert result["openapi"].startswith("3.")
+    assert result["servers"] == [{"url": "/api/v1"}]
+    described = {(method.upper(), path) for path, found in result["paths"].items() for method in found}
     text = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
     for method, path in described:
         assert f"{method} {path}" in text or path.rpartition("/")[2] in text, (method, path)

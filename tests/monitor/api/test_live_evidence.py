@@ -77,19 +77,19 @@ def test_an_open_alert_is_heard_while_its_call_goes_on(tmp_path: Path) -> None:
             return json.loads(body(get_call(context, EVERYTHING, call_id(EPOCH, "a")))) if known else {}
 
         (evidence,) = eventually(lambda: call().get("evidence"))
-        said = call()
-        assert (said["ended"], said["alerts"][0]["closed_s"], evidence["alert"]) == (
+        result = call()
+        assert (result["ended"], result["alerts"][0]["closed_s"], evidence["alert"]) == (
             None,
             None,
-            said["alerts"][0]["id"],
+            result["alerts"][0]["id"],
         )
         (clip,) = evidence["audio"]
-        wav = get_audio(context, EVERYTHING, said["id"], evidence["id"])
+        wav = get_audio(context, EVERYTHING, result["id"], evidence["id"])
         samples, rate = soundfile.read(io.BytesIO(body(wav)), dtype="float32")
         first = round(clip["start_s"] * SAMPLE_RATE)
         assert (rate, clip["end_s"] - clip["start_s"], clip["missing_s"]) == (SAMPLE_RATE, 4.0, 0.0)
         np.testing.assert_allclose(samples, audio[first : first + len(samples)], atol=2**-15)
-        assert get_spectrogram(context, EVERYTHING, said["id"], evidence["id"]).media_type == "image/png"
+        assert get_spectrogram(context, EVERYTHING, result["id"], evidence["id"]).media_type == "image/png"
         router.close()
         engine.stop()
         scoring.join(LIMIT_S)

@@ -141,11 +141,11 @@ def test_a_call_whose_sip_came_over_tcp(tmp_path: Path) -> None:
     rtpmap = "96 L16/8000"
     own, other = (A[0], 40_000), (B[0], 5060)
     asked, answered = (with_length(m) for m in (invite(A, B, rtpmap=rtpmap), answer(B, rtpmap=rtpmap)))
-    said: list[Frame] = [(0.0, 1, tcp_frame(own, other, 0, b"", SYN))]
-    said += [(0.01, 1, tcp_frame(own, other, 1 + at, asked[at : at + 100])) for at in range(0, len(asked), 100)]
-    said += [(0.1, 1, tcp_frame(other, own, 77, answered))]
+    result: list[Frame] = [(0.0, 1, tcp_frame(own, other, 0, b"", SYN))]
+    result += [(0.01, 1, tcp_frame(own, other, 1 + at, asked[at : at + 100])) for at in range(0, len(asked), 100)]
+    result += [(0.1, 1, tcp_frame(other, own, 77, answered))]
     talk = [(at, a, b, data[:1] + b"\x60" + data[2:12] + data[12:] * 2) for at, a, b, data in flow(A, B, 0.2)]
-    source = only(write_pcap(tmp_path / "a.pcap", [*said, *wrapped("ethernet", talk)]))
+    source = only(write_pcap(tmp_path / "a.pcap", [*result, *wrapped("ethernet", talk)]))
     audio, _ = heard(source)
     assert source.channels == ("caller",)
     assert source.name == "a.pcap (alice to bob)"

@@ -156,12 +156,12 @@ def test_packets_cut_short_are_lost_audio_with_the_reason(tmp_path: Path) -> Non
 def dialogue(a: End, b: End, call: str, begin: float, seconds: float = 2.0, ssrc: int = 1) -> Sent:
     """A call from INVITE to BYE."""
     bye = f"BYE sip:x SIP/2.0\r\nCall-ID: {call}\r\nFrom: <sip:alice@x>;tag=1\r\nTo: <sip:bob@y>;tag=2\r\n\r\n"
-    said = [(begin, a, b, invite(a, b, call)), (begin + 0.1, b, a, answer(b, call))]
+    result = [(begin, a, b, invite(a, b, call)), (begin + 0.1, b, a, answer(b, call))]
     talk = [
         *flow(a, b, begin + 0.2, seconds=seconds, ssrc=ssrc),
         *flow(b, a, begin + 0.2, seconds=seconds, ssrc=ssrc + 1),
     ]
-    return in_time([*said, *talk, (begin + 0.3 + seconds, a, b, bye.encode())])
+    return in_time([*result, *talk, (begin + 0.3 + seconds, a, b, bye.encode())])
 
 
 @pytest.mark.parametrize("other_ssrc", [0, 10])
@@ -192,9 +192,9 @@ def reinvite(own: End, call: str = "c1") -> bytes:
 
 
 def test_a_party_that_moves_stays_on_its_channel(tmp_path: Path) -> None:
-    said: Sent = [(0.0, A, B, invite(A, B)), (0.1, B, A, answer(B)), (2.2, B, A, reinvite(C))]
+    result: Sent = [(0.0, A, B, invite(A, B)), (0.1, B, A, answer(B)), (2.2, B, A, reinvite(C))]
     talk = [*flow(A, B, 0.2), *flow(B, A, 0.2, ssrc=2), *flow(A, C, 2.3, ssrc=1), *flow(C, A, 2.3, ssrc=3)]
-    source = only(capture(tmp_path / "a.pcap", in_time(said + talk)))
+    source = only(capture(tmp_path / "a.pcap", in_time(result + talk)))
     audio, _ = heard(source)
     assert source.channels == ("caller", "callee")
     assert audio.shape[1] == pytest.approx(4.1 * 16_000, abs=500)
@@ -203,9 +203,9 @@ def test_a_party_that_moves_stays_on_its_channel(tmp_path: Path) -> None:
 
 def test_early_media_and_the_answer_are_one_party(tmp_path: Path) -> None:
     ringing = answer(D).replace(b"200 OK", b"183 Session Progress").replace(b"tag=2", b"tag=9")
-    said: Sent = [(0.0, A, B, invite(A, B)), (0.1, B, A, ringing), (2.2, B, A, answer(B))]
+    result: Sent = [(0.0, A, B, invite(A, B)), (0.1, B, A, ringing), (2.2, B, A, answer(B))]
     talk = [*flow(D, A, 0.2, kind=8, ssrc=5), *flow(B, A, 2.3, ssrc=2), *flow(A, B, 2.3, ssrc=1)]
-    source = only(capture(tmp_path / "a.pcap", in_time(said + talk)))
+    source = only(capture(tmp_path / "a.pcap", in_time(result + talk)))
     audio, _ = heard(source)
     assert source.channels == ("caller", "callee")
     assert all(np.abs(audio[1, at : at + 8000]).max() > 0.1 for at in (4000, 50_000))
@@ -215,9 +215,9 @@ def test_of_two_that_ring_at_once_one_is_heard_and_the_other_counted(tmp_path: P
     forked = [
         answer(end).replace(b"200 OK", b"183 Ringing").replace(b"tag=2", f"tag={end[1]}".encode()) for end in (C, D)
     ]
-    said: Sent = [(0.0, A, B, invite(A, B)), (0.1, B, A, forked[0]), (0.2, B, A, forked[1])]
+    result: Sent = [(0.0, A, B, invite(A, B)), (0.1, B, A, forked[0]), (0.2, B, A, forked[1])]
     talk = [*flow(C, A, 0.3, seconds=4.0, ssrc=2), *flow(D, A, 1.0, ssrc=3), *flow(A, C, 0.3, seconds=4.0)]
-    source = only(capture(tmp_path / "a.pcap", in_time(said + talk)))
+    source = only(capture(tmp_path / "a.pcap", in_time(result + talk)))
     audio, conditions = heard(source)
     assert source.channels == ("caller", "callee")
     assert audio.shape[1] == pytest.approx(4.0 * 16_000, abs=500)
@@ -278,9 +278,9 @@ def test_key_presses_under_an_ssrc_of_their_own_are_no_party(tmp_path: Path) -> 
 
 def test_a_party_in_a_codec_without_decoder_is_unknown_and_named(tmp_path: Path) -> None:
     lines = "98 EVS/16000"
-    said: Sent = [(0.0, A, B, invite(A, B, rtpmap=lines)), (0.1, B, A, answer(B))]
+    result: Sent = [(0.0, A, B, invite(A, B, rtpmap=lines)), (0.1, B, A, answer(B))]
     evs = [(0.2 + i * 0.02, B, A, packed(RtpPacket(98, False, i, i * 320, 7, bytes(33)))) for i in range(100)]
-    audio, conditions = heard(source := only(capture(tmp_path / "a.pcap", in_time([*said, *flow(A, B, 0.2), *evs]))))
+    audio, conditions = heard(source := only(capture(tmp_path / "a.pcap", in_time([*result, *flow(A, B, 0.2), *evs]))))
     assert source.channels == ("caller", "callee")
     assert not np.isnan(audio[0]).any()
     assert np.isnan(audio[1, : 2 * 16_000 - 800]).all()
@@ -355,12 +355,12 @@ def with_key(message: bytes, suite: str, key: bytes) -> bytes:
 def test_audio_is_decrypted_with_the_keys_of_its_descriptions(tmp_path: Path, suite: str, profile: str) -> None:
     pytest.importorskip("pylibsrtp")
     keys = [bytes([i]) * SUITES[suite] for i in (1, 2)]
-    said: Sent = [
+    result: Sent = [
         (0.0, A, B, with_key(invite(A, B, proto=profile), suite, keys[0])),
         (0.1, B, A, with_key(answer(B), suite, keys[1])),
     ]
     talk = [*encrypted(flow(A, B, 0.2), suite, keys[0]), *encrypted(flow(B, A, 0.2, ssrc=2), suite, keys[1])]
-    path = capture(tmp_path / "a.pcap", in_time(said + talk))
+    path = capture(tmp_path / "a.pcap", in_time(result + talk))
     audio, conditions = heard(only(path))
     assert not conditions
     plain = [(0.0, A, B, invite(A, B)), (0.1, B, A, answer(B)), *flow(A, B, 0.2), *flow(B, A, 0.2, ssrc=2)]
@@ -369,13 +369,13 @@ def test_audio_is_decrypted_with_the_keys_of_its_descriptions(tmp_path: Path, su
 
 def test_keys_that_do_not_fit_leave_it_encrypted(tmp_path: Path) -> None:
     suite = "AES_CM_128_HMAC_SHA1_80"
-    said: Sent = [
+    result: Sent = [
         (0.0, A, B, with_key(invite(A, B, proto="RTP/SAVP"), suite, bytes(30))),
         (0.1, B, A, with_key(answer(B), suite, bytes(30))),
     ]
     with pytest.raises(BadInputError, match=r"encrypted \(SRTP\)"):
         CaptureFile(
-            capture(tmp_path / "a.pcap", in_time([*said, *srtp(flow(A, B, 0.2)), *srtp(flow(B, A, 0.2, ssrc=2))]))
+            capture(tmp_path / "a.pcap", in_time([*result, *srtp(flow(A, B, 0.2)), *srtp(flow(B, A, 0.2, ssrc=2))]))
         )
 
 

@@ -68,8 +68,8 @@ def test_a_payload_type_means_what_was_agreed_at_that_time(tmp_path: Path) -> No
         again(invite(A, B, rtpmap="96 PCMA/8000"), 3.0, A, B),
         again(answer(B, rtpmap="96 PCMA/8000"), 3.1, B, A),
     ]
-    said = dialled(rtpmap="96 PCMU/8000")
-    audio, _ = heard(only(capture(tmp_path / "a.pcap", in_time(said, first, changed, second))))
+    result = dialled(rtpmap="96 PCMU/8000")
+    audio, _ = heard(only(capture(tmp_path / "a.pcap", in_time(result, first, changed, second))))
     plain = heard(only(capture(tmp_path / "b.pcap", flow(A, B))))[0][0]
     for begin in (0, 48_000):
         piece = audio[0, begin + 1000 : begin + 30_000]
@@ -102,9 +102,9 @@ def test_descriptions_from_behind_nat_are_those_of_the_ends_that_are_seen(tmp_pa
 
 
 def test_a_payload_type_described_anywhere_is_known_where_ports_differ(tmp_path: Path) -> None:
-    said = dialled(("10.0.0.5", 3998), ("10.9.0.7", 4998), rtpmap="96 PCMU/8000")
+    result = dialled(("10.0.0.5", 3998), ("10.9.0.7", 4998), rtpmap="96 PCMU/8000")
     talk = [(at, a, b, _as(96, data)) for at, a, b, data in flow(A, B, 0.2)]
-    audio, conditions = heard(only(capture(tmp_path / "a.pcap", in_time(said, talk))))
+    audio, conditions = heard(only(capture(tmp_path / "a.pcap", in_time(result, talk))))
     assert not conditions
     assert loud(audio[0], 0.1, 1.8)
 
@@ -136,11 +136,11 @@ def test_streams_that_repair_others_are_no_party(tmp_path: Path, name: str) -> N
     repair = [
         (0.2 + i * 0.1, A, B, packed(RtpPacket(97, False, i, 4000 + i * 800, 55, bytes(range(40))))) for i in range(35)
     ]
-    said = [
+    result = [
         (at, a, b, data.replace(b"RTP/AVP 0\r\n", b"RTP/AVP 0 97\r\n") + f"a=rtpmap:97 {name}/8000\r\n".encode())
         for at, a, b, data in dialled()
     ]
-    source = only(capture(tmp_path / "a.pcap", in_time(said, flow(A, B, 0.2, seconds=4.0), repair)))
+    source = only(capture(tmp_path / "a.pcap", in_time(result, flow(A, B, 0.2, seconds=4.0), repair)))
     assert source.channels == ("caller",)
 
 

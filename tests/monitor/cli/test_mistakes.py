@@ -89,10 +89,10 @@ def test_a_pipe_gets_a_line_for_each_change_of_state_and_no_more(with_changes: b
             lines.item(message("state.changed", {"state": state, "from": before, "why": "so", "p_fake": 0.5}, seq))
         before = state
     lines.close()
-    said = out.getvalue().splitlines()
-    assert len(said) == 3
-    assert ["p_fake" in line for line in said] == [False, True, True], "no verdict, no number"
-    for line, state in zip(said, ("listening", "clear", "alert"), strict=True):
+    result = out.getvalue().splitlines()
+    assert len(result) == 3
+    assert ["p_fake" in line for line in result] == [False, True, True], "no verdict, no number"
+    for line, state in zip(result, ("listening", "clear", "alert"), strict=True):
         assert state in line
 
 

@@ -232,9 +232,9 @@ def test_a_loud_band_stands_at_its_height() -> None:
 def test_one_line_for_a_whole_call() -> None:
     row = line(view(), 100)
     assert cells(row) == 100
-    said = "".join(segment.text for segment in row)
-    assert "ALERT  97% caller" in said
-    assert "CLEAR  3% agent" in said
+    result = "".join(segment.text for segment in row)
+    assert "ALERT  97% caller" in result
+    assert "CLEAR  3% agent" in result
     assert "PAUSED" in "".join(segment.text for segment in line(view(), 100, paused=True))
 
 

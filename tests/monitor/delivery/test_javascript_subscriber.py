@@ -82,5 +82,5 @@ def test_another_language_reads_an_encrypted_stream_and_asks_for_what_it_missed(
             reader.wait_for(lambda line: "ready" in line)
             publisher.say(1, "alert.opened", p_fake=0.97)
             assert reader.end() == 0, reader.stderr
-            said = [json.loads(line) for line in reader.lines if "ready" not in line]
-    assert said == [{"topic": "alert.call1.caller", "p_fake": 0.97}, {"until": 4, "seqs": [1, 2, 3]}]
+            result = [json.loads(line) for line in reader.lines if "ready" not in line]
+    assert result == [{"topic": "alert.call1.caller", "p_fake": 0.97}, {"until": 4, "seqs": [1, 2, 3]}]

@@ -235,6 +235,6 @@ def test_the_program_publishes_and_subscribes_with_keys(folder: Path, tmp_path: 
     ):
         allowed.wait_for(lambda line: '"alert.opened"' in line)
         assert allowed.end() == 0
-        said = without.wait_for(lambda line: "refused by" in line)
-        assert said == f"refused by {address}: the stream is encrypted: give --server-key and --key\n"
+        result = without.wait_for(lambda line: "refused by" in line)
+        assert result == f"refused by {address}: the stream is encrypted: give --server-key and --key\n"
         assert monitor.end() == 0

@@ -54,7 +54,7 @@ class Player:
     def __init__(self, pool: Pool, audio: Audio) -> None:
         self.pool, self.audio = pool, audio
         self.at = np.zeros(len(audio), dtype=np.int64)
-        self.said: list[list[Said]] = [[] for _ in audio]
+        self.result: list[list[Said]] = [[] for _ in audio]
 
     def step(self, rows: Rows) -> Results:
         index = np.array(rows, dtype=np.int64)
@@ -63,7 +63,7 @@ class Player:
         results = self.pool.step(Blocks(index, samples, self.at[index], np.zeros(len(rows))))
         for i, row in enumerate(rows):
             figures = float(results.llr[i]), float(results.p_fake[i])
-            self.said[row].append((*figures, int(self.pool.kind[row]), int(self.pool.decision.state[row])))
+            self.result[row].append((*figures, int(self.pool.kind[row]), int(self.pool.decision.state[row])))
         return results
 
     def play(self, blocks: int, rows: Rows | None = None) -> None:
@@ -78,7 +78,7 @@ def player(audio: Audio, network: str = "cnn-lstm", config: Config | None = None
 def alone(audio: Audio, blocks: int, network: str = "cnn-lstm") -> list[Said]:
     one = player(audio[None], network)
     one.play(blocks)
-    return one.said[0]
+    return one.result[0]
 
 
 def assert_same(a: list[Said], b: list[Said]) -> None:
@@ -139,8 +139,8 @@ def test_stacked_streams_score_as_each_alone(network: str) -> None:
     together = player(audio, network)
     together.play(140)
     for row in range(3):
-        assert_same(together.said[row], alone(audio[row], 140, network))
-    assert len({said[-1][0] for said in together.said}) == 3, "streams that cannot be told apart prove nothing"
+        assert_same(together.result[row], alone(audio[row], 140, network))
+    assert len({result[-1][0] for result in together.result}) == 3, "streams that cannot be told apart prove nothing"
 
 
 @pytest.mark.parametrize("turns", [2, 7, 40])
@@ -189,7 +189,7 @@ def test_streams_that_are_not_always_ready_score_as_each_alone() -> None:
         if len(behind):
             together.step(behind.tolist())
     for row in range(4):
-        assert_same(together.said[row], alone(audio[row], 130))
+        assert_same(together.result[row], alone(audio[row], 130))
 
 
 # Opened and closed.
@@ -201,19 +201,19 @@ def test_an_opened_row_is_cold_and_the_others_go_on() -> None:
     some.play(120)
     some.pool.open(slice(1, 2))
     some.audio[1] = np.roll(audio[2], 999)
-    some.at[1], some.said[1] = 0, []
+    some.at[1], some.result[1] = 0, []
     assert now(some, 1).reason_of(0) is Reason.SILENCE
     assert now(some, 1).families_of(0) == ()
     assert recent(some, 1) == (0.0, 0.5)
     some.play(25)
-    assert_same(some.said[1], alone(some.audio[1], 25))
-    assert_same(some.said[0], alone(audio[0], 145))
+    assert_same(some.result[1], alone(some.audio[1], 25))
+    assert_same(some.result[0], alone(audio[0], 145))
 
 
 def test_no_verdict_before_enough_speech() -> None:
     some = player(voices(1), config=AT_ONCE)
     some.play(99)
-    assert [said[3] for said in some.said[0]] == [LISTENING] * 99
+    assert [result[3] for result in some.result[0]] == [LISTENING] * 99
     assert some.pool.evidence.blocks[0] == 99
     some.play(1)
     assert some.pool.decision.state[0] != LISTENING
@@ -285,7 +285,7 @@ def test_a_network_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch, p
     some.at = at
     some.play(60)
     for row in range(3):
-        assert_same(some.said[row], alone(some.audio[row], 120))
+        assert_same(some.result[row], alone(some.audio[row], 120))
 
 
 def test_a_score_that_is_no_number_is_no_evidence_and_the_stream_starts_again() -> None:
@@ -306,7 +306,7 @@ def test_a_score_that_is_no_number_is_no_evidence_and_the_stream_starts_again() 
     some.play(30)
     assert some.pool.evidence.blocks.tolist() == [141, 140]
     assert some.pool.decision.state[1] != UNKNOWN
-    assert_same(some.said[0], alone(some.audio[0], 141))  # the other stream heard nothing of it
+    assert_same(some.result[0], alone(some.audio[0], 141))  # the other stream heard nothing of it
 
 
 # What is shown.
@@ -329,7 +329,7 @@ def test_recent_and_whole_evidence() -> None:
     some = player(voices(1))
     some.play(100)
     llr, p_fake = recent(some, 0)
-    assert (llr, p_fake) == pytest.approx(some.said[0][-1][:2])
+    assert (llr, p_fake) == pytest.approx(some.result[0][-1][:2])
     whole_llr, whole_p = (now(some, 0, whole=True).llr, now(some, 0, whole=True).p_fake)
     assert whole_llr[0] == pytest.approx(llr, abs=1.0)
     assert whole_llr[0] != llr, "one forgets, the other does not"
@@ -388,7 +388,7 @@ def test_a_stream_that_says_clear_or_worse_was_heard_long_enough() -> None:
     some = player(voices(4), config=AT_ONCE)
     some.play(140)
     for row in range(4):
-        verdicts = [i for i, said in enumerate(some.said[row]) if said[3] >= CLEAR]
+        verdicts = [i for i, result in enumerate(some.result[row]) if result[3] >= CLEAR]
         assert verdicts
         assert verdicts[0] >= 99
 

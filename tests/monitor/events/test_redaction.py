@@ -30,8 +30,8 @@ PSEUDONYM = re.compile(r"tel-[a-z]{6}-x([0-9]{2})")
     ],
 )
 def test_a_number_becomes_a_pseudonym_that_keeps_its_last_two_digits(number: str) -> None:
-    said = redact(f"sip:{number}@pbx;user=phone", KEY)
-    found = re.fullmatch(rf"sip:{PSEUDONYM.pattern}@pbx;user=phone", said)
+    result = redact(f"sip:{number}@pbx;user=phone", KEY)
+    found = re.fullmatch(rf"sip:{PSEUDONYM.pattern}@pbx;user=phone", result)
     assert found
     assert found[1] == re.sub(r"\D", "", number)[-2:]
 
@@ -73,9 +73,9 @@ def test_one_number_has_one_name_in_a_run_and_another_one_in_the_next() -> None:
 
 @given(st.text(), st.from_regex(r"\+[1-9][0-9]{7,13}", fullmatch=True), st.text())
 def test_no_number_comes_through_and_redacting_twice_changes_nothing(before: str, number: str, after: str) -> None:
-    said = redact(f"{before} {number} {after}", KEY)
-    assert number not in said
-    assert redact(said, KEY) == said
+    result = redact(f"{before} {number} {after}", KEY)
+    assert number not in result
+    assert redact(result, KEY) == result
 
 
 def test_an_event_is_redacted_wherever_a_name_stands() -> None:

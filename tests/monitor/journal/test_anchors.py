@@ -82,8 +82,8 @@ def test_what_stands_behind_the_newest_anchor_is_counted(tmp_path: Path, capfd: 
     assert ran.status == 0
     assert "proven: up to seq 1 of two" in ran.out
     assert "not proven by anchors: the 2 records after that" in ran.out
-    said = json.loads(run_here(capfd, "verify", path, "--anchor", found[4], "--json").out)
-    assert said["anchors"] == {"given": 1, "found": 1, "behind": 2, "at": ["two", 1], "earlier": 0}
+    result = json.loads(run_here(capfd, "verify", path, "--anchor", found[4], "--json").out)
+    assert result["anchors"] == {"given": 1, "found": 1, "behind": 2, "at": ["two", 1], "earlier": 0}
 
 
 @pytest.mark.parametrize("kept", [0, 3, 5], ids=["all anew", "the second run gone", "the end gone"])

@@ -165,10 +165,10 @@ def test_a_sealed_journal_proves_who_wrote_it_and_that_its_end_is_there(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path, verified = sealed(tmp_path, capfd)
-    status, said = verified()
+    status, result = verified()
     assert status == 0
-    assert "whole: 10 records in 1 file" in said
-    assert "proven: the holder of the key wrote these records" in said
+    assert "whole: 10 records in 1 file" in result
+    assert "proven: the holder of the key wrote these records" in result
     plain = run_here(capfd, "verify", path)
     assert plain.status == 0
     assert "caution: nobody can tell now whether the end was cut off, or all was written anew: give --key" in plain.out
@@ -178,9 +178,9 @@ def test_an_end_that_was_cut_off_is_found(tmp_path: Path, capfd: pytest.CaptureF
     path, verified = sealed(tmp_path, capfd)
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:-2]))
-    status, said = verified()
+    status, result = verified()
     assert status == 2
-    assert "cut off: seq 4 of two is not followed by the seal that ends a run" in said
+    assert "cut off: seq 4 of two is not followed by the seal that ends a run" in result
 
 
 def test_a_journal_that_was_written_anew_is_found(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -191,9 +191,9 @@ def test_a_journal_that_was_written_anew_is_found(tmp_path: Path, capfd: pytest.
         new, before = chain.seal(line, before)
         forged += new + b"\n"
     path.write_bytes(forged)
-    status, said = verified()
+    status, result = verified()
     assert status == 2
-    assert "line 6: rewritten: the seal after seq 5 of one was not made with this key" in said
+    assert "line 6: rewritten: the seal after seq 5 of one was not made with this key" in result
     path.unlink()
     write(path, *(event(n) for n in range(1, 6)))
     unsealed = "not sealed: no line was made with this key (rewritten, or written without journal.key)"

@@ -132,18 +132,18 @@ def test_a_call_that_turned_synthetic_is_told_from_journal_and_evidence(
     assert (ran.status, ran.out, ran.err) == (0, "report.html: 1 call\n", "")
     text = (tmp_path / "report.html").read_text()
     found = assert_self_contained(text)
-    for said in (
+    for result in (
         "1 alert was raised on caller",
         "A likelihood is not a proof",
         "gan-vocoder",
         "the chain of",
         "verified, no seal",
     ):
-        assert said in found.text
+        assert result in found.text
     assert len(re.findall("data:image/png", text)) == 2
     assert 'class="limit"' in text, "the threshold is known from the evidence"
-    for said in ("Thresholds and settings", "an alert opens", "Segments", "What to do next", "call back on a number"):
-        assert said in found.text, said
+    for result in ("Thresholds and settings", "an alert opens", "Segments", "What to do next", "call back on a number"):
+        assert result in found.text, result
     assert "alerts.alert_llr" not in found.text, "settings are told by their values"
     assert "audio" not in found.tags
 
@@ -292,9 +292,9 @@ def test_damaged_and_forged_records_make_a_page_all_the_same(tmp_path: Path, cap
             folder.mkdir(parents=True)
             (folder / "timeline.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
             (folder / "p.png").write_bytes(b"\x89PNG")
-            said = facts | {field: value, "format": "monitor-evidence/1", "files": {}}
-            said["audio"] = said["audio"] if field == "audio" else [audio | {"samples": value}]
-            (folder / "manifest.json").write_text(json.dumps(said))
+            result = facts | {field: value, "format": "monitor-evidence/1", "files": {}}
+            result["audio"] = result["audio"] if field == "audio" else [audio | {"samples": value}]
+            (folder / "manifest.json").write_text(json.dumps(result))
             (folder / "settings.json").write_text(json.dumps({"alerts.alert_llr": value, "evidence.prior": 0.5}))
     ran = run_here(capfd, "report", tmp_path / "kept", "-o", tmp_path / "x.html")
     assert (ran.status, ran.err) == (0, "")

@@ -107,8 +107,8 @@ def test_audio_of_a_kind_that_nobody_described_is_said(tmp_path: Path) -> None:
     port = peers.free_port()
     sending = peers.gstreamer(wav, "OPUS", port)
     with serving(tmp_path, "--rtp", f"127.0.0.1:{port}") as monitor, Running(sending, tmp_path):
-        said = monitor.wait_for(lambda line: '"not heard"' in line)
-    assert "a payload type that taps.rtp.payload_types does not name (96)" in said
+        result = monitor.wait_for(lambda line: '"not heard"' in line)
+    assert "a payload type that taps.rtp.payload_types does not name (96)" in result
 
 
 def test_no_tap_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:

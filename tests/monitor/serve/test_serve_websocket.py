@@ -41,8 +41,8 @@ PATIENT = tuple(settings("serve.idle_s=20", "serve.ring_s=20"))
 
 def address(monitor: Running) -> str:
     """Where a server listens."""
-    (said,) = [e for e in monitor.events if e.get("code") == "listening"]
-    return str(said["detail"]).removeprefix("websocket ")
+    (result,) = [e for e in monitor.events if e.get("code") == "listening"]
+    return str(result["detail"]).removeprefix("websocket ")
 
 
 def words(options: Mapping[str, str]) -> list[str]:
@@ -253,9 +253,9 @@ def test_peers_that_misbehave_cost_nothing_but_their_own_calls(tmp_path: Path) -
     assert ended["twilio-simulated"]["why"] == "the vendor stopped the stream"
     assert ended["twilio-simulated"]["channels"]["caller"]["net_speech_s"] > 3.0
     assert ended["twilio-stalled"]["why"].startswith("nothing came for")
-    said = " ".join(e["detail"] for e in select(monitor, "health"))
+    result = " ".join(e["detail"] for e in select(monitor, "health"))
     for reason in ("text that is not JSON", "a second start", "bytes where text is due", "max_message_bytes"):
-        assert reason in said
+        assert reason in result
 
 
 @pytest.mark.parametrize(

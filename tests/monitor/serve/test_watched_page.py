@@ -22,8 +22,8 @@ def test_a_microphone_is_seen_in_a_browser_and_its_call_can_be_marked(
     desktop = environment(**{k: v for k, v in sound.env.items() if k.startswith(("PULSE", "XDG", "HOME"))})
     words = ("--device", "mic", "--web", "127.0.0.1:0", "--json", "--no-publish", "--weights", "w.safetensors")
     with start_monitor(*words, "--journal", "journal", *settings(*QUICK), cwd=tmp_path, env=desktop) as monitor:
-        said = json.loads(monitor.wait_for(lambda line: '"listening"' in line))
-        page = Served(monitor, int(said["detail"].rpartition(":")[2]))
+        result = json.loads(monitor.wait_for(lambda line: '"listening"' in line))
+        page = Served(monitor, int(result["detail"].rpartition(":")[2]))
         player = sound.play("mic1", tmp_path / "call.wav")
         monitor.wait_for(lambda line: '"score"' in line)
         with page.socket("/live") as live:

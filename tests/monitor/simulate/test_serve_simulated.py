@@ -103,8 +103,8 @@ def test_a_uuid_that_is_not_allowed_is_hung_up_on(tmp_path: Path) -> None:
         with simulate(tmp_path, "audiosocket", wav, to, "--with", f"uuid={uuid.UUID(int=7)}") as far:
             assert far.end() == 2
         assert "the monitor refused: it hung up" in far.stderr
-        said = monitor.wait_for(lambda line: '"not heard"' in line)
-        assert "a UUID that taps.audiosocket.allow does not name" in said
+        result = monitor.wait_for(lambda line: '"not heard"' in line)
+        assert "a UUID that taps.audiosocket.allow does not name" in result
         (last,) = played(tmp_path, monitor, "audiosocket", wav, to, "--with", f"uuid={NAME}")
     assert last["why"] == "the peer hung up"
     assert len(select(monitor, "call.started")) == 1
@@ -186,10 +186,10 @@ def test_a_flood_of_ssrcs_of_one_host_is_bounded_and_said(tmp_path: Path) -> Non
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as flood:
             for ssrc in range(20_000):
                 flood.sendto(HEADER.pack(0x80, 0, 1, 1, ssrc) + bytes(160), ("127.0.0.1", port))
-        said = monitor.wait_for(lambda line: '"not heard"' in line and "belong to no call" in line)
+        result = monitor.wait_for(lambda line: '"not heard"' in line and "belong to no call" in line)
         assert honest.end() == 0
         monitor.wait_for(lambda line: '"call.ended"' in line)
-    assert "more than 200 datagrams a second of a sender" in said
+    assert "more than 200 datagrams a second of a sender" in result
     assert len(select(monitor, "call.started")) == 1
 
 

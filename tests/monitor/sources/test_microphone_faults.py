@@ -429,12 +429,12 @@ def printed_error(path: Path, home: Path) -> str:
 
 def test_portaudio_is_missing(tmp_path):
     (tmp_path / "sounddevice.py").write_text("raise OSError('PortAudio library not found')\n")
-    said = printed_error(tmp_path, tmp_path)
-    assert "PortAudio library not found" in said
-    assert "| install PortAudio" in said
+    result = printed_error(tmp_path, tmp_path)
+    assert "PortAudio library not found" in result
+    assert "| install PortAudio" in result
 
 
 @pytest.mark.skipif(Path("/dev/snd").exists(), reason="this computer has a sound card")
 def test_no_device_at_all(tmp_path):
-    said = printed_error(ROOT, tmp_path)
-    assert "no audio input" in said or "PortAudio" in said
+    result = printed_error(ROOT, tmp_path)
+    assert "no audio input" in result or "PortAudio" in result

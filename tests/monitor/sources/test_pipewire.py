@@ -84,8 +84,8 @@ class PipeWire:
 
     def _until(self, wanted: str, *command: str) -> None:
         give_up = time.monotonic() + START_S
-        while wanted not in (said := self._ask(*command)):
-            assert time.monotonic() < give_up, said
+        while wanted not in (result := self._ask(*command)):
+            assert time.monotonic() < give_up, result
             time.sleep(0.05)
 
 

@@ -355,9 +355,9 @@ def test_pauses_of_amr_keep_their_length(
     spoken = [frame(*speech)] * 50
     path = tmp_path / "x.amr"
     path.write_bytes(magic + b"".join([*spoken, *pause * 5, *spoken]))
-    _, heard, said = play(path)
+    _, heard, result = play(path)
     assert heard.shape[1] == 140 * 320
-    assert not said
+    assert not result
 
 
 def tracks(tmp_path: Path, *extra: str) -> Path:
@@ -397,20 +397,20 @@ def test_ogg_streams_of_another_rate_layout_or_codec_are_heard_behind_the_first(
         ffmpeg("-i", source, "-ar", str(rate), "-ac", str(channels), "-c:a", codec, "-f", "ogg", tmp_path / name)
     path = tmp_path / "chained.ogg"
     path.write_bytes((tmp_path / one).read_bytes() + (tmp_path / other).read_bytes() + (tmp_path / one).read_bytes())
-    _, heard, said = play(path)
+    _, heard, result = play(path)
     assert len(heard) == OGG[one][2]
     assert heard.shape[1] / 16_000 == pytest.approx(9.0, abs=0.05)
     assert pitches(heard) == [300] * OGG[one][2]
-    assert {c.code for c in said} <= {"format changed"}
+    assert {c.code for c in result} <= {"format changed"}
 
 
 def test_an_ogg_file_that_ends_inside_a_page_says_so(tmp_path: Path) -> None:
     ffmpeg("-i", wav(tmp_path / "x.wav"), "-c:a", "libopus", tmp_path / "x.opus")
     whole = (tmp_path / "x.opus").read_bytes()
     (tmp_path / "x.opus").write_bytes(whole[: len(whole) // 2])
-    _, heard, said = play(tmp_path / "x.opus")
-    assert [c.code for c in said] == ["ended early"]
-    assert "in the middle of a page" in said[0].detail
+    _, heard, result = play(tmp_path / "x.opus")
+    assert [c.code for c in result] == ["ended early"]
+    assert "in the middle of a page" in result[0].detail
     assert heard.shape[1] > 0
 
 

@@ -85,18 +85,18 @@ def test_an_alert_leaves_its_audio_what_was_said_and_the_means_to_check_it(
 ) -> None:
     replay(run, "--evidence", "kept", "--journal", "journal")
     folder = the_folder(tmp_path / "kept")
-    said = manifest(folder)
-    assert (said["call"], said["channel"], said["alert"]) == ("call", "caller", "call/caller/1")
-    assert said["first_sample"] == said["opened_sample"] - 3 * SAMPLE_RATE
-    assert said["last_sample"] == said["opened_sample"] + 2 * SAMPLE_RATE
-    assert len(said["model"]) == 64
-    assert said["versions"]["onnxruntime"]
+    result = manifest(folder)
+    assert (result["call"], result["channel"], result["alert"]) == ("call", "caller", "call/caller/1")
+    assert result["first_sample"] == result["opened_sample"] - 3 * SAMPLE_RATE
+    assert result["last_sample"] == result["opened_sample"] + 2 * SAMPLE_RATE
+    assert len(result["model"]) == 64
+    assert result["versions"]["onnxruntime"]
     source, _ = soundfile.read(call, dtype="int16")
-    for number, facts in enumerate(said["audio"]):
+    for number, facts in enumerate(result["audio"]):
         samples, rate = soundfile.read(folder / facts["file"], dtype="int16")
         assert rate == SAMPLE_RATE
-        assert facts["start_sample"] == said["first_sample"]
-        assert np.array_equal(samples, source[said["first_sample"] : said["last_sample"], number])
+        assert facts["start_sample"] == result["first_sample"]
+        assert np.array_equal(samples, source[result["first_sample"] : result["last_sample"], number])
         assert (folder / facts["picture"]).read_bytes().startswith(b"\x89PNG")
     journal = (tmp_path / "journal").read_text().splitlines()
     stripped = {
@@ -263,9 +263,9 @@ def test_a_full_disk_is_a_fault_the_alerts_go_on_and_nothing_half_written_appear
     types = [event.type for event in events if event.seq]
     assert "alert.opened" in types
     assert types[-1] == "call.ended"
-    said = [event.data for event in events if event.type == "health"]
-    assert [data["code"] for data in said] == ["sink fault", "sink recovered"]
-    assert said[0]["detail"] == f"evidence: {small_disk}: No space left on device"
+    result = [event.data for event in events if event.type == "health"]
+    assert [data["code"] for data in result] == ["sink fault", "sink recovered"]
+    assert result[0]["detail"] == f"evidence: {small_disk}: No space left on device"
     folder = the_folder(small_disk)
     assert verify_folder(folder).difference == ""
     assert len(soundfile.read(folder / manifest(folder)["audio"][0]["file"])[0]) == 4 * SAMPLE_RATE

@@ -63,7 +63,7 @@ def said_within(sink: EvidenceSink, ticks: int) -> str:
 
 def calls_in(root: Path) -> list[str]:
     found = [json.loads((f / "manifest.json").read_bytes()) for f in root.iterdir() if f.is_dir()]
-    return sorted(said["call"] for said in found if said["kind"] == "alert")
+    return sorted(result["call"] for result in found if result["kind"] == "alert")
 
 
 @pytest.mark.parametrize("retain", ["none", "alerts", "all"])

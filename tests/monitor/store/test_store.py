@@ -183,9 +183,9 @@ def test_what_is_no_manifest_is_a_difference(evidence: Path, text: str) -> None:
 
 
 def test_a_manifest_cannot_point_outside_its_folder(evidence: Path) -> None:
-    said = json.loads((evidence / MANIFEST).read_bytes())
-    said["files"]["../../etc/passwd"] = {"bytes": 1, "sha256": "0"}
-    (evidence / MANIFEST).write_text(json.dumps(said))
+    result = json.loads((evidence / MANIFEST).read_bytes())
+    result["files"]["../../etc/passwd"] = {"bytes": 1, "sha256": "0"}
+    (evidence / MANIFEST).write_text(json.dumps(result))
     assert "not a file of this folder" in verify_folder(evidence).difference
 
 

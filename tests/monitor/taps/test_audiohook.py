@@ -71,8 +71,8 @@ def serving(folder: Path, *words: str) -> Iterator[Server]:
     options = ("--weights", "w.safetensors", "--json", "--no-publish", "--websocket", "127.0.0.1:0")
     more = settings(*QUICK, "taps.audiohook.keys_file=keys")
     with start_monitor("serve", *options, *more, *words, cwd=folder) as monitor:
-        said = json.loads(monitor.wait_for(lambda line: '"listening"' in line))
-        yield Server(monitor, f"ws://{said['detail'].split()[-1]}/audiohook", folder)
+        result = json.loads(monitor.wait_for(lambda line: '"listening"' in line))
+        yield Server(monitor, f"ws://{result['detail'].split()[-1]}/audiohook", folder)
         assert monitor.end(signal.SIGINT) == 130
         assert monitor.stderr == ""
 
@@ -106,11 +106,11 @@ def test_a_pause_is_neither_loss_nor_evidence_and_what_is_discarded_is_lost(
     assert ended["lost_s"] == pytest.approx(lost_s, abs=0.05)
     assert ended["duration_s"] == pytest.approx(6.0, abs=0.05)
     assert ended["channels"]["external"]["net_speech_s"] < 4.1
-    said = [event["code"] for event in server.of("health", call)]
+    result = [event["code"] for event in server.of("health", call)]
     if "pause" in option:
-        assert said == ["paused", "recovered"]
+        assert result == ["paused", "recovered"]
     else:
-        assert set(said) <= {"hard to judge", "judged again"}, "a third of the speech was lost"
+        assert set(result) <= {"hard to judge", "judged again"}, "a third of the speech was lost"
 
 
 def test_a_connection_probe_begins_no_call(server: Server) -> None:
@@ -123,8 +123,8 @@ def test_a_connection_probe_begins_no_call(server: Server) -> None:
 def test_who_does_not_know_the_secret_is_refused_and_counted(server: Server) -> None:
     ran = server.simulate(voice(0.5), secret=OTHER_SECRET)
     assert_one_line(ran, "the monitor refused: HTTP 401: unauthorized")
-    said = server.monitor.wait_for(lambda line: '"not heard"' in line)
-    assert "audiohook: a signature under another secret" in said
+    result = server.monitor.wait_for(lambda line: '"not heard"' in line)
+    assert "audiohook: a signature under another secret" in result
     assert SECRET not in "".join(server.monitor.lines)
 
 

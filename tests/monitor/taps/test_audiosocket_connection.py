@@ -30,7 +30,7 @@ class Peer:
 
     def __init__(self, refuses: str = "", allow: frozenset[uuid.UUID] = frozenset()) -> None:
         self.asked: list[CallStarted] = []
-        self.said: list[TapEvent] = []
+        self.result: list[TapEvent] = []
         self.counts: Counter[str] = Counter()
         self.refuses = refuses
         self.conversation = AudioSocketCall(
@@ -42,11 +42,11 @@ class Peer:
         return self.refuses
 
     def says(self, data: bytes, at: float = 0.0) -> Peer:
-        self.said += self.conversation.feed(data, at)
+        self.result += self.conversation.feed(data, at)
         return self
 
     def waits(self, until: float) -> Peer:
-        self.said += self.conversation.tick(until)
+        self.result += self.conversation.tick(until)
         return self
 
     def talks(self, seconds: float, at: float, frame: bytes = TONE, frame_s: float = 0.02) -> float:
@@ -61,11 +61,11 @@ class Peer:
 
     @property
     def ended(self) -> list[str]:
-        return [h.reason for h in self.said if isinstance(h, CallEnded)]
+        return [h.reason for h in self.result if isinstance(h, CallEnded)]
 
     def audio(self) -> Audio:
         """What was heard, pauses as silence."""
-        pieces = [h for h in self.said if isinstance(h, CallAudio)]
+        pieces = [h for h in self.result if isinstance(h, CallAudio)]
         out = np.zeros(max((p.start + len(p.samples) for p in pieces), default=0), np.float32)
         for p in pieces:
             assert not out[p.start : p.start + len(p.samples)].any(), "no sample twice"
@@ -133,14 +133,14 @@ def test_the_pace_is_measured_where_a_pause_came_first_and_what_is_held_keeps_it
         peer.says(frame, 5.0 + 0.02 * i)
     peer.says(pack(HANGUP), 8.0)
     assert len(peer.audio()) == pytest.approx(8 * SAMPLE_RATE, abs=800)
-    assert next(h for h in peer.said if isinstance(h, CallAudio)).start == pytest.approx(5 * SAMPLE_RATE, abs=400)
+    assert next(h for h in peer.result if isinstance(h, CallAudio)).start == pytest.approx(5 * SAMPLE_RATE, abs=400)
 
 
 def test_what_is_held_to_be_measured_is_bounded() -> None:
     peer = Peer().says(HELLO)
     for _ in range(MOST_FRAMES + 1):
         peer.says(pack(0x10, bytes(2)), 0.0)
-    assert any(isinstance(h, CallAudio) for h in peer.said)
+    assert any(isinstance(h, CallAudio) for h in peer.result)
 
 
 def test_one_byte_a_sample_is_not_scored_as_two() -> None:
@@ -148,7 +148,7 @@ def test_one_byte_a_sample_is_not_scored_as_two() -> None:
     for i in range(100):
         peer.says(pack(0x10, bytes(160)), 0.02 * i)
     assert peer.ended == ["one byte a sample under the type 0x10: dial with /c(slin) or /c(slin16)"]
-    assert not any(isinstance(h, CallAudio) for h in peer.said)
+    assert not any(isinstance(h, CallAudio) for h in peer.result)
 
 
 @given(st.lists(st.binary(max_size=400), max_size=20), st.booleans())
@@ -158,10 +158,12 @@ def test_any_bytes_are_a_call_or_a_reason(pieces: list[bytes], greets: bool) -> 
         peer.says(HELLO)
     for i, piece in enumerate(pieces):
         peer.says(piece, i * 0.02)
-    peer.said += peer.conversation.gone("the peer closed the connection")
+    peer.result += peer.conversation.gone("the peer closed the connection")
     assert peer.over
     assert len(peer.ended) == len(peer.asked)
-    assert all(np.isfinite(h.samples).all() or np.isnan(h.samples).any() for h in peer.said if isinstance(h, CallAudio))
+    assert all(
+        np.isfinite(h.samples).all() or np.isnan(h.samples).any() for h in peer.result if isinstance(h, CallAudio)
+    )
 
 
 def test_another_rate_in_mid_call_goes_on_where_the_first_ended() -> None:
@@ -193,13 +195,13 @@ def test_what_a_peer_must_not_do_ends_its_call_and_is_counted(data: bytes, why: 
     assert peer.over == why
     assert peer.counts[why] == 1
     assert peer.ended == [why] * len(peer.asked)
-    before = len(peer.said)
-    assert len(peer.says(TONE).said) == before
+    before = len(peer.result)
+    assert len(peer.says(TONE).result) == before
 
 
 def test_an_odd_frame_is_lost_audio_and_key_presses_are_none() -> None:
     peer = Peer().says(HELLO + pack(0x10, bytes(321)) + pack(DTMF, b"5")).waits(2.1)
-    (heard,) = [h for h in peer.said if isinstance(h, CallAudio)]
+    (heard,) = [h for h in peer.result if isinstance(h, CallAudio)]
     assert np.isnan(heard.samples).all()
     assert peer.counts == {"a frame of an odd length": 1}
     assert not peer.over
@@ -234,8 +236,8 @@ def test_silence_is_a_pause_in_which_the_clock_moves_on() -> None:
     assert peer.conversation.silent(at + 1.1)
     peer.waits(at + 2.5)
     at = peer.talks(1.0, at + 5.0)
-    assert [type(h) for h in peer.said if isinstance(h, CallPaused | CallResumed)] == [CallPaused, CallResumed]
-    assert [h.quiet for h in peer.said if isinstance(h, CallAudio)].count(True) == 1
+    assert [type(h) for h in peer.result if isinstance(h, CallPaused | CallResumed)] == [CallPaused, CallResumed]
+    assert [h.quiet for h in peer.result if isinstance(h, CallAudio)].count(True) == 1
     assert len(peer.audio()) / SAMPLE_RATE == pytest.approx(7.0, abs=0.05)
     assert peer.waits(at + 101).ended == ["no audio came for 100 s"]
 
@@ -247,7 +249,9 @@ def test_a_burst_after_a_stall_is_read_more_slowly_and_not_lost() -> None:
         peer.says(TONE, at)
         at += peer.conversation.wait_s(at)
     assert not peer.over
-    assert sum(len(h.samples) for h in peer.said if isinstance(h, CallAudio)) == pytest.approx(6 * SAMPLE_RATE, abs=200)
+    assert sum(len(h.samples) for h in peer.result if isinstance(h, CallAudio)) == pytest.approx(
+        6 * SAMPLE_RATE, abs=200
+    )
     assert 2.5 < at - 6.0 < 3.5, "half as fast again as time passes"
 
 

@@ -40,7 +40,7 @@ class Phoned:
     to each step.
     """
 
-    said: list[TapEvent]
+    result: list[TapEvent]
     path: Path
     spoken: Audio
 
@@ -50,14 +50,14 @@ def phoned(tmp_path_factory: pytest.TempPathFactory) -> Phoned:
     folder = tmp_path_factory.mktemp("phone")
     spoken = resample_all(resample_all(voice(20.0), SAMPLE_RATE, 7000), 7000, SAMPLE_RATE)
     wav = write_wav(folder / "spoken.wav", resample_all(spoken, SAMPLE_RATE, 8000), 8000)
-    said = asyncio.run(_call(folder, wav))
-    return Phoned(said, folder / "phone.pcapng", spoken)
+    result = asyncio.run(_call(folder, wav))
+    return Phoned(result, folder / "phone.pcapng", spoken)
 
 
 async def _call(folder: Path, wav: Path) -> list[TapEvent]:
     media, sip, control = (peers.free_port() for _ in range(3))
-    said: list[TapEvent] = []
-    listener = RtpListener(RtpSection(listen=[f"127.0.0.1:{media}"]), said.append, 6.0)
+    result: list[TapEvent] = []
+    listener = RtpListener(RtpSection(listen=[f"127.0.0.1:{media}"]), result.append, 6.0)
     listening = asyncio.create_task(listener.run())
     await asyncio.wait_for(listener.ready.wait(), 30)
     with ExitStack() as stack:
@@ -65,18 +65,18 @@ async def _call(folder: Path, wav: Path) -> list[TapEvent]:
         stack.enter_context(Running(peers.sipp_answers_again(folder, sip, media), folder))
         stack.enter_context(Running(peers.baresip(folder / "phone", wav, sip, 60, control), folder))
         async with asyncio.timeout(30):
-            while not any(isinstance(h, CallStarted) for h in said):
+            while not any(isinstance(h, CallStarted) for h in result):
                 await asyncio.sleep(0.02)
         await asyncio.sleep(2.0)
         for command, seconds in STEPS:
             await asyncio.to_thread(peers.send_command, control, command)
             await asyncio.sleep(seconds)
     async with asyncio.timeout(30):
-        while not any(isinstance(h, CallEnded) for h in said):
+        while not any(isinstance(h, CallEnded) for h in result):
             await asyncio.sleep(0.05)
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
-    return said
+    return result
 
 
 @contextmanager
@@ -122,8 +122,8 @@ def said_alike(got: Audio, spoken: Audio, begin_s: float, end_s: float) -> bool:
 
 
 def test_live(phoned: Phoned) -> None:
-    assert sum(isinstance(h, CallStarted) for h in phoned.said) == 1, "one call, whatever the phone does"
-    pieces = [h for h in phoned.said if isinstance(h, CallAudio)]
+    assert sum(isinstance(h, CallStarted) for h in phoned.result) == 1, "one call, whatever the phone does"
+    pieces = [h for h in phoned.result if isinstance(h, CallAudio)]
     got = np.zeros(max(p.start + len(p.samples) for p in pieces), np.float32)
     for p in pieces:
         got[p.start : p.start + len(p.samples)] = np.where(DecodedAudio(p.samples, p.concealed).lost, np.nan, p.samples)

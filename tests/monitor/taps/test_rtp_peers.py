@@ -32,8 +32,8 @@ needs_ffmpeg = pytest.mark.skipif(bool(peers.missing("ffmpeg")), reason="ffmpeg 
 
 async def _heard(address: str, command: Sequence[str]) -> list[TapEvent]:
     """Run a sender into a listener until its call has ended, by BYE or by silence."""
-    said: list[TapEvent] = []
-    listener = RtpListener(RtpSection(listen=[address], payload_types=TYPES), said.append, 1.0)
+    result: list[TapEvent] = []
+    listener = RtpListener(RtpSection(listen=[address], payload_types=TYPES), result.append, 1.0)
     listening = asyncio.create_task(listener.run())
     await asyncio.wait_for(listener.ready.wait(), LIMIT_S)
     process = await asyncio.create_subprocess_exec(*command, stderr=subprocess.PIPE)
@@ -41,14 +41,14 @@ async def _heard(address: str, command: Sequence[str]) -> list[TapEvent]:
         _, errors = await asyncio.wait_for(process.communicate(), LIMIT_S)
         assert process.returncode == 0, errors.decode()
         async with asyncio.timeout(LIMIT_S):
-            while sum(isinstance(h, CallEnded) for h in said) < sum(isinstance(h, CallStarted) for h in said):
+            while sum(isinstance(h, CallEnded) for h in result) < sum(isinstance(h, CallStarted) for h in result):
                 await asyncio.sleep(0.05)
     finally:
         if process.returncode is None:
             process.kill()
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
-    return said
+    return result
 
 
 def heard(command: Callable[[int], Sequence[str]], host: str = "127.0.0.1") -> list[TapEvent]:
@@ -57,9 +57,9 @@ def heard(command: Callable[[int], Sequence[str]], host: str = "127.0.0.1") -> l
     return asyncio.run(_heard(f"{host}:{port}", command(port)))
 
 
-def audio_of(said: Sequence[TapEvent], channel: int = 0) -> Audio:
+def audio_of(result: Sequence[TapEvent], channel: int = 0) -> Audio:
     """What came of a channel; what was lost is NaN, though something may stand in for it."""
-    pieces = [h for h in said if isinstance(h, CallAudio) and h.channel == channel]
+    pieces = [h for h in result if isinstance(h, CallAudio) and h.channel == channel]
     out = np.zeros(max(p.start + len(p.samples) for p in pieces), np.float32)
     for p in pieces:
         lost = DecodedAudio(p.samples, p.concealed).lost
@@ -108,8 +108,8 @@ def test_what_another_program_sends_is_heard(
 @pytest.mark.parametrize("codec", list(peers.CODECS))
 def test_gstreamer_over_a_bad_network(codec: str, call: tuple[Path, Audio]) -> None:
     """What comes is heard where it belongs; what does not is marked, and little more than that."""
-    said = heard(lambda port: peers.gstreamer(call[0], codec, port, peers.BAD_NETWORK))
-    got = audio_of(said)
+    result = heard(lambda port: peers.gstreamer(call[0], codec, port, peers.BAD_NETWORK))
+    got = audio_of(result)
     lost = float(np.isnan(got).mean())
     assert 0.01 < lost < 0.15
     # Lost at either end without a trace: few packets, and those that GStreamer still delays when it ends.
@@ -124,8 +124,8 @@ def test_opus_that_sends_nothing_in_silence(tmp_path: Path) -> None:
     spoken = speech_with_a_pause()
     wav = write_wav(tmp_path / "pause.wav", resample_all(spoken, SAMPLE_RATE, 48_000), 48_000)
     sender = "opusenc bitrate=24000 frame-size=20 dtx=true ! rtpopuspay pt=96 dtx=true"
-    said = heard(lambda port: peers.gstreamer(wav, "OPUS", port, encoder=sender))
-    got = audio_of(said)
+    result = heard(lambda port: peers.gstreamer(wav, "OPUS", port, encoder=sender))
+    got = audio_of(result)
     assert not np.isnan(got).any(), "a pause is no loss"
     assert abs(len(got) - len(spoken)) < 0.1 * SAMPLE_RATE
     assert likeness(spoken, got) >= 0.98
@@ -137,8 +137,8 @@ def test_opus_that_sends_nothing_in_silence(tmp_path: Path) -> None:
 def test_opus_with_forward_error_correction(network: str, call: tuple[Path, Audio]) -> None:
     """It is decoded as any other; what it says of the packet before is not used, so that a loss stays a loss."""
     sender = "opusenc bitrate=24000 frame-size=20 inband-fec=true packet-loss-percentage=20 ! rtpopuspay pt=96"
-    said = heard(lambda port: peers.gstreamer(call[0], "OPUS", port, network, encoder=sender))
-    got = audio_of(said)
+    result = heard(lambda port: peers.gstreamer(call[0], "OPUS", port, network, encoder=sender))
+    got = audio_of(result)
     assert (np.isnan(got).mean() > 0.01) == bool(network)
     assert abs(len(got) - len(call[1])) < 0.2 * SAMPLE_RATE
     assert likeness(call[1], got) >= (0.6 if network else 0.7)
@@ -152,5 +152,5 @@ def speech_with_a_pause() -> Audio:
 
 @needs_gstreamer
 def test_ipv6(call: tuple[Path, Audio]) -> None:
-    said = heard(lambda port: peers.gstreamer(call[0], "PCMU", port, host="::1"), host="[::1]")
-    assert likeness(call[1], audio_of(said)) >= 0.99
+    result = heard(lambda port: peers.gstreamer(call[0], "PCMU", port, host="::1"), host="[::1]")
+    assert likeness(call[1], audio_of(result)) >= 0.99

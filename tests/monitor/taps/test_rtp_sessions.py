@@ -36,7 +36,7 @@ class Sessions:
 
     def __init__(self, takes: bool = True, line: CallPorts = ONE) -> None:
         self.started: list[CallStarted] = []
-        self.said: list[TapEvent] = []
+        self.result: list[TapEvent] = []
         self.takes, self.line = takes, line
         self.sessions = RtpSessions(self._accept, IDLE_S)
 
@@ -50,17 +50,17 @@ class Sessions:
         """Packets every 20 ms from that time on; returns the time after the last."""
         for packet in some:
             data = packed(replace(packet, ssrc=ssrc))
-            self.said += self.sessions.datagram(self.line, party, data, source, at)
-            self.said += self.sessions.tick(at)
+            self.result += self.sessions.datagram(self.line, party, data, source, at)
+            self.result += self.sessions.tick(at)
             at += 0.02
         return at
 
     def wait(self, until: float) -> None:
-        self.said += self.sessions.tick(until)
+        self.result += self.sessions.tick(until)
 
     def audio(self, channel: int = 0) -> Audio:
         """What was heard of a channel, holes and pauses as silence, from the start of its call."""
-        pieces = [a for a in self.said if isinstance(a, CallAudio) and a.channel == channel]
+        pieces = [a for a in self.result if isinstance(a, CallAudio) and a.channel == channel]
         out = np.zeros(max((a.start + len(a.samples) for a in pieces), default=0), np.float32)
         for a in pieces:
             assert not out[a.start : a.start + len(a.samples)].any(), "no sample twice"
@@ -70,12 +70,12 @@ class Sessions:
     def lost(self) -> NDArray[np.bool_]:
         """Of each sample that was heard, whether it was lost."""
         return np.concatenate(
-            [DecodedAudio(a.samples, a.concealed).lost for a in self.said if isinstance(a, CallAudio)]
+            [DecodedAudio(a.samples, a.concealed).lost for a in self.result if isinstance(a, CallAudio)]
         )
 
     @property
     def ended(self) -> list[str]:
-        return [h.reason for h in self.said if isinstance(h, CallEnded)]
+        return [h.reason for h in self.result if isinstance(h, CallEnded)]
 
 
 def spoken(kind: int = 0, encoder: str = "pcm_mulaw", seconds: float = 2.0) -> tuple[Audio, list[RtpPacket]]:
@@ -92,7 +92,7 @@ def test_a_call_is_heard_from_its_first_packet_to_its_goodbye() -> None:
     rtp.hear(sending)
     assert [s.parties for s in rtp.started] == [("party",)]
     assert rtp.started[0].details["from"] == "192.0.2.1:40000"
-    rtp.said += rtp.sessions.datagram(ONE, 0, bye(), ("192.0.2.1", 40_001), 2.0)
+    rtp.result += rtp.sessions.datagram(ONE, 0, bye(), ("192.0.2.1", 40_001), 2.0)
     assert rtp.ended == ["the sender said BYE"]
     heard = rtp.audio()
     assert len(heard) == len(sending) * 320
@@ -103,9 +103,9 @@ def test_only_the_port_of_a_stream_or_of_its_rtcp_may_end_it() -> None:
     rtp = Sessions()
     rtp.hear(spoken()[1])
     for port in (39_999, 40_002, 50_000):
-        rtp.said += rtp.sessions.datagram(ONE, 0, bye(), ("192.0.2.1", port), 2.0)
+        rtp.result += rtp.sessions.datagram(ONE, 0, bye(), ("192.0.2.1", port), 2.0)
     assert rtp.ended == []
-    rtp.said += rtp.sessions.datagram(ONE, 0, bye(), ("192.0.2.1", 40_000), 2.0)
+    rtp.result += rtp.sessions.datagram(ONE, 0, bye(), ("192.0.2.1", 40_000), 2.0)
     assert rtp.ended == ["the sender said BYE"]
 
 
@@ -158,9 +158,9 @@ def test_what_is_no_stream_opens_no_call() -> None:
         rtp.hear([packet], ssrc=number)
     rtp.hear([replace(p, payload_type=101) for p in sending[:10]], ssrc=99)
     rtp.hear([replace(p, payload_type=120) for p in sending[:10]], ssrc=98)
-    rtp.said += rtp.sessions.datagram(ONE, 0, b"GET / HTTP/1.1", PHONE, 0.0)
+    rtp.result += rtp.sessions.datagram(ONE, 0, b"GET / HTTP/1.1", PHONE, 0.0)
     assert not rtp.started
-    assert not rtp.said
+    assert not rtp.result
     assert rtp.sessions.counts == {"a payload type that taps.rtp.payload_types does not name": 10, "no RTP": 1}
 
 
@@ -180,7 +180,7 @@ def test_a_sender_that_changes_its_ssrc_stays_in_its_call() -> None:
     at = rtp.hear(sending[:50])
     rtp.hear(sending[:50], at=at + 0.1, ssrc=2)
     assert len(rtp.started) == 1
-    assert len({a.call for a in rtp.said if isinstance(a, CallAudio)}) == 1
+    assert len({a.call for a in rtp.result if isinstance(a, CallAudio)}) == 1
     assert 2.0 <= len(rtp.audio()) / SAMPLE_RATE <= 2.2
 
 
@@ -212,9 +212,9 @@ def test_two_ports_are_the_two_parties_of_a_call() -> None:
     assert [s.parties for s in rtp.started] == [("caller", "callee")]
     assert not rtp.audio(1)[: SAMPLE_RATE - 1600].any(), "the second party begins a second later"
     assert rtp.audio(1)[SAMPLE_RATE + 640 :].any()
-    rtp.said += rtp.sessions.datagram(TWO, 0, bye(), PHONE, 2.0)
+    rtp.result += rtp.sessions.datagram(TWO, 0, bye(), PHONE, 2.0)
     assert not rtp.ended
-    rtp.said += rtp.sessions.datagram(TWO, 1, bye(9), (PHONE[0], 40_003), 2.0)
+    rtp.result += rtp.sessions.datagram(TWO, 1, bye(9), (PHONE[0], 40_003), 2.0)
     assert rtp.ended == ["the sender said BYE"]
 
 
@@ -229,7 +229,7 @@ def test_another_host_is_another_call_even_on_the_same_two_ports() -> None:
 def test_a_goodbye_from_elsewhere_ends_nothing() -> None:
     rtp = Sessions()
     rtp.hear(spoken()[1])
-    rtp.said += rtp.sessions.datagram(ONE, 0, bye(), OTHER, 2.0)
+    rtp.result += rtp.sessions.datagram(ONE, 0, bye(), OTHER, 2.0)
     assert not rtp.ended
 
 
@@ -240,7 +240,7 @@ def test_what_is_lost_is_said_and_given_up_in_time() -> None:
     assert not rtp.lost().any()
     rtp.wait(at + 0.2)
     assert 5 * 320 <= rtp.lost().sum() <= 5 * 320 + 300, "five packets, and what the resampler spreads"
-    concealed = sum(int(a.concealed.sum()) for a in rtp.said if isinstance(a, CallAudio) and a.concealed is not None)
+    concealed = sum(int(a.concealed.sum()) for a in rtp.result if isinstance(a, CallAudio) and a.concealed is not None)
     assert 2 * 320 < concealed <= 3 * 320, "60 ms of them are concealed"
 
 
@@ -250,7 +250,7 @@ def test_a_long_pause_moves_the_clock_and_is_not_heard() -> None:
     at = rtp.hear(sending[:50])
     later = [replace(p, timestamp=p.timestamp + 4 * 8000 & 0xFFFF_FFFF) for p in sending[50:60]]
     rtp.hear(later, at=at + 4.0)
-    after = [a for a in rtp.said if isinstance(a, CallAudio)]
+    after = [a for a in rtp.result if isinstance(a, CallAudio)]
     assert sum(a.quiet for a in after) == 1
     assert sum(len(a.samples) for a in after) < 2.0 * SAMPLE_RATE
     assert abs(len(rtp.audio()) / SAMPLE_RATE - 5.18) < 0.05
@@ -272,7 +272,7 @@ def test_a_call_that_is_not_taken_is_asked_about_once_in_a_while() -> None:
     _, sending = spoken()
     at = rtp.hear(sending)
     assert len(rtp.started) == 1
-    assert not rtp.said
+    assert not rtp.result
     assert rtp.sessions.counts["of a refused call"] == len(sending) - 2
     rtp.hear(sending, at=at + IDLE_S)
     assert len(rtp.started) == 2
@@ -291,13 +291,13 @@ def test_strangers_are_forgotten_before_they_fill_the_memory() -> None:
     rtp = Sessions()
     data = packed(spoken()[1][0])
     for number in range(2 * MOST_CANDIDATES):
-        rtp.said += rtp.sessions.datagram(ONE, 0, data, (f"192.0.2.{number % 50}", number), number / 4000)
+        rtp.result += rtp.sessions.datagram(ONE, 0, data, (f"192.0.2.{number % 50}", number), number / 4000)
     for number in range(40):
         apart = packed(replace(spoken()[1][0], sequence=100 * number))
-        rtp.said += rtp.sessions.datagram(ONE, 0, apart, PHONE, 2.0)
+        rtp.result += rtp.sessions.datagram(ONE, 0, apart, PHONE, 2.0)
     assert len(rtp.sessions._candidates) == MOST_CANDIDATES
     assert max(len(candidate.packets) for candidate in rtp.sessions._candidates.values()) == KEPT
-    assert not rtp.said
+    assert not rtp.result
 
 
 @pytest.mark.parametrize(("kind", "encoder"), [(8, "pcm_alaw"), (9, "g722"), (96, "libopus"), (97, "pcm_s16be")])
@@ -314,14 +314,14 @@ def flood(rtp: Sessions, begin: float, seconds: float, ssrc: int = 1) -> None:
     packet = replace(spoken(seconds=0.1)[1][0], payload=bytes(8000), ssrc=ssrc)
     for i in range(round(seconds * 50)):
         more = replace(packet, sequence=i, timestamp=i * 8000)
-        rtp.said += rtp.sessions.datagram(ONE, 0, packed(more), PHONE, begin + i * 0.02)
-        rtp.said += rtp.sessions.tick(begin + i * 0.02)
+        rtp.result += rtp.sessions.datagram(ONE, 0, packed(more), PHONE, begin + i * 0.02)
+        rtp.result += rtp.sessions.tick(begin + i * 0.02)
 
 
 def test_a_stream_that_gives_more_audio_than_time_passes_is_bounded_and_an_honest_one_is_not() -> None:
     rtp = Sessions()
     flood(rtp, 0.0, FLOOD_S - 1)
-    seconds = sum(len(h.samples) for h in rtp.said if isinstance(h, CallAudio)) / SAMPLE_RATE
+    seconds = sum(len(h.samples) for h in rtp.result if isinstance(h, CallAudio)) / SAMPLE_RATE
     assert seconds < CREDIT_S + CREDIT_RATE * FLOOD_S + 2
     assert rtp.sessions.counts["of a stream that gives more audio than time passes"] > 150
     assert not rtp.ended
@@ -339,9 +339,9 @@ def test_a_stream_that_goes_on_flooding_loses_its_call_and_is_muted_and_its_neig
     flood(rtp, 0.2, FLOOD_S + 2)
     assert rtp.ended == ["a sender gave more audio than time passed"]
     assert rtp.sessions.counts["of a sender that is muted, because it flooded"] > 50
-    before = len(rtp.said)
+    before = len(rtp.result)
     rtp.hear(sending[10:20], ssrc=2, at=0.3 + FLOOD_S)
-    assert len(rtp.said) > before, "another stream of the same sender goes on"
+    assert len(rtp.result) > before, "another stream of the same sender goes on"
     rtp.hear(sending, at=FLOOD_S + 3 + MUTE_S)
     assert len(rtp.started) == 3, "it may call again"
 
@@ -351,7 +351,7 @@ def test_a_burst_after_a_network_stood_still_is_heard() -> None:
     _, sending = spoken()
     at = rtp.hear(sending[:20])
     for packet in sending[20:]:
-        rtp.said += rtp.sessions.datagram(ONE, 0, packed(replace(packet, ssrc=1)), PHONE, at + 1.6)
+        rtp.result += rtp.sessions.datagram(ONE, 0, packed(replace(packet, ssrc=1)), PHONE, at + 1.6)
     rtp.wait(at + 1.6)
     assert not rtp.sessions.counts
     assert abs(len(rtp.audio()) / SAMPLE_RATE - 2.0) < 0.05
@@ -361,7 +361,7 @@ def test_a_sender_can_say_only_so_much_that_belongs_to_no_call_and_others_are_he
     rtp = Sessions()
     data = packed(spoken()[1][0])
     for number in range(5 * MOST_UNASSIGNED):
-        rtp.said += rtp.sessions.datagram(ONE, 0, data[:8] + number.to_bytes(4, "big") + data[12:], OTHER, 0.5)
+        rtp.result += rtp.sessions.datagram(ONE, 0, data[:8] + number.to_bytes(4, "big") + data[12:], OTHER, 0.5)
     assert len(rtp.sessions._candidates) == MOST_UNASSIGNED
     assert rtp.sessions.counts["of a sender that is muted, because it flooded"] == 4 * MOST_UNASSIGNED - 1
     rtp.hear(spoken()[1], (OTHER[0], 50_002), at=0.5)
@@ -373,10 +373,10 @@ def test_a_sender_whose_call_goes_on_is_heard_whatever_else_it_sends() -> None:
     _, sending = spoken()
     at = rtp.hear(sending[:20])
     for _ in range(2 * MOST_UNASSIGNED):
-        rtp.said += rtp.sessions.datagram(ONE, 0, b"GET / HTTP/1.1", PHONE, at)
-    before = len(rtp.said)
+        rtp.result += rtp.sessions.datagram(ONE, 0, b"GET / HTTP/1.1", PHONE, at)
+    before = len(rtp.result)
     rtp.hear(sending[20:30], at=at)
-    assert len(rtp.said) > before
+    assert len(rtp.result) > before
 
 
 def test_a_sender_cannot_begin_call_after_call() -> None:

@@ -70,7 +70,7 @@ def handler(name: str = "twilio", query: str = "") -> MediaStreams:
     return MediaStreams(name, DIALECTS[name], UpgradeRequest(f"/{name}{query}", id="c0ffee", peer="192.0.2.1"))
 
 
-def said(stream: MediaStreams, messages: Iterable[str | dict[str, Any]], at: float = 0.0) -> list[Step]:
+def result(stream: MediaStreams, messages: Iterable[str | dict[str, Any]], at: float = 0.0) -> list[Step]:
     """All steps of messages, 20 ms apart."""
     out: list[Step] = []
     for number, message in enumerate(messages):
@@ -125,7 +125,7 @@ def likeness(one: Audio, other: Audio) -> float:
 def test_a_call_as_twilio_documents_it() -> None:
     stream = handler()
     connected = '{"event": "connected", "protocol": "Call", "version": "1.0.0"}'
-    steps = said(stream, [connected, TWILIO_START, *map(media, range(50))])
+    steps = result(stream, [connected, TWILIO_START, *map(media, range(50))])
     start = started(steps)
     assert start.call == "twilio-CA00000000000000000000000000000000"
     assert (start.tap, start.parties, start.rate, start.direction) == ("twilio", ("caller",), SAMPLE_RATE, "")
@@ -137,7 +137,7 @@ def test_a_call_as_twilio_documents_it() -> None:
         "peer": "192.0.2.1",
     }
     stop = '{"event": "stop", "sequenceNumber": "52", "stop": {"accountSid": "AC0", "callSid": "CA0"}}'
-    steps += said(stream, [stop], 1.0)
+    steps += result(stream, [stop], 1.0)
     assert steps[-2:] == [CallEnded(start.call, "the vendor stopped the stream"), Close()]
     assert len(heard(steps)) == SAMPLE_RATE
     assert likeness(heard(steps), voice(1.0)) > 0.99
@@ -151,7 +151,7 @@ def test_marks_digits_and_unknown_events_are_not_audio() -> None:
         {"event": "of tomorrow"},
         {},
     ]
-    assert [type(step) for step in said(handler(), [TWILIO_START, *messages])] == [CallStarted]
+    assert [type(step) for step in result(handler(), [TWILIO_START, *messages])] == [CallStarted]
 
 
 def test_both_tracks_are_the_two_parties() -> None:
@@ -162,7 +162,7 @@ def test_both_tracks_are_the_two_parties() -> None:
         for n in range(50)
         for track in ("inbound", "outbound")
     ]
-    steps = said(handler(), [both, *pairs])
+    steps = result(handler(), [both, *pairs])
     assert started(steps).parties == ("caller", "callee")
     assert likeness(heard(steps, 0), voice(1.0)) > 0.99
     # Zeros are the loudest of mu-law.
@@ -182,7 +182,7 @@ def test_both_tracks_are_the_two_parties() -> None:
 def test_who_is_heard_on_which_track(custom: dict[str, Any], parties: tuple[str, ...], direction: str) -> None:
     start = json.loads(TWILIO_START)
     start["start"] |= {"tracks": ["inbound", "outbound"], "customParameters": custom}
-    got = started(said(handler(), [start]))
+    got = started(result(handler(), [start]))
     assert (got.parties, got.direction) == (parties, direction)
 
 
@@ -190,7 +190,7 @@ def test_telnyx_puts_its_numbers_elsewhere_and_mixes_up_the_order() -> None:
     stream = handler("telnyx")
     order = [1, 0, 2, 4, 3, 5, 8, 6, 7, *range(9, 50)]
     messages = [json.loads(json.dumps(media(n)).replace("sequenceNumber", "sequence_number")) for n in order]
-    steps = said(stream, [TELNYX_START, *messages])
+    steps = result(stream, [TELNYX_START, *messages])
     start = started(steps)
     assert start.call == "telnyx-v2:T02llQxIyaRkhfRKxgAP8nY511EhFL"
     assert start.details["from"] == "+13122010094"
@@ -204,10 +204,10 @@ def test_telnyx_puts_its_numbers_elsewhere_and_mixes_up_the_order() -> None:
 def test_telnyx_has_two_tracks_where_the_url_says_so() -> None:
     outbound = json.loads(json.dumps(media(0, track="outbound")))
     stream = handler("telnyx", "?tracks=both&inbound=customer")
-    steps = [*said(stream, [TELNYX_START, media(0), outbound]), *stream.closed("over")]
+    steps = [*result(stream, [TELNYX_START, media(0), outbound]), *stream.closed("over")]
     assert started(steps).parties == ("customer", "callee")
     assert {step.channel for step in steps if isinstance(step, CallAudio)} == {0, 1}
-    steps = said(handler("telnyx"), [TELNYX_START, media(0), outbound])
+    steps = result(handler("telnyx"), [TELNYX_START, media(0), outbound])
     assert started(steps).parties == ("caller",)
     assert steps[-1] == SkippedMessage(UNANNOUNCED)
 
@@ -229,7 +229,7 @@ def test_plivo_sends_linear_audio_of_16_khz_and_numbers_as_numbers() -> None:
         }
         for n in range(50)
     ]
-    steps = said(stream, [PLIVO_START, *messages])
+    steps = result(stream, [PLIVO_START, *messages])
     assert started(steps).details["sessionId"] == "abc-xyz"
     assert started(steps).call == "plivo-12345678-1234-1234-1234-123456789abc"
     assert heard(steps) == pytest.approx(spoken, abs=1e-4)
@@ -250,7 +250,7 @@ def test_exotel_sends_linear_audio_in_long_chunks_of_one_track_without_a_name() 
         }
         for n in range(10)
     ]
-    steps = [*said(stream, [EXOTEL_START, *messages]), *stream.closed("over")]
+    steps = [*result(stream, [EXOTEL_START, *messages]), *stream.closed("over")]
     assert started(steps).details["to"] == "+918047491899"
     assert len(heard(steps)) == SAMPLE_RATE
     assert likeness(heard(steps), voice(1.0)) > 0.99
@@ -270,7 +270,7 @@ def test_the_names_of_encodings_that_vendors_use() -> None:
     ):
         start = json.loads(EXOTEL_START)
         start["start"]["media_format"]["encoding"] = name
-        assert started(said(handler("exotel"), [start]))
+        assert started(result(handler("exotel"), [start]))
 
 
 def lost(steps: list[Step], channel: int = 0) -> int:
@@ -279,14 +279,14 @@ def lost(steps: list[Step], channel: int = 0) -> int:
 
 def test_missing_chunks_are_lost_audio_and_nothing_else_is() -> None:
     kept = [n for n in range(50) if n not in (10, 11, 30)]
-    steps = [*said(stream := handler(), [TWILIO_START, *map(media, kept)]), *stream.closed("over")]
+    steps = [*result(stream := handler(), [TWILIO_START, *map(media, kept)]), *stream.closed("over")]
     assert lost(steps) == 3 * 320
     assert len(heard(steps)) == SAMPLE_RATE
 
 
 def test_a_chunk_that_comes_twice_counts_once() -> None:
     twice = [n for n in range(50) for _ in range(2)]
-    steps = [*said(stream := handler(), [TWILIO_START, *map(media, twice)]), *stream.closed("over")]
+    steps = [*result(stream := handler(), [TWILIO_START, *map(media, twice)]), *stream.closed("over")]
     assert len(heard(steps)) == SAMPLE_RATE
     assert lost(steps) == 0
 
@@ -295,7 +295,7 @@ def test_tracks_that_share_one_count_lose_nothing() -> None:
     both = json.loads(TWILIO_START)
     both["start"]["tracks"] = ["inbound", "outbound"]
     messages = [media(n // 2, track=("inbound", "outbound")[n % 2], chunk=str(n + 1)) for n in range(100)]
-    steps = [*said(stream := handler(), [both, *messages]), *stream.closed("over")]
+    steps = [*result(stream := handler(), [both, *messages]), *stream.closed("over")]
     for channel in (0, 1):
         assert lost(steps, channel) == 0
         assert len(heard(steps, channel)) == SAMPLE_RATE
@@ -303,9 +303,9 @@ def test_tracks_that_share_one_count_lose_nothing() -> None:
 
 def test_a_pause_of_the_sender_is_silence_and_not_loss() -> None:
     stream = handler()
-    steps = said(stream, [TWILIO_START, *map(media, range(20))])
+    steps = result(stream, [TWILIO_START, *map(media, range(20))])
     later = [media(n, timestamp=str(n * 20 + 2000)) for n in range(20, 50)]
-    steps += [*said(stream, later, 2.4), *stream.closed("over")]
+    steps += [*result(stream, later, 2.4), *stream.closed("over")]
     assert lost(steps) == 0
     assert len(heard(steps)) == 3 * SAMPLE_RATE
 
@@ -313,7 +313,7 @@ def test_a_pause_of_the_sender_is_silence_and_not_loss() -> None:
 def test_numbers_that_are_nonsense_do_not_move_the_clock() -> None:
     wild: list[Any] = [None, "x", -1, 1e300, True, [], {}, "9" * 30, "٣", 10**17, "-5", 2.5]
     messages = [media(n, timestamp=wild[n % 12], chunk=wild[(n + 5) % 12]) for n in range(48)]
-    steps = [*said(stream := handler(), [TWILIO_START, *messages]), *stream.closed("over")]
+    steps = [*result(stream := handler(), [TWILIO_START, *messages]), *stream.closed("over")]
     assert len(heard(steps)) < 40 * SAMPLE_RATE
 
 
@@ -331,7 +331,7 @@ HOSTILE = [
 @pytest.mark.parametrize(("text", "reason"), HOSTILE)
 def test_what_is_no_message_ends_the_connection(text: str, reason: str) -> None:
     with pytest.raises(BadMessageError, match=reason):
-        said(handler(), [text])
+        result(handler(), [text])
 
 
 @pytest.mark.parametrize(
@@ -347,7 +347,7 @@ def test_what_is_no_message_ends_the_connection(text: str, reason: str) -> None:
 )
 def test_what_breaks_the_protocol_behind_start(message: Any, reason: str) -> None:
     with pytest.raises(BadMessageError, match=reason):
-        said(handler(), [TWILIO_START, message])
+        result(handler(), [TWILIO_START, message])
 
 
 @pytest.mark.parametrize(
@@ -364,7 +364,7 @@ def test_audio_that_cannot_be_heard_is_refused(form: dict[str, Any], reason: str
     start = json.loads(TWILIO_START)
     start["start"]["mediaFormat"] |= form
     with pytest.raises(BadMessageError, match=reason) as caught:
-        said(handler(), [start])
+        result(handler(), [start])
     assert caught.value.code == 1003
 
 
@@ -377,7 +377,7 @@ def test_names_from_outside_are_short_and_printable() -> None:
     start = json.loads(TWILIO_START)
     start["start"]["callSid"] = "\x1b[2J" + "x" * 1000
     start["start"]["customParameters"] = {f"k{n}": "v\n" * 500 for n in range(1000)} | {"deep": {"er": 1}}
-    got = started(said(handler(), [start]))
+    got = started(result(handler(), [start]))
     assert got.call.isprintable()
     assert len(got.call) < 150
     assert len(got.details) < 40

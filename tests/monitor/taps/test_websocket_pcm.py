@@ -40,7 +40,7 @@ def linear(samples: Audio) -> bytes:
     return (np.clip(samples, -1, 0.9999) * 32768).astype("<i2").tobytes()
 
 
-def said(stream: Handler, messages: Sequence[str | bytes], at: float = 0.0, every_s: float = 0.02) -> list[Step]:
+def result(stream: Handler, messages: Sequence[str | bytes], at: float = 0.0, every_s: float = 0.02) -> list[Step]:
     out: list[Step] = []
     for number, message in enumerate(messages):
         now = at + number * every_s
@@ -66,7 +66,7 @@ def test_freeswitch_forks_both_parties_with_metadata_first() -> None:
     rows = np.stack([voice(1.0), voice(1.0, seed=5)])
     stream = open_freeswitch(request("/audiofork?rate=16000&channels=2"), NOTHING)
     metadata = json.dumps({"callId": "ab-12", "from": "2061236666", "nested": {"no": 1}})
-    steps = said(stream, [metadata, *pieces(rows, 320), '{"dtmf": "5"}'])
+    steps = result(stream, [metadata, *pieces(rows, 320), '{"dtmf": "5"}'])
     start = started(steps)
     assert (start.call, start.tap, start.parties, start.rate) == (
         "audiofork-ab-12",
@@ -83,14 +83,14 @@ def test_freeswitch_forks_both_parties_with_metadata_first() -> None:
 
 def test_freeswitch_without_metadata_begins_with_the_audio() -> None:
     stream = open_freeswitch(request("/audiostream?parties=agent"), NOTHING)
-    steps = said(stream, pieces(voice(0.1)[None], 160))
+    steps = result(stream, pieces(voice(0.1)[None], 160))
     start = started(steps)
     assert (start.call, start.parties, start.rate) == ("audiostream-c0ffee", ("agent",), 8000)
     assert [step.start for step in steps if isinstance(step, CallAudio)] == list(range(0, 1600, 160))
 
 
 def test_metadata_that_is_plain_text_is_kept() -> None:
-    steps = said(open_freeswitch(request("/audiostream"), NOTHING), ["queue 7"])
+    steps = result(open_freeswitch(request("/audiostream"), NOTHING), ["queue 7"])
     assert started(steps).details["metadata"] == "queue 7"
 
 
@@ -104,10 +104,10 @@ def test_a_url_that_describes_no_audio_is_refused(query: str) -> None:
 def test_a_pause_of_the_sender_is_no_loss_and_jitter_is_none() -> None:
     stream = open_freeswitch(request("/audiofork?rate=16000"), NOTHING)
     audio = pieces(voice(1.0)[None], 320)
-    steps = said(stream, audio[:20])
-    steps += said(stream, audio[20:30], at=0.7)
+    steps = result(stream, audio[:20])
+    steps += result(stream, audio[20:30], at=0.7)
     assert not [step for step in steps if isinstance(step, CallAudio) and step.quiet]
-    steps = [s for s in said(stream, audio[30:], at=3.0) if isinstance(s, CallAudio)]
+    steps = [s for s in result(stream, audio[30:], at=3.0) if isinstance(s, CallAudio)]
     assert [step.quiet for step in steps] == [True, *[False] * 19]
     assert steps[0].start == 3 * 16_000 - 320
     assert [b.start - a.start for a, b in pairwise(steps)] == [320] * 19
@@ -117,7 +117,7 @@ def test_a_pause_of_the_sender_is_no_loss_and_jitter_is_none() -> None:
 def test_audio_that_ends_within_a_sample_ends_the_call(channels: int, data: bytes) -> None:
     stream = open_freeswitch(request(f"/audiofork?channels={channels}"), NOTHING)
     with pytest.raises(BadMessageError, match="within a sample"):
-        said(stream, ["{}", data])
+        result(stream, ["{}", data])
 
 
 def connected(**more: Any) -> str:
@@ -128,7 +128,7 @@ def connected(**more: Any) -> str:
 def test_vonage_says_what_the_audio_is() -> None:
     stream = open_vonage(request("/vonage"), NOTHING)
     spoken = voice(0.5)
-    steps = said(stream, [connected(call_uuid="63f61863", app="bank"), *pieces(spoken[None], 320)])
+    steps = result(stream, [connected(call_uuid="63f61863", app="bank"), *pieces(spoken[None], 320)])
     start = started(steps)
     assert (start.call, start.rate, start.parties) == ("vonage-63f61863", 16_000, ("party",))
     assert start.details == {"call_uuid": "63f61863", "app": "bank", "peer": "192.0.2.1"}
@@ -140,13 +140,13 @@ def test_vonage_says_what_the_audio_is() -> None:
 )
 def test_rates_of_vonage(content: str, rate: int) -> None:
     first = json.dumps({"event": "websocket:connected", "content-type": content})
-    assert started(said(open_vonage(request("/vonage"), NOTHING), [first])).rate == rate
+    assert started(result(open_vonage(request("/vonage"), NOTHING), [first])).rate == rate
 
 
 @pytest.mark.parametrize("first", [b"\x00\x00", '{"event": "websocket:dtmf", "digit": "5"}'])
 def test_vonage_without_its_first_message(first: str | bytes) -> None:
     with pytest.raises(BadMessageError, match="media before start"):
-        said(open_vonage(request("/vonage"), NOTHING), [first, b"\x00\x00"])
+        result(open_vonage(request("/vonage"), NOTHING), [first, b"\x00\x00"])
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_vonage_without_its_first_message(first: str | bytes) -> None:
 )
 def test_asterisk_names_its_codec(form: str, rate: int, frame: bytes, samples: int) -> None:
     stream = open_asterisk(request("/asterisk?parties=caller"), NOTHING)
-    steps = said(stream, [MEDIA_START.format(form), frame, "DTMF_END digit:1 channel_id:1747251.3", frame])
+    steps = result(stream, [MEDIA_START.format(form), frame, "DTMF_END digit:1 channel_id:1747251.3", frame])
     start = started(steps)
     assert (start.call, start.rate, start.parties) == ("asterisk-1747251.3", rate, ("caller",))
     assert len(heard(steps)) == 2 * samples
@@ -181,7 +181,7 @@ def test_asterisk_writes_json_where_it_is_told_to() -> None:
             "channel_variables": {"SECRET": "x"},
         }
     )
-    start = started(said(open_asterisk(request("/asterisk?call=ab"), NOTHING), [first]))
+    start = started(result(open_asterisk(request("/asterisk?call=ab"), NOTHING), [first]))
     assert start.call == "asterisk-ab"
     assert start.details == {
         "channel": "WebSocket/media_connection1/0x7f8",
@@ -194,12 +194,12 @@ def test_asterisk_writes_json_where_it_is_told_to() -> None:
 @pytest.mark.parametrize("form", ["h264", "", "slinx", "slin-1", "slin999", "silk16", "format"])
 def test_a_codec_that_cannot_be_heard(form: str) -> None:
     with pytest.raises(BadMessageError):
-        said(open_asterisk(request("/asterisk"), NOTHING), [MEDIA_START.format(form)])
+        result(open_asterisk(request("/asterisk"), NOTHING), [MEDIA_START.format(form)])
 
 
 def test_frames_that_a_codec_refuses_are_counted_and_the_call_goes_on() -> None:
     stream = open_asterisk(request("/asterisk"), NOTHING)
-    steps = said(stream, [MEDIA_START.format("opus"), b"\xff" * 50, b"\xff" * 50])
+    steps = result(stream, [MEDIA_START.format("opus"), b"\xff" * 50, b"\xff" * 50])
     assert [type(step) for step in steps] == [CallStarted, SkippedMessage, SkippedMessage]
 
 

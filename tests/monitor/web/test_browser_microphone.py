@@ -34,8 +34,8 @@ def test_the_first_message_says_the_rate() -> None:
 
 
 def test_a_label_may_be_long_or_absent() -> None:
-    said = BrowserCall("a", "b", 0.0).start(json.dumps({"rate": RATE, "label": "x" * 10_000}))
-    assert len(said.details["label"]) == 80
+    result = BrowserCall("a", "b", 0.0).start(json.dumps({"rate": RATE, "label": "x" * 10_000}))
+    assert len(result.details["label"]) == 80
     assert BrowserCall("a", "b", 0.0).start('{"rate": 8000}').details["label"] == ""
 
 
@@ -118,11 +118,11 @@ def test_no_message_does_harm(messages: list[bytes | str]) -> None:
     at = 0
     for message in messages:
         try:
-            said: TapEvent = call.note(message) if isinstance(message, str) else call.frame(message, 1e9)
+            result: TapEvent = call.note(message) if isinstance(message, str) else call.frame(message, 1e9)
         except BadBrowserMessageError:
             continue
-        assert isinstance(said, CallAudio | CallPaused | CallResumed)
-        if isinstance(said, CallAudio):
-            assert said.start >= at
-            assert np.isfinite(said.samples).all()
-            at = said.start + len(said.samples)
+        assert isinstance(result, CallAudio | CallPaused | CallResumed)
+        if isinstance(result, CallAudio):
+            assert result.start >= at
+            assert np.isfinite(result.samples).all()
+            at = result.start + len(result.samples)

@@ -288,8 +288,8 @@ def test_one_channel_can_be_heard_where_that_is_allowed(locked: Served, dial: Di
     sound = np.frombuffer(heard, "<i2").astype(np.float32)
     match = np.correlate(spoken, sound / np.linalg.norm(sound), "valid").max()
     assert match > 0.99 * np.linalg.norm(spoken[: len(sound)]) * 0.5
-    said = locked.monitor.wait_for(lambda line: '"listened in"' in line)
-    assert f"127.0.0.1 hears {call}, microphone" in said
+    result = locked.monitor.wait_for(lambda line: '"listened in"' in line)
+    assert f"127.0.0.1 hears {call}, microphone" in result
 
 
 def test_nobody_can_be_heard_who_is_not_there(dial: Dial) -> None:

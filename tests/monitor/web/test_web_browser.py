@@ -54,7 +54,7 @@ class Complaints(list[str]):
     """What a page says on its console and throws, but for those that a lost connection makes."""
 
     def of(self, page: Page) -> Page:
-        page.on("console", lambda said: self.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("console", lambda result: self.append(result.text) if result.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: self.append(str(error)))
         page.set_default_timeout(WAIT_MS)
         return page
@@ -176,7 +176,7 @@ def test_the_token_is_asked_for(browser: Browser, tmp_path: Path, complaints: Co
         page.reload()
         page.wait_for_selector("#link.live")
         page.close()
-    assert [said for said in complaints if "403" not in said] == []
+    assert [result for result in complaints if "403" not in result] == []
 
 
 def test_the_guide_names_every_address_and_gives_a_command_that_works(

@@ -55,10 +55,10 @@ def _network(units: tuple[int, ...] = SMALL) -> Bilstm:
 
 
 def _train(corpus: Path, out: Path, steps: int, device: str = "cpu", **more: Any) -> tuple[Path, list[str]]:
-    said: list[str] = []
+    result: list[str] = []
     plan = BaselinePlan([corpus], out, corpus.parent / "cache", 1, device, units=SMALL)
     settings = BaselineSettings(steps=steps, minutes=1e9, rows=8, learning_rate=0.01, validate_every=10, **more)
-    return run(settings, plan, said.append), said
+    return run(settings, plan, result.append), result
 
 
 @pytest.fixture(scope="module")
@@ -93,10 +93,10 @@ def test_it_needs_the_end_of_a_clip_and_nothing_beyond_it() -> None:
     x = torch.from_numpy(voice(1, 1.0).astype(np.float32))[None].repeat(3, 1)
     x[1, -WINDOW:] = 0.0
     later = torch.nn.functional.pad(x, (0, 4000), value=0.3)
-    said = network(later, torch.tensor([n, n, n - HOP]))
-    assert not torch.allclose(said[0], said[1], atol=1e-4)
-    assert not torch.allclose(said[0], said[2], atol=1e-5)
-    torch.testing.assert_close(said[:1], network(x[:1], torch.tensor([n])), atol=1e-5, rtol=1e-4)
+    result = network(later, torch.tensor([n, n, n - HOP]))
+    assert not torch.allclose(result[0], result[1], atol=1e-4)
+    assert not torch.allclose(result[0], result[2], atol=1e-5)
+    torch.testing.assert_close(result[:1], network(x[:1], torch.tensor([n])), atol=1e-5, rtol=1e-4)
 
 
 def test_a_batch_is_cut_from_the_bank_at_the_sample() -> None:
@@ -137,9 +137,9 @@ def test_classes_are_weighed_alike(corpus: Path, tmp_path: Path) -> None:
 
 def test_it_learns_and_is_taken_up_again(corpus: Path, tmp_path: Path, trained: Path) -> None:
     _train(corpus, tmp_path, 20)
-    path, said = _train(corpus, tmp_path, 40)
-    assert "resumed at step 20" in said
-    assert any("cannot stream" in line for line in said)
+    path, result = _train(corpus, tmp_path, 40)
+    assert "resumed at step 20" in result
+    assert any("cannot stream" in line for line in result)
     history = json.loads((tmp_path / "history.json").read_text())
     assert [row["step"] for row in history] == [10, 20, 30, 40]
     assert history[-1]["lab_eer"] == 0.0

@@ -34,11 +34,11 @@ def read(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
 
     def run(*words: str) -> Any:
         status = main.run_cli(words)
-        said = capsys.readouterr()
+        result = capsys.readouterr()
         if status == 0:
             return ran[-1]
-        assert not said.out
-        return status, said.err.splitlines()
+        assert not result.out
+        return status, result.err.splitlines()
 
     return run
 

@@ -85,9 +85,9 @@ def serving(**how: object) -> Iterator[tuple[str, type[Server]]]:
 
 
 def get(record: str, out: Path) -> list[str]:
-    said: list[str] = []
-    fetch(record, out, said.append, wait=lambda _: None)
-    return said
+    result: list[str] = []
+    fetch(record, out, result.append, wait=lambda _: None)
+    return result
 
 
 def test_a_download_that_breaks_off_goes_on_where_it_stopped(tmp_path: Path) -> None:

@@ -71,12 +71,12 @@ def test_the_spectrum_tells_hiss_from_none() -> None:
 def test_the_view_is_chosen_by_speakers_held_out() -> None:
     seen, names = clouds(4, 20)
     speakers = np.array([str(i % 10) for i in range(len(names))])
-    said: list[str] = []
-    model, figures = choose(seen, names, speakers, said.append)
+    result: list[str] = []
+    model, figures = choose(seen, names, speakers, result.append)
     assert model.view == "conv"
     assert figures["conv"]["accuracy"] == 1.0
     assert figures["hidden"]["accuracy"] < 0.6
-    assert len(said) == len(VIEWS)
+    assert len(result) == len(VIEWS)
     assert 0.3 < model.unknown_below < 1.0
     with pytest.raises(CorpusError, match="two speakers"):
         held_out(seen, names, np.array(["a"] * len(names)), "conv")
@@ -85,8 +85,8 @@ def test_the_view_is_chosen_by_speakers_held_out() -> None:
 def test_a_speaker_is_never_in_both_folds() -> None:
     """Names follow the speaker: who is held out cannot be named."""
     seen, names = clouds(6, 12)
-    said, _ = held_out(seen, names, names, "conv")
-    assert not (said == names).any()
+    result, _ = held_out(seen, names, names, "conv")
+    assert not (result == names).any()
 
 
 def test_probabilities_add_up_to_one() -> None:
@@ -98,8 +98,8 @@ def test_probabilities_add_up_to_one() -> None:
 
 
 def test_a_report_has_precision_recall_and_counts() -> None:
-    true, said = np.array(["a", "a", "a", "b"]), np.array(["a", "a", "b", "b"])
-    found = report(said, true, ["a", "b"])
+    true, result = np.array(["a", "a", "a", "b"]), np.array(["a", "a", "b", "b"])
+    found = report(result, true, ["a", "b"])
     assert (found["accuracy"], found["balanced_accuracy"]) == (0.75, pytest.approx(5 / 6))
     assert found["classes"]["b"] == {"precision": 0.5, "recall": 1.0, "f1": pytest.approx(2 / 3), "clips": 1}
     assert found["confusion"] == [[2, 1], [0, 1]]

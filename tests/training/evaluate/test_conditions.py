@@ -42,14 +42,14 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
 
 
 def test_the_matrix_has_every_codec_and_loss(written: tuple[Path, list[str]]) -> None:
-    out, said = written
+    out, result = written
     found: Any = json.loads((out / "report.json").read_text())["conditions"]
     cells = {f"{codec}{loss}" for codec in ("clean", "g711-mu") for loss in ("", "-loss-1", "-loss-5", "-loss-10")}
     assert set(found["eer"]) == cells | {"babble-20", "babble-5"}
     assert (found["clips"], found["codecs"], found["snrs"]) == (12, ["clean", "g711-mu"], [20, 5])
     assert found["eer"]["clean"]["all"]["value"] == 0.0
     assert found["eer"]["g711-mu"]["all"]["value"] > 0.2, "the telephone takes the hiss away"
-    assert any(line.startswith("conditions: 10 of 10 channels scored") for line in said)
+    assert any(line.startswith("conditions: 10 of 10 channels scored") for line in result)
     assert not list((out.parent / "cache").glob("tmp*")), "the rendered speech of conditions is not kept"
 
 

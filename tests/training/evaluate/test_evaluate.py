@@ -150,7 +150,7 @@ def test_the_command_score_says_the_same_of_a_file(
 
 
 def test_the_page_stands_alone_and_names_everything(written: tuple[Path, list[str]]) -> None:
-    out, said = written
+    out, result = written
     page = (out / "report.html").read_text()
     pictures = sorted(p.name for p in out.glob("*.png"))
     assert pictures == sorted(f"{name}.png" for name in (*plots.PICTURES, "embedding"))
@@ -158,9 +158,9 @@ def test_the_page_stands_alone_and_names_everything(written: tuple[Path, list[st
     assert "http" not in page
     for word in ("melgan", "vits", "signal-vocoder", "narrow", "hiss.safetensors", "EER", "Cllr", "bona fide"):
         assert word in page
-    assert any(line.startswith("clean           lab") for line in said)
-    assert any("clips scored: 24 of 24" in line for line in said)
-    assert said[-1] == f"wrote {out / 'report.html'}"
+    assert any(line.startswith("clean           lab") for line in result)
+    assert any("clips scored: 24 of 24" in line for line in result)
+    assert result[-1] == f"wrote {out / 'report.html'}"
 
 
 def test_a_detector_that_hears_no_speech_is_measured_without_a_fault(corpus: Path, tmp_path: Path) -> None:
@@ -229,9 +229,9 @@ def test_true_ratios_lie_on_the_diagonal_whatever_the_share_of_spoofs() -> None:
     trials = Trials(np.empty(n, dtype=np.object_), label, llr, np.zeros((n, 3)), np.ones(n), np.zeros((n, 6)))
     bins = reliability(trials)
     assert sum(b.clips for b in bins) == n
-    assert max(abs(b.said - b.found) for b in bins) < 0.04
+    assert max(abs(b.result - b.found) for b in bins) < 0.04
     shifted = Trials(trials.clips, label, llr + 2.0, trials.families, trials.net_speech_s, trials.by_time)
-    assert max(abs(b.said - b.found) for b in reliability(shifted)) > 0.2
+    assert max(abs(b.result - b.found) for b in reliability(shifted)) > 0.2
 
 
 def test_parts_need_both_classes() -> None:
@@ -326,11 +326,11 @@ def test_faults_end_with_one_line(
     with pytest.raises(SystemExit) as ended:
         main.main()
     assert ended.value.code == 2
-    said = capsys.readouterr().err.strip().splitlines()
-    assert len(said) == 2
-    assert said[0].startswith("error: ")
-    assert says in said[0]
-    assert said[1].startswith("  ")
+    result = capsys.readouterr().err.strip().splitlines()
+    assert len(result) == 2
+    assert result[0].startswith("error: ")
+    assert says in result[0]
+    assert result[1].startswith("  ")
 
 
 @pytest.mark.parametrize(("device", "says"), [("tpu", "auto, cpu, cuda or mps"), ("mps", "has no mps device")])

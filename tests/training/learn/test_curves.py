@@ -69,13 +69,13 @@ def _history(out: Path) -> list[dict[str, Any]]:
 @pytest.mark.slow
 def test_a_run_stops_once_nothing_gets_better_and_keeps_the_best(corpus: Path, tmp_path: Path) -> None:
     """The area reaches 1 within some looks, and there is nothing better."""
-    said = _run(_words(corpus, tmp_path, "--steps", "2000", "--patience", "2"))
+    result = _run(_words(corpus, tmp_path, "--steps", "2000", "--patience", "2"))
     history = _history(tmp_path)
     best = history[best_validation(history)]
     assert history[-1]["step"] < 500
     assert len(history) == best_validation(history) + 3
-    assert f"stopped at step {history[-1]['step']}: nothing better in 2 validations" in said
-    assert f"keeps the weights of step {best['step']}" in said
+    assert f"stopped at step {history[-1]['step']}: nothing better in 2 validations" in result
+    assert f"keeps the weights of step {best['step']}" in result
     path = tmp_path / "weights.safetensors"
     assert json.loads(describe(path)["training"])["dev"] == best
     dev = prepare.dev_set(build_bank(gather([corpus])[1], corpus.parent / "cache", 1, lambda *_: None))
@@ -93,8 +93,8 @@ def test_a_run_stops_once_nothing_gets_better_and_keeps_the_best(corpus: Path, t
 def test_the_network_that_hears_whole_clips_has_patience_too(corpus: Path, tmp_path: Path) -> None:
     words = ["baseline", "--corpus", str(corpus), "--out", str(tmp_path), "--cache", str(corpus.parent / "cache")]
     words += ["--rows", "2", "--workers", "1", "--device", "cpu", "--learning-rate", "0"]
-    said = _run([*words, "--validate-every", "1", "--steps", "9", "--patience", "1"])
-    assert "stopped at step 2: nothing better in 1 validations" in said
+    result = _run([*words, "--validate-every", "1", "--steps", "9", "--patience", "1"])
+    assert "stopped at step 2: nothing better in 1 validations" in result
     assert [row["step"] for row in _history(tmp_path)] == [1, 2]
     assert _history(tmp_path)[0]["dev_loss"] == pytest.approx(np.log(4), abs=0.2), "chance, of four classes"
 

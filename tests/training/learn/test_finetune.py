@@ -62,7 +62,7 @@ def test_a_folder_is_learned_from_and_measured(tmp_path: Path) -> None:
     figures = fine_tune(plan, lambda _: None)
     assert set(figures) == {"own, learned from", "own, held back"}
     assert load_detector(tmp_path / "run" / "weights.safetensors").weights_hash != load_detector(start).weights_hash
-    said = json.loads((tmp_path / "run" / "finetune.json").read_text())
-    held = said["own, held back"]["after"]
+    result = json.loads((tmp_path / "run" / "finetune.json").read_text())
+    held = result["own, held back"]["after"]
     assert (held["real"], held["fake"]) == (2, 2)
     assert "own, held back" in "\n".join(table(figures))

@@ -183,17 +183,17 @@ def test_what_was_rendered_is_rendered_once(corpus: Path, tmp_path: Path) -> Non
     """A version more, and a corpus more, leave what the cache has as it is."""
     first = material.prepare([corpus], 2, tmp_path, 1, lambda _: None)
     before = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("version-*")}
-    said: list[str] = []
-    more = material.prepare([corpus], 3, tmp_path, 1, said.append)
+    result: list[str] = []
+    more = material.prepare([corpus], 3, tmp_path, 1, result.append)
     after = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("version-*")}
     assert len(before) == 1
     assert len(after) == 2
     assert before.items() < after.items()
-    assert [line for line in said if line.startswith("channels")] == ["channels: version 2 of 2, 24 clips"]
+    assert [line for line in result if line.startswith("channels")] == ["channels: version 2 of 2, 24 clips"]
     np.testing.assert_array_equal(more.versions[:2], first.versions)
     np.testing.assert_array_equal(more.versions[0], more.bank.audio)
     assert not np.array_equal(more.versions[1], more.versions[2])
-    again = material.prepare([corpus], 3, tmp_path, 1, said.append)
+    again = material.prepare([corpus], 3, tmp_path, 1, result.append)
     assert len(list(tmp_path.glob("speech-*"))) == 2
     np.testing.assert_array_equal(again.versions, more.versions)
     again.versions[0, 0] += 1
@@ -299,16 +299,16 @@ def _train(
         steps=steps, minutes=1e9, rows=8, seconds=2.0, learning_rate=rate, warm_up=5, validate_every=10, seed=seed,
         precision=precision, loss=loss or LossWeights(),
     )  # fmt: skip
-    said: list[str] = []
+    result: list[str] = []
     plan = TrainingPlan([corpus], out, corpus.parent / "cache", {}, versions=2, workers=1, device="cpu", start=start)
     plan = replace(plan, teachers=teachers)
-    return prepare.run(model, config, plan, said.append), said
+    return prepare.run(model, config, plan, result.append), result
 
 
 def test_a_run_learns_and_is_taken_up_again_where_it_stopped(corpus: Path, tmp_path: Path) -> None:
     _train(corpus, tmp_path, steps=20)
-    path, said = _train(corpus, tmp_path, steps=60)
-    assert "resumed at step 20" in said
+    path, result = _train(corpus, tmp_path, steps=60)
+    assert "resumed at step 20" in result
     history = json.loads((tmp_path / "history.json").read_text())
     assert [row["step"] for row in history] == [10, 20, 30, 40, 50, 60]
     assert history[-1]["loss"] < 0.8 * history[0]["loss"]
@@ -318,8 +318,8 @@ def test_a_run_learns_and_is_taken_up_again_where_it_stopped(corpus: Path, tmp_p
     assert detector.config.calibration.scale > 0
     assert detector.config.network == MODEL.network
     assert json.loads(describe(path)["training"])["steps"] == 60
-    _, said = _train(corpus, tmp_path, steps=60)
-    assert "resumed at step 60" in said
+    _, result = _train(corpus, tmp_path, steps=60)
+    assert "resumed at step 60" in result
 
 
 def test_the_same_seed_gives_the_same_weights(corpus: Path, tmp_path: Path) -> None:
@@ -428,15 +428,15 @@ def test_teachers_are_learned_from(corpus: Path, tmp_path: Path) -> None:
         wrong.network.spoof.weight.zero_()
         wrong.network.spoof.bias.fill_(4.0)
     save_detector(wrong, tmp_path / "wrong.safetensors", {})
-    said = {}
+    result = {}
     audio = [read_audio(clip.path) for clip in splits.gather([corpus])[1]]
     for name, teachers in (("taught", [tmp_path / "wrong.safetensors"]), ("alone", list[Path]())):
         path, _ = _train(corpus, tmp_path / name, 30, teachers=teachers, loss=LossWeights(teachers=1.0))
-        said[name] = np.mean([score.logit for score in score_clips(load_detector(path), audio)])
+        result[name] = np.mean([score.logit for score in score_clips(load_detector(path), audio)])
         if teachers:
             assert json.loads(describe(path)["training"])["taught by"][0]["sha256"]
-    assert said["taught"] > 2.0
-    assert said["taught"] > said["alone"] + 1.0
+    assert result["taught"] > 2.0
+    assert result["taught"] > result["alone"] + 1.0
 
 
 def test_a_family_of_more_weight_is_drawn_more_often_and_its_part_no_more() -> None:
