@@ -12,7 +12,7 @@ from pathlib import Path
 import peers
 import pytest
 from helpers import Running, make_weights, settings, start_monitor, turning_call, write_wav
-from serving import QUICK, of, simulate, wait_until
+from serving import QUICK, select, simulate, wait_until
 
 pytest.importorskip("ray")
 pytestmark = [pytest.mark.realtime, pytest.mark.slow]
@@ -46,16 +46,16 @@ def test_calls_outlive_a_shard_that_is_killed(served: tuple[Running, str], tmp_p
         simulate(tmp_path, "audiosocket", wav, to, *wide) as one,
         simulate(tmp_path, "audiosocket", wav, to, *other) as two,
     ):
-        wait_until(monitor, lambda: {e["state"] for e in of(monitor, "score")} > {"listening"})
-        joined = [e["detail"] for e in of(monitor, "health") if e["code"] == "shard joined"]
+        wait_until(monitor, lambda: {e["state"] for e in select(monitor, "score")} > {"listening"})
+        joined = [e["detail"] for e in select(monitor, "health") if e["code"] == "shard joined"]
         os.kill(int(re.findall(r"shard-1: process (\d+)", joined[0] + joined[1])[0]), signal.SIGKILL)
         assert [one.end(), two.end()] == [0, 0]
-        wait_until(monitor, lambda: len(of(monitor, "call.ended")) == 2)
-    codes = [e["code"] for e in of(monitor, "health")]
+        wait_until(monitor, lambda: len(select(monitor, "call.ended")) == 2)
+    codes = [e["code"] for e in select(monitor, "health")]
     assert codes.count("shard lost") == 1
     assert "audio skipped" not in codes
-    for ended in of(monitor, "call.ended"):
-        states = [e["state"] for e in of(monitor, "score", ended["call"])]
+    for ended in select(monitor, "call.ended"):
+        states = [e["state"] for e in select(monitor, "score", ended["call"])]
         judged = next(at for at, state in enumerate(states) if state != "listening")
         assert "listening" not in states[judged:]
         alerts = [e["type"] for e in monitor.events if e["type"].startswith("alert.") and e["call"] == ended["call"]]
