@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,8 @@ Audio = NDArray[np.float32]
 Marks = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Audio of all channels of a source.
+class Chunk(NamedTuple):
+    """Audio of all channels of a source. A tuple, since one is made for each packet.
 
     samples: float32 (channels, n) at SAMPLE_RATE, full scale = 1.0. start: index of samples[:, 0] on the
     source's clock; a jump between chunks is audio that all channels lost. captured_at: time.monotonic() seconds at
@@ -122,7 +121,8 @@ def _marks_of(runs: Runs) -> Marks:
 def all_finite(samples: Audio) -> bool:
     """Return whether no sample is NaN or infinite, in one pass; False, too, for samples whose squares are beyond
     float32."""
-    return isfinite(np.vdot(samples, samples))
+    flat = samples.ravel()
+    return isfinite(flat.dot(flat))
 
 
 class Source(Protocol):

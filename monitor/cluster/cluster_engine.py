@@ -13,7 +13,8 @@ from monitor.cluster.cluster_scorer import ClusterScorer
 from monitor.config.schema import Config
 from monitor.engine.calls import Call
 from monitor.engine.loop import Engine
-from monitor.engine.pool import Pool, read_figures
+from monitor.engine.outputs import read_figures
+from monitor.engine.pool import Pool
 from monitor.engine.ring_bank import RingBank
 from monitor.events.bus import Bus
 from monitor.views import ShardView

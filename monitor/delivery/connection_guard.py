@@ -12,10 +12,10 @@ from zmq.utils.monitor import recv_monitor_message
 from monitor.delivery.connections import ConnectionLimits, Connections
 from monitor.limits.descriptors import DESCRIPTORS
 
-CHECK_MS = 50
-"""A flood of subscriptions has brought a few hundred kB by then."""
+CHECK_MS, IDLE_MS = 50, 1000
+"""While there are connections, and without any. A flood of subscriptions has brought a few hundred kB by then."""
 FAILURES = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-EVENTS = FAILURES | zmq.EVENT_ACCEPTED | zmq.EVENT_ACCEPT_FAILED | zmq.EVENT_DISCONNECTED
+EVENTS = FAILURES | zmq.EVENT_ACCEPTED | zmq.EVENT_ACCEPT_FAILED | zmq.EVENT_DISCONNECTED | zmq.EVENT_MONITOR_STOPPED
 
 Socket = zmq.Socket[bytes]
 
@@ -47,13 +47,13 @@ class ConnectionGuard:
     def close(self) -> None:
         """End the thread; called by the thread of the socket, before that is closed."""
         self._ended.set()
+        self._socket.disable_monitor()  # which wakes the thread
         self._thread.join()
-        self._socket.disable_monitor()
         self._monitor.close(0)
 
     def _run(self) -> None:
         while not self._ended.is_set():
-            arrived = self._monitor.poll(CHECK_MS)
+            arrived = self._monitor.poll(CHECK_MS if len(self._connections) else IDLE_MS)
             with self._lock:
                 while arrived:
                     self._take()
@@ -70,6 +70,6 @@ class ConnectionGuard:
             self._connections.gone(message["value"])
         elif event == zmq.EVENT_ACCEPT_FAILED:
             self._failed["too few file descriptors"] += 1
-        else:
+        elif event != zmq.EVENT_MONITOR_STOPPED:
             known = event == zmq.EVENT_HANDSHAKE_FAILED_AUTH
             self._failed["key not allowed" if known else "handshake"] += 1

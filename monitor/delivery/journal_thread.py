@@ -25,6 +25,7 @@ class JournalThread:
         self._most = most_events, most_bytes
         self._asked: queue.Queue[tuple[Peer, SubscriberRequest] | None] = queue.Queue(MAX_QUEUED)
         self._answered: queue.Queue[Answered] = queue.Queue()
+        self._open = 0
         self._thread = threading.Thread(target=self._run, name="archive", daemon=True)
         self._thread.start()
 
@@ -34,15 +35,23 @@ class JournalThread:
             self._asked.put_nowait((peer, request))
         except queue.Full:
             return False
+        self._open += 1
         return True
+
+    @property
+    def busy(self) -> bool:
+        """Return whether answers are still to come."""
+        return self._open > 0
 
     def answers(self) -> Iterator[Answered]:
         """Yield the answers that have been found since the last call."""
         while True:
             try:
-                yield self._answered.get_nowait()
+                answered = self._answered.get_nowait()
             except queue.Empty:
                 return
+            self._open -= 1
+            yield answered
 
     def close(self) -> None:
         """End the thread, after what it does now; what waits is not answered."""

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
+from math import ceil, inf
 from pathlib import Path
+from socket import socketpair
 
 import zmq
 
@@ -73,6 +76,9 @@ class PublisherSockets:
         self._allowed = self._read_keys()
         self._next_check = time.monotonic() + KEYS_CHECK_S
         self._down = False
+        self._bell, self._button = socketpair()
+        for end in (self._bell, self._button):
+            end.setblocking(False)
         self.counts: Counter[str] = Counter()
         self.address, self.replay = places.address, places.replay
         self._open()
@@ -112,6 +118,27 @@ class PublisherSockets:
         self._reset()
         return True
 
+    def check_in_s(self) -> float:
+        """Return the time until the keys are to be looked at again."""
+        return inf if self._places.keys is None else self._next_check - time.monotonic()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until a peer has sent something, or wake() is called. Returns whether a peer has, or the time is over.
+
+        Other threads run meanwhile, and libzmq takes in here what peers have sent.
+        """
+        ready = dict(self._poller.poll(None if timeout_s == inf else max(0, ceil(timeout_s * 1000))))
+        if ready.pop(self._bell.fileno(), 0):
+            with suppress(BlockingIOError):
+                self._bell.recv(64)
+            return bool(ready)
+        return True
+
+    def wake(self) -> None:
+        """End wait(). Any thread may call it."""
+        with suppress(OSError):  # full of calls, or closed
+            self._button.send(b"!")
+
     def rebind(self) -> None:
         """Bind anew where that failed after keys were revoked. Raises SinkError while it fails."""
         if not self._down:
@@ -136,6 +163,8 @@ class PublisherSockets:
         """Wait at most LINGER_MS for what is on its way. May be called twice."""
         if not self.events.closed:
             self._close(LINGER_MS)
+            self._bell.close()
+            self._button.close()
 
     def _open(self) -> None:
         self._context: zmq.Context[Socket] = zmq.Context()
@@ -152,6 +181,7 @@ class PublisherSockets:
                 self._guards.append(ConnectionGuard(self.requests, OF_REQUESTS))
                 self.requests.setsockopt(zmq.ROUTER_MANDATORY, 1)
                 self.replay = self._bind_replay(self.requests)
+            self._poller = self._new_poller()
         except BaseException:
             for guard in self._guards:
                 guard.close()
@@ -192,6 +222,14 @@ class PublisherSockets:
             socket.setsockopt(zmq.CURVE_SECRETKEY, self._server.secret.encode())
             socket.setsockopt(zmq.ZAP_DOMAIN, zap.DOMAIN.encode())
         return socket
+
+    def _new_poller(self) -> zmq.Poller:
+        poller = zmq.Poller()
+        for socket in (self.events, self.requests, self._zap):
+            if socket is not None:
+                poller.register(socket, zmq.POLLIN)
+        poller.register(self._bell.fileno(), zmq.POLLIN)
+        return poller
 
     def _read_keys(self) -> frozenset[bytes]:
         if self._places.keys is None:

@@ -37,8 +37,8 @@ Reply = tuple[Peer, list[bytes]]
 class ReplayServer:
     """Answers requests for events of the past. One thread may use it. counts: requests by their outcome."""
 
-    def __init__(self, epoch: str, ledger: TopicIndex, history: RecentEvents, journal: Path | None) -> None:
-        self._epoch, self._topics, self._history = epoch, ledger, history
+    def __init__(self, epoch: str, topics: TopicIndex, history: RecentEvents, journal: Path | None) -> None:
+        self._epoch, self._topics, self._history = epoch, topics, history
         self._archive = JournalThread(journal, ANSWER_EVENTS, ANSWER_BYTES) if journal else None
         self._limit = RateLimit(PER_S, BURST)
         self.counts: Counter[str] = Counter()
@@ -65,6 +65,11 @@ class ReplayServer:
                 yield peer, self._error("unreadable", request.id, "the journal cannot be read now")
             else:
                 yield peer, self._from_journal(request, found)
+
+    @property
+    def busy(self) -> bool:
+        """Return whether the journal is being read, so that answers() will have more."""
+        return self._archive is not None and self._archive.busy
 
     def close(self) -> None:
         """End what reads the journal."""

@@ -57,27 +57,33 @@ class TopicIndex:
         self._prefixes: dict[bytes, _Prefix] = {}
         self._prefix_bytes = 0
 
-    def record(self, topic: bytes, event: Event) -> int:
-        """Returns prev: seq of the message before this one on its topic, 0 for the first.
+    def record(self, topic: bytes, event: Event) -> tuple[int, bool]:
+        """Return prev: seq of the message before this one on its topic, 0 for the first; and whether anybody follows
+        it.
 
         Numbers that were skipped were lost before they came here and might have been of any topic. Every topic
         then names the end of that gap as its prev: its subscribers look for a message that they do not have.
         """
         before = self._topics.get(topic)
         if before and before.seq == event.seq:
-            return before.prev  # Offered again after a fault.
+            return before.prev, True  # Offered again after a fault.
         if event.seq > self.last_seq + 1:
             self._gap_end = event.seq - 1
             for prefix in self._prefixes.values():
                 prefix.newest = self._gap_end
         self.last_seq = event.seq
-        for end in range(len(topic) + 1):
-            if followed := self._prefixes.get(topic[:end]):
-                followed.newest = event.seq
-                followed.count += 1
+        is_followed = bool(self._prefixes) and self._count(topic, event.seq)
         prev = max(before.seq, self._gap_end) if before else self._gap_end
         self._keep(topic, event, prev)
-        return prev
+        return prev, is_followed
+
+    def _count(self, topic: bytes, seq: int) -> bool:
+        """Count a message for the prefixes of its topic. Returns whether there are any."""
+        found = [prefix for end in range(len(topic) + 1) if (prefix := self._prefixes.get(topic[:end]))]
+        for prefix in found:
+            prefix.newest = seq
+            prefix.count += 1
+        return bool(found)
 
     def current(self, prefix: bytes) -> list[bytes]:
         """Return the topics under the prefix whose last message still holds."""

@@ -67,6 +67,7 @@ class Feed:
     def say(self, condition: Condition) -> None:
         """Note a condition behind the audio that came before it. Belongs to the feed's own thread."""
         self.conditions.append((self.ring.written, condition))
+        self.ring.report()
 
 
 @dataclass
@@ -105,14 +106,6 @@ class Call:
     def ended(self) -> bool:
         """Return whether all that it will ever give was scored and said."""
         return all(feed.ended for feed in self.feeds)
-
-    @property
-    def quiet(self) -> bool:
-        """Return whether nothing beside scores is to be said of it: no condition waits, and it goes on."""
-        for feed in self.feeds:  # noqa: SIM110 - asked of each call in each turn, where all() costs twice as much
-            if feed.conditions or feed.ring.closed:
-                return False
-        return True
 
     @property
     def error(self) -> Exception | None:

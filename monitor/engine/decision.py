@@ -8,15 +8,14 @@ in a voice that can be judged. Without either the state is undecided.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.config import BLOCK_S, SAMPLE_RATE
 from monitor.config.schema import AlertSection
+from monitor.engine.stream_values import StreamValues
 from monitor.types import State
 
 Ints = NDArray[np.int64]
@@ -25,12 +24,10 @@ Floats = NDArray[np.float64]
 
 STATES = (State.LISTENING, State.CLEAR, State.SUSPICIOUS, State.ALERT, State.UNKNOWN, State.UNDECIDED)
 LISTENING, CLEAR, SUSPICIOUS, ALERT, UNKNOWN, UNDECIDED = range(6)
-FEW = 4
-"""Streams of which each is decided on its own at a lower cost than all of them as arrays."""
 
 
 @dataclass(frozen=True)
-class Decision:
+class Decision(StreamValues):
     """The decisions on N streams. state: index into STATES. above_suspicious, above_alert, below_close: blocks of net
     speech in a row. votes: blocks of net speech since there was enough. quiet: blocks since the last speech. open: an
     alert is open. opened, updated: sample index. peak: highest llr of the open alert.
@@ -46,14 +43,6 @@ class Decision:
     opened: Ints
     updated: Ints
     peak: Floats
-
-    def take(self, rows: Ints) -> Decision:
-        return Decision(**{name: values[rows] for name, values in vars(self).items()})
-
-    def put(self, rows: Ints, new: Decision) -> None:
-        """Write the streams of `new` into rows, in place."""
-        for name, values in vars(self).items():
-            values[rows] = getattr(new, name)
 
 
 @dataclass(frozen=True)
@@ -155,91 +144,6 @@ def decide(config: AlertSection, old: Decision, outputs: DecisionInput) -> tuple
         peak=np.where(opened, outputs.llr, np.where(is_open, np.maximum(old.peak, outputs.llr), old.peak)),
     )
     return new, Changes(state != old.state, opened, updated, closed, opened & ~held)
-
-
-def decide_in_turn(config: AlertSection, old: Decision, outputs: DecisionInput, turns: int) -> tuple[Decision, Changes]:
-    """What decide() says of each of `turns` blocks of every stream. The blocks as in monitor.audio.Blocks: all that is
-    given and returned is (turns * N,).
-    """
-    if turns == 1 and len(old.state) > FEW:
-        return decide(config, old, outputs)
-    streams, votes = len(old.state), outputs.speech & outputs.enough
-    whole = np.full(len(votes), -np.inf) if outputs.whole is None else outputs.whole
-    steady = whole >= config.whole_llr
-    standing = outputs.llr if outputs.standing is None else outputs.standing
-    columns = (
-        votes,
-        outputs.speech,
-        ~outputs.usable,
-        outputs.llr >= config.suspicious_llr,
-        outputs.llr >= config.alert_llr,
-        (outputs.llr < config.close_llr) & ~steady,
-        outputs.llr > (config.suspicious_llr + config.close_llr) / 2,
-        steady,
-        (standing <= config.clear_llr) & (outputs.llr < config.suspicious_llr),
-        standing <= config.clear_llr / 2,
-        np.zeros_like(votes) if outputs.hard is None else outputs.hard,
-        outputs.llr,
-        outputs.end,
-    )
-    found: list[list[tuple[float, ...]]] = []
-    for i in range(streams):
-        before = tuple(values[i].item() for values in vars(old).values())
-        found.append(_one_in_turn(config, before, zip(*(c[i::streams].tolist() for c in columns), strict=True)))
-    each = list(zip(*(one for turn in zip(*found, strict=True) for one in turn), strict=True))
-    kept, changes = each[: len(vars(old))], each[len(vars(old)) :]
-    new = {name: np.array(v, was.dtype) for (name, was), v in zip(vars(old).items(), kept, strict=True)}
-    return Decision(**new), Changes(*(np.array(flags, np.bool_) for flags in changes))
-
-
-def _one_in_turn(
-    config: AlertSection, before: tuple[Any, ...], blocks: Iterable[tuple[Any, ...]]
-) -> list[tuple[float, ...]]:
-    """decide() for one stream: the fields of Decision and of Changes after each block."""
-    state, count, suspicious, alert, close, quiet, is_open, opened_at, updated_at, peak = before
-    holds = (config.suspicious_hold_s, config.alert_hold_s, config.close_hold_s, config.unknown_after_s)
-    suspicious_hold, alert_hold, close_hold, unknown_after = map(hold_blocks, holds)
-    waits = hold_blocks(config.undecided_after_s)
-    every = round(config.update_every_s * SAMPLE_RATE)
-    found: list[tuple[float, ...]] = []
-    for votes, speech, unusable, is_suspicious, is_alert, is_low, stays, *flags, llr, end in blocks:
-        steady, becomes_clear, stays_clear, hard = flags
-        was, was_open = state, is_open
-        if votes:
-            count += 1
-            suspicious = suspicious + 1 if is_suspicious else 0
-            alert = alert + 1 if is_alert else 0
-            close = close + 1 if is_low else 0
-            if suspicious >= suspicious_hold or (was == SUSPICIOUS and stays):
-                state = SUSPICIOUS
-            elif becomes_clear or (was == CLEAR and stays_clear):
-                state = CLEAR
-            else:
-                state = LISTENING if was in (LISTENING, UNKNOWN) and count < waits else UNDECIDED
-        elif speech and was == UNKNOWN:
-            state = LISTENING
-        if hard and state in (LISTENING, CLEAR):
-            state = UNDECIDED
-        quiet = 0 if speech else quiet + 1
-        held = alert >= alert_hold
-        opened = votes and not was_open and (held or steady)
-        closed = votes and was_open and close >= close_hold
-        is_open = (was_open or opened) and not closed
-        updated = was_open and is_open and speech and end - updated_at >= every
-        lost = unusable or quiet >= unknown_after
-        if lost:
-            state = UNKNOWN
-        elif is_open and (state != UNKNOWN or was == UNKNOWN):
-            state = ALERT
-        if opened:
-            opened_at, peak = end, llr
-        elif is_open:
-            peak = max(peak, llr)
-        if opened or updated:
-            updated_at = end
-        now = (state, count, suspicious, alert, close, quiet, is_open, opened_at, updated_at, peak)
-        found.append((*now, state != was, opened, updated, closed, opened and not held))
-    return found
 
 
 def _verdict(config: AlertSection, old: Decision, above_suspicious: Ints, votes: Ints, outputs: DecisionInput) -> Ints:

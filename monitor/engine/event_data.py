@@ -13,16 +13,20 @@ from math import inf, isinf
 import numpy as np
 
 from model.config import BLOCK_S, SAMPLE_RATE
+from model.figures import Kind
 from monitor.engine.calls import Call, CallChannel
 from monitor.engine.decision import STATES
 from monitor.engine.evidence import posterior
 from monitor.engine.results import BANDS, REASONS, Ints, Results, Verdicts
 from monitor.engine.segments import ClosedStream
+from monitor.events.wire import SharedData
 from monitor.scores import LEAST_TO_GRAVEST
 from monitor.types import Event, State
 
 SHOWN_FAMILIES = 3
 Data = dict[str, object]
+_STATES = tuple(state.value for state in STATES)
+_REASONS = tuple(REASONS[kind].value for kind in Kind)
 
 
 def families(found: Sequence[tuple[str, float]]) -> dict[str, float]:
@@ -49,13 +53,13 @@ def scores(results: Results, due: Ints, channels: Sequence[CallChannel], model: 
     columns = zip(
         channels,
         results.end[due].tolist(),
-        [STATES[state].value for state in results.state[due].tolist()],
+        [_STATES[state] for state in results.state[due].tolist()],
         results.p_fake[due].tolist(),
         results.llr[due].tolist(),
         (results.net_speech[due] * BLOCK_S).tolist(),
         results.family_names.likeliest(results.families[due], SHOWN_FAMILIES),
         [BANDS[band] for band in results.bandwidth[due].tolist()],
-        [REASONS[kind].value for kind in results.kind[due].tolist()],
+        [_REASONS[kind] for kind in results.kind[due].tolist()],
         results.warm[due].tolist(),
         strict=True,
     )
@@ -65,17 +69,17 @@ def scores(results: Results, due: Ints, channels: Sequence[CallChannel], model: 
             at.call,
             at.channel,
             end,
-            {
-                "state": state,
-                "p_fake": round(p_fake, 4),
-                "llr": round(llr, 3),
-                "net_speech_s": round(net_speech_s, 2),
-                "families": families(found),
-                "bandwidth": band,
-                "model": model,
-                "reason": reason,
-                "warm": warm,
-            },
+            SharedData(
+                state=state,
+                p_fake=round(p_fake, 4),
+                llr=round(llr, 3),
+                net_speech_s=round(net_speech_s, 2),
+                families=families(found),
+                bandwidth=band,
+                model=model,
+                reason=reason,
+                warm=warm,
+            ),
         )
         for at, end, state, p_fake, llr, net_speech_s, found, band, reason, warm in columns
     ]

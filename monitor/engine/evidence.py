@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from model.config import BLOCK_S, Calibration
 from monitor.config.schema import EvidenceSection
+from monitor.engine.stream_values import StreamValues
 from monitor.types import UNKNOWN_FAMILY
 
 Floats = NDArray[np.float64]
@@ -30,7 +31,7 @@ class Scaling:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Evidence(StreamValues):
     """The evidence of N streams: weight and total (N,) of the forgetting mean; slow_weight and slow_total (N,) of one
     that forgets more slowly; sum (N,) of all logits; blocks (N,) int64 of net speech; families (N, K) forgetting,
     all_families (N, K) sums.
@@ -44,14 +45,6 @@ class Evidence:
     blocks: NDArray[np.int64]
     families: Floats
     all_families: Floats
-
-    def take(self, rows: NDArray[np.int64]) -> Evidence:
-        return Evidence(**{name: values[rows] for name, values in vars(self).items()})
-
-    def put(self, rows: NDArray[np.int64], new: Evidence) -> None:
-        """Write the streams of `new` into rows, in place."""
-        for name, values in vars(self).items():
-            values[rows] = getattr(new, name)
 
 
 def no_evidence(streams: int, families: int) -> Evidence:
@@ -81,48 +74,6 @@ def accumulate(
         blocks=old.blocks + speech,
         families=old.families * fade[:, None] + new[:, None] * family,
         all_families=old.all_families + new[:, None] * family,
-    )
-
-
-def accumulate_in_turn(
-    config: EvidenceSection,
-    old: Evidence,
-    logit: Floats,
-    speech: NDArray[np.bool_],
-    family: Floats,
-    turns: int,
-    slow_memory_s: float = 20.0,
-) -> Evidence:
-    """Return what accumulate() gives after each of `turns` blocks of every stream, to the bit.
-
-    The blocks as in monitor.audio.Blocks: logit (turns * N,), and so is all that is returned.
-    """
-    if turns == 1:
-        return accumulate(config, old, logit, speech, family, slow_memory_s)
-    streams, fade, slow_fade = len(old.weight), exp(-BLOCK_S / config.memory_s), exp(-BLOCK_S / slow_memory_s)
-    logits, active = logit.reshape(turns, streams), speech.reshape(turns, streams)
-    families = np.where(active[..., None], family.reshape(turns, streams, -1), 0.0)
-    means = np.empty((4, turns, streams))
-    fading = np.empty_like(families)
-    for i in range(streams):
-        w, x, faded = float(old.weight[i]), float(old.total[i]), old.families[i]
-        slow_w, slow_x = float(old.slow_weight[i]), float(old.slow_total[i])
-        for t, (is_speech, value) in enumerate(zip(active[:, i].tolist(), logits[:, i].tolist(), strict=True)):
-            if is_speech:
-                w, x, faded = w * fade + 1.0, x * fade + value, faded * fade + families[t, i]
-                slow_w, slow_x = slow_w * slow_fade + 1.0, slow_x * slow_fade + value
-            means[:, t, i], fading[t, i] = (w, x, slow_w, slow_x), faded
-    return Evidence(
-        weight=means[0].ravel(),
-        total=means[1].ravel(),
-        slow_weight=means[2].ravel(),
-        slow_total=means[3].ravel(),
-        sum=np.cumsum(np.concatenate([old.sum[None], np.where(active, logits, 0.0)]), axis=0)[1:].ravel(),
-        blocks=(old.blocks + np.cumsum(active, axis=0)).ravel(),
-        families=fading.reshape(turns * streams, -1),
-        all_families=np.cumsum(np.concatenate([old.all_families[None], families]), axis=0)[1:].reshape(
-            turns * streams, -1
-        ),
     )
 
 

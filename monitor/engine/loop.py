@@ -18,8 +18,9 @@ from model.config import BLOCK, SAMPLE_RATE
 from monitor.audio import Blocks, Source
 from monitor.config.schema import Config
 from monitor.engine.calls import Call, Feed, capture
+from monitor.engine.outputs import ScorerOutputs
 from monitor.engine.pace import PaceCheck
-from monitor.engine.pool import Pool, ScorerOutputs
+from monitor.engine.pool import Pool
 from monitor.engine.reporter import Reporter
 from monitor.engine.ring_bank import RingBank
 from monitor.events.bus import Bus
@@ -57,6 +58,7 @@ class Engine:
         self.latencies_ms: deque[float] = deque(maxlen=3000)
         self.latency_observers: list[Callable[[float], None]] = []
         """Each takes the latency of every step of live audio, in s, in the scoring thread."""
+        self._entered = False
         self.finished = False
         self.interrupted = False
         self.overloaded = False
@@ -190,10 +192,14 @@ class Engine:
     def _enter(self, call: Call) -> Call:
         with self._changing:
             self.calls = (*self.calls, call)
+            self._entered = True
         return call
 
     def begin(self) -> None:
         """Open the rows of calls that are new, and start their capture threads."""
+        if not self._entered:
+            return
+        self._entered = False  # before the look at them: another may enter meanwhile
         for call in self.calls:
             if call.begun:
                 continue
@@ -225,10 +231,20 @@ class Engine:
             self.reporter.report_health(*self._notices.popleft())
         while self._posted:
             self.reporter.report_posted(self._posted.popleft())
+        if self.bank.pending:
+            self._report_pending()
+
+    def _report_pending(self) -> None:
+        """Publish the conditions that are due, and the ends of calls."""
         for call in self.calls:
-            if not call.begun or call.quiet:  # one that entered and ended since begin() has its turn in the next
-                continue
+            rings = [feed.ring for feed in call.feeds]
+            if not call.begun or self.bank.pending.isdisjoint(rings):
+                continue  # one that entered and ended since begin() has its turn in the next
+            self.bank.pending.difference_update(rings)
             self.reporter.report_conditions(call)
+            for feed in call.feeds:
+                if feed.conditions or feed.ring.closed:
+                    feed.ring.report()
             if self.serving and call.ended:
                 self.let_go(call)
 

@@ -6,50 +6,32 @@ Nothing here loops over streams: what a step costs grows with the arithmetic, no
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.config import BLOCK_S
-from model.figures import FIGURES, Bandwidth, Kind
+from model.figures import Bandwidth, Kind
 from monitor.audio import Blocks
 from monitor.config.schema import Config
-from monitor.engine.decision import UNKNOWN, Decision, DecisionInput, decide_in_turn, init_decision
-from monitor.engine.evidence import (
-    Evidence,
-    Scaling,
-    accumulate_in_turn,
-    no_evidence,
-    posterior,
-    recent_llr,
-    standing_llr,
-    whole_llr,
-)
-from monitor.engine.quality import BlockFacts, Quality, init_quality
-from monitor.engine.quality_in_turn import assess_in_turn
+from monitor.engine.decision import UNKNOWN, Decision
+from monitor.engine.evidence import Evidence, Scaling, posterior, recent_llr, whole_llr
+from monitor.engine.judge import ScoredBlocks, init_states, judge
+from monitor.engine.judge_in_turn import FEW, judge_in_turn
+from monitor.engine.one_stream import Limits
+from monitor.engine.outputs import ScorerOutputs, read_figures
+from monitor.engine.quality import Quality
 from monitor.engine.results import FamilyNames, Results, Verdicts
 from monitor.engine.traces import Traces
+from monitor.scoring.rows import Ints, Rows, as_slice
 from monitor.scoring.scorer import Scorer
 
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class ScorerOutputs:
-    """The scorer's outputs for M rows. sound: bool, all of it is finite. Others as in model.figures.FIGURES."""
-
-    sound: NDArray[np.bool_]
-    level: Floats
-    kind: Ints
-    warm: NDArray[np.bool_]
-    active: NDArray[np.bool_]
-    logit: Floats
-    speech: Floats
-    bandwidth: Ints
-    family: Floats
+FALL_DB = 12.0 * BLOCK_S
+"""Of the peak level, with each block."""
 
 
 class Pool:
@@ -59,9 +41,8 @@ class Pool:
         self.scorer, self.config, self.rows = scorer, config, scorer.rows
         rows = scorer.rows
         self.traces = traces
-        self.evidence = no_evidence(rows, len(scorer.config.families))
-        self.decision: Decision = init_decision(rows)
-        self.quality: Quality = init_quality(rows)
+        self._limits = Limits(config)
+        self.states = init_states(rows, len(scorer.config.families))
         self.usable = np.ones(rows, dtype=np.bool_)
         self.kind = np.full(rows, int(Kind.SILENCE), dtype=np.int64)
         self.level = np.full(rows, -120.0)
@@ -75,13 +56,26 @@ class Pool:
         """Start streams that have heard nothing."""
         index = np.arange(rows.start, rows.stop)
         self.scorer.reset(index)
-        self.evidence.put(index, no_evidence(len(index), len(self.scorer.config.families)))
-        self.decision.put(index, init_decision(len(index)))
-        self.quality.put(index, init_quality(len(index)))
+        self.states.put(rows, init_states(len(index), len(self.scorer.config.families)))
         self.usable[rows], self.kind[rows], self.level[rows], self.peak_level[rows] = True, Kind.SILENCE, -120.0, -120.0
         self.bandwidth[rows] = Bandwidth.UNKNOWN
         if self.traces:
             self.traces.clear(index)
+
+    @property
+    def evidence(self) -> Evidence:
+        """Return the evidence of all rows."""
+        return self.states.evidence
+
+    @property
+    def decision(self) -> Decision:
+        """Return the decisions on all rows."""
+        return self.states.decision
+
+    @property
+    def quality(self) -> Quality:
+        """Return the quality of all rows."""
+        return self.states.quality
 
     def _scaling(self, rows: Ints | slice) -> Scaling:
         """Return the calibration of each row, by what is known of its bandwidth."""
@@ -105,107 +99,63 @@ class Pool:
         rows = several[0].rows
         samples = several[0].samples if len(several) == 1 else np.concatenate([b.samples for b in several], axis=1)
         figures = self.scorer.score(rows, samples).astype(np.float64)
+        all_sound = isfinite(figures.sum())  # asked before read_figures() makes the others 0
         outputs = [read_figures(figures[:, b]) for b in range(len(several))]
-        sound = np.all([block.sound for block in outputs], axis=0)
-        if not sound.all():
+        if not all_sound:
+            sound = np.all([block.sound for block in outputs], axis=0)
             self.scorer.reset(rows[~sound])
         return outputs
 
     def decide_states(self, blocks: Blocks, outputs: ScorerOutputs) -> Results:
         """Evidence and decision of each scored block, in its turn."""
-        rows, turns = blocks.rows, blocks.turns
-        newest = slice(len(rows) - len(rows) // turns, None)
-        previous = self.quality.take(rows[newest])
-        kind, active, quality = self._assess(blocks, outputs, previous)
-        self.kind[rows] = kind
-        self._levels(rows[newest], outputs.level.reshape(turns, -1))
-        self.bandwidth[rows] = outputs.bandwidth
+        turns, config = blocks.turns, self.config
+        rows = blocks.rows[len(blocks.rows) - len(blocks.rows) // turns :]
+        where = as_slice(rows)
+        none = np.zeros(len(blocks.rows), np.bool_)
+        made_up = none if blocks.concealed is None else np.asarray(blocks.concealed.any(axis=1))
+        usable = self.usable[where] if turns == 1 else self.usable[blocks.rows]
         scaling = Scaling(*self._scales[:, outputs.bandwidth])
-        evidence = self._accumulate(rows, outputs, active, turns)
-        llr = recent_llr(self.config.evidence, scaling, evidence)
-        enough = outputs.warm & (evidence.blocks * BLOCK_S >= self.config.evidence.min_speech_s)
-        usable = self.usable[rows] & outputs.sound
-        whole, standing = self._whole(scaling, evidence), standing_llr(self.config.evidence, scaling, evidence)
-        given = DecisionInput(llr, active, enough, blocks.end, usable, whole, standing, quality.hard)
-        before = self.decision.take(rows[newest])
-        after, changes = decide_in_turn(self.config.alerts, before, given, turns)
-        self.decision.put(rows, after)
+        scored = ScoredBlocks(outputs, blocks.samples, blocks.end, usable, made_up, scaling)
+        if turns > 1 or len(rows) <= FEW:
+            found = judge_in_turn(self._limits, self.states, rows, scored)
+        else:
+            found = judge(config, self.states, where, scored)
+        self.kind[where], self.bandwidth[where] = found.kind[-len(rows) :], outputs.bandwidth[-len(rows) :]
+        self._levels(where, outputs.level.reshape(turns, -1))
+        p_fake = posterior(found.llr, config.evidence.prior)
         if self.traces:
-            p_fake = np.where(enough, posterior(llr, self.config.evidence.prior), np.nan)
-            self.traces.add(rows, blocks.samples, p_fake, turns)
+            self.traces.add(blocks.rows, blocks.samples, np.where(found.enough, p_fake, np.nan), turns)
         return Results(
-            **vars(self._verdicts(rows, llr, kind, outputs.bandwidth, evidence, evidence.families, after, quality)),
+            rows=blocks.rows,
+            llr=found.llr,
+            p_fake=p_fake,
+            net_speech=found.net_speech,
+            state=found.state,
+            kind=found.kind,
+            bandwidth=outputs.bandwidth,
+            families=found.families,
+            family_names=self._family_names,
+            open=found.open,
+            opened=found.opened,
+            peak=found.peak,
+            quiet=found.quiet,
+            hard=found.hard,
+            shares=found.shares,
             end=blocks.end,
             captured_at=blocks.captured_at,
             warm=outputs.warm,
-            votes=active & enough,
-            before=np.concatenate([before.state, after.state[: newest.start]]),
-            turned=quality.hard != np.concatenate([previous.hard, quality.hard[: newest.start]]),
-            changes=changes,
+            votes=found.votes,
+            before=found.before,
+            turned=found.turned,
+            changes=found.changes,
         )
 
-    def _verdicts(
-        self,
-        rows: Ints,
-        llr: Floats,
-        kind: Ints,
-        bandwidth: Ints,
-        evidence: Evidence,
-        families: Floats,
-        decision: Decision,
-        quality: Quality,
-    ) -> Verdicts:
-        return Verdicts(
-            rows=rows,
-            llr=llr,
-            p_fake=posterior(llr, self.config.evidence.prior),
-            net_speech=evidence.blocks,
-            state=decision.state,
-            kind=kind,
-            bandwidth=bandwidth,
-            families=families,
-            family_names=self._family_names,
-            open=decision.open,
-            opened=decision.opened,
-            peak=decision.peak,
-            quiet=decision.quiet,
-            hard=quality.hard,
-            shares=quality.shares(),
-        )
-
-    def _accumulate(self, rows: Ints, outputs: ScorerOutputs, active: Flags, turns: int) -> Evidence:
-        """Add the blocks to the evidence of their rows. Returns it as it is after each block."""
-        config, before = self.config, self.evidence.take(rows[-(len(rows) // turns) :])
-        memory_s = config.alerts.clear_memory_s
-        after = accumulate_in_turn(config.evidence, before, outputs.logit, active, outputs.family, turns, memory_s)
-        self.evidence.put(rows, after)
-        return after
-
-    def _assess(self, blocks: Blocks, outputs: ScorerOutputs, previous: Quality) -> tuple[Ints, Flags, Quality]:
-        """Return of each block its kind, whether it is evidence, and the quality of the voice up to it."""
-        active = outputs.active & (outputs.speech >= self.config.evidence.min_speech_probability)
-        kind = np.where((outputs.kind == Kind.SPEECH) & ~active, Kind.NOT_SPEECH, outputs.kind)
-        active &= self.usable[blocks.rows]  # what cannot be trusted is no evidence
-        # What is concealed is scored, for the sake of what follows, but made up.
-        none = np.zeros(len(blocks.rows), np.bool_)
-        made_up = none if blocks.concealed is None else np.asarray(blocks.concealed.any(axis=1))
-        found = BlockFacts(blocks.samples, kind, active, outputs.level, made_up)
-        quality, spoiled = assess_in_turn(self.config.alerts, previous, found, blocks.turns)
-        self.quality.put(blocks.rows, quality)
-        kind[spoiled] = Kind.GAP
-        return kind, active & ~spoiled, quality
-
-    def _whole(self, scaling: Scaling, evidence: Evidence) -> Floats:
-        """Return the llr of all speech; -inf where there is too little of it to alert on."""
-        counts = evidence.blocks * BLOCK_S >= self.config.alerts.whole_after_s
-        return np.where(counts, whole_llr(self.config.evidence, scaling, evidence), -np.inf)
-
-    def _levels(self, rows: Ints, level: Floats) -> None:
+    def _levels(self, rows: Rows, level: Floats) -> None:
         """Update level and peak level. level: of one block after the other, (turns, M)."""
-        fall = 12.0 * BLOCK_S * np.arange(len(level))[:, None]
         self.level[rows] = level[-1]
-        peak = self.peak_level[rows] - 12.0 * BLOCK_S * len(level)
-        self.peak_level[rows] = np.maximum(peak, (level - fall[::-1]).max(axis=0))
+        peak = self.peak_level[rows] - FALL_DB * len(level)
+        highest = level[0] if len(level) == 1 else (level - FALL_DB * np.arange(len(level))[::-1, None]).max(axis=0)
+        self.peak_level[rows] = np.maximum(peak, highest)
 
     def set_usable(self, rows: slice, usable: bool) -> Ints:
         """Say whether the input of rows can be trusted. Returns the rows whose state that changed, to unknown."""
@@ -222,27 +172,20 @@ class Pool:
         index = np.arange(rows.start, rows.stop)
         evidence, decision, quality = self.evidence.take(index), self.decision.take(index), self.quality.take(index)
         llr = (whole_llr if whole else recent_llr)(self.config.evidence, self._scaling(rows), evidence)
-        families = evidence.all_families if whole else evidence.families
-        return self._verdicts(
-            index, llr, self.kind[index], self.bandwidth[index], evidence, families, decision, quality
+        return Verdicts(
+            rows=index,
+            llr=llr,
+            p_fake=posterior(llr, self.config.evidence.prior),
+            net_speech=evidence.blocks,
+            state=decision.state,
+            kind=self.kind[index],
+            bandwidth=self.bandwidth[index],
+            families=evidence.all_families if whole else evidence.families,
+            family_names=self._family_names,
+            open=decision.open,
+            opened=decision.opened,
+            peak=decision.peak,
+            quiet=decision.quiet,
+            hard=quality.hard,
+            shares=quality.shares(),
         )
-
-
-def read_figures(figures: Floats) -> ScorerOutputs:
-    """Return the figures of one block, (M, 7 + K), by name. What is not finite counts as not scored, and is 0 then."""
-    said = figures[:, FIGURES.index("active") :]
-    sound = np.asarray(np.isfinite(said).all(axis=1))
-    if not sound.all():
-        said[~sound] = 0.0
-    level, kind, warm, band, active, logit, speech = figures.T[:7]
-    return ScorerOutputs(
-        sound=sound,
-        level=level,
-        kind=kind.astype(np.int64),
-        warm=warm > 0,
-        active=(active > 0) & sound,
-        logit=logit,
-        speech=speech,
-        bandwidth=band.astype(np.int64),
-        family=figures[:, 7:],
-    )

@@ -8,8 +8,9 @@ voice. A hole is a fall from loud to near silence and back, each within 5 ms, wh
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from math import exp
+from math import exp, isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from model.config import BLOCK, BLOCK_S
 from model.figures import Kind
 from monitor.config.schema import AlertSection
+from monitor.engine.stream_values import StreamValues
 
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -34,6 +36,8 @@ LOUD, QUIET = 10.0 ** (-24.0 / 20.0), 10.0 ** (-46.0 / 20.0)
 PEAK_FADE = 10.0 ** (-3.0 * BLOCK_S / 20.0)
 _FIRST = np.arange(0, BLOCK, BLOCK // PARTS)
 """The first sample of each part."""
+_SINCE = np.array([PARTS - bits.bit_length() for bits in range(1 << PARTS)])
+"""Parts behind the last one that is so, by the bits of a block's parts; PARTS where none is."""
 EDGE, SHORTEST, LONGEST = 2, 2, 80
 """Parts that an edge of a hole may take, and the parts of the shortest and the longest hole: 5 and 200 ms."""
 HANG = 3
@@ -59,7 +63,7 @@ NAMED = 0.05
 
 
 @dataclass(frozen=True)
-class Quality:
+class Quality(StreamValues):
     """Of N streams. peak: of the samples, fading. loud: parts since the last loud one. run: parts of the hole so far, 0
     outside. edge: parts since its end. hang: blocks to come that a hole spoils. voice: blocks that
     were a voice, fading. since: blocks since the last of them. level: dBFS of the speech, fading. weight: blocks
@@ -78,17 +82,14 @@ class Quality:
     amounts: Floats
     hard: Flags
 
-    def take(self, rows: Ints) -> Quality:
-        return Quality(**{name: values[rows] for name, values in vars(self).items()})
-
-    def put(self, rows: Ints, new: Quality) -> None:
-        """Write the streams of `new` into rows, in place."""
-        for name, values in vars(self).items():
-            values[rows] = getattr(new, name)
-
     def shares(self) -> Floats:
         """Share (N, 5) of each impairment in what counted, 0 to 1."""
-        return np.asarray(np.minimum(self.amounts / np.maximum(self.weight, 1e-9)[:, None], 1.0))
+        return shares(self.weight, self.amounts)
+
+
+def shares(weight: Floats, amounts: Floats) -> Floats:
+    """Share (N, 5) of each impairment in what counted, 0 to 1: weight and amounts as in Quality."""
+    return np.asarray(np.minimum(amounts / np.maximum(weight, 1e-9)[:, None], 1.0))
 
 
 def init_quality(streams: int) -> Quality:
@@ -126,6 +127,16 @@ class BlockFacts:
     made_up: Flags
 
 
+def _among(kinds: Iterable[Kind]) -> Flags:
+    """Return, by its code, whether a kind is one of some."""
+    return np.isin(np.arange(len(Kind)), list(kinds))
+
+
+LOST_KINDS, TONE_KINDS = (Kind.GAP, Kind.INVALID), (Kind.TONE, Kind.DTMF, Kind.RINGBACK)
+SILENT_KINDS = (Kind.ZEROS, Kind.SILENCE)
+_IS_LOST, _IS_TONE, _IS_SOUND = _among(LOST_KINDS), _among(TONE_KINDS), ~_among(SILENT_KINDS)
+
+
 @dataclass(frozen=True)
 class Holes:
     """Of one block: found (N,) parts of holes that ended in it. spoiled: the network sees a hole in it. Others as in
@@ -145,20 +156,32 @@ def heights(samples: Samples) -> Floats:
     """The highest sample (N, PARTS) of each part of blocks (N, BLOCK); 0 where audio was lost."""
     # reduceat() and not a maximum over the last axis of (N, PARTS, 40), which takes numpy five times as long.
     highest = np.maximum.reduceat(np.abs(samples), _FIRST, axis=1).astype(np.float64)
-    return np.where(np.isfinite(highest), highest, 0.0)
+    return highest if isfinite(highest.sum()) else np.where(np.isfinite(highest), highest, 0.0)
+
+
+def _bits(flags: Flags) -> NDArray[np.uint64]:
+    """Return flags (N, 8) as the bits of a number (N,), the first one the lowest."""
+    packed = flags.view("<u8")[:, 0]
+    return packed * np.uint64(0x0102040810204080) >> np.uint64(56)
 
 
 def find_holes(old: Quality, samples: Samples) -> Holes:
     """Look for holes in one block of N streams: samples float32 (N, BLOCK), NaN where audio was lost."""
     height = heights(samples)
-    peak = np.maximum(old.peak * PEAK_FADE, height.max(1))
+    highest = height
+    while highest.shape[1] > 1:  # which costs half of max(1)
+        half = highest.shape[1] // 2
+        highest = np.maximum(highest[:, :half], highest[:, half:])
+    peak = np.maximum(old.peak * PEAK_FADE, highest[:, 0])
     is_loud, is_quiet = height > LOUD * peak[:, None], height < QUIET * peak[:, None]
     # A hole begins within EDGE parts behind a loud one, or has begun before: elsewhere there is none to look for.
-    any_loud = is_loud.any(1)
-    loud = np.where(any_loud, np.argmax(is_loud[:, ::-1], axis=1), old.loud + PARTS)
+    last_loud = _SINCE[_bits(is_loud)]
+    any_loud = last_loud < PARTS
+    loud = np.where(any_loud, last_loud, old.loud + PARTS)
     found, run, edge = np.zeros_like(old.run), np.zeros_like(old.run), np.zeros_like(old.edge)
     fell = np.zeros(len(run), dtype=np.bool_)
-    some = np.flatnonzero((old.run > 0) | (is_quiet.any(1) & (any_loud | (old.loud < EDGE))))
+    any_quiet = _bits(is_quiet) > 0
+    some = ((old.run > 0) | (any_quiet & (any_loud | (old.loud < EDGE)))).nonzero()[0]
     if len(some):
         found[some], fell[some], run[some], edge[some] = _follow(
             is_loud[some], is_quiet[some], old.loud[some], old.run[some], old.edge[some]
@@ -185,10 +208,10 @@ def _follow(is_loud: Flags, is_quiet: Flags, loud: Ints, run: Ints, edge: Ints) 
 def assess(config: AlertSection, old: Quality, block: BlockFacts) -> tuple[Quality, Flags]:
     """Count one block of N streams. Returns also which blocks are spoilt by a gap: they are no evidence."""
     kind, level, holes = block.kind, block.level, find_holes(old, block.samples)
-    cut = holes.spoiled & (kind != Kind.ZEROS) & (kind != Kind.SILENCE)
+    cut = holes.spoiled & _IS_SOUND[kind]
     spoiled = cut | block.made_up
     active = block.active & ~spoiled
-    missing = block.made_up | (kind == Kind.GAP) | (kind == Kind.INVALID)
+    missing = block.made_up | _IS_LOST[kind]
     clipped = (kind == Kind.CLIPPING) & ~spoiled
     heard = block.active | (kind == Kind.CLIPPING)
     voice, since = old.voice * VOICE_FADE + heard, np.where(heard, 0, old.since + 1)
@@ -196,11 +219,11 @@ def assess(config: AlertSection, old: Quality, block: BlockFacts) -> tuple[Quali
     sure = some & (voice >= SURE_VOICE)
     lost = missing | (cut & sure)
     noise = (kind == Kind.NOT_SPEECH) & some & ~spoiled & (level > old.level - AS_LOUD_DB)
-    tones = ((kind == Kind.TONE) | (kind == Kind.DTMF) | (kind == Kind.RINGBACK)) & sure & ~spoiled
+    tones = _IS_TONE[kind] & sure & ~spoiled
     low = active & (level < config.low_level_dbfs)
-    new = np.stack([lost, noise, tones, clipped, low], axis=1).astype(np.float64)
     hole = np.where(sure, holes.found, 0) / PARTS
-    counted = active | new.any(1)
+    counted = active | lost | noise | tones | clipped | low
+    new = np.stack([lost, noise, tones, clipped, low], axis=1).astype(np.float64)
     new[:, GAPS] += hole
     fade = np.where(counted, exp(-BLOCK_S / config.hard_memory_s), 1.0)
     weight, amounts = old.weight * fade + counted + hole, old.amounts * fade[:, None] + new

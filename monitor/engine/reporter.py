@@ -85,14 +85,16 @@ class Reporter:
     def report(self, results: Results) -> None:
         """Publish the scores that are due and what has changed in one step, row by row."""
         changes = results.changes
-        is_due = results.end // self._interval != (results.end - BLOCK) // self._interval
+        is_due = results.end % self._interval < BLOCK
         changed = changes.state | changes.opened | changes.updated | changes.closed | results.turned
-        if not changes.state.any():
+        due, some_changed = is_due.nonzero()[0], changed.any()
+        if not some_changed or not changes.state.any():
             self._segments.add(results.rows, results.llr, results.votes)
-        due = np.flatnonzero(is_due)
+        if not len(due) and not some_changed:
+            return
         channels = [self._channel_of_row[row] for row in results.rows[due].tolist()]
         scores = event_data.scores(results, due, [at for _, at in channels], self._model) if channels else []
-        if not changed.any():
+        if not some_changed:
             self._publish_scores([call for call, _ in channels], scores)
             return
         score_at = dict(zip(due.tolist(), scores, strict=True))

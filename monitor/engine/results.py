@@ -12,7 +12,7 @@ from model.figures import Bandwidth, Kind
 from monitor.engine.decision import STATES, Changes
 from monitor.engine.evidence import named
 from monitor.engine.quality import in_words
-from monitor.types import Reason, State
+from monitor.types import UNKNOWN_FAMILY, Reason, State
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -54,11 +54,17 @@ class FamilyNames:
         shares = weights / np.where(total > 0, total, 1.0)
         order = np.argsort(-shares, axis=1, kind="stable")[:, :most]
         top = np.take_along_axis(shares, order, axis=1).tolist()
-        known = [
-            [(self.names[k], p) for k, p in zip(places, found, strict=True)] if some else []
-            for places, found, some in zip(order.tolist(), top, (total[:, 0] > 0).tolist(), strict=True)
-        ]
-        return [list(named(dict(found), self.floor))[:most] for found in known]
+        found: list[list[tuple[str, float]]] = []
+        for places, shares_of, some in zip(order.tolist(), top, (total[:, 0] > 0).tolist(), strict=True):
+            known = shares_of[0] if shares_of else 0.0
+            if not some or not shares_of:
+                found.append([])
+            elif known >= self.floor:
+                found.append([(self.names[k], p) for k, p in zip(places, shares_of, strict=True)])
+            else:
+                rest = [(self.names[k], p * known) for k, p in zip(places, shares_of, strict=True)]
+                found.append([(UNKNOWN_FAMILY, 1.0 - known), *rest][:most])
+        return found
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 The channels of one source are written and read together. A live writer that finds its rows full overwrites the oldest
 audio, which is counted and shows as lost; a recording waits instead. Lost audio is NaN in what is read, invalid samples
-are infinite: neither is evidence.
+are infinite: neither is evidence. Whether samples are finite is asked of all that is read together, not of each packet.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from monitor.audio import Audio, Blocks, Chunk, Marks, all_finite
 if TYPE_CHECKING:
     from monitor.engine.ring_bank import RingBank
 
+LOST_BITS = np.uint32(0x7FC0_1057)
+LOST = LOST_BITS.view(np.float32)
+"""Lost audio in the ring: a NaN that no source is likely to give. Any other NaN is an invalid sample."""
 LONGEST_FILL = SAMPLE_RATE // 2
 """Samples of lost audio that are filled in; of a longer gap the rest is skipped."""
 
@@ -29,8 +32,6 @@ class Ring:
         self.rows = rows
         self.lost = 0
         """Samples lost on the way in or overwritten, each once."""
-        self.invalid = 0
-        """Samples that were not finite."""
         self.closed = False
         self._bank = bank
         # Views of the bank's rows: to index all of its arrays for each packet would cost more than the copy itself.
@@ -38,6 +39,12 @@ class Ring:
         self._stamps = tuple(zip(bank.origin[rows], bank.captured[rows], strict=True))
         self._most = bank.capacity // 2
         """Samples that are written at once."""
+        self._end = 0
+        """Samples written, as in the bank."""
+        self._room_to = 0
+        """Up to there nothing that is still to be read is overwritten; the reader may have gone on since."""
+        self._marked_to = -1
+        """Up to there marks of concealed samples of a lap ago may stand in the way."""
         self._shift = self._shifted_to = 0
         """What the newest block has in `origin`, and the block before which all slots do not have it yet."""
         self._clock: int | None = None
@@ -48,23 +55,21 @@ class Ring:
 
         What comes after finish() is not taken.
         """
-        samples = chunk.samples
-        if not all_finite(samples):
-            finite = np.isfinite(samples)
-            self.invalid += int((~finite).any(axis=0).sum())
-            samples = np.where(finite, samples, np.float32(np.inf))
-        if chunk.lost is not None:
-            samples = np.where(chunk.lost, np.float32(np.nan), samples)
+        samples, start, captured_at, lost, concealed = chunk
         bank = self._bank
         with bank.lock:
-            if chunk.start == self._clock and chunk.lost is None and chunk.concealed is None:
-                self._append(samples, chunk.captured_at, wait)  # what nearly every packet is
-            else:
+            if start != self._clock or lost is not None or concealed is not None:
                 self._bridge(chunk, wait)
-                lost = [marks for marks in (chunk.lost, chunk.concealed) if marks is not None]
-                if lost:
-                    self.lost += int(np.any(lost, axis=(0, 1)).sum())
-                self._append(samples, chunk.captured_at, wait, chunk.concealed)
+                marks = [given for given in (lost, concealed) if given is not None]
+                if marks:
+                    self.lost += int(np.any(marks, axis=(0, 1)).sum())
+                if lost is not None:
+                    samples = np.where(lost, LOST, samples)
+            n = samples.shape[1]
+            if n <= self._most:
+                self._write(samples, n, captured_at, wait, concealed)
+            else:
+                self._write_pieces(samples, captured_at, wait, concealed)
             if bank.sleepers:
                 bank.changed.notify_all()
 
@@ -83,72 +88,81 @@ class Ring:
             return
         self.lost += missing
         fill = missing if missing <= LONGEST_FILL else LONGEST_FILL // BLOCK * BLOCK
-        lost = np.full((self.rows.stop - self.rows.start, fill), np.nan, np.float32)
-        self._append(lost, _earlier(chunk.captured_at, chunk.samples.shape[1]), wait)
+        lost = np.full((self.rows.stop - self.rows.start, fill), LOST)
+        self._write_pieces(lost, _earlier(chunk.captured_at, chunk.samples.shape[1]), wait)
         self._clock = chunk.start
 
-    def _append(self, samples: Audio, captured_at: float, wait: bool, concealed: Marks | None = None) -> None:
+    def _write_pieces(self, samples: Audio, captured_at: float, wait: bool, concealed: Marks | None = None) -> None:
         n, step = samples.shape[1], self._most
-        if n <= step:
-            self._write(samples, captured_at, wait, concealed)
-            return
         for at in range(0, n, step):
             piece = samples[:, at : at + step]
             marks = None if concealed is None else concealed[:, at : at + step]
-            self._write(piece, _earlier(captured_at, n - at - piece.shape[1]), wait, marks)
+            size = piece.shape[1]
+            self._write(piece, size, _earlier(captured_at, n - at - size), wait, marks)
 
-    def _write(self, samples: Audio, captured_at: float, wait: bool, concealed: Marks | None) -> None:
-        """Write at most half of the capacity. captured_at: of the last sample."""
-        bank, rows, n = self._bank, self.rows, samples.shape[1]
-        written = self._written.item(0)
-        while wait and not self.closed and written + n - self._read.item(0) > bank.capacity:
-            bank.changed.notify_all()
-            bank.sleep(0.1)
+    def _write(self, samples: Audio, n: int, captured_at: float, wait: bool, concealed: Marks | None) -> None:
+        """Write n samples, at most half of the capacity. captured_at: of the last one."""
+        bank, written = self._bank, self._end
+        end = written + n
+        if end > self._room_to:
+            self._make_room(end, wait)
         if self.closed:
             return
-        capacity = bank.capacity
-        over = written + n - capacity - self._read.item(0)
-        if over > 0:
-            self._give_up(-(-over // BLOCK) * BLOCK)
-        first = written % capacity
-        if first + n <= capacity:
+        first = written % bank.capacity
+        if first + n <= bank.capacity:
             self._audio[:, first : first + n] = samples
         else:
             _wrap(self._audio, first, samples)
         if concealed is not None:
-            _wrap(bank.concealed[rows], first, concealed)
-            bank.concealed_to[rows] = written + n
-        elif written < bank.concealed_to.item(rows.start) + bank.capacity:  # marks of a lap ago may stand there
-            _wrap(bank.concealed[rows], first, np.zeros(samples.shape, np.bool_))
-        self._stamp(written, n, captured_at)
+            _wrap(bank.concealed[self.rows], first, concealed)
+            bank.concealed_to[self.rows], bank.any_concealed = end, True
+            self._marked_to = end + bank.capacity
+        elif written < self._marked_to:
+            _wrap(bank.concealed[self.rows], first, np.zeros(samples.shape, np.bool_))
+        self._stamp(written, end, captured_at)
         if not wait:
             bank.came += n
-        self._written.fill(written + n)
+        self._end = end
+        if len(self._written) == 1:
+            self._written[0] = end
+        else:
+            self._written.fill(end)
 
-    def _stamp(self, written: int, n: int, captured_at: float) -> None:
+    def _make_room(self, end: int, wait: bool) -> None:
+        """Wait until samples up to `end` have room, or give up the oldest."""
+        bank = self._bank
+        while wait and not self.closed and end - self._read.item(0) > bank.capacity:
+            bank.changed.notify_all()
+            bank.sleep(0.1)
+        over = end - bank.capacity - self._read.item(0)
+        if over > 0 and not self.closed:
+            self._give_up(-(-over // BLOCK) * BLOCK)
+        self._room_to = self._read.item(0) + bank.capacity
+
+    def _stamp(self, written: int, end: int, captured_at: float) -> None:
         """Note for each block that gets some of these samples where it is on the clock and when it was there."""
-        slots, clock = self._bank.slots, self._clock or 0
-        first = written // BLOCK
+        slots, clock, first = self._bank.slots, self._clock or 0, written // BLOCK
         if clock - written != self._shift or not written:
             self._shift, self._shifted_to = clock - written, first + slots + 1
-        for block in range(first, (written + n - 1) // BLOCK + 1):
-            slot, after = block % slots, written + n - (block + 1) * BLOCK
-            at = captured_at - after / SAMPLE_RATE if captured_at else 0.0
+        for block in range(first, (end - 1) // BLOCK + 1):
+            slot = block % slots
+            at = captured_at - (end - (block + 1) * BLOCK) / SAMPLE_RATE if captured_at else 0.0
             for origin, captured in self._stamps:
                 if block < self._shifted_to:
                     origin[slot] = self._shift
                 captured[slot] = at
-        self._clock = clock + n
+        self._clock = clock + end - written
 
     def _give_up(self, samples: int) -> None:
         """Move the reader past audio that will be overwritten; the next block says so by a lost sample."""
         bank, row = self._bank, self.rows.start
         going = np.arange(bank.read[row], bank.read[row] + samples) % bank.capacity
-        overwritten = int(np.count_nonzero(~np.isnan(bank.audio[row, going]) & ~bank.concealed[row, going]))
+        there = bank.audio[row, going].view(np.uint32) != LOST_BITS
+        overwritten = int(np.count_nonzero(there & ~bank.concealed[row, going]))
         self.lost += overwritten
         bank.overwritten += overwritten
         bank.read[self.rows] += samples
-        bank.torn[self.rows] = True
+        bank.torn[self.rows] = bank.any_torn = True
 
     def take(self, count: int) -> Blocks:
         """The next blocks of a recording, which has so many."""
@@ -158,6 +172,7 @@ class Ring:
             slots = (read // BLOCK + np.arange(count)) % bank.slots
             every = np.arange(rows.start, rows.stop)
             samples = bank.audio.reshape(len(bank.audio), bank.slots, BLOCK)[every, slots[:, None]]
+            mark_invalid(samples)
             end = read + BLOCK * np.arange(1, count + 1) + bank.origin[rows.start, slots]
             concealed = None
             if read < bank.concealed_to[rows.start]:
@@ -204,7 +219,18 @@ class Ring:
         """No more audio comes; whole blocks that are held are still read."""
         with self._bank.changed:
             self.closed = True
+            self.report()
             self._bank.changed.notify_all()
+
+    def report(self) -> None:
+        """Note that more than scores is to be reported of it. Any thread may call this."""
+        self._bank.pending.add(self)
+
+
+def mark_invalid(samples: Audio) -> None:
+    """Make the samples infinite that are neither finite nor lost audio, in place."""
+    if not all_finite(samples):
+        samples[~np.isfinite(samples) & (samples.view(np.uint32) != LOST_BITS)] = np.inf
 
 
 def _wrap(ring: NDArray[Any], first: int, values: NDArray[Any]) -> None:

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from model.config import BLOCK, SAMPLE_RATE
 from monitor.audio import Audio, Blocks, Marks, Runs
-from monitor.engine.ring import Ring
-
-Ints = NDArray[np.int64]
+from monitor.engine.ring import Ring, mark_invalid
+from monitor.scoring.rows import Ints, as_slice
 
 MOST_PASSED = 4
 """Turns in a row in which a row with few blocks may be passed over."""
@@ -32,6 +31,8 @@ class RingBank:
         self.capacity = self.slots * BLOCK
         self.audio: Audio = np.zeros((rows, self.capacity), dtype=np.float32)
         self.concealed: Marks = np.zeros((rows, self.capacity), dtype=np.bool_)
+        self.any_concealed = self.any_torn = False
+        self._blocks = self.audio.reshape(rows, self.slots, BLOCK)
         self.concealed_to = np.full(rows, -self.capacity)
         """Nothing that was written from there on is concealed; a lap later no mark is left."""
         self.written = np.zeros(rows, dtype=np.int64)
@@ -50,6 +51,8 @@ class RingBank:
         self.changed = threading.Condition(self.lock)
         self.sleepers = 0
         """Threads that wait for a change; while there are none nobody need be woken, which costs more than to ask."""
+        self.pending: set[Ring] = set()
+        """Rings of which more than scores is to be reported: a condition, or their end."""
         self._busy = np.zeros(rows, dtype=np.bool_)
         self._passed = np.zeros(rows, dtype=np.int64)
         """How often the blocks that wait in a row were left while others were taken."""
@@ -88,6 +91,7 @@ class RingBank:
         """Give the rows back; the ring takes nothing more."""
         with self.changed:
             ring.closed = True
+            self.pending.discard(ring)
             self.written[ring.rows] = self.read[ring.rows] = 0
             self._busy[ring.rows] = False
             self.changed.notify_all()
@@ -119,24 +123,31 @@ class RingBank:
         have, and those rows alone; nobody is passed over more than MOST_PASSED times, as a call that has ended with
         less would be for ever.
         """
-        with self.changed:
+        with self.lock:
             waiting = (self.written - self.read) // BLOCK
-            if not waiting.any():
+            some = waiting.nonzero()[0]
+            if not len(some):
                 self.sleep(timeout_s)
                 waiting = (self.written - self.read) // BLOCK
-            some = np.count_nonzero(waiting)
-            if not some:
-                return []
-            count = next((n for n in counts if 2 * np.count_nonzero(waiting >= n) >= some), 1)
-            if (self._passed[waiting > 0] >= MOST_PASSED).any():
-                count = 1
-            ready = np.flatnonzero(waiting >= count)
-            self._passed += 1
-            self._passed[ready] = 0
-            self._passed[waiting == 0] = 0
+                some = waiting.nonzero()[0]
+                if not len(some):
+                    return []
+            ready, count = some, 1
+            if counts and waiting.max() > 1:
+                count = self._count(waiting, some, counts)
+                ready = (waiting >= count).nonzero()[0]
             taken = [self._next(ready) for _ in range(count)]
             self.changed.notify_all()
             return taken
+
+    def _count(self, waiting: Ints, some: Ints, counts: Sequence[int]) -> int:
+        """Return how many blocks are taken at once, and note which of the rows that have `some` are passed over."""
+        count = next((n for n in counts if 2 * np.count_nonzero(waiting >= n) >= len(some)), 1)
+        if (self._passed[some] >= MOST_PASSED).any():
+            count = 1
+        passed = (waiting > 0) & (waiting < count)
+        self._passed = np.where(passed, self._passed + 1, 0)
+        return count
 
     def take_waiting(self, rows: Ints, most: int) -> Runs:
         """Return the blocks that wait in some rows, at most so many of each, and of nearly all rows as many, so that
@@ -149,9 +160,9 @@ class RingBank:
             each = np.repeat(rows, counts)
             position = self.read[each] + BLOCK * (np.arange(len(each)) - np.repeat(firsts, counts))
             held = self._held(each, position)
-            if (torn := self.torn[rows]).any():
-                held[0][firsts[torn], 0] = np.nan
-                self.torn[rows] = False
+            if self.any_torn:
+                held[0][firsts[self.torn[rows]], 0] = np.nan
+                self._forget_torn(rows)
             self.read[rows] += counts * BLOCK
             self.unscored[rows] += counts * BLOCK
             self.changed.notify_all()
@@ -163,21 +174,26 @@ class RingBank:
 
     def _next(self, ready: Ints) -> Blocks:
         """Return one block of each of these rows."""
-        position = self.read[ready]
-        held = self._held(ready, position)
-        if (torn := self.torn[ready]).any():
-            held[0][torn, 0] = np.nan
-            self.torn[ready] = False
-        self.read[ready] = position + BLOCK
+        rows = as_slice(ready)
+        held = self._held(ready, self.read[rows].copy())
+        if self.any_torn:
+            held[0][self.torn[ready], 0] = np.nan
+            self._forget_torn(ready)
+        self.read[rows] += BLOCK
         return Blocks(ready, *held)
+
+    def _forget_torn(self, rows: Ints) -> None:
+        self.torn[rows] = False
+        self.any_torn = bool(self.torn.any())
 
     def _held(self, rows: Ints, position: Ints) -> tuple[Audio, Ints, NDArray[np.float64], Marks | None]:
         """Return copies of the blocks at these places, with what Blocks has beside them."""
         slots = position // BLOCK % self.slots
-        samples = self.audio.reshape(len(self.audio), self.slots, BLOCK)[rows, slots]
+        samples = self._blocks[rows, slots]
+        mark_invalid(samples)
         end = position + BLOCK + self.origin[rows, slots]
         concealed = None
-        if (position < self.concealed_to[rows]).any():
+        if self.any_concealed and (position < self.concealed_to[rows]).any():
             concealed = self.concealed.reshape(len(self.audio), self.slots, BLOCK)[rows, slots]
         return samples, end, self.captured[rows, slots], concealed
 

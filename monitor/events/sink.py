@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 from monitor.types import Event
@@ -61,14 +62,17 @@ class AudioRecorder(Protocol):
 class Sink(ABC):
     """A destination of events. A new one is a subclass with name and emit(), a line in the registry and a test.
 
-    emit(), tick() and close() run in one thread of the sink's own, which calls tick() at least every 20 ms. The other
-    methods are called elsewhere and must not wait.
+    emit(), tick(), tick_in_s(), wait() and close() run in one thread of the sink's own. The other methods are called
+    elsewhere and must not wait.
     """
 
     name: str
 
     write_ahead: bool = False
     """Every other sink gets an event only once this one has it. One sink may be so."""
+
+    waits: bool = False
+    """It waits for more than events, such as for what peers send: wait() and wake() are its own."""
 
     keeps_events: bool = False
     """What was not emitted at the end is on disk, and is emitted when the program runs again."""
@@ -109,8 +113,24 @@ class Sink(ABC):
         """Take one event. Raises monitor.errors.SinkError for a fault; the event is then offered again."""
 
     def tick(self) -> None:
-        """Do what is due by the clock, such as a heartbeat. Raises SinkError."""
+        """Do what is due by the clock, such as a heartbeat, or what wait() returned for. Raises SinkError."""
         return
+
+    def tick_in_s(self) -> float:
+        """Return how long from now tick() is due at the latest, asked after each tick(). While events come one after
+        another it is called more often.
+        """
+        return inf
+
+    def wait(self, timeout_s: float) -> bool:
+        """Return at once when wake() was called, or when there is something for tick(), and then True. Asked while no
+        event waits, where `waits` is set.
+        """
+        raise NotImplementedError
+
+    def wake(self) -> None:
+        """End wait(). Any thread may call it."""
+        raise NotImplementedError
 
     def close(self) -> None:
         """Write out what is held and release everything. May be called twice."""

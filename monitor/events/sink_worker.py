@@ -10,13 +10,17 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 
 from monitor.errors import SinkError
 from monitor.events.sink import Sink, SinkStatus
 from monitor.types import Event
 
 TICK_S = 0.015
-"""Between two calls of Sink.tick(); below the 20 ms that sinks are promised, to leave room for the scheduler."""
+"""Between two calls of Sink.tick() while events come one after another."""
+LEAST_REST_S = 0.001
+ON_TICK_S = 0.1
+"""Between two calls of on_tick() while there is none."""
 FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 2.0
 LAST_TRIES_S = 0.3
@@ -28,16 +32,12 @@ STATUS_ROOM = 100
 """Events beyond a queue's capacity that say that another sink failed or recovered."""
 
 
-def _no_tick() -> None:
-    """Do nothing."""
-
-
 class SinkWorker:
     """The queue and the thread of one sink. All callbacks are called in this thread.
 
     on_change(worker, code, detail): the sink failed, recovered or ended. on_emitted(event): the sink has this event.
     on_set_aside(event): the sink will never have it.
-    on_tick(): as often as the sink is ticked, also while it fails.
+    on_tick(): every ON_TICK_S at least, unless the sink fails.
     on_announced(worker, data): of a health event for the others.
     """
 
@@ -47,7 +47,7 @@ class SinkWorker:
         capacity: int,
         on_change: Callable[[SinkWorker, str, str], None],
         on_emitted: Callable[[Event], None] = lambda _: None,
-        on_tick: Callable[[], None] = _no_tick,
+        on_tick: Callable[[], None] | None = None,
         on_set_aside: Callable[[Event], None] = lambda _: None,
         on_announced: Callable[[SinkWorker, Mapping[str, object]], None] = lambda _, __: None,
     ) -> None:
@@ -67,7 +67,9 @@ class SinkWorker:
         self._fault = ""
         self._delay = 0.0
         self._retry_at = 0.0
-        self._next_tick = 0.0
+        self._next_tick = self._idle_until = 0.0
+        self._waiting = False
+        """The thread is in Sink.wait()."""
         self._dropped = 0
         self._emitted = 0
         self._kept = 0
@@ -82,7 +84,7 @@ class SinkWorker:
             return True
         with self._lock:
             taken = self._take(event, wait)
-            self._filled.notify()
+            self._wake()
             return taken
 
     def offer_all(self, events: Sequence[Event], waits: Sequence[bool]) -> None:
@@ -92,12 +94,19 @@ class SinkWorker:
             with self._lock:
                 for event, wait in wanted:
                     self._take(event, wait)
-                self._filled.notify()
+                self._wake()
+
+    def _wake(self) -> None:
+        """Wake the thread; belongs under the lock."""
+        self._filled.notify()
+        if self._waiting:
+            self._waiting = False
+            self.sink.wake()
 
     def _take(self, event: Event, wait: bool) -> bool:
         room = self._room(event, wait)
         while wait and not self._stopped and len(self._events) >= room:
-            self._filled.notify()
+            self._wake()
             self._freed.wait()
         if self._stopped or len(self._events) >= room:
             # Nobody misses the status of another sink at the end.
@@ -126,7 +135,7 @@ class SinkWorker:
             self._stopped = True
             self._deadline = min(self._deadline, deadline)
             self._retry_at = 0.0
-            self._filled.notify_all()
+            self._wake()
             self._freed.notify_all()
 
     def ended(self, until: float) -> bool:
@@ -181,10 +190,10 @@ class SinkWorker:
         """Wait until there is something to emit, a tick is due, or a retry. Returns False when the thread is to end."""
         with self._filled:
             now = time.monotonic()
-            due = self._retry_at if self._fault else self._next_tick
+            due = self._retry_at if self._fault else self._idle_until
             ready = self._current is not None or bool(self._events)
             if due > now and (self._fault or not ready) and not (self._stopped and not ready):
-                self._filled.wait(min(due, self._until()) - now)
+                self._rest(min(due, self._until()) - now)
                 now = time.monotonic()
             if self._stopped and (self._empty() or now >= self._until()):
                 return False
@@ -193,6 +202,20 @@ class SinkWorker:
                 self._freed.notify()
             return True
 
+    def _rest(self, timeout_s: float) -> None:
+        """Wait for an event, or until there is something else to do; belongs under the lock."""
+        if self._fault or not self.sink.waits:
+            self._filled.wait(None if timeout_s == inf else timeout_s)
+            return
+        self._waiting = True
+        self._lock.release()
+        try:
+            if self.sink.wait(timeout_s):
+                self._idle_until = 0.0
+        finally:
+            self._lock.acquire()
+            self._waiting = False
+
     def _until(self) -> float:
         return min(self._deadline, self._last_try) if self._fault else self._deadline
 
@@ -200,6 +223,8 @@ class SinkWorker:
         now = time.monotonic()
         if now < self._retry_at:
             return
+        if self._current is not None:  # of which tick() may make something
+            self._idle_until = min(self._idle_until, self._next_tick)
         try:
             while self._current is not None:
                 self._emit(self._current)
@@ -207,11 +232,8 @@ class SinkWorker:
                 self._emit_done()
                 if self._fault or (now := time.monotonic()) >= self._next_tick:
                     break
-            if now >= self._next_tick:
-                self._next_tick = now + TICK_S
-                self._on_tick()
-                self.sink.tick()
-                self._announce()
+            if now >= self._idle_until:
+                self._tick(now)
         except SinkError as error:
             self._failed(error)
         else:
@@ -226,6 +248,15 @@ class SinkWorker:
         except Exception as error:
             which = f"{event.type} {event.seq}" if event.seq else event.type
             raise SinkError(f"{which} was set aside: {type(error).__name__}: {error}", final=True) from error
+
+    def _tick(self, now: float) -> None:
+        self._next_tick = self._idle_until = now + TICK_S  # should tick() fail
+        if self._on_tick is not None:
+            self._on_tick()
+        self.sink.tick()
+        self._announce()
+        rest_s = max(LEAST_REST_S, self.sink.tick_in_s())
+        self._idle_until = now + (rest_s if self._on_tick is None else min(rest_s, ON_TICK_S))
 
     def _announce(self) -> None:
         data = self.sink.announcement()

@@ -19,10 +19,9 @@ from model.config import BLOCK
 from model.figures import FIGURES, Kind
 from model.runtime_file import RuntimeFacts, check_signature, read_facts, runtime_path
 from model.weights_file import CheckpointError
+from monitor.scoring.rows import Rows, as_slice
 from monitor.scoring.scorer import Figures, Ints, States
 from monitor.scoring.speech_gate import TAIL, bandwidth, clean, gate, init_bandwidth, init_gate, power_of, spectra
-
-Rows = Ints | slice
 
 _NEW = "new."
 AT_ONCE = 256
@@ -189,19 +188,21 @@ class OnnxScorer:
         """
         blocks = ok.shape[1]
         wanted = np.asarray(ok.any(1))
-        again = np.minimum(skipped, self._memory)
-        net = []
-        for some, count in _pieces(wanted, again, blocks):
-            window, flags = spectrum[some], ok[some]
-            if count:
-                window = spectra(audio[some, -TAIL - (count + blocks) * BLOCK :])
-                flags = np.pad(flags, ((0, 0), (count, 0)))
-            which = _span(rows[some])
+        skips, net = np.where(wanted, 0, skipped + blocks), []
+        for some, start, stop in _pieces(ok, wanted, skipped, self._memory):
+            again, first = max(0, -start), max(0, start)
+            window, flags = spectrum[some, 2 * first : 2 * stop], ok[some, first:stop]
+            if again:
+                window = spectra(audio[some, -TAIL - (again + blocks) * BLOCK :])[:, : 2 * (again + stop)]
+                flags = np.pad(flags, ((0, 0), (again, 0)))
+            which = as_slice(rows[some])
             network = self._single if flags.shape[1] == 1 else self._segments
             found, after = network.run(window, flags, {name: state[which] for name, state in self._net.items()})
-            figures[some, :, _ACTIVE:] = np.where(flags[:, count:, None], found[:, count:], np.float32(0.0))
+            found = np.where(flags[:, again:, None], found[:, again:], np.float32(0.0))
+            figures[some, first:stop, _ACTIVE:] = found
+            skips[some] = blocks - stop
             net.append((which, after))
-        return np.where(wanted, 0, skipped + blocks), net
+        return skips, net
 
     def _keep(self, rows: Ints, signal: States, net: list[tuple[Rows, dict[str, NDArray[Any]]]]) -> None:
         if len(rows) == self.rows:
@@ -217,18 +218,20 @@ class OnnxScorer:
                     self._net[name][which] = state
 
 
-def _pieces(wanted: NDArray[np.bool_], again: Ints, blocks: int) -> Iterator[tuple[Rows, int]]:
-    """Yield the streams that the network is run for, in pieces that hear as many blocks again, and how many those
-    are.
+def _pieces(
+    ok: NDArray[np.bool_], wanted: NDArray[np.bool_], skipped: Ints, memory: int
+) -> Iterator[tuple[Rows, int, int]]:
+    """Yield the streams that the network is run for, and from which block up to which: below 0, blocks of the past.
+
+    It is not run for what comes before and behind the speech of all of a piece, but for so many blocks as it remembers.
     """
+    again, blocks = np.minimum(skipped, memory), ok.shape[1]
     for count in np.unique(again[wanted]).tolist():
         some = np.flatnonzero(wanted & (again == count))
-        size = max(1, AT_ONCE // (count + blocks))
+        start, stop = -count, blocks
+        if blocks > 1:
+            speech = np.flatnonzero(ok[some].any(0)).tolist()
+            start, stop = max(speech[0] - memory, -count), speech[-1] + 1
+        size = max(1, AT_ONCE // (stop - start))
         for at in range(0, len(some), size):
-            yield _span(some[at : at + size]), count
-
-
-def _span(rows: Ints) -> Rows:
-    """Return the rows that follow each other as a slice, which copies nothing."""
-    first, count = int(rows[0]), len(rows)
-    return slice(first, first + count) if int(rows[-1]) - first + 1 == count else rows
+            yield as_slice(some[at : at + size]), start, stop

@@ -63,6 +63,10 @@ class AlertmanagerSink(Sink):
             self._post([prometheus_alert(event, self._source, started, now) for started, event in still])
         self._next = time.monotonic() + self._resend_s
 
+    def tick_in_s(self) -> float:
+        """Return the time until what is open is announced again."""
+        return self._next - time.monotonic()
+
     def close(self) -> None:
         """Let the connection go."""
         self._sender.close()

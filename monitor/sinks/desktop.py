@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from monitor.errors import BadInputError, SinkError
 from monitor.events.sink import Sink
@@ -96,6 +97,10 @@ class DesktopSink(Sink):
         self._show(text_of(self._newest, self._more))
         self._newest, self._more = None, 0
         self._next = time.monotonic() + self._least_s
+
+    def tick_in_s(self) -> float:
+        """Return the time until the next one may be shown, if there is one."""
+        return inf if self._newest is None else self._next - time.monotonic()
 
     def _show(self, body: str) -> None:
         wanted = command(self._platform, body)

@@ -167,6 +167,10 @@ class SpooledSink(Sink):
         """Let the outlet do what is due. Raises SinkError."""
         self._outlet.tick()
 
+    def tick_in_s(self) -> float:
+        """Return what the outlet does."""
+        return self._outlet.tick_in_s()
+
     def close(self) -> None:
         """Release everything."""
         self._outlet.close()

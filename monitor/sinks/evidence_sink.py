@@ -27,6 +27,8 @@ MOST_WAITING = 100
 """Alerts that wait to be written, 1.3 MB each with two parties and 20 s; beyond it the oldest is given up."""
 PARTIES = 2
 """Of a call in `serve`; there is room for more."""
+PUMP_S = 0.05
+"""Between two looks at the audio that has come."""
 REPORT_EVERY_S = 10.0
 TRIES = 3
 """Of an alert that cannot be written while the disk itself is well."""
@@ -73,6 +75,10 @@ class EvidenceSink(Sink):
         self._pump()
         self._write()
         self._report_fault()
+
+    def tick_in_s(self) -> float:
+        """Return the time until audio that has come is to be taken."""
+        return PUMP_S
 
     def close(self) -> None:
         """Write what is gathered, whether or not it is complete."""

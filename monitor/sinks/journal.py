@@ -104,6 +104,10 @@ class JournalSink(Sink):
         except OSError as error:
             raise SinkError(f"{self.path}: cannot delete what is too old: {error.strerror}") from error
 
+    def tick_in_s(self) -> float:
+        """Return the time until the file is looked at again."""
+        return self._next_check - time.monotonic()
+
     def announcement(self) -> Mapping[str, object] | None:
         """Return the newest chain value as a health event's data, each anchor_s and at the end, where it is new."""
         now = time.monotonic()

@@ -60,6 +60,10 @@ class MemorySink(Sink):
         """Count the calls."""
         self.ticks += 1
 
+    def tick_in_s(self) -> float:
+        """Return 0.01: tests count the calls."""
+        return 0.01
+
     def close(self) -> None:
         """Say so in `closed`."""
         self.closed = True

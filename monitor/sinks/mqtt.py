@@ -72,6 +72,10 @@ class MqttSink(Sink):
         else:
             self._turn(0.0)
 
+    def tick_in_s(self) -> float:
+        """Return the time until what the broker says is to be read."""
+        return LOOP_S
+
     def close(self) -> None:
         """Say goodbye. May be called twice."""
         if self._client is not None:

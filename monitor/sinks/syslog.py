@@ -12,6 +12,7 @@ import socket
 import ssl
 import time
 from collections import deque
+from math import inf
 
 from monitor.config.addresses import read_address
 from monitor.config.outlets import SyslogSection
@@ -22,6 +23,8 @@ from monitor.sinks.selection import selector
 from monitor.sinks.syslog_message import frame, message
 from monitor.types import Event
 
+CHECK_S = 0.1
+"""Between two looks at whether the other end has closed the stream."""
 DOUBT_S = 2.0
 """Before the end of a stream was noticed; what is older has arrived."""
 MOST_IN_DOUBT = 1000
@@ -67,6 +70,10 @@ class SyslogSink(Sink):
         while self._again:
             self._send(self._again[0])
             self._again.popleft()
+
+    def tick_in_s(self) -> float:
+        """Return the time until a stream's end is to be noticed."""
+        return inf if self._section.transport == "udp" else CHECK_S
 
     def close(self) -> None:
         """May be called twice."""

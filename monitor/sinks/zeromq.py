@@ -33,6 +33,8 @@ GREETING_S = 0.1
 """Between two heartbeats for subscribers that have just come."""
 MAX_REQUESTS = 50
 """Read in one tick."""
+SOON_S = 0.015
+"""Between two ticks while a snapshot is sent or the journal is read."""
 SUBSCRIBE, UNSUBSCRIBE = b"\x01", b"\x00"
 
 
@@ -43,6 +45,7 @@ class ZeromqSink(Sink):
     """
 
     name = "zeromq"
+    waits = True
 
     def __init__(
         self,
@@ -59,14 +62,14 @@ class ZeromqSink(Sink):
         self._run = RunContext("", dict, list)
         self._epoch, self._source = epoch, source
         self._heartbeat_s = heartbeat_s
-        self._ledger = TopicIndex()
+        self._topics = TopicIndex()
         self._history = history or RecentEvents(0, 0)
         self._due: dict[bytes, None] = {}
         self._next_heartbeat = self._next_greeting = 0.0
-        self._greet = False
+        self._greet = self._subscriptions_wait = False
         self._sockets = PublisherSockets(places)
         self.address, self.replay = self._sockets.address, self._sockets.replay
-        self._desk = ReplayServer(epoch, self._ledger, self._history, journal if self.replay else None)
+        self._replays = ReplayServer(epoch, self._topics, self._history, journal if self.replay else None)
 
     def start(self, run: RunContext) -> None:
         """Send the figures of the engine with every heartbeat."""
@@ -77,22 +80,40 @@ class ZeromqSink(Sink):
         self._sockets.rebind()
         name = wire.topic(event)
         topic = name.encode()
-        prev = self._ledger.record(topic, event) if event.seq else None
+        if not event.seq:
+            self._send(topic, wire.encode(event))
+            return
+        prev, is_followed = self._topics.record(topic, event)
         body = wire.encode(event, prev)
-        if event.seq:
-            self._history.add(event.seq, name, body)
-        self._send(topic, body)
+        self._history.add(event.seq, name, body)
+        if is_followed or self._subscriptions_wait:  # who is not read yet counts from there on
+            self._send(topic, body)
 
     def tick(self) -> None:
         """Answer who is new and who asks, and send the heartbeat when it is due."""
         if self._sockets.check():
-            self._ledger.all_closed()
+            self._topics.all_closed()
         self._read_subscriptions()
         self._send_snapshot()
         self._answer_requests()
         now = time.monotonic()
         if now >= self._next_heartbeat or (self._greet and not self._due and now >= self._next_greeting):
             self._heartbeat("heartbeat")
+
+    def tick_in_s(self) -> float:
+        """Return the time until the next heartbeat, or until there may be more to send."""
+        if self._due or self._replays.busy:
+            return SOON_S
+        next_one = self._next_greeting if self._greet else self._next_heartbeat
+        return min(next_one - time.monotonic(), self._sockets.check_in_s())
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for what a peer sends."""
+        return self._sockets.wait(timeout_s)
+
+    def wake(self) -> None:
+        """End wait()."""
+        self._sockets.wake()
 
     def close(self) -> None:
         """Say goodbye and wait a moment for what is on its way. May be called twice."""
@@ -101,7 +122,7 @@ class ZeromqSink(Sink):
         # A goodbye that libzmq refuses tells nobody anything; the sockets are to be closed all the same.
         with contextlib.suppress(SinkError):
             self._heartbeat("stopped")
-        self._desk.close()
+        self._replays.close()
         self._sockets.close()
 
     def _send(self, topic: bytes, body: bytes) -> None:
@@ -113,25 +134,30 @@ class ZeromqSink(Sink):
 
     def _read_subscriptions(self) -> None:
         until = time.monotonic() + SUBSCRIPTIONS_S
-        while time.monotonic() < until and (frames := _waiting(self._sockets.events)):
+        self._subscriptions_wait = True
+        while time.monotonic() < until:
+            frames = _waiting(self._sockets.events)
+            if not frames:
+                self._subscriptions_wait = False
+                return
             message = frames[0].bytes
             prefix = message[1:]
             if message[:1] == SUBSCRIBE:
-                if not self._ledger.subscribe(prefix) and self._sockets.crowded():
-                    self._ledger.all_closed()
+                if not self._topics.subscribe(prefix) and self._sockets.crowded():
+                    self._topics.all_closed()
                     return
                 # In order of their first mention, each topic once: whoever else waits for it gets this one too.
-                self._due.update(dict.fromkeys(self._ledger.current(prefix)))
+                self._due.update(dict.fromkeys(self._topics.current(prefix)))
                 self._greet |= wire.HEALTH.encode().startswith(prefix)
             elif message[:1] == UNSUBSCRIBE:
-                self._ledger.unsubscribe(prefix)
+                self._topics.unsubscribe(prefix)
 
     def _send_snapshot(self) -> None:
         for _ in range(min(SNAPSHOT_BURST, len(self._due))):
             topic = next(iter(self._due))
             del self._due[topic]
             # As it is now: a live message that overtook the snapshot must not be followed by an older one.
-            if found := self._ledger.message(topic):
+            if found := self._topics.message(topic):
                 event, prev = found
                 self._send(topic, wire.encode(event, prev, snapshot=True))
 
@@ -145,9 +171,9 @@ class ZeromqSink(Sink):
             peer = [frame.bytes for frame in frames[:at]]
             if not self._sockets.may_ask(_user(frames[-1])):
                 self._sockets.counts["revoked"] += 1
-            elif answer := self._desk.ask(peer, [frame.bytes for frame in frames[at:]]):
+            elif answer := self._replays.ask(peer, [frame.bytes for frame in frames[at:]]):
                 self._reply(peer, answer)
-        for to, answer in self._desk.answers():
+        for to, answer in self._replays.answers():
             self._reply(to, answer)
 
     def _reply(self, peer: Sequence[bytes], answer: list[bytes]) -> None:
@@ -156,24 +182,24 @@ class ZeromqSink(Sink):
             if self._sockets.requests is not None:
                 self._sockets.requests.send_multipart([*peer, *answer], zmq.NOBLOCK)
         except zmq.ZMQError:
-            self._desk.counts["undelivered"] += 1
+            self._replays.counts["undelivered"] += 1
 
     def _heartbeat(self, code: str) -> None:
         self._next_heartbeat = time.monotonic() + self._heartbeat_s
         self._next_greeting = time.monotonic() + GREETING_S
         self._greet = False
-        newest, sent = self._ledger.followed()
+        newest, sent = self._topics.followed()
         data = {
             **self._run.vitals(),
             "code": code,
             "detail": "",
             "usable": True,
-            "last_seq": self._ledger.last_seq,
+            "last_seq": self._topics.last_seq,
             "last": newest,
             "sent": sent,
             "replay": self.replay,
             "source": self._source,
-            "requests": dict(self._desk.counts),
+            "requests": dict(self._replays.counts),
             "refused": dict(self._sockets.refused),
         }
         event = Event(wire.HEALTH, "", "", 0, data, 0, self._epoch, wire.utc_now())

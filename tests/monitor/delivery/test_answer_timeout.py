@@ -228,5 +228,5 @@ def test_each_attempt_has_twice_the_time_of_the_one_before() -> None:
 
 def test_a_request_that_must_wait_says_of_what_kind(publisher: Publisher) -> None:
     """Which a subscriber needs to know whether there will be an answer."""
-    answer = json.loads(publisher.sink._desk._error("busy", "7", "too many requests: wait")[0])
+    answer = json.loads(publisher.sink._replays._error("busy", "7", "too many requests: wait")[0])
     assert answer == {"reply": "error", "id": "7", "code": "busy", "error": answer["error"], "wait": True}

@@ -224,7 +224,7 @@ def test_nonsense_is_answered_with_an_error_and_counted(
     (answer,) = ask(*frames)
     assert answer["reply"] == "error"
     assert answer["error"]
-    assert publisher.sink._desk.counts["malformed"] == 1
+    assert publisher.sink._replays.counts["malformed"] == 1
     assert ask(b'{"request":"replay"}')[0]["until"] == 4
 
 
@@ -245,7 +245,7 @@ def test_who_asks_too_often_is_told_to_wait_and_the_others_feel_nothing(
     refused = next(answer for answer in answers if answer["reply"] == "error")
     assert (refused["error"], refused["wait"]) == ("too many requests: wait", True)
     assert ask(b'{"request":"replay"}')[0]["reply"] == "replay"
-    assert publisher.sink._desk.counts["limited"] > 0
+    assert publisher.sink._replays.counts["limited"] > 0
 
 
 def test_a_gigabyte_is_refused_before_it_is_sent(publisher: Publisher, ask: Callable[..., list[Any]]) -> None:

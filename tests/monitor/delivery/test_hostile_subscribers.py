@@ -158,17 +158,17 @@ def test_a_subscription_that_finds_no_room_costs_the_connection_that_sent_most(
 
 
 def test_the_shortest_prefixes_have_room_in_a_heartbeat() -> None:
-    ledger = TopicIndex()
+    topics = TopicIndex()
     for n in range(500):
-        assert ledger.subscribe(b"%0400d" % n)
-        assert ledger.subscribe(b"\x01" * 60 + b"%d" % n)
-    assert ledger.subscribe(b"alert.")
-    newest, sent = ledger.followed()
+        assert topics.subscribe(b"%0400d" % n)
+        assert topics.subscribe(b"\x01" * 60 + b"%d" % n)
+    assert topics.subscribe(b"alert.")
+    newest, sent = topics.followed()
     assert "alert." in newest
     assert len(str(newest)) + len(str(sent)) < 3 * MAX_HEARTBEAT_BYTES
-    assert not all(ledger.subscribe(b"%0400d" % n) for n in range(500, 1000)), "256 KiB are there already"
-    ledger.all_closed()
-    assert ledger.subscribe(b"%0400d" % 1000)
+    assert not all(topics.subscribe(b"%0400d" % n) for n in range(500, 1000)), "256 KiB are there already"
+    topics.all_closed()
+    assert topics.subscribe(b"%0400d" % 1000)
 
 
 def test_a_subscriber_is_told_what_it_may_ask_for() -> None:

@@ -306,33 +306,34 @@ def test_closing_does_not_wait_for_a_subscriber_that_does_not_read(subscribe: Ca
     assert time.monotonic() - begun < 1.0
 
 
-def test_the_ledger_forgets_calls_that_ended() -> None:
-    ledger = TopicIndex()
+def test_topics_of_calls_that_ended_are_forgotten() -> None:
+    topics = TopicIndex()
     for n in range(1000):
         for at, kind in enumerate(("call.started", "score", "alert.opened", "call.ended")):
             event = Event(kind, f"call{n}", "a", 0, {}, 4 * n + at + 1)
-            ledger.record(wire.topic(event).encode(), event)
-    assert ledger.current(b"") == []
-    assert ledger._of_call == ledger._topics == {}
+            topics.record(wire.topic(event).encode(), event)
+    assert topics.current(b"") == []
+    assert topics._of_call == topics._topics == {}
 
 
 def test_an_event_offered_again_keeps_its_prev() -> None:
-    ledger = TopicIndex()
+    topics = TopicIndex()
     first, second = (Event("score", "c", "a", 0, {}, seq) for seq in (1, 2))
-    assert [ledger.record(b"score.c.a", event) for event in (first, first, second, second)] == [0, 0, 1, 1]
+    assert [topics.record(b"score.c.a", event)[0] for event in (first, first, second, second)] == [0, 0, 1, 1]
 
 
-def test_the_ledger_follows_prefixes_from_their_first_subscriber_on() -> None:
-    ledger = TopicIndex()
+def test_prefixes_are_followed_from_their_first_subscriber_on() -> None:
+    topics = TopicIndex()
     events = [Event("score", call, "a", 0, {}, seq) for seq, call in enumerate(("one", "two", "one", "ten"), 1)]
     for event in events[:3]:
-        ledger.record(wire.topic(event).encode(), event)
+        _, is_followed = topics.record(wire.topic(event).encode(), event)
+        assert not is_followed
     for prefix in (b"score.t", b"score.one.", b"alert.", b""):
-        ledger.subscribe(prefix)
-    assert ledger.followed()[0] == {"score.t": 2, "score.one.": 3, "alert.": 0, "": 3}
-    ledger.record(b"score.ten.a", events[3])
-    ledger.unsubscribe(b"")
-    assert ledger.followed()[0] == {"score.t": 4, "score.one.": 3, "alert.": 0}
+        topics.subscribe(prefix)
+    assert topics.followed()[0] == {"score.t": 2, "score.one.": 3, "alert.": 0, "": 3}
+    assert topics.record(b"score.ten.a", events[3]) == (0, True)
+    topics.unsubscribe(b"")
+    assert topics.followed()[0] == {"score.t": 4, "score.one.": 3, "alert.": 0}
 
 
 def heard(memory: GapDetector, topic: str, seq: int, prev: int, snapshot: bool) -> Missed | None:

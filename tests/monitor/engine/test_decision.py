@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from math import exp
 
 import numpy as np
@@ -18,7 +18,6 @@ from monitor.engine.decision import (
     Decision,
     DecisionInput,
     decide,
-    decide_in_turn,
     hold_blocks,
     init_decision,
 )
@@ -269,41 +268,3 @@ def test_an_alert_on_recent_speech_is_not_laid_to_the_whole_call() -> None:
         opened += int(changes.opened[0])
         assert not changes.by_whole[0]
     assert opened == 1
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_blocks_in_turn_are_decided_as_one_by_one(seed: int) -> None:
-    """Random walks that open, update and close alerts, lose their input and fall silent."""
-    rng = np.random.default_rng(seed)
-    streams, turns = int(rng.integers(1, 4)), int(rng.integers(2, 60)) if seed else 1
-    config = AlertSection(
-        alert_hold_s=0.06,
-        close_hold_s=0.1,
-        suspicious_hold_s=0.04,
-        unknown_after_s=0.2,
-        update_every_s=0.1,
-        undecided_after_s=0.1,
-    )
-    together = alone = init_decision(streams)
-    size = streams * turns
-    for part in range(4):
-        walk = np.repeat(np.cumsum(rng.normal(0.0, 1.5, turns)), streams) + rng.normal(0.0, 0.5, size)
-        heard = DecisionInput(
-            llr=np.clip(walk, -8.0, 8.0),
-            speech=rng.random(size) < rng.choice([0.2, 0.9]),
-            enough=rng.random(size) < 0.9,
-            end=np.repeat((part * turns + 1 + np.arange(turns)) * BLOCK, streams),
-            usable=rng.random(size) < rng.choice([0.8, 1.0]),
-            whole=np.where(rng.random(size) < 0.1, 9.0, -np.inf),
-            standing=np.clip(walk / 2, -8.0, 8.0),
-            hard=rng.random(size) < rng.choice([0.0, 0.2]),
-        )
-        new, changes = decide_in_turn(config, together, heard, turns)
-        for t in range(turns):
-            now = np.arange(t * streams, (t + 1) * streams)
-            one = DecisionInput(*(getattr(heard, f.name)[now] for f in fields(heard)))
-            alone, expected = decide(config, alone, one)
-            for found, single in ((new, alone), (changes, expected)):
-                for f in fields(single):
-                    np.testing.assert_array_equal(getattr(found, f.name)[now], getattr(single, f.name), f.name)
-        together = new.take(now)

@@ -1,0 +1,129 @@
+"""judge() for a few streams, or for several blocks of each in turn, in plain numbers: to the bit the same.
+
+An array of a few numbers costs more than the numbers themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.config import BLOCK_S
+from model.figures import Kind
+from monitor.engine.decision import Changes
+from monitor.engine.judge import Judgement, ScoredBlocks, States
+from monitor.engine.one_stream import Limits, StreamDecision, StreamEvidence, StreamQuality
+from monitor.engine.quality import heights, shares
+from monitor.scoring.rows import Ints
+
+FEW = 16
+"""Streams up to which plain numbers cost less for one block of each."""
+_TYPES = (np.int64, np.float64, np.bool_, np.bool_, np.int64, np.float64, np.bool_, np.float64, np.float64)
+_DECIDED = (np.int64, np.bool_, np.int64, np.float64, np.int64, np.int64, np.bool_)
+_CHANGES = (np.bool_,) * 5
+
+
+def judge_in_turn(limits: Limits, states: States, rows: Ints, blocks: ScoredBlocks) -> Judgement:
+    """Judge the blocks of some rows (N,), in the order of monitor.audio.Blocks. Changes their states in place."""
+    outputs, streams = blocks.outputs, len(rows)
+    columns = (
+        heights(blocks.samples),
+        outputs.kind,
+        outputs.active,
+        outputs.speech,
+        outputs.level,
+        outputs.logit,
+        outputs.family,
+        outputs.warm,
+        outputs.sound,
+        blocks.usable,
+        blocks.made_up,
+        blocks.end,
+        blocks.scaling.scale,
+        blocks.scaling.offset,
+    )
+    given = list(zip(*(column.tolist() for column in columns), strict=True))
+    found: list[tuple[Any, ...]] = [()] * len(given)
+    for i, row in enumerate(rows.tolist()):
+        stream = _Stream(limits, states, row)
+        found[i::streams] = [stream.judge(*block) for block in given[i::streams]]
+        stream.keep()
+    types = (*_TYPES, *_DECIDED, *_CHANGES)
+    found_columns = zip(zip(*found, strict=True), types, strict=True)
+    arrays: list[NDArray[Any]] = [np.array(column, kind) for column, kind in found_columns]
+    kind, llr, enough, votes, net, families, hard, weight, amounts, *more = arrays
+    state, is_open, opened, peak, quiet, before, turned, *changes = more
+    return Judgement(
+        kind=kind,
+        llr=llr,
+        enough=enough,
+        votes=votes,
+        net_speech=net,
+        families=families,
+        hard=hard,
+        shares=shares(weight, amounts),
+        state=state,
+        open=is_open,
+        opened=opened,
+        peak=peak,
+        quiet=quiet,
+        before=before,
+        turned=turned,
+        changes=Changes(*changes),
+    )
+
+
+class _Stream:
+    def __init__(self, limits: Limits, states: States, row: int) -> None:
+        self._limits = limits
+        self._evidence = StreamEvidence(limits, states.evidence, row)
+        self._quality = StreamQuality(limits, states.quality, row)
+        self._decision = StreamDecision(limits, states.decision, row)
+
+    def keep(self) -> None:
+        self._evidence.keep()
+        self._quality.keep()
+        self._decision.keep()
+
+    def judge(
+        self,
+        height: Sequence[float],
+        kind: int,
+        active: bool,
+        speech: float,
+        level: float,
+        logit: float,
+        family: Sequence[float],
+        warm: bool,
+        sound: bool,
+        usable: bool,
+        made_up: bool,
+        end: int,
+        scale: float,
+        offset: float,
+    ) -> tuple[Any, ...]:
+        limits, evidence, quality, decision = self._limits, self._evidence, self._quality, self._decision
+        was_hard, before = quality.hard, decision.state
+        active = active and speech >= limits.min_speech_probability
+        if kind == Kind.SPEECH and not active:
+            kind = Kind.NOT_SPEECH
+        active = active and usable  # what cannot be trusted is no evidence
+        if quality.add(height, kind, active, level, made_up):
+            kind, active = Kind.GAP, False
+        if active:
+            evidence.add(logit, family)
+        speech_s = evidence.blocks * BLOCK_S
+        enough = warm and speech_s >= limits.min_speech_s
+        votes = active and enough
+        llr = evidence.recent(scale, offset)
+        whole = evidence.whole(scale, offset) if speech_s >= limits.whole_after_s else -inf
+        llrs = (llr, whole, evidence.standing(scale, offset))
+        changes = decision.add(llrs, votes, active, usable and sound, quality.hard, end)
+        known = (kind, llr, enough, votes, evidence.blocks, evidence.families)
+        judged = (quality.hard, quality.weight, quality.amounts)
+        decided = (decision.state, decision.open, decision.opened, decision.peak, decision.quiet, before)
+        return (*known, *judged, *decided, quality.hard != was_hard, *changes)

@@ -1,0 +1,261 @@
+"""Evidence, quality and decision of one stream in plain numbers, block by block.
+
+To the bit what evidence.py, quality.py and decision.py give for arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import exp, inf
+
+from model.config import BLOCK_S, SAMPLE_RATE
+from model.figures import Kind
+from monitor.config.schema import Config
+from monitor.engine.decision import (
+    ALERT,
+    CLEAR,
+    LISTENING,
+    SUSPICIOUS,
+    UNDECIDED,
+    UNKNOWN,
+    Decision,
+    hold_blocks,
+)
+from monitor.engine.evidence import Evidence
+from monitor.engine.quality import (
+    AS_LOUD_DB,
+    EDGE,
+    FAST,
+    HANG,
+    LEAST,
+    LONGEST,
+    LOST_KINDS,
+    LOUD,
+    NEAR,
+    NEVER,
+    PARTS,
+    PEAK_FADE,
+    QUIET,
+    SHORTEST,
+    SILENT_KINDS,
+    SLOW,
+    SOME_VOICE,
+    SURE_VOICE,
+    TONE_KINDS,
+    VOICE_FADE,
+    Quality,
+)
+
+
+class Limits:
+    """The numbers of a configuration, as they are asked for with each block."""
+
+    def __init__(self, config: Config) -> None:
+        alerts, evidence = config.alerts, config.evidence
+        self.min_speech_s, self.whole_after_s = evidence.min_speech_s, alerts.whole_after_s
+        self.min_speech_probability = evidence.min_speech_probability
+        self.fade, self.slow_fade, self.hard_fade = (
+            exp(-BLOCK_S / seconds) for seconds in (evidence.memory_s, alerts.clear_memory_s, alerts.hard_memory_s)
+        )
+        self.none, self.most = evidence.min_speech_s / BLOCK_S, evidence.max_llr
+        self.hard_share, self.low_level = alerts.hard_share, alerts.low_level_dbfs
+        self.suspicious, self.alert, self.whole = alerts.suspicious_llr, alerts.alert_llr, alerts.whole_llr
+        self.close, self.clear = alerts.close_llr, alerts.clear_llr
+        self.stays_suspicious, self.stays_clear = (self.suspicious + self.close) / 2, self.clear / 2
+        self.suspicious_hold, self.alert_hold = map(hold_blocks, (alerts.suspicious_hold_s, alerts.alert_hold_s))
+        self.close_hold, self.unknown_after = map(hold_blocks, (alerts.close_hold_s, alerts.unknown_after_s))
+        self.waits = hold_blocks(alerts.undecided_after_s)
+        self.update_every = round(alerts.update_every_s * SAMPLE_RATE)
+
+
+class StreamEvidence:
+    """Row `row` of some evidence."""
+
+    def __init__(self, limits: Limits, states: Evidence, row: int) -> None:
+        self._limits, self._states, self._row = limits, states, row
+        self._weight, self._total = states.weight.item(row), states.total.item(row)
+        self._slow_weight, self._slow_total = states.slow_weight.item(row), states.slow_total.item(row)
+        self._sum, self.blocks = states.sum.item(row), states.blocks.item(row)
+        self.families: list[float] = states.families[row].tolist()
+        self._all_families: list[float] = states.all_families[row].tolist()
+
+    def keep(self) -> None:
+        """Write it back."""
+        states, row = self._states, self._row
+        states.weight[row], states.total[row] = self._weight, self._total
+        states.slow_weight[row], states.slow_total[row] = self._slow_weight, self._slow_total
+        states.sum[row], states.blocks[row] = self._sum, self.blocks
+        states.families[row], states.all_families[row] = self.families, self._all_families
+
+    def add(self, logit: float, family: Sequence[float]) -> None:
+        """Add a block of speech; the others change nothing."""
+        fade, slow_fade = self._limits.fade, self._limits.slow_fade
+        self._weight, self._total = self._weight * fade + 1.0, self._total * fade + logit
+        self._slow_weight = self._slow_weight * slow_fade + 1.0
+        self._slow_total = self._slow_total * slow_fade + logit
+        self._sum += logit
+        self.blocks += 1
+        self.families = [old * fade + new for old, new in zip(self.families, family, strict=True)]
+        self._all_families = [old + new for old, new in zip(self._all_families, family, strict=True)]
+
+    def recent(self, scale: float, offset: float) -> float:
+        """Return what recent_llr() does."""
+        return self._calibrated(scale, offset, self._total, self._weight)
+
+    def whole(self, scale: float, offset: float) -> float:
+        """Return what whole_llr() does."""
+        return self._calibrated(scale, offset, self._sum, float(self.blocks))
+
+    def standing(self, scale: float, offset: float) -> float:
+        """Return what standing_llr() does."""
+        llr = self._calibrated(scale, offset, self._slow_total, self._slow_weight)
+        return llr * self._slow_weight / (self._slow_weight + self._limits.none)
+
+    def _calibrated(self, scale: float, offset: float, total: float, weight: float) -> float:
+        if weight <= 0:
+            return 0.0
+        most = self._limits.most
+        return min(max(scale * total / max(weight, 1e-9) + offset, -most), most)
+
+
+class StreamQuality:
+    """Row `row` of some quality. amounts, weight, hard: as there."""
+
+    def __init__(self, limits: Limits, states: Quality, row: int) -> None:
+        self._limits, self._states, self._row = limits, states, row
+        self._peak, self._loud, self._run = states.peak.item(row), states.loud.item(row), states.run.item(row)
+        self._edge, self._hang, self._voice = states.edge.item(row), states.hang.item(row), states.voice.item(row)
+        self._since, self._level = states.since.item(row), states.level.item(row)
+        self.weight, self.hard = states.weight.item(row), states.hard.item(row)
+        self.amounts: list[float] = states.amounts[row].tolist()
+
+    def keep(self) -> None:
+        """Write it back."""
+        states, row = self._states, self._row
+        states.peak[row], states.loud[row], states.run[row] = self._peak, self._loud, self._run
+        states.edge[row], states.hang[row], states.voice[row] = self._edge, self._hang, self._voice
+        states.since[row], states.level[row] = self._since, self._level
+        states.weight[row], states.hard[row], states.amounts[row] = self.weight, self.hard, self.amounts
+
+    def add(self, height: Sequence[float], kind: int, active: bool, level: float, made_up: bool) -> bool:
+        """Count a block. height: of its parts. Returns whether a gap spoils it."""
+        hung = self._hang > 0
+        parts, fell = self._holes(height)
+        self._hang = HANG if parts else max(self._hang - 1, 0)
+        cut = (parts > 0 or fell or hung) and kind not in SILENT_KINDS
+        missing = made_up or kind in LOST_KINDS
+        heard = active or kind == Kind.CLIPPING
+        self._voice, self._since = self._voice * VOICE_FADE + heard, 0 if heard else self._since + 1
+        spoiled, near = made_up or cut, self._since <= NEAR
+        sure = near and self._voice >= SURE_VOICE
+        flags = (active, near and self._voice >= SOME_VOICE, sure, spoiled)
+        self._count(kind, flags, missing or (cut and sure), level, parts / PARTS if sure else 0.0)
+        return spoiled
+
+    def _holes(self, height: Sequence[float]) -> tuple[int, bool]:
+        """Parts of holes that end in this block, and whether one begins."""
+        self._peak = peak = max(self._peak * PEAK_FADE, *height)
+        loud_from, quiet_to, found, fell = LOUD * peak, QUIET * peak, 0, False
+        if not self._run and min(height) >= quiet_to:  # as nearly always
+            self._edge = 0
+            for h in height:
+                self._loud = 0 if h > loud_from else self._loud + 1
+            return 0, False
+        for h in height:
+            is_quiet, is_loud = h < quiet_to, h > loud_from
+            if is_quiet and (self._run or self._loud < EDGE):
+                self._run += 1
+                fell = fell or self._run == SHORTEST
+            self._edge = self._edge + 1 if self._run and not is_quiet else 0
+            if self._run:
+                if is_loud and self._run >= SHORTEST:
+                    found += self._run
+                if is_loud or self._edge >= EDGE or self._run > LONGEST:
+                    self._run = 0
+            self._loud = 0 if is_loud else self._loud + 1
+        return found, fell
+
+    def _count(self, kind: int, flags: tuple[bool, bool, bool, bool], lost: bool, level: float, hole: float) -> None:
+        """flags: the block is speech, some voice is near, surely one, and a gap spoils the block."""
+        active, some, sure, spoiled = flags
+        active, clipped = active and not spoiled, kind == Kind.CLIPPING and not spoiled
+        noise = kind == Kind.NOT_SPEECH and some and not spoiled and level > self._level - AS_LOUD_DB
+        tones = kind in TONE_KINDS and sure and not spoiled
+        new = (lost, noise, tones, clipped, active and level < self._limits.low_level)
+        counted = active or any(new)
+        fade = self._limits.hard_fade if counted else 1.0
+        self.weight = self.weight * fade + counted + hole
+        faded = [amount * fade + one for amount, one in zip(self.amounts, (lost + hole, *new[1:]), strict=True)]
+        self.amounts = faded
+        limit = self._limits.hard_share / 2 if self.hard else self._limits.hard_share
+        self.hard = self.weight >= LEAST and self._since < NEVER and sum(faded) >= limit * self.weight
+        if active:
+            self._level = SLOW * self._level + FAST * level if self._level > -inf else level
+
+
+class StreamDecision:
+    """Row `row` of some decisions. state, open, opened, peak, quiet: as there."""
+
+    def __init__(self, limits: Limits, states: Decision, row: int) -> None:
+        self._limits, self._states, self._row = limits, states, row
+        self.state, self._votes = states.state.item(row), states.votes.item(row)
+        self._suspicious, self._alert = states.above_suspicious.item(row), states.above_alert.item(row)
+        self._close, self.quiet = states.below_close.item(row), states.quiet.item(row)
+        self.open, self.opened = states.open.item(row), states.opened.item(row)
+        self._updated, self.peak = states.updated.item(row), states.peak.item(row)
+
+    def keep(self) -> None:
+        """Write it back."""
+        states, row = self._states, self._row
+        states.state[row], states.votes[row] = self.state, self._votes
+        states.above_suspicious[row], states.above_alert[row] = self._suspicious, self._alert
+        states.below_close[row], states.quiet[row] = self._close, self.quiet
+        states.open[row], states.opened[row] = self.open, self.opened
+        states.updated[row], states.peak[row] = self._updated, self.peak
+
+    def add(
+        self, llrs: tuple[float, float, float], votes: bool, speech: bool, usable: bool, hard: bool, end: int
+    ) -> tuple[bool, bool, bool, bool, bool]:
+        """Judge a block. llrs: of the recent speech, of all of it, and what clear rests on. Returns the Changes."""
+        limits, was, was_open = self._limits, self.state, self.open
+        llr, whole, standing = llrs
+        steady = whole >= limits.whole
+        if votes:
+            self._vote(llr, steady, standing)
+        elif speech and was == UNKNOWN:
+            self.state = LISTENING
+        if hard and self.state in (LISTENING, CLEAR):
+            self.state = UNDECIDED
+        self.quiet = 0 if speech else self.quiet + 1
+        held = self._alert >= limits.alert_hold
+        opened = votes and not was_open and (held or steady)
+        closed = votes and was_open and self._close >= limits.close_hold
+        self.open = (was_open or opened) and not closed
+        updated = was_open and self.open and speech and end - self._updated >= limits.update_every
+        if not usable or self.quiet >= limits.unknown_after:
+            self.state = UNKNOWN
+        elif self.open and (self.state != UNKNOWN or was == UNKNOWN):
+            self.state = ALERT
+        if opened:
+            self.opened, self.peak = end, llr
+        elif self.open:
+            self.peak = max(self.peak, llr)
+        if opened or updated:
+            self._updated = end
+        return self.state != was, opened, updated, closed, opened and not held
+
+    def _vote(self, llr: float, steady: bool, standing: float) -> None:
+        """Count a block of speech that votes: suspicious, clear or undecided."""
+        limits, was = self._limits, self.state
+        self._votes += 1
+        self._suspicious = self._suspicious + 1 if llr >= limits.suspicious else 0
+        self._alert = self._alert + 1 if llr >= limits.alert else 0
+        self._close = self._close + 1 if llr < limits.close and not steady else 0
+        becomes_clear = standing <= limits.clear and llr < limits.suspicious
+        if self._suspicious >= limits.suspicious_hold or (was == SUSPICIOUS and llr > limits.stays_suspicious):
+            self.state = SUSPICIOUS
+        elif becomes_clear or (was == CLEAR and standing <= limits.stays_clear):
+            self.state = CLEAR
+        else:
+            waits = was in (LISTENING, UNKNOWN) and self._votes < limits.waits
+            self.state = LISTENING if waits else UNDECIDED
