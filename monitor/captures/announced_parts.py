@@ -34,7 +34,7 @@ def announced_parts(log: StreamLog, announced: Announcements, found: Scan) -> tu
     source, target = (announced.of(end) for end in endpoints(log.ends))
     whole = LegPart(log, float("-inf"), float("inf"), tuple(log.spans), {})
     dialogues = sorted({id(a.dialogue): a.dialogue for a in (*target, *source)}.values(), key=lambda d: d.begun)
-    said, rest, free_from = list[AnnouncedPart](), list[LegPart](), float("-inf")
+    parts_found, rest, free_from = list[AnnouncedPart](), list[LegPart](), float("-inf")
     for i, dialogue in enumerate(dialogues):
         begin = max(free_from, dialogue.begun - EARLY_S) if dialogue.whole or i else float("-inf")
         following = dialogues[i + 1].begun if i + 1 < len(dialogues) else float("inf")
@@ -46,8 +46,8 @@ def announced_parts(log: StreamLog, announced: Announcements, found: Scan) -> tu
         speaker = OTHER[first.by] if into else first.by
         described = _Described(log, found, into, out_of, announced.keys(dialogue, speaker))
         parts = [described.complete(part) for span in described.bounds(begin, end) for part in cut(whole, *span)]
-        said += [AnnouncedPart(part, dialogue, speaker, first.media.line) for part in _joined(parts)]
-    return said, rest + cut(whole, free_from, float("inf"))
+        parts_found += [AnnouncedPart(part, dialogue, speaker, first.media.line) for part in _joined(parts)]
+    return parts_found, rest + cut(whole, free_from, float("inf"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +81,15 @@ class _Described:
         return replace(part, formats=formats, encrypted=not key, key=key)
 
 
-def _newest(said: list[AnnouncedMedia], at: float) -> AnnouncedMedia | None:
+def _newest(announced_media: list[AnnouncedMedia], at: float) -> AnnouncedMedia | None:
     """Return the newest description of that time; the first of all before there was one."""
-    return next((a for a in reversed(said) if a.at <= at), said[0] if said else None)
+    return next((a for a in reversed(announced_media) if a.at <= at), announced_media[0] if announced_media else None)
 
 
-def _formats(said: list[AnnouncedMedia], at: float) -> Mapping[int, PayloadFormat]:
+def _formats(announced_media: list[AnnouncedMedia], at: float) -> Mapping[int, PayloadFormat]:
     """Return what payload types mean at a time: as they were described last, else as they are described next."""
-    later = {kind: form for a in reversed(said) if a.at > at for kind, form in a.media.formats.items()}
-    return later | {kind: form for a in said if a.at <= at for kind, form in a.media.formats.items()}
+    later = {kind: form for a in reversed(announced_media) if a.at > at for kind, form in a.media.formats.items()}
+    return later | {kind: form for a in announced_media if a.at <= at for kind, form in a.media.formats.items()}
 
 
 def _joined(parts: list[LegPart]) -> list[LegPart]:

@@ -27,13 +27,13 @@ VIDEO = frozenset({25, 26, 28, 31, 32, 33, 34})
 
 @dataclass(frozen=True, slots=True)
 class FoundCalls:
-    """calls: those of which something can be decoded, by their beginning. silent: other calls. strange: RTP streams of
+    """calls: those of which something can be decoded, by their beginning. silent: other calls. unassigned: RTP streams of
     payload types that nothing describes, with their look. copies: calls that are one of the others at another place.
     """
 
     calls: tuple[CapturedCall, ...]
     silent: tuple[CapturedCall, ...]
-    strange: tuple[tuple[StreamLog, StreamLook], ...]
+    unassigned: tuple[tuple[StreamLog, StreamLook], ...]
     copies: tuple[CapturedCall, ...] = ()
 
 
@@ -43,20 +43,20 @@ def find_calls(found: Scan, formats: Mapping[int, PayloadFormat] | None = None) 
     agreed = announced.agreed_formats()
     by_dialogue: dict[int, list[AnnouncedPart]] = {}
     others: list[LegPart] = []
-    strange: list[tuple[StreamLog, StreamLook]] = []
+    unassigned: list[tuple[StreamLog, StreamLook]] = []
     for log in found.logs:
-        said, rest = announced_parts(log, announced, found)
-        for one in said:
+        announced_list, rest = announced_parts(log, announced, found)
+        for one in announced_list:
             by_dialogue.setdefault(id(one.dialogue), []).append(one)
         if rest and log.packets >= LEAST_PACKETS:
-            looked = look(log, found.spool)
-            known = {**STATIC, **USUAL, **agreed, **dict.fromkeys(looked.opus, OPUS), **(formats or {})}
-            if looked.rtp and not VIDEO.issuperset(log.kinds):
-                encrypted = looked.encrypted or log.ends in found.keyed
+            contents = look(log, found.spool)
+            known = {**STATIC, **USUAL, **agreed, **dict.fromkeys(contents.opus, OPUS), **(formats or {})}
+            if contents.rtp and not VIDEO.issuperset(log.kinds):
+                encrypted = contents.encrypted or log.ends in found.keyed
                 refused = refusal(log, found.spool, known)
                 others += [replace(part, formats=known, encrypted=encrypted, refused=refused) for part in rest]
                 if not any(kind in known for kind in log.kinds):
-                    strange.append((log, looked))
+                    unassigned.append((log, contents))
     calls = [_dialogue_call(parts) for parts in by_dialogue.values()]
     flow_calls, copies = without_copies([_flow_call(parts) for parts in calls_of(others)], calls, found.spool)
     calls += flow_calls
@@ -65,7 +65,7 @@ def find_calls(found: Scan, formats: Mapping[int, PayloadFormat] | None = None) 
     return FoundCalls(
         tuple(call for call in calls if any(leg.audible for leg in call.legs)),
         tuple(call for call in calls if not any(leg.audible for leg in call.legs) and _is_audio(call)),
-        tuple((log, looked) for log, looked in strange if id(log) not in part_of_one),
+        tuple((log, contents) for log, contents in unassigned if id(log) not in part_of_one),
         tuple(copies),
     )
 
@@ -75,15 +75,15 @@ def _is_audio(call: CapturedCall) -> bool:
     return any(kind in part.formats for leg in call.legs for part in leg.parts for kind in part.log.kinds)
 
 
-def _dialogue_call(said: list[AnnouncedPart]) -> CapturedCall:
+def _dialogue_call(announced_list: list[AnnouncedPart]) -> CapturedCall:
     """Each audio line of a party is a channel of its own: a recorder (SIPREC, RFC 7866) gets both people from one."""
     legs = list[Leg]()
     for name in (CALLER, OTHER[CALLER]):
-        lines = sorted({one.line for one in said if one.speaker == name})
-        each = [[one.part for one in said if (one.speaker, one.line) == (name, line)] for line in lines]
+        lines = sorted({one.line for one in announced_list if one.speaker == name})
+        each = [[one.part for one in announced_list if (one.speaker, one.line) == (name, line)] for line in lines]
         mine = [leg for parts in each for leg in _legs(name, parts)]
         legs += [replace(leg, name=name if i == 1 else f"{name}-{i}") for i, leg in enumerate(mine, 1)]
-    return _call(legs, said[0].dialogue.parties)
+    return _call(legs, announced_list[0].dialogue.parties)
 
 
 def _flow_call(parts: list[LegPart]) -> CapturedCall:

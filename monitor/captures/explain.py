@@ -66,10 +66,10 @@ def names(found: FoundCalls) -> list[str]:
     for call in found.silent:
         reasons = sorted({str(item) for leg in call.legs for item in unscored(leg)})
         lines.append(f"{_title(call)}: {'; '.join(reasons) or 'no audio in it'}")
-    for log, looked in found.strange:
+    for log, contents in found.unassigned:
         (host, port), (other, other_port) = endpoints(log.ends)
         for kind, packets in log.kinds.items():
-            shape = f" ({looked.shapes[kind]})" if kind in looked.shapes else ""
+            shape = f" ({contents.shapes[kind]})" if kind in contents.shapes else ""
             ways = f"{host}:{port} to {other}:{other_port}"
             lines.append(f"payload type {kind}{shape}, {ways}: {packets} packets; nothing says what it is")
     for call in found.copies:
@@ -89,7 +89,7 @@ def nothing_found(found: FoundCalls, scan: Scan) -> tuple[str, str]:
     """Return why there is no call to score, and what to do."""
     legs = [leg for call in found.silent for leg in call.legs]
     unknown = sorted({name for leg in legs for name in _encodings(leg)})
-    kinds = sorted({kind for log, _ in found.strange for kind in log.kinds})
+    kinds = sorted({kind for log, _ in found.unassigned for kind in log.kinds})
     if any(part.encrypted for leg in legs for part in leg.parts):
         message, hint = f"the audio is {ENCRYPTED}", NO_KEYS
     elif unknown:

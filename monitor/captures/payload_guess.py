@@ -89,10 +89,10 @@ def _step(pair: tuple[RtpPacket, RtpPacket]) -> int:
 def _is_opus(pairs: list[tuple[RtpPacket, RtpPacket]]) -> bool:
     """Return whether first bytes tell the step to the next timestamp; it may be longer where the sender paused."""
     lengths = [(round(48_000 * opus_s(a.payload)), _step((a, b))) for a, b in pairs]
-    told = [(length, step) for length, step in lengths if step]
-    exact = sum(length == step for length, step in told)
-    paused = sum(0 < length < step and step % length == 0 for length, step in told)
-    return exact >= _LEAST_PAIRS and exact >= paused and exact + paused >= _SHARE * len(told)
+    known_steps = [(length, step) for length, step in lengths if step]
+    exact = sum(length == step for length, step in known_steps)
+    paused = sum(0 < length < step and step % length == 0 for length, step in known_steps)
+    return exact >= _LEAST_PAIRS and exact >= paused and exact + paused >= _SHARE * len(known_steps)
 
 
 def _is_encrypted(pairs: list[tuple[RtpPacket, RtpPacket]]) -> bool:

@@ -93,7 +93,7 @@ def _clock(
     steps = np.diff(raw, prepend=raw[0])
     allowed = steps.clip(0.0)
     for at in np.flatnonzero(steps > LONGEST_GAP_S).tolist():
-        allowed[at] = min(LONGEST_GAP_S, _told(indices, clocks, raw[at - 1], raw[at]))
+        allowed[at] = min(LONGEST_GAP_S, _announced_gap(indices, clocks, raw[at - 1], raw[at]))
     merged = np.empty(len(order))
     merged[order] = np.cumsum(allowed)
     ends = np.cumsum([len(i) for i in indices])
@@ -106,10 +106,10 @@ def _rate(part: LegPart) -> int:
     return max(rates, default=8000)
 
 
-def _told(indices: Sequence[PacketIndex], clocks: Sequence[int], before: float, after: float) -> float:
+def _announced_gap(indices: Sequence[PacketIndex], clocks: Sequence[int], before: float, after: float) -> float:
     """Return the seconds between two moments as the streams say that go on with the next number; LONGEST_GAP_S where
     none does."""
-    told = []
+    gaps = []
     for packets, clock in zip(indices, clocks, strict=True):
         last, first = np.flatnonzero(packets.at <= before), np.flatnonzero(packets.at >= after)
         if not len(last) or not len(first):
@@ -117,8 +117,8 @@ def _told(indices: Sequence[PacketIndex], clocks: Sequence[int], before: float, 
         a, b = last[-1], first[0]
         if packets.sequence[b] == (packets.sequence[a] + 1) & 0xFFFF:
             units = int(packets.timestamp[b] - packets.timestamp[a] & 0xFFFF_FFFF)
-            told.append(units / clock)
-    return max(told, default=LONGEST_GAP_S)
+            gaps.append(units / clock)
+    return max(gaps, default=LONGEST_GAP_S)
 
 
 def windows(tracks: Sequence[PacketTrack]) -> tuple[list[Window], int]:

@@ -60,8 +60,8 @@ class AvReader:
             self._container = self._part(first, codec)
         except (av.FFmpegError, io.UnsupportedOperation) as error:
             self._file.close()
-            said = getattr(error, "strerror", None) or error
-            raise BadInputError(f"{path} is not audio: {said}", hint_for(path, HINT)) from error
+            reason = getattr(error, "strerror", None) or error
+            raise BadInputError(f"{path} is not audio: {reason}", hint_for(path, HINT)) from error
         try:
             self._open(track)
         except BadInputError:

@@ -50,16 +50,16 @@ def parse(text: str) -> RequestedInput:
 def open_sides(texts: Sequence[str], config: InputSection) -> list[DeviceSource]:
     """Return a source for each input that was named, in that order. Raises BadInputError; none is open then."""
     wanted = [parse(text) for text in texts]
-    if twins := _same_names([text.strip().casefold() for text in texts]):
-        raise BadInputError(f"--device {twins} stands there twice", "name each input once")
+    if repeated := _same_names([text.strip().casefold() for text in texts]):
+        raise BadInputError(f"--device {repeated} stands there twice", "name each input once")
     with ExitStack() as stack:
         found = []
         for side, name in zip(wanted, side_names([w.kind for w in wanted]), strict=True):
             found.append(_open(side, name, config, alone=len(wanted) == 1))
             stack.callback(found[-1].close)
-        if twins := _same_names([source.origin for source in found]):
+        if repeated := _same_names([source.origin for source in found]):
             hint = "name each input once; without a microphone the sound server may give what is played in its place"
-            raise BadInputError(f"two of these are one input, {twins}", hint)
+            raise BadInputError(f"two of these are one input, {repeated}", hint)
         stack.pop_all()
     return found
 
@@ -90,7 +90,7 @@ def _open(wanted: RequestedInput, name: str, config: InputSection, alone: bool) 
             return _open_through(device, name, config)
     how = replace(device_kind.MICROPHONE, channel=name)
     # Of a call each party is one channel; the microphones of a laptop hear the same one.
-    return DeviceSource(wanted.target, config, manner=how, channels=None if alone else 1)
+    return DeviceSource(wanted.target, config, kind=how, channels=None if alone else 1)
 
 
 def _open_system(target: str, name: str, config: InputSection) -> DeviceSource:
@@ -98,7 +98,7 @@ def _open_system(target: str, name: str, config: InputSection) -> DeviceSource:
         from monitor.sources.system_audio import LoopbackBackend
 
         how = replace(device_kind.PLAYED, channel=name)
-        return DeviceSource(target or DEFAULT_NAMES[0], config, manner=how, channels=1, backend=LoopbackBackend())
+        return DeviceSource(target or DEFAULT_NAMES[0], config, kind=how, channels=1, backend=LoopbackBackend())
     inputs = list_inputs()
     device = find_input(target, inputs) if target else choose_system(inputs, default_output())
     if device is None:
@@ -109,4 +109,4 @@ def _open_system(target: str, name: str, config: InputSection) -> DeviceSource:
 def _open_through(device: InputDevice, name: str, config: InputSection) -> DeviceSource:
     how = device_kind.LOOPBACK if device.name.endswith(LOOPBACK) else device_kind.PLAYED_THROUGH
     channels = min(2, device.channels)
-    return DeviceSource(str(device.index), config, manner=replace(how, channel=name), channels=channels)
+    return DeviceSource(str(device.index), config, kind=replace(how, channel=name), channels=channels)

@@ -102,34 +102,34 @@ class DeviceCapture:
             self._stream.close()
 
 
-def open_capture(backend: Backend, wish: StreamRequest) -> DeviceCapture:
+def open_capture(backend: Backend, request: StreamRequest) -> DeviceCapture:
     """Find and open what is wished for. Raises BadInputError (no such device) or SourceError (it cannot be opened).
 
     Where PulseAudio tells the true rate and channels of the source, the stream is opened again with those: a capture
     at the source's own rate is not resampled on the way.
     """
-    device = find_input(wish.target, backend.inputs())
+    device = find_input(request.target, backend.inputs())
     # Virtual devices offer dozens of channels that they make from one or two.
-    channels = min(wish.channels or (device.channels if device.channels <= 2 else 1), device.channels)
+    channels = min(request.channels or (device.channels if device.channels <= 2 else 1), device.channels)
     before = set(backend.captures())
-    capture = DeviceCapture(device, wish.rate or device.rate, channels, wish.capacity)
-    capture.open(backend, wish.block_ms)
+    capture = DeviceCapture(device, request.rate or device.rate, channels, request.capacity)
+    capture.open(backend, request.block_ms)
     _find_route(capture, backend, before)
     if capture.source is None:
         return capture
-    own = wish.rate or capture.source.rate, wish.channels or min(capture.source.channels, 2)
+    own = request.rate or capture.source.rate, request.channels or min(capture.source.channels, 2)
     if own == (capture.rate, capture.channels):
         return capture
     capture.close()
-    capture = DeviceCapture(device, *own, wish.capacity)
-    capture.open(backend, wish.block_ms)
+    capture = DeviceCapture(device, *own, request.capacity)
+    capture.open(backend, request.block_ms)
     _find_route(capture, backend, before)
     return capture
 
 
-def open_first(backend: Backend, wish: StreamRequest) -> DeviceCapture:
+def open_first(backend: Backend, request: StreamRequest) -> DeviceCapture:
     """open_capture() for the first time: every fault is a BadInputError, one that takes too long is given up."""
-    opening = in_thread(lambda: open_capture(backend, wish))
+    opening = in_thread(lambda: open_capture(backend, request))
     try:
         with quiet_stderr():
             return opening.result(OPEN_WAIT_S)
@@ -146,15 +146,15 @@ def close_late(opening: Future[DeviceCapture]) -> None:
         opening.result().close()
 
 
-def reopen(backend: Backend, wish: StreamRequest, old: DeviceCapture | None) -> DeviceCapture:
+def reopen(backend: Backend, request: StreamRequest, old: DeviceCapture | None) -> DeviceCapture:
     """Close the old stream and open a new one, with a fresh look at the devices if the first try fails."""
     if old is not None:
         old.close()
     try:
-        return open_capture(backend, wish)
+        return open_capture(backend, request)
     except MonitorError:
         backend.refresh()
-        return open_capture(backend, wish)
+        return open_capture(backend, request)
 
 
 def _find_route(capture: DeviceCapture, backend: Backend, before: set[int]) -> None:

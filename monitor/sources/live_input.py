@@ -50,7 +50,7 @@ Items = Iterator[Chunk | Condition]
 class DeviceSource:
     """Captures at the device's own rate and channels.
 
-    device: index, name or part of a name; "mic" or "default" is the backend's default. manner: what is normal for it.
+    device: index, name or part of a name; "mic" or "default" is the backend's default. kind: what is normal for it.
     rate in Hz, channels: other than the device's own. The constructor opens the device; raises BadInputError.
 
     Conditions: "stalled" (suspended, or a server that hangs), "device lost", "zeros" and "moved" make the audio
@@ -64,29 +64,29 @@ class DeviceSource:
         device: str,
         config: InputSection,
         *,
-        manner: DeviceKind = MICROPHONE,
+        kind: DeviceKind = MICROPHONE,
         rate: int | None = None,
         channels: int | None = None,
         backend: Backend | None = None,
     ) -> None:
         if channels is not None and not 1 <= channels <= config.max_channels:
             raise BadInputError(f"{channels} microphone channels are impossible", "input.max_channels is the most")
-        self._config, self._manner = config, manner
+        self._config, self._kind = config, kind
         self._backend: Backend = backend or PortAudio()
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._opening: Future[DeviceCapture] | None = None
-        wish = StreamRequest(device, config.block_ms, int(config.ring_s * 1000 / config.block_ms), rate, channels)
-        capture = open_first(self._backend, wish)
+        request = StreamRequest(device, config.block_ms, int(config.ring_s * 1000 / config.block_ms), rate, channels)
+        capture = open_first(self._backend, request)
         self._capture: DeviceCapture | None = capture
         self.name = capture.device.name
         self.origin = capture.source.name if capture.source is not None else capture.device.name
         """The source behind the device: two devices may be two names of one source."""
-        self.channels = manner.names(capture.channels)
+        self.channels = kind.names(capture.channels)
         self._default = device.strip().casefold() in DEFAULT_NAMES
         # Numbers change when devices come and go.
-        self._wish = replace(wish, channels=capture.channels, target=device if self._default else self.name)
-        self._generic = self._wish.target.strip().casefold() in GENERIC_NAMES
+        self._request = replace(request, channels=capture.channels, target=device if self._default else self.name)
+        self._generic = self._request.target.strip().casefold() in GENERIC_NAMES
         self._health = SourceHealth()
         self._zeros = ZeroDetector(config.zeros_s)
         self._zeros_retried = False
@@ -97,13 +97,13 @@ class DeviceSource:
         self._closings: list[Future[None]] = []
         self._position, self._end_time = 0, 0.0
         self._retry_s, self._next_try, self._asked_at = config.reconnect_first_s, 0.0, 0.0
-        self._next_overflow, self._told = 0.0, (0, 0)
+        self._next_overflow, self._reported = 0.0, (0, 0)
 
     def _watch(self) -> RouteWatch:
-        return RouteWatch(self._backend, self._manner.follows and self._default)
+        return RouteWatch(self._backend, self._kind.follows and self._default)
 
     def _new_track(self, capture: DeviceCapture, position: int) -> ClockedResampler:
-        return ClockedResampler(capture.rate, len(self.channels), position, mix=self._manner.mix)
+        return ClockedResampler(capture.rate, len(self.channels), position, mix=self._kind.mix)
 
     def chunks(self) -> Items:
         """Yield audio until close(). Faults are conditions; the device is opened again until it is back.
@@ -112,7 +112,7 @@ class DeviceSource:
         """
         if self._capture is not None:
             self._capture.discard()  # from before anybody listened, as what was dropped then
-            self._told = self._capture.overflows, self._capture.dropped
+            self._reported = self._capture.overflows, self._capture.dropped
         try:
             while not self._closed.is_set():
                 capture = self._capture
@@ -146,7 +146,7 @@ class DeviceSource:
         if (
             self._capture is capture
             and now >= self._next_overflow
-            and (capture.overflows, capture.dropped) != self._told
+            and (capture.overflows, capture.dropped) != self._reported
         ):
             self._next_overflow = now + OVERFLOW_EVERY_S
             yield self._overflow(capture)
@@ -159,13 +159,13 @@ class DeviceSource:
             self._retry_s = self._config.reconnect_first_s
         chunks = list(self._track.add(block))
         if not self._track.holding:
-            yield from self._health.mended("stalled", "device lost", "moved")
-        zero = bool(self._manner.zeros) and not block.samples.any()
+            yield from self._health.recovered("stalled", "device lost", "moved")
+        zero = bool(self._kind.zeros) and not block.samples.any()
         if self._zeros.add(zero, seconds):
-            yield from self._health.fault("zeros", self._manner.zeros)
+            yield from self._health.fault("zeros", self._kind.zeros)
         elif not zero:
             self._zeros_retried = False
-            yield from self._health.mended("zeros")
+            yield from self._health.recovered("zeros")
         yield from chunks
         if "zeros" in self._health and capture.source is None and not self._zeros_retried:
             # Where nobody can say whether the stream was moved, opening the device again tells.
@@ -179,7 +179,7 @@ class DeviceSource:
         if not capture.active:
             yield from self._health.fault("device lost", f"{self.name} {capture.why}; tried again until it is back")
             yield from self._lose(capture)
-        elif self._manner.rests:
+        elif self._kind.rests:
             if silent_s > REST_S and self._track is not None:
                 yield from self._track.rest(now - REST_S)
         elif silent_s > stall_s:
@@ -195,7 +195,7 @@ class DeviceSource:
         if found is None:
             return
         detail = f"the sound server moved the capture to {found.name}"
-        if self._manner.follows and self._default:
+        if self._kind.follows and self._default:
             detail = f"{found.name} instead of {self.name}: the default output is opened again"
             yield Condition("moved", detail, usable=True)
             yield from self._lose(capture)
@@ -206,17 +206,17 @@ class DeviceSource:
             yield from self._lose(capture)
 
     def _overflow(self, capture: DeviceCapture) -> Condition:
-        self._told = capture.overflows, capture.dropped
-        said = [f"{capture.overflows} times the sound card dropped audio"] * (capture.overflows > 0)
-        said += [f"{capture.dropped / capture.rate:.2f} s came faster than they were taken"] * (capture.dropped > 0)
-        return Condition("overflow", ", ".join(said), usable=True)
+        self._reported = capture.overflows, capture.dropped
+        losses = [f"{capture.overflows} times the sound card dropped audio"] * (capture.overflows > 0)
+        losses += [f"{capture.dropped / capture.rate:.2f} s came faster than they were taken"] * (capture.dropped > 0)
+        return Condition("overflow", ", ".join(losses), usable=True)
 
     def _lose(self, capture: DeviceCapture) -> Items:
         """Give the stream up; _reconnect() closes it and opens another."""
         if self._track is not None:
             yield from self._track.finish()
             self._position, self._end_time = self._track.position, self._track.end_time
-        self._track, self._told, self._routes = None, (0, 0), self._watch()
+        self._track, self._reported, self._routes = None, (0, 0), self._watch()
         with self._lock:
             self._capture, self._lost = None, capture
         self._next_try = 0.0
@@ -248,6 +248,6 @@ class DeviceSource:
             if now < self._next_try or self._closed.is_set():
                 return None
             lost, self._lost = self._lost, None
-            self._opening = in_thread(lambda: reopen(self._backend, self._wish, lost))
+            self._opening = in_thread(lambda: reopen(self._backend, self._request, lost))
             self._asked_at = now
             return self._opening

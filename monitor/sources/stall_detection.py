@@ -95,7 +95,7 @@ class SourceHealth:
         self._faults[code] = InputFault(code, detail)
         return [Condition(code, detail, usable=False)]
 
-    def mended(self, *codes: str) -> list[Condition]:
+    def recovered(self, *codes: str) -> list[Condition]:
         """End these faults: report "recovered", or the fault that is left."""
         over = [code for code in codes if self._faults.pop(code, None) is not None]
         if not over:

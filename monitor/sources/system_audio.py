@@ -101,10 +101,10 @@ def _command(device: InputDevice, rate: int, channels: int) -> list[str]:
 def _raw() -> Sequence[str]:
     """Newer ones write a header unless told not to, older ones do not know the word."""
     try:
-        said = subprocess.run(["pw-record", "--help"], capture_output=True, timeout=FIRST_BYTES_S, check=False)
+        output = subprocess.run(["pw-record", "--help"], capture_output=True, timeout=FIRST_BYTES_S, check=False)
     except (subprocess.SubprocessError, OSError):
         return []
-    return ["--raw"] if b"--raw" in said.stdout + said.stderr else []
+    return ["--raw"] if b"--raw" in output.stdout + output.stderr else []
 
 
 class RecordingProcess:
@@ -115,7 +115,7 @@ class RecordingProcess:
     ) -> None:
         self._name, self._block, self._channels = command[0], block, channels
         self._callback, self._ended = callback, ended
-        self._begun, self._said = threading.Event(), ""
+        self._begun, self._error_text = threading.Event(), ""
         pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
         try:
             # A group of its own: Ctrl-C is for the monitor, which ends the child when its last words are said.
@@ -143,9 +143,9 @@ class RecordingProcess:
         if self.active:
             return ""
         self._reader.join(1.0)
-        said = self._said.strip().rpartition("\n")[2]
+        output = self._error_text.strip().rpartition("\n")[2]
         status = self._process.returncode
-        return f"ended: {self._name}: {said or (f'killed by signal {-status}' if status < 0 else f'status {status}')}"
+        return f"ended: {self._name}: {output or (f'killed by signal {-status}' if status < 0 else f'status {status}')}"
 
     def close(self) -> None:
         """End the child, even one that is stopped. It has nothing that could be lost."""
@@ -163,7 +163,7 @@ class RecordingProcess:
                 samples = np.frombuffer(piece, np.dtype("<f4")).reshape(-1, self._channels)
                 self._callback(samples, self._block, _NO_AGE, _NO_STATUS)
                 self._begun.set()
-            self._said = stderr.read().decode(errors="replace")
+            self._error_text = stderr.read().decode(errors="replace")
         self._process.wait()
         self._ended()
         self._begun.set()

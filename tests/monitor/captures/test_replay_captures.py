@@ -81,8 +81,8 @@ def test_score_takes_captures_beside_recordings(tmp_path: Path, capfd: pytest.Ca
 def test_what_is_not_scored_is_named_by_score_and_replay(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     result = [(0.0, A, B, invite(A, B, rtpmap="98 EVS/16000")), (0.1, B, A, answer(B))]
     evs = [(0.2 + i * 0.02, B, A, packed(RtpPacket(98, False, i, i * 320, 7, bytes(33)))) for i in range(100)]
-    strange = [(i * 0.02, B6, A6, packed(RtpPacket(97, False, i, i * 160, 1, bytes(33)))) for i in range(50)]
-    sent = sorted([*result, *flow(A, B, 0.2), *evs, *strange], key=lambda s: s[0])
+    unassigned = [(i * 0.02, B6, A6, packed(RtpPacket(97, False, i, i * 160, 1, bytes(33)))) for i in range(50)]
+    sent = sorted([*result, *flow(A, B, 0.2), *evs, *unassigned], key=lambda s: s[0])
     path, weights = capture(tmp_path / "call.pcap", sent, "raw"), make_weights(tmp_path / "w.safetensors")
     ran = scored(capfd, weights, path)
     assert ran.status == 0

@@ -400,8 +400,8 @@ def test_payload_types_that_nothing_describes_are_named_with_what_to_do(tmp_path
 
 
 def test_what_is_left_out_beside_calls_is_named(tmp_path: Path) -> None:
-    strange = [(i * 0.02, C, D, packed(RtpPacket(97, False, i, i * 160, 1, bytes(33)))) for i in range(50)]
-    (line,) = CaptureFile(capture(tmp_path / "a.pcap", in_time([*two_way(), *strange]))).left_out
+    unassigned = [(i * 0.02, C, D, packed(RtpPacket(97, False, i, i * 160, 1, bytes(33)))) for i in range(50)]
+    (line,) = CaptureFile(capture(tmp_path / "a.pcap", in_time([*two_way(), *unassigned]))).left_out
     assert line.startswith(
         "payload type 97 (33 bytes, 160 units of the clock apart), 198.51.100.7:7000 to 198.51.100.9:9000"
     )

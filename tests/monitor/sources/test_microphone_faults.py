@@ -308,7 +308,7 @@ def test_a_move_is_a_fault_for_a_device_that_was_named(listen, monkeypatch, devi
 
 def test_a_loopback_that_gives_nothing_is_silent_not_stalled(listen):
     backend = FakeBackend()
-    listening = listen(backend, config=InputSection(stall_ms=100), manner=LOOPBACK)
+    listening = listen(backend, config=InputSection(stall_ms=100), kind=LOOPBACK)
     backend.streams[0].hear()
     listening.wait(lambda: sum(c.samples.shape[1] for c in listening.chunks()) > 8_000)
     backend.streams[0].hear()

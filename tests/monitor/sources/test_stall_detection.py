@@ -124,9 +124,9 @@ def test_faults_are_told_once_and_recovery_last():
     assert health.fault("stalled", "no audio") == [Condition("stalled", "no audio", usable=False)]
     assert health.fault("stalled", "still none") == []
     assert [c.code for c in health.fault("device lost", "gone")] == ["device lost"]
-    assert health.mended("zeros") == []
-    assert health.mended("stalled") == [Condition("device lost", "gone", usable=False)]
-    over = health.mended("device lost", "moved")
+    assert health.recovered("zeros") == []
+    assert health.recovered("stalled") == [Condition("device lost", "gone", usable=False)]
+    over = health.recovered("device lost", "moved")
     assert [(c.code, c.usable) for c in over] == [("recovered", True)]
     assert "device lost" not in health
 
