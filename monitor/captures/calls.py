@@ -27,8 +27,8 @@ VIDEO = frozenset({25, 26, 28, 31, 32, 33, 34})
 
 @dataclass(frozen=True, slots=True)
 class FoundCalls:
-    """calls: those of which something can be decoded, by their beginning. silent: other calls. unassigned: RTP streams of
-    payload types that nothing describes, with their look. copies: calls that are one of the others at another place.
+    """calls: those of which something can be decoded, by their beginning. silent: other calls. unassigned: RTP streams
+    of payload types that nothing describes, with their look. copies: calls that are one of the others at another place.
     """
 
     calls: tuple[CapturedCall, ...]
