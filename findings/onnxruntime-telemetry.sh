@@ -1,9 +1,9 @@
 #!/bin/sh
 # onnxruntime's wheels report to their makers by default, on Linux too, and disable_telemetry_events() comes too late.
 #
-# One would guess that a library for arithmetic opens no connection, that telemetry is a matter of Windows (as it was
-# up to 1.2x), and that the function of that name switches it off. Importing the package writes an identifier of this
-# machine below the user's cache folder; once there is a session, a thread looks up a host of the makers and uploads.
+# One would guess that a library for arithmetic opens no connection, and that the function of that name switches it off.
+# Importing the package writes an identifier of this machine below the user's cache folder; once there is a session, a
+# thread looks up a host of the makers and uploads.
 # The function stops further events alone. ORT_DISABLE_TELEMETRY=1 before the import stops all of it.
 #
 # Seen with onnxruntime 1.32.0 (Linux, x86-64):

@@ -9,6 +9,7 @@ import json
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from monitor.events import wire
 from monitor.report.charts import ticks
 from monitor.report.collect import VerifiedSource
 from monitor.report.curve import MOST_STEPS, Curve
-from monitor.report.history import CallHistory
+from monitor.report.history import CallHistory, CallRecord
 from monitor.report.page import MOST_CALLS, page
 from monitor.report.rules import explained, rules
 from monitor.report.segments import as_csv, segments
@@ -339,3 +340,10 @@ def test_local_time_stands_beside_utc(monkeypatch: pytest.MonkeyPatch) -> None:
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def test_a_live_call_is_titled_by_its_parties() -> None:
+    data = {"source": "twilio", "details": {"from": "+4930", "to": "+4940"}}
+    started = Event("call.started", "twilio-CA1", "", 0, data, time="2026-01-31T12:00:00Z")
+    assert CallRecord("twilio-CA1", "e", started).title == "+4930 → +4940"
+    assert CallRecord("call", "e", replace(started, time="no time")).title == "call"
