@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from math import isfinite
 from typing import Any
 
 from model.config import SAMPLE_RATE
-from monitor.call_names import call_name
 from monitor.report.curve import Curve
 from monitor.types import Event, Reason
 
@@ -93,19 +91,6 @@ class CallRecord:
     health: list[Event] = field(default_factory=list)
     evidence: list[EvidenceFolder] = field(default_factory=list)
     marks: list[Event] = field(default_factory=list)
-
-    @property
-    def title(self) -> str:
-        """Return its name for people: of a live call its parties, or tap, number and time, else its name in events."""
-        data = self.started.data if self.started else {}
-        details = data.get("details")
-        try:
-            begun = datetime.fromisoformat(self.started.time).astimezone() if self.started else None
-        except ValueError:
-            begun = None
-        if begun is None or not isinstance(details, Mapping) or not details:
-            return self.name
-        return call_name(str(data.get("source", "")), {str(k): str(v) for k, v in details.items()}, begun, self.name)
 
     @property
     def alerts(self) -> list[AlertRecord]:

@@ -20,7 +20,7 @@ from monitor.report.collect import VerifiedSource
 from monitor.report.history import AlertRecord, CallHistory, CallRecord, ChannelRecord, number
 from monitor.report.rules import explained, rules
 from monitor.report.segments import MOST_ROWS, segments
-from monitor.report.words import clock, family, moment, odds, share, span
+from monitor.report.words import clock, family, moment, odds, readable_name, share, span
 
 MOST_CALLS = 50
 """Calls that are shown at length, the most suspicious first; the index names all."""
@@ -45,7 +45,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for text in (clock, family, moment, number, odds, share, span):
+    for text in (clock, family, moment, number, odds, readable_name, share, span):
         made.filters[text.__name__] = text
     made.filters |= {"health": _health, "marks": _marks, "program": _program, "side": _side, "threshold": _threshold}
     made.filters |= {"explained": explained, "known_settings": _settings, "rules": rules, "segments": segments}

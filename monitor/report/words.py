@@ -7,8 +7,21 @@ from datetime import datetime
 from math import exp
 from typing import Any
 
-from monitor.report.history import AlertRecord, number
+from monitor.call_names import call_name
+from monitor.report.history import AlertRecord, CallRecord, number
 from monitor.types import UNKNOWN_FAMILY
+
+
+def readable_name(call: CallRecord) -> str:
+    """Return the name of a call for people: of a live one its parties, or tap, number and time, else that in events."""
+    if call.started is None or not isinstance(details := call.started.data.get("details"), Mapping) or not details:
+        return call.name
+    try:
+        begun = datetime.fromisoformat(call.started.time).astimezone()
+    except ValueError:
+        return call.name
+    known = {str(key): str(value) for key, value in details.items()}
+    return call_name(str(call.started.data.get("source", "")), known, begun, call.name)
 
 
 def share(p: float) -> str:

@@ -26,7 +26,7 @@ from monitor.report.history import CallHistory, CallRecord
 from monitor.report.page import MOST_CALLS, page
 from monitor.report.rules import explained, rules
 from monitor.report.segments import as_csv, segments
-from monitor.report.words import clock, moment, odds, share
+from monitor.report.words import clock, moment, odds, readable_name, share
 from monitor.types import Event
 
 NASTY = '<script>alert("x")</script>&'
@@ -345,5 +345,5 @@ def test_local_time_stands_beside_utc(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_live_call_is_titled_by_its_parties() -> None:
     data = {"source": "twilio", "details": {"from": "+4930", "to": "+4940"}}
     started = Event("call.started", "twilio-CA1", "", 0, data, time="2026-01-31T12:00:00Z")
-    assert CallRecord("twilio-CA1", "e", started).title == "+4930 → +4940"
-    assert CallRecord("call", "e", replace(started, time="no time")).title == "call"
+    assert readable_name(CallRecord("twilio-CA1", "e", started)) == "+4930 → +4940"
+    assert readable_name(CallRecord("call", "e", replace(started, time="no time"))) == "call"
