@@ -49,8 +49,8 @@ def find_calls(found: Scan, formats: Mapping[int, PayloadFormat] | None = None) 
         for one in announced_list:
             by_dialogue.setdefault(id(one.dialogue), []).append(one)
         if rest and log.packets >= LEAST_PACKETS:
-            contents = look(log, found.spool)
-            known = {**STATIC, **USUAL, **agreed, **dict.fromkeys(contents.opus, OPUS), **(formats or {})}
+            contents = look(log, found.spool, agreed)
+            known = {**STATIC, **USUAL, **contents.fitting, **dict.fromkeys(contents.opus, OPUS), **(formats or {})}
             if contents.rtp and not VIDEO.issuperset(log.kinds):
                 encrypted = contents.encrypted or log.ends in found.keyed
                 refused = refusal(log, found.spool, known)

@@ -11,7 +11,7 @@ from itertools import pairwise
 from monitor.captures.spool import PacketSpool, StreamLog
 from monitor.rtp.framing import g729_frames
 from monitor.rtp.packet import MalformedPacketError, RtpPacket, parse_rtp
-from monitor.rtp.payload import PayloadFormat, opus_s
+from monitor.rtp.payload import SILENT, PayloadFormat, duration_s, opus_s
 
 LOOKED_AT = 200
 LEAST_IN_ORDER = 10
@@ -27,18 +27,20 @@ _G711 = (0, 8)
 
 @dataclass(frozen=True, slots=True)
 class StreamLook:
-    """rtp: numbers go on as those of RTP do. opus: payload types that are Opus. encrypted: SRTP around G.711. shapes:
+    """rtp: numbers go on as those of RTP do. opus: payload types that are Opus. fitting: those
+    of the described ones whose payloads are as long as their timestamps say. encrypted: SRTP around G.711. shapes:
     by payload type, "62 bytes, 320 units of the clock apart".
     """
 
     rtp: bool
     opus: frozenset[int]
+    fitting: Mapping[int, PayloadFormat]
     encrypted: bool
     shapes: Mapping[int, str]
 
 
-def look(log: StreamLog, spool: PacketSpool) -> StreamLook:
-    """Look at the first packets of a stream."""
+def look(log: StreamLog, spool: PacketSpool, described: Mapping[int, PayloadFormat]) -> StreamLook:
+    """Look at the first packets of a stream. described: what payload types may mean."""
     packets: dict[int, RtpPacket] = {}
     order: list[int] = []
     for _, _, _, data, missing in log.read(spool, LOOKED_AT):
@@ -57,9 +59,11 @@ def look(log: StreamLog, spool: PacketSpool) -> StreamLook:
     ]
     pairs = [(a, b) for a, b in follow if a.payload_type == b.payload_type]
     kinds = {a.payload_type for a, _ in pairs}
-    opus = frozenset(kind for kind in kinds if kind >= 96 and _is_opus([p for p in pairs if p[0].payload_type == kind]))
-    shapes = {kind: _shape([p for p in pairs if p[0].payload_type == kind]) for kind in kinds}
-    return StreamLook(near + 1 >= LEAST_IN_ORDER, opus, _is_encrypted(pairs), shapes)
+    of_kind = {kind: [p for p in pairs if p[0].payload_type == kind] for kind in kinds}
+    opus = frozenset(kind for kind, some in of_kind.items() if kind >= 96 and _is_opus(some))
+    fitting = {kind: form for kind, form in described.items() if _fits(form, of_kind.get(kind, []))}
+    shapes = {kind: _shape(some) for kind, some in of_kind.items()}
+    return StreamLook(near + 1 >= LEAST_IN_ORDER, opus, fitting, _is_encrypted(pairs), shapes)
 
 
 def refusal(log: StreamLog, spool: PacketSpool, formats: Mapping[int, PayloadFormat]) -> str:
@@ -93,6 +97,14 @@ def _is_opus(pairs: list[tuple[RtpPacket, RtpPacket]]) -> bool:
     exact = sum(length == step for length, step in known_steps)
     paused = sum(0 < length < step and step % length == 0 for length, step in known_steps)
     return exact >= _LEAST_PAIRS and exact >= paused and exact + paused >= _SHARE * len(known_steps)
+
+
+def _fits(form: PayloadFormat, pairs: list[tuple[RtpPacket, RtpPacket]]) -> bool:
+    """Return whether most payloads are as long as the step to the next timestamp, where the format has audio."""
+    if form.encoding in SILENT:
+        return True
+    fitting = sum(round(form.clock_rate * duration_s(form, a.payload)) == _step((a, b)) for a, b in pairs)
+    return bool(pairs) and fitting > len(pairs) / 2
 
 
 def _is_encrypted(pairs: list[tuple[RtpPacket, RtpPacket]]) -> bool:

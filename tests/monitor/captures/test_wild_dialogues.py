@@ -109,6 +109,15 @@ def test_a_payload_type_described_anywhere_is_known_where_ports_differ(tmp_path:
     assert loud(audio[0], 0.1, 1.8)
 
 
+def test_another_stream_under_a_payload_type_that_is_described_is_not_taken_for_it(tmp_path: Path) -> None:
+    said = dialled(rtpmap="96 PCMU/8000")
+    talk = [(at, a, b, _as(96, data)) for at, a, b, data in flow(A, B, 0.2)]
+    video = [(i / 50, INSIDE_A, INSIDE_B, packed(RtpPacket(96, False, i, i * 1800, 9, bytes(900)))) for i in range(90)]
+    found = CaptureFile(capture(tmp_path / "a.pcap", in_time(said, talk, video)))
+    assert [len(call.legs) for call in found.calls] == [1]
+    assert "nothing says what it is" in found.left_out[0]
+
+
 @pytest.mark.parametrize("way", ["nat", "relay"])
 def test_a_call_seen_on_both_sides_of_a_relay_is_one_call(tmp_path: Path, way: str) -> None:
     other = PUBLIC if way == "nat" else ("203.0.113.5", 6002)
