@@ -27,7 +27,7 @@ def measure(calls: int, seconds: float, weights: str, *, clustered: bool) -> tup
     """Return the processor time in s, and how many scores were published."""
     with tempfile.TemporaryDirectory() as name:
         folder, port = Path(name), free_port()
-        server = start(folder, calls, port, clustered=clustered, weights=weights)
+        server = start(folder, calls, port, cluster="local" if clustered else "", weights=weights)
         time.sleep(SETTLE_S)
         before = family_s(server.pid)
         words = [port, calls, seconds, folder / "begun"]

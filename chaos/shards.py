@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -109,16 +110,25 @@ def is_there(journal: Path, count: int) -> bool:
 
 
 def start(
-    folder: Path, calls: int, port: int, *, clustered: bool = True, weights: str = "default"
+    folder: Path,
+    calls: int,
+    port: int,
+    *,
+    cluster: str = "local",
+    options: Sequence[str] = (),
+    weights: str = "default",
 ) -> subprocess.Popen[bytes]:
-    """`monitor serve`, once it listens; with two shards, once both are there."""
+    """`monitor serve`, once it listens; with a cluster, once two shards are there. cluster: its address; "" = none.
+    options: of --set.
+    """
     words = ["serve", "--rtp", f"127.0.0.1:{port}", "--no-publish", "--screen", "off", "--weights", weights]
-    words += ["--cluster"] if clustered else []
-    words += ["--journal", str(folder / "journal"), "--set", f"serve.max_calls={calls}"]
+    words += ["--cluster", cluster] if cluster else []
+    words += ["--journal", str(folder / "journal")]
+    words += [word for text in (f"serve.max_calls={calls}", *options) for word in ("--set", text)]
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen([sys.executable, "-m", "monitor", *words], stdin=subprocess.DEVNULL, stderr=log)
     until = time.monotonic() + START_S
-    while not is_there(folder / "journal", 2 * clustered):
+    while not is_there(folder / "journal", 2 * bool(cluster)):
         if server.poll() is not None or time.monotonic() > until:
             server.kill()
             sys.exit(f"error: the server did not start: {(folder / 'log').read_text()[-500:]}")

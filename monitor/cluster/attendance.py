@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from monitor.cluster.coordinator import Coordinator
 from monitor.cluster.jobs import NO_SHARD
@@ -19,7 +20,9 @@ PATIENCE_S = 30.0
 
 
 class Attendance:
-    """The roster is an actor of Ray; it is asked in the thread that scores, which does not wait for it."""
+    """The roster is an actor of Ray on the server's own node, which is there while the network to others is cut. It is
+    asked in the thread that scores, which does not wait for it.
+    """
 
     def __init__(self, coordinator: Coordinator, shards: int) -> None:
         self._coordinator, self._wanted = coordinator, Wanted(shards)
@@ -36,7 +39,9 @@ class Attendance:
         self._coordinator.jobs.add(NO_SHARD, reference, PATIENCE_S, self._answered, self._failed)
 
     def _start(self) -> Any:
-        return ray.remote(Roster).options(num_cpus=0, max_restarts=0, name=self._name).remote(self._wanted)
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        made = ray.remote(Roster).options(num_cpus=0, max_restarts=0, name=self._name, scheduling_strategy=here)
+        return made.remote(self._wanted)
 
     def _answered(self, wanted: Wanted) -> None:
         self._asked = False
