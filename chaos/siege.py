@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -111,62 +112,83 @@ def role(*words: object) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
+@dataclass
+class Observed:
+    """What a good subscriber saw. memory: of the publisher, MiB, each second. received: numbers of the alerts.
+    missed: events that it was told to lack. longest_away_s: the longest time in which it did not receive.
+    """
+
+    memory: list[float] = field(default_factory=list)
+    received: set[int] = field(default_factory=set)
+    first_after_s: float = 0.0
+    longest_away_s: float = 0.0
+    missed: int = 0
+    refused: dict[str, int] = field(default_factory=dict)
+
+    def take(self, item: object, now: float) -> None:
+        """Note what was received."""
+        if isinstance(item, Missed):
+            self.missed += item.at_most
+        elif isinstance(item, Message):
+            self.refused = dict(item.event.data.get("refused") or self.refused)  # type: ignore[call-overload]
+            if item.event.type == "alert.opened":
+                self.first_after_s = self.first_after_s or now
+                self.received.add(int(str(item.event.data["n"])))
+
+
+def observe(publisher: subprocess.Popen[str], address: str, idle: int, seconds: float) -> Observed:
+    """Subscribe a while after the siege began, and receive until its end."""
+    observed, idle_sockets = Observed(), IdleSockets(address, idle)
+    begun, next_check = time.monotonic(), 0.0
+    subscriber: Subscriber | None = None
+    while (now := time.monotonic() - begun) < seconds + LATEST_S and publisher.poll() is None:
+        if subscriber is None and now >= min(5.0, seconds / 4):
+            subscriber = Subscriber(address, ["alert.", "health"], heartbeats=True)  # into the crowd
+        if now >= next_check:
+            next_check = now + 1.0
+            idle_sockets.reconnect()
+            observed.memory.append(resident_mib(publisher.pid))
+            observed.longest_away_s = max(observed.longest_away_s, time.monotonic() - begun - now)
+        if subscriber is None:
+            time.sleep(0.1)
+        else:
+            observed.take(subscriber.receive(0.1), now)
+    idle_sockets.close()
+    if subscriber:
+        subscriber.close()
+    return observed
+
+
 def measure(seconds: float, hostile: int, idle: int) -> dict[str, Any]:
     """Run it; returns the figures."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
-    memory: list[float] = []
-    got: set[int] = set()
-    late, longest, lost = 0.0, 0.0, list[int]()
-    refused: dict[str, int] = {}
     with (
         role("--publish", address, "--seconds", seconds) as publisher,
         role("--run-hostile", address, "--hostile", hostile),
     ):
         assert publisher.stdout is not None
         publisher.stdout.readline()
-        idle_sockets = IdleSockets(address, idle)
-        begun, next_look = time.monotonic(), 0.0
-        subscriber: Subscriber | None = None
-        while (now := time.monotonic() - begun) < seconds + LATEST_S and publisher.poll() is None:
-            if subscriber is None and now >= min(5.0, seconds / 4):
-                subscriber = Subscriber(address, ["alert.", "health"], heartbeats=True)  # into the crowd
-            if now >= next_look:
-                next_look = now + 1.0
-                idle_sockets.reconnect()
-                memory.append(resident_mib(publisher.pid))
-                longest = max(longest, time.monotonic() - begun - now)
-            if subscriber is None:
-                time.sleep(0.1)
-                continue
-            item = subscriber.receive(0.1)
-            lost += [item.at_most] if isinstance(item, Missed) else []
-            if isinstance(item, Message):
-                refused = dict(item.event.data.get("refused") or refused)  # type: ignore[call-overload]
-                if item.event.type == "alert.opened":
-                    late = late or now
-                    got.add(int(str(item.event.data["n"])))
-        idle_sockets.close()
-        if subscriber:
-            subscriber.close()
+        observed = observe(publisher, address, idle, seconds)
         publisher.kill()
         published = [int(line) for line in publisher.stdout.read().split() if line.isdigit()]
     # A subscriber that comes later gets the newest alert of a call at once; from then on it must have each.
-    wanted = {n for n in published if got and n >= min(got)}
+    got, memory = observed.received, observed.memory
+    missing = {n for n in published if got and n >= min(got)} - got
     return {
         "seconds": seconds,
         "hostile": hostile,
         "idle": idle,
         "alerts": len(published),
         "received": len(got),
-        "first_after_s": round(late, 1),
-        "missing": len(wanted - got) if got else len(published),
-        "lacks": sorted(wanted - got)[:20],
-        "said_to_be_missed": sum(lost),
-        "longest_away_s": round(longest, 1),
+        "first_after_s": round(observed.first_after_s, 1),
+        "missing": len(missing) if got else len(published),
+        "lacks": sorted(missing)[:20],
+        "said_to_be_missed": observed.missed,
+        "longest_away_s": round(observed.longest_away_s, 1),
         "memory_mib": {"first": round(memory[0]), "most": round(max(memory)), "last": round(memory[-1])},
-        "refused": refused,
+        "refused": observed.refused,
     }
 
 

@@ -105,7 +105,7 @@ PURE = (
     ),
     *(f"monitor/store/{name}.py" for name in ("audio_history", "clip")),
     *(f"monitor/call_history/{name}.py" for name in ("kept_channel", "score_timeline")),
-    *(f"monitor/report/{name}.py" for name in ("charts", "history", "page")),
+    *(f"monitor/report/{name}.py" for name in ("charts", "page")),
     *(f"monitor/web/{name}.py" for name in ("browser_microphone", "snapshot")),
     "monitor/limits/rate_limit.py",
     "monitor/dashboard/render.py",
@@ -114,6 +114,7 @@ PURE = (
 
 PURE_WITH_DATES = (
     "monitor/call_history/kept_call.py",
+    "monitor/report/history.py",
     *(f"monitor/sinks/{name}.py" for name in ("bodies", "ocsf", "retry")),
 )
 """Likewise, but they read and write dates that their caller gives them."""

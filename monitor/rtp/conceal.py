@@ -7,7 +7,10 @@ one fades into the other.
 
 from __future__ import annotations
 
+from collections import deque
+
 import numpy as np
+from numpy.typing import NDArray
 
 from monitor.audio import Audio
 
@@ -18,6 +21,28 @@ SHORTEST_PERIOD_S, LONGEST_PERIOD_S = 0.0025, 0.015
 """The periods of a voice of 66 to 400 Hz."""
 HISTORY_S = 0.04
 """How much is searched on either side: two periods or more."""
+
+
+class ConcealedSpans:
+    """Where a stream is concealed: begins and ends in samples at 16 kHz, until they have been taken."""
+
+    def __init__(self) -> None:
+        self._spans: deque[tuple[int, int]] = deque()
+
+    def add(self, begin: int, end: int) -> None:
+        """Note a span behind all others."""
+        self._spans.append((begin, end))
+
+    def take(self, first: int, count: int) -> NDArray[np.bool_] | None:
+        """Return bool (count,) of the samples from first on, and forget the spans that end in them; None for none."""
+        if not self._spans or self._spans[0][0] >= first + count:
+            return None
+        concealed = np.zeros(count, np.bool_)
+        for begin, end in self._spans:
+            concealed[max(0, begin - first) : max(0, end - first)] = True
+        while self._spans and self._spans[0][1] <= first + count:
+            self._spans.popleft()
+        return concealed
 
 
 def conceal(before: Audio, after: Audio, n: int, rate: int) -> Audio:

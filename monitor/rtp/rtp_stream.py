@@ -16,7 +16,7 @@ import numpy as np
 from model.resample import StreamResampler
 from monitor.audio import Audio
 from monitor.rtp.codecs import Decoder, is_supported, open_decoder
-from monitor.rtp.conceal import LONGEST_S, conceal
+from monitor.rtp.conceal import LONGEST_S, ConcealedSpans, conceal
 from monitor.rtp.jitter_buffer import JitterState, OrderedPacket, Result, accept, expire, flush
 from monitor.rtp.packet import RtpPacket
 from monitor.rtp.payload import EVENTS, REDUNDANT, SILENT, PayloadError, PayloadFormat, duration_s
@@ -75,8 +75,7 @@ class RtpStream:
         self._recent: deque[Audio] = deque(maxlen=RECENT)
         self._placed_so_far = self._given = self._base = 0
         """Samples of this format put in their place; samples at 16 kHz given, and those of them before this format."""
-        self._made_up: deque[tuple[int, int]] = deque()
-        """Begin and end, at 16 kHz, of what is concealed and was not given yet."""
+        self._concealed = ConcealedSpans()
         self.ready: list[OrderedPacket] = []
         """Packets in their turn that give() has not given yet."""
 
@@ -193,7 +192,7 @@ class RtpStream:
             np.concatenate([after[:0], *self._recent]), after if n == len(between) else after[:0], n, rate
         )
         begin, end = (self._base + at * SAMPLE_RATE // rate for at in (self._placed_so_far, self._placed_so_far + n))
-        self._made_up.append((begin, end))
+        self._concealed.add(begin, end)
 
     def _change(self, form: PayloadFormat) -> DecodedAudio:
         """Go on in another format. Returns what the resampler of the one before still held."""
@@ -247,11 +246,5 @@ class RtpStream:
         joined = pieces[0] if len(pieces) == 1 else np.concatenate([np.zeros(0, np.float32), *pieces])
         out: Audio = self._resampler.push(joined[None], last)[0]
         first, self._given = self._given, self._given + len(out)
-        if not self._made_up or self._made_up[0][0] >= self._given:
-            return DecodedAudio(out)
-        concealed = np.zeros(len(out), np.bool_)
-        for begin, end in self._made_up:
-            concealed[max(0, begin - first) : max(0, end - first)] = True
-        while self._made_up and self._made_up[0][1] <= self._given:
-            self._made_up.popleft()
-        return DecodedAudio(out, concealed & ~np.isnan(out))
+        concealed = self._concealed.take(first, len(out))
+        return DecodedAudio(out) if concealed is None else DecodedAudio(out, concealed & ~np.isnan(out))
