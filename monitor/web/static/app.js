@@ -54,8 +54,8 @@ function openCall(id) {
 function draw(picture, atOnce = false) {
   newest = picture;
   const { table: all } = picture;
-  $("desk").hidden = false;
   history.follow(all, route);
+  $("desk").hidden = !(history.known || history.fault || route.call || route.file); // shown at once, so that nothing moves
   if (route.call || route.file) subject.draw(picture, panel);
   else {
     files.draw(route);
