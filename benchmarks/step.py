@@ -38,7 +38,7 @@ torch.set_num_threads(1)
 
 def make(rows):
     streams = PackedStreams(load_detector(weights_path(weights)), rows)
-    return lambda index, samples: streams.run_scorer(index, [samples])
+    return lambda index, samples: streams.hear(index, [samples])
 """
 TIMED = """
 import sys, time
