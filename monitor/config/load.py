@@ -73,6 +73,10 @@ def _layers(
     for name, text in sorted(environment.items()):
         if name.startswith(PREFIX) and name not in OTHER_VARIABLES:
             key = name.removeprefix(PREFIX).lower().replace("__", ".")
+            if key.startswith("_") or not all(key.split(".")):
+                raise ConfigError(
+                    f"the environment variable {name} is not a setting", f"settings are {PREFIX}SECTION__KEY=VALUE"
+                )
             if "." in key:
                 yield f"environment variable {name}", {key: _value(key, text)}
             elif meant := _meant(name):

@@ -164,6 +164,8 @@ def test_a_pair_from_two_layers_names_both(tmp_path: Path) -> None:
 def test_the_environment_is_named_by_its_variable() -> None:
     error = refused(None, {"MONITOR_ALERTS__ALERT_LR": "3"})
     assert error.message == "there is no setting alerts.alert_lr (environment variable MONITOR_ALERTS__ALERT_LR)"
+    for name in ("MONITOR__NOSUCH", "MONITOR_ALERTS__", "MONITOR_"):
+        assert "MONITOR_SECTION__KEY" in str(refused(None, {name: "1"}).hint)
     assert "MONITOR_EVIDENCE__PRIOR" in refused(None, {"MONITOR_EVIDENCE__PRIOR": "half"}).message
 
 
