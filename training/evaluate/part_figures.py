@@ -98,10 +98,10 @@ class FamilyHead:
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """A bin of clips: mean p_fake for an even prior, the share of fakes with both classes weighed alike, clips."""
+    """A bin of clips: mean p_fake for an even prior, share of fakes with both classes weighed alike, number of clips."""
 
-    said: float
-    found: float
+    predicted: float
+    observed: float
     clips: int
 
 

@@ -124,7 +124,9 @@ def reliability(trials: Scored, figures: Figures) -> Any:
         upper.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=0.8, linestyle="--")
         for colour, (channel, found) in zip(cycle(COLOURS), figures.items(), strict=False):
             bins = found[part].reliability
-            upper.plot([b.said for b in bins], [b.found for b in bins], color=colour, marker="o", ms=3, label=channel)
+            upper.plot(
+                [b.predicted for b in bins], [b.observed for b in bins], color=colour, marker="o", ms=3, label=channel
+            )
         some = of_part(next(iter(trials.values())), part)
         for label, colour in ((0, BONA_FIDE), (1, SPOOF)):
             p = 1.0 / (1.0 + np.exp(-some.llr[some.label == label]))

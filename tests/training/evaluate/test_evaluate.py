@@ -229,9 +229,9 @@ def test_true_ratios_lie_on_the_diagonal_whatever_the_share_of_spoofs() -> None:
     trials = Trials(np.empty(n, dtype=np.object_), label, llr, np.zeros((n, 3)), np.ones(n), np.zeros((n, 6)))
     bins = reliability(trials)
     assert sum(b.clips for b in bins) == n
-    assert max(abs(b.result - b.found) for b in bins) < 0.04
+    assert max(abs(b.predicted - b.observed) for b in bins) < 0.04
     shifted = Trials(trials.clips, label, llr + 2.0, trials.families, trials.net_speech_s, trials.by_time)
-    assert max(abs(b.result - b.found) for b in reliability(shifted)) > 0.2
+    assert max(abs(b.predicted - b.observed) for b in reliability(shifted)) > 0.2
 
 
 def test_parts_need_both_classes() -> None:
