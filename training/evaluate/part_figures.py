@@ -98,7 +98,7 @@ class FamilyHead:
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """A bin of clips: mean p_fake for an even prior, share of fakes with both classes weighed alike, number of clips."""
+    """A bin of clips: mean p_fake for an even prior, share of fakes with both classes weighed alike, count of clips."""
 
     predicted: float
     observed: float
