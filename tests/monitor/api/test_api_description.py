@@ -56,8 +56,9 @@ def test_every_answer_is_as_described(
 
         try:
             ask()
-        except Unsatisfiable:  # nothing in it can be wrong
-            assert (operation.label, mode) == ("GET /health", GenerationMode.NEGATIVE)
+        except Unsatisfiable:  # they take nothing that could be wrong
+            assert mode is GenerationMode.NEGATIVE
+            assert operation.label in ("GET /health", "GET /scores")
     assert served.monitor.process.poll() is None
 
 
