@@ -30,7 +30,7 @@ class Attendance:
         self._roster = self._start()
         self._due, self._asked = 0.0, False
 
-    def look(self, now: float) -> None:
+    def check(self, now: float) -> None:
         """Ask, where it is time to."""
         if now < self._due or self._asked:
             return

@@ -130,7 +130,7 @@ class Coordinator:
 
     def send(self, bank: Waiting, now: float) -> None:
         """Start what is to be started, and send what waits to every shard whose turn it is."""
-        self.members.look(now)
+        self.members.check(now)
         self.recovery.settle_homeless()
         for link in self.links:
             if link.works and link.push is None and (now >= link.due or self._may_restore(link)):

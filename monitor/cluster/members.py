@@ -51,13 +51,13 @@ class Members:
             if name not in known:
                 self.links.append(Link(len(self.links), name))
 
-    def look(self, now: float) -> None:
+    def check(self, now: float) -> None:
         """Start what is wanted and not there."""
         for link in self.links:
             if link.state is LinkState.DOWN and link.wanted and not self._take_spare(link) and now >= link.start_at:
                 self._start(link)
         if all(link.works for link in self.links if link.wanted):
-            self.spares.look(now)
+            self.spares.check(now)
 
     def lose(self, link: Link, why: str) -> None:
         """Give up a shard that does not answer, or is gone. A spare takes its place; without one, another process is

@@ -41,7 +41,7 @@ def cluster_engine(config: Config, bus: Bus, traces: Traces, rows: int) -> Itera
             bank = RingBank(rows, max(config.serve.ring_s, section.ring_s))
             engine = ClusterEngine(Pool(scorer, config, traces), scorer, bank, bus, config)
             engine.notice("cluster", f"Ray at {address}")
-            engine.each_turn = Attendance(coordinator, section.shards).look
+            engine.each_turn = Attendance(coordinator, section.shards).check
             yield engine
         finally:
             coordinator.close()
@@ -51,7 +51,7 @@ def _first_shard(coordinator: Coordinator, patience_s: float) -> Description:
     """Wait for the first shard. Raises BadInputError."""
     until = time.monotonic() + patience_s
     while coordinator.members.first is None:
-        coordinator.members.look(time.monotonic())
+        coordinator.members.check(time.monotonic())
         coordinator.collect(0.2)
         if faulty := next((link for link in coordinator.links if link.fault), None):
             raise BadInputError(f"{faulty.name}: {faulty.fault}", "look at the versions and the weights on the nodes")

@@ -46,7 +46,7 @@ class Spares:
         """Return how many could be a shard at once."""
         return sum(process.description is not None for process in self._processes)
 
-    def look(self, now: float) -> None:
+    def check(self, now: float) -> None:
         """Start what is missing, and ask whether the others are still there."""
         if now >= self._start_at and len(self._processes) < self._count:
             self._processes.append(process := _Process(self._host.start()))

@@ -41,7 +41,7 @@ class ConnectionGuard:
     def cut_largest(self, why: str) -> bool:
         """End the connection that has sent most. Returns False where nobody knows which one that is."""
         with self._lock:
-            self._connections.look()
+            self._connections.count_received()
             return self._connections.cut_largest(why) > 0
 
     def close(self) -> None:

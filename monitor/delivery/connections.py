@@ -90,7 +90,7 @@ class Connections:
             if not self._of_host[peer.host]:
                 del self._of_host[peer.host]
 
-    def look(self) -> int:
+    def count_received(self) -> int:
         """See how many bytes each connection has sent. Returns how many they are in all."""
         for fd, peer in self._peers.items():
             received = _received(fd)
@@ -99,7 +99,7 @@ class Connections:
 
     def check(self, now: float) -> None:
         """End the connections that have sent too much."""
-        total = self.look()
+        total = self.count_received()
         for fd, peer in list(self._peers.items()):
             received = peer.received
             if received > self._limits.burst + self._limits.per_s * (now - peer.since):
@@ -109,7 +109,7 @@ class Connections:
             total -= sent
 
     def cut_largest(self, why: str) -> int:
-        """End the connection that had sent most at the last look. Returns how many bytes that were; 0 where nobody
+        """End the connection that had sent most at the last count. Returns how many bytes that were; 0 where nobody
         knows."""
         fd = max(self._peers, key=lambda fd: self._peers[fd].received, default=None)
         if fd is None or not (sent := self._peers[fd].received):

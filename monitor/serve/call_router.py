@@ -75,7 +75,7 @@ class CallRouter:
     """
 
     def __init__(self, engine: Engine, max_calls: int, idle_s: float, max_calls_per_peer: int = 0) -> None:
-        self.tally = CallCounts()
+        self.counts = CallCounts()
         self._of_peer: Counter[str] = Counter()
         self._empty_calls = EmptyCalls()
         self._max_calls_per_peer = max_calls_per_peer
@@ -167,7 +167,7 @@ class CallRouter:
         now = time.monotonic()
         self._calls[started.call] = _RoutedCall(call, started.rate, channels, now, now, started.peer)
         self._of_peer[started.peer] += 1
-        self.tally.started += 1
+        self.counts.started += 1
 
     def _free_name(self, wanted: str) -> tuple[str, dict[str, str]]:
         """Return a name that no call of this run had, and what to say of the call that had it before: a peer that comes
@@ -189,11 +189,11 @@ class CallRouter:
 
     def _refuse(self, reason: str) -> NoReturn:
         """Said at most once in REPORT_EVERY_S for each reason, so that a flood of calls is none of events."""
-        self.tally.refused[reason] += 1
+        self.counts.refused[reason] += 1
         now = time.monotonic()
         if now - self._reported.get(reason, float("-inf")) > REPORT_EVERY_S:
             self._reported[reason] = now
-            count = self.tally.refused[reason]
+            count = self.counts.refused[reason]
             self._engine.notice("refused", f"{reason}; {count} call{'s' * (count > 1)} refused for this so far")
         raise RefusedError(reason)
 
@@ -209,7 +209,7 @@ class CallRouter:
             if channel.resampler is not None and channel.next is not None:
                 _push(routed, i, channel.resampler.push(np.zeros((1, 0), np.float32), last=True), now)
         routed.call.finish(reason)
-        self.tally.ended += 1
+        self.counts.ended += 1
 
 
 def _resampler(rate: int) -> StreamResampler | None:

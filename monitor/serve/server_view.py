@@ -55,10 +55,10 @@ class ServerView:
         """Return the table."""
         calls = tuple(call for call in self._engine.calls if call.begun)
         rows = tuple(sorted((self._row(call) for call in calls), key=_row_order))
-        tally, most = self._router.tally, self._router.max_calls
-        refused = sum(tally.refused.values())
+        counts, most = self._router.counts, self._router.max_calls
+        refused = sum(counts.refused.values())
         past, shards = self._ended_rows(), self._engine.shards()
-        return Board(rows, self._whole(), most, tally.started, tally.ended, refused, self._taps(), past, shards)
+        return Board(rows, self._whole(), most, counts.started, counts.ended, refused, self._taps(), past, shards)
 
     def _whole(self) -> View:
         """Return the state of the server, without a call."""

@@ -35,7 +35,7 @@ class WatchedPage:
         """Listen while the calls are watched. Raises MonitorError where the address cannot be used."""
         assert self._calls is not None
         router = CallRouter(engine, max_calls=len(engine.calls), idle_s=self._config.serve.idle_s)
-        router.tally.started = len(engine.calls)
+        router.counts.started = len(engine.calls)
 
         def taps() -> tuple[str, ...]:
             return listeners.lines()

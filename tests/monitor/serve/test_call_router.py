@@ -167,8 +167,8 @@ def test_more_calls_than_are_allowed_are_refused_and_counted(server: Server) -> 
     server.over("c0")
     server.wait_for("call.ended", "c0")
     server.call("more")
-    assert sum(server.board.tally.refused.values()) == 1
-    assert server.board.tally.started == MAX_CALLS + 1
+    assert sum(server.board.counts.refused.values()) == 1
+    assert server.board.counts.started == MAX_CALLS + 1
 
 
 def test_while_scoring_is_behind_no_call_is_taken_and_those_that_there_are_go_on(stopped: Server) -> None:
@@ -249,10 +249,10 @@ def test_idle_calls_end_and_paused_ones_wait_longer(server: Server) -> None:
     server.board.deliver(CallPaused("held", "on hold"))
     now = time.monotonic()
     server.board.sweep(now + 4.0)
-    assert server.board.tally.ended == 0
+    assert server.board.counts.ended == 0
     server.board.sweep(now + 6.0)
     assert server.wait_for("call.ended", "idle").data["why"] == "nothing came for 6 s"
-    assert server.board.tally.ended == 1
+    assert server.board.counts.ended == 1
     server.board.sweep(now + 60.0)
     server.wait_for("call.ended", "held")
 
@@ -260,7 +260,7 @@ def test_idle_calls_end_and_paused_ones_wait_longer(server: Server) -> None:
 def test_what_belongs_to_no_call_is_passed_over(server: Server) -> None:
     server.board.deliver(CallAudio("gone", 0, 0, np.zeros(160, np.float32)))
     server.board.deliver(CallEnded("gone"))
-    assert server.board.tally.ended == 0
+    assert server.board.counts.ended == 0
 
 
 def test_the_end_of_the_program_ends_every_call(server: Server) -> None:
@@ -385,12 +385,12 @@ def test_a_call_that_has_ended_is_kept_as_it_was(server: Server) -> None:
 def test_a_host_that_makes_many_empty_calls_is_still_heard(server: Server) -> None:
     for _ in range(int(AT_ONCE) + 5):
         server.board._empty_calls.ended("192.0.2.1", time.monotonic())
-    begun = server.board.tally.started
+    begun = server.board.counts.started
     server.call("silent", peer="192.0.2.1")
     server.call("other", peer="192.0.2.2")
-    assert server.board.tally.started == begun + 1
+    assert server.board.counts.started == begun + 1
     server.call("speaks", peer="192.0.2.1")
     server.say("speaks", voice(0.1))
     server.over("silent")
-    assert server.board.tally.started == begun + 2
-    assert not server.board.tally.refused
+    assert server.board.counts.started == begun + 2
+    assert not server.board.counts.refused
