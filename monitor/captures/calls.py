@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from monitor.captures.announced_parts import AnnouncedPart, announced_parts
 from monitor.captures.captured_call import CapturedCall, Leg, LegPart
 from monitor.captures.dialogues import CALLER, OTHER
-from monitor.captures.ip_packets import Endpoint
+from monitor.captures.moved_streams import Parties
 from monitor.captures.payload_guess import OPUS, StreamLook, look, refusal
 from monitor.captures.scan import LEAST_PACKETS, Scan
 from monitor.captures.spool import StreamLog
@@ -58,7 +58,8 @@ def find_calls(found: Scan, formats: Mapping[int, PayloadFormat] | None = None) 
                 if not any(kind in known for kind in log.kinds):
                     unassigned.append((log, contents))
     calls = [_dialogue_call(parts) for parts in by_dialogue.values()]
-    flow_calls, copies = without_copies([_flow_call(parts) for parts in calls_of(others)], calls, found.spool)
+    unannounced = [_flow_call(parties) for parties in calls_of(others, found.spool)]
+    flow_calls, copies = without_copies(unannounced, calls, found.spool)
     calls += flow_calls
     calls.sort(key=lambda call: (call.begun, call.legs[0].parts[0].flow))
     part_of_one = {id(p.log) for c in calls if any(leg.audible for leg in c.legs) for leg in c.legs for p in leg.parts}
@@ -86,11 +87,11 @@ def _dialogue_call(announced_list: list[AnnouncedPart]) -> CapturedCall:
     return _call(legs, announced_list[0].dialogue.parties)
 
 
-def _flow_call(parts: list[LegPart]) -> CapturedCall:
-    flows: dict[tuple[Endpoint, Endpoint], list[LegPart]] = {}
-    for part in sorted(parts, key=lambda part: part.spans[0].begin):
-        flows.setdefault(part.flow, []).append(part)
-    legs = [leg for flow, some in flows.items() for leg in _legs(f"{flow[0][0]}:{flow[0][1]}", some)]
+def _flow_call(parties: Parties) -> CapturedCall:
+    legs = list[Leg]()
+    for parts in parties:
+        host, port = parts[0].flow[0]
+        legs += _legs(f"{host}:{port}", parts)
     return _call(legs, ("", ""))
 
 

@@ -103,13 +103,14 @@ def _decryption(track: PacketTrack) -> Callable[[bytes], bytes | None] | None:
 
 
 def _lost_between(before: Window | None, window: Window) -> int:
-    """Return the samples of packets that are missing where a stream goes on after a long pause."""
-    if before is None or before.track is not window.track or before.last != window.first or window.covered:
+    """Return the samples of packets that are missing where a stream goes on after a long pause, or from elsewhere."""
+    if before is None or window.covered:
         return 0
-    packets, at = window.track.packets, window.track.at
-    numbers = int(packets.sequence[window.first] - packets.sequence[before.last - 1] & 0xFFFF)
-    if not 1 < numbers < MAX_DROPOUT:
+    last, now = before.track, window.track
+    goes_on = before.last == window.first if last is now else last.part.log.ssrc == now.part.log.ssrc
+    numbers = int(now.packets.sequence[window.first] - last.packets.sequence[before.last - 1] & 0xFFFF)
+    if not goes_on or not 1 < numbers < MAX_DROPOUT:
         return 0
-    usual = np.diff(at[max(before.first, before.last - 50) : before.last])
+    usual = np.diff(last.at[max(before.first, before.last - 50) : before.last])
     step = float(np.median(usual)) if len(usual) else UNKNOWN_S
-    return round(min((numbers - 1) * step, float(at[window.first] - at[before.last - 1])) * SAMPLE_RATE)
+    return round(min((numbers - 1) * step, float(now.at[window.first] - last.at[before.last - 1])) * SAMPLE_RATE)

@@ -6,27 +6,23 @@ from collections.abc import Iterable, Sequence
 
 from monitor.captures.captured_call import CapturedCall, Leg, LegPart, cut
 from monitor.captures.ip_packets import Endpoint
+from monitor.captures.moved_streams import COMPARED, Parties, by_source, join_moved, most_missing
 from monitor.captures.scan import LEAST_PACKETS
 from monitor.captures.spool import SPLIT_S, PacketSpool, Span
 
-HOLD_S = 120.0
-"""A stream that pauses for longer, and does not go on with the next number, is another call."""
 FRESH_S = 2.0
 """After such a pause of both sides, streams that are new on both sides are another call."""
-GOES_ON = 50
-"""A stream goes on where no more numbers are missing, or about as many as its pause is long."""
-FASTEST = 100
-"""Packets a second."""
-COMPARED, ALIKE, COPIED_S = 50, 0.8, 0.5
-"""Packets of two streams, the share that is the same in copies of one, and how far apart copies begin."""
+ALIKE, COPIED_S = 0.8, 0.5
+"""Share of the packets that is the same in copies of a stream, and how far apart copies begin."""
 
 
-def calls_of(parts: Iterable[LegPart]) -> list[list[LegPart]]:
+def calls_of(parts: Iterable[LegPart], spool: PacketSpool) -> list[Parties]:
     """Return parts by the call that they are of: those of two ends without a long pause between."""
     pairs: dict[frozenset[Endpoint], list[LegPart]] = {}
     for part in parts:
         pairs.setdefault(frozenset(part.flow), []).append(part)
-    return _pair([call for group in pairs.values() for call in _by_time(group)])
+    calls = _pair([call for group in pairs.values() for call in _by_time(group)])
+    return join_moved([by_source(call) for call in calls], spool)
 
 
 def _by_time(group: Sequence[LegPart]) -> Iterable[list[LegPart]]:
@@ -52,8 +48,7 @@ def _goes_on(before: Span | None, span: Span, gap: float) -> bool:
     """Return whether a stream goes on after a pause of so many seconds: with about the next number."""
     if before is None:
         return False
-    most = max(GOES_ON, gap * FASTEST) if gap <= HOLD_S else GOES_ON
-    return 0 < (span.first - before.last & 0xFFFF) <= most
+    return 0 < (span.first - before.last & 0xFFFF) <= most_missing(gap)
 
 
 def _all_new(before: Sequence[tuple[Span, LegPart]], after: Sequence[tuple[Span, LegPart]]) -> bool:

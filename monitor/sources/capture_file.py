@@ -14,6 +14,7 @@ from monitor.captures.calls import find_calls
 from monitor.captures.captured_call import CapturedCall, Leg
 from monitor.captures.explain import names, nothing_found, unscored
 from monitor.captures.leg_audio import LegAudio
+from monitor.captures.moved_streams import moves
 from monitor.captures.scan import scan
 from monitor.captures.timeline import settle
 from monitor.errors import BadInputError
@@ -25,6 +26,8 @@ STEP = SAMPLE_RATE // 50
 UNTRUSTED = 0.5
 """A party of whose packets a larger share cannot be scored gets no verdict."""
 NOTED_JUMP_S = 1.0
+MOST_MOVES = 5
+"""Changes of the address of a party that are said."""
 
 
 class CaptureFile:
@@ -97,6 +100,8 @@ class CaptureSource:
         """Conditions that name what is not scored, by channel."""
         for leg, audio in zip(self._call.legs, self._legs, strict=True):
             yield from _notes(leg, audio)
+            if not any(self._call.parties):
+                yield from _moves(leg, self._call.begun)
         if self._jumped_s > NOTED_JUMP_S:
             detail = f"{self._jumped_s:.0f} s are left out: no packets, or the clock of the capture jumped"
             yield Condition("clock jump", detail, usable=True)
@@ -115,3 +120,13 @@ def _notes(leg: Leg, audio: LegAudio) -> Iterator[Condition]:
     if audio.left_out:
         detail = f"{audio.left_out} packets of a stream beside the one that is heard"
         yield Condition("not scored", detail, usable=True, channel=leg.name)
+
+
+def _moves(leg: Leg, begun: float) -> Iterator[Condition]:
+    """Conditions that name from where a party goes on that no signalling moved."""
+    found = moves(leg.parts)
+    for at, (host, port) in found[:MOST_MOVES]:
+        detail = f"from {at - begun:.1f} s on it sends from {host}:{port}, with the next numbers of the same stream"
+        yield Condition("moved", detail, usable=True, channel=leg.name)
+    if (more := len(found) - MOST_MOVES) > 0:
+        yield Condition("moved", f"and {more} times more", usable=True, channel=leg.name)
