@@ -30,7 +30,7 @@ STEPS = 10
 
 
 def make_archive(folder: Path, files: int, seconds: float) -> Path:
-    """So many names for a few recordings of voices, 16 kHz, 16 bit."""
+    """Make a folder of so many names for a few recordings of voices, 16 kHz, 16 bit."""
     folder.mkdir()
     for i in range(files):
         path = folder / f"{i:06}.wav"
@@ -81,7 +81,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def pss_mib(pids: list[int]) -> float:
-    """Proportional set size of processes; one that has ended counts nothing."""
+    """Sum the proportional set size (MiB) of processes; one that has ended counts nothing."""
     total = 0
     for pid in pids:
         try:

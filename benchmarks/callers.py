@@ -38,18 +38,18 @@ class Caller:
         self.socket.connect(("127.0.0.1", port))
 
     def send(self, frame: int) -> None:
-        """The packet of a frame of the benchmark."""
+        """Send the packet of a frame of the benchmark."""
         n = frame - self.first
         head = HEADER.pack(VERSION << 6, 0x80 * (n == 0), n & 0xFFFF, n * TICKS & 0xFFFF_FFFF, 1000 + self.number)
         self.socket.send(head + self._payloads[(n + self._shift) % len(self._payloads)])
 
     def bye(self) -> None:
-        """RFC 3550, section 6.6."""
+        """Send an RTCP BYE (RFC 3550, section 6.6)."""
         self.socket.send(bytes([VERSION << 6 | 1, 203, 0, 1]) + (1000 + self.number).to_bytes(4, "big"))
 
 
 def payloads_of(seed: int) -> list[bytes]:
-    """PCMU of one voice."""
+    """Encode one voice as PCMU, a payload a frame."""
     return encode(STATIC[0], resample_all(voice(VOICE_S, seed), SAMPLE_RATE, 8000), FRAME_S * 1000)
 
 

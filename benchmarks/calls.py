@@ -70,7 +70,7 @@ class Point:
 
 
 def alerts_at(trace: Trace, config: AlertSection) -> tuple[Flags, Flags]:
-    """Opened and open (B, N) for other thresholds, decided again from the recorded evidence."""
+    """Decide again from the recorded evidence, for other thresholds. Returns opened and open (B, N)."""
     decision, opened, is_open = init_decision(trace.llr.shape[1]), [], []
     usable = np.ones(trace.llr.shape[1], dtype=np.bool_)
     whole = np.where(np.cumsum(trace.speech, axis=0) * BLOCK_S >= config.whole_after_s, trace.whole, -np.inf)
@@ -145,7 +145,7 @@ def groups(calls: Sequence[SyntheticCall], net: Floats) -> dict[str, dict[str, d
 
 
 def draw(points: Sequence[Point], at: Point, calls: Sequence[SyntheticCall], net: Floats, path: Path) -> None:
-    """Detected fakes against false alarms, and over the seconds of net speech."""
+    """Draw detected fakes against false alarms, and over the seconds of net speech."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 

@@ -23,7 +23,7 @@ SENT = [(i * 0.02, *ends, bytes([0x80, i]) + bytes(170)) for i in range(50) for 
 
 
 def payloads_of_tshark(path: Path) -> Counter[bytes] | None:
-    """What it takes for the innermost datagrams; None where it reads no such file."""
+    """Return what tshark takes for the innermost datagrams; None where it reads no such file."""
     words = ["-n", "-r", str(path), "-Y", "udp", "-T", "fields", "-E", "occurrence=l", "-e", "udp.payload"]
     done = subprocess.run(["tshark", *words], capture_output=True, text=True, check=False)
     return None if done.returncode else Counter(bytes.fromhex(line) for line in done.stdout.split())

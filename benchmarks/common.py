@@ -33,12 +33,12 @@ def parser(name: str, description: str) -> argparse.ArgumentParser:
 
 
 def configuration(weights: str, **sections: Any) -> Config:
-    """Defaults but for the weights and what is named."""
+    """Return the default settings with these weights and these sections."""
     return Config(model=ModelSection(weights=weights, device="cpu"), **sections)
 
 
 def scorer_of(config: Config, rows: int = 1) -> StatefulScorer:
-    """Raises WeightsError."""
+    """Open the scorer that the settings name. Raises WeightsError."""
     return open_scorer(config.model, rows)
 
 
@@ -50,7 +50,7 @@ def cores() -> list[int]:
 
 
 def pin(expected: Sequence[int]) -> None:
-    """Stay on these cores, and so do the processes started from here; no effect where the system cannot."""
+    """Pin this process and those it starts to these cores; no effect where the system cannot."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, expected)
 
@@ -136,12 +136,12 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def log(text: str) -> None:
-    """Progress, on standard error."""
+    """Write progress to standard error."""
     print(text, file=sys.stderr, flush=True)
 
 
 def warn_if_busy() -> None:
-    """Figures of a machine that does something else are no figures."""
+    """Warn that other programs run: the figures are then worse than the program is."""
     if (load := os.getloadavg()[0]) > 0.7:
         log(f"note: other programs are running (load {load:.1f}); the figures are worse than the program is")
 

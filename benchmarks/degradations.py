@@ -52,7 +52,7 @@ class SpokenVoice:
 
 
 def voices(bank: AudioBank, each: int) -> list[SpokenVoice]:
-    """Up to `each` genuine and as many fake voices of each part and half, drawn by their names; no two of the lab's
+    """Draw up to `each` genuine and as many fake voices of each part and half, by their names. No two of the lab's
     fakes in a row are by one system.
     """
     groups: dict[tuple[str, bool, str, str], list[int]] = {}
@@ -83,7 +83,7 @@ def _draw(name: object) -> int:
 
 
 def call(bank: AudioBank, voice: SpokenVoice, rng: np.random.Generator) -> Audio:
-    """CALL_S of the voice, its clips in random order with short pauses; a voice with little is heard again."""
+    """Make CALL_S of a voice: its clips in random order with short pauses. Clips of a voice with little are repeated."""
     parts: list[Audio] = []
     while sum(map(len, parts)) < CALL_S * SAMPLE_RATE:
         for i in rng.permutation(voice.clips).tolist():

@@ -34,13 +34,13 @@ def _mixed(x: Audio, sound: Audio, snr_db: float) -> Audio:
 
 
 def muted(x: Audio, _: Rng, *, muted_ms: int, every_ms: int) -> Audio:
-    """Exact zeros for muted_ms of every every_ms."""
+    """Put exact zeros in muted_ms of every every_ms."""
     at = np.arange(len(x)) % (every_ms * SAMPLE_RATE // 1000)
     return np.where(at < muted_ms * SAMPLE_RATE // 1000, np.float32(0.0), x)
 
 
 def digits(x: Audio, rng: Rng) -> Audio:
-    """DTMF digits (ITU-T Q.23) of 100 ms, 100 ms apart, as loud as the voice."""
+    """Mix in DTMF digits (ITU-T Q.23) of 100 ms, 100 ms apart, as loud as the voice."""
     t = np.arange(len(x)) / SAMPLE_RATE
     place = (t / 0.2).astype(int)
     low = rng.choice([697, 770, 852, 941], place[-1] + 1)[place]
@@ -55,12 +55,12 @@ def _piece(number: int, n: int) -> Audio:
 
 
 def over_music(x: Audio, rng: Rng) -> Audio:
-    """Made-up music as loud as the voice."""
+    """Mix in made-up music as loud as the voice."""
     return _mixed(x, _piece(int(rng.integers(PIECES)), len(x)), 0.0)
 
 
 def chord(x: Audio, rng: Rng) -> Audio:
-    """Three sines that do not end, as loud as the voice."""
+    """Mix in three sines that do not end, as loud as the voice."""
     t = np.arange(len(x)) / SAMPLE_RATE
     root = rng.uniform(150.0, 400.0)
     tones = sum(np.sin(2 * np.pi * root * ratio * t) for ratio in (1.0, 1.25, 1.5))
@@ -79,7 +79,7 @@ def faint(x: Audio, _: Rng) -> Audio:
 
 
 def codecs(x: Audio, rng: Rng) -> Audio:
-    """Four codecs, one after the other."""
+    """Code and decode with four codecs, one after the other."""
     for name in ("g711-mu", "gsm", "opus-narrow", "amr"):
         treat = find_channel(name)
         assert treat is not None

@@ -58,7 +58,7 @@ def event(n: int) -> Event:
 
 
 def measure(count: int, folder: Path, journal: str, key_folder: str) -> float:
-    """Events a second from the first publish() to the last event in the other process."""
+    """Measure events a second from the first publish() to the last event in the other process."""
     sections: dict[str, Any] = {"zeromq": {"address": "tcp://127.0.0.1:*", "heartbeat_s": 0.2, "keys": key_folder}}
     if journal:
         sections["journal"] = {"path": str(folder / f"journal-{journal}"), "fsync": journal}
@@ -79,7 +79,7 @@ def measure(count: int, folder: Path, journal: str, key_folder: str) -> float:
 
 
 def main() -> None:
-    """Entry point."""
+    """Measure, and write the results."""
     made = parser("delivery", "Events a second, end to end.")
     made.add_argument("--events", type=int, default=20_000)
     made.add_argument("--folder", type=Path, default=None, help="where the journals are written: the disk to measure")

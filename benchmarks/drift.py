@@ -114,7 +114,7 @@ def summarise(drift: Drift) -> dict[str, Any]:
 
 
 def draw(drift: Drift, config: Config, path: Path) -> None:
-    """p_fake over the hour with alerts, and below what the carried state changed."""
+    """Draw p_fake over the hour with alerts, and below what the carried state changed."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 

@@ -37,7 +37,7 @@ def calls(count: int) -> Iterator[Call]:
 
 
 def turns(rows: int, seconds: float) -> Iterator[Blocks]:
-    """Live audio of so many rows."""
+    """Yield live audio of so many rows."""
     loop = voice(4.0)
     places = np.arange(rows) * 997 % (len(loop) - BLOCK)
     for turn in range(round(seconds / BLOCK_S)):

@@ -60,7 +60,7 @@ class VoiceOutcome:
 
 
 def voices_of(corpora: Sequence[Path], split: str, folders: Sequence[Path]) -> list[RecordedVoice]:
-    """Bona fide voices of corpora, and the voices of folders of prompts. Raises CorpusError and BadInputError."""
+    """Return bona fide voices of corpora, and the voices of folders of prompts. Raises CorpusError and BadInputError."""
     found: dict[tuple[str, str], list[Path]] = defaultdict(list)
     for corpus in corpora:
         for clip in load_corpus(corpus):
@@ -116,7 +116,9 @@ def outcomes(
 
 
 def rate(some: Sequence[VoiceOutcome]) -> dict[str, float]:
-    """False alarms, hours of net speech, alarms an hour and the upper end of their one-sided 95 % Poisson interval."""
+    """Return false alarms, hours of net speech, alarms an hour and the upper end of their one-sided 95 % Poisson
+    interval.
+    """
     alarms, hours = sum(o.alarms for o in some), sum(o.speech_s for o in some) / 3600.0
     return {
         "calls": len(some),

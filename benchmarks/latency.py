@@ -89,7 +89,9 @@ def spread(values: Floats) -> dict[str, float]:
 
 
 def slope_per_hour(at: Floats, values: Floats) -> float | None:
-    """Least squares over all but the beginning; None for a run from which nothing can be said of an hour."""
+    """Fit a line by least squares to all but the beginning, and return its slope an hour; None for a run that is too
+    short to say anything of an hour.
+    """
     if at[-1] - at[0] < SHORTEST_FITTED_S:
         return None
     kept = at >= at[0] + FITTED_FROM * (at[-1] - at[0])
@@ -136,7 +138,7 @@ def _process(received: Received, started: float) -> Floats:
 
 
 def draw(received: Received, started: float, path: Path) -> None:
-    """Latency, ring fill and memory over the run."""
+    """Draw latency, ring fill and memory over the run."""
     import matplotlib as mpl
 
     from training.evaluate.drawing import BONA_FIDE, SPOOF, STYLE, panels

@@ -67,7 +67,7 @@ class ReceivedEvents:
 
 
 def port_of(call: str, prefix: str) -> int:
-    """Source port of a call of ours, named rtp-PORT-HOST-SOURCE_PORT-SSRC; 0 for another."""
+    """Return the source port of a call of ours, named rtp-PORT-HOST-SOURCE_PORT-SSRC; 0 for another."""
     return int(call.removeprefix(prefix).partition("-")[0]) if call.startswith(prefix) else 0
 
 

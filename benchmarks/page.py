@@ -39,7 +39,7 @@ SETTLE_MS = 1_500
 
 
 def voice(number: int) -> Audio:
-    """LENGTH_S of prompts, others for each number."""
+    """Return LENGTH_S of prompts, others for each number."""
     pieces: list[Audio] = []
     for path in find_prompts()[number::7]:
         pieces += [read_mono(path), PAUSE]
@@ -57,7 +57,7 @@ def turning(number: int, after_s: float) -> Audio:
 
 
 def ringing() -> Audio:
-    """Ringback as in the United States: 440 and 480 Hz, 2 s of 6."""
+    """Make ringback as in the United States: 440 and 480 Hz, 2 s of 6."""
     t = np.arange(int(LENGTH_S * SAMPLE_RATE)) / SAMPLE_RATE
     tone = 0.1 * (np.sin(2 * np.pi * 440 * t) + np.sin(2 * np.pi * 480 * t))
     return np.asarray(tone * (t % 6 < 2), np.float32)
@@ -70,7 +70,7 @@ def on_hold(number: int, after_s: float) -> Audio:
 
 
 def free_ports(count: int) -> list[int]:
-    """Even ones, for the port above each is RTCP's."""
+    """Return free ports with even numbers, for the port above each is RTCP's."""
     found: list[int] = []
     for port in range(20_000, 30_000, 2):
         with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as tried:
@@ -83,7 +83,7 @@ def free_ports(count: int) -> list[int]:
 
 @contextmanager
 def running(command: Sequence[str], end: int = signal.SIGKILL) -> Iterator[subprocess.Popen[bytes]]:
-    """A program that is ended with the block."""
+    """Run a program, and end it with the block."""
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
         yield process
@@ -102,7 +102,7 @@ def sending(stack: ExitStack, audio: Audio, port: int, folder: Path) -> None:
 
 
 def server(stack: ExitStack, lines: Sequence[str], page: int, evidence: Path) -> None:
-    """The monitor, once it listens."""
+    """Start the monitor, and wait until it listens."""
     words = ["serve", "--screen", "off", "--no-publish", "--web", f"127.0.0.1:{page}", "--evidence", str(evidence)]
     words += [word for line in lines for word in ("--rtp", f"127.0.0.1:{line}")]
     words += ["--set", 'taps.rtp.payload_types={ 97 = "L16/16000/1" }']
@@ -116,14 +116,14 @@ def server(stack: ExitStack, lines: Sequence[str], page: int, evidence: Path) ->
 
 
 def slim(path: Path) -> None:
-    """A palette of 128 colours is enough for a page, and half the size."""
+    """Reduce a picture to 128 colours, which are enough for a page and half the size."""
     with Image.open(path) as picture:
         small = picture.convert("RGB").quantize(128)
     small.save(path, optimize=True)
 
 
 def draw(shown: Page, folder: Path, view: str) -> None:
-    """One view, in light and dark, on a desk and on a telephone."""
+    """Draw one view, in light and dark, for a large screen and for a telephone."""
     for name, size in SHOTS.items():
         shown.emulate_media(color_scheme="dark" if "dark" in name else "light")
         shown.set_viewport_size(size)
@@ -132,7 +132,7 @@ def draw(shown: Page, folder: Path, view: str) -> None:
 
 
 def draw_calls(shown: Page, folder: Path, recording: Path) -> None:
-    """The list once a call has ended, a call in an alert, the one that ended, and a file."""
+    """Draw the list once a call has ended, a call in an alert, the one that ended, and a file."""
     for state in ("alert", "unknown"):
         shown.wait_for_selector(f"#rows tr[data-state={state}]")
     draw(shown, folder, "-running")

@@ -35,7 +35,7 @@ def kernel_drops(port: int) -> int:
 
 
 def start(words: Sequence[str], log_file: IO[bytes]) -> subprocess.Popen[bytes]:
-    """`monitor`, which says what is wrong in the log."""
+    """Start `monitor`, which says in the log what is wrong."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("MONITOR_")}
     return subprocess.Popen(
         [sys.executable, "-m", "monitor", *words], stdin=subprocess.DEVNULL, stdout=log_file, stderr=log_file, env=env

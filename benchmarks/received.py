@@ -139,7 +139,9 @@ def _end(process: subprocess.Popen[bytes], by_itself: bool) -> int:
 
 
 def resources(pid: int) -> tuple[float, float]:
-    """Resident MiB and processor seconds of a process (proc_pid_statm(5), proc_pid_stat(5)); 0.0 once it has ended."""
+    """Return resident MiB and processor seconds of a process (proc_pid_statm(5), proc_pid_stat(5)); 0.0 once it has
+    ended.
+    """
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
         ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]

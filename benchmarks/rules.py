@@ -31,7 +31,9 @@ def rules(values: Sequence[Sequence[float]]) -> Iterator[AlertSection]:
 
 
 def cell(found: Point) -> str:
-    """False alarms in hours of genuine speech; the share of fakes detected, median net speech and audio until then."""
+    """Write false alarms in hours of genuine speech, the share of fakes detected, and median net speech and audio until
+    then.
+    """
     told = f"{found.false_alarms} in {found.genuine_hours:.2f} h"
     if not found.fakes:
         return told

@@ -137,7 +137,7 @@ def edge_calls(plan: Plan, costs: StreamCosts) -> tuple[int, int]:
 
 
 def stream_bytes(plan: Plan, costs: StreamCosts) -> float:
-    """Bytes a second that a stream costs between edge and shards, checkpoints included."""
+    """Return the bytes a second that a stream costs between edge and shards, checkpoints included."""
     return BLOCKS_PER_S * (costs.block_bytes + costs.figure_bytes) + 2 * costs.state_bytes / plan.checkpoint_s
 
 

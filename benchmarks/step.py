@@ -59,7 +59,7 @@ for name in sys.argv[6:]:
 
 
 def calls(streams: int, share: float) -> Audio:
-    """Voices without their pauses, float32 (streams, TURNS * BLOCK), or with one pause each of 1 - share."""
+    """Make voices without their pauses, float32 (streams, TURNS * BLOCK), or with one pause each of 1 - share."""
     rows = []
     for i in range(streams):
         blocks = voice(8.0, seed=i % 8)[: 8 * SAMPLE_RATE // BLOCK * BLOCK].reshape(-1, BLOCK)

@@ -93,7 +93,7 @@ def one_by_one(config: Config, audio: Audio) -> Run:
 
 
 def published(config: Config, audio: Audio, rate: float) -> Run:
-    """rate: streams a core, roughly: says how much audio fills the time."""
+    """Measure streams a core with events published. rate: streams a core, roughly: says how much audio fills the time."""
     streams = len(audio)
 
     def run(seconds: float) -> float:
@@ -113,7 +113,7 @@ def published(config: Config, audio: Audio, rate: float) -> Run:
 
 
 def measure(config: Config, seconds: float, rounds: int) -> dict[str, dict[str, list[float]]]:
-    """Streams a core of each round: {variant: {stacked: [...]}}."""
+    """Measure streams a core of each round: {variant: {stacked: [...]}}."""
     audio = np.stack([voice(LOOP_S, seed=i % 8) for i in range(max(STACKED))])
     runs: dict[tuple[str, int], Run] = {}
     for n in STACKED:

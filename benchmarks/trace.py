@@ -85,7 +85,7 @@ def whole_blocks(audio: Audio) -> Audio:
 
 
 def pause(rng: np.random.Generator, shortest_s: float, longest_s: float) -> Audio:
-    """Faint noise at -72 dBFS, as between two sentences."""
+    """Make faint noise at -72 dBFS, as between two sentences."""
     noise = rng.standard_normal(int(rng.uniform(shortest_s, longest_s) * SAMPLE_RATE), dtype=np.float32)
     return noise * np.float32(2.5e-4)
 

@@ -26,7 +26,7 @@ CHANNELS = ("clean", "g711-mu", "amr", "opus-wide")
 
 
 def sample(clips: list[Clip], count: int) -> Iterator[tuple[Clip, Audio]]:
-    """Up to `count` clips that are long enough, drawn with a fixed seed, with the first 10 s of each."""
+    """Yield up to `count` clips that are long enough, drawn with a fixed seed, with the first 10 s of each."""
     for i in np.random.default_rng(0).permutation(len(clips)):
         audio = read_audio(clips[i].path)[: STRETCH_S * SAMPLE_RATE]
         if is_readable(audio):

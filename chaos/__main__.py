@@ -188,7 +188,7 @@ def _line(process: subprocess.Popen[bytes]) -> str:
 
 
 def run(rounds: int, seed: int) -> int:
-    """Returns how many rounds did not hold."""
+    """Run so many rounds, and return how many did not hold."""
     failed, faults, events, begun = 0, Counter[str](), 0, time.monotonic()
     done = 0
     while done < rounds:
@@ -215,7 +215,7 @@ def run(rounds: int, seed: int) -> int:
 
 
 def main() -> int:
-    """Returns the exit status."""
+    """Run the command, and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30), help="of the faults and their times")

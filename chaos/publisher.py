@@ -31,7 +31,7 @@ ROOM_BYTES = 700
 
 
 def scripted(n: int) -> Event:
-    """Mostly scores, as a monitor says them, with states and alerts among them."""
+    """Make the n-th event: mostly scores, as a monitor publishes them, with states and alerts among them."""
     call, step = f"call{n % CALLS}", n // CALLS % 20
     if n % 10 == 9:
         call = HOSTILE_NAMES[n // 10 % len(HOSTILE_NAMES)]

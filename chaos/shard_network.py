@@ -92,7 +92,7 @@ def wait_for_head() -> None:
 
 
 def shards(*words: str) -> str:
-    """`monitor cluster` for this one."""
+    """Run `monitor cluster` for this one, and return what it prints."""
     return run(sys.executable, "-m", "monitor", "cluster", f"{HEAD}:{PORT}", *words)
 
 
@@ -126,7 +126,7 @@ def watch(folder: Path, calls: int) -> Found:
 
 
 def main() -> int:
-    """Returns the exit status."""
+    """Run the command, and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m chaos.shard_network", description=__doc__)
     parser.add_argument("--calls", type=int, default=10)
     wanted = parser.parse_args()

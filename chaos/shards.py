@@ -118,8 +118,8 @@ def start(
     options: Sequence[str] = (),
     weights: str = "default",
 ) -> subprocess.Popen[bytes]:
-    """`monitor serve`, once it listens; with a cluster, once two shards are there. cluster: its address; "" = none.
-    options: of --set.
+    """Start `monitor serve`, and wait until it listens; with a cluster, until two shards are there. cluster: its
+    address; "" = none. options: of --set.
     """
     words = ["serve", "--rtp", f"127.0.0.1:{port}", "--no-publish", "--screen", "off", "--weights", weights]
     words += ["--cluster", cluster] if cluster else []
@@ -174,7 +174,7 @@ def run(folder: Path, calls: int, minutes: float, every_s: float) -> tuple[Found
 
 
 def main() -> int:
-    """Returns the exit status."""
+    """Run the command, and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m chaos.shards", description=__doc__)
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--calls", type=int, default=200)

@@ -102,7 +102,7 @@ def resident_mib(process: int) -> float:
 
 @contextlib.contextmanager
 def role(*words: object) -> Iterator[subprocess.Popen[str]]:
-    """Another process of this program, killed at the end."""
+    """Run another process of this program, and kill it at the end."""
     command = [sys.executable, "-m", "chaos.siege", *map(str, words)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:

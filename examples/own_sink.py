@@ -23,7 +23,7 @@ class SqliteSink(monitor.Sink):
         self._database: sqlite3.Connection | None = None
 
     def wants(self, event: monitor.Event) -> bool:
-        """Only alerts are queued for this sink."""
+        """Queue only alerts for this sink."""
         return event.type.startswith("alert.")
 
     def emit(self, event: monitor.Event) -> None:

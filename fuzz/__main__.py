@@ -37,7 +37,7 @@ class Result:
 
     @property
     def fault(self) -> str:
-        """ "" where there is none."""
+        """Return what went wrong, or ""."""
         if self.artifacts or self.status:
             return ", ".join(str(path) for path in self.artifacts) or f"exit status {self.status}"
         grown = self.after_mb - self.before_mb
@@ -78,7 +78,7 @@ def _artifacts(folder: Path) -> list[Path]:
 
 
 def main() -> int:
-    """Returns the exit status."""
+    """Run the command, and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m fuzz", description="Hostile input for the parsers.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(HARNESSES)} (default: all)")
     parser.add_argument("--runs", type=int, default=1_000_000, metavar="N", help="inputs for each (default: 1000000)")

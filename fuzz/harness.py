@@ -44,6 +44,6 @@ HARNESSES: Mapping[str, str] = {
 
 
 def load(name: str) -> Harness:
-    """Raises KeyError for a name that there is not."""
+    """Import a harness. Raises KeyError for a name that there is not."""
     module, _, harness = HARNESSES[name].partition(":")
     return cast(Harness, getattr(import_module(module), harness))

@@ -64,7 +64,9 @@ def escaped(word: bytes) -> str:
 
 
 def main(name: str, runs: int, seconds: int, start: int, folder: Path) -> None:
-    """Ends the process: 0, or libFuzzer's status for a finding, which it leaves in the folder. seconds: 0 = any."""
+    """Run a harness, then end the process with 0, or with libFuzzer's status for a finding, which it leaves in the
+    folder. seconds: 0 = any.
+    """
     with atheris.instrument_imports(include=["monitor"]):
         harness = load(name)
     resampling.use()

@@ -59,7 +59,7 @@ def talk(handler: Handler, data: bytes, spell: Callable[[bytes], str]) -> None:
 
 
 def plain(line: bytes) -> str:
-    """A library for WebSocket lets nothing but UTF-8 through."""
+    """Return a line as text. A library for WebSocket lets nothing but UTF-8 through."""
     return line.decode("utf-8", "replace")
 
 

@@ -147,7 +147,7 @@ class DetectorConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DetectorConfig:
-        """Raises ValueError for an unknown key."""
+        """Make a configuration from a mapping. Raises ValueError for an unknown key."""
         parts: dict[str, type[_Values]] = {
             "telephone_calibration": Calibration,
             "features": FeatureConfig,

@@ -29,7 +29,7 @@ class FeatureLayout:
 
 
 def spectra(samples: Tensor, window: Tensor) -> Tensor:
-    """Complex spectra (N, T, BINS) of samples (N, TAIL + T * HOP) under window (WINDOW,)."""
+    """Compute complex spectra (N, T, BINS) of samples (N, TAIL + T * HOP) under window (WINDOW,)."""
     windows: Tensor = samples.unfold(1, WINDOW, HOP)
     # In double precision, so that bins far below the loudest do not hold the rounding of one FFT library or another.
     exact = windows if samples.device.type == "mps" else windows.double()
@@ -38,7 +38,7 @@ def spectra(samples: Tensor, window: Tensor) -> Tensor:
 
 
 def hann() -> Tensor:
-    """Periodic Hann window (WINDOW,)."""
+    """Return the periodic Hann window (WINDOW,)."""
     return torch.hann_window(WINDOW, periodic=True, dtype=torch.float64).float()
 
 
@@ -240,7 +240,9 @@ FEATURES: dict[str, Callable[[FeatureConfig], Features]] = {
 
 
 def build_features(config: FeatureConfig) -> AnyFeatures:
-    """Raises ValueError for a kind that is not registered or impossible settings."""
+    """Build the features that a configuration names. Raises ValueError for a kind that is not registered or impossible
+    settings.
+    """
     kinds = config.kind.split("+")
     if unknown := [kind for kind in kinds if kind not in FEATURES]:
         raise ValueError(f"no features {unknown[0]!r}; there are {', '.join(FEATURES)}, and several joined by +")

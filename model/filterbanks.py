@@ -16,7 +16,7 @@ BINS = N_FFT // 2 + 1
 
 
 def hz_to_mel(hz: Tensor, scale: str) -> Tensor:
-    """scale: htk or slaney."""
+    """Convert Hz to mel. scale: htk or slaney."""
     if scale == "htk":
         return 2595.0 * torch.log10(1.0 + hz / 700.0)
     linear = hz * 3.0 / 200.0
@@ -67,7 +67,7 @@ def octave_filters(config: FeatureConfig) -> Tensor:
 
 
 def dct(n_ceps: int, n_filters: int) -> Tensor:
-    """Orthonormal DCT-II (n_filters, n_ceps)."""
+    """Return the orthonormal DCT-II (n_filters, n_ceps)."""
     n = torch.arange(n_filters, dtype=torch.float64) + 0.5
     k = torch.arange(n_ceps, dtype=torch.float64)
     basis = torch.cos(math.pi / n_filters * n[:, None] * k) * math.sqrt(2.0 / n_filters)

@@ -178,14 +178,16 @@ class Network(nn.Module):
         self.family = nn.Linear(recurrent.size_out, families)
 
     def init_state(self, batch: int) -> NetState:
-        """State of `batch` streams that have heard nothing."""
+        """Return the state of `batch` streams that have had no audio."""
         device = self.speech.weight.device
         return self.frontend.init_state(batch, device) | self.recurrent.init_state(batch, device)
 
     def forward(
         self, x: Tensor, ok: Tensor, state: NetState, speech: Tensor | None = None
     ) -> tuple[NetworkOutput, NetState]:
-        """x (N, 2 T, F) features, ok (N, T) bool from the gate, speech (N, T) bool = the truth, in training."""
+        """Score x (N, 2 T, F), the features. ok: (N, T) bool, from the gate. speech: (N, T) bool, the truth, in
+        training.
+        """
         z, front_state = self.frontend(x, state)
         speech_logit = self.speech(z).squeeze(-1)
         active = ok & (speech_logit > 0 if speech is None else speech)

@@ -38,7 +38,7 @@ def runtime_path(weights: Path, *, single: bool) -> Path:
 
 
 def check_signature(data: bytes, metadata: Mapping[str, str], name: str) -> None:
-    """Raises CheckpointError for a file that is not whole."""
+    """Check the signature of a file. Raises CheckpointError for one that is not whole."""
     digest = metadata.get("sha256", "").encode()
     unsigned = data.replace(digest, UNSIGNED.encode(), 1) if digest else data
     if hashlib.sha256(unsigned).hexdigest().encode() != digest:
@@ -46,7 +46,7 @@ def check_signature(data: bytes, metadata: Mapping[str, str], name: str) -> None
 
 
 def read_facts(metadata: Mapping[str, str], name: str) -> RuntimeFacts:
-    """Raises CheckpointError for metadata of another format or version."""
+    """Read the facts from the metadata of a file. Raises CheckpointError for another format or version."""
     if metadata.get("format") != FORMAT:
         raise CheckpointError(f"{name} holds no network of this program")
     if metadata.get("version") != VERSION:

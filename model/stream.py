@@ -39,7 +39,7 @@ class Detector(nn.Module):
         return self.window.device
 
     def prepared(self) -> Detector:
-        """Ready for inference: evaluation mode, normalisation folded, no gradients. Returns itself."""
+        """Make the detector ready for inference: evaluation mode, normalisation folded, no gradients. Returns itself."""
         self.eval().requires_grad_(False)
         self.network.fold()
         return self
@@ -61,7 +61,7 @@ class StreamState:
     net: NetState
 
     def tensors(self) -> dict[str, Tensor]:
-        """Flat names to tensors, each with N along the first axis: what is saved, stacked and indexed."""
+        """Return flat names and tensors, each with N along the first axis: what is saved, stacked and indexed."""
         flat = {"pending": self.pending, "tail": self.tail, "blocks": self.blocks}
         flat |= {f"gate.{k}": v for k, v in self.gate.items()}
         flat |= {f"bandwidth.{k}": v for k, v in self.bandwidth.items()}

@@ -51,7 +51,7 @@ class Blocks:
     turns: int = 1
 
     def each(self) -> Iterator[Blocks]:
-        """These, one block of each row at a time."""
+        """Yield these, one block of each row at a time."""
         size = len(self.rows) // self.turns
         for at in range(0, len(self.rows), size):
             part = slice(at, at + size)

@@ -62,7 +62,7 @@ class Graph:
         return self.node("Slice", value, *(self.whole(number) for number in (start, end, axis)))
 
     def affine(self, value: str, weight: Tensor, bias: Tensor | None) -> str:
-        """value (..., D) through a linear layer of weight (E, D): (..., E)."""
+        """Pass value (..., D) through a linear layer of weight (E, D): (..., E)."""
         product = self.node("MatMul", value, self.constant(weight.T))
         return product if bias is None else self.node("Add", product, self.constant(bias))
 
@@ -82,7 +82,7 @@ class Graph:
         self.output(NEW + name, value, ("N", *shape))
 
     def model(self) -> onnx.ModelProto:
-        """Raises onnx.checker.ValidationError for a graph that is wrong."""
+        """Return the model, checked. Raises onnx.checker.ValidationError for a graph that is wrong."""
         nodes, outputs = self._named()
         graph = helper.make_graph(nodes, "network", self._inputs, outputs, self._constants)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)

@@ -40,12 +40,12 @@ class BlockOrder:
     back: str = ""
 
     def turned(self, g: Graph, x: str, size: int) -> str:
-        """x (N, T, size) -> (T, N, size) in the LSTM's order."""
+        """Reorder x (N, T, size) -> (T, N, size), the LSTM's order."""
         flat = g.node("Reshape", x, g.whole(*((1, -1, size) if g.single else (-1, size))))
         return flat if g.single else g.node("Gather", flat, self.together)
 
     def returned(self, g: Graph, y: str, size: int) -> str:
-        """y (T, N, size) -> (N, T, size)."""
+        """Reorder y (T, N, size) -> (N, T, size)."""
         flat = g.node("Reshape", y, g.whole(*((-1, 1, size) if g.single else (-1, size))))
         return flat if g.single else g.node("Gather", flat, self.back)
 
@@ -54,17 +54,19 @@ RecurrentGraph = Callable[[Graph, nn.Module, str, BlockOrder, str], str]
 
 
 def frontend(g: Graph, module: nn.Module, x: str, prefix: str = "") -> str:
-    """Features (N, 2 T, F) -> (N, T, D). prefix: of the names of states. Raises TypeError without an entry."""
+    """Add a front end: features (N, 2 T, F) -> (N, T, D). prefix: of the names of states. Raises TypeError without an
+    entry.
+    """
     return _entry(FRONTENDS, module, "FRONTENDS")(g, module, x, prefix)
 
 
 def recurrent(g: Graph, module: nn.Module, x: str, order: BlockOrder, prefix: str = "") -> str:
-    """(N, T, D) -> (N, T, E), over the active blocks. Raises TypeError without an entry."""
+    """Add a recurrent layer over the active blocks: (N, T, D) -> (N, T, E). Raises TypeError without an entry."""
     return _entry(RECURRENT, module, "RECURRENT")(g, module, x, order, prefix)
 
 
 def head(g: Graph, module: nn.Module, x: str) -> str:
-    """(N, T, D) -> (N, T, E). Raises TypeError without an entry."""
+    """Add a head: (N, T, D) -> (N, T, E). Raises TypeError without an entry."""
     return _entry(HEADS, module, "HEADS")(g, module, x)
 
 

@@ -85,7 +85,7 @@ def source_filter(
     formant: float = 1.0,
     split_hz: float = 4000.0,
 ) -> Audio:
-    """Spectral envelopes driven by pulses and noise. pitch, formant: factors that change the voice."""
+    """Drive spectral envelopes with pulses and noise. pitch, formant: factors that change the voice."""
     f0, voicing = pitch_track(x, HOP)
     tonal, noise = excitation(f0 * pitch, voicing, len(x), np.random.default_rng(seed), split_hz)
     return match_level(shape_frames(tonal + noise, stretch(envelope(x), formant)), x)

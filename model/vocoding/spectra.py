@@ -21,7 +21,7 @@ def frames(x: Array, size: int, hop: int) -> Array:
 
 
 def hann(size: int) -> Audio:
-    """Periodic Hann window (size,)."""
+    """Return the periodic Hann window (size,)."""
     return np.asarray(0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(size) / size), dtype=np.float32)
 
 
@@ -62,7 +62,7 @@ def mel_filters(n_fft: int, n_mels: int, f_min: float, f_max: float) -> Audio:
 
 
 def invert_mel(mel: Array, filters: Array, steps: int = 10) -> Array:
-    """Non-negative magnitudes (T, bins) whose mel bands come near mel (T, n_mels) (Lee and Seung, 2001)."""
+    """Find non-negative magnitudes (T, bins) whose mel bands come near mel (T, n_mels) (Lee and Seung, 2001)."""
     magnitude = np.maximum(mel @ np.linalg.pinv(filters).T, 1e-6 * float(mel.max(initial=0.0)) + 1e-12)
     inside = filters.sum(0) > 0.0
     for _ in range(steps):

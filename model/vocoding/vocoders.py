@@ -72,17 +72,19 @@ def phase_vocoder(x: Audio, seed: int = 0, *, n_fft: int = 1024, hop: int = 256)
 
 
 def lpc_vocoder(x: Audio, seed: int = 0, *, order: int = 18, pitch: float = 1.0, formant: float = 1.0) -> Audio:
-    """Linear prediction driven by pulses and noise (Atal and Hanauer, 1971). pitch, formant: factors."""
+    """Re-synthesise by linear prediction driven by pulses and noise (Atal and Hanauer, 1971). pitch, formant: factors."""
     return source_filter(x, seed, envelope=partial(lpc_envelope, order=order), pitch=pitch, formant=formant)
 
 
 def channel_vocoder(x: Audio, seed: int = 0, *, bands: int = 40) -> Audio:
-    """Mel bands driven by pulses and noise (Dudley, 1939)."""
+    """Re-synthesise by mel bands driven by pulses and noise (Dudley, 1939)."""
     return source_filter(x, seed, envelope=partial(mel_envelope, n_mels=bands), split_hz=5000.0)
 
 
 def world_vocoder(x: Audio, seed: int = 0, *, pitch: float = 1.0, formant: float = 1.0) -> Audio:
-    """WORLD (Morise, 2016) by the package pyworld. pitch, formant: factors; seed has no effect. Raises VocoderError."""
+    """Re-synthesise by WORLD (Morise, 2016) of the package pyworld. pitch, formant: factors; seed has no effect. Raises
+    VocoderError.
+    """
     del seed
     try:
         world = importlib.import_module("pyworld")

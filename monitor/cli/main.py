@@ -89,7 +89,7 @@ def run_cli(arguments: Sequence[str] | None = None) -> int:
 
 
 def main() -> NoReturn:
-    """Entry point of `monitor`."""
+    """Run `monitor`, and end the process with its exit status."""
     status = run_cli()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, AttributeError):  # nobody reads it any more, or it was closed from the start

@@ -29,15 +29,15 @@ class Progress:
         self._total = sum(1 for _ in files)
 
     def skip(self) -> None:
-        """One was done before."""
+        """Count a file that was scored before."""
         self._skipped += 1
 
     def add(self, scored: FileScore) -> None:
-        """One is done."""
+        """Count a file that was scored."""
         self.count(max((channel.duration_s for channel in scored.channels), default=0.0))
 
     def count(self, audio_s: float) -> None:
-        """One is done that is so long."""
+        """Count a file of that length."""
         self._done += 1
         self._audio_s += audio_s
 

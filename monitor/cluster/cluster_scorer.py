@@ -55,7 +55,7 @@ class _Given:
         self._taken = np.zeros(len(rows), np.int64)
 
     def take_waiting(self, rows: Ints, most: int) -> Runs:
-        """As RingBank.take_waiting()."""
+        """Take blocks as RingBank.take_waiting() does."""
         counts = np.where(np.isin(self._rows, rows), np.minimum(self.samples.shape[1] - self._taken, most), 0)
         places = np.repeat(np.arange(len(counts)), counts)
         turns = self._taken[places] + np.arange(len(places)) - np.repeat(np.cumsum(counts) - counts, counts)

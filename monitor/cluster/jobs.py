@@ -38,8 +38,8 @@ class Jobs:
         return len(self._jobs)
 
     def add(self, shard: int, reference: Reference, timeout_s: float, done: Done, failed: Failed) -> None:
-        """done: takes the answer. failed: takes ShardLostError, UnavailableError, RuntimeError, or TimeoutError where
-        there was no answer for so long.
+        """Add a job. done: takes the answer. failed: takes ShardLostError, UnavailableError, RuntimeError, or
+        TimeoutError where there was no answer for so long.
         """
         self._jobs[reference] = _Job(shard, time.monotonic() + timeout_s, done, failed)
 

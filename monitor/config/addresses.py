@@ -31,10 +31,10 @@ def is_known(host: str) -> bool:
 def check_reach(
     what: str, host: str, *, secured: bool, insecure: bool, secure_by: str, allow: str = "serve.insecure"
 ) -> None:
-    """Raises BadInputError for an address of the network that nothing protects.
+    """Refuse an address of the network that nothing protects, by BadInputError.
 
-    what: the setting that names it. secured: it has what protects it. secure_by: what would, in words.
-    allow: the setting that lifts this.
+    what: the setting that names it. secured: it has what protects it. secure_by: what would, in words. allow: the
+    setting that lifts this.
     """
     if secured or insecure or is_loopback(host):
         return
@@ -54,7 +54,7 @@ def split_host(text: str) -> tuple[str, str]:
 
 
 def read_address(what: str, text: str, lowest_port: int = 0) -> tuple[str, int]:
-    """HOST:PORT, with an IPv6 host in brackets. what: the setting that names it. Raises BadInputError."""
+    """Read HOST:PORT, with an IPv6 host in brackets. what: the setting that names it. Raises BadInputError."""
     host, port = split_host(text)
     if not host or not (port.isascii() and port.isdigit() and lowest_port <= int(port) < 65_536):
         raise BadInputError(f"{what}: {text!r} is not an address", "write HOST:PORT, such as 127.0.0.1:8765")

@@ -49,7 +49,7 @@ class Settings:
 
 
 def load_settings(file: Path | None, environment: Mapping[str, str], flags: Flags = ()) -> Settings:
-    """Raises ConfigError."""
+    """Load the settings from defaults, file, environment and flags; the later wins. Raises ConfigError."""
     merged: Tree = {}
     origins: dict[str, str] = {}
     for origin, layer in _layers(file, environment, flags):
@@ -138,7 +138,7 @@ def parse(text: str) -> object:
 
 
 def parse_assignment(text: str) -> tuple[str, object]:
-    """'alerts.alert_llr=3' -> ('alerts.alert_llr', 3). Raises ConfigError."""
+    """Read 'alerts.alert_llr=3' as ('alerts.alert_llr', 3). Raises ConfigError."""
     key, equals, value = text.partition("=")
     if not equals or "." not in key:
         raise ConfigError(f"--set {text} is not SECTION.KEY=VALUE", "write for instance --set alerts.alert_llr=3")

@@ -67,7 +67,7 @@ class SecretUrl(Secret):
 
 
 def place_of(url: str) -> str:
-    """Scheme and host of a URL; stars stand for what follows."""
+    """Return scheme and host of a URL; stars stand for what follows."""
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     rest = f"/{MASK}" if parts.path.strip("/") or parts.query else ""

@@ -20,7 +20,7 @@ _STYLES = {
 
 
 def alert_rows(events: Sequence[Event], width: int, rows: int, calls: Mapping[str, str] | None = None) -> Block:
-    """Newest first; what else happened is shown where alerts leave room.
+    """List alerts, the newest first; other events are shown where alerts leave room.
 
     calls: of several calls the names that people read, by those in events; each call has an audio time of its own, so
     that the time of day is given.

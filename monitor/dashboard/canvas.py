@@ -52,7 +52,7 @@ class ScreenFrame:
 
 
 def clean(text: str) -> str:
-    """Text from outside made safe for a terminal: control, bidirectional and undecodable characters become "?"."""
+    """Make text from outside safe for a terminal: control, bidirectional and undecodable characters become "?"."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else "?" for char in text)
@@ -97,7 +97,7 @@ def piece(text: str, style: Style | None = None) -> Segment:
 
 
 def cells(row: Sequence[Segment]) -> int:
-    """Width of the row in terminal cells."""
+    """Return the width of the row in terminal cells."""
     return sum(cell_len(segment.text) for segment in row)
 
 
@@ -136,7 +136,7 @@ def choose(candidates: Sequence[Sequence[Segment]], width: int) -> Row:
 
 
 def blank(width: int, rows: int) -> Block:
-    """Empty rows."""
+    """Return empty rows."""
     return [[Segment(" " * width)] for _ in range(rows)]
 
 

@@ -34,13 +34,13 @@ def _pixels(text: str) -> list[str]:
 
 @lru_cache(maxsize=256)
 def large(text: str) -> tuple[str, ...]:
-    """Five rows, two cells a pixel: 8 cells a glyph less 2. text: digits and % < > -."""
+    """Draw text in five rows, two cells a pixel: 8 cells a glyph less 2. text: digits and % < > -."""
     return tuple(row.replace(".", "  ").replace("#", "██") for row in _pixels(text))
 
 
 @lru_cache(maxsize=256)
 def small(text: str) -> tuple[str, ...]:
-    """Three rows, two pixels a cell: 4 cells a glyph less 1."""
+    """Draw text in three rows, two pixels a cell: 4 cells a glyph less 1."""
     rows = [*_pixels(text), "." * (4 * len(text) - 1)]
     pairs = zip(rows[0::2], rows[1::2], strict=True)
     return tuple("".join(_HALVES[pair] for pair in zip(upper, lower, strict=True)) for upper, lower in pairs)

@@ -44,7 +44,7 @@ class KeyReader:
         self._restore()
 
     def close(self) -> None:
-        """stop(), then wait for the thread. May be called twice, and from on_key."""
+        """Call stop(), then wait for the thread. May be called twice, and from on_key."""
         self.stop()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(10 * _POLL_S)

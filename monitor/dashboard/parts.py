@@ -56,7 +56,7 @@ class Parts:
         return [fit([piece(line, style)], LARGE_WIDTH if large else SMALL_WIDTH) for line in drawn]
 
     def likelihood_style(self) -> Style:
-        """Dim where the likelihood is no verdict."""
+        """Return the style of the likelihood, dim where it is no verdict."""
         channel, view = self.channel, self.view
         if math.isnan(channel.p_fake) or channel.state in (State.LISTENING, State.UNKNOWN):
             return palette.DIM
@@ -65,7 +65,7 @@ class Parts:
         return palette.STRONG[widgets.state_of(channel.p_fake, view.suspicious_p, view.alert_p)]
 
     def facts(self, width: int, rows: int) -> Block:
-        """Short lines, the most telling first."""
+        """Return short lines, the most important first."""
         channel, since = self.channel, self.channel.alert_since_s
         evidence = self._evidence(width)
         lines = [
@@ -143,8 +143,8 @@ class Parts:
         return [choose(candidates, width)][:rows]
 
     def timeline(self, width: int, rows: int) -> Block:
-        """Likelihood over time, with the thresholds at its left and the time below it. The right edge is the newest
-        moment of the call, for each of its channels.
+        """Draw the likelihood over time, with the thresholds at its left and the time below it. The right edge is the
+        newest moment of the call, for each of its channels.
         """
         view, channel = self.view, self.channel
         titled, timed = rows >= TITLED_ROWS, rows >= TIMED_ROWS
@@ -174,7 +174,7 @@ class Parts:
         return labels
 
     def spectrogram(self, width: int, rows: int) -> Block:
-        """Spectrum over time, with its frequencies in kHz."""
+        """Draw the spectrum over time, with its frequencies in kHz."""
         titled = rows >= TITLED_ROWS
         room, height = width - GUTTER, rows - titled
         labels = axes.kilohertz_labels(height)

@@ -148,7 +148,7 @@ class PlainScreen:
         self._known_s = 0.0
 
     def show(self, shown: View | Board, now: float) -> None:
-        """now: time.monotonic() seconds."""
+        """Print what has changed, and the state where it is due. now: time.monotonic() seconds."""
         table = isinstance(shown, Board)
         self._waiting += self._news.lines(shown)
         self.flush(math.inf if table else self._known_s)

@@ -216,7 +216,7 @@ def _header(view: View, width: int) -> Row:
 
 
 def below_rows(view: View, width: int, rows: int, calls: Mapping[str, str] | None = None) -> Block:
-    """Alerts and the state of the system. calls: see alert_rows()."""
+    """Draw alerts and the state of the system. calls: see alert_rows()."""
     many = calls is not None
     if rows < 4 or width < 60:
         return sized([*alert_rows(view.events, width, rows - 1, calls), system_line(view, width)], width, rows)

@@ -21,7 +21,7 @@ def speed(view: View) -> str:
 
 
 def system_rows(view: View, width: int, rows: int) -> Block:
-    """Label and value, one a row; where there are few rows what can stand together does."""
+    """Draw labels and values, one a row; where there are few rows those that go together share one."""
     model, device = clean(view.model), clean(view.device)
     ring, lost = (
         piece(f"{view.ring_fill_s:.2f} s"),

@@ -181,10 +181,10 @@ def columns_a_cell(width: int) -> int:
 
 
 def spectrogram(bands: Audio, columns_before: int, width: int, rows: int, colour: bool) -> Block:
-    """Loudness of bands (upwards) over time (to the right), two bands a cell.
+    """Draw the loudness of bands (upwards) over time (to the right), two bands a cell.
 
-    bands: float32 (n, 24) dB. columns_before: columns since the start of the call, so that a cell keeps the columns
-    it has while it moves left. Without colour, one band a cell in shades of a block.
+    bands: float32 (n, 24) dB. columns_before: columns since the start of the call, so that a cell keeps the columns it
+    has while it moves left. Without colour, one band a cell in shades of a block.
     """
     shades = palette.SHADES if colour else len(_SHADES)
     bins = rows * 2 if colour else rows

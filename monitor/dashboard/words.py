@@ -12,7 +12,7 @@ UNKNOWN_NUMBER = "--"
 
 
 def clock(seconds: float) -> str:
-    """Whole seconds as 00:12, or 1:02:03 from an hour on."""
+    """Write whole seconds as 00:12, or 1:02:03 from an hour on."""
     whole = max(0, int(seconds))
     hours, minutes = divmod(whole // 60, 60)
     return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes:02d}:{whole % 60:02d}"
@@ -25,7 +25,7 @@ def fine_clock(seconds: float) -> str:
 
 
 def event_time(event: Event) -> str:
-    """Audio time of the event."""
+    """Write the audio time of the event."""
     return fine_clock(event.sample / SAMPLE_RATE)
 
 
@@ -79,7 +79,7 @@ def lost(seconds: float) -> str:
 
 
 def level(dbfs: float) -> str:
-    """dB relative to full scale, without the unit."""
+    """Write dB relative to full scale, without the unit."""
     return f"{dbfs:.0f}" if math.isfinite(dbfs) else UNKNOWN_NUMBER
 
 

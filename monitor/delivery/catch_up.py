@@ -124,7 +124,7 @@ class CatchUp:
         return True
 
     def give_up(self) -> None:
-        """Nobody answers, or knows: what is missing is told, and what is held goes on."""
+        """Stop waiting for an answer: report what is missing as lost, and deliver what is held."""
         if self.request is not None:
             self._lose(self.request.first, self.request.last)
             self._end_fetch(whole=False, following="")

@@ -34,7 +34,7 @@ class ConnectionGuard:
         self._thread.start()
 
     def refused(self) -> Counter[str]:
-        """Connections that were turned away or ended, by why. Any thread may ask."""
+        """Count connections that were turned away or ended, by reason. Any thread may ask."""
         with self._lock:
             return self._failed + self._connections.cut
 

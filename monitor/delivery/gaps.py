@@ -67,7 +67,7 @@ class GapDetector:
         self._gap_reported = False
 
     def seen(self) -> dict[str, int]:
-        """Newest number on each topic that is beyond `complete`."""
+        """Return the newest number on each topic that is beyond `complete`."""
         if self.everything:
             return {}
         found = {}
@@ -122,14 +122,14 @@ class GapDetector:
         return missed
 
     def heartbeat(self, last_seq: int, sent: Sent) -> None:
-        """Everything up to a heartbeat is accounted for."""
+        """Take a heartbeat: everything up to it is accounted for."""
         self.completed(last_seq)
         self._base = dict(sent)
         self._received = dict.fromkeys(self._under, 0)
         self._gap_reported = False
 
     def completed(self, until: int) -> None:
-        """Everything of ours up to this number was delivered or told."""
+        """Note that everything of ours up to this number was delivered or reported as lost."""
         self.complete = max(self.complete or 0, until)
 
     def reported(self, missed: Missed) -> None:

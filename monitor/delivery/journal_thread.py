@@ -30,7 +30,7 @@ class JournalThread:
         self._thread.start()
 
     def ask(self, peer: Peer, request: SubscriberRequest) -> bool:
-        """Returns False when too many wait already."""
+        """Queue a request. Returns False when too many wait already."""
         try:
             self._asked.put_nowait((peer, request))
         except queue.Full:

@@ -90,11 +90,11 @@ class PublisherSockets:
 
     @property
     def refused(self) -> Counter[str]:
-        """Connections that were turned away or ended, by why."""
+        """Count connections that were turned away or ended, by reason."""
         return sum((guard.refused() for guard in self._guards), self.counts.copy())
 
     def crowded(self) -> bool:
-        """There is no room for another subscription: end the connection that has sent most. Returns whether all
+        """End the connection that has sent most, since there is no room for another subscription. Returns whether all
         connections were closed for that, because the system does not say which one it is.
         """
         if self._guards[0].cut_largest("too many subscriptions"):

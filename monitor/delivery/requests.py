@@ -43,7 +43,7 @@ class SubscriberRequest:
 
 
 def parse(raw: bytes) -> SubscriberRequest:
-    """Raises BadInputError for anything that is not exactly a request."""
+    """Parse a request. Raises BadInputError for anything that is not exactly one."""
     if len(raw) > MAX_BYTES:
         raise BadInputError(f"a request has at most {MAX_BYTES} bytes")
     fields = _object(raw)

@@ -116,7 +116,7 @@ class TopicIndex:
         return True
 
     def unsubscribe(self, prefix: bytes) -> None:
-        """Nobody follows the prefix any more."""
+        """Remove a prefix that no connection follows any more."""
         if self._prefixes.pop(prefix, None) is not None:
             self._prefix_bytes -= len(prefix)
 

@@ -13,10 +13,10 @@ _UNSAFE = re.compile(r"[^\w-]")
 
 
 def file_part(name: str) -> str:
-    """Part of a file name: letters of any script, digits, "-" and "_", at most LONGEST_BYTES in UTF-8.
+    """Return part of a file name: letters of any script, digits, "-" and "_", at most LONGEST_BYTES in UTF-8.
 
-    A name that is too long is cut and ends in the beginning of its SHA-256, so that two long names stay apart. The
-    name itself belongs in a manifest.
+    A name that is too long is cut and ends in the beginning of its SHA-256, so that two long names stay apart. The name
+    itself belongs in a manifest.
     """
     safe = _UNSAFE.sub("_", name) or "_"
     raw = safe.encode()

@@ -22,7 +22,7 @@ _HEADER_SAFE = "!#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
 
 
 def event_id(event: Event) -> str:
-    """Unique within the source, and the same whenever the event is sent again: `epoch-seq`.
+    """Return an id that is unique within the source, and the same whenever the event is sent again: `epoch-seq`.
 
     Outside the numbering (seq 0) the time of its publication takes the place of a number of its own.
     """

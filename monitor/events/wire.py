@@ -88,7 +88,7 @@ def _percent(found: re.Match[str]) -> str:
 
 
 def topic(event: Event) -> str:
-    """`health`, `call.<call>`, or `<kind>.<call>.<channel>`."""
+    """Return the topic: `health`, `call.<call>`, or `<kind>.<call>.<channel>`."""
     word = kind(event)
     if word == HEALTH:
         return word
@@ -146,7 +146,7 @@ def decode(raw: bytes, on_topic: str = "") -> Message:
 
 
 def utc_now() -> str:
-    """UTC as ISO 8601 with microseconds and Z."""
+    """Return UTC as ISO 8601 with microseconds and Z."""
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 

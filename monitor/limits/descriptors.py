@@ -31,7 +31,7 @@ def raise_limit() -> int:
 
 
 def count_open() -> int:
-    """Descriptors that are open; 0 where that is unknown."""
+    """Count descriptors that are open; 0 where that is unknown."""
     for folder in FOLDERS:
         try:
             return len(os.listdir(folder))

@@ -59,7 +59,7 @@ class PerthReader:
         return Mark("watermark", generator="Perth", reason=reason).described(f"watermark: Perth, {reason}")
 
     def confidence(self, samples: Audio) -> float:
-        """That one channel, float32 (n,) at SAMPLE_RATE, is marked: 0 to 1."""
+        """Return how sure it is that one channel, float32 (n,) at SAMPLE_RATE, is marked: 0 to 1."""
         return float(self.network.get_watermark(samples, SAMPLE_RATE, round=False))
 
 

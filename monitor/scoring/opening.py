@@ -71,7 +71,7 @@ def _weights_error(weights: str, error: CheckpointError) -> WeightsError:
 
 
 def choose_device(wanted: str) -> str:
-    """cpu, cuda or mps. Raises DeviceError for one that is not there, or that torch is missing for."""
+    """Choose cpu, cuda or mps. Raises DeviceError for one that is not there, or that torch is missing for."""
     if wanted == "cpu" or (wanted == "auto" and not (may_have_gpu() and is_installed("torch"))):
         return "cpu"
     if not is_installed("torch"):

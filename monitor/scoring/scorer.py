@@ -42,7 +42,7 @@ class StatefulScorer(Scorer, Protocol):
     """A scorer whose states can be taken out and put back."""
 
     def save(self, rows: Ints) -> dict[str, NDArray[Any]]:
-        """Copies of the states of rows, by name, each with the rows along its first axis."""
+        """Return copies of the states of rows, by name, each with the rows along its first axis."""
         ...
 
     def load(self, rows: Ints, states: States) -> None:

@@ -35,7 +35,7 @@ def read_mono(path: Path) -> Audio:
 
 
 def find_prompts() -> list[Path]:
-    """Recorded telephone prompts in English, the longest first. Raises BadInputError where there are none."""
+    """Find recorded telephone prompts in English, the longest first. Raises BadInputError where there are none."""
     found = [p for p in PROMPT_FOLDER.glob("**/en*/**/*.wav") if PROMPT_BYTES[0] < p.stat().st_size < PROMPT_BYTES[1]]
     if not found:
         raise BadInputError(

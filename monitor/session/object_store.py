@@ -101,7 +101,7 @@ def _below(store: FileSystem, folder: str) -> Iterator[Any]:
 
 @contextmanager
 def fetched(store: str, name: str) -> Iterator[Path]:
-    """A copy on this machine of a StoredFile, while it is needed; it is called as the file itself is.
+    """Copy a StoredFile to this machine while it is needed; the copy has the name of the file itself.
 
     Raises BadInputError.
     """

@@ -44,7 +44,7 @@ class ReplayOptions:
 
 
 def parse_speed(text: str) -> float | None:
-    """ "max" is None: as fast as it can be scored. Raises BadInputError."""
+    """Parse a speed; "max" is None: as fast as it can be scored. Raises BadInputError."""
     if text == "max":
         return None
     try:
@@ -57,7 +57,7 @@ def parse_speed(text: str) -> float | None:
 
 
 def parse_channels(text: str | None) -> dict[str, str] | None:
-    """ "caller=left,agent=2" is {"left": "caller", "2": "agent"}: places to names. Raises BadInputError."""
+    """Parse "caller=left,agent=2" to {"left": "caller", "2": "agent"}: places to names. Raises BadInputError."""
     if text is None:
         return None
     names: dict[str, str] = {}

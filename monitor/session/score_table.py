@@ -170,7 +170,7 @@ def _batches(lines: Iterator[str]) -> Iterator[list[list[Any]]]:
 
 
 def check_pyarrow() -> None:
-    """Raises BadInputError where it is not installed."""
+    """Check that pyarrow is installed. Raises BadInputError where it is not."""
     from importlib.util import find_spec
 
     if find_spec("pyarrow") is None:

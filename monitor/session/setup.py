@@ -91,7 +91,7 @@ def supervise(
 
 @contextmanager
 def signals(ending: StopRequest) -> Iterator[None]:
-    """Ctrl-C, SIGTERM and a terminal that is closed end the watch in good order."""
+    """Have Ctrl-C, SIGTERM and a terminal that is closed end the watch in good order."""
     numbers = [signal.SIGINT, signal.SIGTERM]
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as under nohup
         numbers.append(signal.SIGHUP)

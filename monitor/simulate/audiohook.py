@@ -74,7 +74,7 @@ class AudiohookOptions:
 
 
 def read_options(options: Mapping[str, str]) -> AudiohookOptions:
-    """Raises BadInputError."""
+    """Read the options of --with. Raises BadInputError."""
     if not options.get("key") or not options.get("secret"):
         raise BadInputError("audiohook signs its requests", "give --with key=API-KEY --with secret=CLIENT-SECRET")
     try:

@@ -28,7 +28,9 @@ class SessionMessages:
     """Type and clientseq of the answers that are due, in their order."""
 
     def message(self, kind: str, position: int, parameters: Mapping[str, object], answer: str = "") -> str:
-        """position: samples at RATE. answer: the type of message that has to come."""
+        """Write the next message of the client. position: samples at RATE. answer: the type of message that has to
+        come.
+        """
         self.seq += 1
         if answer:
             self.asked.append((answer, self.seq))

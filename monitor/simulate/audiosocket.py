@@ -39,7 +39,7 @@ class AudioSocketOptions:
 
 
 def read_options(options: Mapping[str, str]) -> AudioSocketOptions:
-    """Raises BadInputError."""
+    """Read the options of --with. Raises BadInputError."""
     rate = int(number(options, "rate", 8000))
     if rate not in KINDS:
         raise BadInputError(f"rate={rate} has no type of frame", f"choose from {', '.join(map(str, KINDS))}")

@@ -15,7 +15,7 @@ from monitor.types import SAMPLE_RATE
 
 
 def linear(samples: Audio) -> bytes:
-    """16-bit, little-endian; channels interleaved where there are several: (n, channels)."""
+    """Encode 16-bit, little-endian; channels interleaved where there are several: (n, channels)."""
     return integers(samples).astype("<i2").tobytes()
 
 
@@ -28,7 +28,7 @@ CODECS: Mapping[str, tuple[Callable[[], Callable[[Audio], bytes]], int]] = {
 
 
 def encoder(codec: str) -> Callable[[Audio], bytes]:
-    """Raises BadInputError."""
+    """Return the encoder of a codec. Raises BadInputError."""
     if codec not in CODECS:
         raise BadInputError(f"--with codec={codec}: there is no such codec", f"choose from {', '.join(CODECS)}")
     return CODECS[codec][0]()

@@ -21,6 +21,6 @@ PEERS: Mapping[str, str] = {
 
 
 def make_peer(name: str) -> SimulatedPeer:
-    """Raises KeyError for a name that PEERS lacks."""
+    """Make a peer. Raises KeyError for a name that PEERS lacks."""
     module, _, kind = PEERS[name].partition(":")
     return cast(Callable[[], SimulatedPeer], getattr(import_module(module), kind))()

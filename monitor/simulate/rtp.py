@@ -47,7 +47,7 @@ class RtpOptions:
 
 
 def read_options(options: Mapping[str, str]) -> RtpOptions:
-    """Raises BadInputError."""
+    """Read the options of --with. Raises BadInputError."""
     codec = options.get("codec", "PCMU").upper()
     if codec not in FORMATS:
         raise BadInputError(f"codec={codec} cannot be sent", f"choose from {', '.join(FORMATS)}")
@@ -74,7 +74,7 @@ def read_options(options: Mapping[str, str]) -> RtpOptions:
 
 
 def read_target(to: str) -> tuple[str, tuple[int, ...]]:
-    """HOST:PORT, or HOST:PORT+PORT for two parties. Raises BadInputError."""
+    """Read HOST:PORT, or HOST:PORT+PORT for two parties. Raises BadInputError."""
     host, ports = split_host(to)
     numbers = tuple(int(p) if p.isascii() and p.isdigit() else 0 for p in ports.split("+"))
     if not host or len(numbers) > 2 or not all(0 < p < 65_536 for p in numbers):
@@ -100,7 +100,7 @@ class PacketStream:
         return cls(sending, *(int(n) for n in random.integers(0, (1 << 32, 1 << 16, 1 << 32))))
 
     def ssrc_of(self, frame: int) -> int:
-        """Under which SSRC a frame is sent."""
+        """Return the SSRC under which a frame is sent."""
         changed = frame * self.sending.frame_ms / 1000 >= self.sending.ssrc_change_at
         return (self.ssrc + changed) & 0xFFFF_FFFF
 
@@ -122,7 +122,7 @@ class PacketStream:
 
 
 def open_sockets(host: str, ports: Sequence[int]) -> list[socket.socket]:
-    """UDP sockets to those ports, all from one port of ours. Raises OSError, later too: where nobody listens."""
+    """Open UDP sockets to those ports, all from one port of ours. Raises OSError, later too: where nobody listens."""
     made: list[socket.socket] = []
     for port in ports:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]

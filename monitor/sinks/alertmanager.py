@@ -36,7 +36,7 @@ class AlertmanagerSink(Sink):
         self._next = time.monotonic() + self._resend_s
 
     def wants(self, event: Event) -> bool:
-        """Alerts."""
+        """Return whether the event is of an alert."""
         return wire.kind(event) == "alert"
 
     def emit(self, event: Event) -> None:

@@ -33,6 +33,6 @@ class ChannelStates:
         return wire.kind(event) in ("call", "alert", "state")
 
     def counts(self) -> dict[State, int]:
-        """Channels of all calls, by state."""
+        """Count channels of all calls, by state."""
         found = Counter(state for channels in self.calls.values() for state in channels.values())
         return {state: found[state] for state in State}

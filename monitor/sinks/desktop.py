@@ -82,7 +82,7 @@ class DesktopSink(Sink):
             raise BadInputError(f"desktop.enabled needs the program {program}", hint)
 
     def wants(self, event: Event) -> bool:
-        """Alerts that open."""
+        """Return whether the event opens an alert."""
         return event.type == "alert.opened"
 
     def emit(self, event: Event) -> None:

@@ -61,7 +61,9 @@ class EventSpool:
             self._newest = (event.epoch, event.seq)
 
     def delivered(self, event: Event) -> None:
-        """So far. What a full disk keeps from being noted is sent once more by the next run, under the same id."""
+        """Note that all up to this event are delivered. What a full disk keeps from being noted is sent once more by
+        the next run, under the same id.
+        """
         if not event.seq:
             return
         with self._guard, contextlib.suppress(OSError):
@@ -128,7 +130,7 @@ class SpoolSink(Sink):
         return bool(event.seq) and event.type != "score" and self._outlet.wants(event)
 
     def emit(self, event: Event) -> None:
-        """Raises SinkError."""
+        """Append the event. Raises SinkError."""
         self._spool.append(event)
 
     def close(self) -> None:

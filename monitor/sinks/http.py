@@ -27,7 +27,9 @@ class HttpResponse:
 
 
 def tls_context(ca_file: str) -> ssl.SSLContext:
-    """Checks certificates and names of hosts. ca_file: PEM, or "" for the system's. Raises BadInputError."""
+    """Make a context that checks certificates and names of hosts. ca_file: PEM, or "" for the system's. Raises
+    BadInputError.
+    """
     try:
         return ssl.create_default_context(cafile=ca_file or None)
     except (OSError, ssl.SSLError) as error:
@@ -48,7 +50,7 @@ class HttpPoster:
         self._connection: http.client.HTTPConnection | None = None
 
     def post(self, headers: Mapping[str, str], body: bytes) -> HttpResponse:
-        """Raises SinkError where no answer came, or one that leads to another host."""
+        """Post a body. Raises SinkError where no answer came, or one that leads to another host."""
         parts = self._parts
         for _ in range(MOST_REDIRECTS + 1):
             answer, location = self._request(_path(parts), headers, body)

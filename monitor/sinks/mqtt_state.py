@@ -34,7 +34,7 @@ class RetainedTopics:
         return RetainedTopics({**self.states, topic: state}, self._opened_after(event))
 
     def messages(self) -> dict[str, str]:
-        """Topic to payload."""
+        """Return payloads by topic."""
         return {**self.states, "open_alerts": str(len(self.opened))}
 
     def since(self, before: RetainedTopics) -> Iterator[tuple[str, str]]:

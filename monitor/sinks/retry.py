@@ -34,7 +34,8 @@ def verdict(status: int) -> DeliveryOutcome:
 
 
 def backoff_s(failures: int, first_s: float, longest_s: float, dice: float) -> float:
-    """Exponential, with jitter: after the first failure half to all of first_s, then of twice as much, up to longest_s.
+    """Return how long to wait, exponential with jitter: after the first failure half to all of first_s, then of twice
+    as much, up to longest_s.
 
     failures: in a row, from 1. dice: 0 to 1.
     """

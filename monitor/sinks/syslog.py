@@ -52,7 +52,7 @@ class SyslogSink(Sink):
         return self._selects(event)
 
     def emit(self, event: Event) -> None:
-        """Raises SinkError, final for an event that no datagram can hold."""
+        """Send the event. Raises SinkError, final for an event that no datagram can hold."""
         found = message(event, self._own_name, self._section.facility, self._section.enterprise_id)
         if self._section.transport != "udp":
             self.tick()
@@ -76,7 +76,7 @@ class SyslogSink(Sink):
         return inf if self._section.transport == "udp" else CHECK_S
 
     def close(self) -> None:
-        """May be called twice."""
+        """Close the socket. May be called twice."""
         if self._socket is not None:
             with contextlib.suppress(OSError):
                 self._socket.close()

@@ -42,7 +42,7 @@ class WebhookSender:
         self._refusals = 0
 
     def post(self, headers: dict[str, str], body: bytes) -> None:
-        """Raises SinkError, final once there is no use in trying again."""
+        """Post a body. Raises SinkError, final once there is no use in trying again."""
         try:
             answer = self._poster.post({**self._headers, **headers}, body)
         except SinkError as error:

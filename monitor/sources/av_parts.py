@@ -28,7 +28,7 @@ class FilePart:
         return self._file.tell() - self._begin
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Negative for a place that cannot be, where damaged files lead."""
+        """Seek as a file does. Negative for a place that cannot be, where damaged files lead."""
         start = {os.SEEK_SET: self._begin, os.SEEK_CUR: self._file.tell(), os.SEEK_END: self._end}.get(whence)
         if start is None or start + offset < self._begin:
             return -1

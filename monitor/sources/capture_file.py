@@ -97,7 +97,7 @@ class CaptureSource:
             yield Condition("ended early", f"the capture is cut off: {self._capture.cut_off}", usable=True)
 
     def notes(self) -> Iterator[Condition]:
-        """Conditions that name what is not scored, by channel."""
+        """Yield conditions that name what is not scored, by channel."""
         for leg, audio in zip(self._call.legs, self._legs, strict=True):
             yield from _notes(leg, audio)
             if not any(self._call.parties):

@@ -63,7 +63,7 @@ class ClockedResampler:
             yield from self._convert(ready)
 
     def rest(self, until: float) -> Iterator[Chunk]:
-        """Silence from the last block to that time, of a device that gives nothing while nothing is heard."""
+        """Yield silence from the last block to that time, of a device that gives nothing while nothing is played."""
         frames = round((until - self.end_time) * self._rate)
         self._resting = True
         if not self.end_time:

@@ -128,7 +128,7 @@ def open_capture(backend: Backend, request: StreamRequest) -> DeviceCapture:
 
 
 def open_first(backend: Backend, request: StreamRequest) -> DeviceCapture:
-    """open_capture() for the first time: every fault is a BadInputError, one that takes too long is given up."""
+    """Call open_capture() for the first time: every fault is a BadInputError, one that takes too long is given up."""
     opening = in_thread(lambda: open_capture(backend, request))
     try:
         with quiet_stderr():

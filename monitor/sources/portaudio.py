@@ -204,7 +204,7 @@ class _Silence:
 
 @contextlib.contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """ALSA and PortAudio write to file descriptor 2 when a device cannot be opened, across any dashboard."""
+    """Silence file descriptor 2, to which ALSA and PortAudio write across any dashboard when a device cannot be opened."""
     _Silence.begin()
     try:
         yield

@@ -30,7 +30,7 @@ class PulseSource:
 
 
 def captures(process: int) -> dict[int, int]:
-    """Captures of a process: {index of the capture: index of its source}. Empty where nothing can be said."""
+    """Return captures of a process: {index of the capture: index of its source}. Empty where nothing can be said."""
     return {
         int(c["index"]): int(c["source"])
         for c in _list("source-outputs")

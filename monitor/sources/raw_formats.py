@@ -52,7 +52,7 @@ def read_raw_format(text: str) -> PcmFormat | CodecFormat:
 
 
 def hint_for(path: Path, otherwise: str) -> str:
-    """Advice about a file without a header."""
+    """Advise about a file without a header."""
     suggested = SUGGESTED.get(path.suffix.lower())
     if suggested is None:
         return f"{otherwise}; audio without a header needs --format, such as --format mulaw,8000"

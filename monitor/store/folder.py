@@ -111,7 +111,7 @@ def file_of(kind: str, number: int, channel: str, ending: str) -> str:
 
 
 def flac(stretch: AudioStretch) -> bytes:
-    """FLAC, 16 bits, one channel. In memory, because libsndfile does not tell of a full disk."""
+    """Encode FLAC, 16 bits, one channel. In memory, because libsndfile does not report a full disk."""
     import soundfile
 
     file = io.BytesIO()

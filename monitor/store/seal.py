@@ -25,7 +25,7 @@ _READ = 1 << 20
 
 
 def sum_of(path: Path) -> str:
-    """SHA-256, in hexadecimal."""
+    """Return the SHA-256 of a file, in hexadecimal."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while data := file.read(_READ):
@@ -54,7 +54,7 @@ def is_evidence_folder(folder: Path) -> bool:
 
 
 def read_manifest(folder: Path) -> dict[str, object]:
-    """Raises OSError, and ValueError for what is not a manifest."""
+    """Read the manifest of a folder. Raises OSError, and ValueError for what is not a manifest."""
     path = folder / MANIFEST
     if folder.is_symlink() or path.is_symlink():
         raise ValueError("a link")
@@ -65,7 +65,7 @@ def read_manifest(folder: Path) -> dict[str, object]:
 
 
 def seal(key: bytes, text: bytes) -> str:
-    """HMAC-SHA-256, in hexadecimal."""
+    """Return the HMAC-SHA-256 of text, in hexadecimal."""
     return hmac.new(key, text, hashlib.sha256).hexdigest()
 
 

@@ -38,7 +38,7 @@ def spectrogram(samples: Samples) -> NDArray[np.uint8]:
 
 
 def palette() -> NDArray[np.uint8]:
-    """256 colours (256, 3)."""
+    """Return 256 colours (256, 3)."""
     places = np.linspace(0, 255, len(_STOPS))
     colours: Any = [np.interp(np.arange(256), places, _STOPS[:, i]) for i in range(3)]
     return np.stack(colours, axis=1).astype(np.uint8)

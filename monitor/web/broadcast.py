@@ -35,7 +35,7 @@ class SnapshotRequest:
 
 
 def read_request(text: str) -> SnapshotRequest:
-    """{"open": "call", "seen": ["call", ...]}. Raises ValueError for anything else."""
+    """Parse {"open": "call", "seen": ["call", ...]}. Raises ValueError for anything else."""
     message = read_json(text)
     if not isinstance(message, dict):
         raise ValueError("not a JSON object")

@@ -33,7 +33,7 @@ class ListenerSocket(Protocol):
 
 
 def pcm16(samples: Audio) -> bytes:
-    """16 bits, little-endian. What was lost (NaN) or invalid (infinite) is silent."""
+    """Convert to 16 bits, little-endian. What was lost (NaN) or invalid (infinite) is silent."""
     sound = np.where(np.isfinite(samples), samples, np.float32(0.0))
     return np.asarray(np.clip(np.rint(sound * 32_768), -32_768, 32_767), "<i2").tobytes()
 

@@ -44,7 +44,7 @@ class BaselineConfig:
 
     @classmethod
     def from_dict(cls, held: Mapping[str, Any]) -> BaselineConfig:
-        """Raises KeyError and ValueError."""
+        """Make a configuration from what a file holds. Raises KeyError and ValueError."""
         return cls(tuple(held["classes"]), tuple(held["units"]), float(held["dropout"]))
 
 

@@ -22,7 +22,7 @@ FEWEST = 20
 
 
 def class_names(clips: Sequence[Clip], fewest: int = FEWEST) -> tuple[str, ...]:
-    """bonafide, then the systems of the fakes, or families where a system has too few clips."""
+    """Return bonafide, then the systems of the fakes, or families where a system has too few clips."""
     sizes = Counter(c.system for c in clips if c.label)
     names = {c.system if c.system and sizes[c.system] >= fewest else c.family for c in clips if c.label}
     return (BONA_FIDE, *sorted(names))

@@ -89,7 +89,7 @@ class BaselineLearner:
         return {"loss": loss.detach(), "accuracy": right, "named": (predicted == target).float().mean()}
 
     def validated(self) -> dict[str, float]:
-        """Error rate and area of each part of the dev split that has both labels; accuracies of all of it."""
+        """Return error rate and area of each part of the dev split that has both labels; accuracies of all of it."""
         logits = logits_of_clips(self.network, self.dev)
         score, predicted = log_odds(logits).double().numpy(), logits.argmax(1).numpy()
         label = np.array([c.label for c in self.dev.clips], dtype=np.int64)
@@ -141,7 +141,7 @@ class BaselineLearner:
         save_checkpoint(held, path)
 
     def resume(self, path: Path) -> None:
-        """Raises ValueError for a checkpoint of another training."""
+        """Go on from a checkpoint. Raises ValueError for one of another training."""
         held = torch.load(path, map_location=self.store.device, weights_only=True)
         made = held.get("classes"), held.get("optimised by")
         if made != (list(self.network.config.classes), self.settings.optimiser):

@@ -46,7 +46,7 @@ def _room(rng: Rng) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
 
 
 def loudspeaker(x: Audio, rng: Rng) -> Audio:
-    """Played by a small loudspeaker that is driven a little too far, heard by a microphone in the same room."""
+    """Play through a small loudspeaker that is driven a little too far, to a microphone in the same room."""
     peak = float(np.abs(x).max(initial=0.0)) + 1e-9
     drive = rng.uniform(0.3, 2.0)
     played = np.tanh(drive * x / peak) / np.tanh(drive) * peak
@@ -66,7 +66,7 @@ def resampled(x: Audio, rng: Rng) -> Audio:
 
 
 def clipped(x: Audio, rng: Rng) -> Audio:
-    """Overloaded: the loudest 0.1 to 5 % of the samples are cut off, at times on one side only."""
+    """Overload: cut off the loudest 0.1 to 5 % of the samples, at times on one side only."""
     share = rng.uniform(0.001, 0.05)
     top = float(np.quantile(np.abs(x), 1.0 - share)) + 1e-9
     return np.asarray(np.clip(x, -top if rng.random() < 0.8 else -1.0, top), dtype=np.float32)

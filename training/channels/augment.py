@@ -62,7 +62,7 @@ def _chosen(pair: Tensor, probability: float) -> Tensor:
 
 
 def filter_curve(pair: Tensor, bins: int, config: AugmentConfig) -> Tensor:
-    """Magnitude responses (N, bins): a random smooth curve of +-8 dB, and band edges such as a telephone's."""
+    """Draw magnitude responses (N, bins): a random smooth curve of +-8 dB, and band edges such as a telephone's."""
     points = _uniform(pair, -8.0, 8.0, (1, 10))
     smooth = torch.nn.functional.interpolate(points, size=bins, mode="linear", align_corners=True).squeeze(1)
     smooth = torch.where(_chosen(pair, config.filter)[:, None], smooth, torch.zeros_like(smooth))
@@ -77,7 +77,7 @@ def filter_curve(pair: Tensor, bins: int, config: AugmentConfig) -> Tensor:
 
 
 def room_response(pair: Tensor, samples: int, config: AugmentConfig) -> Tensor:
-    """Impulse responses (N, samples): direct sound and exponentially decaying noise, RT60 of 0.1 to 0.8 s."""
+    """Draw impulse responses (N, samples): direct sound and exponentially decaying noise, RT60 of 0.1 to 0.8 s."""
     length = min(samples, int(0.5 * SAMPLE_RATE))
     t = torch.arange(length, device=pair.device) / SAMPLE_RATE
     rt60 = _uniform(pair, 0.1, 0.8)[:, None]

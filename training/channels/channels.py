@@ -40,7 +40,7 @@ def _at_rate(x: Audio, rate: int, treat: Callable[[Audio], Audio]) -> Audio:
 
 
 def narrow(x: Audio, rng: Rng) -> Audio:
-    """Down to 8 kHz and back: nothing above 4 kHz is left."""
+    """Resample to 8 kHz and back: nothing above 4 kHz is left."""
     del rng
     return _at_rate(x, NARROW, lambda y: y)
 
@@ -63,7 +63,7 @@ def g711(x: Audio, rng: Rng, *, law: str) -> Audio:
 
 
 def gsm(x: Audio, rng: Rng) -> Audio:
-    """GSM full rate (ETSI GSM 06.10), 13 kbit/s at 8 kHz."""
+    """Code and decode GSM full rate (ETSI GSM 06.10), 13 kbit/s at 8 kHz."""
     del rng
     return _at_rate(x, NARROW, speech_codecs.gsm)
 
@@ -75,7 +75,7 @@ def coded(x: Audio, rng: Rng, *, coders: tuple[Coder, ...]) -> Audio:
 
 
 def lose_packets(x: Audio, rng: Rng, *, repeat: bool, share: float = 0.0) -> Audio:
-    """20 ms packets lost in bursts (Gilbert, 1960); silence in their place, or the last one, fading.
+    """Lose 20 ms packets in bursts (Gilbert, 1960); silence in their place, or the last one, fading.
 
     share of the packets; 0 = drawn between 1 and 10 %.
     """
@@ -96,7 +96,7 @@ def lossy(x: Audio, rng: Rng, *, before: Channel, share: float) -> Audio:
 
 
 def noisy(x: Audio, rng: Rng, *, snr_db: float) -> Audio:
-    """Many talkers in the background, snr_db below the speech; levels are means over the louder half of the time."""
+    """Mix in many talkers, snr_db below the speech; levels are means over the louder half of the time."""
     noise = babble(rng, len(x))
     gain = _loud_power(x) / max(_loud_power(noise), 1e-12) * 10.0 ** (-snr_db / 10.0)
     return np.clip(x + noise * np.float32(gain**0.5), -1.0, 1.0).astype(np.float32)

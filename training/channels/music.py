@@ -52,7 +52,7 @@ def organ(rng: Rng, hz: float, n: int) -> Wave:
 
 
 def bell(rng: Rng, hz: float, n: int) -> Wave:
-    """Frequency modulation with a dying index (Chowning, 1973): bells and electric pianos."""
+    """Modulate the frequency with a dying index (Chowning, 1973): bells and electric pianos."""
     t = np.arange(n) / SAMPLE_RATE
     ratio = float(rng.choice([1.0, 1.41, 2.0, 3.5, 7.0]))
     index = rng.uniform(0.5, 5.0) * np.exp(-t / rng.uniform(0.1, 1.0))
@@ -61,7 +61,7 @@ def bell(rng: Rng, hz: float, n: int) -> Wave:
 
 
 def pad(rng: Rng, hz: float, n: int) -> Wave:
-    """Detuned sawtooth waves through a low-pass filter: strings and synthesisers."""
+    """Pass detuned sawtooth waves through a low-pass filter: strings and synthesisers."""
     t = np.arange(n) / SAMPLE_RATE
     x = sum(signal.sawtooth(2 * np.pi * (hz * rng.uniform(0.994, 1.006) * t + rng.random())) for _ in range(3))
     b, a = signal.butter(2, min(7000.0, hz * rng.uniform(2.0, 12.0)), fs=SAMPLE_RATE)

@@ -43,7 +43,7 @@ def noise(rng: Rng, n: int) -> Audio:
 
 
 def comfort_noise(rng: Rng, n: int) -> Audio:
-    """Steady noise shaped by a low-order all-pole filter, as RFC 3389 describes it."""
+    """Make steady noise shaped by a low-order all-pole filter, as RFC 3389 describes it."""
     poles = rng.uniform(0.2, 0.85, 3) * np.exp(1j * rng.uniform(0.05, 0.7 * np.pi, 3))
     a = np.real(np.poly(np.concatenate([poles, poles.conj()])))
     x = signal.lfilter([1.0], a, rng.standard_normal(n))
@@ -62,7 +62,7 @@ def babble(rng: Rng, n: int) -> Audio:
 
 
 def hum(rng: Rng, n: int) -> Audio:
-    """Mains hum of 50 or 60 Hz with harmonics, over a little noise."""
+    """Make mains hum of 50 or 60 Hz with harmonics, over a little noise."""
     t = np.arange(n) / SAMPLE_RATE
     base = float(rng.choice([50.0, 60.0])) * rng.uniform(0.998, 1.002)
     x = sum(rng.random() / k * np.sin(2 * np.pi * (k * base * t + rng.random())) for k in range(1, 16))
@@ -88,7 +88,7 @@ CADENCES: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
 
 
 def call_progress(rng: Rng, n: int) -> Audio:
-    """Ringback, busy, congestion or dial tone of some country, from anywhere within its cadence."""
+    """Make ringback, busy, congestion or dial tone of some country, from anywhere within its cadence."""
     tones, times = CADENCES[str(rng.choice(list(CADENCES)))]
     t = np.arange(n) / SAMPLE_RATE
     x = sum(np.sin(2 * np.pi * (f * t + rng.random())) for f in tones)

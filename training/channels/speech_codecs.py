@@ -40,7 +40,7 @@ def g711(x: Audio, law: str) -> Audio:
 
 
 def gsm(x: Audio) -> Audio:
-    """GSM 06.10 full rate at 8 kHz."""
+    """Code and decode GSM 06.10 full rate at 8 kHz."""
     import soundfile
 
     file = io.BytesIO()

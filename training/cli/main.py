@@ -97,5 +97,5 @@ def run_cli(arguments: Sequence[str] | None = None) -> int:
 
 
 def main() -> None:
-    """Entry point of `training`."""
+    """Run `training`, and end the process with its exit status."""
     sys.exit(run_cli())

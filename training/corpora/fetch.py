@@ -142,7 +142,7 @@ def _check(file: RemoteFile, partial: Path) -> None:
 
 
 def unpack(path: Path, out: Path, log: Log) -> None:
-    """Everything in a zip file, below out. Raises CorpusError."""
+    """Extract everything in a zip file, below out. Raises CorpusError."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()

@@ -45,7 +45,7 @@ def headline(result: Result) -> Iterator[tuple[str, str]]:
 
 
 def draw_calls(result: Result) -> Any:
-    """Fakes detected, and net speech until then, against false alarms an hour; a point a threshold."""
+    """Draw fakes detected, and net speech until then, against false alarms an hour; a point a threshold."""
     points, at = result["sweep"], result["at_default"]
     figure, axes = panels(1, 2, 4.0, 3.2)
     label = f"alert_llr {at['alert_llr']:g}"

@@ -73,12 +73,12 @@ def take(clips: Embeddings, rows: NDArray[Any]) -> Embeddings:
 
 
 def class_of(clip: Clip) -> str:
-    """bonafide, or the system; its family where a corpus names no systems."""
+    """Return bonafide, or the system; its family where a corpus names no systems."""
     return (clip.system or clip.family) if clip.label else "bonafide"
 
 
 def fit(clips: Embeddings, names: Names, view: str) -> Classifier:
-    """Multinomial logistic regression, classes weighed alike, input scaled to unit variance."""
+    """Fit a multinomial logistic regression, classes weighed alike, input scaled to unit variance."""
     from sklearn.linear_model import LogisticRegression
 
     x = see(clips, view)

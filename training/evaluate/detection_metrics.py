@@ -28,7 +28,9 @@ class Costs:
 
 
 def error_rates(scores: Scores, labels: Labels) -> tuple[Scores, Scores, Scores]:
-    """Thresholds rising from -inf, and at each the miss and the false alarm rate (score >= threshold is an alarm)."""
+    """Return thresholds rising from -inf, and at each the miss and the false alarm rate (score >= threshold is an
+    alarm).
+    """
     order = np.argsort(scores, kind="stable")
     s, y = scores[order], labels[order]
     last_of_tie = np.append(s[1:] != s[:-1], True)
@@ -40,7 +42,9 @@ def error_rates(scores: Scores, labels: Labels) -> tuple[Scores, Scores, Scores]
 
 
 def eer(scores: Scores, labels: Labels) -> float:
-    """Equal error rate in [0, 1], interpolated where miss and false alarm rate cross. NaN with one class only."""
+    """Return the equal error rate in [0, 1], interpolated where miss and false alarm rate cross. NaN with one class
+    only.
+    """
     if len(np.unique(labels)) < 2:
         return float("nan")
     _, miss, false_alarm = error_rates(scores, labels)
@@ -69,13 +73,13 @@ def _normalised(miss: Scores, false_alarm: Scores, costs: Costs) -> Scores:
 
 
 def min_dcf(scores: Scores, labels: Labels, costs: Costs = Costs()) -> float:
-    """Detection cost at the best threshold, relative to deciding without listening."""
+    """Return the detection cost at the best threshold, relative to deciding without a detector."""
     _, miss, false_alarm = error_rates(scores, labels)
     return float(_normalised(miss, false_alarm, costs).min())
 
 
 def act_dcf(llr: Scores, labels: Labels, costs: Costs = Costs()) -> float:
-    """Detection cost at the threshold that calibrated log-likelihood ratios (nats) call for."""
+    """Return the detection cost at the threshold that calibrated log-likelihood ratios (nats) call for."""
     threshold = np.log((1 - costs.prior) * costs.false_alarm / (costs.prior * costs.miss))
     miss = np.mean(llr[labels == 1] < threshold, keepdims=True)
     false_alarm = np.mean(llr[labels == 0] >= threshold, keepdims=True)
@@ -90,8 +94,8 @@ def cllr(llr: Scores, labels: Labels) -> float:
 
 
 def min_cllr(scores: Scores, labels: Labels) -> float:
-    """Cllr after the best monotone calibration on these very scores (pool adjacent violators): what of it no
-    calibration can mend.
+    """Return Cllr after the best monotone calibration on these very scores (pool adjacent violators): the part of it
+    that no calibration can reduce.
     """
     from sklearn.isotonic import IsotonicRegression
 

@@ -29,7 +29,9 @@ class LeftOutKind:
 
 
 def left_out(name: str, known: Floats, foreign: Floats, threshold: float) -> LeftOutKind:
-    """known, foreign (n,): probability of the likeliest class of known and of left-out clips."""
+    """Measure how well a class that was left out is told from the known ones. known, foreign (n,): probability of the
+    likeliest class of known and of left-out clips.
+    """
     confidence = np.concatenate([known, foreign]).astype(np.float64)
     label = np.repeat([0, 1], [len(known), len(foreign)])
     below, kept = float(np.mean(foreign < threshold)), float(np.mean(known < threshold))

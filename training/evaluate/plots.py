@@ -54,7 +54,7 @@ def histograms(trials: Scored, figures: Figures) -> Any:
 
 
 def det(trials: Scored, figures: Figures) -> Any:
-    """Missed fakes against false alarms on normal-deviate axes (Martin et al., Eurospeech 1997)."""
+    """Draw missed fakes against false alarms on normal-deviate axes (Martin et al., Eurospeech 1997)."""
     from scipy.stats import norm
 
     parts = _parts(figures)
@@ -79,7 +79,7 @@ def det(trials: Scored, figures: Figures) -> Any:
 
 
 def roc(trials: Scored, figures: Figures) -> Any:
-    """Detected fakes against false alarms."""
+    """Draw detected fakes against false alarms."""
     parts = _parts(figures)
     figure, axes = panels(1, len(parts), 3.4, 3.4, sharey=True)
     for axis, part in zip(axes[0], parts, strict=True):
@@ -96,7 +96,7 @@ def roc(trials: Scored, figures: Figures) -> Any:
 
 
 def over_time(trials: Scored, figures: Figures) -> Any:
-    """Error rate against net speech; the band is the interval in the first channel."""
+    """Draw the error rate against net speech; the band is the interval in the first channel."""
     del trials
     parts = _parts(figures)
     figure, axes = panels(1, len(parts), 3.4, 2.9, sharey=True)
@@ -148,7 +148,7 @@ def _whiskers(axis: Any, groups: Sequence[SpoofGroup], colour: str, shift: float
 
 
 def families(trials: Scored, figures: Figures) -> Any:
-    """Error rate and interval by family, one colour a channel."""
+    """Draw error rate and interval by family, one colour a channel."""
     del trials
     parts = _parts(figures, together=False)
     first = next(iter(figures.values()))
@@ -169,7 +169,7 @@ def families(trials: Scored, figures: Figures) -> Any:
 
 
 def systems(trials: Scored, figures: Figures) -> Any:
-    """Error rate and interval by system in the first channel, hardest on top; a long part takes several columns."""
+    """Draw error rate and interval by system in the first channel, hardest on top; a long part takes several columns."""
     del trials
     first = next(iter(figures.values()))
     columns = [

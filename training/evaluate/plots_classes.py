@@ -15,7 +15,7 @@ MARKERS = "osD^v<>pP*Xhd8H"
 
 
 def counts_matrix(axis: Any, confusion: Any, names: Any, size: int = 7) -> None:
-    """Counts (K, K), true by named, shaded by the share of a row."""
+    """Draw counts (K, K), true by named, shaded by the share of a row."""
     counts = np.array(confusion, dtype=float)
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     axis.imshow(share, cmap="Blues", vmin=0, vmax=1)

@@ -13,7 +13,7 @@ from training.evaluate.drawing import COLOURS, panels
 
 
 def matrix(found: Conditions) -> Any:
-    """EER in percent, a row a codec, a column a share of lost packets, a panel a part. None without a matrix."""
+    """Draw EER in percent, a row a codec, a column a share of lost packets, a panel a part. None without a matrix."""
     if not found.codecs:
         return None
     parts = list(found.eer[found.codecs[0]])
@@ -32,7 +32,7 @@ def matrix(found: Conditions) -> Any:
 
 
 def noise(found: Conditions) -> Any:
-    """EER against the signal-to-noise ratio, from clean speech on; bands are 95 % intervals. None without a sweep."""
+    """Draw EER against the signal-to-noise ratio, from clean speech on; bands are 95 % intervals. None without a sweep."""
     if not found.snrs:
         return None
     names = [CLEAN, *map(noisy_name, found.snrs)]

@@ -114,7 +114,7 @@ def write_scores(trials: Trials, roots: Sequence[Path], path: Path) -> None:
 
 
 def write_report(report: Report, out: Path) -> None:
-    """report.json, report.html, a score file a channel (scores.txt is the first) and the pictures."""
+    """Write report.json, report.html, a score file a channel (scores.txt is the first) and the pictures."""
     out.mkdir(parents=True, exist_ok=True)
     for i, (channel, trials) in enumerate(report.trials.items()):
         write_scores(trials, report.corpora, out / ("scores.txt" if i == 0 else f"scores-{channel}.txt"))

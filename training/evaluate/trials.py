@@ -58,7 +58,7 @@ def _all_clips(corpora: Sequence[Path], manifest: Path | None = None) -> list[Cl
 
 
 def check_channels(names: Sequence[str]) -> None:
-    """Raises CorpusError for a channel that does not exist."""
+    """Check that the channels exist. Raises CorpusError for one that does not."""
     unknown = sorted({name for name in names if find_channel(name) is None})
     if unknown:
         raise CorpusError(f"no channel {', '.join(unknown)}; there are {', '.join([CLEAN, *CHANNELS])}, {PATTERNS}")

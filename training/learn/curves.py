@@ -20,8 +20,8 @@ dev split under PART_name.
 
 
 def draw_curves(history: Sequence[Row]) -> Any:
-    """Loss, accuracy and error rate against steps: of training batches, which are augmented, in black; of each part of
-    the dev split in colour. None with fewer than two validations.
+    """Draw loss, accuracy and error rate against steps: of training batches, which are augmented, in black; of each
+    part of the dev split in colour. None with fewer than two validations.
     """
     if len(history) < 2:
         return None
@@ -41,7 +41,7 @@ def draw_curves(history: Sequence[Row]) -> Any:
 
 
 def check_tensorboard() -> None:
-    """Raises ValueError where the package is not installed."""
+    """Check that tensorboard is installed. Raises ValueError where it is not."""
     if find_spec("tensorboard") is None:
         raise ValueError("--tensorboard needs the package tensorboard: install the extra of that name")
 

@@ -100,7 +100,7 @@ def share_weights(module: nn.Module) -> None:
 
 
 def share_buffers(module: nn.Module) -> None:
-    """Running means that each process has of its own batches become the mean of all."""
+    """Replace the running means that each process has of its own batches by the mean of all."""
     if _alone():
         return
     for buffer in module.buffers():
@@ -120,7 +120,7 @@ def agreed(value: float) -> float:
 
 
 def mean_of(parts: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Numbers of each process, by name, become their means."""
+    """Replace numbers of each process, by name, by their means."""
     if _alone():
         return parts
     held = torch.stack([value.float() for value in parts.values()])

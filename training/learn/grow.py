@@ -11,7 +11,7 @@ from model.stream import Detector
 
 
 def grown(start: Detector, features: str) -> Detector:
-    """start with features such as "mel+envelope", where it has those before the first +.
+    """Extend a detector with features such as "mel+envelope", where start has those before the first +.
 
     What follows the new features begins at zero, so that the scores are the same. Their scaling is yet to be fitted
     (fit_new_scaling). Raises ValueError where the features do not begin with start's.

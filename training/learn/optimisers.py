@@ -40,6 +40,6 @@ def build_optimiser(name: str, parameters: Iterable[nn.Parameter], rate: float, 
 
 
 def check_optimiser(name: str) -> None:
-    """Raises ValueError."""
+    """Check that there is an optimiser of that name. Raises ValueError."""
     if name not in OPTIMISERS:
         raise ValueError(f"no optimiser {name!r}; there are {', '.join(OPTIMISERS)}")

@@ -46,14 +46,15 @@ LOSSES: dict[str, Loss] = {"bce": cross_entropy, "focal": focal, "oc-softmax": o
 
 
 def check_loss(kind: str) -> None:
-    """Raises ValueError."""
+    """Check that there is a loss of that name. Raises ValueError."""
     if kind not in LOSSES:
         raise ValueError(f"no loss {kind!r}; there are {', '.join(LOSSES)}")
 
 
 def contrastive(embedding: Tensor, label: Tensor) -> Tensor:
-    """Supervised contrastive loss (Khosla et al., NeurIPS 2020, equation 2) of embeddings (M, D) with labels (M,):
-    those of one label near each other on the unit sphere, far from the others. 0 where no label occurs twice.
+    """Compute the supervised contrastive loss (Khosla et al., NeurIPS 2020, equation 2) of embeddings (M, D) with
+    labels (M,): those of one label near each other on the unit sphere, far from the others. 0 where no label occurs
+    twice.
     """
     z = F.normalize(embedding, dim=1)
     others = ~torch.eye(len(z), dtype=torch.bool, device=z.device)
@@ -66,7 +67,7 @@ def contrastive(embedding: Tensor, label: Tensor) -> Tensor:
 
 
 def margins_of_pairs(gain: Tensor, use: Tensor) -> Tensor:
-    """gain: nats that a fake scores above its recording; soft hinge at PAIR_MARGIN (RankNet of Burges et al., ICML
-    2005, with a margin), the mean where use is true, 0 where it is nowhere.
+    """Compute the soft hinge at PAIR_MARGIN (RankNet of Burges et al., ICML 2005, with a margin): the mean where use is
+    true, 0 where it is nowhere. gain: nats that a fake scores above its recording.
     """
     return (F.softplus(PAIR_MARGIN - gain) * use).sum() / use.sum().clamp(min=1)

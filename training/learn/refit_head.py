@@ -126,7 +126,7 @@ def fitted_head(states: Floats, logits: Floats, labels: Ints, weights: Floats, r
 
 
 def channel_shifts(logits: Floats, labels: Ints) -> Floats:
-    """(C,) what must be added to logits (C, n) of n clips through C channels for one calibration to fit them all:
+    """Find what must be added to logits (C, n) of n clips through C channels for one calibration to fit them all, (C,):
     logistic regression with a common scale and an offset a channel, both labels weighed alike; 0 in the mean.
     """
     from sklearn.linear_model import LogisticRegression
@@ -165,7 +165,7 @@ def refitted(
     ready = folded_copy(detector)
 
     def states_of(banks: Sequence[AudioBank]) -> Floats:
-        """(V, n, D)"""
+        """Return the mean states (V, n, D) of V banks."""
         gate = detector.config.gate
         return np.stack([mean_states(ready, stacked([b.clip(i) for i in range(len(b.clips))], gate)) for b in banks])
 

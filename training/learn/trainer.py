@@ -120,7 +120,7 @@ class Trainer:
         return grown * self.config.full_strength
 
     def rate(self) -> float:
-        """Learning rate: linear warm-up, then a cosine to a fiftieth."""
+        """Return the learning rate: linear warm-up, then a cosine to a fiftieth."""
         warm = min(1.0, (self.done + 1) / self.config.warm_up)
         return self.config.learning_rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * self.part())))
 
@@ -175,7 +175,7 @@ class Trainer:
         )
 
     def resume(self, path: Path) -> None:
-        """Raises ValueError for a checkpoint of another network or optimiser."""
+        """Go on from a checkpoint. Raises ValueError for one of another network or optimiser."""
         held = torch.load(path, map_location=self.device, weights_only=True)
         try:
             self.detector.load_state_dict(held["detector"])

@@ -64,7 +64,7 @@ def _run(package: str, command: list[str], path: Path) -> tuple[Audio, int]:
 
 
 def espeak_ng(text: str, voice: str, style: SpeakingStyle) -> tuple[Audio, int]:
-    """Formant synthesis (after Klatt, 1980); a voice is a language and, after +, a variant, such as en-us+f3."""
+    """Speak by formant synthesis (after Klatt, 1980); a voice is a language and, after +, a variant, such as en-us+f3."""
     speed, pitch = round(165 * style.rate), round(15 + 70 * style.pitch)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "speech.wav"
@@ -73,7 +73,7 @@ def espeak_ng(text: str, voice: str, style: SpeakingStyle) -> tuple[Audio, int]:
 
 
 def flite(text: str, voice: str, style: SpeakingStyle) -> tuple[Audio, int]:
-    """Diphones (kal, kal16) and statistical parametric voices (slt, rms, awb; Black, 2006)."""
+    """Speak with diphones (kal, kal16) and statistical parametric voices (slt, rms, awb; Black, 2006)."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "speech.wav"
         stretch, shift = f"duration_stretch={1 / style.rate:.3f}", f"f0_shift={0.85 + 0.35 * style.pitch:.3f}"
@@ -82,8 +82,8 @@ def flite(text: str, voice: str, style: SpeakingStyle) -> tuple[Audio, int]:
 
 
 def festival(text: str, voice: str, style: SpeakingStyle, encoding: str = "utf-8") -> tuple[Audio, int]:
-    """Diphone, unit selection and HTS voices, each a package of its own. A voice may name the encoding that it reads
-    its text in after a colon, such as czech_ph:iso-8859-2.
+    """Speak with diphone, unit selection and HTS voices, each a package of its own. A voice may name the encoding that
+    it reads text in after a colon, such as czech_ph:iso-8859-2.
     """
     name, _, own = voice.partition(":")
     with TemporaryDirectory() as folder:
@@ -112,7 +112,7 @@ def _piper_voice(package: str) -> Any:
 
 
 def piper(text: str, voice: str, style: SpeakingStyle) -> tuple[Audio, int]:
-    """VITS (Kim, 2021) as Piper runs it; voice: a package that holds one. Loudness of its noise is drawn."""
+    """Speak with VITS (Kim, 2021) as Piper runs it; voice: a package that holds one. Loudness of its noise is drawn."""
     speaker, engine = _piper_voice(voice), _package("piper", "piper-tts")
     rng = np.random.default_rng(style.seed)
     noise = {"noise_scale": float(rng.uniform(0.5, 0.9)), "noise_w_scale": float(rng.uniform(0.6, 1.0))}

@@ -188,7 +188,7 @@ def _write(job: VocoderJob, path: Path) -> float:
 
 
 def write_flac(path: Path, x: Audio, rng: np.random.Generator) -> None:
-    """16 bit at a peak of 0.12 with triangular dither: neither level nor runs of zeros tell the classes apart."""
+    """Write 16 bit at a peak of 0.12 with triangular dither: neither level nor runs of zeros tell the classes apart."""
     import soundfile
 
     scaled = x * (PEAK / max(float(np.abs(x).max(initial=0.0)), 1e-4))

@@ -49,7 +49,7 @@ class Discriminators(nn.Module):
 
 
 def verdict_loss(real: list[list[Tensor]], made: list[list[Tensor]]) -> Tensor:
-    """Least squares (Mao, 2017) for the discriminators: recordings at 1, copies at 0."""
+    """Compute the least squares loss (Mao, 2017) of the discriminators: recordings at 1, copies at 0."""
     pairs = zip(real, made, strict=True)
     return torch.stack([(1.0 - r[-1]).square().mean() + m[-1].square().mean() for r, m in pairs]).mean()
 

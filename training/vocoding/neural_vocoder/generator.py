@@ -22,7 +22,7 @@ BINS = MEL.n_fft // 2 + 1
 
 
 def scaled(mel: Tensor) -> Tensor:
-    """Log-mel (N, T, n_mels), some -11.5 to 2, to about -2 to 2, as (N, n_mels, T)."""
+    """Scale log-mel (N, T, n_mels), some -11.5 to 2, to about -2 to 2, as (N, n_mels, T)."""
     return ((mel + 5.0) / 3.0).transpose(1, 2)
 
 
@@ -70,7 +70,9 @@ class NeuralVocoder(nn.Module):
 
 
 def synthesise(generator: NeuralVocoder, mel: Array) -> Audio:
-    """Log-mel (T, n_mels) -> (T * hop,) with the pitch that the network hears in it; the noise depends on mel alone."""
+    """Synthesise from log-mel (T, n_mels) -> (T * hop,) with the pitch that the network finds in it; the noise depends
+    on mel alone.
+    """
     noise = torch.Generator().manual_seed(zlib.crc32(np.ascontiguousarray(mel).tobytes()))
     with torch.inference_mode():
         frames = torch.from_numpy(np.ascontiguousarray(mel, dtype=np.float32))[None]

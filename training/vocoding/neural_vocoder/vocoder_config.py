@@ -31,7 +31,9 @@ class VocoderConfig:
 
     @classmethod
     def from_dict(cls, held: dict[str, Any]) -> VocoderConfig:
-        """Raises ValueError for another kind, TypeError for unknown fields."""
+        """Make a configuration from what a file holds. Raises ValueError for another kind, TypeError for unknown
+        fields.
+        """
         config = cls(**held)
         if config.kind not in KINDS:
             raise ValueError(f"no vocoder of the kind {config.kind!r}; there are {', '.join(KINDS)}")

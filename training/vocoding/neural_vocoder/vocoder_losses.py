@@ -13,7 +13,7 @@ RESOLUTIONS = ((1024, 256), (512, 128), (200, 50))
 
 
 def spectra_loss(made: Tensor, real: Tensor) -> Tensor:
-    """Spectral convergence and log magnitudes at three resolutions (Yamamoto, 2020), samples (N, n)."""
+    """Compute spectral convergence and log magnitudes at three resolutions (Yamamoto, 2020), samples (N, n)."""
     parts = []
     for n_fft, hop in RESOLUTIONS:
         m, r = stft(made, n_fft, hop).abs(), stft(real, n_fft, hop).abs()

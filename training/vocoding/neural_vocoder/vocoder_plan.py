@@ -37,7 +37,7 @@ class VocoderPlan:
 
 
 def real_speech(corpora: Sequence[Path]) -> tuple[list[Clip], list[Clip]]:
-    """Bona fide clips of the train splits, without the speakers of the dev splits; and those of some speakers to
+    """Return bona fide clips of the train splits, without the speakers of the dev splits; and those of some speakers to
     measure on. Raises CorpusError.
     """
     clips = [clip for source in corpora for clip in load_corpus(source)]

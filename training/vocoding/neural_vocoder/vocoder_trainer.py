@@ -140,7 +140,7 @@ class VocoderTrainer:
 
 
 def measure(generator: NeuralVocoder, clips: Sequence[Audio]) -> dict[str, float]:
-    """Distance and speed on recordings that the training has not heard, with the pitch out of the spectrogram."""
+    """Measure distance and speed on recordings that are not trained on, with the pitch out of the spectrogram."""
     ready = deepcopy(generator).to("cpu").eval()
     found = nearness(mel_vocoder(MEL, lambda mel: synthesise(ready, mel))(""), clips)
     return {"log_mel_db": round(found.distance_db, 2), "real_time_factor": round(found.real_time_factor, 4)}

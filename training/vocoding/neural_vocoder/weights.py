@@ -18,7 +18,7 @@ VERSION = "1"
 
 
 def save_generator(generator: NeuralVocoder, path: Path, training: Mapping[str, Any]) -> str:
-    """training: what it learned from, how, and with what result. Returns the file's hash."""
+    """Save a generator, and return the file's hash. training: what it learned from, how, and with what result."""
     metadata = {
         "format": FORMAT,
         "version": VERSION,
@@ -29,7 +29,7 @@ def save_generator(generator: NeuralVocoder, path: Path, training: Mapping[str, 
 
 
 def load_generator(path: Path) -> NeuralVocoder:
-    """Ready for inference. Raises CorpusError for a file that is missing, damaged or of another kind."""
+    """Load a generator for inference. Raises CorpusError for a file that is missing, damaged or of another kind."""
     try:
         metadata, tensors = read_tensors(path, FORMAT, VERSION)
         generator = NeuralVocoder(VocoderConfig.from_dict(json.loads(metadata["config"])))

@@ -19,7 +19,7 @@ Damage = Callable[[Array, Rng], Array]
 
 
 def smooth(mel: Array, rng: Rng) -> Array:
-    """Towards the mean over neighbours in time and frequency, as a regression with squared error does."""
+    """Smooth towards the mean over neighbours in time and frequency, as a regression with squared error does."""
     widths = (float(rng.uniform(0.8, 3.0)), float(rng.uniform(0.4, 2.0)))
     mean = ndimage.gaussian_filter(mel, widths, mode="nearest")
     return np.asarray(mean + rng.uniform(0.0, 0.35) * (mel - mean), dtype=np.float32)
@@ -67,14 +67,14 @@ def coarse(mel: Array, rng: Rng) -> Array:
 
 
 def tempo(mel: Array, rng: Rng) -> Array:
-    """Slower or faster by up to a fifth."""
+    """Make speech slower or faster by up to a fifth."""
     count = max(2, round(len(mel) * float(rng.uniform(0.83, 1.2))))
     at = np.linspace(0, len(mel) - 1, count)
     return np.stack([np.interp(at, np.arange(len(mel)), band) for band in mel.T], axis=1).astype(np.float32)
 
 
 def noisy(mel: Array, rng: Rng) -> Array:
-    """Smooth errors of 1 to 3 dB in time and frequency, as a sampled (flow, diffusion) model leaves them."""
+    """Add smooth errors of 1 to 3 dB in time and frequency, as a sampled (flow, diffusion) model leaves them."""
     errors = ndimage.gaussian_filter(rng.standard_normal(mel.shape), (rng.uniform(0.5, 2.0), rng.uniform(0.5, 2.0)))
     return np.asarray(mel + errors / max(float(errors.std()), 1e-9) * rng.uniform(0.12, 0.35), dtype=np.float32)
 

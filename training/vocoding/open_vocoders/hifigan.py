@@ -89,14 +89,14 @@ def load(path: Path, shape: HifiGanConfig = V2) -> HifiGan:
 
 
 def renamed(name: str) -> str:
-    """torch's old names of a weight norm's two tensors in today's."""
+    """Replace torch's old names of a weight norm's two tensors by today's."""
     return name.replace("weight_g", "parametrizations.weight.original0").replace(
         "weight_v", "parametrizations.weight.original1"
     )
 
 
 def synthesise(generator: HifiGan, mel: Array) -> Audio:
-    """Log-mel (T, n_mels) -> (T * hop,) at the rate of its format."""
+    """Synthesise from log-mel (T, n_mels) -> (T * hop,) at the rate of its format."""
     with torch.inference_mode():
         y = generator(torch.from_numpy(np.ascontiguousarray(mel.T))[None])
     return np.asarray(y[0, 0].numpy(), dtype=np.float32)

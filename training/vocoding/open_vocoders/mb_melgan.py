@@ -35,7 +35,9 @@ def colour(y: Audio, x: Audio) -> Audio:
 
 
 def open_file(path: Path) -> Callable[[str], Vocoder]:
-    """Variants by name, of the damages of the spectrogram. Raises VocoderError and CorpusError."""
+    """Open a network: returns its variants by name, of the damages of the spectrogram. Raises VocoderError and
+    CorpusError.
+    """
     network = interpreter(path)
 
     def variant(name: str) -> Vocoder:

@@ -74,7 +74,7 @@ def load(path: Path) -> MelGan:
 
 
 def synthesise(network: MelGan, mel: Array) -> Audio:
-    """Log-mel (T, 80) -> (256 T,) at 22.05 kHz."""
+    """Synthesise from log-mel (T, 80) -> (256 T,) at 22.05 kHz."""
     padded = np.pad(mel, ((0, FADE), (0, 0)), constant_values=-11.5129)
     with torch.inference_mode():
         y = network(torch.from_numpy(np.ascontiguousarray(padded.T, dtype=np.float32))[None])

@@ -158,7 +158,7 @@ def _bare(name: str) -> list[str]:
 
 
 def open_system(system: str, weights: dict[str, Path]) -> Vocoder:
-    """f(x, seed) of a name that systems() lists. Raises CorpusError and VocoderError."""
+    """Return f(x, seed) of a name that systems() lists. Raises CorpusError and VocoderError."""
     name, _, variant = system.partition("+")
     if system not in systems(weights):
         raise CorpusError(f"no weights for the vocoder {system}; there are {', '.join(OPEN_VOCODERS)}")

@@ -26,12 +26,12 @@ def interpreter(path: Path) -> Any:
 
 
 def mel_to_audio(network: Any, mel: Array) -> Audio:
-    """Log-mel (T, M) through a network that takes (1, M, T) and gives all samples at once."""
+    """Pass log-mel (T, M) through a network that takes (1, M, T) and gives all samples at once."""
     return _through(network, mel.T)
 
 
 def frames_to_audio(network: Any, mel: Array) -> Audio:
-    """Log-mel (T, M) through a network that takes (1, T, M) and gives all samples at once."""
+    """Pass log-mel (T, M) through a network that takes (1, T, M) and gives all samples at once."""
     return _through(network, mel)
 
 

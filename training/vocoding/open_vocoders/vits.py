@@ -84,7 +84,7 @@ def _decoder(weights: Weights, speaker: Tensor) -> HifiGan:
 
 
 def load(path: Path) -> tuple[PosteriorEncoder, HifiGan]:
-    """Encoder and decoder of a checkpoint {"model": tensors}. Raises CorpusError."""
+    """Load encoder and decoder of a checkpoint {"model": tensors}. Raises CorpusError."""
     try:
         held = torch.load(path, map_location="cpu", weights_only=True)["model"]
         weights = {name: tensor.float() for name, tensor in held.items()}
