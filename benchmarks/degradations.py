@@ -83,7 +83,7 @@ def _draw(name: object) -> int:
 
 
 def call(bank: AudioBank, voice: SpokenVoice, rng: np.random.Generator) -> Audio:
-    """Make CALL_S of a voice: its clips in random order with short pauses. Clips of a voice with little are repeated."""
+    """Make CALL_S of a voice: its clips in random order with short pauses, repeated where there is little."""
     parts: list[Audio] = []
     while sum(map(len, parts)) < CALL_S * SAMPLE_RATE:
         for i in rng.permutation(voice.clips).tolist():

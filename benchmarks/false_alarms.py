@@ -60,7 +60,7 @@ class VoiceOutcome:
 
 
 def voices_of(corpora: Sequence[Path], split: str, folders: Sequence[Path]) -> list[RecordedVoice]:
-    """Return bona fide voices of corpora, and the voices of folders of prompts. Raises CorpusError and BadInputError."""
+    """Return bona fide voices of corpora, and voices of folders of prompts. Raises CorpusError and BadInputError."""
     found: dict[tuple[str, str], list[Path]] = defaultdict(list)
     for corpus in corpora:
         for clip in load_corpus(corpus):

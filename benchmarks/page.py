@@ -29,9 +29,9 @@ from monitor.session.demo_call import PAUSE, VOCODER, find_prompts, read_mono
 from monitor.types import SAMPLE_RATE
 
 LENGTH_S = 120.0
-DESK = ViewportSize(width=1280, height=800)
+DESKTOP = ViewportSize(width=1280, height=800)
 PHONE = ViewportSize(width=390, height=844)
-SHOTS = {"light": DESK, "dark": DESK, "phone": PHONE, "phone-dark": PHONE}
+SHOTS = {"light": DESKTOP, "dark": DESKTOP, "phone": PHONE, "phone-dark": PHONE}
 ENDS_S = 25.0
 """Length of the call that ends early; its file is scored on the page, too."""
 WAIT_MS = 120_000
@@ -162,7 +162,7 @@ def main() -> None:
         server(stack, lines, page, Path(name) / "evidence")
         browser = playwright.chromium.launch(executable_path=BROWSER, args=[*FLAGS, "--hide-scrollbars"])
         stack.callback(browser.close)
-        shown = browser.new_page(viewport=DESK)
+        shown = browser.new_page(viewport=DESKTOP)
         shown.set_default_timeout(WAIT_MS)
         shown.goto(f"http://127.0.0.1:{page}/")
         shown.wait_for_selector("#guide:not([hidden])")

@@ -93,7 +93,7 @@ def one_by_one(config: Config, audio: Audio) -> Run:
 
 
 def published(config: Config, audio: Audio, rate: float) -> Run:
-    """Measure streams a core with events published. rate: streams a core, roughly: says how much audio fills the time."""
+    """Measure streams a core, events published. rate: streams a core, roughly, for audio that fills the time."""
     streams = len(audio)
 
     def run(seconds: float) -> float:

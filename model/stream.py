@@ -39,7 +39,7 @@ class Detector(nn.Module):
         return self.window.device
 
     def prepared(self) -> Detector:
-        """Make the detector ready for inference: evaluation mode, normalisation folded, no gradients. Returns itself."""
+        """Prepare for inference: evaluation mode, normalisation folded, no gradients. Returns itself."""
         self.eval().requires_grad_(False)
         self.network.fold()
         return self

@@ -10,8 +10,12 @@ from pathlib import Path
 from monitor.errors import MonitorError
 from monitor.types import SAMPLE_RATE, Mark, State
 
-LEAST_TO_GRAVEST = (State.UNKNOWN, State.LISTENING, State.CLEAR, State.UNDECIDED, State.SUSPICIOUS, State.ALERT)
-"""States, the worst last."""
+_BY_SEVERITY = (State.UNKNOWN, State.LISTENING, State.CLEAR, State.UNDECIDED, State.SUSPICIOUS, State.ALERT)
+
+
+def severity(state: State) -> int:
+    """Return the rank of a state, the worst the highest."""
+    return _BY_SEVERITY.index(state)
 
 
 def worse(before: State, now: State) -> State:
@@ -19,7 +23,7 @@ def worse(before: State, now: State) -> State:
     between = (State.CLEAR, State.UNDECIDED)
     if before in between and now in between:
         return now
-    return max(before, now, key=LEAST_TO_GRAVEST.index)
+    return max(before, now, key=severity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,4 +102,4 @@ class StateTimeline:
 
 def worst(scores: Sequence[ChannelScore]) -> State:
     """Return the worst state of several channels; unknown of none."""
-    return max((score.state for score in scores), key=LEAST_TO_GRAVEST.index, default=State.UNKNOWN)
+    return max((score.state for score in scores), key=severity, default=State.UNKNOWN)

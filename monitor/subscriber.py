@@ -11,6 +11,7 @@ reported as Missed. docs/reliability.md says what is guaranteed.
 from __future__ import annotations
 
 import time
+import warnings
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Self
@@ -68,16 +69,18 @@ class Subscriber:
         *,
         since: Position | None = None,
         replay: str | None = None,
-        patience_s: float = 30.0,
+        answer_timeout_s: float = 30.0,
         server_key: str = "",
         keys: KeyPair | None = None,
+        patience_s: float | None = None,
     ) -> None:
         """silence_s: without a heartbeat for so long, Silent is reported. high_water_mark: messages held here.
 
         since: go on after this position; None: from now on. replay: where to ask for what was missed; None: where the
-        publisher says, "": nowhere. patience_s: what was waited for so long, while the publisher was heard, is reported
-        as Missed; time in which this process did not run or was not in receive() does not count. server_key: of the
-        publisher, keys: one's own; both, or neither where the stream is not encrypted.
+        publisher says, "": nowhere. answer_timeout_s: what was waited for so long, while the publisher's messages came,
+        is reported as Missed; time in which this process did not run or was not in receive() does not count.
+        server_key: of the publisher, keys: one's own; both, or neither where the stream is not encrypted. patience_s:
+        the former name of answer_timeout_s, which goes with 0.4.
 
         Raises BadInputError for an address or keys that cannot be; that nobody answers there is no error.
         """
@@ -85,13 +88,16 @@ class Subscriber:
         self.address = address
         self._heartbeats = heartbeats
         self._silence_s = silence_s
-        self._patience_s = patience_s
+        if patience_s is not None:
+            warnings.warn("patience_s is answer_timeout_s now", DeprecationWarning, stacklevel=2)
+            answer_timeout_s = patience_s
+        self._answer_timeout_s = answer_timeout_s
         self._most_held = max(high_water_mark, 100)
         self._replay = replay
         self._source: str | None = None
         self._items: deque[Item] = deque()
         self._catchup = CatchUp(topics, since)
-        self._heard_at = time.monotonic()
+        self._received_at = time.monotonic()
         self._connected = self._silent = self._refused = False
         self._links = SubscriberSockets(Endpoint(address, server_key, keys), tuple(topics), high_water_mark)
         if replay is not None:
@@ -99,7 +105,7 @@ class Subscriber:
             self._catchup.can_ask = bool(replay)
 
     @property
-    def heard(self) -> bool:
+    def has_received(self) -> bool:
         """Return whether anything has come yet."""
         return self._connected
 
@@ -133,7 +139,7 @@ class Subscriber:
                 continue
             self._links.ask(self._catchup.request, self._catchup.blind)
             now = time.monotonic()
-            silent_at = float("inf") if self._silent else self._heard_at + self._silence_s
+            silent_at = float("inf") if self._silent else self._received_at + self._silence_s
             if self._links.wait(min(until, silent_at) - now):
                 self._take()
             elif time.monotonic() >= silent_at and not self._links.wait(SETTLE_S):
@@ -188,13 +194,13 @@ class Subscriber:
 
     def _message_came(self) -> None:
         """Somebody publishes: who does not answer now may be given up."""
-        self._connected, self._refused, self._heard_at = True, False, time.monotonic()
+        self._connected, self._refused, self._received_at = True, False, time.monotonic()
         self._links.message_came()
         if self._silent:
             self._silent = False
             self._items.append(Returned(self.address))
             self._links.restart_timeout()
-        elif not self._links.is_waiting(self._patience_s):
+        elif not self._links.is_waiting(self._answer_timeout_s):
             self._catchup.give_up()
 
     def _learn(self, beat: Mapping[str, object]) -> None:

@@ -72,7 +72,7 @@ def phase_vocoder(x: Audio, seed: int = 0, *, n_fft: int = 1024, hop: int = 256)
 
 
 def lpc_vocoder(x: Audio, seed: int = 0, *, order: int = 18, pitch: float = 1.0, formant: float = 1.0) -> Audio:
-    """Re-synthesise by linear prediction driven by pulses and noise (Atal and Hanauer, 1971). pitch, formant: factors."""
+    """Re-synthesise by linear prediction and pulses with noise (Atal and Hanauer, 1971). pitch, formant: factors."""
     return source_filter(x, seed, envelope=partial(lpc_envelope, order=order), pitch=pitch, formant=formant)
 
 

@@ -70,7 +70,7 @@ def described(app: FastAPI) -> dict[str, Any]:
 
 def get_health(context: Context, caller: Viewer) -> Response:
     """Say how the monitor is, and what the caller may do."""
-    found = context.vitals().get("faults")
+    found = context.heartbeat_figures().get("faults")
     faults = [str(fault) for fault in found] if isinstance(found, list) else []
     with context.calls.locked():
         running = sum(call.ended is None for call in context.calls.calls())

@@ -31,14 +31,14 @@ CALLER = "monitor.caller"
 
 @dataclass
 class ApiContext:
-    """config, calls: what they say. post: has an event published by the scoring loop. vitals: as of a heartbeat.
+    """config, calls: what they say. post: has the scoring loop publish an event. heartbeat_figures: see RunContext.
     weights: SHA-256. streams: takes calls that programs push; None where none may be added.
     """
 
     config: Config
     calls: RecentCalls
     post: Callable[[Event], None]
-    vitals: Callable[[], Mapping[str, object]]
+    heartbeat_figures: Callable[[], Mapping[str, object]]
     weights: str
     streams: StreamIntake | None = None
     streams_taken: int = 0

@@ -24,7 +24,7 @@ from monitor.call_history.kept_call import CallMark, KeptAlert, KeptCall
 from monitor.call_history.kept_channel import KeptChannel, KeptSegment
 from monitor.events import wire
 from monitor.limits.json_text import read_json
-from monitor.scores import LEAST_TO_GRAVEST
+from monitor.scores import severity
 from monitor.store.evidence_index import IndexedEvidence
 from monitor.types import SAMPLE_RATE, Event
 
@@ -187,8 +187,8 @@ SORTS: dict[str, Key] = {
     "started": lambda call: call.started,
     "ended": lambda call: call.ended or "~",
     "name": lambda call: call.name.casefold(),
-    "outcome": lambda call: LEAST_TO_GRAVEST.index(call.outcome),
-    "worst": lambda call: (LEAST_TO_GRAVEST.index(call.outcome), _highest(call)),
+    "outcome": lambda call: severity(call.outcome),
+    "worst": lambda call: (severity(call.outcome), _highest(call)),
     "highest_llr": _highest,
     "speech_s": lambda call: call.speech_s,
     "duration_s": lambda call: call.last_s,

@@ -21,7 +21,7 @@ from monitor.disk.private import write_private
 from monitor.errors import BadInputError, MonitorError
 from monitor.events import wire
 from monitor.journal import chain
-from monitor.scores import LEAST_TO_GRAVEST
+from monitor.scores import severity
 
 JOURNAL, RESULT, SUMMARY, REPORT = "journal", "result.json", "summary.json", "report.html"
 ERROR, TOTAL, LOG = "error.txt", "total_s", "log.txt"
@@ -114,6 +114,6 @@ def _write_result(folder: Path, name: str) -> None:
     made = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
     html = page(history, [replace(source, path=name) for source in sources], f"Made at {made} by the monitor's API")
     write_private(folder / REPORT, html.encode("utf-8", "backslashreplace"))
-    worst = max(found, key=lambda call: (LEAST_TO_GRAVEST.index(call["outcome"]), call["highest_p"] or 0.0))
+    worst = max(found, key=lambda call: (severity(call["outcome"]), call["highest_p"] or 0.0))
     write_private(folder / SUMMARY, json.dumps({key: worst[key] for key in ("outcome", "highest_p")}).encode())
     write_private(folder / RESULT, json.dumps(found).encode())

@@ -10,7 +10,7 @@ import numpy as np
 
 from monitor.call_history.kept_call import KeptCall
 from monitor.call_history.kept_channel import KeptChannel
-from monitor.scores import LEAST_TO_GRAVEST
+from monitor.scores import severity
 from monitor.types import Reason
 from monitor.views import CallRow, ChannelView, View
 
@@ -18,8 +18,8 @@ _NO_SPECTRUM = np.zeros((0, 24), np.float32)
 
 
 def ended_row(call: KeptCall) -> CallRow:
-    """Return its row: the channel whose worst state was the gravest, with the outcome and the highest likelihood."""
-    worst = max(call.channels.values(), key=lambda channel: LEAST_TO_GRAVEST.index(channel.ever), default=None)
+    """Return its row: the channel with the worst state, with the outcome and the highest likelihood."""
+    worst = max(call.channels.values(), key=lambda channel: severity(channel.ever), default=None)
     channel = _channel(call, worst or KeptChannel(""))
     return CallRow(
         call=call.call,

@@ -12,7 +12,7 @@ from typing import Any
 
 from monitor.call_history.kept_channel import KeptChannel, KeptSegment, families_of, number
 from monitor.call_names import call_address, call_ends, call_name
-from monitor.scores import LEAST_TO_GRAVEST
+from monitor.scores import severity
 from monitor.types import SAMPLE_RATE, Event, State
 
 MOST_EVENTS, MOST_ALERTS, MOST_MARKS = 500, 200, 200
@@ -52,9 +52,6 @@ class CallMark:
     by: str
     key: str
     time: str
-
-
-_gravity = LEAST_TO_GRAVEST.index
 
 
 @dataclass
@@ -102,12 +99,12 @@ class KeptCall:
     @property
     def state(self) -> State:
         """Return the worst state of its channels now, or at its end."""
-        return max((c.state for c in self.channels.values()), key=_gravity, default=State.LISTENING)
+        return max((c.state for c in self.channels.values()), key=severity, default=State.LISTENING)
 
     @property
     def outcome(self) -> State:
         """Return the worst that was said of the call; unknown where there was too little speech for a verdict."""
-        worst = max((c.ever for c in self.channels.values()), key=_gravity, default=State.UNKNOWN)
+        worst = max((c.ever for c in self.channels.values()), key=severity, default=State.UNKNOWN)
         worst = State.ALERT if self.alert_count else worst
         return State.UNKNOWN if worst == State.LISTENING else worst
 

@@ -20,10 +20,10 @@ def devices(json_lines: JsonOnly = False) -> None:
 
     If there is none of a kind, the steps that set one up are printed.
     """
-    from monitor.sources.inventory import survey
+    from monitor.sources.inventory import read_inventory
     from monitor.sources.setup_help import steps
 
-    found = survey()
+    found = read_inventory()
     if not found.inputs and found.no_inputs is not None:
         raise found.no_inputs
     if json_lines:

@@ -34,9 +34,9 @@ class CheckResult:
 
 def _sound(config: Config) -> Iterator[CheckResult]:
     """PortAudio, the inputs of both kinds, and what their defaults give."""
-    from monitor.sources.inventory import survey
+    from monitor.sources.inventory import read_inventory
 
-    found = survey()
+    found = read_inventory()
     if found.no_inputs is not None:
         yield CheckResult("sound", "fault", found.no_inputs.message, found.no_inputs.hint)
     else:

@@ -144,7 +144,7 @@ def _follow(subscriber: Subscriber | NamedSubscriber, output: SubscriberOutput, 
             return 0 if options.count is None else 1
         if now >= waiting_at:
             waiting_at = float("inf")
-            if not subscriber.heard:
+            if not subscriber.has_received:
                 print(
                     f"waiting for {subscriber.address}{_unknown_host(subscriber.address)}", file=sys.stderr, flush=True
                 )

@@ -207,9 +207,9 @@ class NamedSubscriber:
         self.address, self.position = subscriber.address, subscriber.position
 
     @property
-    def heard(self) -> bool:
-        """See Subscriber.heard."""
-        return self._subscriber.heard
+    def has_received(self) -> bool:
+        """See Subscriber.has_received."""
+        return self._subscriber.has_received
 
     def receive(self, timeout_s: float | None) -> Item | None:
         """Receive as Subscriber does; only messages wait for the publisher's name."""

@@ -17,7 +17,7 @@ from monitor.cluster.sent_blocks import SentBlocks
 from monitor.cluster.state_table import StateTable
 from monitor.cluster.streams import HERE, Streams
 
-PATIENCE_S = 10.0
+ANSWER_TIMEOUT_S = 10.0
 """A checkpoint that takes longer is given up; the one before it holds until the next."""
 
 
@@ -59,7 +59,7 @@ class Checkpoints:
                 self.keep(Saved(keys, blocks, states))
                 ended()
 
-            self._jobs.add(link.index, states, PATIENCE_S, done, ended)
+            self._jobs.add(link.index, states, ANSWER_TIMEOUT_S, done, ended)
             return
 
         def held(_: object) -> None:
@@ -67,7 +67,7 @@ class Checkpoints:
             ended()
 
         reference = self._host.call(self._links[holder].handle, "hold", keys, blocks, states)
-        self._jobs.add(holder, reference, PATIENCE_S, held, ended)
+        self._jobs.add(holder, reference, ANSWER_TIMEOUT_S, held, ended)
 
     def holders(self, rows: Ints) -> dict[int, Ints]:
         """Return which rows have their checkpoint in which shard."""

@@ -71,9 +71,9 @@ class ClusterEngine(Engine):
         """Return the processes that score the calls."""
         return self.coordinator.shards()
 
-    def vitals(self) -> dict[str, object]:
+    def heartbeat_figures(self) -> dict[str, object]:
         """Return the figures for heartbeats, with those of each shard."""
-        return super().vitals() | {"shards": self.coordinator.figures()}
+        return super().heartbeat_figures() | {"shards": self.coordinator.figures()}
 
     def let_go(self, call: Call) -> None:
         """Publish the end of a call and free its rows, here and in its shard."""

@@ -28,7 +28,7 @@ that it was told so; with one that is started here there is nothing else to sile
 """
 _LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 """Makes Ray listen on 127.0.0.1 alone, as it does by itself on Windows and macOS."""
-_PATIENT = {"RAY_agent_register_timeout_ms": "120000", "RAY_worker_register_timeout_seconds": "120"}
+_LONG_TIMEOUT = {"RAY_agent_register_timeout_ms": "120000", "RAY_worker_register_timeout_seconds": "120"}
 """On a busy machine Ray's own processes take longer to start than Ray waits for them by itself."""
 
 _LIVE = {
@@ -53,7 +53,7 @@ def joined(address: str, *, cpus: int | None = None, memory_mib: int = STORE_MIB
     or nothing answers, and SourceError where it does not start.
     """
     check_address(address)
-    settings = _QUIET | _PATIENT | (_LOOPBACK if address == LOCAL else _SILENT)
+    settings = _QUIET | _LONG_TIMEOUT | (_LOOPBACK if address == LOCAL else _SILENT)
     if _listens_on_loopback_alone(address):
         settings |= _LOOPBACK
     for name, value in (settings | (_LIVE if live else {})).items():

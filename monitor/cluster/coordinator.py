@@ -18,7 +18,7 @@ from monitor.cluster.jobs import Jobs
 from monitor.cluster.link import Link, LinkState
 from monitor.cluster.members import Members
 from monitor.cluster.messages import Answer, Batch, Ints, Push, Saved, joined, no_blocks, no_states
-from monitor.cluster.parcels import Answered, Parcel, together
+from monitor.cluster.pending_blocks import Answered, PendingBlocks, together
 from monitor.cluster.placement import NONE
 from monitor.cluster.recovery import Recovery
 from monitor.cluster.streams import Streams
@@ -131,7 +131,7 @@ class Coordinator:
     def send(self, bank: Waiting, now: float) -> None:
         """Start what is to be started, and send what waits to every shard whose turn it is."""
         self.members.check(now)
-        self.recovery.settle_homeless()
+        self.recovery.resume_unassigned()
         for link in self.links:
             if link.works and link.push is None and (now >= link.due or self._may_restore(link)):
                 self._send(link, bank, now)
@@ -204,22 +204,22 @@ class Coordinator:
         self.recovery.move(link)
         ready = self.streams.on(link.index)
         ready = ready[~self.streams.waits[ready]]
-        load, batch, parcels = no_states(), no_blocks(), list[Parcel]()
+        load, batch, pending = no_states(), no_blocks(), list[PendingBlocks]()
         link.restoring = self.recovery.next_restore(link) if self._may_restore(link) else np.zeros(0, np.int64)
         if len(link.restoring):
-            load, batch, parcels = self._resumed(link.restoring)
+            load, batch, pending = self._resumed(link.restoring)
         if len(ready) and len((runs := bank.take_waiting(ready, max(LEAST_TURNS, MOST_BLOCKS // len(ready)))).rows):
-            parcels.append(Parcel(runs, len(batch.samples) + runs.firsts))
+            pending.append(PendingBlocks(runs, len(batch.samples) + runs.firsts))
             batch = joined(batch, self._fresh(runs))
         link.due = self._next_turn(now)
-        if not parcels and not len(link.restoring) and now - link.sent_at < IDLE_S:
+        if not pending and not len(link.restoring) and now - link.sent_at < IDLE_S:
             if link.state is LinkState.LEAVING and not self.streams.uses(link.index):
                 self.members.leave(link)
             return
         moved, gone = (np.array(keys, np.int64) for keys in (link.moved, link.gone))
         link.moved, link.gone = [], []
         link.number += 1
-        link.push, link.parcels, link.sent_at = Push(link.number, moved, gone, load, batch), parcels, now
+        link.push, link.pending, link.sent_at = Push(link.number, moved, gone, load, batch), pending, now
         self._push(link, now)
 
     def _may_restore(self, link: Link) -> bool:
@@ -238,22 +238,22 @@ class Coordinator:
         streams.sent[runs.rows] += runs.counts
         return batch
 
-    def _resumed(self, rows: Ints) -> tuple[Saved, Batch, list[Parcel]]:
+    def _resumed(self, rows: Ints) -> tuple[Saved, Batch, list[PendingBlocks]]:
         """Return with what rows go on in a shard, and what they still wait for."""
-        hopeless = rows[self.streams.losses[rows] >= MOST_LOSSES]
-        if len(hopeless):
-            self._forget(self.streams.begin(hopeless))
-            self._say("audio skipped", f"{len(hopeless)} streams begin anew: every shard that had them was lost")
+        given_up = rows[self.streams.losses[rows] >= MOST_LOSSES]
+        if len(given_up):
+            self._forget(self.streams.begin(given_up))
+            self._say("audio skipped", f"{len(given_up)} streams begin anew: every shard that had them was lost")
         load, batch, torn = self.checkpoints.resume(rows)
         if len(torn):
             self._say("audio skipped", f"{len(torn)} streams go on without the audio since their checkpoint")
         self.streams.waits[rows] = False
-        parcels = []
-        for parcel in self.recovery.claim(rows):
-            awaited, held = parcel.counts(rows), batch.counts
+        pending = []
+        for blocks in self.recovery.claim(rows):
+            awaited, held = blocks.counts(rows), batch.counts
             offsets = np.where(awaited <= held, batch.ends - awaited, NO_FIGURES)
-            parcels.append(parcel.at(rows, offsets))
-        return load, batch, parcels
+            pending.append(blocks.at(rows, offsets))
+        return load, batch, pending
 
     def _push(self, link: Link, now: float) -> None:
         link.again_at = float("inf")
@@ -267,10 +267,10 @@ class Coordinator:
         if answer.fault and answer.fault != link.fault:
             self._say("model failed", f"{link.name}: {answer.fault}")
         link.answered(time.monotonic(), answer.took_s, answer.fault)
-        self._answered += [parcel.answered(answer) for parcel in link.parcels]
+        self._answered += [blocks.answered(answer) for blocks in link.pending]
         if link.restoring is not None:
             self.streams.losses[link.restoring] = 0
-        link.push, link.parcels, link.restoring = None, [], None
+        link.push, link.pending, link.restoring = None, [], None
 
     def _failed(self, link: Link, handle: Handle, error: Exception) -> None:
         if link.handle is not handle:

@@ -8,7 +8,7 @@ from enum import Enum
 
 from monitor.cluster.hosts import Handle
 from monitor.cluster.messages import Description, Ints, Push
-from monitor.cluster.parcels import Parcel
+from monitor.cluster.pending_blocks import PendingBlocks
 
 WINDOW_S = 1.0
 """How busy a shard is, is measured over so long."""
@@ -29,7 +29,7 @@ class LinkState(Enum):
 
 @dataclass
 class Link:
-    """push: the one that waits for its answer, with its parcels. restores: rows, and the keys of their streams, that
+    """push: the one that waits for its answer, with its blocks. restores: rows, and the keys of their streams, that
     are to go on here from a checkpoint. moved, gone: keys that the shard does not know yet to have moved or ended.
     """
 
@@ -45,7 +45,7 @@ class Link:
     wanted: bool = True
     number: int = 0
     push: Push | None = None
-    parcels: list[Parcel] = field(default_factory=list)
+    pending: list[PendingBlocks] = field(default_factory=list)
     restoring: Ints | None = None
     """Rows that go on from a checkpoint in this push."""
     sent_at: float = 0.0
@@ -91,5 +91,5 @@ class Link:
         self.again_at = float("inf")
         self.number = self.checkpoints = 0
         self.answer_s = self.busy = self._took_s = 0.0
-        for each in (self.parcels, self.restores, self.moved, self.gone):
+        for each in (self.pending, self.restores, self.moved, self.gone):
             each.clear()

@@ -1,4 +1,4 @@
-"""From another process to the roster of a running server."""
+"""Asks the control actor of a running server, from another process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from monitor.cluster.roster import PREFIX, Wanted
+from monitor.cluster.control_actor import PREFIX, Wanted
 from monitor.errors import BadInputError, MonitorError
 
 ANSWER_S = 10.0
@@ -19,15 +19,15 @@ class RunningServer:
     """A server with a cluster. Its methods raise BadInputError."""
 
     name: str
-    roster: Any
+    actor: Any
 
     def change(self, shards: int | None, leaving: str) -> None:
         """Want another number of shards, or one of them to leave."""
-        self._ask(self.roster.change.remote(shards, leaving))
+        self._ask(self.actor.change.remote(shards, leaving))
 
     def show(self) -> tuple[Wanted, list[dict[str, Any]]]:
         """Return what is wanted, and the health of each shard."""
-        wanted, figures = self._ask(self.roster.show.remote())
+        wanted, figures = self._ask(self.actor.show.remote())
         return wanted, figures
 
     def _ask(self, reference: Any) -> Any:

@@ -8,12 +8,12 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.cluster.checkpoints import PATIENCE_S, Checkpoints
+from monitor.cluster.checkpoints import ANSWER_TIMEOUT_S, Checkpoints
 from monitor.cluster.hosts import Handle, Host
 from monitor.cluster.jobs import Jobs
 from monitor.cluster.link import Link, LinkState
 from monitor.cluster.messages import Ints, Saved, States
-from monitor.cluster.parcels import Parcel
+from monitor.cluster.pending_blocks import PendingBlocks
 from monitor.cluster.placement import NONE
 from monitor.cluster.streams import Streams
 
@@ -29,7 +29,7 @@ class Recovery:
     def __init__(self, host: Host, jobs: Jobs, links: list[Link], streams: Streams, checkpoints: Checkpoints) -> None:
         self._host, self._jobs, self._links = host, jobs, links
         self._streams, self._checkpoints = streams, checkpoints
-        self.unanswered: list[Parcel] = []
+        self.unanswered: list[PendingBlocks] = []
         """Blocks whose shard was lost before it answered."""
 
     def take_over(self, link: Link) -> None:
@@ -37,7 +37,7 @@ class Recovery:
         streams = self._streams
         if link.restoring is not None:
             streams.losses[link.restoring] += 1
-        self.unanswered += link.parcels
+        self.unanswered += link.pending
         rows = streams.on(link.index)
         streams.shard[rows] = NONE
         streams.waits[rows] = True
@@ -46,15 +46,15 @@ class Recovery:
 
     def _fetch(self, rows: Ints) -> None:
         """Fetch the checkpoints of rows that have no shard; then each goes on in its best one. Rows without any in a
-        shard are for settle_homeless().
+        shard are for resume_unassigned().
         """
         for index, some in self._checkpoints.holders(rows).items():
             keys = self._streams.key[some]
             reference = self._host.call(self._links[index].handle, "held", keys)
             done, failed = partial(self._fetched, keys), partial(self._not_fetched, keys)
-            self._jobs.add(index, reference, PATIENCE_S, done, failed)
+            self._jobs.add(index, reference, ANSWER_TIMEOUT_S, done, failed)
 
-    def settle_homeless(self) -> None:
+    def resume_unassigned(self) -> None:
         """Let rows go on that no shard was there for."""
         rows = self._streams.on(NONE)
         if len(rows) and any(link.state is LinkState.UP for link in self._links):
@@ -94,7 +94,7 @@ class Recovery:
             self._checkpoints.keep(Saved(keys[seen], blocks[seen], states))
             self._arrive(link, self._still(keys[seen], link))
 
-        self._jobs.add(link.index, reference, PATIENCE_S, done, partial(self._stays, link, link.handle, keys))
+        self._jobs.add(link.index, reference, ANSWER_TIMEOUT_S, done, partial(self._stays, link, link.handle, keys))
 
     def next_restore(self, link: Link) -> Ints:
         """Return the rows that go on next in a shard, and have not ended meanwhile."""
@@ -105,15 +105,15 @@ class Recovery:
                 return np.asarray(rows)
         return np.zeros(0, np.int64)
 
-    def claim(self, rows: Ints) -> list[Parcel]:
+    def claim(self, rows: Ints) -> list[PendingBlocks]:
         """Take out what is unanswered of some rows."""
         found, left = [], []
-        for parcel in self.unanswered:
-            mine = np.isin(parcel.runs.rows, rows)
+        for blocks in self.unanswered:
+            mine = np.isin(blocks.runs.rows, rows)
             if mine.any():
-                found.append(parcel.of(mine))
+                found.append(blocks.of(mine))
             if not mine.all():
-                left.append(parcel.of(~mine))
+                left.append(blocks.of(~mine))
         self.unanswered = left
         return found
 

@@ -31,7 +31,7 @@ def cluster_engine(config: Config, bus: Bus, traces: Traces, rows: int) -> Itera
     processors = max(ceil((2 * section.shards + section.spares) * section.cpus), os.cpu_count() or 1)
     with joined(section.address, cpus=processors, memory_mib=section.memory_mib, live=True) as address:
         # Ray reads its settings from the environment when it is imported, and joined() makes them.
-        from monitor.cluster.attendance import Attendance
+        from monitor.cluster.control_client import ControlClient
         from monitor.cluster.ray_host import RayHost
 
         coordinator = Coordinator(RayHost(section, config.model), section, rows)
@@ -41,15 +41,15 @@ def cluster_engine(config: Config, bus: Bus, traces: Traces, rows: int) -> Itera
             bank = RingBank(rows, max(config.serve.ring_s, section.ring_s))
             engine = ClusterEngine(Pool(scorer, config, traces), scorer, bank, bus, config)
             engine.notice("cluster", f"Ray at {address}")
-            engine.each_turn = Attendance(coordinator, section.shards).check
+            engine.each_turn = ControlClient(coordinator, section.shards).check
             yield engine
         finally:
             coordinator.close()
 
 
-def _first_shard(coordinator: Coordinator, patience_s: float) -> Description:
+def _first_shard(coordinator: Coordinator, timeout_s: float) -> Description:
     """Wait for the first shard. Raises BadInputError."""
-    until = time.monotonic() + patience_s
+    until = time.monotonic() + timeout_s
     while coordinator.members.first is None:
         coordinator.members.check(time.monotonic())
         coordinator.collect(0.2)
@@ -57,7 +57,7 @@ def _first_shard(coordinator: Coordinator, patience_s: float) -> Description:
             raise BadInputError(f"{faulty.name}: {faulty.fault}", "look at the versions and the weights on the nodes")
         if time.monotonic() > until:
             raise BadInputError(
-                f"no shard was there after cluster.start_s = {patience_s:g} s",
+                f"no shard was there after cluster.start_s = {timeout_s:g} s",
                 "ask for less with cluster.cpus and cluster.gpus, or give the cluster more nodes",
             )
     return coordinator.members.first

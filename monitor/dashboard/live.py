@@ -122,7 +122,7 @@ class Dashboard:
     def _draw(self, screen: Screen) -> Shown:
         """Draw the newest view, or the one at which the screen was paused."""
         paused = self._state.paused
-        shown = self._navigator.look(frozen=paused)
+        shown = self._navigator.shown(frozen=paused)
         # The view of a call that has ended is as old as its end.
         stale = paused or (isinstance(shown, View) and shown.back and shown.finished)
         self._ring(self._navigator.alerts() if stale else _alerts(shown))
@@ -137,7 +137,7 @@ class Dashboard:
             if self._wake.wait(left):
                 self._wake.clear()
                 if not self._stop.is_set():
-                    screen.show(self._navigator.look(frozen=True), self._state)
+                    screen.show(self._navigator.shown(frozen=True), self._state)
 
     def _ring(self, alerts: int) -> None:
         """Ring the bell once for the alerts that opened since the last call. alerts: so far."""

@@ -31,7 +31,7 @@ Shown = View | CallsTable
 
 
 class Navigator:
-    """Keys come from one thread, look() from another. A single call, given as a function, has no table."""
+    """Keys come from one thread, shown() from another. A single call, given as a function, has no table."""
 
     def __init__(self, source: Callable[[], View] | CallsSource) -> None:
         self._source = source
@@ -55,8 +55,8 @@ class Navigator:
         now = self.whole()
         return now.whole.alerts if isinstance(now, Board) else now.alerts
 
-    def look(self, frozen: bool = False) -> Shown:
-        """Return what to show. frozen: as it was when last looked at, wherever the keys have led since."""
+    def shown(self, frozen: bool = False) -> Shown:
+        """Return what to show. frozen: as it was when last shown, wherever the keys have led since."""
         if callable(self._source):
             if self._view is None or not frozen:
                 self._view = self._source()

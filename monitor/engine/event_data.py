@@ -20,7 +20,7 @@ from monitor.engine.evidence import posterior
 from monitor.engine.results import BANDS, REASONS, Ints, Results, Verdicts
 from monitor.engine.segments import ClosedStream
 from monitor.events.wire import SharedData
-from monitor.scores import LEAST_TO_GRAVEST
+from monitor.scores import severity
 from monitor.types import Event, State
 
 SHOWN_FAMILIES = 3
@@ -148,7 +148,7 @@ def segments(stream: ClosedStream, prior: float) -> Data:
 
 def outcome(streams: Sequence[ClosedStream], channels: Iterable[Data]) -> Data:
     """Return the verdict on a whole call: the worst of its channels; unknown where there was too little speech."""
-    worst = max((stream.worst for stream in streams), key=LEAST_TO_GRAVEST.index, default=State.UNKNOWN)
+    worst = max((stream.worst for stream in streams), key=severity, default=State.UNKNOWN)
     heard = sum(float(str(channel["net_speech_s"])) for channel in channels)
     return {
         "verdict": (State.UNKNOWN if worst == State.LISTENING else worst).value,

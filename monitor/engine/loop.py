@@ -146,7 +146,7 @@ class Engine:
         turn = max(TURN_S, min(LONGEST_TURN_S, took / TURN_SHARE))
         return 0.0 if behind >= MANY else turn / 2 if self._between else turn
 
-    def vitals(self) -> dict[str, object]:
+    def heartbeat_figures(self) -> dict[str, object]:
         """Return the figures for heartbeats: latencies in ms, audio lost and waiting in s, what does not work."""
         latencies = np.array(list(self.latencies_ms) or [0.0])
         return {

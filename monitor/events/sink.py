@@ -40,12 +40,12 @@ class SinkStatus:
 class RunContext:
     """Facts about the running program that a sink may ask for, from any thread.
 
-    weights_hash: SHA-256 of the weights, hexadecimal. vitals: figures for a heartbeat (latencies in ms, audio lost and
-    waiting in s, faults). statuses: of every sink.
+    weights_hash: SHA-256 of the weights, hexadecimal. heartbeat_figures: latencies in ms, audio lost and waiting in s,
+    faults. statuses: of every sink.
     """
 
     weights_hash: str
-    vitals: Callable[[], Mapping[str, object]]
+    heartbeat_figures: Callable[[], Mapping[str, object]]
     statuses: Callable[[], Sequence[SinkStatus]]
 
 

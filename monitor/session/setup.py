@@ -133,7 +133,7 @@ def json_sink(ending: StopRequest) -> Sink:
 
 def start_sinks(sinks: Sequence[Sink], engine: Engine) -> None:
     """Connect the sinks with the engine, and print what a sink had to repair when it was opened."""
-    run = RunContext(engine.pool.scorer.weights_hash, engine.vitals, engine.bus.status)
+    run = RunContext(engine.pool.scorer.weights_hash, engine.heartbeat_figures, engine.bus.status)
     for sink in sinks:
         sink.start(run)
         engine.latency_observers.append(sink.observe_latency)

@@ -79,7 +79,7 @@ async def connected(call: SimulatedCall, request: ConnectRequest) -> AsyncIterat
 
 
 def address(to: str, path: str) -> str:
-    """Return the URL: HOST:PORT and ws://HOST:PORT get the usual path; a URL that has one keeps it, and gets the query."""
+    """Return the URL: HOST:PORT and ws://HOST:PORT get the usual path; a URL with one keeps it, and gets the query."""
     url = to if "://" in to else f"ws://{to}"
     parts = urlsplit(url)
     if parts.scheme not in ("ws", "wss") or not parts.netloc:

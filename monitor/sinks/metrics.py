@@ -55,11 +55,11 @@ class _PulledMetrics:
         self.run = RunContext("", dict, list)
 
     def collect(self) -> Iterator[Metric]:
-        vitals = self.run.vitals()
-        lost, fill = (float(str(vitals.get(name, 0.0))) for name in ("lost_s", "ring_fill_s"))
+        figures = self.run.heartbeat_figures()
+        lost, fill = (float(str(figures.get(name, 0.0))) for name in ("lost_s", "ring_fill_s"))
         yield CounterMetricFamily(f"{PREFIX}audio_lost_seconds", "Audio that was lost before scoring.", value=lost)
         yield GaugeMetricFamily(f"{PREFIX}audio_waiting_seconds", "Audio that waits to be scored.", fill)
-        share = float(str(vitals.get("lost_share", 0.0)))
+        share = float(str(figures.get("lost_share", 0.0)))
         yield GaugeMetricFamily(
             f"{PREFIX}audio_lost_share", "Share of live audio that is lost now because scoring is too slow.", share
         )
@@ -73,7 +73,7 @@ class _PulledMetrics:
             dropped.add_metric([status.name], status.dropped)
             emitted.add_metric([status.name], status.emitted)
         yield from (up, queued, dropped, emitted)
-        yield from _of_shards(vitals.get("shards"))
+        yield from _of_shards(figures.get("shards"))
 
 
 class MetricsSink(Sink):

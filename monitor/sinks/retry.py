@@ -33,14 +33,14 @@ def verdict(status: int) -> DeliveryOutcome:
     return DeliveryOutcome.INVALID if status in INVALID else DeliveryOutcome.REFUSED
 
 
-def backoff_s(failures: int, first_s: float, longest_s: float, dice: float) -> float:
+def backoff_s(failures: int, first_s: float, longest_s: float, jitter: float) -> float:
     """Return how long to wait, exponential with jitter: after the first failure half to all of first_s, then of twice
     as much, up to longest_s.
 
-    failures: in a row, from 1. dice: 0 to 1.
+    failures: in a row, from 1. jitter: 0 to 1.
     """
     ceiling = longest_s if failures > 64 else min(longest_s, first_s * 2.0 ** (failures - 1))
-    return ceiling * (0.5 + 0.5 * dice)
+    return ceiling * (0.5 + 0.5 * jitter)
 
 
 def retry_after_s(value: str | None, now: datetime) -> float:

@@ -190,7 +190,7 @@ class ZeromqSink(Sink):
         self._greet = False
         newest, sent = self._topics.followed()
         data = {
-            **self._run.vitals(),
+            **self._run.heartbeat_figures(),
             "code": code,
             "detail": "",
             "usable": True,

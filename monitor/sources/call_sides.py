@@ -37,7 +37,7 @@ class RequestedInput:
 
 
 def parse(text: str) -> RequestedInput:
-    """Parse mic, system, system=NAME, or the name of an input; PulseAudio's monitor sources are known by their ending."""
+    """Parse mic, system, system=NAME, or the name of an input; PulseAudio's monitor sources by their ending."""
     word, equals, name = text.strip().partition("=")
     if word.strip().casefold() == SYSTEM:
         if equals and not name.strip():

@@ -30,8 +30,8 @@ class DeviceInventory:
         return [d for d in self.inputs if d.kind == "microphone"]
 
 
-def survey() -> DeviceInventory:
-    """Look at the sound system. Whatever is missing is in what is returned."""
+def read_inventory() -> DeviceInventory:
+    """Read the inputs of the sound system. What is missing is in the answer, with its error."""
     found: Sequence[InputDevice] = ()
     no_inputs = no_system = None
     try:

@@ -204,7 +204,7 @@ class _Silence:
 
 @contextlib.contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Silence file descriptor 2, to which ALSA and PortAudio write across any dashboard when a device cannot be opened."""
+    """Silence file descriptor 2, on which ALSA and PortAudio write across any dashboard when an opening fails."""
     _Silence.begin()
     try:
         yield

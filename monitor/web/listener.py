@@ -79,7 +79,7 @@ class WebListener:
         if router is not None and web.microphone:
             intake = BrowserCalls(router.deliver, config.serve.idle_s, web.max_microphones, self.counts)
         context = self._context = ApiContext(
-            config, calls, engine.post, engine.vitals, engine.pool.scorer.weights_hash, streams
+            config, calls, engine.post, engine.heartbeat_figures, engine.pool.scorer.weights_hash, streams
         )
         journal = config.journal.path
         self._rebuild = JournalRebuild(Path(journal), calls, web.keep_ended_s) if journal else None

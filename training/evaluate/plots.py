@@ -169,7 +169,7 @@ def families(trials: Scored, figures: Figures) -> Any:
 
 
 def systems(trials: Scored, figures: Figures) -> Any:
-    """Draw error rate and interval by system in the first channel, hardest on top; a long part takes several columns."""
+    """Draw error rate and interval by system in the first channel, hardest on top; a long part has several columns."""
     del trials
     first = next(iter(figures.values()))
     columns = [

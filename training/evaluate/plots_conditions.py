@@ -32,7 +32,7 @@ def matrix(found: Conditions) -> Any:
 
 
 def noise(found: Conditions) -> Any:
-    """Draw EER against the signal-to-noise ratio, from clean speech on; bands are 95 % intervals. None without a sweep."""
+    """Draw EER against the signal-to-noise ratio, from clean speech on; bands: 95 % intervals. None without a sweep."""
     if not found.snrs:
         return None
     names = [CLEAN, *map(noisy_name, found.snrs)]

@@ -64,7 +64,7 @@ def _run(package: str, command: list[str], path: Path) -> tuple[Audio, int]:
 
 
 def espeak_ng(text: str, voice: str, style: SpeakingStyle) -> tuple[Audio, int]:
-    """Speak by formant synthesis (after Klatt, 1980); a voice is a language and, after +, a variant, such as en-us+f3."""
+    """Speak by formant synthesis (after Klatt, 1980); a voice is a language and, after +, a variant: en-us+f3."""
     speed, pitch = round(165 * style.rate), round(15 + 70 * style.pitch)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "speech.wav"

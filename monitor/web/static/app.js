@@ -55,7 +55,7 @@ function draw(picture, atOnce = false) {
   newest = picture;
   const { table: all } = picture;
   history.follow(all, route);
-  $("desk").hidden = !(history.known || history.fault || route.call || route.file); // shown at once, so that nothing moves
+  $("overview").hidden = !(history.known || history.fault || route.call || route.file); // shown at once, so that nothing moves
   if (route.call || route.file) subject.draw(picture, panel);
   else {
     files.draw(route);
@@ -134,7 +134,7 @@ async function showSession(known) {
     subject.open(route);
     return;
   }
-  $("desk").hidden = true;
+  $("overview").hidden = true;
   $("lost").hidden = true;
   history.stop();
   setText($("link-word"), "not signed in");

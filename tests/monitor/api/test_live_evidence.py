@@ -64,7 +64,7 @@ def test_an_open_alert_is_heard_while_its_call_goes_on(tmp_path: Path) -> None:
         engine = Engine(pool, RingBank(2, 30.0), bus, config, serving=True)
         start_sinks(sinks, engine)
         router = CallRouter(engine, 1, idle_s=60.0)
-        context = ApiContext(config, calls, engine.post, engine.vitals, "")
+        context = ApiContext(config, calls, engine.post, engine.heartbeat_figures, "")
         scoring = threading.Thread(target=engine.run, daemon=True)
         scoring.start()
         audio = np.concatenate([voice(4.0), voice(6.0, hiss=True)])

@@ -30,7 +30,7 @@ class LocalHost:
         self._make = make
         self.shards: list[LocalShard] = []
         self.room = 100
-        self.deadly: Callable[[Push], bool] = lambda _: False
+        self.kills: Callable[[Push], bool] = lambda _: False
         """Whether the process of a shard ends when it takes a push."""
         self._numbers = itertools.count()
         self._answers: dict[int, Any] = {}
@@ -47,7 +47,7 @@ class LocalHost:
             self._answers.get(a, UnavailableError()) if isinstance(a, int) and method == "hold" else a
             for a in arguments
         ]
-        if method == "push" and self.deadly(arguments[0]):
+        if method == "push" and self.kills(arguments[0]):
             handle.fault = "lost"
         answer = next((a for a in given if isinstance(a, Exception)), None)
         if handle.fault == "lost":

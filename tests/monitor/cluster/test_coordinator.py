@@ -242,7 +242,7 @@ def test_streams_that_end_are_forgotten_everywhere() -> None:
 def test_audio_that_takes_down_shard_after_shard_costs_its_own_stream_alone() -> None:
     cluster = Cluster(2)
     cluster.check(EVERY, 10)
-    cluster.host.deadly = lambda push: bool(np.isinf(push.batch.samples).any())
+    cluster.host.kills = lambda push: bool(np.isinf(push.batch.samples).any())
     figures = cluster.clustered.score(np.array([3]), np.full((1, BLOCK), np.inf, np.float32))
     assert np.isnan(figures).all()
     assert [detail for code, detail in cluster.said if code == "audio skipped"] == [

@@ -31,13 +31,13 @@ class Calls:
 
 
 def table(navigator: Navigator) -> CallsTable:
-    shown = navigator.look()
+    shown = navigator.shown()
     assert isinstance(shown, CallsTable)
     return shown
 
 
 def opened(navigator: Navigator) -> View:
-    shown = navigator.look()
+    shown = navigator.shown()
     assert isinstance(shown, View)
     return shown
 
@@ -125,7 +125,7 @@ def test_a_paused_screen_keeps_its_calls_while_the_cursor_moves() -> None:
     table(navigator)
     calls.now = replace(calls.now, rows=())
     navigator.press("down")
-    shown = navigator.look(frozen=True)
+    shown = navigator.shown(frozen=True)
     assert isinstance(shown, CallsTable)
     assert [row.call for row in shown.rows] == ["bad", "good"]
     assert shown.state.cursor == "bad"

@@ -1,4 +1,4 @@
-"""Nothing that can still be had is given up: time in which somebody was stopped, busy or away is no patience."""
+"""Nothing that can still be had is given up: time in which somebody was stopped, busy or away counts for no timeout."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from monitor.types import Event
 
 pytestmark = pytest.mark.realtime
 
-PATIENCE_S, SILENCE_S = 2.0, 0.5
+TIMEOUT_S, SILENCE_S = 2.0, 0.5
 ROOT = Path(__file__).parents[3]
 
 
@@ -46,10 +46,14 @@ def network(publisher: Publisher) -> Iterator[Proxy]:
     proxy.close()
 
 
-def reader(publisher: Publisher, replay: str, patience_s: float = PATIENCE_S) -> Subscriber:
-    start = Position(publisher.epoch, 0)
+def reader(publisher: Publisher, replay: str, answer_timeout_s: float = TIMEOUT_S) -> Subscriber:
     return Subscriber(
-        publisher.address, high_water_mark=100, since=start, replay=replay, patience_s=patience_s, silence_s=SILENCE_S
+        publisher.address,
+        high_water_mark=100,
+        since=Position(publisher.epoch, 0),
+        replay=replay,
+        answer_timeout_s=answer_timeout_s,
+        silence_s=SILENCE_S,
     )
 
 
@@ -61,9 +65,9 @@ def whole(items: list[Item], last: int) -> None:
 CHILD = """
 import sys
 from monitor.subscriber import Message, Missed, Position, Subscriber
-address, replay, epoch, patience_s, silence_s = sys.argv[1:]
-since = Position(epoch, 0)
-with Subscriber(address, since=since, replay=replay, patience_s=float(patience_s), silence_s=float(silence_s)) as it:
+address, replay, epoch, *seconds = sys.argv[1:]
+since, (answer_s, silence_s) = Position(epoch, 0), map(float, seconds)
+with Subscriber(address, since=since, replay=replay, answer_timeout_s=answer_s, silence_s=silence_s) as it:
     print("begun", flush=True)
     while (subscribed := it.position) is None or subscribed.seq < 2510:
         if isinstance(item := it.receive(0.1), Missed):
@@ -73,23 +77,23 @@ print(it.position.seq, flush=True)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGSTOP is of POSIX")
-def test_a_process_that_was_stopped_for_longer_than_its_patience_gives_nothing_up(
+def test_a_process_that_was_stopped_for_longer_than_its_timeout_gives_nothing_up(
     publisher: Publisher, network: Proxy
 ) -> None:
     network.mode = "swallow"
     words = [sys.executable, "-c", CHILD, publisher.address, network.address, publisher.epoch]
     child = subprocess.Popen(
-        [*words, str(PATIENCE_S), str(SILENCE_S)], cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True
+        [*words, str(TIMEOUT_S), str(SILENCE_S)], cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True
     )
     try:
         assert child.stdout is not None
         assert child.stdout.readline() == "begun\n"
-        time.sleep(PATIENCE_S / 4)  # the request has been made, and swallowed
+        time.sleep(TIMEOUT_S / 4)  # the request has been made, and swallowed
         os.kill(child.pid, signal.SIGSTOP)
         publisher.say(10)
-        time.sleep(2 * PATIENCE_S)
+        time.sleep(2 * TIMEOUT_S)
         os.kill(child.pid, signal.SIGCONT)
-        time.sleep(PATIENCE_S / 4)
+        time.sleep(TIMEOUT_S / 4)
         network.cut()
         network.mode = "pass"
         assert child.communicate(timeout=LIMIT_S)[0] == "2510\n"
@@ -98,10 +102,19 @@ def test_a_process_that_was_stopped_for_longer_than_its_patience_gives_nothing_u
         child.wait()
 
 
+def test_the_former_name_of_the_timeout_is_taken_with_a_warning(publisher: Publisher, network: Proxy) -> None:
+    network.mode, since = "swallow", Position(publisher.epoch, 0)
+    with pytest.warns(DeprecationWarning, match="answer_timeout_s"):
+        subscriber = Subscriber(publisher.address, since=since, replay=network.address, patience_s=0.5)
+    with subscriber:
+        publisher.say(1)
+        assert take(subscriber, lambda items: any(isinstance(item, Missed) for item in items))
+
+
 def test_who_is_busy_with_what_came_gives_up_nothing_of_what_is_to_come(publisher: Publisher) -> None:
     with reader(publisher, publisher.replay) as subscriber:
         items = take(subscriber, lambda items: 500 in numbers(items))
-        time.sleep(1.5 * PATIENCE_S)
+        time.sleep(1.5 * TIMEOUT_S)
         whole(items + take(subscriber, lambda items: 2500 in numbers(items)), 2500)
 
 
@@ -126,11 +139,11 @@ def test_answers_slower_than_the_first_attempt_arrive(publisher: Publisher, monk
         return read(self, *wanted)  # type: ignore[arg-type]
 
     monkeypatch.setattr(JournalReader, "read", slowly)
-    with reader(publisher, publisher.replay, patience_s=8.0) as subscriber:
+    with reader(publisher, publisher.replay, answer_timeout_s=8.0) as subscriber:
         whole(take(subscriber, lambda items: 2500 in numbers(items)), 2500)
 
 
-def test_a_publisher_that_is_away_for_longer_than_the_patience_is_waited_for(
+def test_a_publisher_that_is_away_for_longer_than_the_timeout_is_waited_for(
     publisher: Publisher, network: Proxy, tmp_path: Path
 ) -> None:
     """Also by a subscriber that holds all it may, to which nothing more of the stream is of use."""
@@ -140,7 +153,7 @@ def test_a_publisher_that_is_away_for_longer_than_the_patience_is_waited_for(
         publisher.say(500)
         assert subscriber.receive(0.3) is None
         publisher.bus.close()
-        items = [item for _ in range(6) if (item := subscriber.receive(PATIENCE_S / 2))]
+        items = [item for _ in range(6) if (item := subscriber.receive(TIMEOUT_S / 2))]
         assert items == [Silent(SILENCE_S, publisher.address)]
         network.cut()
         network.mode = "pass"
@@ -162,7 +175,7 @@ def test_where_nobody_answers_the_hole_is_told_and_the_stream_goes_on(publisher:
         items: list[Item] = []
         while len(told := _told(items)) + len(numbers(items)) < 3000:
             items += take(subscriber, bool)
-        assert PATIENCE_S - 1.0 < time.monotonic() - begun < 5 * PATIENCE_S
+        assert TIMEOUT_S - 1.0 < time.monotonic() - begun < 5 * TIMEOUT_S
     assert items[0] == Missed(1, 2500, "", exact=True)
     assert told & set(numbers(items)) <= {2500}  # the newest of a topic comes with the subscription
 
@@ -194,36 +207,36 @@ def test_more_than_is_held_before_the_first_heartbeat_is_no_reason_to_give_up(pu
             whole(items, 2500)
 
 
-def test_patience_is_time_that_was_had() -> None:
-    patience = AnswerTimeout(0.0)
-    patience.advance(3600.0)  # stopped for an hour
-    assert patience.total == LONGEST_STEP_S
+def test_only_time_in_which_an_answer_could_come_counts() -> None:
+    timeout = AnswerTimeout(0.0)
+    timeout.advance(3600.0)  # stopped for an hour
+    assert timeout.total == LONGEST_STEP_S
     for tenths in range(1, 50):
-        patience.message_came()
-        patience.advance(3600.0 + tenths / 10)
-    assert patience.total == pytest.approx(LONGEST_STEP_S + 4.9)
-    assert patience.is_due
+        timeout.message_came()
+        timeout.advance(3600.0 + tenths / 10)
+    assert timeout.total == pytest.approx(LONGEST_STEP_S + 4.9)
+    assert timeout.is_due
     for tenths in range(50, 5000):  # the publisher is away
-        patience.advance(3600.0 + tenths / 10)
-    assert patience.total == pytest.approx(LONGEST_STEP_S + 4.9 + GONE_S, abs=0.11)
+        timeout.advance(3600.0 + tenths / 10)
+    assert timeout.total == pytest.approx(LONGEST_STEP_S + 4.9 + GONE_S, abs=0.11)
 
 
 def test_each_attempt_has_twice_the_time_of_the_one_before() -> None:
-    patience, now, waits = AnswerTimeout(0.0), 0.0, []
+    timeout, now, waits = AnswerTimeout(0.0), 0.0, []
     for _ in range(6):
         begun = now
-        while not patience.is_due:
+        while not timeout.is_due:
             now += 0.25
-            patience.advance(now)
+            timeout.advance(now)
         waits.append(now - begun)
-        patience.retried()
+        timeout.retried()
     assert waits == [1.0, 2.0, 4.0, 8.0, LONGEST_ANSWER_S, LONGEST_ANSWER_S]
-    patience.answer_came(now)
-    assert (patience.total, patience.attempt) == (0.0, 0.0)
-    while not patience.is_due:
+    timeout.answer_came(now)
+    assert (timeout.total, timeout.attempt) == (0.0, 0.0)
+    while not timeout.is_due:
         now += 0.25
-        patience.advance(now)
-    assert patience.attempt == LONGEST_ANSWER_S / 2
+        timeout.advance(now)
+    assert timeout.attempt == LONGEST_ANSWER_S / 2
 
 
 def test_a_request_that_must_wait_says_of_what_kind(publisher: Publisher) -> None:

@@ -98,8 +98,8 @@ def test_a_key_that_is_not_allowed_and_none_are_refused_and_counted_and_the_othe
             assert "--server-key" in refused.reason
             publisher.say(5)
             assert numbers(take(anna, lambda items: len(items) == 5)) == [1, 2, 3, 4, 5]
-            assert not eve.heard
-            assert not nobody.heard
+            assert not eve.has_received
+            assert not nobody.has_received
         counted = publisher.sink._sockets.refused
         wait_for(lambda: counted["key not allowed"] > 0 and counted["handshake"] > 0)
 

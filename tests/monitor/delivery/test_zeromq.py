@@ -35,13 +35,13 @@ ANYWHERE = "tcp://127.0.0.1:*"
 class Publisher:
     """A bus with nothing but a ZeroMQ sink."""
 
-    def __init__(self, address: str = ANYWHERE, high_water_mark: int = 10_000, **vitals: object) -> None:
+    def __init__(self, address: str = ANYWHERE, high_water_mark: int = 10_000, **figures: object) -> None:
         epoch = wire.new_epoch()
         self.sink = ZeromqSink(PublisherAddresses(address, high_water_mark=high_water_mark), epoch, 0.1)
         self.address = self.sink.address
         self.bus = Bus([self.sink], 1000, epoch)
         sinks = self.bus.status
-        self.sink.start(RunContext("", lambda: {"sinks": [asdict(status) for status in sinks()], **vitals}, sinks))
+        self.sink.start(RunContext("", lambda: {"sinks": [asdict(status) for status in sinks()], **figures}, sinks))
 
     def say(self, kind: str, call: str = "call1", channel: str = "caller", **data: object) -> int:
         return self.bus.publish(Event(kind, call, channel, 0, data), wait=True).seq
@@ -71,7 +71,7 @@ def subscribe() -> Iterator[Callable[..., Subscriber]]:
 def joined(subscriber: Subscriber) -> Subscriber:
     """After its first heartbeat, with everything that came before it."""
     until = time.monotonic() + 10.0
-    while not subscriber.heard or subscriber.position is None:
+    while not subscriber.has_received or subscriber.position is None:
         assert time.monotonic() < until
         item = subscriber.receive(0.05)
         assert item is None, item
@@ -214,7 +214,7 @@ def test_events_lost_before_the_socket_are_seen_by_every_subscriber(subscribe: C
     sink = ZeromqSink(PublisherAddresses(ANYWHERE), "epoch", 0.1)
     everything, part = subscribe(sink.address), subscribe(sink.address, "alert.")
     until = time.monotonic() + 10.0
-    while not (everything.heard and part.heard):
+    while not (everything.has_received and part.has_received):
         assert time.monotonic() < until
         sink.tick()
         assert (everything.receive(0.01), part.receive(0.01)) == (None, None)
@@ -261,7 +261,7 @@ def test_silence_and_return_are_reported_once(subscribe: Callable[..., Subscribe
 def test_nobody_there_is_silence(subscribe: Callable[..., Subscriber]) -> None:
     subscriber = subscribe("tcp://127.0.0.1:9", silence_s=0.2)
     assert isinstance(subscriber.receive(5.0), Silent)
-    assert not subscriber.heard
+    assert not subscriber.has_received
     assert subscriber.receive(0.1) is None
 
 

@@ -317,7 +317,7 @@ def test_stop_ends_a_live_call_and_leaves_no_thread() -> None:
     assert set(threading.enumerate()) <= before
     assert ear.engine.interrupted
     slowest = max(ear.engine.latencies_ms)
-    assert 0.0 < float(str(ear.engine.vitals()["latency_p99_ms"])) <= slowest + 0.01
+    assert 0.0 < float(str(ear.engine.heartbeat_figures()["latency_p99_ms"])) <= slowest + 0.01
 
 
 def test_live_audio_that_comes_too_fast_is_lost_counted_and_named() -> None:
@@ -331,11 +331,11 @@ def test_live_audio_that_comes_too_fast_is_lost_counted_and_named() -> None:
     events = ear.listen()
     assert events[-1].data["lost_s"] == pytest.approx(9.0, abs=0.05)
     assert events[-1].sample == 10 * SAMPLE_RATE
-    assert ear.engine.vitals()["lost_s"] == events[-1].data["lost_s"]
+    assert ear.engine.heartbeat_figures()["lost_s"] == events[-1].data["lost_s"]
     slow = [event.data["detail"] for event in of(events, "health") if event.data["code"] == "scoring too slow"]
     assert slow == ["scoring is too slow: 90 % of the audio lost"]
-    assert ear.engine.vitals()["faults"] == slow
-    assert ear.engine.vitals()["lost_share"] == pytest.approx(0.9, abs=0.005)
+    assert ear.engine.heartbeat_figures()["faults"] == slow
+    assert ear.engine.heartbeat_figures()["lost_share"] == pytest.approx(0.9, abs=0.005)
 
 
 def test_a_recording_loses_nothing_however_slow_scoring_is_and_says_how_fast_it_is(
@@ -356,11 +356,11 @@ def test_vitals_name_a_sink_that_fails() -> None:
     with ear.bus:
         ear.engine.run()
         deadline = time.monotonic() + 10
-        while not ear.engine.vitals()["faults"] and time.monotonic() < deadline:
+        while not ear.engine.heartbeat_figures()["faults"] and time.monotonic() < deadline:
             time.sleep(0.01)
         waiting = ear.bus.status()[0].queued
         assert waiting
-        assert ear.engine.vitals()["faults"] == [f"memory: disk full; {waiting} wait"]
+        assert ear.engine.heartbeat_figures()["faults"] == [f"memory: disk full; {waiting} wait"]
         ear.sink.recover()
         assert ear.bus.drain(10.0)
     assert ear.sink.events[-1].type == "call.ended"

@@ -132,7 +132,7 @@ class Defective(MemorySink):
         raise ZeroDivisionError("a defect")
 
 
-class Picky(MemorySink):
+class Refusing(MemorySink):
     """Trips over one event in ten, whatever number it has."""
 
     def emit(self, event: Event) -> None:
@@ -143,7 +143,7 @@ class Picky(MemorySink):
 
 @pytest.mark.parametrize("write_ahead", [False, True])
 def test_an_event_that_a_sink_trips_over_is_set_aside_and_the_next_go_on(write_ahead: bool) -> None:
-    good, bad = MemorySink("good"), Picky("bad")
+    good, bad = MemorySink("good"), Refusing("bad")
     bad.write_ahead = write_ahead
     with Bus([bad, good], 100) as bus:
         for n in range(10):

@@ -102,7 +102,7 @@ def at_the_end(lines: list[bytes]) -> None:
     lines[-1] = lines[-1][:-5]
 
 
-def beheaded(lines: list[bytes]) -> None:
+def without_beginning(lines: list[bytes]) -> None:
     del lines[0]
 
 
@@ -118,7 +118,7 @@ def foreign(lines: list[bytes]) -> None:
         (left_out, 5, "missing: seq 5 to 6 stood before seq 7"),
         (moved, 5, "missing: seq 5 to 5 stood before seq 6"),
         (at_the_end, 10, "torn"),
-        (beheaded, 1, "altered or missing: seq 2 of one"),
+        (without_beginning, 1, "altered or missing: seq 2 of one"),
         (foreign, 5, "altered: no record of a journal"),
     ],
 )

@@ -99,7 +99,7 @@ def amr_wb(_: Path) -> list[bytes]:
     return out
 
 
-def likeness(form: PayloadFormat, payloads: list[bytes]) -> tuple[float, float]:
+def length_and_correlation(form: PayloadFormat, payloads: list[bytes]) -> tuple[float, float]:
     """Seconds that came out, and how alike they are to the voice."""
     decoder = open_decoder(form)
     samples = np.concatenate([decoder.decode(payload) for payload in payloads])
@@ -151,7 +151,7 @@ MADE: Mapping[str, tuple[PayloadFormat, Callable[[Path], list[bytes]], float]] =
 def test_codecs_decode_what_their_encoders_made(tmp_path: Path, name: str) -> None:
     form, make, least = MADE[name]
     payloads = make(tmp_path)
-    seconds, correlation = likeness(form, payloads)
+    seconds, correlation = length_and_correlation(form, payloads)
     assert seconds == pytest.approx(SECONDS, abs=0.12)
     assert correlation > least
     assert sum(duration_s(form, payload) for payload in payloads) == pytest.approx(seconds, abs=0.05)
@@ -164,11 +164,11 @@ def test_g726_at_each_rate_and_in_both_bit_orders(encoding: str) -> None:
     whole = b"".join(encoded(codec, 8000, 160, {"code_size": str(bits)}))
     size = 20 * bits  # 160 samples
     payloads = [whole[at : at + size] for at in range(0, len(whole) // size * size, size)]
-    seconds, correlation = likeness(PayloadFormat(encoding, 8000), payloads)
+    seconds, correlation = length_and_correlation(PayloadFormat(encoding, 8000), payloads)
     assert seconds == pytest.approx(SECONDS, abs=0.25)
     assert correlation > 0.8
     wrong = encoding.removeprefix("AAL2-") if encoding.startswith("AAL2-") else f"AAL2-{encoding}"
-    assert likeness(PayloadFormat(wrong, 8000), payloads)[1] < correlation - 0.1
+    assert length_and_correlation(PayloadFormat(wrong, 8000), payloads)[1] < correlation - 0.1
     assert duration_s(PayloadFormat(encoding, 8000), payloads[0]) == 0.02
 
 
@@ -198,12 +198,12 @@ def test_amr_in_both_shapes(tmp_path: Path, wide: bool, octet_aligned: bool, sev
         "AMR-WB" if wide else "AMR", 16_000 if wide else 8000, fmtp=f"octet-align={int(octet_aligned)}"
     )
     assert [f for p in payloads for f in amr_frames(p, wide, octet_aligned) or []] == frames
-    seconds, correlation = likeness(form, payloads)
+    seconds, correlation = length_and_correlation(form, payloads)
     assert seconds == pytest.approx(SECONDS, abs=0.05)
     assert correlation > 0.8
     assert duration_s(form, payloads[0]) == pytest.approx(0.02 * several)
     other = PayloadFormat(form.encoding, form.clock_rate, fmtp=f"octet-align={int(not octet_aligned)}")
-    assert likeness(other, payloads)[1] > 0.8, "a description that is wrong about the shape"
+    assert length_and_correlation(other, payloads)[1] > 0.8, "a description that is wrong about the shape"
 
 
 def test_amr_pauses_and_what_is_not_amr() -> None:

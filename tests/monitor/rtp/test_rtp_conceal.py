@@ -24,8 +24,8 @@ def test_a_voice_goes_on(rate: int, lost_ms: int) -> None:
     places = range(rate // 4, len(spoken) - 2 * n, rate // 7)
     truth = np.concatenate([spoken[at : at + n] for at in places])
     made = np.concatenate([between(spoken, at, n, rate) for at in places])
-    likeness = np.corrcoef(truth, made)[0, 1]
-    assert likeness > {10: 0.9, 20: 0.85, 40: 0.65, 60: 0.45}[lost_ms]
+    correlation = np.corrcoef(truth, made)[0, 1]
+    assert correlation > {10: 0.9, 20: 0.85, 40: 0.65, 60: 0.45}[lost_ms]
     assert 0.5 < made.std() / truth.std() < 1.1
 
 

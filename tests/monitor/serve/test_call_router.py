@@ -357,29 +357,29 @@ def test_what_is_concealed_is_counted_as_lost_and_heard(server: Server) -> None:
 
 
 def test_a_call_that_has_ended_is_kept_as_it_was(server: Server) -> None:
-    keeper = ServerView(server.engine, Traces(2 * MAX_CALLS), server.board, server.calls, "off", lambda: ())
+    view_of_server = ServerView(server.engine, Traces(2 * MAX_CALLS), server.board, server.calls, "off", lambda: ())
     server.call("a")
     server.say("a", voice(3.0))
     running = server.wait_for("call.started", "a")
     assert running
-    assert [row.call for row in keeper.board().rows] == ["a"]
-    assert keeper.board().past == ()
+    assert [row.call for row in view_of_server.board().rows] == ["a"]
+    assert view_of_server.board().past == ()
     server.over("a")
     server.wait_for("call.ended", "a")
     until = time.monotonic() + 10.0
-    while not keeper.board().past and time.monotonic() < until:
+    while not view_of_server.board().past and time.monotonic() < until:
         time.sleep(0.01)
-    board = keeper.board()
+    board = view_of_server.board()
     assert board.rows == ()
     assert [row.call for row in board.past] == ["a"]
     assert board.past[0].elapsed_s >= 3.0
     assert board.past[0].why
     assert board.past[0].ended == pytest.approx(time.time(), abs=60)
-    view = keeper.ended_call("a")
+    view = view_of_server.ended_call("a")
     assert view is not None
     assert view.finished
     assert any(event.type == "call.ended" for event in view.events)
-    assert keeper.call("a") is None
+    assert view_of_server.call("a") is None
 
 
 def test_a_host_that_makes_many_empty_calls_is_still_heard(server: Server) -> None:

@@ -58,16 +58,16 @@ def stereo(path: Path, seconds: float = 9.0) -> Path:
 
 async def play(call: Path, to: str, peers: Mapping[str, tuple[Mapping[str, str], Impairments]]) -> None:
     """Calls of several peers at once, each with its options and over its network; the id of each is the peer's name."""
-    audio, tally = read_call(call), SimulationCounts()
+    audio, counts = read_call(call), SimulationCounts()
     await asyncio.gather(
         *(
             make_peer(name).play(
-                SimulatedCall(0, audio, f"ws://{to}/{name}", network, {"call": name, **options}), tally
+                SimulatedCall(0, audio, f"ws://{to}/{name}", network, {"call": name, **options}), counts
             )
             for name, (options, network) in peers.items()
         )
     )
-    assert not tally.faults
+    assert not counts.faults
 
 
 CLEAN, WIDE = Impairments(), {"codec": "L16", "rate": "16000"}
@@ -207,11 +207,11 @@ def test_over_tls_with_a_token(tmp_path: Path, capfd: pytest.CaptureFixture[str]
         for peer in ("signalwire", "telnyx", "audiostream", "twilio", "fonoster"):
             ran = run_here(capfd, "simulate", peer, call, "--to", to, *trusting, "--with", "secret=t0ken")
             assert ran.status == 0, ran
-        stranger = run_here(capfd, "simulate", "telnyx", call, "--to", to, *trusting)
-        distrustful = run_here(capfd, "simulate", "telnyx", call, "--to", to)
+        unauthorized = run_here(capfd, "simulate", "telnyx", call, "--to", to, *trusting)
+        untrusting = run_here(capfd, "simulate", "telnyx", call, "--to", to)
         plain = run_here(capfd, "simulate", "telnyx", call, "--to", to.replace("wss", "ws"))
-    assert "HTTP 401: no token or password" in stranger.err
-    assert "certificate" in distrustful.err
+    assert "HTTP 401: no token or password" in unauthorized.err
+    assert "certificate" in untrusting.err
     assert "is it wss that it speaks?" in plain.err
     assert len(select(monitor, "call.started")) == 5
 

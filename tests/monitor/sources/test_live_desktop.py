@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.microphone, pytest.mark.realtime]
 BOTH = ("--device", "mic2", "--device", "system")
 
 
-def surroundings(sound: VirtualMicrophones, **more: str) -> dict[str, str]:
+def sound_environment(sound: VirtualMicrophones, **more: str) -> dict[str, str]:
     return environment(**{k: v for k, v in sound.env.items() if k.startswith(("PULSE", "XDG", "HOME"))}, **more)
 
 
@@ -41,7 +41,7 @@ def test_the_party_that_turns_synthetic_alerts_on_its_own_channel(sound: Virtual
     words = (*BOTH, "--weights", "w.safetensors", "--json", "--no-publish", *settings(*QUICK))
     with (
         Players(sound) as players,
-        start_monitor(*words, cwd=tmp_path, env=surroundings(sound)) as monitor,
+        start_monitor(*words, cwd=tmp_path, env=sound_environment(sound)) as monitor,
     ):
         for channel in ("you", "far-end"):
             monitor.wait_for(lambda line, c=channel: '"score"' in line and f'"channel":"{c}"' in line)  # type: ignore[misc]
@@ -89,7 +89,7 @@ def test_a_recorder_that_dies_is_the_far_end_s_fault_alone(sound: VirtualMicroph
     words = (*BOTH, "--weights", "w.safetensors", "--json", "--no-publish", *settings(*QUICK))
     with (
         Players(sound) as players,
-        start_monitor(*words, cwd=tmp_path, env=surroundings(sound)) as monitor,
+        start_monitor(*words, cwd=tmp_path, env=sound_environment(sound)) as monitor,
     ):
         players.play("mic2", near)
         players.play("", near)
@@ -131,16 +131,16 @@ def test_inputs_that_cannot_be_watched(
     sound: VirtualMicrophones, tmp_path: Path, devices: tuple[str, ...], message: str
 ) -> None:
     words = [word for device in devices for word in ("--device", device)]
-    assert_one_error(run_monitor(*words, cwd=tmp_path, env=surroundings(sound)), message)
+    assert_one_error(run_monitor(*words, cwd=tmp_path, env=sound_environment(sound)), message)
 
 
 def test_without_a_microphone_the_server_gives_what_is_played(sound: VirtualMicrophones, tmp_path: Path) -> None:
     sound.set_input("to-mic1.monitor")
-    ran = run_monitor("--device", "mic", "--device", "system", cwd=tmp_path, env=surroundings(sound))
+    ran = run_monitor("--device", "mic", "--device", "system", cwd=tmp_path, env=sound_environment(sound))
     assert_one_error(ran, "two of these are one input, to-mic1.monitor", "without a microphone")
     make_weights(tmp_path / "w.safetensors")
     examined = run_monitor(
-        "doctor", "--weights", "w.safetensors", "--no-publish", cwd=tmp_path, env=surroundings(sound)
+        "doctor", "--weights", "w.safetensors", "--no-publish", cwd=tmp_path, env=sound_environment(sound)
     )
     assert "note   default input  default is no microphone" in examined.stdout
     assert "ok     system audio   to-mic1.monitor can be heard" in examined.stdout
@@ -154,7 +154,7 @@ def test_without_a_sound_server(tmp_path: Path) -> None:
 
 def test_without_a_recorder(sound: VirtualMicrophones, tmp_path: Path) -> None:
     (tmp_path / "nothing").mkdir()
-    env = surroundings(sound, PATH=str(tmp_path / "nothing"))
+    env = sound_environment(sound, PATH=str(tmp_path / "nothing"))
     ran = run_monitor("--device", "system", cwd=tmp_path, env=env)
     assert_one_error(ran, "neither parec nor pw-record is installed", "sudo apt install pulseaudio-utils")
     listed = run_monitor("devices", cwd=tmp_path, env=env)

@@ -209,9 +209,9 @@ def test_an_odd_frame_is_lost_audio_and_key_presses_are_none() -> None:
 
 def test_only_uuids_that_are_allowed_are_asked_for() -> None:
     assert Peer(allow=frozenset([NAME])).says(HELLO).asked
-    stranger = Peer(allow=frozenset([uuid.UUID(int=7)])).says(HELLO)
-    assert not stranger.asked
-    assert stranger.over == "a UUID that taps.audiosocket.allow does not name"
+    unknown = Peer(allow=frozenset([uuid.UUID(int=7)])).says(HELLO)
+    assert not unknown.asked
+    assert unknown.over == "a UUID that taps.audiosocket.allow does not name"
     assert Peer(refuses="too many").says(HELLO).over == "refused: too many"
 
 

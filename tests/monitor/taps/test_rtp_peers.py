@@ -67,7 +67,7 @@ def audio_of(result: Sequence[TapEvent], channel: int = 0) -> Audio:
     return out
 
 
-def likeness(spoken: Audio, got: Audio) -> float:
+def correlation(spoken: Audio, got: Audio) -> float:
     """Correlation at the best delay, where audio was heard."""
     size = 1 << 19
     clean = np.nan_to_num(got)
@@ -101,7 +101,7 @@ def test_what_another_program_sends_is_heard(
     got = audio_of(heard(lambda port: send(call[0], codec, port)))
     assert not np.isnan(got).any()
     assert abs(len(got) - len(call[1])) < beyond_s * SAMPLE_RATE
-    assert likeness(call[1], got) >= LEAST[codec]
+    assert correlation(call[1], got) >= LEAST[codec]
 
 
 @needs_gstreamer
@@ -115,7 +115,7 @@ def test_gstreamer_over_a_bad_network(codec: str, call: tuple[Path, Audio]) -> N
     # Lost at either end without a trace: few packets, and those that GStreamer still delays when it ends.
     assert abs(len(got) - len(call[1])) < 0.2 * SAMPLE_RATE
     # The decoders of Opus and G.722 carry a state, which takes a while to agree again after a loss.
-    assert likeness(call[1], got) >= (0.9 if codec in ("OPUS", "G722") else 0.98)
+    assert correlation(call[1], got) >= (0.9 if codec in ("OPUS", "G722") else 0.98)
 
 
 @needs_gstreamer
@@ -128,7 +128,7 @@ def test_opus_that_sends_nothing_in_silence(tmp_path: Path) -> None:
     got = audio_of(result)
     assert not np.isnan(got).any(), "a pause is no loss"
     assert abs(len(got) - len(spoken)) < 0.1 * SAMPLE_RATE
-    assert likeness(spoken, got) >= 0.98
+    assert correlation(spoken, got) >= 0.98
     assert np.abs(got[round(2.8 * SAMPLE_RATE) : round(4.6 * SAMPLE_RATE)]).max() < 0.02
 
 
@@ -141,7 +141,7 @@ def test_opus_with_forward_error_correction(network: str, call: tuple[Path, Audi
     got = audio_of(result)
     assert (np.isnan(got).mean() > 0.01) == bool(network)
     assert abs(len(got) - len(call[1])) < 0.2 * SAMPLE_RATE
-    assert likeness(call[1], got) >= (0.6 if network else 0.7)
+    assert correlation(call[1], got) >= (0.6 if network else 0.7)
 
 
 def speech_with_a_pause() -> Audio:
@@ -153,4 +153,4 @@ def speech_with_a_pause() -> Audio:
 @needs_gstreamer
 def test_ipv6(call: tuple[Path, Audio]) -> None:
     result = heard(lambda port: peers.gstreamer(call[0], "PCMU", port, host="::1"), host="[::1]")
-    assert likeness(call[1], audio_of(result)) >= 0.99
+    assert correlation(call[1], audio_of(result)) >= 0.99

@@ -113,7 +113,7 @@ def heard(steps: list[Step], channel: int = 0) -> Audio:
     return out
 
 
-def likeness(one: Audio, other: Audio) -> float:
+def correlation(one: Audio, other: Audio) -> float:
     """The best correlation within 20 ms."""
     best = 0.0
     for shift in range(320):
@@ -140,7 +140,7 @@ def test_a_call_as_twilio_documents_it() -> None:
     steps += result(stream, [stop], 1.0)
     assert steps[-2:] == [CallEnded(start.call, "the vendor stopped the stream"), Close()]
     assert len(heard(steps)) == SAMPLE_RATE
-    assert likeness(heard(steps), voice(1.0)) > 0.99
+    assert correlation(heard(steps), voice(1.0)) > 0.99
     assert list(stream.closed("the peer hung up")) == []
 
 
@@ -164,7 +164,7 @@ def test_both_tracks_are_the_two_parties() -> None:
     ]
     steps = result(handler(), [both, *pairs])
     assert started(steps).parties == ("caller", "callee")
-    assert likeness(heard(steps, 0), voice(1.0)) > 0.99
+    assert correlation(heard(steps, 0), voice(1.0)) > 0.99
     # Zeros are the loudest of mu-law.
     assert np.median(heard(steps, 1)) == pytest.approx(-0.98, abs=0.02)
 
@@ -198,7 +198,7 @@ def test_telnyx_puts_its_numbers_elsewhere_and_mixes_up_the_order() -> None:
     steps += stream.closed("over")
     whole = heard(steps)
     assert not np.isnan(whole).any()
-    assert likeness(whole, voice(1.0)) > 0.99
+    assert correlation(whole, voice(1.0)) > 0.99
 
 
 def test_telnyx_has_two_tracks_where_the_url_says_so() -> None:
@@ -253,7 +253,7 @@ def test_exotel_sends_linear_audio_in_long_chunks_of_one_track_without_a_name() 
     steps = [*result(stream, [EXOTEL_START, *messages]), *stream.closed("over")]
     assert started(steps).details["to"] == "+918047491899"
     assert len(heard(steps)) == SAMPLE_RATE
-    assert likeness(heard(steps), voice(1.0)) > 0.99
+    assert correlation(heard(steps), voice(1.0)) > 0.99
 
 
 def test_the_names_of_encodings_that_vendors_use() -> None:

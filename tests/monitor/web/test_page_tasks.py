@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[3]
 WAIT_MS = 40_000
-DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 WORST, OTHER = "turning", "human"
 
 pytestmark = [
@@ -36,7 +36,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A journal of two calls that ended just now, one with an alert, and the evidence of it."""
-    folder = tmp_path_factory.mktemp("desk")
+    folder = tmp_path_factory.mktemp("desktop")
     make_weights(folder / "w.safetensors")
     write_wav(folder / f"{WORST}.wav", turning_call(4, 6, 4))
     write_wav(folder / f"{OTHER}.wav", voice(9.0))
@@ -98,7 +98,7 @@ class Hands:
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """Of somebody whose name the browser knows."""
-    context = browser.new_context(viewport=DESK, accept_downloads=True)  # type: ignore[arg-type]
+    context = browser.new_context(viewport=DESKTOP, accept_downloads=True)  # type: ignore[arg-type]
     context.set_default_timeout(WAIT_MS)
     context.add_init_script("localStorage.setItem('who marks', 'Kim Doe')")
     yield context
@@ -270,7 +270,7 @@ def test_list_the_longest_that_ended(hands: Hands) -> None:
     takes(hands, "list the calls that ended, the longest first")
 
 
-@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_view_has_a_violation_that_axe_finds(
     browser: Browser, served: Served, folder: Path, size: dict[str, int], scheme: str

@@ -141,10 +141,10 @@ def test_pictures_are_given_one_for_each_wish(page: Served) -> None:
             assert picture(live, open="nobody")["open"] == "nobody"
 
 
-@pytest.mark.parametrize("wish", ["nonsense", "[]", b"\0", "x" * 200_000])
-def test_a_page_that_talks_nonsense_is_closed(page: Served, wish: str | bytes) -> None:
+@pytest.mark.parametrize("message", ["nonsense", "[]", b"\0", "x" * 200_000])
+def test_a_page_that_talks_nonsense_is_closed(page: Served, message: str | bytes) -> None:
     with page.socket("/live") as live:
-        live.send(wish)
+        live.send(message)
         with pytest.raises(ConnectionClosed) as closed:
             live.recv(timeout=30)
         assert closed.value.rcvd is not None

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FAKE_MICROPHONE = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 WAIT_MS = 60_000
 TOKEN = "correct horse battery"
-DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
 pytestmark = [
     pytest.mark.realtime,
@@ -65,7 +65,7 @@ def complaints() -> Complaints:
     return Complaints()
 
 
-def opened(browser: Browser, served: Served, complaints: Complaints, size: dict[str, int] = DESK) -> Page:
+def opened(browser: Browser, served: Served, complaints: Complaints, size: dict[str, int] = DESKTOP) -> Page:
     page = complaints.of(browser.new_page(viewport=size))  # type: ignore[arg-type]
     page.goto(served.address)
     page.wait_for_selector("#link.live")
@@ -81,7 +81,7 @@ def test_this_microphone_becomes_a_call_that_raises_an_alert(
 ) -> None:
     words = settings("web.listen_in=true")
     with serving_page(tmp_path, *words, env=environment(MONITOR_WEB__TOKEN=TOKEN)) as served:
-        page = complaints.of(browser.new_page(viewport=DESK))  # type: ignore[arg-type]
+        page = complaints.of(browser.new_page(viewport=DESKTOP))  # type: ignore[arg-type]
         page.goto(served.address)
         page.fill("#token", TOKEN)
         page.keyboard.press("Enter")
@@ -122,8 +122,8 @@ def test_calls_of_taps_on_a_desk_and_on_a_telephone(browser: Browser, tmp_path: 
     with serving_page(tmp_path, "--rtp", f"127.0.0.1:{one}+{other}", *types) as served:
         senders = [subprocess.Popen(peers.gstreamer(wav, "L16", p)) for wav, p in ((human, one), (turning, other))]
         try:
-            desk, phone = (opened(browser, served, complaints, size) for size in (DESK, PHONE))
-            for page in (desk, phone):
+            desktop, phone = (opened(browser, served, complaints, size) for size in (DESKTOP, PHONE))
+            for page in (desktop, phone):
                 page.wait_for_selector("#rows tr[data-state=alert]")
                 assert "callee" in page.inner_text("#rows td.c-call small")
                 assert fits(page)
@@ -131,16 +131,16 @@ def test_calls_of_taps_on_a_desk_and_on_a_telephone(browser: Browser, tmp_path: 
                 page.wait_for_selector("article.channel[data-state=alert]")
                 assert page.locator("article.channel").count() == 2
                 assert fits(page)
-            desk.click("#back")
-            desk.wait_for_selector("#rows tr")
-            assert desk.get_attribute("#counts .state", "data-state") == "alert"
+            desktop.click("#back")
+            desktop.wait_for_selector("#rows tr")
+            assert desktop.get_attribute("#counts .state", "data-state") == "alert"
         finally:
             for process in senders:
                 process.kill()
                 process.wait()
         phone.wait_for_selector("#over:not([hidden])")
-        desk.wait_for_selector("#ended-rows tr[data-state=alert]")
-        for page in (desk, phone):
+        desktop.wait_for_selector("#ended-rows tr[data-state=alert]")
+        for page in (desktop, phone):
             page.close()
     assert complaints == []
 
@@ -148,7 +148,7 @@ def test_calls_of_taps_on_a_desk_and_on_a_telephone(browser: Browser, tmp_path: 
 def test_a_lost_monitor_is_said_and_found_again(browser: Browser, tmp_path: Path, complaints: Complaints) -> None:
     with serving_page(tmp_path) as served:
         page = opened(browser, served, complaints)
-        page.wait_for_selector("#desk:not([hidden])")
+        page.wait_for_selector("#overview:not([hidden])")
         served.monitor.process.send_signal(signal.SIGSTOP)
         page.wait_for_selector("#link.gone")
         assert "No connection to the monitor since" in page.inner_text("#lost")
@@ -164,7 +164,7 @@ def test_the_token_is_asked_for(browser: Browser, tmp_path: Path, complaints: Co
         page = complaints.of(browser.new_page(viewport=PHONE))  # type: ignore[arg-type]
         page.goto(served.address)
         page.wait_for_selector("#sign-in:not([hidden])")
-        assert not page.is_visible("#desk")
+        assert not page.is_visible("#overview")
         assert fits(page)
         page.fill("#token", "wrong horse battery")
         page.keyboard.press("Enter")

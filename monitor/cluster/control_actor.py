@@ -17,7 +17,7 @@ class Wanted:
     leaving: tuple[str, ...] = ()
 
 
-class Roster:
+class ControlActor:
     """A named actor of Ray beside each server's shards, which the server asks every second."""
 
     def __init__(self, wanted: Wanted) -> None:

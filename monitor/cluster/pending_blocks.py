@@ -16,7 +16,7 @@ Answered = tuple[Runs, NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class PendingBlocks:
     """Blocks whose figures are awaited; their rows rise. offsets: int64 (M,), where in the answer the figures of each
     row's first block are; below 0: nowhere.
     """
@@ -24,9 +24,9 @@ class Parcel:
     runs: Runs
     offsets: Ints
 
-    def of(self, some: NDArray[np.bool_]) -> Parcel:
+    def of(self, some: NDArray[np.bool_]) -> PendingBlocks:
         """Return what belongs to some of the rows: bool (M,)."""
-        return Parcel(self.runs.of(some), self.offsets[some])
+        return PendingBlocks(self.runs.of(some), self.offsets[some])
 
     def counts(self, rows: Ints) -> Ints:
         """Return how many blocks these are of each of some rows."""
@@ -35,7 +35,7 @@ class Parcel:
         found[here] = self.runs.counts[there]
         return found
 
-    def at(self, rows: Ints, offsets: Ints) -> Parcel:
+    def at(self, rows: Ints, offsets: Ints) -> PendingBlocks:
         """Return it with a place in an answer: offsets of rows, which include all of these."""
         order = np.argsort(rows)
         return replace(self, offsets=offsets[order][np.searchsorted(rows[order], self.runs.rows)])
