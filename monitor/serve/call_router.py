@@ -19,6 +19,7 @@ from monitor.serve.empty_calls import EmptyCalls
 from monitor.taps.tap_events import (
     CallAudio,
     CallEnded,
+    CallMoved,
     CallPaused,
     CallResumed,
     CallStarted,
@@ -114,6 +115,11 @@ class CallRouter:
         elif isinstance(tap_event, CallResumed) and routed.paused:
             routed.paused = False
             _report(routed, Condition("recovered", "the audio goes on", usable=True))
+
+        elif isinstance(tap_event, CallMoved):
+            feed = routed.call.feeds[tap_event.channel]
+            detail = f"it goes on from {tap_event.source}, with the next numbers of the same stream"
+            feed.say(Condition("sender moved", detail, usable=True, channel=feed.channels[0]))
 
     def sweep(self, now: float) -> None:
         """End calls from which nothing came; a call that is paused waits ten times as long."""

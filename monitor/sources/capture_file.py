@@ -127,6 +127,6 @@ def _moves(leg: Leg, begun: float) -> Iterator[Condition]:
     found = moves(leg.parts)
     for at, (host, port) in found[:MOST_MOVES]:
         detail = f"from {at - begun:.1f} s on it sends from {host}:{port}, with the next numbers of the same stream"
-        yield Condition("moved", detail, usable=True, channel=leg.name)
+        yield Condition("sender moved", detail, usable=True, channel=leg.name)
     if (more := len(found) - MOST_MOVES) > 0:
-        yield Condition("moved", f"and {more} times more", usable=True, channel=leg.name)
+        yield Condition("sender moved", f"and {more} times more", usable=True, channel=leg.name)

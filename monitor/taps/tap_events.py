@@ -64,6 +64,15 @@ class CallResumed:
 
 
 @dataclass(frozen=True, slots=True)
+class CallMoved:
+    """A party goes on from another address. source: HOST:PORT."""
+
+    call: str
+    channel: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallEnded:
     """No audio comes any more. reason: in words."""
 
@@ -71,6 +80,6 @@ class CallEnded:
     reason: str = ""
 
 
-TapEvent = CallStarted | CallAudio | CallPaused | CallResumed | CallEnded
+TapEvent = CallStarted | CallAudio | CallPaused | CallResumed | CallMoved | CallEnded
 Deliver = Callable[[TapEvent], None]
 """Process a tap event at once. Raises RefusedError for a CallStarted that cannot be taken."""

@@ -1,8 +1,9 @@
 """RTP without signalling: which packets are streams, and which streams are calls. A function of packets and times.
 
 A stream is what one sender sends under one SSRC (RFC 3550, section 8). It counts once two packets of audio whose
-numbers follow each other came (appendix A.1), in whatever order. A sender that goes on under a new SSRC goes on with
-its call. A call ends with BYE, or when nothing has come for a while.
+numbers follow each other came (appendix A.1), in whatever order. A sender that goes on under a new SSRC, or from
+another port of its host with the next numbers, goes on with its call. A call ends with BYE, or when nothing has come
+for a while.
 
 Nobody can make it hold or compute more than so much: see the limits below, each of which is counted in words.
 """
@@ -22,7 +23,7 @@ from monitor.taps.rtp.candidate import Candidate
 from monitor.taps.rtp.flood_guard import FloodGuard, Key
 from monitor.taps.rtp.pairing import CallPorts, RtpCall, pair
 from monitor.taps.rtp.stream_audio import StreamAudio
-from monitor.taps.tap_events import CallEnded, CallStarted, TapEvent
+from monitor.taps.tap_events import CallEnded, CallMoved, CallStarted, TapEvent
 from monitor.types import SAMPLE_RATE
 
 MOST_CANDIDATES = 2048
@@ -81,7 +82,7 @@ class RtpSessions:
     def _packet(self, call: RtpCall, sender: StreamAudio, packet: RtpPacket, now: float) -> Iterator[TapEvent]:
         """Take one more packet of a stream, if it has not given more audio than there is time. Heard at the next
         tick."""
-        sender.newest = now
+        sender.newest, sender.last = now, packet
         sender.packets += 1
         if sender.take_credit(now):
             sender.stream.hold(packet, now)
@@ -98,13 +99,17 @@ class RtpSessions:
         waiting = self._proven(line, party, key, packet, now)
         if not waiting:
             return
-        call, last = self._call_for(line, party, key, now)
-        if last is not None and call is not None:
-            yield from last.audio_events(call.id, last.stream.finish())
-        call = call or self._start(line, party, key, now)
-        if call is None:
-            return
-        self._join(call, key, party, line.formats[party], waiting[0][1], last.clock if last else 0)
+        call = self._moved(line, party, key, waiting)
+        if call is not None:
+            yield CallMoved(call.id, party, f"{key[0][0]}:{key[0][1]}")
+        else:
+            call, last = self._call_for(line, party, key, now)
+            if last is not None and call is not None:
+                yield from last.audio_events(call.id, last.stream.finish())
+            call = call or self._start(line, party, key, now)
+            if call is None:
+                return
+            self._join(call, key, party, line.formats[party], waiting[0][1], last.clock if last else 0)
         for packet, arrival in waiting:
             yield from self._packet(call, call.streams[key], packet, arrival)
 
@@ -149,7 +154,7 @@ class RtpSessions:
             return []
         candidate = self._candidates.setdefault(key, Candidate((line, party)))
         candidate.take(packet, now)
-        waits = self._goes_on(key[0], party, now) or pair(self._calls.values(), line, party, key[0]).guesses
+        waits = self._goes_on(key, party, now) or pair(self._calls.values(), line, party, key[0]).guesses
         if candidate.proven and (len(candidate.packets) >= PROBATION or not waits):
             del self._candidates[key]
             return candidate.packets
@@ -158,10 +163,25 @@ class RtpSessions:
             self.counts["forgotten: too many senders at once"] += 1
         return []
 
-    def _goes_on(self, source: Endpoint, party: int, now: float) -> bool:
-        """Return whether a sender is heard under another SSRC, and was so just now."""
+    def _goes_on(self, key: Key, party: int, now: float) -> bool:
+        """Return whether a sender is heard under another SSRC, or its SSRC from another port, and was so just now."""
         streams = (sender for call in self._calls.values() for sender in call.streams.values())
-        return any(t.key[0] == source and t.channel == party and now - t.newest <= SUCCEEDS_AFTER_S for t in streams)
+        same = (t for t in streams if t.channel == party and (t.key[0] == key[0] or t.may_move_to(key)))
+        return any(now - t.newest <= SUCCEEDS_AFTER_S for t in same)
+
+    def _moved(self, line: CallPorts, party: int, key: Key, waiting: list[tuple[RtpPacket, float]]) -> RtpCall | None:
+        """Return the call whose party goes on from another port of its host, which is noted as its port now."""
+        packet, arrival = min(waiting, key=lambda one: one[1])
+        for call in self._calls.values():
+            for sender in call.streams.values():
+                here = call.id.startswith(line.prefix(key[0][0])) and sender.channel == party
+                silent = waiting[-1][1] - sender.newest > SUCCEEDS_AFTER_S
+                if here and silent and sender.goes_on(key, packet, arrival):
+                    del self._of[sender.key]
+                    call.streams[key] = call.streams.pop(sender.key)
+                    sender.key, self._of[key] = key, call
+                    return call
+        return None
 
     def _call_for(self, line: CallPorts, party: int, key: Key, now: float) -> tuple[RtpCall | None, StreamAudio | None]:
         """Return a running call whose sender has changed its SSRC, with its last stream; or one that lacks this party,

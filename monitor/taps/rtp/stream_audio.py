@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from monitor.captures.moved_streams import OFF_S, most_missing
+from monitor.rtp.packet import RtpPacket
 from monitor.rtp.sound import DecodedAudio
 from monitor.taps.party import PartyAudio
 from monitor.taps.rtp.flood_guard import Key
@@ -19,18 +21,36 @@ FLOOD_S = 5.0
 
 @dataclass
 class StreamAudio(PartyAudio):
-    """One stream of a call. newest: when its newest packet came. credit_s: of audio that it may still give at once, as
-    of credited. taken, refused: packets since judged, when it was last asked whether it floods.
+    """One stream of a call. newest: when its newest packet came. last: that packet. credit_s: of audio that it may
+    still give at once, as of credited. taken, refused: packets since judged, when it was last asked whether it floods.
     """
 
     key: Key = (("", 0), 0)
     newest: float = 0.0
+    last: RtpPacket | None = None
     packets: int = 0
     credit_s: float = CREDIT_S
     credited: float = 0.0
     taken: int = 0
     refused: int = 0
     judged: float = 0.0
+
+    def goes_on(self, key: Key, packet: RtpPacket, arrival: float) -> bool:
+        """Return whether a stream from another port of this host goes on with the numbers of this one, which is silent:
+        NAT binds anew. From another host it may be anybody.
+        """
+        form = self.stream.format
+        if self.last is None or form is None or not self.may_move_to(key):
+            return False
+        gap = arrival - self.newest
+        numbers = packet.sequence - self.last.sequence & 0xFFFF
+        ticks = (packet.timestamp - self.last.timestamp + 0x8000_0000 & 0xFFFF_FFFF) - 0x8000_0000
+        return gap > 0 and 0 < numbers <= most_missing(gap) and abs(ticks / form.clock_rate - gap) <= OFF_S
+
+    def may_move_to(self, key: Key) -> bool:
+        """Return whether a stream has this one's SSRC and host, and another port."""
+        (host, port), ssrc = self.key
+        return key[1] == ssrc and key[0][0] == host and key[0][1] != port
 
     def take_credit(self, now: float) -> bool:
         """Return whether it may give one more packet, which it then pays for: for its audio when that is heard."""

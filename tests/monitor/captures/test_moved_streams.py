@@ -47,8 +47,8 @@ def test_a_stream_that_goes_on_from_another_address_is_one_call(tmp_path: Path, 
     assert audio.shape == plain.shape
     assert not np.isnan(audio).any()
     assert all(np.corrcoef(audio[i, 8000:], plain[i, 8000:])[0, 1] > 0.95 for i in range(2))
-    moved = [(c.code, c.channel) for c in conditions]
-    assert moved == [("moved", channel) for channel in (source.channels if name == "both" else source.channels[:1])]
+    movers = source.channels if name == "both" else source.channels[:1]
+    assert [(c.code, c.channel) for c in conditions] == [("sender moved", channel) for channel in movers]
 
 
 def test_what_was_lost_when_it_moved_is_lost_audio(tmp_path: Path) -> None:

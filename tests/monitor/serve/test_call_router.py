@@ -116,12 +116,13 @@ def test_a_call_comes_alerts_and_goes(server: Server) -> None:
 
 
 def test_a_row_that_is_used_again_remembers_nothing(server: Server) -> None:
+    first, second = turning_call(0.5, 5, 0), voice(4.0)
     server.call("first")
-    server.say("first", turning_call(0.5, 5, 0))
+    server.say("first", first)
     server.over("first")
     server.wait_for("call.ended", "first")
     server.call("second")
-    server.say("second", voice(4.0))
+    server.say("second", second)
     server.over("second")
     last = server.wait_for("call.ended", "second")
     assert server.of("first", "alert.opened")

@@ -22,7 +22,7 @@ from monitor.taps.rtp.flood_guard import CALLS_AT_ONCE, CALLS_PER_S, MOST_UNASSI
 from monitor.taps.rtp.pairing import CallPorts
 from monitor.taps.rtp.sessions import MOST_CANDIDATES, YOUNG_S, RtpSessions
 from monitor.taps.rtp.stream_audio import CREDIT_RATE, CREDIT_S, FLOOD_S
-from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted, TapEvent
+from monitor.taps.tap_events import CallAudio, CallEnded, CallMoved, CallStarted, TapEvent
 from monitor.types import SAMPLE_RATE
 
 ONE = CallPorts((5004,), ("party",), ({**STATIC, **USUAL},))
@@ -191,6 +191,62 @@ def test_a_sender_that_changes_its_ssrc_without_a_pause_stays_in_its_call() -> N
     rtp.hear(sending[50:], at=at, ssrc=2)
     assert len(rtp.started) == 1
     assert 0 <= 100 * 320 - len(rtp.audio()) < 320, "not a packet is lost, and the resampler holds some"
+
+
+MOVED = ("192.0.2.1", 41_000)
+
+
+@pytest.mark.parametrize("lost", [0, 10])
+def test_a_sender_whose_port_changes_stays_in_its_call(lost: int) -> None:
+    rtp = Sessions()
+    whole, sending = spoken()
+    at = rtp.hear(sending[:50])
+    at = rtp.hear(sending[50 + lost :], MOVED, at=at + 0.02 * lost)
+    assert [(m.channel, m.source) for m in rtp.result if isinstance(m, CallMoved)] == [(0, "192.0.2.1:41000")]
+    rtp.result += rtp.sessions.datagram(ONE, 0, bye(), PHONE, at)
+    assert rtp.ended == []
+    rtp.result += rtp.sessions.datagram(ONE, 0, bye(), MOVED, at)
+    assert rtp.ended == ["the sender said BYE"]
+    assert len(rtp.started) == 1
+    heard = rtp.audio()
+    assert len(heard) == len(sending) * 320
+    assert rtp.lost().sum() == pytest.approx(lost * 320, abs=300 if lost else 0)
+    begin = 320 * (50 + lost) + 1000
+    late = range(300)
+    assert max(np.corrcoef(heard[begin + d :], whole[begin : len(heard) - d])[0, 1] for d in late) > 0.999
+
+
+@pytest.mark.parametrize(
+    ("source", "ssrc", "change"),
+    [
+        (("192.0.2.9", 40_000), 1, {}),
+        (MOVED, 2, {}),
+        (MOVED, 1, {"sequence": 30_000}),
+        (MOVED, 1, {"timestamp": 400_000}),
+    ],
+)
+def test_a_stranger_who_lacks_one_thing_is_another_call(
+    source: tuple[str, int], ssrc: int, change: dict[str, int]
+) -> None:
+    rtp = Sessions()
+    _, sending = spoken()
+    at = rtp.hear(sending[:50])
+    wide = {"sequence": 0xFFFF, "timestamp": 0xFFFF_FFFF}
+    other = [replace(p, **{k: getattr(p, k) + v & wide[k] for k, v in change.items()}) for p in sending[50:]]  # type: ignore[arg-type]
+    rtp.hear(other, source, ssrc=ssrc, at=at)
+    assert len(rtp.started) == 2
+    assert not any(isinstance(event, CallMoved) for event in rtp.result)
+
+
+def test_nobody_takes_the_place_of_a_sender_that_goes_on() -> None:
+    rtp = Sessions()
+    _, sending = spoken()
+    at = rtp.hear(sending[:50])
+    for mine, stolen in zip(sending[50:80], sending[60:90], strict=True):
+        rtp.hear([mine], at=at)
+        at = rtp.hear([stolen], MOVED, at=at)
+    assert len(rtp.started) == 2
+    assert not any(isinstance(event, CallMoved) for event in rtp.result)
 
 
 def test_two_senders_from_one_port_at_a_time_are_two_calls() -> None:
