@@ -38,11 +38,11 @@ _MOST_CHANGES = 5
 
 class AvReader:
     """Reads blocks of all tracks side by side. track: only this one, from 1. codec: what the file is that
-    has no header. The links of a chained Ogg file, and files that were joined, follow each other in the tracks of the
-    first. Raises BadInputError.
+    has no header. end: the byte behind the last that is read, None = all. The links of a chained Ogg file, and files
+    that were joined, follow each other in the tracks of the first. Raises BadInputError.
     """
 
-    def __init__(self, path: Path, *, track: int | None = None, codec: str = "") -> None:
+    def __init__(self, path: Path, *, track: int | None = None, codec: str = "", end: int | None = None) -> None:
         import av
 
         self._file: IO[bytes] = path.open("rb")
@@ -52,7 +52,8 @@ class AvReader:
         self._damaged = 0
         self._unread: list[str] = []
         chain = None if codec else ogg_links(self._file)
-        first, *self._links = chain.bounds if chain else joined_parts(self._file)
+        parts = [(0, end)] if end is not None else chain.bounds if chain else joined_parts(self._file)
+        first, *self._links = parts
         self._cut_in = "page" if chain and chain.cut else ""
         if not chain and not self._links and ends_inside(self._file):
             self._cut_in = "chunk"

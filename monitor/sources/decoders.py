@@ -13,8 +13,8 @@ from monitor.sources.riff import read_wave
 from monitor.sources.sun_audio import read_sun_audio
 from monitor.types import Condition
 
-_LIBSNDFILE = (b"FORM", b".snd", b"dns.", b"caff", b"riff", b"NIST", b"Crea", b"2BIT", b"ALaw", b"PVF1", b"MATL")
-"""Beginnings of files for libsndfile: AIFF, AU, CAF, W64, NIST, VOC, AVR, Psion, PVF and MAT."""
+_LIBSNDFILE = (b"FORM", b".snd", b"dns.", b"caff", b"riff", b"NIST", b"2BIT", b"ALaw", b"PVF1", b"MATL")
+"""Beginnings of files for libsndfile: AIFF, AU, CAF, W64, NIST, AVR, Psion, PVF and MAT."""
 
 
 def open_recording(path: Path, *, raw: PcmFormat | CodecFormat | None = None, track: int | None = None) -> Reader:
@@ -25,13 +25,13 @@ def open_recording(path: Path, *, raw: PcmFormat | CodecFormat | None = None, tr
     from monitor.sources.av_reader import AvReader
 
     if isinstance(raw, PcmFormat):
-        return PcmReader(path, raw, 0, path.stat().st_size)
+        return PcmReader(path, raw)
     if raw is not None:
         return AvReader(path, codec=raw.codec)
     with path.open("rb") as file:
         joined = len(joined_parts(file)) > 1
     reader = _by_header(path) if track in (None, 1) and not joined else None
-    return reader or AvReader(path, track=track)
+    return reader or _of_codec(path, track)
 
 
 def _by_header(path: Path) -> Reader | None:
@@ -42,9 +42,9 @@ def _by_header(path: Path) -> Reader | None:
         wave, sun = read_wave(file, size), read_sun_audio(file, size)
     form = wave_format(wave) if wave is not None else None
     if wave is not None and form is not None:
-        return _noted(PcmReader(path, form, wave.begin, wave.end, wave.announced), wave.ignored, wave.left)
+        return _noted(PcmReader(path, form, wave.parts, wave.announced), wave.ignored, len(wave.parts), wave.left)
     if sun is not None:
-        return _noted(PcmReader(path, sun.form, sun.begin, size, sun.announced), sun.ignored)
+        return _noted(PcmReader(path, sun.form, [(sun.begin, size)], sun.announced), sun.ignored)
     if head in _LIBSNDFILE:
         from monitor.sources.sound_file import SoundFileReader
 
@@ -55,11 +55,28 @@ def _by_header(path: Path) -> Reader | None:
     return None
 
 
-def _noted(reader: PcmReader, ignored: bool, left: int = 0) -> PcmReader:
+def _of_codec(path: Path, track: int | None) -> Reader:
+    """Return FFmpeg's reader. Of a WAV with several chunks of samples FFmpeg would read the last one alone."""
+    from monitor.sources.av_reader import AvReader
+
+    with path.open("rb") as file:
+        wave = read_wave(file, path.stat().st_size)
+    (_, end), *further = wave.parts if wave is not None else ((0, 0),)
+    reader = AvReader(path, track=track, end=end if further else None)
+    if further:
+        detail = f"{sum(end - begin for begin, end in further)} bytes of samples behind the first, which are not read"
+        reader.notes.append(Condition("not scored", detail, usable=True))
+    return reader
+
+
+def _noted(reader: PcmReader, ignored: bool, parts: int = 1, left: int = 0) -> PcmReader:
     if ignored:
         detail = "its header does not know how long it is: it is read to its end"
         reader.notes.append(Condition("length unknown", detail, usable=True))
+    if parts > 1:
+        detail = f"its samples stand in {parts} parts, which are read one after the other"
+        reader.notes.append(Condition("parts", detail, usable=True))
     if left:
-        detail = f"{left} bytes of samples in a second part, which is not read"
+        detail = f"{left} bytes of samples in another format behind the first"
         reader.notes.append(Condition("not scored", detail, usable=True))
     return reader

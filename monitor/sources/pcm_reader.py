@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,36 +86,45 @@ def wave_format(wave: WaveHeader) -> PcmFormat | None:
 
 
 class PcmReader:
-    """Samples from byte begin to byte end of a file. announced: bytes that there should be, None for all there are.
+    """Samples of a file. parts: where they are, each as its first byte and the byte behind the last; None = all of it.
+    announced: bytes that there should be, None for all there are.
 
     Raises BadInputError for a file without a whole sample.
     """
 
-    def __init__(self, path: Path, form: PcmFormat, begin: int, end: int, announced: int | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        form: PcmFormat,
+        parts: Sequence[tuple[int, int]] | None = None,
+        announced: int | None = None,
+    ) -> None:
         width, self._convert = SAMPLES[form.sample]
         self._frame, self.rate = width * form.channels, form.rate
         self.names = channel_names(form.channels)
         self.notes: list[Condition] = []
         self.complaints: list[Condition] = []
-        self._left = (end - begin) // self._frame * self._frame
-        if self._left <= 0:
+        parts = [(0, path.stat().st_size)] if parts is None else parts
+        self._parts = [(begin, max(0, end - begin) // self._frame * self._frame) for begin, end in parts]
+        whole = sum(size for _, size in self._parts)
+        if not whole:
             raise BadInputError(f"{path} holds no samples", "record it again, or name another file")
-        self.total_s: float | None = self._left / self._frame / form.rate
+        self.total_s: float | None = whole / self._frame / form.rate
         missed_s = 0.0 if announced is None else announced / self._frame / form.rate - self.total_s
         self._early = ended_early(self.total_s, self.total_s + missed_s) if missed_s > LEAST_MISSED_S else None
         self._file = path.open("rb")
-        self._file.seek(begin)
 
     def blocks(self) -> Iterator[Audio]:
         """Yield the samples, float32 (channels, n)."""
-        while self._left > 0:
-            data = self._file.read(min(self._left, FRAMES * self._frame))
-            whole = len(data) // self._frame * self._frame
-            if not whole:
-                break
-            self._left -= whole
-            samples = self._convert(np.frombuffer(data[:whole], np.uint8))
-            yield np.ascontiguousarray(samples.reshape(-1, len(self.names)).T)
+        for begin, size in self._parts:
+            self._file.seek(begin)
+            for at in range(0, size, FRAMES * self._frame):
+                data = self._file.read(min(size - at, FRAMES * self._frame))
+                whole = len(data) // self._frame * self._frame
+                if not whole:
+                    break
+                samples = self._convert(np.frombuffer(data[:whole], np.uint8))
+                yield np.ascontiguousarray(samples.reshape(-1, len(self.names)).T)
         if self._early is not None:
             self.complaints.append(self._early)
 

@@ -18,9 +18,10 @@ _NAMES = (b"fmt ", b"data", b"fact", b"LIST", b"JUNK", b"bext", b"cue ", b"id3 "
 
 @dataclass(frozen=True, slots=True)
 class WaveHeader:
-    """tag: WAVE_FORMAT_... align: bytes of a frame. begin, end: bytes of the file between which its samples are.
-    announced: bytes of samples by the header, None where it does not say. ignored: the header says less than there is.
-    big: samples are big-endian (RIFX). left: bytes of further samples behind the first, which are not read.
+    """tag: WAVE_FORMAT_... align: bytes of a frame. parts: bytes of the file between which its samples are; more than
+    one where a recorder has added a chunk of samples. announced: bytes of samples by the header, None where it does not
+    say. ignored: the header says less than there is. big: samples are big-endian (RIFX). left: bytes of further samples
+    in another format, which are not read.
     """
 
     tag: int
@@ -28,8 +29,7 @@ class WaveHeader:
     rate: int
     bits: int
     align: int
-    begin: int
-    end: int
+    parts: tuple[tuple[int, int], ...]
     announced: int | None
     ignored: bool = False
     big: bool = False
@@ -56,7 +56,7 @@ def read_wave(file: IO[bytes], size: int) -> WaveHeader | None:
             form = file.read(min(length, 40))
         elif name == b"data":
             length = long_size if length == 0xFFFFFFFF and long_size else length
-            return _wave(_Form.read(form, big), at + 8, length, file, size) if len(form) >= 16 else None
+            return _wave(form, big, at + 8, length, file, size) if len(form) >= 16 else None
         at += 8 + length
         file.seek(at)
         at += 0 if file.read(4) in _NAMES else length & 1  # some writers leave the padding out
@@ -83,22 +83,45 @@ class _Form:
         return cls(tag, channels, rate, bits, align, big)
 
 
-def _wave(form: _Form, begin: int, length: int, file: IO[bytes], size: int) -> WaveHeader:
+def _wave(head: bytes, big: bool, begin: int, length: int, file: IO[bytes], size: int) -> WaveHeader:
+    """Return what stands in a file whose first samples begin there. head: its format."""
     there = size - begin
     unknown = length >= UNKNOWN_SIZE and length > there
     behind = begin + length + (length & 1)
-    ignored, left, announced = length == 0 and there > 0, 0, None if unknown or length == 0 else length
-    if unknown or length == 0:
+    more, left = _further(file, behind, size, head, big)
+    empty = length == 0 and not more
+    ignored, announced = empty and there > 0, None if unknown or empty else length
+    end = min(size, begin + length)
+    if unknown or empty:
         end = _last_chunk(file, begin, size)
-    elif length < there and not _chunk_follows(file, behind, size):
+    elif length < there and not more and not _chunk_follows(file, behind, size):
         end, announced, ignored = size, None, True
-    else:
-        end = min(size, begin + length)
-        file.seek(behind)
-        left = size - behind if file.read(4) == b"data" else 0
-    return WaveHeader(
-        form.tag, form.channels, form.rate, form.bits, form.align, begin, end, announced, ignored, form.big, left
-    )
+    if announced is not None:
+        announced += sum(end - begin for begin, end in more)
+    parts = ((begin, end), *((first, min(last, size)) for first, last in more))
+    form = _Form.read(head, big)
+    return WaveHeader(form.tag, form.channels, form.rate, form.bits, form.align, parts, announced, ignored, big, left)
+
+
+def _further(file: IO[bytes], at: int, size: int, head: bytes, big: bool) -> tuple[list[tuple[int, int]], int]:
+    """Return the samples in chunks behind the first, by the first byte and the one behind the last; and how many bytes
+    of such chunks have another format.
+    """
+    found, left, form = list[tuple[int, int]](), 0, head
+    for _ in range(_MOST_CHUNKS):
+        file.seek(at)
+        chunk = file.read(8)
+        name, length = chunk[:4], int.from_bytes(chunk[4:], "big" if big else "little")
+        if name not in _NAMES or (at + 8 + length > size + 1 and name != b"data"):
+            break
+        if name == b"fmt ":
+            form = file.read(min(length, 40))
+        elif name == b"data" and form == head:
+            found.append((at + 8, at + 8 + length))
+        elif name == b"data":
+            left += min(length, size - at - 8)
+        at += 8 + length + (length & 1)
+    return found, left
 
 
 def _last_chunk(file: IO[bytes], begin: int, size: int) -> int:

@@ -1,4 +1,4 @@
-"""Recordings that libsndfile reads better than FFmpeg, or that FFmpeg does not read: aiff, au, caf, w64, nist, voc."""
+"""Recordings that libsndfile reads better than FFmpeg, or that FFmpeg does not read: aiff, au, caf, w64, nist."""
 
 from __future__ import annotations
 

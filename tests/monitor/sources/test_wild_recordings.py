@@ -151,12 +151,37 @@ def test_wav_headers_that_few_programs_write(tmp_path: Path, data: bytes) -> Non
     assert np.corrcoef(samples[0], play(wav(tmp_path / "b.wav"))[1][0])[0, 1] > 0.999
 
 
-def test_a_second_part_of_the_samples_is_named(tmp_path: Path) -> None:
-    half = SAMPLES16[: len(SAMPLES16) // 2].tobytes()
+def chunk(name: bytes, data: bytes) -> bytes:
+    return name + len(data).to_bytes(4, "little") + data + bytes(len(data) & 1)
+
+
+FMT16 = chunk(b"fmt ", struct.pack("<HHIIHH", *MONO16))
+
+
+@pytest.mark.parametrize("between", [b"", chunk(b"LIST", b"INFOISFT\2\0\0\0ab"), FMT16])
+@pytest.mark.parametrize("first", [0, len(SAMPLES16) // 2])
+def test_samples_in_several_chunks_are_all_heard(tmp_path: Path, between: bytes, first: int) -> None:
+    one, other = SAMPLES16[:first].tobytes(), SAMPLES16[first:].tobytes()
     path = tmp_path / "a.wav"
-    path.write_bytes(wave(MONO16, half, after=b"data" + len(half).to_bytes(4, "little") + half))
-    (condition,) = play(path)[2]
-    assert (condition.code, condition.detail.split()[0]) == ("not scored", str(len(half) + 8))
+    path.write_bytes(wave(MONO16, one, after=between + chunk(b"data", other)))
+    source, samples, conditions = play(path)
+    assert source.total_s == SECONDS
+    path.write_bytes(wave(MONO16, SAMPLES16.tobytes()))
+    assert np.array_equal(samples, play(path)[1])
+    assert [c.code for c in conditions] == ["parts"]
+    path.write_bytes(wave(MONO16, one, after=between + chunk(b"data", other)[:-8000]))
+    _, samples, conditions = play(path)
+    assert samples.shape[1] == pytest.approx(SECONDS * 16_000 - 8000, abs=4)
+    assert [c.code for c in conditions] == ["parts", "ended early"]
+
+
+def test_further_samples_in_another_format_are_named(tmp_path: Path) -> None:
+    other = chunk(b"fmt ", struct.pack("<HHIIHH", 1, 1, 2 * RATE, 4 * RATE, 2, 16))
+    path = tmp_path / "a.wav"
+    path.write_bytes(wave(MONO16, SAMPLES16.tobytes(), after=other + chunk(b"data", bytes(4000))))
+    _, samples, (condition,) = play(path)
+    assert samples.shape[1] == SECONDS * 16_000
+    assert (condition.code, condition.detail.split()[0]) == ("not scored", "4000")
 
 
 def test_a_wav_of_a_codec_without_a_name_is_one_clear_error(tmp_path: Path) -> None:
@@ -197,6 +222,34 @@ def test_files_joined_end_to_end_are_all_heard(tmp_path: Path, form: str) -> Non
     assert samples.shape[1] == pytest.approx(6.0 * 16_000, abs=100)
     assert pitches(samples) == [500]
     assert [c.code for c in conditions] == ["format changed"]
+
+
+JOINED = {"avi": "pcm_s16le", "asf": "wmav2", "w64": "pcm_s16le", "mkv": "pcm_s16le", "flv": "pcm_s16le", "tta": "tta"}
+JOINED |= {"wv": "wavpack", "voc": "pcm_s16le", "8svx": "", "sph": ""}
+
+
+@pytest.mark.parametrize("name", JOINED)
+def test_what_cat_joined_is_all_heard(tmp_path: Path, name: str) -> None:
+    path = wav(tmp_path / "a.wav", 22_050, 3.0)
+    program = ["ffmpeg", "-v", "error", "-i", str(path), "-c:a", JOINED[name]] if JOINED[name] else ["sox", str(path)]
+    if shutil.which(program[0]) is None:
+        pytest.skip(f"{program[0]} is not installed")
+    one, joined = tmp_path / f"one.{name}", tmp_path / "joined"
+    subprocess.run([*program, str(one)], check=True, timeout=60, capture_output=True)
+    joined.write_bytes(2 * one.read_bytes())
+    alone, twice = play(one), play(joined)
+    assert twice[1].shape[1] == pytest.approx(2 * alone[1].shape[1], abs=40)
+    assert twice[0].total_s is None
+    assert not twice[2]
+
+
+def test_further_samples_of_a_codec_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    sf.write(path, voice(), RATE, format="WAV", subtype="GSM610")
+    path.write_bytes(path.read_bytes() + chunk(b"data", bytes(650)))
+    _, samples, (condition,) = play(path)
+    assert samples.shape[1] == pytest.approx(SECONDS * 16_000, abs=1000)
+    assert (condition.code, condition.detail.split()[0]) == ("not scored", "650")
 
 
 SOX = ["wav", "aiff", "au", "flac", "ogg", "sph", "8svx"]

@@ -1,0 +1,177 @@
+"""Where a recording ends by its own account, and so where one begins that `cat` has put behind it.
+
+Sizes and blocks of RIFF, EA IFF 85, Sun audio, CAF, ISO 14496-12, ASF, Sony Wave64, Matroska (RFC 9559), Flash video,
+True Audio, WavPack, Creative Voice and NIST SPHERE, each by its specification.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import IO
+
+_MOST_STEPS = 100_000
+"""Blocks of one recording that are walked through; of one with more the end is not looked for."""
+_ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_W64 = b"riff" + bytes.fromhex("2e91cf11a5d628db04c10000")
+_EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+_VOICE = b"Creative Voice File\x1a"
+
+Step = Callable[[bytes], int]
+"""From the first 32 bytes of a block to its length; 0 where that cannot be known."""
+
+
+def kind_of(head: bytes) -> str | None:
+    """Name the container that begins so; head: 32 bytes."""
+    if head[:4] == b"RIFF":
+        return {b"WAVE": "wav", b"AVI ": "avi"}.get(head[8:12])
+    if head[:4] == b"FORM":
+        return "iff" if head[8:12] in (b"AIFF", b"AIFC", b"8SVX", b"16SV") else None
+    if head[4:8] == b"ftyp":
+        return "mp4"
+    return next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
+
+
+_MAGIC: Mapping[bytes, str] = {
+    b".snd": "au",
+    b"caff": "caf",
+    _ASF: "asf",
+    _W64: "w64",
+    _EBML: "matroska",
+    b"FLV\x01": "flv",
+    b"TTA1": "tta",
+    b"wvpk": "wavpack",
+    _VOICE: "voice",
+    b"NIST_1A\n": "sphere",
+}
+
+
+def end_of(file: IO[bytes], at: int, size: int) -> int | None:
+    """Return where the recording ends that begins there in a file of that size; None where it does not say."""
+    head = read_at(file, at, 1024)
+    kind = kind_of(head)
+    if kind == "wav":
+        length = int.from_bytes(head[4:8], "little")
+        return at + 8 + length + (length & 1)
+    if kind == "iff":
+        return at + 8 + int.from_bytes(head[4:8])
+    if kind == "au":
+        return at + int.from_bytes(head[4:8]) + int.from_bytes(head[8:12])
+    if kind == "w64":
+        return at + (int.from_bytes(head[16:24], "little") + 7 & ~7)
+    if kind == "sphere":
+        return _sphere(head, at)
+    if kind == "tta":
+        return _true_audio(file, head, at)
+    if kind not in _WALKS:
+        return None
+    skipped, step = _WALKS[kind]
+    return _walk(file, at + skipped(head), size, kind, step)
+
+
+def read_at(file: IO[bytes], at: int, count: int) -> bytes:
+    """Return bytes at a place."""
+    file.seek(at)
+    return file.read(count)
+
+
+def _walk(file: IO[bytes], at: int, size: int, kind: str, step: Step) -> int | None:
+    """Return where the blocks of a container are followed by another container of its kind, or end."""
+    begin = at
+    for _ in range(_MOST_STEPS):
+        head = read_at(file, at, 32)
+        if at >= size:
+            return None
+        if at > begin and kind_of(head) == kind and (kind != "wavpack" or not any(head[16:20])):
+            return at
+        length = step(head)
+        if length <= 0:
+            return None
+        at += length
+    return None
+
+
+def _caf(head: bytes) -> int:
+    return max(0, 12 + int.from_bytes(head[4:12], signed=True))
+
+
+def _box(head: bytes) -> int:
+    length = int.from_bytes(head[:4])
+    length = int.from_bytes(head[8:16]) if length == 1 else length
+    return length if length >= 8 else 0
+
+
+def _avi(head: bytes) -> int:
+    length = int.from_bytes(head[4:8], "little")
+    return 8 + length + (length & 1) if head[:4] in (b"RIFF", b"JUNK", b"idx1", b"LIST") else 0
+
+
+def _asf(head: bytes) -> int:
+    return int.from_bytes(head[16:24], "little")
+
+
+def _flv(head: bytes) -> int:
+    return 11 + int.from_bytes(head[1:4]) + 4 if head[0] & 0x1F in (8, 9, 18) else 0
+
+
+def _element(head: bytes) -> int:
+    """Return the length of an element of EBML with its name of four bytes; 0 where it is unknown."""
+    width = 9 - head[4].bit_length() if len(head) > 4 and head[4] else 9
+    length = int.from_bytes(head[4 : 4 + width]) & (1 << 7 * width) - 1
+    known = head[:4] in (_EBML, _SEGMENT) and width < 9 and length != (1 << 7 * width) - 1
+    return 4 + width + length if known else 0
+
+
+def _wavpack(head: bytes) -> int:
+    return 8 + int.from_bytes(head[4:8], "little") if head[:4] == b"wvpk" else _tag(head)
+
+
+def _tag(head: bytes) -> int:
+    """Return the length of a tag behind a recording: APEv2, which begins with a header, or ID3v1."""
+    if head[:8] == b"APETAGEX":
+        return 32 + int.from_bytes(head[12:16], "little")
+    return 128 if head[:3] == b"TAG" else 0
+
+
+def _voice(head: bytes) -> int:
+    if not head[0]:
+        return 1
+    return 4 + int.from_bytes(head[1:4], "little") if head[0] <= 9 else 0
+
+
+_WALKS: Mapping[str, tuple[Callable[[bytes], int], Step]] = {
+    "caf": (lambda _: 8, _caf),
+    "mp4": (lambda _: 0, _box),
+    "avi": (lambda _: 0, _avi),
+    "asf": (lambda _: 0, _asf),
+    "flv": (lambda head: int.from_bytes(head[5:9]) + 4, _flv),
+    "matroska": (lambda _: 0, _element),
+    "wavpack": (lambda _: 0, _wavpack),
+    "voice": (lambda head: int.from_bytes(head[20:22], "little"), _voice),
+}
+"""Bytes before the first block of a container, and the length of a block."""
+
+
+def _sphere(head: bytes, at: int) -> int | None:
+    """Return the end of a file of NIST SPHERE, from its header in plain text."""
+    fields = {name: int(value) for name, value in re.findall(rb"(\w+) -i (\d{1,12})\n", head)}
+    wanted = [fields.get(name) for name in (b"sample_count", b"channel_count", b"sample_n_bytes")]
+    length = re.match(rb"NIST_1A\n *(\d{1,6})\n", head)
+    if length is None or any(value is None for value in wanted):
+        return None
+    samples, channels, width = (value or 0 for value in wanted)
+    return at + int(length[1]) + samples * channels * width
+
+
+def _true_audio(file: IO[bytes], head: bytes, at: int) -> int | None:
+    """Return the end of a file of True Audio: its table of frames, and their lengths."""
+    rate, samples = int.from_bytes(head[10:14], "little"), int.from_bytes(head[14:18], "little")
+    frame = rate * 256 // 245
+    count = -(-samples // frame) if frame else 0
+    if not 0 < count <= _MOST_STEPS:
+        return None
+    table = read_at(file, at + 22, 4 * count)
+    end = at + 22 + 4 * count + 4 + sum(int.from_bytes(table[i : i + 4], "little") for i in range(0, len(table), 4))
+    while length := _tag(read_at(file, end, 32)):
+        end += length
+    return end
