@@ -124,6 +124,8 @@ WRAPPED: Mapping[str, Callable[[bytes], tuple[int, bytes]]] = {
     "802.11": lambda ip: (105, wlan(ip)),
     "802.11 with radiotap": lambda ip: (127, struct.pack("<BBHI", 0, 0, 8, 0) + wlan(ip, qos=True)),
     "pktap": lambda ip: (258, struct.pack("<III", 108, 1, 1) + bytes(96) + ethernet(ip)),
+    "ppi": lambda ip: (192, struct.pack("<BBHI", 0, 0, 8, 1) + ethernet(ip)),
+    "pppoe alone": lambda ip: (51, struct.pack("!BBHH", 0x11, 0, 7, 2 + len(ip)) + ppp(ip)),
     "pflog": lambda ip: (117, struct.pack("BB", 61, 24 if ip[0] >> 4 == 6 else 2) + bytes(62) + ip),
     "enc": lambda ip: (109, struct.pack("<III", 24 if ip[0] >> 4 == 6 else 2, 0, 0) + ip),
     "ppp with direction": lambda ip: (204, b"\x00\xff\x03" + ppp(ip)),

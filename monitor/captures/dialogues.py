@@ -48,13 +48,15 @@ class Announcements:
     def __init__(self) -> None:
         self._at: dict[Endpoint, list[AnnouncedMedia]] = {}
         self._behind: dict[Endpoint, list[AnnouncedMedia]] = {}
-        """By the address that the message came from: NAT leaves what stands in a description as it is."""
+        """By the address that the message came from, since NAT leaves what stands in a description as it is; and by the
+        candidates of ICE."""
 
     def add(self, media: AnnouncedMedia, source: Endpoint) -> None:
         """Take one. source: of its message."""
-        end, seen = _end(media.media, source), (source[0], media.media.port)
+        end = _end(media.media.address, media.media.port, source)
         self._at.setdefault(end, []).append(media)
-        if seen != end:
+        ice = (_end(address, port, source) for address, port in media.media.candidates)
+        for seen in {(source[0], media.media.port), *ice} - {end}:
             self._behind.setdefault(seen, []).append(media)
 
     def of(self, end: Endpoint) -> list[AnnouncedMedia]:
@@ -129,11 +131,11 @@ def _author(message: SipMessage, dialogue: Dialogue) -> str:
     return CALLER if tag and tag == dialogue.caller_tag else CALLEE
 
 
-def _end(media: SdpMedia, source: Endpoint) -> Endpoint:
+def _end(address: str, port: int, source: Endpoint) -> Endpoint:
     """Return where audio is received, in the spelling of endpoints(); on hold it is nowhere, and stays where it was
     sent."""
     try:
-        address = ipaddress.ip_address(media.address)
+        found = ipaddress.ip_address(address)
     except ValueError:
-        return source[0], media.port
-    return source[0] if address.is_unspecified else str(address), media.port
+        return source[0], port
+    return source[0] if found.is_unspecified else str(found), port

@@ -18,7 +18,7 @@ from monitor.captures.wlan import behind_prism, behind_radiotap, content_at
 DEEPEST = 12
 """Layers of one frame that are looked into."""
 IPV4, IPV6, VLANS = 0x0800, 0x86DD, frozenset({0x8100, 0x88A8, 0x9100, 0x9200, 0x9300})
-LINK_NAMES = {107: "Frame Relay", 143: "DOCSIS", 147: "USER0", 187: "Bluetooth", 189: "USB", 192: "PPI"}
+LINK_NAMES = {107: "Frame Relay", 143: "DOCSIS", 147: "USER0", 187: "Bluetooth", 189: "USB"}
 LINK_NAMES |= {195: "802.15.4", 201: "Bluetooth", 220: "USB", 252: "PDUs of Wireshark"}
 _OTHER_ETHERTYPES = {0x0806: "ARP", 0x88CC: "LLDP", 0x8863: "PPPoE discovery", 0x88E5: "MACsec (encrypted)"}
 _OTHER_PROTOCOLS = {1: "ICMP", 2: "IGMP", 50: "IPsec ESP (encrypted)", 58: "ICMPv6", 89: "OSPF", 132: "SCTP"}
@@ -101,8 +101,7 @@ class Frames:
         if self._depth > DEEPEST:
             return None
         if kind == 0x8864:
-            self._counts["in PPPoE"] += 1
-            return self._ppp(data[at + 6 :])
+            return self._pppoe(data[at:])
         if kind in (0x8847, 0x8848):
             self._counts["in MPLS"] += 1
             return self._mpls(data[at:])
@@ -128,6 +127,10 @@ class Frames:
             return self._ip(data[at:])
         self._counts["other PPP"] += 1
         return None
+
+    def _pppoe(self, data: bytes) -> Found | None:
+        self._counts["in PPPoE"] += 1
+        return self._ppp(data[6:])
 
     def _hdlc(self, data: bytes) -> Found | None:
         return self._typed(int.from_bytes(data[2:4]), data, 4)
@@ -223,11 +226,17 @@ class Frames:
         self._counts[at] += 1
         return None
 
-    def _pktap(self, data: bytes) -> Found | None:
-        """Read what tcpdump of macOS writes for all its interfaces at once."""
-        size, link = int.from_bytes(data[:4], "little"), int.from_bytes(data[8:12], "little")
+    def _behind(self, size: int, link: int, data: bytes) -> Found | None:
+        """Read what stands behind a header of that size, which names the link type itself."""
+        if size < 8:
+            self._counts["malformed packets"] += 1
+            return None
         self._depth += 1
-        return self._link(link, data[size:]) if size >= 12 and self._depth <= DEEPEST else None
+        return self._link(link, data[size:]) if self._depth <= DEEPEST else None
+
+
+def _little(data: bytes) -> int:
+    return int.from_bytes(data, "little")
 
 
 _LINKS: dict[int, Callable[[Frames, bytes], Found | None]] = {
@@ -236,6 +245,7 @@ _LINKS: dict[int, Callable[[Frames, bytes], Found | None]] = {
     9: Frames._ppp,
     11: lambda frames, data: frames._typed(0, data, 0),
     50: Frames._ppp,
+    51: Frames._pppoe,
     104: Frames._hdlc,
     105: Frames._wlan,
     108: Frames._loopback,
@@ -249,7 +259,8 @@ _LINKS: dict[int, Callable[[Frames, bytes], Found | None]] = {
     205: lambda frames, data: frames._hdlc(data[1:]),
     219: Frames._mpls,
     239: Frames._nflog,
-    258: Frames._pktap,
+    192: lambda frames, data: frames._behind(_little(data[2:4]), _little(data[4:8]), data),
+    258: lambda frames, data: frames._behind(_little(data[:4]), _little(data[8:12]), data),
     276: Frames._cooked_2,
     **dict.fromkeys((12, 14, 101, 228, 229), Frames._ip),
 }

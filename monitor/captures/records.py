@@ -11,7 +11,7 @@ import gzip
 import lzma
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,9 @@ PCAP: dict[bytes, tuple[str, float, int]] = {
     b"\xa1\xb2\xcd\x34": (">", 1e-6, 24),
 }
 """Magic number to byte order, seconds of a unit of time, and bytes before each packet (24: a patched libpcap)."""
+VERSION = (2, 4)
 PCAPNG = b"\x0a\x0d\x0d\x0a"
+_MAGIC = frozenset({*PCAP, PCAPNG})
 FOREIGN: dict[bytes, str] = {
     b"snoop\0\0\0": "a snoop capture (Solaris)",
     b"RTSS": "a capture of Network Monitor",
@@ -83,7 +85,33 @@ def is_capture(path: Path) -> bool:
             head = file.read(8)
     except (OSError, *_BROKEN, BadInputError):
         return False
-    return head[:4] in PCAP or head[:4] == PCAPNG or any(head.startswith(magic) for magic in FOREIGN)
+    return _begins(head) or any(head.startswith(magic) for magic in FOREIGN)
+
+
+def _begins(head: bytes) -> bool:
+    """Return whether a capture begins with these bytes."""
+    return head[:4] in PCAP or head[:4] == PCAPNG
+
+
+def _begins_anew(head: bytes) -> bool:
+    """Return whether these bytes of a capture are the beginning of another, which `cat` has put behind it."""
+    order = PCAP[head[:4]][0] if head[:4] in PCAP else ""
+    return head[:4] == PCAPNG or (bool(order) and struct.unpack_from(order + "HH", head, 4) == VERSION)
+
+
+class _Source:
+    """A file, before whose next bytes others may be held."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._read = file.read
+        self.held = b""
+
+    def read(self, size: int) -> bytes:
+        """Return so many bytes, fewer at the end."""
+        if not self.held:
+            return self._read(size)
+        data, self.held = self.held[:size], self.held[size:]
+        return data if len(data) == size else data + self._read(size - len(data))
 
 
 def records(path: Path) -> Iterator[CapturedPacket]:
@@ -93,14 +121,15 @@ def records(path: Path) -> Iterator[CapturedPacket]:
     """
     with _opened(path) as file:
         try:
-            head = file.read(8)
-            if head[:4] in PCAP:
-                yield from _pcap(file, head)
-            elif head[:4] == PCAPNG:
-                yield from _pcapng(file, head)
-            else:
+            source = _Source(file)
+            head = source.read(8)
+            if not _begins(head):
                 kind = next((text for magic, text in FOREIGN.items() if head.startswith(magic)), "no network capture")
                 raise BadInputError(f"{path} is {kind}", HINT)
+            while head:
+                reader = _pcapng if head[:4] == PCAPNG else _pcap
+                source.held = yield from reader(source, head)
+                head = source.read(8)
         except _BROKEN as error:
             raise CutOffError(str(error) or type(error).__name__) from error
         except OSError as error:
@@ -120,14 +149,15 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
         yield plain if unpack is None else cast("IO[bytes]", unpack(plain))
 
 
-def _exactly(file: IO[bytes], size: int) -> bytes:
+def _exactly(file: _Source, size: int) -> bytes:
     data = file.read(size)
     if len(data) < size:
         raise CutOffError(f"{size - len(data)} bytes are missing")
     return data
 
 
-def _pcap(file: IO[bytes], head: bytes) -> Iterator[CapturedPacket]:
+def _pcap(file: _Source, head: bytes) -> Generator[CapturedPacket, None, bytes]:
+    """Yield the packets of a file that begins so. Returns the bytes with which another one begins behind it, or b""."""
     order, unit, size = PCAP[head[:4]]
     *_, link = struct.unpack(order + "4xIII", _exactly(file, 16))
     link &= 0xFFFF  # the upper bits say how long the frame check sequence is
@@ -135,6 +165,8 @@ def _pcap(file: IO[bytes], head: bytes) -> Iterator[CapturedPacket]:
     while header := read(size):
         if len(header) < size:
             raise CutOffError(f"{size - len(header)} bytes are missing")
+        if header[:4] in _MAGIC and _begins_anew(header):
+            return header
         seconds, fraction, length, _ = unpack(header)
         if length > _LARGEST:
             raise CutOffError(f"a packet of {length} bytes")
@@ -142,13 +174,17 @@ def _pcap(file: IO[bytes], head: bytes) -> Iterator[CapturedPacket]:
         if len(data) < length:
             raise CutOffError(f"{length - len(data)} bytes are missing")
         yield CapturedPacket(seconds + fraction * unit, link, data)
+    return b""
 
 
-def _pcapng(file: IO[bytes], head: bytes) -> Iterator[CapturedPacket]:
+def _pcapng(file: _Source, head: bytes) -> Generator[CapturedPacket, None, bytes]:
+    """As _pcap()."""
     order, interfaces, newest = "<", list[_Interface](), 0.0
     while head:
         if len(head) < 8:
             raise CutOffError(f"{8 - len(head)} bytes are missing")
+        if head[:4] in PCAP and _begins_anew(head):
+            return head
         body = b""
         if head[:4] == PCAPNG:
             body = _exactly(file, 4)
@@ -164,6 +200,7 @@ def _pcapng(file: IO[bytes], head: bytes) -> Iterator[CapturedPacket]:
             newest = record.at
             yield record
         head = file.read(8)
+    return b""
 
 
 def _interface(body: bytes, order: str) -> _Interface:

@@ -31,7 +31,8 @@ def _by_time(group: Sequence[LegPart]) -> Iterable[list[LegPart]]:
     bounds, end, newest = list[float](), float("-inf"), dict[int, Span]()
     for i, (span, part) in enumerate(events):
         gap = span.begin - end
-        ended = gap > SPLIT_S and not _goes_on(newest.get(id(part.log)), span, gap)
+        before = newest.get(id(part.log))
+        ended = gap > SPLIT_S and not (_goes_on(before, span, gap) or _set_back(before, span))
         if ended or (gap > FRESH_S and _all_new(events[:i], events[i:])):
             bounds.append(span.begin)
         end = max(end, span.end)
@@ -49,6 +50,11 @@ def _goes_on(before: Span | None, span: Span, gap: float) -> bool:
     if before is None:
         return False
     return 0 < (span.first - before.last & 0xFFFF) <= most_missing(gap)
+
+
+def _set_back(before: Span | None, span: Span) -> bool:
+    """Return whether a stream went on with the earlier of two spans: the clock of the capture was set back."""
+    return before is not None and 0 < (before.first - span.last & 0xFFFF) <= most_missing(0.0)
 
 
 def _all_new(before: Sequence[tuple[Span, LegPart]], after: Sequence[tuple[Span, LegPart]]) -> bool:

@@ -32,8 +32,8 @@ LONGEST_PAUSE_S = 30.0
 UNKNOWN_S = 0.02
 """How long the audio of a packet is taken to be of which that is not known."""
 DOUBLED = 5
-"""Packets of G.722 one after the other whose timestamps say twice their length: the sender's clock is of 16 kHz, not
-of 8 (RFC 3551, section 4.5.2).
+"""Packets one after the other whose timestamps say twice their length, while they come at the pace of their length: the
+sender's clock is twice as fast as it should be, such as of 16 kHz for G.722 (RFC 3551, section 4.5.2).
 """
 RECENT = 6
 """Pieces of audio that are remembered, to go on from when one is lost."""
@@ -219,7 +219,8 @@ class RtpStream:
             seconds = min(LONGEST_PAUSE_S, max(0.0, ordered.arrival - self._undecoded[0].arrival))
             return np.full(round(seconds * form.sample_rate), np.nan, np.float32), 0
         passed = (ordered.packet.timestamp - self._last.packet.timestamp + 0x8000_0000 & 0xFFFF_FFFF) - 0x8000_0000
-        passed_s, elapsed_s = passed / self._clock(passed, form), max(0.0, ordered.arrival - self._last.arrival)
+        elapsed_s = max(0.0, ordered.arrival - self._last.arrival)
+        passed_s = passed / self._clock(passed, elapsed_s, form)
         plausible = not ordered.restarted and 0 <= passed_s <= elapsed_s + PLAUSIBLE_S
         passed_s = passed_s if plausible else elapsed_s
         whole = round(passed_s * form.sample_rate) - self._length
@@ -234,13 +235,13 @@ class RtpStream:
         between[:lost] = np.nan
         return between, lost
 
-    def _clock(self, passed: int, form: PayloadFormat) -> int:
+    def _clock(self, passed: int, elapsed_s: float, form: PayloadFormat) -> int:
         """Return the rate of the timestamps, Hz."""
-        if form.sample_rate == form.clock_rate:
-            return form.clock_rate
-        if not self._missing and passed and passed <= self._length:
-            self._doubled = self._doubled + 1 if passed == self._length else 0
-        return form.sample_rate if self._doubled >= DOUBLED else form.clock_rate
+        length_s = self._length / form.sample_rate
+        if not self._missing and passed and passed <= 2 * length_s * form.clock_rate:
+            is_doubled = passed == round(2 * length_s * form.clock_rate) and elapsed_s < 1.5 * length_s
+            self._doubled = self._doubled + 1 if is_doubled else 0
+        return 2 * form.clock_rate if self._doubled >= DOUBLED else form.clock_rate
 
     def _resampled(self, pieces: list[Audio], last: bool = False) -> DecodedAudio:
         joined = pieces[0] if len(pieces) == 1 else np.concatenate([np.zeros(0, np.float32), *pieces])

@@ -11,14 +11,16 @@ from monitor.rtp.payload import STATIC, PayloadFormat
 
 _RTPMAP = re.compile(r"rtpmap:(\d{1,3})\s+([\w.+-]{1,32})/(\d{1,6})(?:/(\d{1,2}))?", re.ASCII)
 _FMTP = re.compile(r"fmtp:(\d{1,3})\s+(.{1,200})", re.ASCII)
-_LONGEST = 65_536
+_CANDIDATE = re.compile(r"candidate:\S{1,32} 1 UDP \d{1,10} ([0-9a-fA-F.:]{2,45}) (\d{1,5}) typ ", re.ASCII | re.I)
+_LONGEST, _MOST_CANDIDATES = 65_536, 50
 
 
 @dataclass(frozen=True, slots=True)
 class SdpMedia:
     """One audio description. address: where it is received, "" if not said. encrypted: SRTP. keys: what a=crypto lines
     say (RFC 4568); without encrypted, they are an offer that the other side may take up. line: its place among all
-    media of the description, from 0, which is the same in offer and answer (RFC 3264, section 6).
+    media of the description, from 0, which is the same in offer and answer (RFC 3264, section 6). candidates: addresses
+    and ports at which it may be received instead (ICE, RFC 8839, section 5.1).
     """
 
     address: str
@@ -27,6 +29,7 @@ class SdpMedia:
     encrypted: bool = False
     keys: tuple[str, ...] = ()
     line: int = 0
+    candidates: tuple[tuple[str, int], ...] = ()
 
     @property
     def unknown(self) -> tuple[str, ...]:
@@ -61,7 +64,7 @@ def _media(lines: list[tuple[str, str]], address: str) -> SdpMedia | None:
     listed = {int(w) for w in fields[3:] if w.isascii() and w.isdigit() and int(w) < 128}
     formats = {kind: STATIC[kind] for kind in listed if kind in STATIC}
     parameters: dict[int, str] = {}
-    keys: list[str] = []
+    keys, candidates = list[str](), list[tuple[str, int]]()
     for key, value in lines[1:]:
         if key == "c":
             address = _address(value)
@@ -75,8 +78,11 @@ def _media(lines: list[tuple[str, str]], address: str) -> SdpMedia | None:
             parameters[int(match[1])] = match[2].strip()
         elif key == "a" and value.startswith("crypto:"):
             keys.append(value.removeprefix("crypto:"))
+        elif key == "a" and (match := _CANDIDATE.match(value)) and len(candidates) < _MOST_CANDIDATES:
+            candidates.append((match[1], int(match[2])))
     formats = {kind: replace(form, fmtp=parameters.get(kind, "")) for kind, form in formats.items()}
-    return SdpMedia(address, int(port), formats, "SAVP" in fields[2].upper(), tuple(keys))
+    encrypted = "SAVP" in fields[2].upper()
+    return SdpMedia(address, int(port), formats, encrypted, tuple(keys), candidates=tuple(candidates))
 
 
 def _address(value: str) -> str:

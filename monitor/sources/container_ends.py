@@ -63,7 +63,7 @@ def end_of(file: IO[bytes], at: int, size: int) -> int | None:
         return _sphere(head, at)
     if kind == "tta":
         return _true_audio(file, head, at)
-    if kind not in _WALKS:
+    if kind is None or kind not in _WALKS:
         return None
     skipped, step = _WALKS[kind]
     return _walk(file, at + skipped(head), size, kind, step)

@@ -131,6 +131,30 @@ def test_compressed_captures(tmp_path: Path, compress: Callable[[bytes], bytes])
         seen(path)
 
 
+def captured(path: Path) -> list[tuple[float, bytes]]:
+    return [(round(record.at - BEGUN, 6), record.data) for record in records(path)]
+
+
+@pytest.mark.parametrize("first", ["<", ">", "nanoseconds", "pcapng", "gzip"])
+@pytest.mark.parametrize("second", ["<", "pcapng"])
+def test_captures_that_cat_joined_are_read_to_the_end(tmp_path: Path, first: str, second: str) -> None:
+    parts, wanted = b"", list[tuple[float, bytes]]()
+    for number, form in enumerate((first, second, first)):
+        frames = [(number + i / 4, *WRAPPED["ethernet"](network(A, B, SENT[0][3]))) for i in range(3)]
+        path = tmp_path / f"{number}"
+        if form == "pcapng":
+            write_pcapng(path, frames)
+        else:
+            order = form if form in "<>" else "<"
+            write_pcap(path, frames, order=order, nanoseconds=form == "nanoseconds")
+        wanted += [(at, frame) for at, _, frame in frames]
+        data = path.read_bytes()
+        parts += gzip.compress(data) if first == "gzip" else data
+    joined = tmp_path / "joined"
+    joined.write_bytes(parts)
+    assert captured(joined) == wanted
+
+
 @pytest.mark.parametrize(
     ("head", "says"),
     [(b"snoop\0\0\0", "snoop"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"GMBU", "Network Monitor")],
@@ -197,10 +221,10 @@ def test_other_packets_are_counted_by_name(tmp_path: Path) -> None:
 
 
 def test_a_link_type_that_is_not_read_is_named_and_the_others_are_read(tmp_path: Path) -> None:
-    frames = [(0.0, 192, bytes(40)), *wrapped("ethernet", SENT)]
+    frames = [(0.0, 189, bytes(40)), (0.1, 192, bytes(40)), *wrapped("ethernet", SENT)]
     counts: Counter[str] = Counter()
     assert seen(write_pcapng(tmp_path / "a.pcapng", frames), counts) == SENT
-    assert list(counts) == ["packets of link type 192 (PPI), which is not read"]
+    assert list(counts) == ["packets of link type 189 (USB), which is not read", "malformed packets"]
 
 
 def test_frames_of_802_11_that_are_encrypted_or_empty_are_named(tmp_path: Path) -> None:

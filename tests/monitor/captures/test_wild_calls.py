@@ -52,6 +52,10 @@ def clock_set_back(sent: Sent) -> Sent:
     return [(at - 3.0 if at > 1.0 else at, *rest) for at, *rest in sent]
 
 
+def clock_set_to_standard_time(sent: Sent) -> Sent:
+    return [(at - 3600.0 if at > 1.0 else at, *rest) for at, *rest in sent]
+
+
 def clock_set_forward(sent: Sent) -> Sent:
     return [(at + 5000.0 if at > 1.0 else at, *rest) for at, *rest in sent]
 
@@ -62,7 +66,7 @@ def relayed(sent: Sent) -> Sent:
 
 
 DAMAGES: dict[str, Damage] = {f.__name__: f for f in (swapped, one_after_the_other, twice, second_half_first)}
-DAMAGES |= {f.__name__: f for f in (clock_set_back, clock_set_forward, relayed)}
+DAMAGES |= {f.__name__: f for f in (clock_set_back, clock_set_to_standard_time, clock_set_forward, relayed)}
 
 
 def as_sent(tmp_path: Path) -> Audio:

@@ -153,6 +153,16 @@ def test_streams_that_repair_others_are_no_party(tmp_path: Path, name: str) -> N
     assert source.channels == ("caller",)
 
 
+def test_a_path_that_ice_chose_is_that_of_its_description(tmp_path: Path) -> None:
+    first, second = ("10.0.0.1", 9), ("10.0.0.2", 9)
+    offer = invite(first, B) + b"a=candidate:1 1 udp 2130706431 192.0.2.1 4000 typ host\r\n"
+    taken = answer(second) + b"a=candidate:1 1 UDP 2130706431 192.0.2.2 5000 typ host\r\n"
+    proxies = ("192.0.2.100", 5060), ("192.0.2.101", 5060)
+    sip = [(-0.2, *proxies, offer), (-0.1, *proxies[::-1], taken)]
+    source = only(capture(tmp_path / "a.pcap", in_time(sip, two_way())))
+    assert source.channels == ("caller", "callee")
+
+
 def test_g722_with_timestamps_of_16_khz_has_no_holes(tmp_path: Path) -> None:
     spoken, packets = sent(9, "g722")
     wrong = [

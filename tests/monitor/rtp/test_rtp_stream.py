@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -164,6 +165,23 @@ def test_a_clock_that_is_200_ppm_off_neither_loses_nor_makes_audio() -> None:
     got = heard(RtpStream(FORMATS), [(p, i * 0.02 * 1.0002) for i, p in enumerate(sending)])
     assert len(got) == len(sending) * 320
     assert not np.isnan(got).any()
+
+
+@pytest.mark.parametrize("kind", [0, 9, 96])
+def test_timestamps_of_twice_the_rate_make_no_holes(kind: int) -> None:
+    _, sending = sent(kind, {0: "pcm_mulaw", 9: "g722", 96: "libopus"}[kind])
+    fast = [replace(p, timestamp=2 * p.timestamp & 0xFFFF_FFFF) for p in sending]
+    right, got = heard(RtpStream(FORMATS), paced(sending)), heard(RtpStream(FORMATS), paced(fast))
+    late = len(got) - len(right)
+    assert late <= 6 * 320
+    assert np.corrcoef(got[8000 + late :], right[8000:])[0, 1] > 0.99
+
+
+def test_a_sender_that_pauses_between_all_packets_is_believed() -> None:
+    _, sending = sent(0, "pcm_mulaw")
+    slow = [replace(p, timestamp=2 * p.timestamp & 0xFFFF_FFFF) for p in sending]
+    got = heard(RtpStream(FORMATS), [(p, i * 0.04) for i, p in enumerate(slow)])
+    assert len(got) == pytest.approx(2 * len(sending) * 320, abs=320)
 
 
 def test_the_codec_may_change_in_the_call() -> None:
