@@ -11,7 +11,7 @@ import numpy as np
 
 from monitor.audio import Audio
 from monitor.rtp.amr import amr_frames
-from monitor.rtp.framing import g723_frames, g729_frames, ilbc_frame_bytes
+from monitor.rtp.framing import g723_frames, g729_frames, ilbc_frame_bytes, speex_frames
 from monitor.rtp.payload import G726, REDUNDANT, SILENT, PayloadError, PayloadFormat
 
 if TYPE_CHECKING:
@@ -55,15 +55,19 @@ def _a_law() -> Audio:
 
 
 class Companded:
-    """G.711: a sample a byte, looked up."""
+    """G.711: a sample a byte, looked up; channels interleaved."""
 
-    def __init__(self, table: Audio) -> None:
-        self._table = table
+    def __init__(self, table: Audio, channels: int = 1) -> None:
+        self._table, self._channels = table, channels
 
     def decode(self, payload: bytes) -> Audio:
         """Return the samples (n,)."""
         samples: Audio = self._table[np.frombuffer(payload, np.uint8)]
-        return samples
+        if self._channels == 1:
+            return samples
+        if len(samples) % self._channels:
+            raise PayloadError(f"G.711 of {len(samples)} bytes for {self._channels} channels")
+        return np.asarray(samples.reshape(-1, self._channels).mean(axis=1), np.float32)
 
 
 class Linear:
@@ -188,16 +192,32 @@ def _amr(form: PayloadFormat) -> Decoder:
     return _Framed(codec, lambda payload: amr_frames(payload, wide, aligned), 320 if wide else 160)
 
 
-def _speex(form: PayloadFormat) -> Decoder:
-    """Make a Speex decoder with the header of a file: without it libavcodec takes a payload for 64 frames."""
-    mode = {8000: 0, 16_000: 1, 32_000: 2}.get(form.clock_rate, 0)
-    fields = (1, 80, form.clock_rate, mode, 4, 1, -1, 160 << mode, 0, 1, 0, 0, 0)
-    return Libav("speex", form, extradata=b"Speex   " + b"1.2".ljust(20, b"\0") + struct.pack("<13i", *fields))
+class _Speex:
+    """Speex, of which a payload may hold several frames. libavcodec reads as many as the header of a file says."""
+
+    def __init__(self, form: PayloadFormat) -> None:
+        self._form, self._frames = form, 0
+        self._codec: Libav | None = None
+
+    def decode(self, payload: bytes) -> Audio:
+        """Return the samples (n,)."""
+        frames = speex_frames(payload)
+        if not frames:
+            raise PayloadError(f"{len(payload)} bytes are no whole frames of Speex")
+        if frames != self._frames or self._codec is None:
+            self._codec, self._frames = Libav("speex", self._form, extradata=self._header(frames)), frames
+        return self._codec.decode(payload)
+
+    def _header(self, frames: int) -> bytes:
+        rate = self._form.clock_rate
+        mode = {8000: 0, 16_000: 1, 32_000: 2}.get(rate, 0)
+        fields = (1, 80, rate, mode, 4, 1, -1, 160 << mode, 0, frames, 0, 0, 0)
+        return b"Speex   " + b"1.2".ljust(20, b"\0") + struct.pack("<13i", *fields)
 
 
 DECODERS: Mapping[str, Callable[[PayloadFormat], Decoder]] = {
-    "PCMU": lambda _: Companded(_mu_law()),
-    "PCMA": lambda _: Companded(_a_law()),
+    "PCMU": lambda form: Companded(_mu_law(), form.channels),
+    "PCMA": lambda form: Companded(_a_law(), form.channels),
     "G722": lambda form: Libav("g722", form),
     "L8": lambda form: Linear(1, form.channels),
     "L16": lambda form: Linear(2, form.channels),
@@ -209,7 +229,7 @@ DECODERS: Mapping[str, Callable[[PayloadFormat], Decoder]] = {
     "ILBC": _Ilbc,
     "AMR": _amr,
     "AMR-WB": _amr,
-    "SPEEX": _speex,
+    "SPEEX": _Speex,
     **dict.fromkeys(G726, _G726),
 }
 _UNDERSTOOD = frozenset({*DECODERS, *SILENT, REDUNDANT})

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from monitor.rtp.amr import amr_frames
-from monitor.rtp.framing import g723_frames, g729_frames, ilbc_frame_bytes
+from monitor.rtp.framing import g723_frames, g729_frames, ilbc_frame_bytes, speex_frames
 
 COMFORT_NOISE = "CN"
 EVENTS = "TELEPHONE-EVENT"
@@ -18,8 +18,8 @@ SILENT = frozenset({COMFORT_NOISE, EVENTS, *REPAIR})
 """Encodings that carry no audio: their packets are in sequence, and a pause is where they stand."""
 G726 = {f"{order}G726-{rate}": bits for order in ("", "AAL2-") for rate, bits in ((16, 2), (24, 3), (32, 4), (40, 5))}
 """Encoding to bits of a sample: first samples in the lower bits (RFC 3551, 4.5.4), or in the upper (AAL2-)."""
-_WIDTH = {"L8": 1, "L16": 2, "L24": 3}
-_TEXT = re.compile(r"([\w.+-]{1,32})/(\d{4,6})(?:/([12]))?(?:\s*;\s*(.{0,200}))?", re.ASCII)
+_WIDTH = {"L8": 1, "L16": 2, "L24": 3, "PCMU": 1, "PCMA": 1}
+_TEXT = re.compile(r"([\w.+-]{1,32})/(\d{4,6})(?:/([1-8]))?(?:\s*;\s*(.{0,200}))?", re.ASCII)
 
 
 class PayloadError(ValueError):
@@ -126,7 +126,7 @@ _DURATIONS: Mapping[str, Callable[[PayloadFormat, bytes], float]] = {
     "GSM": lambda _, payload: len(payload) // 33 * 0.02,
     "G723": lambda _, payload: 0.03 * len(g723_frames(payload) or ()),
     "ILBC": _ilbc_s,
-    "SPEEX": lambda _, payload: 0.02 if payload else 0.0,
+    "SPEEX": lambda _, payload: 0.02 * speex_frames(payload),
     "AMR": _amr_s,
     "AMR-WB": _amr_s,
 }

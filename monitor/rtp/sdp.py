@@ -71,7 +71,7 @@ def _media(lines: list[tuple[str, str]], address: str) -> SdpMedia | None:
         elif key == "a" and (match := _RTPMAP.match(value)) and int(match[1]) in listed:
             rate = int(match[3])
             if 4000 <= rate <= 192_000:
-                formats[int(match[1])] = PayloadFormat(match[2].upper(), rate, min(2, max(1, int(match[4] or 1))))
+                formats[int(match[1])] = PayloadFormat(match[2].upper(), rate, max(1, int(match[4] or 1)))
             else:
                 formats.pop(int(match[1]), None)
         elif key == "a" and (match := _FMTP.match(value)):

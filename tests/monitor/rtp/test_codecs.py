@@ -19,7 +19,7 @@ from rtp_senders import voice
 from monitor.audio import Audio
 from monitor.rtp.amr import amr_frames
 from monitor.rtp.codecs import DECODERS, is_supported, open_decoder
-from monitor.rtp.framing import g723_frames, g729_frames, ilbc_frame_bytes
+from monitor.rtp.framing import g723_frames, g729_frames, ilbc_frame_bytes, speex_frames
 from monitor.rtp.packet import RtpPacket
 from monitor.rtp.payload import G726, STATIC, PayloadError, PayloadFormat, duration_s, read_format
 from monitor.rtp.rtp_stream import RtpStream
@@ -126,12 +126,21 @@ def ffmpeg_amr(_: Path) -> list[bytes]:
     return encoded("libopencore_amrnb", 8000, 160, {"b": "12200"})
 
 
+def speex(rate: int, frames: int) -> Callable[[Path], list[bytes]]:
+    """What makes payloads of so many frames."""
+    words = ["-c:a", "libspeex", "-frames_per_packet", str(frames)]
+    return lambda folder: stored(folder, words, "a.ogg", rate)
+
+
 MADE: Mapping[str, tuple[PayloadFormat, Callable[[Path], list[bytes]], float]] = {
     "g729": (PayloadFormat("G729", 8000), g729, 0.7),
     "gsm": (PayloadFormat("GSM", 8000), lambda t: stored(t, ["-c:a", "libgsm", "-f", "gsm"], "a.gsm", 8000), 0.8),
     "g723": (PayloadFormat("G723", 8000), lambda _: encoded("g723_1", 8000, 240, {"b": "6300"}), 0.7),
-    "speex 8": (PayloadFormat("SPEEX", 8000), lambda t: stored(t, ["-c:a", "libspeex"], "a.ogg", 8000)[2:], 0.7),
-    "speex 16": (PayloadFormat("SPEEX", 16_000), lambda t: stored(t, ["-c:a", "libspeex"], "a.ogg", 16_000)[2:], 0.7),
+    **{
+        f"speex {rate // 1000}, {frames} frames": (PayloadFormat("SPEEX", rate), speex(rate, frames), 0.7)
+        for rate in (8000, 16_000)
+        for frames in (1, 2, 3)
+    },
     "opus stereo": (
         PayloadFormat("OPUS", 48_000, 2),
         lambda _: encoded("libopus", 48_000, 960, {"b": "48000"}, channels=2),
@@ -294,6 +303,28 @@ def heard(packets: list[RtpPacket], formats: Mapping[int, PayloadFormat]) -> tup
     sounds = [stream.push(p, p.sequence * 0.02) for p in packets] + [stream.finish()]
     lost = [np.where(s.lost, np.float32(np.nan), s.samples) for s in sounds]
     return np.concatenate(lost), stream
+
+
+@pytest.mark.parametrize("encoding", ["PCMU", "PCMA", "L16"])
+@pytest.mark.parametrize("channels", [2, 4])
+def test_channels_that_are_interleaved_are_as_long_as_one(encoding: str, channels: int) -> None:
+    (media,) = parse_sdp(f"m=audio 4000 RTP/AVP 96\r\na=rtpmap:96 {encoding}/8000/{channels}\r\n")
+    form = media.formats[96]
+    width = 2 if encoding == "L16" else 1
+    mono = bytes(range(160 * width)) if encoding != "L16" else bytes(i % 251 for i in range(320))
+    pieces = [mono[i : i + width] * channels for i in range(0, len(mono), width)]
+    alone = open_decoder(PayloadFormat(encoding, 8000)).decode(mono)
+    assert np.allclose(open_decoder(form).decode(b"".join(pieces)), alone, atol=1e-4)
+    assert duration_s(form, b"".join(pieces)) == pytest.approx(0.02)
+
+
+def test_payloads_that_are_no_speex() -> None:
+    assert speex_frames(b"") == 0
+    assert speex_frames(bytes([0x78])) == 0, "the end alone"
+    assert speex_frames(bytes([0x28]) + bytes(5)) == 0, "mode 5 needs 300 bits"
+    assert speex_frames(bytes([0x48, 0, 0])) == 0, "no mode 9"
+    assert speex_frames(bytes([0x00])) == 1, "silence"
+    assert speex_frames(bytes.fromhex("70 00 00")) >= 1, "a request before a frame"
 
 
 @pytest.mark.parametrize("behind", [1, 2])
