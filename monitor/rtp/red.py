@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from monitor.rtp.jitter_buffer import MAX_DROPOUT
 from monitor.rtp.packet import RtpPacket
 
@@ -56,7 +54,7 @@ def unpack_red(packet: RtpPacket) -> tuple[RtpPacket, list[tuple[int, int, bytes
         if length:
             blocks.append((old_kind, behind, data[at : at + length]))
         at += length
-    return replace(packet, payload_type=kind, payload=data[at:]), blocks
+    return packet._replace(payload_type=kind, payload=data[at:]), blocks
 
 
 def earlier(packet: RtpPacket, blocks: list[tuple[int, int, bytes]], step: int) -> list[RtpPacket]:

@@ -15,9 +15,9 @@ import numpy as np
 
 from model.resample import StreamResampler
 from monitor.audio import Audio
-from monitor.rtp.codecs import Decoder, is_supported, open_decoder
+from monitor.rtp.codecs import Companded, Decoder, is_supported, open_decoder
 from monitor.rtp.conceal import LONGEST_S, ConcealedSpans, conceal
-from monitor.rtp.jitter_buffer import JitterState, OrderedPacket, Result, accept, expire, flush
+from monitor.rtp.jitter_buffer import JitterState, OrderedPacket, Result, accept, expire, flush, in_turn
 from monitor.rtp.packet import RtpPacket
 from monitor.rtp.payload import EVENTS, REDUNDANT, SILENT, PayloadError, PayloadFormat, duration_s
 from monitor.rtp.red import RedundantAudio
@@ -36,7 +36,7 @@ DOUBLED = 5
 sender's clock is twice as fast as it should be, such as of 16 kHz for G.722 (RFC 3551, section 4.5.2).
 """
 RECENT = 6
-"""Pieces of audio that are remembered, to go on from when one is lost."""
+"""Pieces of audio, or payloads, that are remembered, to go on from when one is lost."""
 
 
 class RtpStream:
@@ -53,15 +53,19 @@ class RtpStream:
         give_up_s: float = GIVE_UP_S,
         longest_pause_s: float = LONGEST_PAUSE_S,
     ) -> None:
-        self.jitter = JitterState()
+        self._jitter = JitterState()
+        self._passed = 0
+        """Packets that came in their turn since, which it does not count yet."""
+        self._next = -1
+        """Sequence number of the packet whose turn it is, where none is held; -1 else."""
         self.bad = 0
         self.unscored: Counter[str] = Counter()
         self.skipped = 0
         self._longest_pause_s = longest_pause_s
         self.format: PayloadFormat | None = None
         self._formats, self._give_up_s = formats, give_up_s
-        self._decoder: Decoder | None = None
-        self._resampler = StreamResampler(SAMPLE_RATE, 1)
+        self.decoder: Decoder | None = None
+        self.resampler = StreamResampler(SAMPLE_RATE, 1)
         self._last: OrderedPacket | None = None
         self._length = 0
         """Samples of the last packet, at the rate of its format."""
@@ -72,7 +76,7 @@ class RtpStream:
         self._undecoded: tuple[OrderedPacket, OrderedPacket] | None = None
         """The first and the newest packet that nothing was made of since the last one that had audio."""
         self._redundant = RedundantAudio()
-        self._recent: deque[Audio] = deque(maxlen=RECENT)
+        self._recent: deque[Audio | bytes] = deque(maxlen=RECENT)
         self._placed_so_far = self._given = self._base = 0
         """Samples of this format put in their place; samples at 16 kHz given, and those of them before this format."""
         self._concealed = ConcealedSpans()
@@ -80,11 +84,23 @@ class RtpStream:
         """Packets in their turn that give() has not given yet."""
 
     @property
+    def jitter(self) -> JitterState:
+        """Return the state of the jitter buffer."""
+        if self._passed:
+            self._jitter, self._passed = in_turn(self._jitter, self._passed), 0
+        return self._jitter
+
+    @property
+    def waits(self) -> bool:
+        """Return whether packets wait behind a hole."""
+        return bool(self._jitter.held)
+
+    @property
     def held_s(self) -> float:
         """Return the seconds of audio that wait behind a hole."""
-        if not self.jitter.held:
+        if not self._jitter.held:
             return 0.0
-        known = ((self._formats.get(h.packet.payload_type), h.packet.payload) for h in self.jitter.held)
+        known = ((self._formats.get(h.packet.payload_type), h.packet.payload) for h in self._jitter.held)
         return sum(duration_s(form, payload) for form, payload in known if form is not None)
 
     def push(self, packet: RtpPacket, arrival: float) -> DecodedAudio:
@@ -95,8 +111,13 @@ class RtpStream:
     def hold(self, packet: RtpPacket, arrival: float) -> None:
         """Take a packet, and decode it when give() is said: several at once cost less."""
         form = self._formats.get(packet.payload_type)
+        redundant = form is not None and form.encoding == REDUNDANT and not packet.missing
+        if packet.sequence == self._next and not redundant:
+            self.ready.append(OrderedPacket(packet, arrival))
+            self._next, self._passed = packet.sequence + 1 & 0xFFFF, self._passed + 1
+            return
         packets = [packet]
-        if form is not None and form.encoding == REDUNDANT and not packet.missing:
+        if redundant:
             packets = self._redundant.unpack(packet, self.jitter.turn)
             self.bad += not packets
         for each in packets:
@@ -104,8 +125,13 @@ class RtpStream:
 
     def advance(self, now: float) -> DecodedAudio:
         """Give up what has been missing for too long."""
-        self._order(expire(self.jitter, now, self._give_up_s))
+        self.expire(now)
         return self.give()
+
+    def expire(self, now: float) -> None:
+        """Give up what has been missing for too long, without giving anything yet."""
+        if self.waits:
+            self._order(expire(self.jitter, now, self._give_up_s))
 
     def finish(self) -> DecodedAudio:
         """End the stream and return everything that is held."""
@@ -114,6 +140,8 @@ class RtpStream:
 
     def give(self) -> DecodedAudio:
         """Return everything that is in its turn."""
+        if self.decoder is not None and (payloads := self.take_seamless()):
+            return self._resampled([self.decoder.decode(b"".join(payloads))])
         ready, self.ready = self.ready, []
         pieces: list[DecodedAudio] = []
         raw: list[Audio] = []
@@ -130,6 +158,31 @@ class RtpStream:
                 raw += self._placed(ordered, form)
         pieces += [self._resampled(raw)] if raw else []
         return join(pieces)
+
+    def take_seamless(self) -> list[bytes]:
+        """Take the payloads that are in their turn, for the caller to decode, to resample and to give to placed().
+
+        [], and nothing is taken, where they do not follow the last packet and each other without a gap, or each has to
+        be decoded by itself.
+        """
+        last, form = self._last, self.format
+        if last is None or form is None or not isinstance(self.decoder, Companded) or self._missing or self._undecoded:
+            return []
+        kind, at, size, most = last.packet.payload_type, last.packet.timestamp, self._length, form.sample_rate
+        for packet, _, lost, restarted in self.ready:
+            at = at + size & 0xFFFF_FFFF
+            if packet.payload_type != kind or packet.timestamp != at or lost or restarted or packet.missing:
+                return []
+            if not 0 < size <= PLAUSIBLE_S * most:
+                return []
+            size = len(packet.payload)
+        payloads = [packet.payload for packet, *_ in self.ready]
+        if not size:
+            return []
+        self._recent += payloads
+        self._last, self._length, self.ready = self.ready[-1] if payloads else last, size, []
+        self._placed_so_far += sum(map(len, payloads))
+        return payloads
 
     def _format_of(self, packet: RtpPacket) -> PayloadFormat | None:
         """Return the format of a packet; None where nothing can be made of it, which is counted by its name."""
@@ -157,8 +210,10 @@ class RtpStream:
         return self.format.sample_rate if self.format is not None else SAMPLE_RATE
 
     def _order(self, result: Result) -> None:
-        self.jitter, ready = result
+        self._jitter, ready = result
         self.ready += ready
+        turn, self._passed = self._jitter.turn, 0
+        self._next = -1 if turn is None or self._jitter.held else turn & 0xFFFF
 
     def _placed(self, ordered: OrderedPacket, form: PayloadFormat) -> list[Audio]:
         """Return the audio since the packet before, and that of this one, at the rate of the format."""
@@ -166,9 +221,9 @@ class RtpStream:
         try:
             if ordered.packet.missing:
                 raise PayloadError("its end is missing")
-            if self._decoder is None:
+            if self.decoder is None:
                 raise PayloadError("no decoder")
-            samples = self._decoder.decode(ordered.packet.payload)
+            samples = self.decoder.decode(ordered.packet.payload)
         except PayloadError:
             self.bad += 1
             samples = np.full(self._length or self._length_of(ordered.packet, form), np.nan, np.float32)
@@ -188,9 +243,10 @@ class RtpStream:
 
     def _conceal(self, between: Audio, n: int, after: Audio, rate: int) -> None:
         """Put into the first n samples of what lies between two packets what stands in for them, and remember where."""
-        between[:n] = conceal(
-            np.concatenate([after[:0], *self._recent]), after if n == len(between) else after[:0], n, rate
-        )
+        before = [
+            self.decoder.decode(piece) if isinstance(piece, bytes) and self.decoder else piece for piece in self._recent
+        ]
+        between[:n] = conceal(np.concatenate([after[:0], *before]), after if n == len(between) else after[:0], n, rate)
         begin, end = (self._base + at * SAMPLE_RATE // rate for at in (self._placed_so_far, self._placed_so_far + n))
         self._concealed.add(begin, end)
 
@@ -204,11 +260,11 @@ class RtpStream:
             self._recent.clear()
         self.format = form
         try:
-            self._decoder = open_decoder(form)
+            self.decoder = open_decoder(form)
         except PayloadError as error:
-            self._decoder = None
+            self.decoder = None
             self.unscored[str(error)] += 1
-        self._resampler = StreamResampler(form.sample_rate, 1)
+        self.resampler = StreamResampler(form.sample_rate, 1)
         return held
 
     def _between(self, ordered: OrderedPacket, form: PayloadFormat) -> tuple[Audio, int]:
@@ -245,7 +301,10 @@ class RtpStream:
 
     def _resampled(self, pieces: list[Audio], last: bool = False) -> DecodedAudio:
         joined = pieces[0] if len(pieces) == 1 else np.concatenate([np.zeros(0, np.float32), *pieces])
-        out: Audio = self._resampler.push(joined[None], last)[0]
+        return self.placed(self.resampler.push(joined[None], last)[0])
+
+    def placed(self, out: Audio) -> DecodedAudio:
+        """Return what the resampler gave, with what of it is made up."""
         first, self._given = self._given, self._given + len(out)
         concealed = self._concealed.take(first, len(out))
         return DecodedAudio(out) if concealed is None else DecodedAudio(out, concealed & ~np.isnan(out))

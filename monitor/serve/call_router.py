@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.resample import StreamResampler
-from monitor.audio import Audio, Chunk
+from monitor.audio import Audio, Chunk, all_finite
 from monitor.engine.calls import Call
 from monitor.engine.loop import Engine
 from monitor.serve.empty_calls import EmptyCalls
@@ -92,6 +92,10 @@ class CallRouter:
 
         What belongs to no running call is passed over: its call has ended here, and the tap does not know yet.
         """
+        if isinstance(tap_event, CallAudio) and (known := self._calls.get(tap_event.call)) is not None:
+            known.active = time.monotonic()
+            _add_audio(known, tap_event, known.active)
+            return
         if isinstance(tap_event, CallStarted):
             self._check(tap_event)
             if not self._empty_calls.holds(tap_event, time.monotonic()):
@@ -262,8 +266,8 @@ def _push(
     """To the ring; NaN is what was lost."""
     if rows.shape[1]:
         part, feed = routed.channels[channel], routed.call.feeds[channel]
-        lost = np.isnan(rows)
-        feed.ring.push(Chunk(rows, part.clock, now, lost if lost.any() else None, concealed), wait=False)
+        lost = None if all_finite(rows) or not (nan := np.isnan(rows)).any() else nan
+        feed.ring.push(Chunk(rows, part.clock, now, lost, concealed), wait=False)
         part.clock += rows.shape[1]
 
 

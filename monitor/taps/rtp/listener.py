@@ -18,6 +18,7 @@ from monitor.limits.reasons import Reasons
 from monitor.rtp.codecs import DECODERS, is_supported
 from monitor.rtp.payload import STATIC, USUAL, PayloadFormat, read_format
 from monitor.rtp.sdp import SdpMedia, parse_sdp
+from monitor.taps.rtp.datagrams import DatagramReader
 from monitor.taps.rtp.pairing import CallPorts
 from monitor.taps.rtp.sessions import RtpSessions
 from monitor.taps.tap_events import CallStarted, Deliver, RefusedError
@@ -129,7 +130,8 @@ class RtpListener:
         self._deliver = deliver
         self._sessions = RtpSessions(self._accept, idle_s)
         self._sockets: list[_BoundSocket] = []
-        StreamResampler(8000, 1)  # The first use of libav takes a third of a second, for which no call should wait.
+        self._reader = DatagramReader(LONGEST_DATAGRAM)
+        StreamResampler(48_000, 1)  # The first use of libav takes a third of a second, for which no call should wait.
         self.bound: list[tuple[str, int]] = []
         self.ready = asyncio.Event()
 
@@ -186,17 +188,11 @@ class RtpListener:
     def _drain(self, bound_socket: _BoundSocket) -> None:
         """Hear what has come in: all at once costs a third of what asyncio's own way does, datagram by datagram."""
         now = time.monotonic()
-        for _ in range(MOST_AT_ONCE):
-            try:
-                data, (host, port, *_) = bound_socket.socket.recvfrom(LONGEST_DATAGRAM + 1)
-            except BlockingIOError:
-                return
-            except OSError:
-                continue  # an ICMP message for something that was never sent
+        for data, source in self._reader.read(bound_socket.socket, MOST_AT_ONCE):
             if len(data) > LONGEST_DATAGRAM:
                 self._sessions.counts[f"a datagram of more than {LONGEST_DATAGRAM} bytes"] += 1
                 continue
-            for tap_event in self._sessions.datagram(bound_socket.line, bound_socket.party, data, (host, port), now):
+            for tap_event in self._sessions.datagram(bound_socket.line, bound_socket.party, data, source, now):
                 self._deliver(tap_event)
 
     def _accept(self, started: CallStarted) -> bool:

@@ -11,7 +11,7 @@ Nobody can make it hold or compute more than so much: see the limits below, each
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from monitor.captures.ip_packets import Endpoint
 from monitor.limits.reasons import Reasons
@@ -19,6 +19,7 @@ from monitor.rtp.codecs import is_supported
 from monitor.rtp.packet import MalformedPacketError, RtpPacket, is_rtcp, parse_bye, parse_rtp
 from monitor.rtp.payload import SILENT, PayloadFormat
 from monitor.rtp.rtp_stream import RtpStream
+from monitor.rtp.together import give_together
 from monitor.taps.rtp.candidate import Candidate
 from monitor.taps.rtp.flood_guard import FloodGuard, Key
 from monitor.taps.rtp.pairing import CallPorts, RtpCall, pair
@@ -57,29 +58,27 @@ class RtpSessions:
         """Calls so far: an SSRC in a name that everybody reads would let others end the call with it."""
         self._guard = FloodGuard(self.counts)
 
-    def datagram(self, line: CallPorts, party: int, data: bytes, source: Endpoint, now: float) -> Iterator[TapEvent]:
-        """Process a datagram from a sender on the port of a party."""
-        sender = source, int.from_bytes(data[8:12])
-        if sender not in self._of and self._guard.muted(sender, now):
-            return
+    def datagram(self, line: CallPorts, party: int, data: bytes, source: Endpoint, now: float) -> Iterable[TapEvent]:
+        """Process a datagram from a sender on the port of a party. The events are to be taken before the next one."""
+        key = source, int.from_bytes(data[8:12])
+        call = self._of.get(key)
+        if call is None and self._guard.muted(key, now):
+            return ()
         try:
             if is_rtcp(data):
-                for ssrc in parse_bye(data):
-                    yield from self._leave(source, ssrc)
-                return
+                return [event for ssrc in parse_bye(data) for event in self._leave(source, ssrc)]
             packet = parse_rtp(data)
         except MalformedPacketError:
             if self._guard.within_limit(source, now):
                 self.counts["no RTP"] += 1
-            return
-        key = (source, packet.ssrc)
-        call = self._of.get(key)
+            return ()
         if call is not None:
-            yield from self._packet(call, call.streams[key], packet, now)
-        elif self._guard.within_limit(source, now):
-            yield from self._unassigned(line, party, key, packet, now)
+            return self._packet(call, call.streams[key], packet, now)
+        if self._guard.within_limit(source, now):
+            return self._unassigned(line, party, key, packet, now)
+        return ()
 
-    def _packet(self, call: RtpCall, sender: StreamAudio, packet: RtpPacket, now: float) -> Iterator[TapEvent]:
+    def _packet(self, call: RtpCall, sender: StreamAudio, packet: RtpPacket, now: float) -> Iterable[TapEvent]:
         """Take one more packet of a stream, if it has not given more audio than there is time. Heard at the next
         tick."""
         sender.newest, sender.last = now, packet
@@ -87,12 +86,13 @@ class RtpSessions:
         if sender.take_credit(now):
             sender.stream.hold(packet, now)
             if len(sender.stream.ready) > MOST_WAITING:
-                yield from sender.audio_events(call.id, sender.stream.give())
-            return
+                return sender.audio_events(call.id, sender.stream.give())
+            return ()
         self.counts["of a stream that gives more audio than time passes"] += 1
         if sender.floods(now):
             self._guard.mute(sender.key, now)
-            yield from self._end(call, "a sender gave more audio than time passed")
+            return self._end(call, "a sender gave more audio than time passed")
+        return ()
 
     def _unassigned(self, line: CallPorts, party: int, key: Key, packet: RtpPacket, now: float) -> Iterator[TapEvent]:
         """Take a packet of a stream that is in no call; it may begin one."""
@@ -115,16 +115,26 @@ class RtpSessions:
 
     def tick(self, now: float) -> Iterator[TapEvent]:
         """Hear what has come, give up lost packets, end what is idle. To be called every 20 to 60 ms."""
-        for call in list(self._calls.values()):
-            for sender in call.streams.values():
-                if sender.stream.ready or sender.stream.jitter.held:
-                    yield from sender.audio_events(call.id, sender.stream.advance(now))
-                if sender.stream.unscored:
-                    self.counts.update({f"not scored: {what}": n for what, n in sender.stream.unscored.items()})
-                    sender.stream.unscored.clear()
+        calls = list(self._calls.values())
+        due = [(call, t) for call in calls for t in call.streams.values() if t.stream.ready or t.stream.waits]
+        for _, sender in due:
+            sender.stream.expire(now)
+        for (call, sender), sound in zip(due, give_together([t.stream for _, t in due]), strict=True):
+            yield from sender.audio_events(call.id, sound)
+            if sender.stream.unscored:
+                self.counts.update({f"not scored: {what}": n for what, n in sender.stream.unscored.items()})
+                sender.stream.unscored.clear()
+        yield from self._end_idle(calls, now)
+
+    def _end_idle(self, calls: Iterable[RtpCall], now: float) -> Iterator[TapEvent]:
+        shortest_s = min(YOUNG_S, self._idle_s)
+        for call in calls:
+            newest = max((sender.newest for sender in call.streams.values()), default=float("-inf"))
+            if now - newest <= shortest_s:
+                continue
             packets = sum(sender.packets for sender in call.streams.values())
-            idle_s = min(YOUNG_S, self._idle_s) if packets < YOUNG else self._idle_s
-            if all(now - sender.newest > idle_s for sender in call.streams.values()):
+            idle_s = shortest_s if packets < YOUNG else self._idle_s
+            if now - newest > idle_s:
                 yield from self._end(call, f"nothing came for {idle_s:g} s")
 
     def postpone_timeouts(self, seconds: float) -> None:

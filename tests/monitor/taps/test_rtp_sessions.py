@@ -49,7 +49,7 @@ class Sessions:
     ) -> float:
         """Packets every 20 ms from that time on; returns the time after the last."""
         for packet in some:
-            data = packed(replace(packet, ssrc=ssrc))
+            data = packed(packet._replace(ssrc=ssrc))
             self.result += self.sessions.datagram(self.line, party, data, source, at)
             self.result += self.sessions.tick(at)
             at += 0.02
@@ -156,8 +156,8 @@ def test_what_is_no_stream_opens_no_call() -> None:
     _, sending = spoken()
     for number, packet in enumerate(sending[:50]):
         rtp.hear([packet], ssrc=number)
-    rtp.hear([replace(p, payload_type=101) for p in sending[:10]], ssrc=99)
-    rtp.hear([replace(p, payload_type=120) for p in sending[:10]], ssrc=98)
+    rtp.hear([p._replace(payload_type=101) for p in sending[:10]], ssrc=99)
+    rtp.hear([p._replace(payload_type=120) for p in sending[:10]], ssrc=98)
     rtp.result += rtp.sessions.datagram(ONE, 0, b"GET / HTTP/1.1", PHONE, 0.0)
     assert not rtp.started
     assert not rtp.result
@@ -304,7 +304,7 @@ def test_a_long_pause_moves_the_clock_and_is_not_heard() -> None:
     rtp = Sessions()
     _, sending = spoken()
     at = rtp.hear(sending[:50])
-    later = [replace(p, timestamp=p.timestamp + 4 * 8000 & 0xFFFF_FFFF) for p in sending[50:60]]
+    later = [p._replace(timestamp=p.timestamp + 4 * 8000 & 0xFFFF_FFFF) for p in sending[50:60]]
     rtp.hear(later, at=at + 4.0)
     after = [a for a in rtp.result if isinstance(a, CallAudio)]
     assert sum(a.quiet for a in after) == 1
@@ -349,7 +349,7 @@ def test_strangers_are_forgotten_before_they_fill_the_memory() -> None:
     for number in range(2 * MOST_CANDIDATES):
         rtp.result += rtp.sessions.datagram(ONE, 0, data, (f"192.0.2.{number % 50}", number), number / 4000)
     for number in range(40):
-        apart = packed(replace(spoken()[1][0], sequence=100 * number))
+        apart = packed(spoken()[1][0]._replace(sequence=100 * number))
         rtp.result += rtp.sessions.datagram(ONE, 0, apart, PHONE, 2.0)
     assert len(rtp.sessions._candidates) == MOST_CANDIDATES
     assert max(len(candidate.packets) for candidate in rtp.sessions._candidates.values()) == KEPT
@@ -367,9 +367,9 @@ def test_every_codec_is_heard(kind: int, encoder: str) -> None:
 
 def flood(rtp: Sessions, begin: float, seconds: float, ssrc: int = 1) -> None:
     """Packets of a second each, every 20 ms."""
-    packet = replace(spoken(seconds=0.1)[1][0], payload=bytes(8000), ssrc=ssrc)
+    packet = spoken(seconds=0.1)[1][0]._replace(payload=bytes(8000), ssrc=ssrc)
     for i in range(round(seconds * 50)):
-        more = replace(packet, sequence=i, timestamp=i * 8000)
+        more = packet._replace(sequence=i, timestamp=i * 8000)
         rtp.result += rtp.sessions.datagram(ONE, 0, packed(more), PHONE, begin + i * 0.02)
         rtp.result += rtp.sessions.tick(begin + i * 0.02)
 
@@ -384,7 +384,7 @@ def test_a_stream_that_gives_more_audio_than_time_passes_is_bounded_and_an_hones
     honest = Sessions()
     _, sending = spoken()
     for i in range(5):
-        honest.hear([replace(p, sequence=i * 100 + n) for n, p in enumerate(sending)], at=i * 2.0)
+        honest.hear([p._replace(sequence=i * 100 + n) for n, p in enumerate(sending)], at=i * 2.0)
     assert not honest.sessions.counts
 
 
@@ -407,7 +407,7 @@ def test_a_burst_after_a_network_stood_still_is_heard() -> None:
     _, sending = spoken()
     at = rtp.hear(sending[:20])
     for packet in sending[20:]:
-        rtp.result += rtp.sessions.datagram(ONE, 0, packed(replace(packet, ssrc=1)), PHONE, at + 1.6)
+        rtp.result += rtp.sessions.datagram(ONE, 0, packed(packet._replace(ssrc=1)), PHONE, at + 1.6)
     rtp.wait(at + 1.6)
     assert not rtp.sessions.counts
     assert abs(len(rtp.audio()) / SAMPLE_RATE - 2.0) < 0.05
