@@ -23,6 +23,10 @@ LOST = LOST_BITS.view(np.float32)
 """Lost audio in the ring: a NaN that no source is likely to give. Any other NaN is an invalid sample."""
 LONGEST_FILL = SAMPLE_RATE // 2
 """Samples of lost audio that are filled in; of a longer gap the rest is skipped."""
+GIVEN_UP = 4
+"""One part in so many of a full ring is given up at once: every loss takes the scorer more time and spoils the evidence
+around it, however short it is.
+"""
 
 
 class Ring:
@@ -136,7 +140,7 @@ class Ring:
             bank.sleep(0.1)
         over = end - bank.capacity - self._read.item(0)
         if over > 0 and not self.closed:
-            self._give_up(-(-over // BLOCK) * BLOCK)
+            self._give_up(max(-(-over // BLOCK), bank.slots // GIVEN_UP) * BLOCK)
         self._room_to = self._read.item(0) + bank.capacity
 
     def _stamp(self, written: int, end: int, captured_at: float) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from model.config import BLOCK, SAMPLE_RATE
 from monitor.audio import Blocks, Chunk
-from monitor.engine.ring import LONGEST_FILL, Ring
+from monitor.engine.ring import GIVEN_UP, LONGEST_FILL, Ring
 from monitor.engine.ring_bank import MOST_PASSED, RingBank
 
 ROOM_S = 4.0
@@ -214,12 +214,13 @@ def test_a_recording_with_a_gap_waits_too() -> None:
 # Too slow.
 
 
-@pytest.mark.parametrize("extra", [1, 160, BLOCK, BLOCK + 1, 2 * BLOCK])
-def test_a_full_ring_gives_up_its_oldest_audio(extra: int) -> None:
+@pytest.mark.parametrize("extra", [1, 160, BLOCK, 2 * BLOCK, 2 * BLOCK + 1])
+def test_a_full_ring_gives_up_a_part_of_it_the_oldest(extra: int) -> None:
     bank, ring = opened(capacity_s=0.2)
     for at in range(0, bank.capacity + extra, 80):
         ring.push(chunk(at, min(80, bank.capacity + extra - at)), wait=False)
-    gone = -(-extra // BLOCK) * BLOCK
+    part = bank.capacity // GIVEN_UP // BLOCK * BLOCK
+    gone = -(-extra // part) * part
     assert ring.lost == gone
     assert ring.fill == bank.capacity + extra - gone
     found = drained(bank)
@@ -471,9 +472,9 @@ def test_what_is_concealed_is_heard_marked_in_its_place_and_counted_once() -> No
 
 
 def test_what_is_concealed_and_then_overwritten_is_lost_once() -> None:
-    bank, ring = opened(capacity_s=10 * BLOCK / SAMPLE_RATE)
+    bank, ring = opened(capacity_s=GIVEN_UP * BLOCK / SAMPLE_RATE)
     ring.push(Chunk(samples(0, BLOCK), 0, 0.0, concealed=np.ones((1, BLOCK), np.bool_)), wait=False)
-    ring.push(chunk(BLOCK, 10 * BLOCK), wait=False)
+    ring.push(chunk(BLOCK, GIVEN_UP * BLOCK), wait=False)
     assert ring.lost == BLOCK
     assert all(blocks.concealed is None for blocks in drained(bank))
 
