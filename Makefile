@@ -82,7 +82,7 @@ man: install
 
 release: man sbom
 	rm -f dist/*.whl dist/*.tar.gz dist/SHA256SUMS
-	$(UV) build --out-dir dist
+	$(UV) build --require-hashes --build-constraints scripts/build-requirements.txt --out-dir dist
 	cp runs/sbom.cdx.json dist/
 	cd dist && sha256sum *.whl *.tar.gz monitor.1 sbom.cdx.json > SHA256SUMS
 

@@ -61,6 +61,29 @@ def test_the_settings_of_the_container_are_valid_and_agree_with_the_rest() -> No
     assert target == f"monitor:{listen.rpartition(':')[2]}"
 
 
+def test_nothing_is_installed_or_run_without_a_hash() -> None:
+    for path in (ROOT / "Makefile", DOCKER / "Dockerfile"):
+        lines = path.read_text().replace("\\\n", " ").splitlines()
+        commands = [command for line in lines for command in line.split("&&")]
+        installed = [command for command in commands if "pip install" in command]
+        assert installed
+        assert all("--require-hashes" in one or "--no-deps" in one for one in installed), path
+        assert all("--require-hashes" in one for one in commands if re.search(r"uv(\)|}|) build", one)), path
+    for flow in (ROOT / ".github" / "workflows").glob("*.yml"):
+        used = re.findall(r"uses: (\S+)", flow.read_text())
+        assert used
+        assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", name) for name in used), used
+
+
+def test_what_builds_the_wheel_is_pinned() -> None:
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    pinned = (ROOT / "scripts" / "build-requirements.txt").read_text()
+    for requirement in wanted:
+        name = re.match(r"[\w-]+", requirement)
+        assert name is not None
+        assert re.search(rf"^{name[0]}==\S+ .*\n +--hash=sha256:", pinned, re.M)
+
+
 def test_grafana_finds_its_source_of_data() -> None:
     sources = yaml.safe_load((DOCKER / "grafana/provisioning/datasources/prometheus.yml").read_text())
     assert [source["type"] for source in sources["datasources"]] == ["prometheus"]
