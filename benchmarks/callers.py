@@ -1,7 +1,8 @@
 """Many callers in one process that costs little: RTP of PCMU in packets of 20 ms, encoded before the first is sent.
 
-python -m benchmarks.callers PORT CALLS SECONDS BEGUN_FILE: calls come in over SPREAD_S. BEGUN_FILE gets, for each
-call's source port, the time.monotonic() at which its first packet left. At the end one line of JSON says what was sent.
+python -m benchmarks.callers PORT CALLS SECONDS BEGUN_FILE [SPREAD_S]: calls come in over SPREAD_S. BEGUN_FILE gets,
+for each call's source port, the time.monotonic() at which its first packet left. At the end one line of JSON says what
+was sent.
 """
 
 from __future__ import annotations
@@ -81,9 +82,10 @@ def send_calls(callers: list[Caller], seconds: float, start_file: Path) -> dict[
 
 
 def main() -> None:
-    port, calls, seconds, start_file = sys.argv[1:]
+    port, calls, seconds, start_file, *more = sys.argv[1:]
+    spread_s = float(more[0]) if more else SPREAD_S
     spoken = [payloads_of(seed) for seed in range(VOICES)]
-    step = SPREAD_S / FRAME_S / int(calls)
+    step = spread_s / FRAME_S / int(calls)
     callers = [Caller(i, int(port), spoken[i % VOICES], int(i * step)) for i in range(int(calls))]
     print(json.dumps(send_calls(callers, float(seconds), Path(start_file))))
 

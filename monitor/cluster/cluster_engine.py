@@ -21,6 +21,7 @@ from monitor.views import ShardView
 
 UNKNOWN_AFTER_S = 5.0
 """Without any shard for so long, no verdict holds."""
+FULL = "no shard has room for a further call"
 
 
 class ClusterEngine(Engine):
@@ -61,7 +62,7 @@ class ClusterEngine(Engine):
     def check_overload(self, now: float) -> None:
         """Find out whether a further call would do harm to those that there are, in the shards or here."""
         super().check_overload(now)
-        self.overloaded = self.overloaded or not self.coordinator.has_room
+        self.overload = self.overload or ("" if self.coordinator.has_room else FULL)
 
     def faults(self) -> list[str]:
         """Return what does not work now, in words, shards included."""

@@ -42,6 +42,7 @@ MANY = 0.5
 """Share of the streams that wait from which the server itself is behind, not a few senders ahead of their time."""
 OVERLOADED_S, OVERLOADED_FOR_S = 0.25, 1.0
 """While so much audio has waited in so many streams for so long, no further call should be taken."""
+BEHIND = "scoring is behind with the calls that there are"
 
 
 class Engine:
@@ -61,7 +62,10 @@ class Engine:
         self._entered = False
         self.finished = False
         self.interrupted = False
-        self.overloaded = False
+        self.overload = ""
+        """Why no further call should be taken; "" = one may be."""
+        self.calls_refused = 0
+        """By whoever adds calls, so far."""
         self._waiting_since: float | None = None
         self._took = 0.0
         """Of the turn now, for scoring."""
@@ -129,12 +133,13 @@ class Engine:
             self.end()
 
     def check_overload(self, now: float) -> None:
-        """Find out whether scoring is behind with the streams that there are already: overloaded says so."""
+        """Find out whether scoring is behind with the streams that there are already: overload says so."""
         if self.bank.share_waiting(round(OVERLOADED_S * SAMPLE_RATE)) < MANY:
             self._waiting_since = None
         elif self._waiting_since is None:
             self._waiting_since = now
-        self.overloaded = self._waiting_since is not None and now - self._waiting_since >= OVERLOADED_FOR_S
+        behind = self._waiting_since is not None and now - self._waiting_since >= OVERLOADED_FOR_S
+        self.overload = BEHIND if behind else ""
 
     def pause_s(self, took: float) -> float:
         """Return the pause until the next turn, given how long the last one scored. Without any when most streams wait.
@@ -153,6 +158,7 @@ class Engine:
             "latency_p50_ms": round(float(np.percentile(latencies, 50)), 2),
             "latency_p99_ms": round(float(np.percentile(latencies, 99)), 2),
             "calls": len(self.calls),
+            "calls_refused": self.calls_refused,
             "lost_s": round(self.lost / SAMPLE_RATE, 3),
             "ring_fill_s": round(max((c.fill for c in self.calls), default=0) / SAMPLE_RATE, 3),
             "lost_share": round(self.pace.lost_share, 3),
@@ -160,9 +166,10 @@ class Engine:
         }
 
     def faults(self) -> list[str]:
-        """Return what does not work now, in words: scoring that is too slow, and sinks that fail."""
+        """Return what does not work now, in words: scoring that is too slow, no room for calls, and sinks that fail."""
         sinks = [status.fault_words for status in self.bus.status() if not status.ok]
-        return [self.pace.fault, *sinks] if self.pace.fault else sinks
+        full = f"new calls are refused: {self.overload}" if self.overload else ""
+        return [*filter(None, (self.pace.fault, full)), *sinks]
 
     def shards(self) -> tuple[ShardView, ...]:
         """Return the processes of a cluster that score the calls, where there is one."""

@@ -156,8 +156,8 @@ class CallRouter:
             self._refuse(f"a call of {len(started.parties)} parties")
         if len(self._calls) >= self.max_calls:
             self._refuse(f"serve.max_calls = {self.max_calls} are there already")
-        if self._engine.overloaded:
-            self._refuse("scoring is behind with the calls that there are")
+        if self._engine.overload:
+            self._refuse(self._engine.overload)
         if started.peer and 0 < self._max_calls_per_peer <= self._of_peer[started.peer]:
             self._refuse(f"serve.max_calls_per_peer = {self._max_calls_per_peer} of one host are there already")
 
@@ -200,6 +200,7 @@ class CallRouter:
     def _refuse(self, reason: str) -> NoReturn:
         """Said at most once in REPORT_EVERY_S for each reason, so that a flood of calls is none of events."""
         self.counts.refused[reason] += 1
+        self._engine.calls_refused += 1
         now = time.monotonic()
         if now - self._reported.get(reason, float("-inf")) > REPORT_EVERY_S:
             self._reported[reason] = now

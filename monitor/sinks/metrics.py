@@ -59,6 +59,8 @@ class _PulledMetrics:
         lost, fill = (float(str(figures.get(name, 0.0))) for name in ("lost_s", "ring_fill_s"))
         yield CounterMetricFamily(f"{PREFIX}audio_lost_seconds", "Audio that was lost before scoring.", value=lost)
         yield GaugeMetricFamily(f"{PREFIX}audio_waiting_seconds", "Audio that waits to be scored.", fill)
+        refused = float(str(figures.get("calls_refused", 0)))
+        yield CounterMetricFamily(f"{PREFIX}calls_refused", "Calls that were not taken.", value=refused)
         share = float(str(figures.get("lost_share", 0.0)))
         yield GaugeMetricFamily(
             f"{PREFIX}audio_lost_share", "Share of live audio that is lost now because scoring is too slow.", share

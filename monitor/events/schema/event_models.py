@@ -222,6 +222,7 @@ class Health(EventModel):
     latency_p50_ms: Milliseconds | None = Field(None, description="heartbeat: from capture of a block to its score")
     latency_p99_ms: Milliseconds | None = Field(None, description="heartbeat: from capture of a block to its score")
     calls: Count | None = Field(None, description="heartbeat: calls that are being watched")
+    calls_refused: Count | None = Field(None, description="heartbeat: calls that were not taken, so far")
     lost_s: Seconds | None = Field(None, description="heartbeat: audio lost so far")
     ring_fill_s: Seconds | None = Field(None, description="heartbeat: audio that waits to be scored")
     lost_share: Probability | None = Field(

@@ -140,7 +140,8 @@ def test_new_calls_are_refused_before_running_ones_suffer(monkeypatch: pytest.Mo
             engine.turn()
         assert all(shard.streams for shard in engine.shards())
         engine.check_overload(time.monotonic())
-        with pytest.raises(RefusedError):
+        with pytest.raises(RefusedError, match="no shard has room"):
             router.deliver(CallStarted("one more", "test", ("party",), SAMPLE_RATE))
         wait(engine, lambda: all(call.fill < BLOCK for call in engine.calls))
         assert engine.lost == 0
+        assert engine.faults() == ["new calls are refused: no shard has room for a further call"]

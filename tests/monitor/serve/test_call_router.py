@@ -181,11 +181,14 @@ def test_while_scoring_is_behind_no_call_is_taken_and_those_that_there_are_go_on
     stopped.engine.check_overload(10.0 + OVERLOADED_FOR_S)
     with pytest.raises(RefusedError, match="scoring is behind"):
         stopped.call("more")
+    assert stopped.engine.vitals()["calls_refused"] == 1
+    assert stopped.engine.faults() == ["new calls are refused: scoring is behind with the calls that there are"]
     stopped.thread.start()
     for name in ("first", "burst"):
         stopped.over(name)
         assert stopped.wait_for("call.ended", name).data["lost_s"] == 0
     stopped.call("more")
+    assert stopped.engine.faults() == []
 
 
 def test_a_few_streams_that_wait_do_not_get_every_turn(stopped: Server) -> None:

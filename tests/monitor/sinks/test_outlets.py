@@ -363,7 +363,7 @@ def test_metrics_count_faults_latencies_and_what_waits() -> None:
     sinks = open_sinks(config, "epoch")
     with Bus(sinks, 1000, "epoch") as bus:
         metrics = next(sink for sink in sinks if sink.name == "metrics")
-        metrics.start(RunContext("", dict, bus.status))
+        metrics.start(RunContext("", lambda: {"calls_refused": 4}, bus.status))
         metrics.observe_latency(0.02)
         bus.publish(FAULT, wait=True)
         say(bus, 2)
@@ -372,6 +372,7 @@ def test_metrics_count_faults_latencies_and_what_waits() -> None:
         found = scrape(port)
         assert found["speech_monitor_sink_queued_events", "webhook"] == 3
         assert found["speech_monitor_input_faults_total", ""] == 1
+        assert found["speech_monitor_calls_refused_total", ""] == 4
         assert found["speech_monitor_latency_seconds_count", ""] == 1
         assert found["speech_monitor_latency_seconds_bucket", "0.02"] == 1
         assert found["speech_monitor_latency_seconds_bucket", "0.01"] == 0
