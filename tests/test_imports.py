@@ -358,6 +358,7 @@ LIGHT = {
     },
     "monitor.events.schema.schema_files": (),
     "monitor.events.schema.event_models": ("pydantic",),
+    "monitor.cluster.shard_process": (),
     "monitor.engine.calls": (),
     "monitor.subscriber": ("zmq",),
     "monitor.config.schema": ("pydantic",),

@@ -82,8 +82,13 @@ class Link:
 
     def has_room(self, busy_share: float) -> bool:
         """Return whether new calls do no harm to those that it has."""
-        late = self.answer_s > LATE_S
-        return self.state is LinkState.UP and self.busy < busy_share and not late and not self.restores
+        return self.state is LinkState.UP and self.busy < busy_share and not self.is_late
+
+    @property
+    def is_late(self) -> bool:
+        """Return whether it has streams that have not caught up."""
+        restores = self.restores or (self.restoring is not None and len(self.restoring))
+        return self.works and (self.answer_s > LATE_S or bool(restores))
 
     def reset(self) -> None:
         """Forget what belonged to the process that is gone."""

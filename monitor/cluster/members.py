@@ -57,7 +57,7 @@ class Members:
             if link.state is LinkState.DOWN and link.wanted and not self._take_spare(link) and now >= link.start_at:
                 self._start(link)
         if all(link.works for link in self.links if link.wanted):
-            self.spares.check(now)
+            self.spares.check(now, calm=not any(link.is_late for link in self.links))
 
     def lose(self, link: Link, why: str) -> None:
         """Give up a shard that does not answer, or is gone. A spare takes its place; without one, another process is

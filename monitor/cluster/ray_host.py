@@ -10,7 +10,7 @@ import ray
 from ray.exceptions import ActorUnavailableError, RayActorError, RayError, RayTaskError
 
 from monitor.cluster.hosts import ShardLostError, UnavailableError
-from monitor.cluster.shard import NetworkShard
+from monitor.cluster.shard_process import ShardProcess
 from monitor.config.cluster import ClusterSection
 from monitor.config.schema import ModelSection
 
@@ -23,8 +23,8 @@ class RayHost:
     """
 
     def __init__(self, section: ClusterSection, model: ModelSection) -> None:
-        self._model = model
-        self._actor = ray.remote(NetworkShard).options(
+        self._model = model.model_dump()
+        self._actor = ray.remote(ShardProcess).options(
             num_cpus=section.cpus, num_gpus=section.gpus, max_restarts=0, max_task_retries=0
         )
 

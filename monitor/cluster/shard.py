@@ -14,8 +14,7 @@ from model.config import BLOCK
 from model.figures import FIGURES
 from monitor.cluster.messages import Answer, Batch, Description, Ints, Push, Saved, States
 from monitor.cluster.state_table import FIRST_ROWS, Slots, StateTable
-from monitor.config.schema import ModelSection
-from monitor.scoring.opening import OpenScorer, scorers
+from monitor.scoring.opening import OpenScorer
 
 
 class Shard:
@@ -105,12 +104,3 @@ class Shard:
     def _of_equal_count(self, rows: Ints, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """samples: (M, B, BLOCK). Returns the figures (M, B, ...)."""
         return self._scorer.score(rows, samples.reshape(len(rows), samples.shape[1] * BLOCK))
-
-
-class NetworkShard(Shard):
-    """A shard with the network of the settings, in the one graph whose figures do not depend on how many blocks come at
-    once. Raises WeightsError and BadInputError.
-    """
-
-    def __init__(self, model: ModelSection) -> None:
-        super().__init__(scorers(model, recorded=True))

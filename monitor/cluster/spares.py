@@ -14,6 +14,8 @@ ASK_S = 5.0
 """Between two looks whether a spare is still there."""
 AGAIN_S = 10.0
 """After one that was lost."""
+LATEST_S = 10.0
+"""To start a process takes a second of a core. Shards that catch up need it more, but not for longer than this."""
 
 
 @dataclass
@@ -46,9 +48,9 @@ class Spares:
         """Return how many could be a shard at once."""
         return sum(process.description is not None for process in self._processes)
 
-    def check(self, now: float) -> None:
-        """Start what is missing, and ask whether the others are still there."""
-        if now >= self._start_at and len(self._processes) < self._count:
+    def check(self, now: float, *, calm: bool) -> None:
+        """Start what is missing, and ask whether the others are still there. calm: no shard is late."""
+        if now >= self._start_at + (0.0 if calm else LATEST_S) and len(self._processes) < self._count:
             self._processes.append(process := _Process(self._host.start()))
             self._ask(process, STARTING_S)
         for process in self._processes:

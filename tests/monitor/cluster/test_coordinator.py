@@ -18,6 +18,7 @@ from monitor.audio import Runs
 from monitor.cluster import members, spares
 from monitor.cluster.cluster_scorer import ClusterScorer
 from monitor.cluster.coordinator import Coordinator
+from monitor.cluster.jobs import Jobs
 from monitor.cluster.shard import Shard
 from monitor.config.cluster import ClusterSection
 from monitor.engine.ring_bank import RingBank
@@ -174,6 +175,36 @@ def test_a_spare_stands_in_for_a_lost_shard_at_once() -> None:
     assert process_of(cluster.coordinator, "shard-1") is spare
     assert np.array_equal(cluster.coordinator.streams.shard, places)
     assert [code for code, _ in cluster.said if code.startswith("audio")] == []
+
+
+def test_a_spare_is_started_once_no_shard_is_late_and_soon_in_any_case() -> None:
+    for now, calm, started in (
+        (103.0, True, 0),
+        (104.0, False, 0),
+        (104.0, True, 1),
+        (104.0 + spares.LATEST_S, False, 1),
+    ):
+        host = LocalHost(lambda: Shard(scorer))
+        made = spares.Spares(host, Jobs(host), 1)
+        made.wait_until(104.0)
+        made.check(now, calm=calm)
+        assert len(host.shards) == started
+
+
+def test_a_shard_is_late_until_streams_of_another_have_caught_up() -> None:
+    cluster = Cluster(2)
+    cluster.check(EVERY, 20)
+    lost, other = cluster.coordinator.links
+    assert not other.is_late
+    process_of(cluster.coordinator, lost.name).fault = "lost"
+    cluster.coordinator.members.lose(lost, "its process is gone")
+    cluster.coordinator.recovery.resume_unassigned()
+    cluster.coordinator.collect(0.0)
+    assert other.is_late
+    assert not other.has_room(1.0)
+    cluster.check(EVERY, 5)
+    cluster.until(cluster.settled)
+    assert not other.is_late
 
 
 def test_a_spare_that_is_lost_is_no_fault_of_any_call(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -181,7 +181,7 @@ def test_while_scoring_is_behind_no_call_is_taken_and_those_that_there_are_go_on
     stopped.engine.check_overload(10.0 + OVERLOADED_FOR_S)
     with pytest.raises(RefusedError, match="scoring is behind"):
         stopped.call("more")
-    assert stopped.engine.vitals()["calls_refused"] == 1
+    assert stopped.engine.heartbeat_figures()["calls_refused"] == 1
     assert stopped.engine.faults() == ["new calls are refused: scoring is behind with the calls that there are"]
     stopped.thread.start()
     for name in ("first", "burst"):
