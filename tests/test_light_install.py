@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,8 @@ EXTRAS = (
     *("torch", "torchaudio", "safetensors", "onnx", "soxr", "librosa", "scipy", "sklearn", "matplotlib", "paho"),
     *("c2pa", "perth", "pyarrow"),
 )
-BLOCKED = f"""
-import sys
+PROGRAM = f"""
+import importlib, json, os, pkgutil, sys
 
 class Blocked:
     def find_spec(self, name, path=None, target=None):
@@ -25,58 +26,76 @@ class Blocked:
 
 sys.meta_path.insert(0, Blocked())
 from monitor.cli.main import run_cli
-sys.exit(run_cli(sys.argv[1:]))
+
+for name, words in json.loads(sys.argv[1]).items():
+    for fd in (1, 2):
+        os.dup2(os.open(f"{{name}}.{{fd}}", os.O_WRONLY | os.O_CREAT), fd)
+    status = run_cli(words)
+    sys.stdout.flush()
+    open(f"{{name}}.status", "w").write(str(status))
+
+import monitor
+for module in pkgutil.walk_packages(monitor.__path__, "monitor."):
+    if not module.name.endswith(("__main__", "torch_scorer")):
+        importlib.import_module(module.name)
 """
 
 
-def run_without_extras(folder: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", BLOCKED, *map(str, words)]
+@dataclass(frozen=True)
+class Ran:
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where each command has left its status, output and errors: all of them ran in one process, after which it has
+    imported every module of the program.
+    """
+    folder = tmp_path_factory.mktemp("light")
+    call = str(write_wav(folder / "call.wav", turning_call(3.0, 4.0, 1.0)))
+    weights, alone = make_weights(folder / "hiss.safetensors"), make_weights(folder / "alone.safetensors")
+    alone.with_suffix(".onnx").unlink()
+    replay = ["replay", call, "--speed", "max", "--json", "--weights"]
+    commands = {
+        "replay": [*replay, str(weights), "--journal", "j"],
+        "alone": [*replay, str(alone)],
+        "score": ["score", call],
+        "help": ["--help"],
+        **{name: [name] for name in ("doctor", "devices", "config")},
+    }
     env = environment(PYTHONPATH=str(ROOT), HOME=str(folder), XDG_CACHE_HOME=str(folder / "cache"))
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=200, check=False)
-
-
-@pytest.fixture
-def call(tmp_path: Path) -> Path:
-    return write_wav(tmp_path / "call.wav", turning_call(3.0, 4.0, 1.0))
-
-
-def test_a_call_is_replayed_with_its_alert(tmp_path: Path, call: Path) -> None:
-    weights = make_weights(tmp_path / "hiss.safetensors")
-    ran = run_without_extras(
-        tmp_path, "replay", call, "--weights", weights, "--speed", "max", "--json", "--journal", "j"
-    )
-    assert ran.returncode == 0, ran.stderr
-    types = [json.loads(line)["type"] for line in ran.stdout.splitlines()]
-    assert {"score", "alert.opened", "call.ended"} <= set(types)
-    assert not [path for path in tmp_path.rglob("*") if "onnxruntime" in path.name], "it reports to its makers"
-
-
-@pytest.mark.parametrize("words", [("score",), ("--help",), ("doctor",), ("devices",), ("config",)])
-def test_other_commands_run(tmp_path: Path, call: Path, words: tuple[str, ...]) -> None:
-    ran = run_without_extras(tmp_path, *words, *([call] if words == ("score",) else []))
-    assert "Traceback" not in ran.stderr
-    assert "is blocked" not in ran.stderr + ran.stdout
-    if words != ("doctor",) and words != ("devices",):
-        assert ran.returncode == 0, ran.stderr
-
-
-def test_weights_without_their_networks_say_what_to_run(tmp_path: Path, call: Path) -> None:
-    weights = make_weights(tmp_path / "hiss.safetensors")
-    weights.with_suffix(".onnx").unlink()
-    ran = run_without_extras(tmp_path, "replay", call, "--weights", weights, "--speed", "max", "--json")
-    assert ran.returncode == 2
-    assert "training export" in ran.stderr
-
-
-def test_every_module_of_the_program_can_be_imported(tmp_path: Path) -> None:
-    program = BLOCKED.split("from monitor.cli.main")[0] + (
-        "import importlib, pkgutil, monitor\n"
-        "for module in pkgutil.walk_packages(monitor.__path__, 'monitor.'):\n"
-        "    if not module.name.endswith(('__main__', 'torch_scorer')):\n"
-        "        importlib.import_module(module.name)\n"
-    )
-    env = environment(PYTHONPATH=str(ROOT))
     ran = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+        [sys.executable, "-c", PROGRAM, json.dumps(commands)], cwd=folder, env=env, timeout=200, check=False
     )
-    assert ran.returncode == 0, ran.stderr
+    assert ran.returncode == 0, [path.read_text() for path in folder.glob("*.2")]
+    return folder
+
+
+def ran(folder: Path, name: str) -> Ran:
+    status, out, err = ((folder / f"{name}.{end}").read_text() for end in ("status", "1", "2"))
+    return Ran(int(status), out, err)
+
+
+def test_a_call_is_replayed_with_its_alert(folder: Path) -> None:
+    replay = ran(folder, "replay")
+    assert replay.status == 0, replay.err
+    types = [json.loads(line)["type"] for line in replay.out.splitlines()]
+    assert {"score", "alert.opened", "call.ended"} <= set(types)
+    assert not [path for path in folder.rglob("*") if "onnxruntime" in path.name], "it reports to its makers"
+
+
+@pytest.mark.parametrize("name", ["score", "help", "doctor", "devices", "config"])
+def test_other_commands_run(folder: Path, name: str) -> None:
+    command = ran(folder, name)
+    assert "Traceback" not in command.err
+    assert "is blocked" not in command.err + command.out
+    if name not in ("doctor", "devices"):
+        assert command.status == 0, command.err
+
+
+def test_weights_without_their_networks_say_what_to_run(folder: Path) -> None:
+    alone = ran(folder, "alone")
+    assert alone.status == 2
+    assert "training export" in alone.err
