@@ -294,6 +294,26 @@ def _python(program: str) -> dict[str, object]:
     return answer
 
 
+def _forked(programs: dict[str, str], before: str, after: str) -> dict[str, object]:
+    """Run each program in a child of one interpreter that ran `before`; return the value of `after` in each."""
+    return _python(f"""
+import json, os, sys
+{before}
+found = dict()
+for name, program in {programs!r}.items():
+    reading, writing = os.pipe()
+    if not os.fork():
+        exec(program)
+        os.write(writing, json.dumps({after}).encode())
+        os._exit(0)
+    os.close(writing)
+    with open(reading) as answer:
+        found[name] = json.loads(answer.read() or "null")
+    os.wait()
+print(json.dumps(found))
+""")
+
+
 def test_the_command_line_and_its_help_load_nothing_heavy() -> None:
     found = _python(f"""
 import json, sys
@@ -317,35 +337,38 @@ print(json.dumps(dict(status=status, loaded=[m for m in ("numpy", "onnxruntime")
     assert found == {"status": 0, "loaded": []}
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("replay", "call.wav", "--weights", "none"),
-        ("replay", "call.wav", "--weights", "call.wav"),
-        ("replay", "call.wav", "--weights", "none.onnx"),
-        ("replay", "none.wav"),
-        ("replay", "call.wav", "--publish", "tcp://127.0.0.1:99999"),
-        ("replay", "call.wav", "--no-publish", "--journal", "none/journal"),
-        ("replay", "call.wav", "--no-publish", "--evidence", "call.wav"),
-        ("serve", "--rtp", "127.0.0.1:5004", "--weights", "none"),
-        ("serve", "--rtp", "127.0.0.1:99999"),
-        ("serve",),
-        ("score", "call.wav", "--weights", "none"),
-        ("score", "none*.wav"),
-        ("score", "call.wav", "--out", "scores.xlsx"),
-    ],
-    ids=" ".join,
+REFUSED = (
+    ("replay", "call.wav", "--weights", "none"),
+    ("replay", "call.wav", "--weights", "call.wav"),
+    ("replay", "call.wav", "--weights", "none.onnx"),
+    ("replay", "none.wav"),
+    ("replay", "call.wav", "--publish", "tcp://127.0.0.1:99999"),
+    ("replay", "call.wav", "--no-publish", "--journal", "none/journal"),
+    ("replay", "call.wav", "--no-publish", "--evidence", "call.wav"),
+    ("serve", "--rtp", "127.0.0.1:5004", "--weights", "none"),
+    ("serve", "--rtp", "127.0.0.1:99999"),
+    ("serve",),
+    ("score", "call.wav", "--weights", "none"),
+    ("score", "none*.wav"),
+    ("score", "call.wav", "--out", "scores.xlsx"),
 )
-def test_what_cannot_be_used_is_refused_before_the_network_is_loaded(tmp_path: Path, words: tuple[str, ...]) -> None:
-    (tmp_path / "call.wav").write_bytes(CALL)
-    found = _python(f"""
-import json, os, sys
-import monitor.cli.main
-os.chdir({str(tmp_path)!r})
-status = monitor.cli.main.run_cli({list(words)!r})
-print(json.dumps(dict(status=status, loaded=[m for m in ("onnxruntime", "torch") if m in sys.modules])))
-""")
-    assert found == {"status": 2, "loaded": []}
+
+
+@pytest.fixture(scope="module")
+def refused(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """By command its exit status, and what is loaded after it: each runs in a child of its own."""
+    folder = tmp_path_factory.mktemp("refused")
+    (folder / "call.wav").write_bytes(CALL)
+    return _forked(
+        {" ".join(words): f"status = monitor.cli.main.run_cli({list(words)!r})" for words in REFUSED},
+        before=f"import monitor.cli.main, monitor.config.schema; os.chdir({str(folder)!r})",
+        after="[status, [m for m in ('onnxruntime', 'torch') if m in sys.modules]]",
+    )
+
+
+@pytest.mark.parametrize("words", [" ".join(words) for words in REFUSED])
+def test_what_cannot_be_used_is_refused_before_the_network_is_loaded(refused: dict[str, object], words: str) -> None:
+    assert refused[words] == [2, []]
 
 
 LIGHT = {
@@ -366,14 +389,15 @@ LIGHT = {
 """What of HEAVY a module loads."""
 
 
+@pytest.fixture(scope="module")
+def loaded() -> dict[str, object]:
+    programs = {module: f"import {module}" for module in LIGHT}
+    return _forked(programs, before="", after=f"[m for m in {HEAVY!r} if m in sys.modules]")
+
+
 @pytest.mark.parametrize("module", LIGHT)
-def test_a_light_module_stays_light(module: str) -> None:
-    found = _python(f"""
-import json, sys
-import {module}
-print(json.dumps(dict(loaded=[m for m in {HEAVY!r} if m in sys.modules])))
-""")
-    assert found["loaded"] == list(LIGHT[module])
+def test_a_light_module_stays_light(loaded: dict[str, object], module: str) -> None:
+    assert loaded[module] == list(LIGHT[module])
 
 
 def test_importing_the_program_starts_no_thread_and_touches_no_sound_system() -> None:
