@@ -63,6 +63,7 @@ def test_a_publisher_whose_host_is_not_known_is_waited_for_with_the_reason(run: 
     assert "waiting for tcp://nosuch.invalid:5556: the host nosuch.invalid is not known" in ran.err
 
 
+@pytest.mark.realtime
 @pytest.mark.parametrize("after_s", [0.4, 1.2])
 def test_ctrl_c_while_it_starts_prints_no_traceback(after_s: float, tmp_path: Path) -> None:
     write_wav(tmp_path / "call.wav", voice(60.0))
