@@ -9,16 +9,18 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # Before torch reads it. Two threads on busy cores wait for each other many times longer than they compute, and sum in
 # another order from run to run.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
-import virtual_mic
-from helpers import Run, run_here
 from hypothesis import settings
-from tiny_corpus import make_corpus
+
+if TYPE_CHECKING:  # torch loads for seconds, which the process that hands out the tests need not wait for
+    import virtual_mic
+    from helpers import Run
 
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
@@ -43,6 +45,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
     """Run a command of the monitor in this process, in an empty folder, without settings from the environment."""
+    from helpers import run_here
+
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("MONITOR_")]:
         monkeypatch.delenv(name)
@@ -62,6 +66,8 @@ def sound(tmp_path: Path) -> Iterator[virtual_mic.VirtualMicrophones]:
 
 
 def _serving(folder: Path) -> Iterator[virtual_mic.VirtualMicrophones]:
+    import virtual_mic
+
     if missing := virtual_mic.missing():
         pytest.skip(f"virtual microphones: {missing}")
     server = virtual_mic.VirtualMicrophones(folder)
@@ -89,6 +95,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The manifest of a corpus small enough to train on within a test."""
+    from tiny_corpus import make_corpus
+
     return make_corpus(tmp_path_factory.mktemp("corpus"))
 
 
