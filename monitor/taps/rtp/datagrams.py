@@ -112,7 +112,7 @@ class DatagramReader:
             message.header.name = ctypes.addressof(self._names) + i * _ADDRESS
             message.header.vectors = ctypes.pointer(self._vectors[i])
             message.header.vector_count = 1
-        step, raw = (ctypes.sizeof(_Message),), np.frombuffer(self._messages, np.uint8)
+        step, raw = (ctypes.sizeof(_Message),), np.frombuffer(memoryview(self._messages), np.uint8)
         places = _Message.length.offset, _Header.name_length.offset
         self._lengths, self._name_lengths = (np.ndarray(AT_ONCE, np.uint32, raw, at, step) for at in places)
 
