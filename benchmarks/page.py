@@ -116,9 +116,9 @@ def server(stack: ExitStack, lines: Sequence[str], page: int, evidence: Path) ->
 
 
 def slim(path: Path) -> None:
-    """Reduce a picture to 128 colours, which are enough for a page and half the size."""
+    """Save with a palette, at half the size. Pillow's usual median cut loses the colours of small signs."""
     with Image.open(path) as picture:
-        small = picture.convert("RGB").quantize(128)
+        small = picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     small.save(path, optimize=True)
 
 
