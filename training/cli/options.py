@@ -34,3 +34,13 @@ def _device(name: str) -> str:
 
 
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", callback=_device)]
+
+
+def named_weights(text: str, option: str) -> dict[str, float]:
+    """Return the numbers of a text such as lab=1,wild=1, by name."""
+    try:
+        return {k.strip(): float(v) for k, _, v in (part.partition("=") for part in text.split(",") if part)}
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r}: write names and numbers, such as lab=1,wild=1", param_hint=f"--{option.replace('_', '-')}"
+        ) from None

@@ -10,7 +10,7 @@ import typer
 
 from model.config import DetectorConfig, FeatureConfig, NetworkConfig
 from monitor.cli.typer_commands import from_options
-from training.cli.options import Cache, Corpora, Device, Minutes, Seed, Steps, Workers
+from training.cli.options import Cache, Corpora, Device, Minutes, Seed, Steps, Workers, named_weights
 from training.learn.settings import TrainConfig
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class TrainOptions(RunOptions):
         """Return the material that the network learns from. Raises typer.BadParameter."""
         from training.learn.prepare import TrainingPlan
 
-        weights = {name: _weights(getattr(self, name), name) for name in ("part_weights", "family_weights")}
+        weights = {name: named_weights(getattr(self, name), name) for name in ("part_weights", "family_weights")}
         teachers = tuple(self.teacher or ())
         return from_options(TrainingPlan, self, corpora=self.corpus, teachers=teachers, **weights)
 
@@ -183,12 +183,3 @@ def _band(text: str) -> tuple[float, float]:
             f"{text!r}: write two frequencies in Hz, such as 100,3800", param_hint="--band"
         ) from None
     return low, high
-
-
-def _weights(text: str, option: str) -> dict[str, float]:
-    try:
-        return {k.strip(): float(v) for k, _, v in (part.partition("=") for part in text.split(",") if part)}
-    except ValueError:
-        raise typer.BadParameter(
-            f"{text!r}: write names and numbers, such as lab=1,wild=1", param_hint=f"--{option.replace('_', '-')}"
-        ) from None

@@ -1,7 +1,7 @@
 """training refit: the head that tells bona fide from spoof, fitted anew on what the rest of a trained network says.
 
 A network that knows some of its training clips by heart still makes states that separate others; the last layer,
-fitted again on clips that it does not know so well, balanced by system and by source, makes more of them (Kirichenko,
+fitted again on clips that it does not know so well, balanced by voice and by source, makes more of them (Kirichenko,
 Izmailov and Wilson, Last Layer Re-Training is Sufficient for Robustness to Spurious Correlations, ICLR 2023).
 
 A codec moves the logits of genuine and synthetic speech alike, and one threshold has to bear with the worst codec. The
@@ -12,9 +12,9 @@ discriminant analysis.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -39,9 +39,10 @@ from training.learn.validation import folded_copy
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Log = Callable[[str], None]
+Group = tuple[int, str, str, str]
 
 OFTENER = 6
-"""A source of recordings gives so many times the clips of a system: there are fewer of them."""
+"""A source of recordings gives so many times the clips of a voice of a system: there are fewer of them."""
 FEWEST_SAMPLES = 16_000
 SPREAD_FLOOR = 0.03
 """Added to the deviation of each unit: some hardly move."""
@@ -51,8 +52,9 @@ WITHIN, FLAT = 1.0, 0.03
 
 @dataclass(frozen=True)
 class RefitPlan:
-    """weights: what is fitted anew, with the training clips of the corpora: at most per_system of each system, as they
-    are and through versions - 1 random channels. channels: those that are made even, with even_clips of them.
+    """weights: what is fitted anew, with training clips of the corpora: at most per_voice of each voice of a system,
+    as they are and through versions - 1 random channels. parts: the shares of the parts among the clips of a label;
+    those not named weigh 1. channels: those that are made even, with even_clips of them.
     """
 
     weights: Path
@@ -60,26 +62,29 @@ class RefitPlan:
     out: Path
     cache: Path
     versions: int = 3
-    per_system: int = 3
+    per_voice: int = 3
     ridge: float = 0.1
+    parts: Mapping[str, float] = field(default_factory=dict)
     channels: Sequence[str] = ()
     even_clips: int = 440
     workers: int = 2
 
 
-def group(clip: Clip) -> tuple[int, str]:
-    """Return what clips are balanced by: the system of a fake, the source of a recording."""
-    return clip.label, clip.system if clip.label else clip.source or clip.speaker
+def group(clip: Clip) -> Group:
+    """Return what clips are balanced by: part, system and voice of a fake; part and source of a recording."""
+    if clip.label:
+        return 1, clip.part, clip.system, clip.speaker
+    return 0, clip.part, clip.source or clip.speaker, ""
 
 
-def chosen(bank: AudioBank, per_system: int, rng: np.random.Generator, count: Counter[tuple[int, str]]) -> list[int]:
-    """Return the numbers of clips of at least a second, a few of each system and source, drawn at random. count: those
+def chosen(bank: AudioBank, per_voice: int, rng: np.random.Generator, count: Counter[Group]) -> list[int]:
+    """Return the numbers of clips of at least a second, a few of each voice and source, drawn at random. count: those
     of each that were drawn before, to go on from.
     """
     rows = []
     for i in rng.permutation(len(bank.clips)).tolist():
         count[group(bank.clips[i])] += 1
-        most = per_system * (1 if bank.clips[i].label else OFTENER)
+        most = per_voice * (1 if bank.clips[i].label else OFTENER)
         if count[group(bank.clips[i])] <= most and bank.bounds[i + 1] - bank.bounds[i] >= FEWEST_SAMPLES:
             rows.append(i)
     return rows
@@ -92,12 +97,16 @@ def end_to_end(banks: Sequence[AudioBank]) -> AudioBank:
     return AudioBank(clips, np.concatenate([bank.audio for bank in banks]), bounds.astype(np.int64))
 
 
-def balance(clips: Sequence[Clip]) -> Floats:
-    """Return the weights (n,) of clips, which add up to 1: a half for each label, and within it for each group the
-    root of its size.
+def balance(clips: Sequence[Clip], parts: Mapping[str, float]) -> Floats:
+    """Return the weights (n,) of clips, which add up to 1: a half for each label, within it for each part its share,
+    and within that for each group the root of its size.
     """
     sizes = Counter(map(group, clips))
-    shares = np.array([sizes[group(clip)] ** -0.5 for clip in clips])
+    roots = np.array([sizes[group(clip)] ** -0.5 for clip in clips])
+    totals: dict[tuple[int, str], float] = defaultdict(float)
+    for clip, root in zip(clips, roots.tolist(), strict=True):
+        totals[clip.label, clip.part] += root
+    shares = roots * np.array([parts.get(clip.part, 1.0) / totals[clip.label, clip.part] for clip in clips])
     labels = np.array([clip.label for clip in clips])
     sums = np.array([shares[labels == k].sum() for k in (0, 1)])
     balanced: Floats = shares / sums[labels] / 2.0
@@ -153,7 +162,7 @@ def evening(states: Floats, shifts: Floats, labels: Ints) -> Floats:
 
 
 def refitted(
-    detector: Detector, versions: Sequence[AudioBank], ridge: float, even: Sequence[AudioBank], log: Log
+    detector: Detector, versions: Sequence[AudioBank], plan: RefitPlan, even: Sequence[AudioBank], log: Log
 ) -> Detector:
     """Return the detector with its head fitted on some clips in several versions; then made even over `even`, other
     clips through several channels, if there are any. Raises CheckpointError for a head that is not linear.
@@ -173,8 +182,8 @@ def refitted(
     flat, clips = states.reshape(-1, states.shape[2]), versions[0].clips
     mean, spread = flat.mean(axis=0), flat.std(axis=0) + SPREAD_FLOOR
     labels = np.tile([clip.label for clip in clips], len(versions))
-    weights = np.tile(balance(clips), len(versions)) / len(versions)
-    added = fitted_head((flat - mean) / spread, flat @ weight + bias, labels, weights, ridge)
+    weights = np.tile(balance(clips, plan.parts), len(versions)) / len(versions)
+    added = fitted_head((flat - mean) / spread, flat @ weight + bias, labels, weights, plan.ridge)
     log(f"the head is fitted on {len(clips)} clips in {len(versions)} versions")
     if even:
         through, truth = states_of(even), np.array([clip.label for clip in even[0].clips], dtype=np.int64)
@@ -197,19 +206,19 @@ def run(plan: RefitPlan, log: Log) -> Path:
     check_channels(plan.channels)
     detector, rng = read_detector(plan.weights), np.random.default_rng(5)
     plan.cache.mkdir(parents=True, exist_ok=True)
-    count: Counter[tuple[int, str]] = Counter()
+    count: Counter[Group] = Counter()
     drawn: list[list[AudioBank]] = [[] for _ in range(plan.versions)]
     for corpus in plan.corpora:
         bank = build_bank(
             by_split(load_corpus(corpus), "train"), plan.cache, plan.workers, log_progress(log, "decoding", every=200)
         )
-        rows = chosen(bank, plan.per_system, rng, count)
+        rows = chosen(bank, plan.per_voice, rng, count)
         for some, audio in zip(drawn, render(bank, plan.versions, plan.cache, plan.workers, log), strict=True):
             some.append(part_of_bank(AudioBank(bank.clips, audio, bank.bounds), rows))
     banks = [end_to_end(some) for some in drawn]
     few = part_of_bank(banks[0], sorted(rng.permutation(len(banks[0].clips))[: plan.even_clips].tolist()))
     even = [through_channel(few, name, plan.cache, plan.workers, log) for name in plan.channels]
-    made = refitted(detector, banks, plan.ridge, even, log)
+    made = refitted(detector, banks, plan, even, log)
     before: dict[str, object] = {}
     started = lineage(describe(plan.weights), before)
     told = learned_from(plan.corpora, banks[0].clips, len(banks[0].audio) / 16_000)

@@ -19,11 +19,15 @@ from training.learn.refit_head import RefitPlan, balance, channel_shifts, evenin
 RNG = np.random.default_rng(1)
 
 
-def test_each_label_weighs_a_half_and_systems_by_the_root_of_their_size() -> None:
-    clips = [Clip(Path(), int(s != "real"), "", s, "anna") for s in ["real", *["a"] * 4, "b"]]
-    weights = balance(clips)
+def test_each_label_weighs_a_half_and_voices_by_the_root_of_their_number_within_the_share_of_their_part() -> None:
+    fakes = [*[("a", "anna")] * 4, ("a", "ben"), ("tts", "")]
+    clips = [Clip(Path(), 0, "", "real", "eve", part="pages")]
+    clips += [Clip(Path(), 1, "", system, voice, part="pages" if voice else "tts") for system, voice in fakes]
+    weights = balance(clips, {})
     assert weights[0] == pytest.approx(0.5)
-    assert weights[1:5].sum() == pytest.approx(2 * weights[5]) == pytest.approx(1 / 3)
+    assert weights[1:5].sum() == pytest.approx(2 * weights[5]) == pytest.approx(1 / 6)
+    assert weights[6] == pytest.approx(0.25)
+    assert balance(clips, {"pages": 0.6, "tts": 0.4})[6] == pytest.approx(0.2)
 
 
 def test_the_head_learns_what_its_states_say_and_a_penalty_holds_it_back() -> None:
