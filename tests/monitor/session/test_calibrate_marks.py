@@ -10,6 +10,7 @@ import pytest
 from call_events import EPOCH, event, keep_evidence, write_journal
 from helpers import assert_one_error, make_weights, run_here, voice
 
+from monitor.config.schema import AlertSection
 from monitor.session.marked_alerts import read_marked
 from monitor.types import Event
 
@@ -54,7 +55,7 @@ def test_the_newest_mark_of_an_alert_or_its_call_counts(installation: Path) -> N
     assert [alert.audio is not None for alert in found.alerts] == [False, False, True]
 
 
-@pytest.mark.parametrize(("per_hour", "threshold"), [("2", 2.75), ("1", 3.05), ("0.5", 4.45)])
+@pytest.mark.parametrize(("per_hour", "threshold"), [("2", AlertSection().alert_llr), ("1", 3.05), ("0.5", 4.45)])
 def test_the_threshold_leaves_as_few_false_alarms_as_are_wanted(
     installation: Path, capsys: pytest.CaptureFixture[str], per_hour: str, threshold: float
 ) -> None:
