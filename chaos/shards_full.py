@@ -37,7 +37,7 @@ BAR_S = 1.0
 SETTLE_S = 3.0
 AT_ONCE_S = 2.0
 CALL = re.compile(r"rtp-\d+-127\.0\.0\.1-(\d+)-\d+")
-METRICS = ("calls_refused_total", "shard_busy_share", "audio_lost_seconds_total")
+METRICS = ("calls_refused_total", "shard_busy_share", "audio_lost_seconds_total", "audio_waiting_seconds")
 
 
 @dataclass

@@ -12,7 +12,7 @@ from monitor.audio import Runs
 from monitor.cluster.cluster_scorer import ClusterScorer
 from monitor.config.schema import Config
 from monitor.engine.calls import Call
-from monitor.engine.loop import Engine
+from monitor.engine.loop import OVERLOADED_S, Engine
 from monitor.engine.outputs import read_figures
 from monitor.engine.pool import Pool
 from monitor.engine.ring_bank import RingBank
@@ -22,6 +22,8 @@ from monitor.views import ShardView
 UNKNOWN_AFTER_S = 5.0
 """Without any shard for so long, no verdict holds."""
 FULL = "no shard has room for a further call"
+ON_THE_WAY = 3
+"""Messages whose audio has no score yet where all is well: one that waits, one that is scored, one that is answered."""
 
 
 class ClusterEngine(Engine):
@@ -30,6 +32,7 @@ class ClusterEngine(Engine):
     def __init__(self, pool: Pool, scorer: ClusterScorer, bank: RingBank, bus: Bus, config: Config) -> None:
         super().__init__(pool, bank, bus, config, serving=True)
         self.coordinator = scorer.coordinator
+        self.overloaded_s = OVERLOADED_S + ON_THE_WAY * config.cluster.send_ms / 1000
         self.each_turn: Callable[[float], None] = lambda _: None
         """Called in every turn, with time.monotonic()."""
         self._worked_at = time.monotonic()
@@ -59,10 +62,9 @@ class ClusterEngine(Engine):
         """Return 0."""
         return 0.0
 
-    def check_overload(self, now: float) -> None:
-        """Find out whether a further call would do harm to those that there are, in the shards or here."""
-        super().check_overload(now)
-        self.overload = self.overload or ("" if self.coordinator.has_room else FULL)
+    def find_overload(self, now: float) -> str:
+        """Return why no further call should be taken now: a reason here, or in the shards."""
+        return super().find_overload(now) or ("" if self.coordinator.has_room else FULL)
 
     def faults(self) -> list[str]:
         """Return what does not work now, in words, shards included."""

@@ -43,6 +43,8 @@ MANY = 0.5
 OVERLOADED_S, OVERLOADED_FOR_S = 0.25, 1.0
 """While so much audio has waited in so many streams for so long, no further call should be taken."""
 BEHIND = "scoring is behind with the calls that there are"
+CALM_S = 5.0
+"""No call is taken until the reason is gone for so long: what a new one costs shows only after a second or two."""
 
 
 class Engine:
@@ -66,6 +68,8 @@ class Engine:
         """Why no further call should be taken; "" = one may be."""
         self.calls_refused = 0
         """By whoever adds calls, so far."""
+        self.overloaded_s = OVERLOADED_S
+        self._refuses_until = 0.0
         self._waiting_since: float | None = None
         self._took = 0.0
         """Of the turn now, for scoring."""
@@ -133,13 +137,19 @@ class Engine:
             self.end()
 
     def check_overload(self, now: float) -> None:
-        """Find out whether scoring is behind with the streams that there are already: overload says so."""
-        if self.bank.share_waiting(round(OVERLOADED_S * SAMPLE_RATE)) < MANY:
+        """Find out whether a further call would do harm to those that there are: overload says so."""
+        if reason := self.find_overload(now):
+            self.overload, self._refuses_until = reason, now + CALM_S
+        elif now >= self._refuses_until:
+            self.overload = ""
+
+    def find_overload(self, now: float) -> str:
+        """Return why no further call should be taken now, or ""."""
+        if self.bank.share_waiting(round(self.overloaded_s * SAMPLE_RATE)) < MANY:
             self._waiting_since = None
         elif self._waiting_since is None:
             self._waiting_since = now
-        behind = self._waiting_since is not None and now - self._waiting_since >= OVERLOADED_FOR_S
-        self.overload = BEHIND if behind else ""
+        return BEHIND if self._waiting_since is not None and now - self._waiting_since >= OVERLOADED_FOR_S else ""
 
     def pause_s(self, took: float) -> float:
         """Return the pause until the next turn, given how long the last one scored. Without any when most streams wait.

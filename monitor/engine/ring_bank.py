@@ -63,9 +63,10 @@ class RingBank:
         return self.share_waiting(9 * BLOCK)
 
     def share_waiting(self, samples: int) -> float:
-        """Share of the rows in use in which more than so many samples wait: 0 to 1."""
+        """Share of the rows in use in which more than so many samples have no score yet: 0 to 1."""
         used = np.count_nonzero(self._busy)
-        return int(np.count_nonzero(self.written - self.read > samples)) / used if used else 0.0
+        late = (self.written - self.read + self.unscored > samples) & self._busy
+        return int(np.count_nonzero(late)) / used if used else 0.0
 
     def claim(self, channels: Sequence[int]) -> list[Ring]:
         """Rings of so many channels, on free rows that follow each other. Raises ValueError where there are none."""
