@@ -12,16 +12,24 @@ if TYPE_CHECKING:
 
 
 class FilePart:
-    """A part of a file, from begin to end, without its name, by whose end FFmpeg would guess."""
+    """A part of a file, from begin to end, without its name, by whose end FFmpeg would guess. patch: a place, and bytes
+    that are read there instead of those of the file.
+    """
 
-    def __init__(self, file: IO[bytes], begin: int, end: int) -> None:
-        self._file, self._begin, self._end = file, begin, end
+    def __init__(self, file: IO[bytes], begin: int, end: int, patch: tuple[int, bytes] = (0, b"")) -> None:
+        self._file, self._begin, self._end, self._patch = file, begin, end, patch
         file.seek(begin)
 
     def read(self, count: int = -1) -> bytes:
         """Return the next bytes, none behind the end of the part."""
-        left = max(0, self._end - self._file.tell())
-        return self._file.read(left if count < 0 else min(count, left))
+        at = self._file.tell()
+        left = max(0, self._end - at)
+        data = self._file.read(left if count < 0 else min(count, left))
+        place, patch = self._patch
+        first, last = max(at, place), min(at + len(data), place + len(patch))
+        if first < last:
+            data = data[: first - at] + patch[first - place : last - place] + data[last - at :]
+        return data
 
     def tell(self) -> int:
         """Return the place within the part."""

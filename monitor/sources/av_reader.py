@@ -37,12 +37,15 @@ _MOST_CHANGES = 5
 
 
 class AvReader:
-    """Reads blocks of all tracks side by side. track: only this one, from 1. codec: what the file is that
-    has no header. end: the byte behind the last that is read, None = all. The links of a chained Ogg file, and files
-    that were joined, follow each other in the tracks of the first. Raises BadInputError.
+    """Reads blocks of all tracks side by side. track: only this one, from 1. codec: what the file is that has no
+    header. end: the byte behind the last that is read, None = all. length: bytes of samples that end there, for a WAV
+    whose header lies. The links of a chained Ogg file, and files that were joined, follow each other in the tracks of
+    the first. Raises BadInputError.
     """
 
-    def __init__(self, path: Path, *, track: int | None = None, codec: str = "", end: int | None = None) -> None:
+    def __init__(
+        self, path: Path, *, track: int | None = None, codec: str = "", end: int | None = None, length: int = 0
+    ) -> None:
         import av
 
         self._file: IO[bytes] = path.open("rb")
@@ -50,6 +53,7 @@ class AvReader:
         self.notes: list[Condition] = []
         self.complaints: list[Condition] = []
         self._damaged = 0
+        self._patch = (end - length - 4, length.to_bytes(4, "little")) if end and length else (0, b"")
         self._unread: list[str] = []
         chain = None if codec else ogg_links(self._file)
         parts = [(0, end)] if end is not None else chain.bounds if chain else joined_parts(self._file)
@@ -75,7 +79,7 @@ class AvReader:
 
         # No protocol at all: playlists and the like must not lead to other files, or to the network.
         options = {"protocol_whitelist": "none"} | ({"sample_rate": "16000"} if codec == "g722" else {})
-        return av.open(FilePart(self._file, *bounds), "r", format=codec or None, options=options)
+        return av.open(FilePart(self._file, *bounds, self._patch), "r", format=codec or None, options=options)
 
     def _open(self, track: int | None) -> None:
         streams = sound_tracks(self._container)
@@ -124,8 +128,9 @@ class AvReader:
         kind = self._container.format.name.split(",")[0]
         if self._links or kind not in _INDEXED or (kind == "flac" and self._unknown()):
             return None
+        first = min(begin_s(t.stream) for t in tracks)
         durations = [
-            float(t.stream.duration * t.stream.time_base)
+            float(t.stream.duration * t.stream.time_base) + (begin_s(t.stream) - first if kind == "mov" else 0.0)
             for t in tracks
             if t.stream.duration is not None and t.stream.time_base is not None
         ]

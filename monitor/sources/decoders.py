@@ -16,6 +16,10 @@ from monitor.types import Condition
 _LIBSNDFILE = (b"FORM", b".snd", b"dns.", b"caff", b"riff", b"NIST", b"2BIT", b"ALaw", b"PVF1", b"MATL")
 """Beginnings of files for libsndfile: AIFF, AU, CAF, W64, NIST, AVR, Psion, PVF and MAT."""
 
+UNKNOWN_LENGTH = Condition(
+    "length unknown", "its header does not know how long it is: it is read to its end", usable=True
+)
+
 
 def open_recording(path: Path, *, raw: PcmFormat | CodecFormat | None = None, track: int | None = None) -> Reader:
     """Open any recording. raw: what it is, where it has no header. track: which of several, from 1; None = all.
@@ -61,8 +65,11 @@ def _of_codec(path: Path, track: int | None) -> Reader:
 
     with path.open("rb") as file:
         wave = read_wave(file, path.stat().st_size)
-    (_, end), *further = wave.parts if wave is not None else ((0, 0),)
-    reader = AvReader(path, track=track, end=end if further else None)
+    (begin, end), *further = wave.parts if wave is not None else ((0, 0),)
+    lies = wave is not None and wave.ignored and end - begin < 1 << 32
+    reader = AvReader(path, track=track, end=end if further or lies else None, length=end - begin if lies else 0)
+    if lies:
+        reader.notes.append(UNKNOWN_LENGTH)
     if further:
         detail = f"{sum(end - begin for begin, end in further)} bytes of samples behind the first, which are not read"
         reader.notes.append(Condition("not scored", detail, usable=True))
@@ -71,8 +78,7 @@ def _of_codec(path: Path, track: int | None) -> Reader:
 
 def _noted(reader: PcmReader, ignored: bool, parts: int = 1, left: int = 0) -> PcmReader:
     if ignored:
-        detail = "its header does not know how long it is: it is read to its end"
-        reader.notes.append(Condition("length unknown", detail, usable=True))
+        reader.notes.append(UNKNOWN_LENGTH)
     if parts > 1:
         detail = f"its samples stand in {parts} parts, which are read one after the other"
         reader.notes.append(Condition("parts", detail, usable=True))

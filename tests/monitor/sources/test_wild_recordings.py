@@ -243,6 +243,30 @@ def test_what_cat_joined_is_all_heard(tmp_path: Path, name: str) -> None:
     assert not twice[2]
 
 
+@pytest.mark.parametrize("subtype", ["IMA_ADPCM", "MS_ADPCM", "GSM610"])
+@pytest.mark.parametrize("length", [0, 2000, 0xFFFFFFFF])
+def test_a_wav_of_a_codec_whose_header_lies_is_read_to_the_real_end(tmp_path: Path, subtype: str, length: int) -> None:
+    path = tmp_path / "a.wav"
+    sf.write(path, voice(), RATE, format="WAV", subtype=subtype)
+    whole, plain = bytearray(path.read_bytes()), play(path)[1]
+    at = whole.index(b"data")
+    whole[at + 4 : at + 8] = length.to_bytes(4, "little")
+    path.write_bytes(whole)
+    _, samples, conditions = play(path)
+    assert np.array_equal(samples, plain)
+    assert [c.code for c in conditions] in ([], ["length unknown"])
+
+
+def test_the_length_of_tracks_that_begin_later_counts_from_the_first(tmp_path: Path) -> None:
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("ffmpeg is not installed")
+    one, path = wav(tmp_path / "a.wav", 16_000, 6.0), tmp_path / "a.mp4"
+    words = ["-i", str(one), "-itsoffset", "2", "-i", str(one), "-map", "0", "-map", "1", "-c:a", "aac"]
+    subprocess.run(["ffmpeg", "-v", "error", *words, str(path)], check=True, timeout=60)
+    source, samples, _ = play(path)
+    assert source.total_s == pytest.approx(samples.shape[1] / 16_000, abs=0.1)
+
+
 def test_further_samples_of_a_codec_are_named(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     sf.write(path, voice(), RATE, format="WAV", subtype="GSM610")
