@@ -232,7 +232,7 @@ def test_a_stranger_who_lacks_one_thing_is_another_call(
     _, sending = spoken()
     at = rtp.hear(sending[:50])
     wide = {"sequence": 0xFFFF, "timestamp": 0xFFFF_FFFF}
-    other = [replace(p, **{k: getattr(p, k) + v & wide[k] for k, v in change.items()}) for p in sending[50:]]  # type: ignore[arg-type]
+    other = [p._replace(**{k: getattr(p, k) + v & wide[k] for k, v in change.items()}) for p in sending[50:]]  # type: ignore[arg-type]
     rtp.hear(other, source, ssrc=ssrc, at=at)
     assert len(rtp.started) == 2
     assert not any(isinstance(event, CallMoved) for event in rtp.result)
