@@ -29,7 +29,7 @@ class LegPart:
 
     @property
     def flow(self) -> tuple[Endpoint, Endpoint]:
-        """Source and target."""
+        """Return source and target."""
         return endpoints(self.log.ends)
 
     @property

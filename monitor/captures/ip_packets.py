@@ -51,7 +51,7 @@ class IpPacket(NamedTuple):
 
 
 def endpoints(ends: bytes) -> tuple[Endpoint, Endpoint]:
-    """Source and target of a datagram."""
+    """Return source and target of a datagram."""
     size = len(ends) // 2 - 2
     source, target = ends[:size], ends[size : 2 * size]
     ports = int.from_bytes(ends[-4:-2]), int.from_bytes(ends[-2:])

@@ -67,7 +67,7 @@ class Scan:
                     self._signalling(message, item.at, item.ends)
 
     def close(self) -> None:
-        """Everything was taken."""
+        """Write what is still held to the spool: there are no more packets."""
         for log in self.logs:
             log.write(self.spool)
 

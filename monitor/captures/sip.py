@@ -57,7 +57,7 @@ def parse_sip(data: bytes) -> SipMessage | None:
 
 
 def read_headers(lines: list[str]) -> dict[str, str]:
-    """Header fields by their long names in lower case; of several with one name the first."""
+    """Return header fields by their long names in lower case; of several with one name the first."""
     headers: dict[str, str] = {}
     for line in lines:
         name, colon, value = line.partition(":")

@@ -37,7 +37,7 @@ class PacketSpool:
         self._end = 0
 
     def append(self, data: bytes | bytearray) -> int:
-        """Returns the place of the data. Raises OSError, such as for a disk that is full."""
+        """Append data, and return its place. Raises OSError, such as for a disk that is full."""
         place, self._end = self._end, self._end + len(data)
         if self._file is None and self._end > IN_MEMORY:
             self._file = cast("IO[bytes]", tempfile.TemporaryFile(prefix="monitor-capture-"))  # noqa: SIM115

@@ -131,14 +131,14 @@ class Call:
         return CallChannel(self.name, self.channels[row - self.rows.start], row)
 
     def finish(self, why: str = "") -> None:
-        """No more audio comes; what is held is still scored. The first reason given stays."""
+        """Note that no more audio comes; what is held is still scored. The first reason given stays."""
         self.why = self.why or why
         for feed in self.feeds:
             feed.ring.finish()
 
 
 def capture(feed: Feed, source: Source) -> None:
-    """Body of a capture thread: from the source to the ring, until the source ends."""
+    """Move audio from the source to the ring until the source ends: the body of a capture thread."""
     try:
         for item in source.chunks():
             if feed.ring.closed:

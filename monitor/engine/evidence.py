@@ -83,18 +83,18 @@ def _calibrate(config: EvidenceSection, calibration: Calibration | Scaling, tota
 
 
 def recent_llr(config: EvidenceSection, calibration: Calibration | Scaling, evidence: Evidence) -> Floats:
-    """Log-likelihood ratio (N,) in nats of the recent speech; 0.0 without any: no evidence, no opinion."""
+    """Return the log-likelihood ratio (N,) in nats of the recent speech; 0.0 where there was none."""
     return _calibrate(config, calibration, evidence.total, evidence.weight)
 
 
 def whole_llr(config: EvidenceSection, calibration: Calibration | Scaling, evidence: Evidence) -> Floats:
-    """Log-likelihood ratio (N,) in nats of all speech heard."""
+    """Return the log-likelihood ratio (N,) in nats of all speech so far."""
     return _calibrate(config, calibration, evidence.sum, evidence.blocks.astype(np.float64))
 
 
 def standing_llr(config: EvidenceSection, calibration: Calibration | Scaling, evidence: Evidence) -> Floats:
-    """Log-likelihood ratio (N,) in nats of the slowly fading mean, nearer to 0 the less speech there was: as if
-    min_speech_s that say nothing had come before it.
+    """Return the log-likelihood ratio (N,) in nats of the slowly fading mean, nearer to 0 the less speech there was: as
+    if min_speech_s without evidence had come before it.
     """
     llr = _calibrate(config, calibration, evidence.slow_total, evidence.slow_weight)
     none = config.min_speech_s / BLOCK_S
@@ -102,13 +102,16 @@ def standing_llr(config: EvidenceSection, calibration: Calibration | Scaling, ev
 
 
 def posterior(llr: Floats, prior: float) -> Floats:
-    """Probability of a fake (N,), given the log-likelihood ratio and the probability before anything was heard."""
+    """Return the probability of a fake (N,), given the log-likelihood ratio and the probability before there was
+    evidence.
+    """
     return 1.0 / (1.0 + np.exp(-(llr + log(prior / (1.0 - prior)))))
 
 
 def named(shares: Mapping[str, float], floor: float) -> tuple[tuple[str, float], ...]:
-    """Families and their probabilities, which add up to 1, the likeliest first; before them UNKNOWN_FAMILY, where the
-    likeliest is below floor <= 0.5, with the probability that it is not that one; the rest is shared among the known.
+    """Return families and their probabilities, which add up to 1, the likeliest first; before them UNKNOWN_FAMILY,
+    where the likeliest is below floor <= 0.5, with the probability that it is not that one; the rest is shared among
+    the known.
 
     A family that was never learned is spread over the known ones (Hendrycks and Gimpel, ICLR 2017).
     """

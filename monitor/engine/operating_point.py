@@ -42,7 +42,7 @@ class OperatingPoint:
 
 
 def alarms(llr: Sequence[Floats], config: AlertSection) -> int:
-    """Alerts that open on channels, each an array of the llr of its blocks of net speech: as decide() opens them."""
+    """Count alerts that open on channels, each an array of the llr of its blocks of net speech, as decide() does."""
     return sum(len(_openings(x, config)) for x in llr)
 
 
@@ -72,7 +72,7 @@ def _held(true: NDArray[np.bool_], seconds: float) -> NDArray[np.bool_]:
 
 
 def hours(llr: Sequence[Floats]) -> float:
-    """Net speech."""
+    """Return the hours of net speech."""
     return sum(map(len, llr)) * BLOCK_S / 3600.0
 
 

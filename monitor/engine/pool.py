@@ -107,7 +107,7 @@ class Pool:
         return outputs
 
     def decide_states(self, blocks: Blocks, outputs: ScorerOutputs) -> Results:
-        """Evidence and decision of each scored block, in its turn."""
+        """Update evidence and decision of each scored block, in its turn."""
         turns, config = blocks.turns, self.config
         rows = blocks.rows[len(blocks.rows) - len(blocks.rows) // turns :]
         where = as_slice(rows)

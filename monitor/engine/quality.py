@@ -93,7 +93,7 @@ def shares(weight: Floats, amounts: Floats) -> Floats:
 
 
 def init_quality(streams: int) -> Quality:
-    """Of streams that have heard nothing."""
+    """Return the quality of streams that have had no audio."""
 
     def full(value: int) -> Ints:
         return np.full(streams, value, dtype=np.int64)
@@ -153,7 +153,7 @@ class Holes:
 
 
 def heights(samples: Samples) -> Floats:
-    """The highest sample (N, PARTS) of each part of blocks (N, BLOCK); 0 where audio was lost."""
+    """Return the highest sample (N, PARTS) of each part of blocks (N, BLOCK); 0 where audio was lost."""
     # reduceat() and not a maximum over the last axis of (N, PARTS, 40), which takes numpy five times as long.
     highest = np.maximum.reduceat(np.abs(samples), _FIRST, axis=1).astype(np.float64)
     return highest if isfinite(highest.sum()) else np.where(np.isfinite(highest), highest, 0.0)
@@ -245,6 +245,6 @@ def assess(config: AlertSection, old: Quality, block: BlockFacts) -> tuple[Quali
 
 
 def in_words(shares: Floats) -> str:
-    """Shares (5,) that are worth naming, the largest first, such as "gaps 50 %, noise 12 %"."""
+    """Write shares (5,) that are worth naming, the largest first, such as "gaps 50 %, noise 12 %"."""
     order = np.argsort(-shares, kind="stable").tolist()
     return ", ".join(f"{HARDSHIPS[i]} {100 * shares[i]:.0f} %" for i in order if shares[i] >= NAMED)

@@ -42,7 +42,9 @@ class FamilyNames:
     floor: float
 
     def of(self, weights: Floats) -> tuple[tuple[str, float], ...]:
-        """Families and their probabilities, the likeliest first; weights (K,), not normalised. () without any."""
+        """Return families and their probabilities, the likeliest first; () where all weights are 0. weights: (K,), not
+        normalised.
+        """
         total = weights.sum()
         if total <= 0:
             return ()
@@ -102,11 +104,11 @@ class Verdicts:
         return REASONS[Kind(int(self.kind[i]))]
 
     def band_of(self, i: int) -> str:
-        """wideband, telephone, or unknown while too little speech was scored."""
+        """Return wideband, telephone, or unknown while too little speech was scored."""
         return BANDS[int(self.bandwidth[i])]
 
     def families_of(self, i: int) -> tuple[tuple[str, float], ...]:
-        """Synthesis families of the i-th row and their probabilities, the likeliest first, were this synthetic."""
+        """Return synthesis families of the i-th row, were it synthetic, and their probabilities, the likeliest first."""
         return self.family_names.of(self.families[i])
 
     def impairment_of(self, i: int) -> str:
@@ -114,7 +116,7 @@ class Verdicts:
         return in_words(self.shares[i]) if self.hard[i] else ""
 
     def net_speech_s(self, i: int) -> float:
-        """Net speech of the i-th row."""
+        """Return the net speech of the i-th row in seconds."""
         return float(self.net_speech[i]) * BLOCK_S
 
 

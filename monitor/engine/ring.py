@@ -169,7 +169,7 @@ class Ring:
         bank.torn[self.rows] = bank.any_torn = True
 
     def take(self, count: int) -> Blocks:
-        """The next blocks of a recording, which has so many."""
+        """Return the next blocks of a recording, which has so many."""
         bank, rows = self._bank, self.rows
         with bank.changed:
             read = int(bank.read[rows.start])
@@ -201,7 +201,7 @@ class Ring:
 
     @property
     def read(self) -> int:
-        """Samples that were taken to be scored."""
+        """Return how many samples were taken to be scored."""
         return int(self._bank.read[self.rows.start])
 
     @property
@@ -220,7 +220,7 @@ class Ring:
             return bank.audio[self.rows][:, places], now
 
     def finish(self) -> None:
-        """No more audio comes; whole blocks that are held are still read."""
+        """Note that no more audio comes; whole blocks that are held are still read."""
         with self._bank.changed:
             self.closed = True
             self.report()

@@ -69,7 +69,9 @@ class RingBank:
         return int(np.count_nonzero(late)) / used if used else 0.0
 
     def claim(self, channels: Sequence[int]) -> list[Ring]:
-        """Rings of so many channels, on free rows that follow each other. Raises ValueError where there are none."""
+        """Return rings of so many channels, on free rows that follow each other. Raises ValueError where there are
+        none.
+        """
         with self.changed:
             firsts = _first_free(self._busy, sum(channels)) + np.cumsum([0, *channels])
             return [self.open(int(at), n) for at, n in zip(firsts, channels, strict=False)]

@@ -58,7 +58,7 @@ class Traces:
         return _unrolled(self._timeline[row], steps)
 
     def spectrogram(self, row: int) -> Audio:
-        """dB relative to full scale (n, BANDS), one column a block, oldest first."""
+        """Return dB relative to full scale (n, BANDS), one column a block, oldest first."""
         power = _unrolled(self._powers[row], int(self._blocks[row]))
         return np.asarray(10 * np.log10(power / _FULL_SCALE + 1e-12), dtype=np.float32)
 

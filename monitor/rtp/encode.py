@@ -39,12 +39,12 @@ def encode(form: PayloadFormat, samples: Audio, frame_ms: float) -> list[bytes]:
 
 
 def integers(samples: Audio) -> NDArray[np.int16]:
-    """16-bit samples, clipped."""
+    """Convert to 16-bit samples, clipped."""
     return np.clip(np.round(samples * 32768), -32768, 32767).astype(np.int16)
 
 
 def companded(encoding: str) -> Callable[[Audio], bytes]:
-    """G.711: the code whose sample is nearest, by the decoder's own table."""
+    """Return an encoder of G.711: the code whose sample is nearest, by the decoder's own table."""
     values = open_decoder(PayloadFormat(encoding, 8000)).decode(bytes(range(256)))
     order = np.argsort(values, kind="stable").astype(np.uint8)
     middles = (values[order][1:] + values[order][:-1]) / 2

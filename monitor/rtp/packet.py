@@ -61,7 +61,7 @@ def parse_rtp(data: bytes, missing: int = 0) -> RtpPacket:
 
 
 def parse_bye(data: bytes) -> tuple[int, ...]:
-    """SSRCs that a compound RTCP packet says BYE for. Raises MalformedPacketError."""
+    """Return the SSRCs that a compound RTCP packet says BYE for. Raises MalformedPacketError."""
     leaving: list[int] = []
     at = 0
     while at < len(data):

@@ -58,8 +58,8 @@ def unpack_red(packet: RtpPacket) -> tuple[RtpPacket, list[tuple[int, int, bytes
 
 
 def earlier(packet: RtpPacket, blocks: list[tuple[int, int, bytes]], step: int) -> list[RtpPacket]:
-    """Redundant blocks as the packets that they repeat, where each packet is step units of the clock long. The offset
-    must be a multiple of it: else which packet was meant is not known.
+    """Return redundant blocks as the packets that they repeat, where each packet is step units of the clock long. The
+    offset must be a multiple of it: else which packet was meant is not known.
     """
     if step <= 0:
         return []

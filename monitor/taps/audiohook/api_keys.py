@@ -17,7 +17,7 @@ OTHERS = 0o077
 
 
 def read_keys(section: AudiohookSection) -> dict[str, bytes]:
-    """API key to secret. Raises BadInputError, which shows no secret."""
+    """Read API keys and their secrets. Raises BadInputError, which shows no secret."""
     found = {key: _secret(text.reveal(), f"taps.audiohook.keys: {key}") for key, text in section.keys.items()}
     return found | (_read_file(Path(section.keys_file)) if section.keys_file else {})
 

@@ -65,7 +65,7 @@ class AudiohookMedia:
 
 
 def parse_message(text: str) -> AudiohookMessage:
-    """Raises ProtocolError, and nothing else."""
+    """Parse a message. Raises ProtocolError, and nothing else."""
     try:
         fields = read_json(text, _no_number)
     except ValueError as error:

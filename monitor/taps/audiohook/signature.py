@@ -63,7 +63,9 @@ class Nonces:
         return len(self._spent)
 
     def spend(self, key: str, nonce: str, now: float) -> None:
-        """Raises SignatureError for one that is spent, and when there is no room for another."""
+        """Note that a nonce was used. Raises SignatureError for one that was used before, and when there is no room for
+        another.
+        """
         while self._spent and now > next(iter(self._spent.values())):
             self._spent.popitem(last=False)
         if (key, nonce) in self._spent:
@@ -82,7 +84,7 @@ class SignatureVerifier:
         self._no_key = secrets.token_bytes(32)
 
     def verify(self, target: str, headers: Mapping[str, str], now: float) -> SignedSender:
-        """target: path and query. headers: by names in lower case. Raises SignatureError."""
+        """Verify a request. target: path and query. headers: by names in lower case. Raises SignatureError."""
         inner, signature = _read(headers)
         parameters = _parameters(inner)
         base = signature_base(inner, target, headers)
@@ -176,7 +178,7 @@ def _component(name: str, target: str, headers: Mapping[str, str]) -> str:
 
 
 def sign(secret: bytes, base: bytes) -> bytes:
-    """HMAC-SHA256, 32 bytes."""
+    """Sign by HMAC-SHA256: 32 bytes."""
     return hmac.digest(secret, base, hashlib.sha256)
 
 

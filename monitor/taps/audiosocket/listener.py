@@ -108,7 +108,7 @@ class AudioSocketListener:
 
     @property
     def deliver(self) -> Deliver:
-        """Takes what the conversations say."""
+        """Return what takes the events of conversations."""
         return self._deliver
 
     def _accept(self, started: CallStarted) -> str:
@@ -133,7 +133,7 @@ class _Peer(asyncio.BufferedProtocol):
         self._signed = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Nobody but the peer speaks first."""
+        """Keep the transport; only the peer speaks first."""
         assert isinstance(transport, asyncio.Transport)
         self._transport, now = transport, time.monotonic()
         self.host, port = (transport.get_extra_info("peername") or ("", 0))[:2]
@@ -144,7 +144,7 @@ class _Peer(asyncio.BufferedProtocol):
             self.leave(why)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - the signature is asyncio's
-        """Always the same."""
+        """Return the buffer, which is always the same."""
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -164,7 +164,7 @@ class _Peer(asyncio.BufferedProtocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Whoever ended it."""
+        """End the conversation, whoever closed the connection."""
         self._connection_lost(f"the connection broke: {exc}" if exc else "the peer closed the connection")
 
     def _connection_lost(self, why: str) -> None:
@@ -206,7 +206,7 @@ def _probe(connected: socket.socket) -> None:
 
 
 def read_uuids(texts: Sequence[str]) -> frozenset[uuid.UUID]:
-    """Raises BadInputError."""
+    """Read the UUIDs of calls. Raises BadInputError."""
     found = set()
     for text in texts:
         try:

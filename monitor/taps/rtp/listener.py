@@ -53,7 +53,7 @@ class BoundPorts:
 def read_line(
     text: str, formats: Mapping[int, PayloadFormat], media: tuple[SdpMedia, ...], step: int = 0
 ) -> BoundPorts:
-    """HOST:PORT for calls of one party, HOST:PORT+PORT for caller and callee. step: taps.rtp.port_step. Raises
+    """Read HOST:PORT for calls of one party, HOST:PORT+PORT for caller and callee. step: taps.rtp.port_step. Raises
     BadInputError.
     """
     host, numbers = split_host(text)
@@ -205,7 +205,7 @@ class RtpListener:
 
 
 def open_socket(host: str, port: int) -> socket.socket | None:
-    """Bound, and never waiting; None where that cannot be."""
+    """Bind a socket that never blocks; None where that cannot be."""
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
         made = socket.socket(family, kind)

@@ -30,8 +30,8 @@ def served(config: WebsocketSection) -> tuple[str, ...]:
 
 
 def check_secured(config: TapsSection, hosts: list[str], *, insecure: bool) -> None:
-    """Raises BadInputError where others can reach a protocol that nothing protects, or read what it carries, and
-    ConfigError for a secret that is not there.
+    """Refuse, by BadInputError, protocols that others can reach without protection or read on their way, and by
+    ConfigError a secret that is not there.
 
     Behind a public_url there is a proxy that has the certificate.
     """
@@ -52,7 +52,7 @@ def check_secured(config: TapsSection, hosts: list[str], *, insecure: bool) -> N
 
 
 def check_origin(request: UpgradeRequest, names: Iterable[str] = ()) -> None:
-    """Raises RefusedRequestError for a page of another site: a browser lets any page dial this machine. Vendors send no
+    """Refuse a page of another site by RefusedRequestError: a browser lets any page dial this machine. Vendors send no
     Origin, and libwebsockets the host that it dials.
 
     names: the hosts under which pages may dial, beside addresses, as for the page itself: an attacker's name that was
@@ -82,7 +82,7 @@ def _host(url: str) -> str:
 
 
 def check_peer(name: str, request: UpgradeRequest, config: TapsSection) -> None:
-    """Raises RefusedRequestError for a peer that lacks the secret of all protocols.
+    """Refuse a peer that lacks the secret of all protocols by RefusedRequestError.
 
     One that has its own asks for it when its handler is made.
     """

@@ -107,7 +107,7 @@ class Handler(Protocol):
         ...
 
     def tick(self, now: float, /) -> Iterable[Step]:
-        """Called when no message came for a while: 0.1 s."""
+        """Act on the time. Called when no message came for a while: 0.1 s."""
         ...
 
     def refused(self, reason: str, /) -> Iterable[Step]:

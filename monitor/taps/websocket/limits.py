@@ -26,7 +26,7 @@ class PeerBudget:
         self.at = self.since
 
     def message(self, size: int, now: float) -> None:
-        """Raises BadMessageError for a peer that sends too much."""
+        """Count a message. Raises BadMessageError for a peer that sends too much."""
         passed, self.at = max(0.0, now - self.at), now
         self.messages = max(0.0, self.messages - passed * self.limits.max_messages_per_s) + 1
         self.octets = max(0.0, self.octets - passed * self.limits.max_bytes_per_s) + size
@@ -36,6 +36,8 @@ class PeerBudget:
             raise BadMessageError("more bytes than taps.websocket.max_bytes_per_s", POLICY)
 
     def audio(self, until_s: float, now: float) -> None:
-        """until_s: of the call, which the audio has reached. Raises BadMessageError where that is in the future."""
+        """Check the time that the audio of the call has reached, until_s. Raises BadMessageError where it is in the
+        future.
+        """
         if until_s - (now - self.since) > self.limits.max_ahead_s:
             raise BadMessageError("audio further ahead of the clock than taps.websocket.max_ahead_s", POLICY)

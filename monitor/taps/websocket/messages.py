@@ -45,7 +45,7 @@ def number(value: object) -> int | None:
 
 
 def payload(value: object) -> bytes:
-    """Base64. Raises BadMessageError."""
+    """Decode base64. Raises BadMessageError."""
     if not isinstance(value, str):
         raise BadMessageError("media without a payload", INVALID)
     try:

@@ -20,7 +20,7 @@ MOST_WORDS = 32
 
 
 def open_freeswitch(request: UpgradeRequest, _config: TapsSection) -> Pcm:
-    """mod_audio_fork and mod_audio_stream: audio in messages of bytes; before it the metadata, if there is any.
+    """Open mod_audio_fork or mod_audio_stream: audio in messages of bytes; before it the metadata, if there is any.
 
     Neither says what the audio is, so the URL has to: ?rate=16000&channels=2. Raises RefusedRequestError.
     """
@@ -40,8 +40,8 @@ def open_freeswitch(request: UpgradeRequest, _config: TapsSection) -> Pcm:
 
 
 def open_vonage(request: UpgradeRequest, _config: TapsSection) -> Pcm:
-    """First {"event": "websocket:connected", "content-type": "audio/l16;rate=16000", ...} with the headers of the
-    NCCO beside (developer.vonage.com/en/voice/voice-api/concepts/websockets).
+    """Open Vonage: first {"event": "websocket:connected", "content-type": "audio/l16;rate=16000", ...} with the headers
+    of the NCCO beside (developer.vonage.com/en/voice/voice-api/concepts/websockets).
     """
 
     def first(text: str) -> PcmDescription | None:
@@ -57,8 +57,8 @@ def open_vonage(request: UpgradeRequest, _config: TapsSection) -> Pcm:
 
 
 def open_asterisk(request: UpgradeRequest, _config: TapsSection) -> Pcm:
-    """chan_websocket: MEDIA_START in plain text, or as JSON where control_message_format says so (Asterisk 20.18, 22.8,
-    23.2; docs.asterisk.org/Configuration/Channel-Drivers/WebSocket, channels/chan_websocket.c).
+    """Open chan_websocket: MEDIA_START in plain text, or as JSON where control_message_format says so (Asterisk 20.18,
+    22.8, 23.2; docs.asterisk.org/Configuration/Channel-Drivers/WebSocket, channels/chan_websocket.c).
     """
 
     def first(text: str) -> PcmDescription | None:

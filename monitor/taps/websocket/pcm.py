@@ -54,7 +54,7 @@ class Pcm:
             yield self._start(described, now)
 
     def binary(self, data: bytes, now: float) -> Iterator[Step]:
-        """Audio."""
+        """Take audio."""
         if self._described is None:
             if self._unannounced is None:
                 raise BadMessageError("media before start", POLICY)

@@ -17,16 +17,16 @@ FONOSTER_AGE_S = 300
 
 
 def twilio_signature(url: str, token: str, parameters: Mapping[str, str] | None = None) -> str:
-    """X-Twilio-Signature: base64 of HMAC-SHA1 over the URL and the sorted parameters, one after the other without
-    anything between (twilio.com/docs/usage/webhooks/webhooks-security). A stream has no parameters.
+    """Compute X-Twilio-Signature: base64 of HMAC-SHA1 over the URL and the sorted parameters, one after the other
+    without anything between (twilio.com/docs/usage/webhooks/webhooks-security). A stream has no parameters.
     """
     text = url + "".join(f"{key}{value}" for key, value in sorted((parameters or {}).items()))
     return base64.b64encode(hmac.new(token.encode(), text.encode(), hashlib.sha1).digest()).decode()
 
 
 def check_twilio(request: UpgradeRequest, token: str) -> None:
-    """Raises RefusedRequestError. As Twilio's own library does, the URL is tried with its port and without, and with
-    the slash at its end that the host's root gets.
+    """Check Twilio's signature; raises RefusedRequestError. As Twilio's own library does, the URL is tried with its
+    port and without, and with the slash at its end that the host's root gets.
     """
     shown = request.headers.get(TWILIO_HEADER, "")
     if not shown:
@@ -52,7 +52,7 @@ def fonoster_signature(url: str, secret: str, timestamp: str) -> str:
 
 
 def check_fonoster(request: UpgradeRequest, secret: str) -> None:
-    """Raises RefusedRequestError."""
+    """Check Fonoster's signature. Raises RefusedRequestError."""
     shown, at = (request.headers.get(name, "") for name in (FONOSTER_HEADER, FONOSTER_TIME_HEADER))
     if not shown:
         raise RefusedRequestError("no x-fonoster-signature")
