@@ -42,7 +42,7 @@ class OperatingPoint:
 
 
 def alarms(llr: Sequence[Floats], config: AlertSection) -> int:
-    """Count alerts that open on channels, each an array of the llr of its blocks of net speech, as decide() does."""
+    """Count alerts that decide() would open on channels, each an array of the llr of its blocks of net speech."""
     return sum(len(_openings(x, config)) for x in llr)
 
 

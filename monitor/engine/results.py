@@ -108,7 +108,7 @@ class Verdicts:
         return BANDS[int(self.bandwidth[i])]
 
     def families_of(self, i: int) -> tuple[tuple[str, float], ...]:
-        """Return synthesis families of the i-th row, were it synthetic, and their probabilities, the likeliest first."""
+        """Return families of the i-th row, were it synthetic, and their probabilities, the likeliest first."""
         return self.family_names.of(self.families[i])
 
     def impairment_of(self, i: int) -> str:
