@@ -113,4 +113,5 @@ def _lost_between(before: Window | None, window: Window) -> int:
         return 0
     usual = np.diff(last.at[max(before.first, before.last - 50) : before.last])
     step = float(np.median(usual)) if len(usual) else UNKNOWN_S
-    return round(min((numbers - 1) * step, float(now.at[window.first] - last.at[before.last - 1])) * SAMPLE_RATE)
+    apart = max(0.0, float(now.at[window.first] - last.at[before.last - 1]))
+    return round(min((numbers - 1) * step, apart) * SAMPLE_RATE)
