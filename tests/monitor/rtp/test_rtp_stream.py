@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterable
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -170,7 +169,7 @@ def test_a_clock_that_is_200_ppm_off_neither_loses_nor_makes_audio() -> None:
 @pytest.mark.parametrize("kind", [0, 9, 96])
 def test_timestamps_of_twice_the_rate_make_no_holes(kind: int) -> None:
     _, sending = sent(kind, {0: "pcm_mulaw", 9: "g722", 96: "libopus"}[kind])
-    fast = [replace(p, timestamp=2 * p.timestamp & 0xFFFF_FFFF) for p in sending]
+    fast = [p._replace(timestamp=2 * p.timestamp & 0xFFFF_FFFF) for p in sending]
     right, got = heard(RtpStream(FORMATS), paced(sending)), heard(RtpStream(FORMATS), paced(fast))
     late = len(got) - len(right)
     assert late <= 6 * 320
@@ -179,7 +178,7 @@ def test_timestamps_of_twice_the_rate_make_no_holes(kind: int) -> None:
 
 def test_a_sender_that_pauses_between_all_packets_is_believed() -> None:
     _, sending = sent(0, "pcm_mulaw")
-    slow = [replace(p, timestamp=2 * p.timestamp & 0xFFFF_FFFF) for p in sending]
+    slow = [p._replace(timestamp=2 * p.timestamp & 0xFFFF_FFFF) for p in sending]
     got = heard(RtpStream(FORMATS), [(p, i * 0.04) for i, p in enumerate(slow)])
     assert len(got) == pytest.approx(2 * len(sending) * 320, abs=320)
 
