@@ -10,12 +10,12 @@ export function readRoute(hash) {
   return { call: said.get("call") ?? "", file: said.get("file") ?? "", at: Number.isFinite(at) ? at : null, ...filter };
 }
 
-/** The address of a route, as short as it can be. */
+/** The address of a route, as short as it can be. The moment to a millisecond: rounded to a tenth it is another block. */
 export function writeRoute({ call, file, at, ...filter }) {
   const said = new URLSearchParams();
   if (call) said.set("call", call);
   else if (file) said.set("file", file);
-  if ((call || file) && at !== null && at !== undefined) said.set("at", at.toFixed(1));
+  if ((call || file) && at !== null && at !== undefined) said.set("at", String(Number(at.toFixed(3))));
   for (const [name, usual] of Object.entries(ANY)) if (filter[name] !== undefined && filter[name] !== usual) said.set(name, filter[name]);
   return `#${said}`;
 }
