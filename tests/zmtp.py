@@ -38,8 +38,11 @@ class Peer:
         self.frame(b"\x01" + prefix)
 
     def flood(self, data: bytes, limit: int) -> int:
-        """Send it again and again. Returns how many bytes went out before the connection was ended."""
+        """Send it until the connection is ended or takes nothing for 5 s, as where libzmq has stopped to read it: the
+        end does not reach a sender that waits. Returns how many bytes went out.
+        """
         sent = 0
+        self.socket.settimeout(5.0)
         with contextlib.suppress(OSError):
             while sent < limit:
                 sent += self.socket.send(data)
