@@ -38,12 +38,12 @@ class Peer:
         self.frame(b"\x01" + prefix)
 
     def flood(self, data: bytes, limit: int) -> int:
-        """Send it until the connection is ended or takes nothing for 5 s, as where libzmq has stopped to read it: the
-        end does not reach a sender that waits. Returns how many bytes went out.
+        """Send it until the connection is ended. Returns how many bytes went out. Raises TimeoutError where the other
+        side neither ends it nor takes anything for 20 s.
         """
         sent = 0
-        self.socket.settimeout(5.0)
-        with contextlib.suppress(OSError):
+        self.socket.settimeout(20.0)
+        with contextlib.suppress(ConnectionError):
             while sent < limit:
                 sent += self.socket.send(data)
         return sent

@@ -20,7 +20,9 @@ _BYTES_RECEIVED = struct.Struct("=Q")
 _AT = 128
 """Offset of tcpi_bytes_received in struct tcp_info (include/uapi/linux/tcp.h), there since Linux 4.1."""
 
-
+_RESET = struct.pack("ii", 1, 0)
+"""Lingering for 0 s: once libzmq closes its descriptor, the peer is told so, and the system keeps nothing. Otherwise a
+peer that finds no room to send would wait, and what is left of the connection stay, for a minute (tcp_fin_timeout)."""
 SILENT_S, GREETING_BYTES = 0.5, 64
 """A peer sends its greeting (ZMTP 3.0, 23/ZMTP) of so many bytes at once; who did not in this time makes room."""
 
@@ -126,6 +128,7 @@ class Connections:
             return
         with own, contextlib.suppress(OSError):
             if own.getpeername()[:2] == (peer.host, peer.port):
+                own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                 own.shutdown(socket.SHUT_RDWR)
                 self.cut[why] += 1
 

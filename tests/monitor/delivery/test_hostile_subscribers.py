@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from publishing import Publisher, numbers, settle, take
+from receivers import wait_until
 from zmtp import Peer, frame
 
 from monitor.delivery import connection_guard, publisher_sockets
 from monitor.delivery.connections import SILENT_S, ConnectionLimits
 from monitor.delivery.topics import MAX_HEARTBEAT_BYTES, MAX_PREFIX_BYTES, TopicIndex
 from monitor.errors import BadInputError
+from monitor.limits.descriptors import count_open
 from monitor.subscriber import Message, Subscriber
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's byte counts are those of Linux")
@@ -91,10 +93,13 @@ def test_who_sends_what_no_subscriber_sends_is_cut_off(publisher: Publisher, dat
         assert hostile.is_ended_within(LIMIT_S)
 
 
-def test_a_request_without_an_end_is_cut_off(publisher: Publisher) -> None:
+@pytest.mark.parametrize("more", [True, False], ids=["without an end", "one after the other"])
+def test_a_flood_of_requests_is_cut_off_at_once_and_leaves_no_descriptor(publisher: Publisher, more: bool) -> None:
+    before = count_open()
     with Peer(publisher.replay, b"DEALER") as hostile:
-        hostile.flood(frame(b"x" * 4000, more=True), 100 << 20)
+        hostile.flood(frame(b"x" * 4000, more=more), 1 << 30)
         assert hostile.is_ended_within(LIMIT_S)
+        wait_until(lambda: count_open() == before + 1)  # our own end of it
         assert refused(publisher, "sent too much") == 1
 
 
