@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import IO, TYPE_CHECKING, cast
 
+from monitor.sources.container_kinds import LARGEST
+
 if TYPE_CHECKING:
     from av import AudioCodecContext, AudioStream
     from av.container import InputContainer
@@ -38,7 +40,7 @@ class FilePart:
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Seek as a file does. Negative for a place that cannot be, where damaged files lead."""
         start = {os.SEEK_SET: self._begin, os.SEEK_CUR: self._file.tell(), os.SEEK_END: self._end}.get(whence)
-        if start is None or start + offset < self._begin:
+        if start is None or not self._begin <= start + offset < LARGEST:
             return -1
         return self._file.seek(start + offset) - self._begin
 

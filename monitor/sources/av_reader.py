@@ -15,8 +15,7 @@ import numpy as np
 from monitor.audio import Audio
 from monitor.errors import BadInputError
 from monitor.sources.av_parts import FilePart, begin_s, decoder_of, sound_tracks
-from monitor.sources.joined import ends_inside, joined_parts
-from monitor.sources.ogg import ogg_links
+from monitor.sources.joined import Joined
 from monitor.sources.raw_formats import hint_for
 from monitor.sources.reader import FRAMES, HINT, channel_names, ended_early
 from monitor.sources.sound_track import SoundTrack
@@ -37,14 +36,13 @@ _MOST_CHANGES = 5
 
 
 class AvReader:
-    """Reads blocks of all tracks side by side. track: only this one, from 1. codec: what the file is that has no
-    header. end: the byte behind the last that is read, None = all. length: bytes of samples that end there, for a WAV
-    whose header lies. The links of a chained Ogg file, and files that were joined, follow each other in the tracks of
-    the first. Raises BadInputError.
+    """Reads blocks of all tracks side by side. joined: the recordings in the file, which follow each other in the
+    tracks of the first. track: only this one, from 1. codec: what the file is that has no header. length: bytes of
+    samples with which the first recording ends, for a WAV whose header lies. Raises BadInputError.
     """
 
     def __init__(
-        self, path: Path, *, track: int | None = None, codec: str = "", end: int | None = None, length: int = 0
+        self, path: Path, joined: Joined, *, track: int | None = None, codec: str = "", length: int = 0
     ) -> None:
         import av
 
@@ -53,14 +51,10 @@ class AvReader:
         self.notes: list[Condition] = []
         self.complaints: list[Condition] = []
         self._damaged = 0
-        self._patch = (end - length - 4, length.to_bytes(4, "little")) if end and length else (0, b"")
+        first, *self._links = joined.parts
+        self._patch = (first[1] - length - 4, length.to_bytes(4, "little")) if length else (0, b"")
         self._unread: list[str] = []
-        chain = None if codec else ogg_links(self._file)
-        parts = [(0, end)] if end is not None else chain.bounds if chain else joined_parts(self._file)
-        first, *self._links = parts
-        self._cut_in = "page" if chain and chain.cut else ""
-        if not chain and not self._links and ends_inside(self._file):
-            self._cut_in = "chunk"
+        self._cut_in = joined.cut
         try:
             self._container = self._part(first, codec)
         except (av.FFmpegError, io.UnsupportedOperation) as error:

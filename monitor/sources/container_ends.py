@@ -1,7 +1,8 @@
 """Where a recording ends by its own account, and so where one begins that `cat` has put behind it.
 
 Sizes and blocks of RIFF, EA IFF 85, Sun audio, CAF, ISO 14496-12, ASF, Sony Wave64, Matroska (RFC 9559), Flash video,
-True Audio, WavPack, Creative Voice and NIST SPHERE, each by its specification.
+True Audio, WavPack, Creative Voice and NIST SPHERE, each by its specification. Kinds that do not say end where another
+recording begins.
 """
 
 from __future__ import annotations
@@ -10,40 +11,17 @@ import re
 from collections.abc import Callable, Mapping
 from typing import IO
 
+from monitor.sources.container_kinds import EBML, HEAD, kind_of, next_beginning, read_at
+
 _MOST_STEPS = 100_000
 """Blocks of one recording that are walked through; of one with more the end is not looked for."""
-_ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
-_W64 = b"riff" + bytes.fromhex("2e91cf11a5d628db04c10000")
-_EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
-_VOICE = b"Creative Voice File\x1a"
+_SEGMENT = b"\x18\x53\x80\x67"
 
 Step = Callable[[bytes], int]
-"""From the first 32 bytes of a block to its length; 0 where that cannot be known."""
-
-
-def kind_of(head: bytes) -> str | None:
-    """Name the container that begins so; head: 32 bytes."""
-    if head[:4] == b"RIFF":
-        return {b"WAVE": "wav", b"AVI ": "avi"}.get(head[8:12])
-    if head[:4] == b"FORM":
-        return "iff" if head[8:12] in (b"AIFF", b"AIFC", b"8SVX", b"16SV") else None
-    if head[4:8] == b"ftyp":
-        return "mp4"
-    return next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
-
-
-_MAGIC: Mapping[bytes, str] = {
-    b".snd": "au",
-    b"caff": "caf",
-    _ASF: "asf",
-    _W64: "w64",
-    _EBML: "matroska",
-    b"FLV\x01": "flv",
-    b"TTA1": "tta",
-    b"wvpk": "wavpack",
-    _VOICE: "voice",
-    b"NIST_1A\n": "sphere",
-}
+"""From the first bytes of a block to its length; 0 where that is not known, _NO_BLOCK for what is none."""
+_NO_BLOCK = -1
+_NO_SIZES = frozenset({"flac", "amr", "id3", "nut", "wtv", "swf", "smjpeg", "adx", "argo", "ast"})
+"""Kinds that do not say where they end, or not in a way that is worth reading."""
 
 
 def end_of(file: IO[bytes], at: int, size: int) -> int | None:
@@ -57,34 +35,34 @@ def end_of(file: IO[bytes], at: int, size: int) -> int | None:
         return at + 8 + int.from_bytes(head[4:8])
     if kind == "au":
         return at + int.from_bytes(head[4:8]) + int.from_bytes(head[8:12])
+    if kind == "mmf":
+        return at + 8 + int.from_bytes(head[4:8])
     if kind == "w64":
         return at + (int.from_bytes(head[16:24], "little") + 7 & ~7)
     if kind == "sphere":
         return _sphere(head, at)
     if kind == "tta":
         return _true_audio(file, head, at)
-    if kind is None or kind not in _WALKS:
+    if kind is None or kind in _NO_SIZES:
+        return next_beginning(file, at, size, kind)
+    if kind not in _WALKS:
         return None
     skipped, step = _WALKS[kind]
-    return _walk(file, at + skipped(head), size, kind, step)
+    return _walk(file, at + skipped(head), size, step)
 
 
-def read_at(file: IO[bytes], at: int, count: int) -> bytes:
-    """Return bytes at a place."""
-    file.seek(at)
-    return file.read(count)
-
-
-def _walk(file: IO[bytes], at: int, size: int, kind: str, step: Step) -> int | None:
-    """Return where the blocks of a container are followed by another container of its kind, or end."""
+def _walk(file: IO[bytes], at: int, size: int, step: Step) -> int | None:
+    """Return where the blocks of a container end, and something else begins; None where the file ends with them."""
     begin = at
     for _ in range(_MOST_STEPS):
-        head = read_at(file, at, 32)
+        head = read_at(file, at, HEAD)
         if at >= size:
             return None
-        if at > begin and kind_of(head) == kind and (kind != "wavpack" or not any(head[16:20])):
+        if at > begin and kind_of(head) is not None:
             return at
         length = step(head)
+        if length == _NO_BLOCK and at > begin:
+            return at
         if length <= 0:
             return None
         at += length
@@ -92,18 +70,25 @@ def _walk(file: IO[bytes], at: int, size: int, kind: str, step: Step) -> int | N
 
 
 def _caf(head: bytes) -> int:
-    return max(0, 12 + int.from_bytes(head[4:12], signed=True))
+    length = int.from_bytes(head[4:12], signed=True)
+    if not _is_name(head[:4]):
+        return _NO_BLOCK
+    return 12 + length if length >= 0 else 0
 
 
 def _box(head: bytes) -> int:
     length = int.from_bytes(head[:4])
     length = int.from_bytes(head[8:16]) if length == 1 else length
-    return length if length >= 8 else 0
+    return length if length >= 8 and _is_name(head[4:8]) else 0 if length == 0 else _NO_BLOCK
+
+
+def _is_name(name: bytes) -> bool:
+    return all(32 <= byte < 127 or byte == 0xA9 for byte in name)
 
 
 def _avi(head: bytes) -> int:
     length = int.from_bytes(head[4:8], "little")
-    return 8 + length + (length & 1) if head[:4] in (b"RIFF", b"JUNK", b"idx1", b"LIST") else 0
+    return 8 + length + (length & 1) if head[:4] in (b"RIFF", b"JUNK", b"idx1", b"LIST") else _NO_BLOCK
 
 
 def _asf(head: bytes) -> int:
@@ -111,19 +96,21 @@ def _asf(head: bytes) -> int:
 
 
 def _flv(head: bytes) -> int:
-    return 11 + int.from_bytes(head[1:4]) + 4 if head[0] & 0x1F in (8, 9, 18) else 0
+    return 11 + int.from_bytes(head[1:4]) + 4 if head[0] & 0x1F in (8, 9, 18) else _NO_BLOCK
 
 
 def _element(head: bytes) -> int:
     """Return the length of an element of EBML with its name of four bytes; 0 where it is unknown."""
     width = 9 - head[4].bit_length() if len(head) > 4 and head[4] else 9
     length = int.from_bytes(head[4 : 4 + width]) & (1 << 7 * width) - 1
-    known = head[:4] in (_EBML, _SEGMENT) and width < 9 and length != (1 << 7 * width) - 1
+    known = width < 9 and length != (1 << 7 * width) - 1
+    if head[:4] not in (EBML, _SEGMENT):
+        return _NO_BLOCK
     return 4 + width + length if known else 0
 
 
 def _wavpack(head: bytes) -> int:
-    return 8 + int.from_bytes(head[4:8], "little") if head[:4] == b"wvpk" else _tag(head)
+    return 8 + int.from_bytes(head[4:8], "little") if head[:4] == b"wvpk" else _tag(head) or _NO_BLOCK
 
 
 def _tag(head: bytes) -> int:
@@ -136,7 +123,7 @@ def _tag(head: bytes) -> int:
 def _voice(head: bytes) -> int:
     if not head[0]:
         return 1
-    return 4 + int.from_bytes(head[1:4], "little") if head[0] <= 9 else 0
+    return 4 + int.from_bytes(head[1:4], "little") if head[0] <= 9 else _NO_BLOCK
 
 
 _WALKS: Mapping[str, tuple[Callable[[bytes], int], Step]] = {

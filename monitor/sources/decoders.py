@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from monitor.errors import BadInputError
-from monitor.sources.joined import joined_parts
+from monitor.sources.joined import Joined, joined_parts
 from monitor.sources.pcm_reader import PcmFormat, PcmReader, wave_format
 from monitor.sources.raw_formats import CodecFormat
 from monitor.sources.reader import Reader
-from monitor.sources.riff import read_wave
+from monitor.sources.riff import WaveHeader, read_wave
 from monitor.sources.sun_audio import read_sun_audio
 from monitor.types import Condition
 
@@ -31,11 +31,16 @@ def open_recording(path: Path, *, raw: PcmFormat | CodecFormat | None = None, tr
     if isinstance(raw, PcmFormat):
         return PcmReader(path, raw)
     if raw is not None:
-        return AvReader(path, codec=raw.codec)
+        return AvReader(path, Joined(((0, path.stat().st_size),)), codec=raw.codec)
     with path.open("rb") as file:
-        joined = len(joined_parts(file)) > 1
-    reader = _by_header(path) if track in (None, 1) and not joined else None
-    return reader or _of_codec(path, track)
+        joined = joined_parts(file)
+    alone = len(joined.parts) == 1 and not joined.left
+    reader = _by_header(path) if alone and track in (None, 1) else None
+    reader = reader or _of_codec(path, joined, track)
+    if joined.left:
+        detail = f"{joined.left} bytes behind the end of the recording, of which nothing can be made"
+        reader.notes.append(Condition("not scored", detail, usable=True))
+    return reader
 
 
 def _by_header(path: Path) -> Reader | None:
@@ -46,7 +51,7 @@ def _by_header(path: Path) -> Reader | None:
         wave, sun = read_wave(file, size), read_sun_audio(file, size)
     form = wave_format(wave) if wave is not None else None
     if wave is not None and form is not None:
-        return _noted(PcmReader(path, form, wave.parts, wave.announced), wave.ignored, len(wave.parts), wave.left)
+        return _noted(PcmReader(path, form, wave.parts, wave.announced), wave.ignored, wave)
     if sun is not None:
         return _noted(PcmReader(path, sun.form, [(sun.begin, size)], sun.announced), sun.ignored)
     if head in _LIBSNDFILE:
@@ -59,15 +64,16 @@ def _by_header(path: Path) -> Reader | None:
     return None
 
 
-def _of_codec(path: Path, track: int | None) -> Reader:
+def _of_codec(path: Path, joined: Joined, track: int | None) -> Reader:
     """Return FFmpeg's reader. Of a WAV with several chunks of samples FFmpeg would read the last one alone."""
     from monitor.sources.av_reader import AvReader
 
     with path.open("rb") as file:
-        wave = read_wave(file, path.stat().st_size)
+        wave = read_wave(file, path.stat().st_size) if len(joined.parts) == 1 else None
     (begin, end), *further = wave.parts if wave is not None else ((0, 0),)
     lies = wave is not None and wave.ignored and end - begin < 1 << 32
-    reader = AvReader(path, track=track, end=end if further or lies else None, length=end - begin if lies else 0)
+    joined = Joined(((0, end),)) if further or lies else joined
+    reader = AvReader(path, joined, track=track, length=end - begin if lies else 0)
     if lies:
         reader.notes.append(UNKNOWN_LENGTH)
     if further:
@@ -76,13 +82,14 @@ def _of_codec(path: Path, track: int | None) -> Reader:
     return reader
 
 
-def _noted(reader: PcmReader, ignored: bool, parts: int = 1, left: int = 0) -> PcmReader:
+def _noted(reader: PcmReader, ignored: bool, wave: WaveHeader | None = None) -> PcmReader:
     if ignored:
         reader.notes.append(UNKNOWN_LENGTH)
-    if parts > 1:
-        detail = f"its samples stand in {parts} parts, which are read one after the other"
+    if wave is not None and (len(wave.parts) > 1 or wave.silent):
+        detail = f"its samples stand in {len(wave.parts)} parts, which are read one after the other"
+        detail += f", without the {wave.silent / wave.rate:.1f} s of silence between them" if wave.silent else ""
         reader.notes.append(Condition("parts", detail, usable=True))
-    if left:
-        detail = f"{left} bytes of samples in another format behind the first"
+    if wave is not None and wave.left:
+        detail = f"{wave.left} bytes of samples in another format behind the first"
         reader.notes.append(Condition("not scored", detail, usable=True))
     return reader

@@ -13,7 +13,7 @@ _LAST_CHUNKS = (b"LIST", b"id3 ", b"ID3 ", b"bext", b"cue ")
 _TAIL = 64 << 10
 _MOST_CHUNKS = 1000
 _HEADS = (b"RIFF", b"RF64", b"BW64", b"RIFX")
-_NAMES = (b"fmt ", b"data", b"fact", b"LIST", b"JUNK", b"bext", b"cue ", b"id3 ", b"ds64")
+_NAMES = (b"fmt ", b"data", b"fact", b"LIST", b"JUNK", b"bext", b"cue ", b"id3 ", b"ds64", b"slnt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,8 @@ class WaveHeader:
     """tag: WAVE_FORMAT_... align: bytes of a frame. parts: bytes of the file between which its samples are; more than
     one where a recorder has added a chunk of samples. announced: bytes of samples by the header, None where it does not
     say. ignored: the header says less than there is. big: samples are big-endian (RIFX). left: bytes of further samples
-    in another format, which are not read.
+    in another format, which are not read. silent: frames of silence between the parts, which a list of samples (wavl)
+    counts instead of holding them.
     """
 
     tag: int
@@ -34,6 +35,7 @@ class WaveHeader:
     ignored: bool = False
     big: bool = False
     left: int = 0
+    silent: int = 0
 
 
 def read_wave(file: IO[bytes], size: int) -> WaveHeader | None:
@@ -54,6 +56,9 @@ def read_wave(file: IO[bytes], size: int) -> WaveHeader | None:
             long_size = int.from_bytes(file.read(24)[8:16], "little")
         elif name == b"fmt ":
             form = file.read(min(length, 40))
+        elif name == b"LIST" and file.read(4) == b"wavl":
+            at += 12
+            continue
         elif name == b"data":
             length = long_size if length == 0xFFFFFFFF and long_size else length
             return _wave(form, big, at + 8, length, file, size) if len(form) >= 16 else None
@@ -88,7 +93,7 @@ def _wave(head: bytes, big: bool, begin: int, length: int, file: IO[bytes], size
     there = size - begin
     unknown = length >= UNKNOWN_SIZE and length > there
     behind = begin + length + (length & 1)
-    more, left = _further(file, behind, size, head, big)
+    more, left, silent = _further(file, behind, size, head, big)
     empty = length == 0 and not more
     ignored, announced = empty and there > 0, None if unknown or empty else length
     end = min(size, begin + length)
@@ -100,14 +105,15 @@ def _wave(head: bytes, big: bool, begin: int, length: int, file: IO[bytes], size
         announced += sum(end - begin for begin, end in more)
     parts = ((begin, end), *((first, min(last, size)) for first, last in more))
     form = _Form.read(head, big)
-    return WaveHeader(form.tag, form.channels, form.rate, form.bits, form.align, parts, announced, ignored, big, left)
+    of_form = form.tag, form.channels, form.rate, form.bits, form.align
+    return WaveHeader(*of_form, parts, announced, ignored, big, left, silent)
 
 
-def _further(file: IO[bytes], at: int, size: int, head: bytes, big: bool) -> tuple[list[tuple[int, int]], int]:
-    """Return the samples in chunks behind the first, by the first byte and the one behind the last; and how many bytes
-    of such chunks have another format.
+def _further(file: IO[bytes], at: int, size: int, head: bytes, big: bool) -> tuple[list[tuple[int, int]], int, int]:
+    """Return the samples in chunks behind the first, by the first byte and the one behind the last; how many bytes of
+    such chunks have another format; and how many frames of silence there are between.
     """
-    found, left, form = list[tuple[int, int]](), 0, head
+    found, left, silent, form = list[tuple[int, int]](), 0, 0, head
     for _ in range(_MOST_CHUNKS):
         file.seek(at)
         chunk = file.read(8)
@@ -120,8 +126,10 @@ def _further(file: IO[bytes], at: int, size: int, head: bytes, big: bool) -> tup
             found.append((at + 8, at + 8 + length))
         elif name == b"data":
             left += min(length, size - at - 8)
+        elif name == b"slnt":
+            silent += int.from_bytes(file.read(4), "big" if big else "little")
         at += 8 + length + (length & 1)
-    return found, left
+    return found, left, silent
 
 
 def _last_chunk(file: IO[bytes], begin: int, size: int) -> int:

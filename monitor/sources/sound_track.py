@@ -61,7 +61,7 @@ class SoundTrack:
         if self._first is None:
             self._first = now
             self.rate, self.channels = self.rate or frame.sample_rate, frame.layout.nb_channels
-        elif now != self._first:
+        elif (now[0], frame.layout.nb_channels) != (self._first[0], self.channels):
             count = frame.layout.nb_channels
             at = f"from {(self.given + self.frames) / self.rate:.1f} s on"
             if self.changed and self.changed[-1].endswith(at):

@@ -225,7 +225,8 @@ def test_files_joined_end_to_end_are_all_heard(tmp_path: Path, form: str) -> Non
 
 
 JOINED = {"avi": "pcm_s16le", "asf": "wmav2", "w64": "pcm_s16le", "mkv": "pcm_s16le", "flv": "pcm_s16le", "tta": "tta"}
-JOINED |= {"wv": "wavpack", "voc": "pcm_s16le", "8svx": "", "sph": ""}
+JOINED |= {"wv": "wavpack", "voc": "pcm_s16le", "8svx": "", "sph": "", "maud": "", "nut": "pcm_s16le", "swf": "mp3"}
+JOINED |= {"wtv": "mp2", "adx": "adpcm_adx", "ast": "pcm_s16be_planar", "flac": "flac"}
 
 
 @pytest.mark.parametrize("name", JOINED)
@@ -241,6 +242,53 @@ def test_what_cat_joined_is_all_heard(tmp_path: Path, name: str) -> None:
     assert twice[1].shape[1] == pytest.approx(2 * alone[1].shape[1], abs=40)
     assert twice[0].total_s is None
     assert not twice[2]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("wav", "mp3"), ("wav", "ogg"), ("mp3", "wav"), ("flac", "m4a"), ("ogg", "wav"), ("m4a", "flac"), ("mkv", "aiff")],
+)
+def test_recordings_of_different_kinds_that_cat_joined_are_all_heard(tmp_path: Path, first: str, second: str) -> None:
+    one, other = tmp_path / f"one.{first}", tmp_path / f"other.{second}"
+    ffmpeg("-i", wav(tmp_path / "a.wav", 16_000, 3.0), one)
+    sf.write(tmp_path / "b.wav", voice(16_000, 3.0, 500.0), 16_000)
+    ffmpeg("-i", tmp_path / "b.wav", other)
+    joined = tmp_path / "joined"
+    joined.write_bytes(one.read_bytes() + other.read_bytes())
+    source, samples, _ = play(joined)
+    assert source.total_s is None
+    assert samples.shape[1] == pytest.approx(6.0 * 16_000, abs=3200)
+    assert pitches(samples) == [500]
+
+
+@pytest.mark.parametrize("form", ["wma", "m4a", "caf", "aiff", "avi", "ogg", "mkv", "w64", "voc", "flv", "wv"])
+def test_bytes_behind_a_recording_that_are_none_are_named(tmp_path: Path, form: str) -> None:
+    whole, path = tmp_path / f"whole.{form}", tmp_path / "longer"
+    ffmpeg("-i", wav(tmp_path / "a.wav", 22_050, 3.0), whole)
+    path.write_bytes(whole.read_bytes() + bytes.fromhex("fff15080") * 1000)
+    alone, longer = play(whole), play(path)
+    assert longer[1].shape == alone[1].shape
+    if form != "wma":  # whose objects may have any name: a length that cannot be is believed to be one
+        assert [(c.code, c.detail) for c in longer[2]] == [
+            ("not scored", "4000 bytes behind the end of the recording, of which nothing can be made")
+        ]
+
+
+def test_samples_in_a_list_are_read_and_its_silence_is_named(tmp_path: Path) -> None:
+    whole = wav(tmp_path / "a.wav", seconds=3.0).read_bytes()
+    at = whole.index(b"data")
+    pieces = (whole[at + 8 : at + 8 + 16_000], whole[at + 8 + 16_000 :])
+    first, second = (b"data" + len(piece).to_bytes(4, "little") + piece for piece in pieces)
+    listed = b"wavl" + first + b"slnt" + (4).to_bytes(4, "little") + (16_000).to_bytes(4, "little") + second
+    body = whole[8:at] + b"LIST" + len(listed).to_bytes(4, "little") + listed
+    path = tmp_path / "listed.wav"
+    path.write_bytes(b"RIFF" + len(body).to_bytes(4, "little") + body)
+    _, samples, conditions = play(path)
+    assert samples.shape == (1, 3 * 16_000)
+    (condition,) = conditions
+    assert condition.code == "parts"
+    assert "2 parts" in condition.detail
+    assert "without the 2.0 s of silence" in condition.detail
 
 
 @pytest.mark.parametrize("subtype", ["IMA_ADPCM", "MS_ADPCM", "GSM610"])
