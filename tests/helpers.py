@@ -11,6 +11,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -84,8 +86,18 @@ def make_scorer(detector: Detector, rows: int, *, recorded: bool = False) -> Onn
     return OnnxScorer(OnnxNetworks(single, segments, "a test's network"), rows, recorded=recorded)
 
 
+def needs(package: str) -> pytest.MarkDecorator:
+    """Skip where a package is not installed; unlike importorskip without loading it, which each worker would do."""
+    return pytest.mark.skipif(find_spec(package) is None, reason=f"{package} is not installed")
+
+
 def voice(seconds: float, hiss: bool = False, seed: int = 1) -> Audio:
     """Bursts of buzz up to 3 kHz, like syllables, that pass the gate; with or without hiss: float32 (n,) at 16 kHz."""
+    return _voice(seconds, hiss, seed).copy()
+
+
+@cache
+def _voice(seconds: float, hiss: bool, seed: int) -> Audio:
     random = np.random.default_rng(seed)
     t = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     phase = 2 * np.pi * (120 * t + 6 * np.sin(2 * np.pi * 0.7 * t + seed))

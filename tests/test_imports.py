@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -148,28 +149,36 @@ class Import:
 
     @property
     def path(self) -> str:
-        stem = self.module.replace(".", "/")
-        return next((path for path in (f"{stem}.py", f"{stem}/__init__.py") if (ROOT / path).is_file()), "")
+        return file_of(self.module)
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line} imports {self.module}"
+
+
+@cache
+def file_of(module: str) -> str:
+    """The file of a module of ours, from ROOT, or ""."""
+    stem = module.replace(".", "/")
+    return next((path for path in (f"{stem}.py", f"{stem}/__init__.py") if (ROOT / path).is_file()), "")
 
 
 def _is_type_checking(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
-def _nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """All nodes that run, those inside functions too."""
-    for node in ast.iter_child_nodes(tree):
-        if _is_type_checking(node):
-            continue
+def _statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """All statements that run, in order, those inside functions too."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
         yield node
-        yield from _nodes(node)
+        inner = [part for _, part in ast.iter_fields(node) if isinstance(part, list)]
+        below = (n for part in inner for n in part if isinstance(n, ast.stmt | ast.excepthandler | ast.match_case))
+        waiting += reversed([n for n in below if not _is_type_checking(n)])
 
 
 def imports_of(file: str, source: str) -> Iterator[Import]:
-    for node in _nodes(ast.parse(source)):
+    for node in _statements(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (Import(file, node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -194,7 +203,8 @@ def circle(arrows: set[tuple[str, str]]) -> list[str]:
     return []
 
 
-def _all() -> list[Import]:
+@cache
+def all_imports() -> list[Import]:
     found: list[Import] = []
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
@@ -203,16 +213,13 @@ def _all() -> list[Import]:
     return found
 
 
-IMPORTS = _all()
-
-
 def _covers(places: tuple[str, ...], file: str) -> bool:
     return any(file == place or (place.endswith("/") and file.startswith(place)) for place in places)
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
 def test_a_package_is_imported_only_where_it_belongs(package: str) -> None:
-    users = [i for i in IMPORTS if i.module.partition(".")[0] == package]
+    users = [i for i in all_imports() if i.module.partition(".")[0] == package]
     wrong = [str(i) for i in users if not _covers(MAY_IMPORT[package], i.file)]
     assert not wrong
 
@@ -220,18 +227,18 @@ def test_a_package_is_imported_only_where_it_belongs(package: str) -> None:
 @pytest.mark.parametrize("package", [p for p, places in MAY_IMPORT.items() if places])
 def test_no_permission_is_left_over(package: str) -> None:
     """A list of exceptions that nobody needs any more would let the next one in unseen."""
-    users = {i.file for i in IMPORTS if i.module.partition(".")[0] == package}
+    users = {i.file for i in all_imports() if i.module.partition(".")[0] == package}
     unused = [place for place in MAY_IMPORT[package] if not any(_covers((place,), file) for file in users)]
     assert not unused
 
 
 def _outside(places: tuple[str, ...], forbidden: tuple[str, ...]) -> list[str]:
-    return [str(i) for i in IMPORTS if _covers(places, i.file) and i.module.partition(".")[0] in forbidden]
+    return [str(i) for i in all_imports() if _covers(places, i.file) and i.module.partition(".")[0] in forbidden]
 
 
 @pytest.mark.parametrize("place", PURE)
 def test_what_decides_has_no_clock_thread_or_socket(place: str) -> None:
-    assert any(_covers((place,), i.file) for i in IMPORTS), f"there is no {place}"
+    assert any(_covers((place,), i.file) for i in all_imports()), f"there is no {place}"
     assert not _outside((place,), OUTSIDE)
 
 
@@ -246,7 +253,7 @@ def test_the_model_has_no_clock_thread_or_socket() -> None:
 
 def test_rooms_import_each_other_in_no_circle() -> None:
     """A room is the first folder or file below monitor/ and below training/; model/ is one room."""
-    arrows = {(room(i.file), room(i.path)) for i in IMPORTS if i.path}
+    arrows = {(room(i.file), room(i.path)) for i in all_imports() if i.path}
     assert not circle({(a, b) for a, b in arrows if a != b})
 
 
@@ -256,7 +263,9 @@ def test_architecture_says_which_rooms_a_room_imports() -> None:
     rows = re.findall(r"^\| `((?:monitor|training)/\w+)/` \|.*\| ([^|]*) \|$", table, re.MULTILINE)
     assert len(rows) > 20
     for name, result in rows:
-        found = {room(i.path).rpartition("/")[2] for i in IMPORTS if i.path and room(i.file) == name != room(i.path)}
+        found = {
+            room(i.path).rpartition("/")[2] for i in all_imports() if i.path and room(i.file) == name != room(i.path)
+        }
         words = set(re.findall(r"\w+", result))
         values = VALUES if "values" in words else set()
         assert "all" in words or found - values == words - {"and", "values"}, name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from tiny_corpus import RATE, make_corpus, voice
 
 from benchmarks import calls, drift, false_alarms, real_speech, rules, synthetic_calls
 from benchmarks.synthetic_calls import FAKE, GENUINE, TURNS, SyntheticCall, SyntheticCaller, onsets, stack
-from benchmarks.trace import keep, merged, play
+from benchmarks.trace import Trace, keep, merged, play
 from model.config import BLOCK
 from monitor.config.schema import Config, ModelSection
 from monitor.engine.operating_point import at_threshold
@@ -26,23 +27,30 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_corpus(tmp_path_factory.mktemp("corpus")).parent
 
 
-@pytest.fixture(autouse=True)
-def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(synthetic_calls, "GENUINE_S", 10.0)
-    monkeypatch.setattr(synthetic_calls, "BEFORE_S", (5.0, 7.0))
-    monkeypatch.setattr(synthetic_calls, "FAKE_S", 12.0)
-    monkeypatch.setattr(real_speech, "TURN_S", 5.0)
+@pytest.fixture(scope="module", autouse=True)
+def _short() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(synthetic_calls, "GENUINE_S", 8.0)
+        patch.setattr(synthetic_calls, "BEFORE_S", (5.0, 6.0))
+        patch.setattr(synthetic_calls, "FAKE_S", 8.0)
+        patch.setattr(real_speech, "TURN_S", 5.0)
+        yield
 
 
 def _quiet(_: str) -> None:
     """Say nothing."""
 
 
-@pytest.fixture
-def nine(corpus: Path, tmp_path: Path) -> list[SyntheticCall]:
-    bank = build_bank(choose([corpus], "dev"), tmp_path, 1, lambda *_: None)
+@pytest.fixture(scope="module")
+def nine(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> list[SyntheticCall]:
+    bank = build_bank(choose([corpus], "dev"), tmp_path_factory.mktemp("bank"), 1, lambda *_: None)
     caller = SyntheticCaller(bank, ["clean"])
     return [caller.call(i) for i in range(9)]
+
+
+@pytest.fixture(scope="module")
+def found_by_hiss(nine: list[SyntheticCall], tmp_path_factory: pytest.TempPathFactory) -> Trace:
+    return play(_config(tmp_path_factory.mktemp("hiss"), "hiss"), stack([c.audio for c in nine]), _quiet)
 
 
 def test_calls_have_their_kind_and_turn_where_they_say(nine: list[SyntheticCall]) -> None:
@@ -66,9 +74,10 @@ def _config(folder: Path, says: Says) -> Config:
     return Config(model=ModelSection(weights=str(make_weights(folder / "w.safetensors", says))))
 
 
-def test_a_good_detector_finds_every_fake_without_a_false_alarm(nine: list[SyntheticCall], tmp_path: Path) -> None:
-    config = _config(tmp_path, "hiss")
-    trace = play(config, stack([c.audio for c in nine]), _quiet)
+def test_a_good_detector_finds_every_fake_without_a_false_alarm(
+    nine: list[SyntheticCall], found_by_hiss: Trace
+) -> None:
+    config, trace = Config(), found_by_hiss
     opened, _ = calls.alerts_at(trace, config.alerts)
     np.testing.assert_array_equal(opened, trace.opened)
     found, net = calls.point(trace, onsets(nine), config.alerts)
@@ -194,9 +203,9 @@ def test_an_empty_recording_is_named_and_left_out(tmp_path: Path, capsys: pytest
 
 
 def test_kept_calls_are_decided_again_for_other_rules(
-    nine: list[SyntheticCall], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    nine: list[SyntheticCall], found_by_hiss: Trace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    trace = play(_config(tmp_path, "hiss"), stack([c.audio for c in nine]), _quiet)
+    trace = found_by_hiss
     both = merged([trace, play(_config(tmp_path, "synthetic"), stack([c.audio for c in nine[:2]]), _quiet)])
     assert both.speech.sum() > trace.speech.sum()
     assert both.llr.shape == (len(trace.llr), 11)

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers import needs
 
 from monitor.cli.main import run_cli
 
 yaml = pytest.importorskip("yaml")
-pytest.importorskip("ray")
+pytestmark = needs("ray")
 MANIFESTS = sorted((Path(__file__).parents[2] / "deploy" / "kuberay").rglob("*.yaml"))
 
 

@@ -8,10 +8,9 @@ import socket
 from pathlib import Path
 
 import pytest
-from helpers import Run, assert_one_error, events_of, make_weights, voice, write_wav
+from helpers import Run, assert_one_error, events_of, make_weights, needs, voice, write_wav
 
-pytest.importorskip("ray.data")
-parquet = pytest.importorskip("pyarrow.parquet")
+pytestmark = needs("ray")
 
 
 @pytest.fixture
@@ -28,6 +27,8 @@ def run(run: Run, tmp_path: Path) -> Run:
 
 
 def table(kind: str) -> list[dict[str, object]]:
+    from pyarrow import parquet
+
     found = [line for part in Path("out", kind).glob("part-*") for line in parquet.read_table(part).to_pylist()]
     return sorted(found, key=lambda line: str(line["path"]))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,13 @@ from monitor.scoring.onnx_scorer import OnnxNetworks, OnnxScorer
 ROWS = 12
 DETECTOR = make_detector("hiss")
 GRAPHS = [network_graph(DETECTOR, single=single) for single in (True, False)]
-AUDIO = np.stack([voice(8.0, hiss=row % 2 == 1, seed=row + 1) for row in range(ROWS)])
 QUICK = {"send_ms": 20, "checkpoint_s": 0.2, "answer_s": 0.5, "spares": 0}
+
+
+@cache
+def audio() -> np.ndarray:
+    """What the rows hear: float32 (ROWS, n), not to write to."""
+    return np.stack([voice(8.0, hiss=row % 2 == 1, seed=row + 1) for row in range(ROWS)])
 
 
 def scorer(rows: int) -> OnnxScorer:
@@ -57,7 +63,7 @@ class Cluster:
         self.plain.reset(rows)
 
     def check(self, rows: np.ndarray, blocks: int) -> None:
-        samples = np.stack([AUDIO[r, a : a + blocks * BLOCK] for r, a in zip(rows, self.at[rows], strict=True)])
+        samples = np.stack([audio()[r, a : a + blocks * BLOCK] for r, a in zip(rows, self.at[rows], strict=True)])
         self.at[rows] += blocks * BLOCK
         expected = self.plain.score(rows, samples.copy())
         assert np.array_equal(self.clustered.score(rows, samples), expected)

@@ -11,11 +11,10 @@ from pathlib import Path
 
 import peers
 import pytest
-from helpers import Running, make_weights, settings, start_monitor, turning_call, write_wav
+from helpers import Running, make_weights, needs, settings, start_monitor, turning_call, write_wav
 from serving import QUICK, select, simulate, wait_until
 
-pytest.importorskip("ray")
-pytestmark = [pytest.mark.realtime, pytest.mark.slow]
+pytestmark = [pytest.mark.realtime, pytest.mark.slow, needs("ray")]
 START_S = 60.0
 CLUSTER = ("cluster.shards=2", "cluster.spares=0", "cluster.checkpoint_s=0.5", "cluster.ring_s=60")
 

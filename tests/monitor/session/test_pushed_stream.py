@@ -66,7 +66,7 @@ print(heavy, missing)
 def test_events_do_not_depend_on_how_the_audio_is_cut(opened: Callable[..., monitor.Stream], rate: int) -> None:
     from model.resample import resample_all
 
-    call = resample_all(np.stack([turning_call(3.0, 4.0, 2.0), voice(9.0)]), RATE, rate)
+    call = resample_all(np.stack([turning_call(1.5, 3.0, 1.0), voice(5.5)]), RATE, rate)
     heard = [_heard(opened(rate, ("a", "b")), call, sizes) for sizes in ([10**9], [rate // 50], [1, 77, 4001])]
     assert heard[0] == heard[1] == heard[2]
     kinds = [event[1] for event in heard[0]]

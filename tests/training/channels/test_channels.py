@@ -85,7 +85,7 @@ def test_wide_channels_keep_the_band(name: str) -> None:
 
 
 def test_a_lossy_channel_loses_the_share_that_its_name_says() -> None:
-    x = speechlike(160_000)
+    x = speechlike(80_000)
     whole = CHANNELS["opus-wide"](x, np.random.default_rng(0))
     changed = []
     for seed in range(8):
@@ -98,7 +98,7 @@ def test_a_lossy_channel_loses_the_share_that_its_name_says() -> None:
 
 @pytest.mark.parametrize(("name", "share"), [("gsm-loss-10", 0.1), ("clean-loss-1", 0.01)])
 def test_any_channel_can_lose_packets(name: str, share: float) -> None:
-    x = speechlike(160_000)
+    x = speechlike(80_000)
     changed = []
     for seed in range(12):
         y = named(name)(x, np.random.default_rng(seed))
