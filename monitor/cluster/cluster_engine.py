@@ -12,8 +12,9 @@ from monitor.audio import Runs
 from monitor.cluster.cluster_scorer import ClusterScorer
 from monitor.config.schema import Config
 from monitor.engine.calls import Call
-from monitor.engine.loop import OVERLOADED_S, Engine
+from monitor.engine.loop import Engine
 from monitor.engine.outputs import read_figures
+from monitor.engine.overload import WAITING_S, OverloadCheck
 from monitor.engine.pool import Pool
 from monitor.engine.ring_bank import RingBank
 from monitor.events.bus import Bus
@@ -32,7 +33,9 @@ class ClusterEngine(Engine):
     def __init__(self, pool: Pool, scorer: ClusterScorer, bank: RingBank, bus: Bus, config: Config) -> None:
         super().__init__(pool, bank, bus, config, serving=True)
         self.coordinator = scorer.coordinator
-        self.overloaded_s = OVERLOADED_S + ON_THE_WAY * config.cluster.send_ms / 1000
+        waiting_s = WAITING_S + ON_THE_WAY * config.cluster.send_ms / 1000
+        self.overload = OverloadCheck(bank, waiting_s, lambda: "" if self.coordinator.has_room else FULL)
+        self.pause_s = lambda _: 0.0  # turn() itself waits
         self.each_turn: Callable[[float], None] = lambda _: None
         """Called in every turn, with time.monotonic()."""
         self._worked_at = time.monotonic()
@@ -57,14 +60,6 @@ class ClusterEngine(Engine):
             self.notice(*self.coordinator.said.popleft())
         self._check_shards(now)
         self.settle()
-
-    def pause_s(self, took: float) -> float:  # noqa: ARG002 - turn() itself waits
-        """Return 0."""
-        return 0.0
-
-    def find_overload(self, now: float) -> str:
-        """Return why no further call should be taken now: a reason here, or in the shards."""
-        return super().find_overload(now) or ("" if self.coordinator.has_room else FULL)
 
     def faults(self) -> list[str]:
         """Return what does not work now, in words, shards included."""
@@ -96,7 +91,7 @@ class ClusterEngine(Engine):
                 self.reporter.report_conditions(call)
         if len(rows := np.unique(np.concatenate(unsound))):
             self.pool.scorer.reset(rows)
-        self.note_latency(runs.captured_at)
+        self.latency.note(runs.captured_at)
 
     def _check_shards(self, now: float) -> None:
         """Without any shard no verdict holds; report_model() takes that back when figures come again."""

@@ -11,40 +11,29 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 from model.config import BLOCK, SAMPLE_RATE
 from monitor.audio import Blocks, Source
 from monitor.config.schema import Config
 from monitor.engine.calls import Call, Feed, capture
+from monitor.engine.latency import LatencyLog
 from monitor.engine.outputs import ScorerOutputs
+from monitor.engine.overload import OverloadCheck
 from monitor.engine.pace import PaceCheck
 from monitor.engine.pool import Pool
 from monitor.engine.reporter import Reporter
 from monitor.engine.ring_bank import RingBank
+from monitor.engine.turn_pause import TurnPause
 from monitor.events.bus import Bus
 from monitor.types import Event, Mark
 from monitor.views import ShardView
 
 WAIT_S = 0.05
-TURN_S, LONGEST_TURN_S, TURN_SHARE = 0.02, 0.08, 0.5
-"""A server scores its streams together, so often, in large steps: not one by one as their packets come. Where a turn
-takes long it rests as long again, if that leaves it often enough: more blocks wait then, and are scored together.
-"""
-TOGETHER = (4, 2)
-"""Blocks of a stream that a server may score at once where more than one waits, which costs a third less a block. A
-microphone is scored block by block.
+TOGETHER = (16, 8, 4, 2)
+"""Blocks of a stream that a server may score at once where more than one waits: four cost a third less a block, and the
+more there are the sooner a server is in time again that has fallen behind. A microphone is scored block by block.
 """
 SEGMENT = 40
 """Blocks of a recording that are scored at once at most: beyond it nothing is gained."""
-MANY = 0.5
-"""Share of the streams that wait from which the server itself is behind, not a few senders ahead of their time."""
-OVERLOADED_S, OVERLOADED_FOR_S = 0.25, 1.0
-"""While so much audio has waited in so many streams for so long, no further call should be taken."""
-BEHIND = "scoring is behind with the calls that there are"
-CALM_S = 5.0
-"""No call is taken until the reason is gone for so long: what a new one costs shows only after a second or two."""
 
 
 class Engine:
@@ -58,26 +47,18 @@ class Engine:
         self.pool, self.bank, self.bus, self.config, self.serving = pool, bank, bus, config, serving
         self.reporter = Reporter(pool, bank, bus, config)
         self.calls: tuple[Call, ...] = ()
-        self.latencies_ms: deque[float] = deque(maxlen=3000)
-        self.latency_observers: list[Callable[[float], None]] = []
-        """Each takes the latency of every step of live audio, in s, in the scoring thread."""
+        self.latency, self.overload, self.pace = LatencyLog(), OverloadCheck(bank), PaceCheck()
+        self.pause_s: Callable[[float], float] = TurnPause(bank).after
+        """Returns how long to rest after a turn that has scored for so long, s."""
         self._entered = False
         self.finished = False
         self.interrupted = False
-        self.overload = ""
-        """Why no further call should be taken; "" = one may be."""
         self.calls_refused = 0
         """By whoever adds calls, so far."""
-        self.overloaded_s = OVERLOADED_S
-        self._refuses_until = 0.0
-        self._waiting_since: float | None = None
         self._took = 0.0
         """Of the turn now, for scoring."""
-        self._between = False
-        """The next turn is for the few streams that wait."""
         self._lost_before = 0
         """Samples that calls lost which are gone."""
-        self.pace = PaceCheck()
         self._begun = self._ended = 0.0
         """When run() began and ended, monotonic seconds."""
         self._notices: deque[tuple[str, str, bool]] = deque(maxlen=1000)
@@ -129,44 +110,18 @@ class Engine:
                 self.turn()
                 self._check_pace()
                 if self.serving:
-                    self.check_overload(time.monotonic())
+                    self.overload.check(time.monotonic())
                     time.sleep(max(0.0, begun + self.pause_s(self._took) - time.monotonic()))
         finally:
             self.interrupted = not all(c.ended for c in self.calls)
             self._ended = time.monotonic()
             self.end()
 
-    def check_overload(self, now: float) -> None:
-        """Find out whether a further call would do harm to those that there are: overload says so."""
-        if reason := self.find_overload(now):
-            self.overload, self._refuses_until = reason, now + CALM_S
-        elif now >= self._refuses_until:
-            self.overload = ""
-
-    def find_overload(self, now: float) -> str:
-        """Return why no further call should be taken now, or ""."""
-        if self.bank.share_waiting(round(self.overloaded_s * SAMPLE_RATE)) < MANY:
-            self._waiting_since = None
-        elif self._waiting_since is None:
-            self._waiting_since = now
-        return BEHIND if self._waiting_since is not None and now - self._waiting_since >= OVERLOADED_FOR_S else ""
-
-    def pause_s(self, took: float) -> float:
-        """Return the pause until the next turn, given how long the last one scored. Without any when most streams wait.
-        A few that wait, such as those of peers that send too fast, get every second turn one of their own: turn after
-        turn for them would take the time of all.
-        """
-        behind = self.bank.behind
-        self._between = 0.0 < behind < MANY and not self._between
-        turn = max(TURN_S, min(LONGEST_TURN_S, took / TURN_SHARE))
-        return 0.0 if behind >= MANY else turn / 2 if self._between else turn
-
     def heartbeat_figures(self) -> dict[str, object]:
         """Return the figures for heartbeats: latencies in ms, audio lost and waiting in s, what does not work."""
-        latencies = np.array(list(self.latencies_ms) or [0.0])
         return {
-            "latency_p50_ms": round(float(np.percentile(latencies, 50)), 2),
-            "latency_p99_ms": round(float(np.percentile(latencies, 99)), 2),
+            "latency_p50_ms": self.latency.percentile_ms(50),
+            "latency_p99_ms": self.latency.percentile_ms(99),
             "calls": len(self.calls),
             "calls_refused": self.calls_refused,
             "lost_s": round(self.lost / SAMPLE_RATE, 3),
@@ -178,7 +133,7 @@ class Engine:
     def faults(self) -> list[str]:
         """Return what does not work now, in words: scoring that is too slow, no room for calls, and sinks that fail."""
         sinks = [status.fault_words for status in self.bus.status() if not status.ok]
-        full = f"new calls are refused: {self.overload}" if self.overload else ""
+        full = f"new calls are refused: {reason}" if (reason := self.overload.reason) else ""
         return [*filter(None, (self.pace.fault, full)), *sinks]
 
     def shards(self) -> tuple[ShardView, ...]:
@@ -300,7 +255,7 @@ class Engine:
             return
         for blocks, outputs in zip(several, scored, strict=True):
             self.decide(blocks, outputs)
-        self.note_latency(several[-1].captured_at)
+        self.latency.note(several[-1].captured_at)
 
     def decide(self, blocks: Blocks, outputs: ScorerOutputs) -> None:
         """Take what a scorer says of one block of some rows, and publish the events."""
@@ -308,21 +263,11 @@ class Engine:
         self.reporter.report_model(self.calls, "")
         self.reporter.report(self.pool.decide_states(blocks, outputs))
 
-    def note_latency(self, captured_at: NDArray[np.float64]) -> None:
-        """Note how long after its capture audio was scored, where it is live. captured_at: as of Blocks."""
-        if captured_at.any():
-            self._late(time.monotonic() - float(captured_at.max()))
-
     def _check_pace(self) -> None:
         if self.pace.check(time.monotonic(), self.bank.came, self.bank.overwritten):
             fault = self.pace.fault
             code, detail = ("scoring too slow", fault) if fault else ("scoring recovered", "no audio is lost any more")
             self.reporter.report_health(code, detail, usable=True)
-
-    def _late(self, seconds: float) -> None:
-        self.latencies_ms.append(seconds * 1000.0)
-        for observe in self.latency_observers:
-            observe(seconds)
 
     def let_go(self, call: Call) -> None:
         """Publish the end of a call and free its rows."""

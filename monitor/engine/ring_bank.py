@@ -21,6 +21,9 @@ MOST_PASSED = 4
 FEWER, KEPT = 0.1, 2
 """Share of the rows that may have fewer blocks than the others where these are taken together; blocks that a row may
 keep then."""
+MOST_BLOCKS, ALWAYS = 4096, 4
+"""Blocks of all rows that are taken at once, which bounds the scorer's memory; and how many of each may be in any case.
+"""
 
 
 class RingBank:
@@ -145,7 +148,8 @@ class RingBank:
 
     def _count(self, waiting: Ints, some: Ints, counts: Sequence[int]) -> int:
         """Return how many blocks are taken at once, and note which of the rows that have `some` are passed over."""
-        count = next((n for n in counts if 2 * np.count_nonzero(waiting >= n) >= len(some)), 1)
+        most = max(ALWAYS, MOST_BLOCKS // len(some))
+        count = next((n for n in counts if n <= most and 2 * np.count_nonzero(waiting >= n) >= len(some)), 1)
         if (self._passed[some] >= MOST_PASSED).any():
             count = 1
         passed = (waiting > 0) & (waiting < count)

@@ -53,7 +53,7 @@ def view(
     engine: Engine, traces: Traces, publisher: str, total_s: float | None, calls: Sequence[Call] | None = None
 ) -> View:
     """Return the calls as one screen, their channels side by side; all of the engine's where none are given."""
-    latencies = np.array(list(engine.latencies_ms) or [np.nan])
+    latencies = np.array(list(engine.latency.recent_ms) or [np.nan])
     shown = engine.calls if calls is None else calls
     rows = [(call, row) for call in shown for row in range(call.rows.start, call.rows.stop)]
     thresholds = np.array([engine.config.alerts.suspicious_llr, engine.config.alerts.alert_llr])

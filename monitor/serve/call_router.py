@@ -156,8 +156,8 @@ class CallRouter:
             self._refuse(f"a call of {len(started.parties)} parties")
         if len(self._calls) >= self.max_calls:
             self._refuse(f"serve.max_calls = {self.max_calls} are there already")
-        if self._engine.overload:
-            self._refuse(self._engine.overload)
+        if reason := self._engine.overload.reason:
+            self._refuse(reason)
         if started.peer and 0 < self._max_calls_per_peer <= self._of_peer[started.peer]:
             self._refuse(f"serve.max_calls_per_peer = {self._max_calls_per_peer} of one host are there already")
 

@@ -136,7 +136,7 @@ def start_sinks(sinks: Sequence[Sink], engine: Engine) -> None:
     run = RunContext(engine.pool.scorer.weights_hash, engine.heartbeat_figures, engine.bus.status)
     for sink in sinks:
         sink.start(run)
-        engine.latency_observers.append(sink.observe_latency)
+        engine.latency.observers.append(sink.observe_latency)
         if (recorder := sink.audio_recorder()) is not None:
             engine.reporter.recorder = recorder
         if text := sink.warning():

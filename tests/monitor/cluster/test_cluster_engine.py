@@ -139,7 +139,7 @@ def test_new_calls_are_refused_before_running_ones_suffer(monkeypatch: pytest.Mo
                 router.deliver(CallAudio(name, 0, at, spoken[at : at + BLOCK]))
             engine.turn()
         assert all(shard.streams for shard in engine.shards())
-        engine.check_overload(time.monotonic())
+        engine.overload.check(time.monotonic())
         with pytest.raises(RefusedError, match="no shard has room"):
             router.deliver(CallStarted("one more", "test", ("party",), SAMPLE_RATE))
         wait(engine, lambda: all(call.fill < BLOCK for call in engine.calls))

@@ -110,7 +110,7 @@ def test_a_server_that_catches_up_says_what_is_said_block_by_block(monkeypatch: 
             time.sleep(0.02)
         ear.engine.stop()
         scoring.join(10.0)
-    assert together.count(4) > 10
+    assert together.count(16) > 5
     assert sum(together) == len(call) // BLOCK
     for event, same in zip(ear.sink.events, expected, strict=True):
         assert (event.type, event.sample, event.data.get("state")) == (same.type, same.sample, same.data.get("state"))
@@ -316,7 +316,7 @@ def test_stop_ends_a_live_call_and_leaves_no_thread() -> None:
     assert events[-1].data["why"] == "interrupted"
     assert set(threading.enumerate()) <= before
     assert ear.engine.interrupted
-    slowest = max(ear.engine.latencies_ms)
+    slowest = max(ear.engine.latency.recent_ms)
     assert 0.0 < float(str(ear.engine.heartbeat_figures()["latency_p99_ms"])) <= slowest + 0.01
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from model.config import BLOCK, SAMPLE_RATE
 from monitor.audio import Blocks, Chunk
+from monitor.engine import ring_bank
 from monitor.engine.ring import GIVEN_UP, LONGEST_FILL, Ring
 from monitor.engine.ring_bank import MOST_PASSED, RingBank
 
@@ -116,6 +117,15 @@ def test_a_call_that_ended_with_less_than_the_others_have_is_not_passed_over_for
         assert bank.take_several(0.0, (4, 2))
         turns += 1
     assert turns == 2 * (MOST_PASSED + 1)
+
+
+def test_of_many_rows_fewer_blocks_are_taken_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ring_bank, "MOST_BLOCKS", 24)
+    bank = RingBank(3, 1.0)
+    for row in range(3):
+        bank.open(row, 1).push(chunk(0, 25 * BLOCK), wait=False)
+    taken = iter(lambda: len(bank.take_several(0.0, (16, 8, 4, 2))), 0)
+    assert list(taken) == [8, 8, 8, 1]
 
 
 def test_sources_in_one_bank_do_not_wait_for_each_other() -> None:

@@ -17,11 +17,12 @@ from monitor.audio import Audio
 from monitor.call_history.recent_calls import RecentCalls
 from monitor.call_history.recent_calls_sink import RecentCallsSink
 from monitor.config.schema import Config
-from monitor.engine import loop
-from monitor.engine.loop import CALM_S, LONGEST_TURN_S, OVERLOADED_FOR_S, TURN_S, Engine
+from monitor.engine.loop import Engine
+from monitor.engine.overload import CALM_S, FOR_S, OverloadCheck
 from monitor.engine.pool import Pool
 from monitor.engine.ring_bank import RingBank
 from monitor.engine.traces import Traces
+from monitor.engine.turn_pause import LONGEST_TURN_S, TURN_S
 from monitor.events.bus import Bus
 from monitor.serve.call_router import CallRouter
 from monitor.serve.empty_calls import AT_ONCE
@@ -173,16 +174,14 @@ def test_more_calls_than_are_allowed_are_refused_and_counted(server: Server) -> 
     assert server.board.counts.started == MAX_CALLS + 1
 
 
-def test_while_scoring_is_behind_no_call_is_taken_and_those_that_there_are_go_on(
-    stopped: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(loop, "CALM_S", 0.0)
+def test_while_scoring_is_behind_no_call_is_taken_and_those_that_there_are_go_on(stopped: Server) -> None:
+    stopped.engine.overload = OverloadCheck(stopped.engine.bank, calm_s=0.0)
     stopped.call("first")
     stopped.say("first", voice(2.0))
-    stopped.engine.check_overload(10.0)
+    stopped.engine.overload.check(10.0)
     stopped.call("burst")  # a moment is not enough
     stopped.say("burst", voice(2.0))
-    stopped.engine.check_overload(10.0 + OVERLOADED_FOR_S)
+    stopped.engine.overload.check(10.0 + FOR_S)
     with pytest.raises(RefusedError, match="scoring is behind"):
         stopped.call("more")
     assert stopped.engine.heartbeat_figures()["calls_refused"] == 1
@@ -198,15 +197,15 @@ def test_while_scoring_is_behind_no_call_is_taken_and_those_that_there_are_go_on
 def test_calls_are_taken_again_once_scoring_has_kept_up_for_a_while(stopped: Server) -> None:
     stopped.call("first")
     stopped.say("first", voice(2.0))
-    for now in (10.0, 10.0 + OVERLOADED_FOR_S):
-        stopped.engine.check_overload(now)
+    for now in (10.0, 10.0 + FOR_S):
+        stopped.engine.overload.check(now)
     stopped.engine.turn()
     while stopped.engine.bank.behind:
         stopped.engine.turn()
-    stopped.engine.check_overload(12.0)
+    stopped.engine.overload.check(12.0)
     with pytest.raises(RefusedError, match="scoring is behind"):
         stopped.call("more")
-    stopped.engine.check_overload(10.0 + OVERLOADED_FOR_S + CALM_S)
+    stopped.engine.overload.check(10.0 + FOR_S + CALM_S)
     stopped.call("more")
 
 
