@@ -10,7 +10,7 @@ from monitor.captures.calls import FoundCalls
 from monitor.captures.captured_call import CapturedCall, Leg, LegPart
 from monitor.captures.ip_packets import CUT_SHORT, endpoints
 from monitor.captures.scan import Scan
-from monitor.rtp.codecs import DECODERS, is_supported
+from monitor.rtp.codecs import DECODERS, why_not
 from monitor.rtp.payload import REDUNDANT, SILENT
 
 WHOLE = "capture whole packets, with tcpdump -s 0"
@@ -55,8 +55,8 @@ def _of_part(part: LegPart) -> Iterator[str]:
         form = part.formats.get(kind)
         if form is None:
             yield from [f"payload type {kind} not scored: nothing says what it is"] * packets
-        elif not is_supported(form):
-            yield from [f"{form.encoding.lower()} not scored: there is no decoder"] * packets
+        elif reason := why_not(form):
+            yield from [f"{form.encoding.lower()} not scored: {reason}"] * packets
     yield from [f"cut short by the capture's snap length; {WHOLE}"] * part.log.cut
 
 
@@ -110,8 +110,8 @@ def _encodings(leg: Leg) -> Iterator[str]:
     for part in leg.parts:
         for kind in part.log.kinds:
             form = part.formats.get(kind)
-            if form is not None and form.encoding not in {*SILENT, REDUNDANT} and not is_supported(form):
-                yield form.encoding
+            if form is not None and form.encoding not in {*SILENT, REDUNDANT} and (reason := why_not(form)):
+                yield f"{form.encoding} ({reason})"
 
 
 def _counted(scan: Scan) -> Iterator[str]:

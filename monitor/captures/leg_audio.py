@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -25,11 +25,13 @@ class LegAudio:
     """Gives the audio of a leg from its beginning on. Silence is what no stream of it speaks in; lost audio is NaN.
 
     left_out: packets of streams that are not heard because another stream of the same party was there at that time.
+    undecoded: packets so far whose payload is not what it is said to be, by name.
     """
 
     def __init__(self, tracks: Sequence[PacketTrack], spool: PacketSpool) -> None:
         self._windows, self.left_out = windows(tracks)
         self._readers = {id(track): PacketReader(spool, _decryption(track)) for track in tracks}
+        self.undecoded: Counter[str] = Counter()
         self._pieces = self._all()
         self._held: deque[tuple[int, DecodedAudio]] = deque()
         """Index of its first sample, and sound, in order; they do not overlap."""
@@ -94,6 +96,7 @@ class LegAudio:
                 yield position, sound
                 position += len(sound)
         sound = stream.finish()
+        self.undecoded.update({what: n for what, n in stream.unscored.items() if what.startswith("payloads")})
         if len(sound):
             yield position + stream.skipped - skipped, sound
 

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from av import AudioCodecContext
 
 
+_AMR_OPTIONS = ("crc", "robust-sorting", "interleaving")
+"""Parameters that change what a payload of AMR looks like (RFC 4867, section 8.1)."""
+
+
 class Decoder(Protocol):
     """Payloads of one stream, in their order."""
 
@@ -30,12 +34,22 @@ def open_decoder(form: PayloadFormat) -> Decoder:
     """Return the decoder of a format. Raises PayloadError for an encoding that is none of DECODERS."""
     if form.encoding not in DECODERS:
         raise PayloadError(f"no decoder for {form.encoding}; there are {', '.join(DECODERS)}")
+    if reason := why_not(form):
+        raise PayloadError(f"{form.encoding}: {reason}")
     return DECODERS[form.encoding](form)
+
+
+def why_not(form: PayloadFormat) -> str:
+    """Return why nothing is made of a format, not even a pause; "" where something is."""
+    if form.encoding not in _UNDERSTOOD:
+        return "there is no decoder"
+    options = _AMR_OPTIONS if form.encoding in ("AMR", "AMR-WB") else ()
+    return next((f"{name} is not decoded" for name in options if form.parameter(name) not in ("", "0")), "")
 
 
 def is_supported(form: PayloadFormat) -> bool:
     """Return whether something is made of a format, be it a pause."""
-    return form.encoding in _UNDERSTOOD
+    return not why_not(form)
 
 
 def _mu_law() -> Audio:
@@ -185,9 +199,6 @@ class _Ilbc:
 
 def _amr(form: PayloadFormat) -> Decoder:
     wide, aligned = form.encoding == "AMR-WB", form.parameter("octet-align") == "1"
-    for option in ("crc", "robust-sorting", "interleaving"):
-        if form.parameter(option) not in ("", "0"):
-            raise PayloadError(f"{form.encoding} with {option} is not decoded")
     codec = Libav("libopencore_amrwb" if wide else "libopencore_amrnb", form)
     return _Framed(codec, lambda payload: amr_frames(payload, wide, aligned), 320 if wide else 160)
 

@@ -44,7 +44,8 @@ class RtpStream:
 
     formats: payload types to formats. longest_pause_s: of a longer pause the rest is left out, so that no packet can
     ask for hours of silence. skipped: samples left out so far. bad: packets whose payload nothing could be made of.
-    unscored: packets of formats that no decoder knows, or of which the end is missing, by name; their audio is lost.
+    unscored: packets of formats that no decoder knows, of which the end is missing, or that are none of their format,
+    by name; their audio is lost.
     """
 
     def __init__(
@@ -119,7 +120,9 @@ class RtpStream:
         packets = [packet]
         if redundant:
             packets = self._redundant.unpack(packet, self.jitter.turn)
-            self.bad += not packets
+            if not packets:
+                self.bad += 1
+                self.unscored["payloads that are no RED"] += 1
         for each in packets:
             self._order(accept(self.jitter, each, arrival, self._give_up_s))
 
@@ -226,6 +229,8 @@ class RtpStream:
             samples = self.decoder.decode(ordered.packet.payload)
         except PayloadError:
             self.bad += 1
+            if not ordered.packet.missing:
+                self.unscored[f"payloads that are no {form}"] += 1
             samples = np.full(self._length or self._length_of(ordered.packet, form), np.nan, np.float32)
         if lost:
             self._conceal(between, min(lost, round(LONGEST_S * form.sample_rate)), samples, form.sample_rate)

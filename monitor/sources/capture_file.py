@@ -93,6 +93,9 @@ class CaptureSource:
             marks = (lost if lost.any() else None), (concealed if concealed.any() else None)
             yield Chunk(np.nan_to_num(samples), start, 0.0, *marks)
             start = end
+        for name, audio in zip(self.channels, self._legs, strict=True):
+            for what, packets in audio.undecoded.items():
+                yield Condition("not scored", f"{packets} {what}", usable=True, channel=name)
         if self._capture.cut_off:
             yield Condition("ended early", f"the capture is cut off: {self._capture.cut_off}", usable=True)
 

@@ -15,7 +15,7 @@ from monitor.config.addresses import check_reach, split_host
 from monitor.config.taps import RtpSection
 from monitor.errors import BadInputError
 from monitor.limits.reasons import Reasons
-from monitor.rtp.codecs import DECODERS, is_supported
+from monitor.rtp.codecs import DECODERS, why_not
 from monitor.rtp.payload import STATIC, USUAL, PayloadFormat, read_format
 from monitor.rtp.sdp import SdpMedia, parse_sdp
 from monitor.taps.rtp.datagrams import DatagramReader
@@ -80,9 +80,10 @@ def read_formats(types: Mapping[str, str]) -> dict[int, PayloadFormat]:
     for kind, text in types.items():
         form = read_format(text)
         number = int(kind) if kind.isascii() and kind.isdigit() else -1
-        if form is None or not is_supported(form) or not 0 <= number < 128:
+        reason = why_not(form) if form is not None else "is not NAME/RATE"
+        if reason or form is None or not 0 <= number < 128:
             raise BadInputError(
-                f'taps.rtp.payload_types: {kind} = "{text}" is not valid',
+                f'taps.rtp.payload_types: {kind} = "{text}" is not valid{f": {reason}" if reason else ""}',
                 f'write 96 = "opus/48000/2" or 97 = "AMR/8000; octet-align=1"; known are {", ".join(DECODERS)}',
             )
         formats[number] = form

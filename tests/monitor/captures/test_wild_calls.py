@@ -293,6 +293,27 @@ def test_a_party_in_a_codec_without_decoder_is_unknown_and_named(tmp_path: Path)
     assert condition.detail.startswith("evs not scored: there is no decoder: 100 packets")
 
 
+@pytest.mark.parametrize("option", ["crc", "robust-sorting", "interleaving"])
+def test_options_of_a_codec_that_are_not_decoded_are_named(tmp_path: Path, option: str) -> None:
+    described = f"a=fmtp:98 octet-align=1; {option}=1\r\n".encode()
+    result: Sent = [(0.0, A, B, invite(A, B, rtpmap="98 AMR/8000") + described), (0.1, B, A, answer(B))]
+    amr = [(0.2 + i * 0.02, B, A, packed(RtpPacket(98, False, i, i * 160, 7, bytes(33)))) for i in range(100)]
+    audio, (condition,) = heard(only(capture(tmp_path / "a.pcap", in_time([*result, *flow(A, B, 0.2), *amr]))))
+    assert not np.isnan(audio[0]).any()
+    assert np.isnan(audio[1, : 2 * 16_000 - 800]).all()
+    assert (condition.channel, condition.usable) == ("callee", False)
+    assert condition.detail == f"amr not scored: {option} is not decoded: 100 packets"
+
+
+def test_payloads_that_are_not_what_they_are_said_to_be_are_named(tmp_path: Path) -> None:
+    result: Sent = [(0.0, A, B, invite(A, B, rtpmap="98 AMR/8000")), (0.1, B, A, answer(B))]
+    amr = [(0.2 + i * 0.02, B, A, packed(RtpPacket(98, False, i, i * 160, 7, b"\xff" * 7))) for i in range(100)]
+    audio, (condition,) = heard(only(capture(tmp_path / "a.pcap", in_time([*result, *flow(A, B, 0.2), *amr]))))
+    assert np.isnan(audio[1, : 2 * 16_000 - 800]).all()
+    assert (condition.code, condition.channel) == ("not scored", "callee")
+    assert condition.detail == "100 payloads that are no AMR/8000"
+
+
 def g729(good: bool) -> Sent:
     """Frames of random bits, of which the bit of parity is right or random, too."""
     rng, sent = np.random.default_rng(1), Sent()

@@ -82,6 +82,23 @@ def g729(_: Path, *, annex_b: bool = False) -> list[bytes]:
     return out
 
 
+def ilbc(milliseconds: int) -> list[bytes]:
+    """Frames of libilbc 2."""
+    found = ctypes.util.find_library("ilbc")
+    if found is None:
+        pytest.skip("libilbc is not installed")
+    library, encoder, out = ctypes.CDLL(found), ctypes.c_void_p(), list[bytes]()
+    library.WebRtcIlbcfix_EncoderCreate(ctypes.byref(encoder))
+    library.WebRtcIlbcfix_EncoderInit(encoder, ctypes.c_int16(milliseconds))
+    size, samples = 8 * milliseconds, (voice(8000, SECONDS) * 32767).astype(np.int16)
+    for at in range(0, len(samples) - size + 1, size):
+        piece, frame = np.ascontiguousarray(samples[at : at + size]), (ctypes.c_uint8 * 64)()
+        pointer = piece.ctypes.data_as(ctypes.c_void_p)
+        length = library.WebRtcIlbcfix_Encode(encoder, pointer, ctypes.c_int16(size), frame)
+        out.append(bytes(frame)[:length])
+    return out
+
+
 def amr_wb(_: Path) -> list[bytes]:
     """Frames as in files."""
     found = ctypes.util.find_library("vo-amrwbenc")
@@ -134,6 +151,8 @@ def speex(rate: int, frames: int) -> Callable[[Path], list[bytes]]:
 
 MADE: Mapping[str, tuple[PayloadFormat, Callable[[Path], list[bytes]], float]] = {
     "g729": (PayloadFormat("G729", 8000), g729, 0.7),
+    "ilbc 20": (PayloadFormat("ILBC", 8000), lambda _: ilbc(20), 0.8),
+    "ilbc 30": (PayloadFormat("ILBC", 8000), lambda _: ilbc(30), 0.8),
     "gsm": (PayloadFormat("GSM", 8000), lambda t: stored(t, ["-c:a", "libgsm", "-f", "gsm"], "a.gsm", 8000), 0.8),
     "g723": (PayloadFormat("G723", 8000), lambda _: encoded("g723_1", 8000, 240, {"b": "6300"}), 0.7),
     **{
@@ -357,6 +376,18 @@ def test_packets_of_a_codec_without_decoder_are_lost_audio_and_named() -> None:
     assert lost.sum() == pytest.approx(30 * 320, abs=640)
     assert not lost[: 29 * 320].any()
     assert len(samples) == pytest.approx(32_000, abs=640)
+
+
+def test_payloads_that_are_none_of_their_codec_are_lost_audio_and_named() -> None:
+    opus = encoded("libopus", 48_000, 960)
+    packets = [RtpPacket(96, False, i, i * 160, 5, payload) for i, payload in enumerate(opus)]
+    formats = {96: PayloadFormat("GSM", 8000), 97: PayloadFormat("AMR", 8000)}
+    for kind, name in ((96, "GSM/8000"), (97, "AMR/8000")):
+        some = [packet._replace(payload_type=kind) for packet in packets]
+        samples, stream = heard(some, formats)
+        assert np.isnan(samples).mean() > 0.9
+        assert set(stream.unscored) == {f"payloads that are no {name}"}
+        assert stream.unscored.total() > 80
 
 
 def test_packets_that_are_cut_short_are_lost_audio() -> None:
