@@ -38,7 +38,7 @@ def announced_parts(log: StreamLog, announced: Announcements, found: Scan) -> tu
     for i, dialogue in enumerate(dialogues):
         begin = max(free_from, dialogue.begun - EARLY_S) if dialogue.whole or i else float("-inf")
         following = dialogues[i + 1].begun if i + 1 < len(dialogues) else float("inf")
-        end = max(begin, min(following, dialogue.ended + LATE_S))
+        end = max(begin, min(following, _end(log, dialogue)))
         rest += cut(whole, free_from, begin)
         free_from = end
         into, out_of = ([a for a in some if a.dialogue is dialogue] for some in (target, source))
@@ -48,6 +48,14 @@ def announced_parts(log: StreamLog, announced: Announcements, found: Scan) -> tu
         parts = [described.complete(part) for span in described.bounds(begin, end) for part in cut(whole, *span)]
         parts_found += [AnnouncedPart(part, dialogue, speaker, first.media.line) for part in _joined(parts)]
     return parts_found, rest + cut(whole, free_from, float("inf"))
+
+
+def _end(log: StreamLog, dialogue: Dialogue) -> float:
+    """Return when a stream of a dialogue has ended: after its BYE or CANCEL, unless that was of another branch of a
+    call that forked, or refused, so that the stream goes on without a pause.
+    """
+    end = dialogue.ended + LATE_S
+    return max([end, *(span.end + LATE_S for span in log.spans if span.begin < end < span.end)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 
 from monitor.captures.ip_packets import Endpoint
 from monitor.captures.sip import SipMessage
-from monitor.rtp.payload import PayloadFormat
+from monitor.rtp.payload import DYNAMIC, PayloadFormat
 from monitor.rtp.sdp import SdpMedia, parse_sdp
 
 CALLER, CALLEE = "caller", "callee"
 OTHER = {CALLER: CALLEE, CALLEE: CALLER}
 MOST_MESSAGES = 200_000
 _ENDINGS = ("BYE", "CANCEL")
-DYNAMIC = 96
 
 
 @dataclass

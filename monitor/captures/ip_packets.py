@@ -12,6 +12,7 @@ Endpoint = tuple[str, int]
 UDP, TCP = 17, 6
 _EXTENSIONS = frozenset({0, 43, 60, 135, 139, 140})
 _FRAGMENT, _AUTHENTICATION = 44, 51
+_SKIPPED = _EXTENSIONS | {_FRAGMENT, _AUTHENTICATION}
 _MOST_OPEN = 1000
 """Datagrams whose fragments are waited for at once; beyond it the oldest is given up."""
 _LARGEST = 65_535
@@ -93,19 +94,20 @@ class IpReader:
         total = int.from_bytes(data[4:6]) + 40
         if total == 40:
             total = len(data)
-        kind, at, end = data[6], 40, min(total, len(data))
-        while kind in _EXTENSIONS and at + 8 <= end:
-            kind, at = data[at], at + 8 * (data[at + 1] + 1)
-        if kind == _AUTHENTICATION and at + 8 <= end:
-            kind, at = data[at], at + 4 * (data[at + 1] + 2)
-        missing = max(0, total - max(len(data), at))
-        if kind != _FRAGMENT:
-            return IpPacket(kind, data[8:40], data[at:end], missing)
-        if at + 8 > end:
-            return None
-        place, name = int.from_bytes(data[at + 2 : at + 4]), int.from_bytes(data[at + 4 : at + 8])
-        packet = IpPacket(data[at], data[8:40], data[at + 8 : end], missing)
-        return self._fragment(packet, name, place & 0xFFF8, bool(place & 1)) if place & 0xFFF9 else packet
+        packet: IpPacket | None = IpPacket(data[6], data[8:40], data[40:total], max(0, total - len(data)))
+        while packet is not None and packet.protocol in _SKIPPED and len(packet.data) >= 8:
+            packet = self._behind_header(packet)
+        return packet
+
+    def _behind_header(self, packet: IpPacket) -> IpPacket | None:
+        """Return what stands behind an extension header of IPv6; None for a fragment that waits."""
+        kind, data = packet.protocol, packet.data
+        size = 8 if kind == _FRAGMENT else 4 * (data[1] + 2) if kind == _AUTHENTICATION else 8 * (data[1] + 1)
+        behind = IpPacket(data[0], packet.addresses, data[size:], max(0, packet.missing - max(0, size - len(data))))
+        place, name = int.from_bytes(data[2:4]), int.from_bytes(data[4:8])
+        if kind != _FRAGMENT or not place & 0xFFF9:
+            return behind
+        return self._fragment(behind, name, place & 0xFFF8, bool(place & 1))
 
     def _fragment(self, packet: IpPacket, name: int, begin: int, more: bool) -> IpPacket | None:
         key = (packet.addresses, packet.protocol, name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,7 +11,7 @@ from itertools import pairwise
 from monitor.captures.spool import PacketSpool, StreamLog
 from monitor.rtp.framing import g729_frames
 from monitor.rtp.packet import MalformedPacketError, RtpPacket, parse_rtp
-from monitor.rtp.payload import SILENT, PayloadFormat, duration_s, opus_s
+from monitor.rtp.payload import DYNAMIC, SILENT, USUAL, PayloadFormat, duration_s, opus_s
 
 LOOKED_AT = 200
 LEAST_IN_ORDER = 10
@@ -43,11 +43,7 @@ def look(log: StreamLog, spool: PacketSpool, described: Mapping[int, PayloadForm
     """Look at the first packets of a stream. described: what payload types may mean."""
     packets: dict[int, RtpPacket] = {}
     order: list[int] = []
-    for _, _, _, data, missing in log.read(spool, LOOKED_AT):
-        try:
-            packet = parse_rtp(data, missing)
-        except MalformedPacketError:
-            continue
+    for packet in _looked_at(log, spool):
         if packet.sequence not in packets:
             order.append(packet.sequence)
             packets[packet.sequence] = packet
@@ -64,6 +60,24 @@ def look(log: StreamLog, spool: PacketSpool, described: Mapping[int, PayloadForm
     fitting = {kind: form for kind, form in described.items() if _fits(form, of_kind.get(kind, []))}
     shapes = {kind: _shape(some) for kind, some in of_kind.items()}
     return StreamLook(near + 1 >= LEAST_IN_ORDER, opus, fitting, _is_encrypted(pairs), shapes)
+
+
+def _looked_at(log: StreamLog, spool: PacketSpool) -> Iterator[RtpPacket]:
+    """Yield the first packets of a stream, and the first of payload types that need a description and come later."""
+    seen, late = Counter[int](), {kind for kind in log.kinds if kind >= DYNAMIC and kind not in USUAL}
+    for n, (_, _, _, data, missing) in enumerate(log.read(spool)):
+        kind = data[1] & 0x7F
+        if n == LOOKED_AT:
+            late -= set(seen)
+        if n >= LOOKED_AT and not late:
+            return
+        if n >= LOOKED_AT and kind not in late:
+            continue
+        seen[kind] += 1
+        if n >= LOOKED_AT and seen[kind] == LOOKED_AT:
+            late.remove(kind)
+        with suppress(MalformedPacketError):
+            yield parse_rtp(data, missing)
 
 
 def refusal(log: StreamLog, spool: PacketSpool, formats: Mapping[int, PayloadFormat]) -> str:

@@ -92,7 +92,8 @@ class Scan:
         self._buffered = 0
 
     def _other(self, item: Datagram) -> None:
-        message = parse_sip(item.data) if item.data[:1].isupper() else None
+        data = item.data.lstrip(b"\r\n")  # line ends may stand before a message (RFC 3261, section 7.5)
+        message = parse_sip(data) if data[:1].isupper() else None
         if message is not None:
             if item.missing:
                 self.counts["SIP messages cut short by the capture"] += 1

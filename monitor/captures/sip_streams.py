@@ -7,6 +7,7 @@ message that it is in.
 from __future__ import annotations
 
 import re
+import zlib
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
 
@@ -41,10 +42,11 @@ class SipStreams:
         """Yield the messages that a segment makes whole."""
         stream = self._streams.get(segment.ends)
         if stream is None:
-            if not segment.flags & SYN and not _begins(segment.data):
+            inside = _is_inside(segment.data)
+            if not segment.flags & SYN and not inside and not _begins(segment.data):
                 self._pass_over(segment)
                 return
-            stream = _Stream((segment.sequence + (segment.flags & SYN == SYN)) & 0xFFFFFFFF)
+            stream = _Stream((segment.sequence + (segment.flags & SYN == SYN)) & 0xFFFFFFFF, inside)
             self._streams[segment.ends] = stream
             if len(self._streams) > MOST_STREAMS:
                 self._streams.popitem(last=False)
@@ -70,17 +72,25 @@ def _begins(data: bytes) -> bool:
     return bool(START.match(data) or _HANDSHAKE.match(data))
 
 
-class _Stream:
-    """One direction of a connection. turn: the sequence number that is due. other: it is neither SIP nor WebSocket."""
+def _is_inside(data: bytes) -> bool:
+    """Return whether a message of SIP begins behind the end of another: the capture began after the connection."""
+    return (b"SIP/2.0" in data) and not _begins(data) and _SIP_INSIDE.search(data) is not None
 
-    def __init__(self, turn: int) -> None:
+
+class _Stream:
+    """One direction of a connection. turn: the sequence number that is due. inside: what comes first is the rest of a
+    message. other: it is neither SIP nor WebSocket.
+    """
+
+    def __init__(self, turn: int, inside: bool) -> None:
         self.other = False
         self._turn = turn
         self._held: dict[int, TcpSegment] = {}
         self._bytes = bytearray()
-        self._begun = self._websocket = False
-        self._message = bytearray()
+        self._begun, self._websocket = inside, False
+        self._message, self._compressed = bytearray(), False
         """The frames so far of a WebSocket message."""
+        self._inflate: zlib._Decompress | None = None
 
     def take(self, segment: TcpSegment, counts: Counter[str]) -> Iterator[bytes]:
         ahead = (segment.sequence - self._turn + 0x8000_0000 & 0xFFFF_FFFF) - 0x8000_0000
@@ -178,10 +188,25 @@ class _Stream:
                 data = (int.from_bytes(data) ^ int.from_bytes(mask[:size])).to_bytes(size)
             del self._bytes[:end]
             if first & 0x0F <= 2:
+                self._compressed = bool(first & 0x40) if first & 0x0F else self._compressed
                 self._message += data
                 if first & 0x80:
-                    if START.match(self._message):
-                        yield bytes(self._message)
+                    message = self._whole()
+                    if START.match(message):
+                        yield message
                     else:
                         counts["WebSocket messages that hold no SIP"] += 1
-                    self._message.clear()
+
+    def _whole(self) -> bytes:
+        """Return the message whose frames have come; b"" for a compressed one (RFC 7692) that builds upon one lost."""
+        message = bytes(self._message)
+        self._message.clear()
+        if not self._compressed:
+            return message
+        if self._inflate is None or self._inflate.eof:
+            self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+        try:
+            return self._inflate.decompress(message + b"\0\0\xff\xff", MOST_BYTES)
+        except zlib.error:
+            self._inflate = None
+            return b""

@@ -18,6 +18,8 @@ SILENT = frozenset({COMFORT_NOISE, EVENTS, *REPAIR})
 """Encodings that carry no audio: their packets are in sequence, and a pause is where they stand."""
 G726 = {f"{order}G726-{rate}": bits for order in ("", "AAL2-") for rate, bits in ((16, 2), (24, 3), (32, 4), (40, 5))}
 """Encoding to bits of a sample: first samples in the lower bits (RFC 3551, 4.5.4), or in the upper (AAL2-)."""
+_SPELLINGS = dict.fromkeys(("G729A", "G729B", "G729AB", "G.729"), "G729") | {"G721": "G726-32"}
+"""Names that some phones give to encodings."""
 _WIDTH = {"L8": 1, "L16": 2, "L24": 3, "PCMU": 1, "PCMA": 1}
 _TEXT = re.compile(r"([\w.+-]{1,32})/(\d{4,6})(?:/([1-8]))?(?:\s*;\s*(.{0,200}))?", re.ASCII)
 
@@ -76,8 +78,15 @@ STATIC: Mapping[int, PayloadFormat] = {
     19: PayloadFormat(COMFORT_NOISE, 8000),
 }
 """Payload types that need no description (RFC 3551, table 4); 19 is what old senders use for comfort noise."""
+DYNAMIC = 96
+"""Payload types from here on mean what a description says of them."""
 USUAL: Mapping[int, PayloadFormat] = {101: PayloadFormat(EVENTS, 8000)}
 """Dynamic payload types that mean the same nearly everywhere; a description overrules them."""
+
+
+def encoding_name(text: str) -> str:
+    """Return an encoding as PayloadFormat has it, from what a description calls it."""
+    return _SPELLINGS.get(text.upper(), text.upper())
 
 
 def read_format(text: str) -> PayloadFormat | None:
@@ -85,7 +94,7 @@ def read_format(text: str) -> PayloadFormat | None:
     match = _TEXT.fullmatch(text.strip())
     if match is None or not 4000 <= int(match[2]) <= 192_000:
         return None
-    return PayloadFormat(match[1].upper(), int(match[2]), int(match[3] or 1), match[4] or "")
+    return PayloadFormat(encoding_name(match[1]), int(match[2]), int(match[3] or 1), match[4] or "")
 
 
 def duration_s(form: PayloadFormat, payload: bytes) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from monitor.rtp.codecs import is_supported
-from monitor.rtp.payload import STATIC, PayloadFormat
+from monitor.rtp.payload import STATIC, PayloadFormat, encoding_name
 
 _RTPMAP = re.compile(r"rtpmap:(\d{1,3})\s+([\w.+-]{1,32})/(\d{1,6})(?:/(\d{1,2}))?", re.ASCII)
 _FMTP = re.compile(r"fmtp:(\d{1,3})\s+(.{1,200})", re.ASCII)
@@ -71,7 +71,7 @@ def _media(lines: list[tuple[str, str]], address: str) -> SdpMedia | None:
         elif key == "a" and (match := _RTPMAP.match(value)) and int(match[1]) in listed:
             rate = int(match[3])
             if 4000 <= rate <= 192_000:
-                formats[int(match[1])] = PayloadFormat(match[2].upper(), rate, max(1, int(match[4] or 1)))
+                formats[int(match[1])] = PayloadFormat(encoding_name(match[2]), rate, max(1, int(match[4] or 1)))
             else:
                 formats.pop(int(match[1]), None)
         elif key == "a" and (match := _FMTP.match(value)):

@@ -9,7 +9,7 @@ import shutil
 import struct
 import subprocess
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -184,6 +184,35 @@ def test_fragments_in_any_order_and_twice(tmp_path: Path, sent: Sent) -> None:
         seen(write_pcap(tmp_path / "c.pcap", [f for frame in frames[:-1] for f in (frame, frame)] + frames[-1:]))
         == sent
     )
+
+
+HEADERS = {0: b"\0\x05\x02\0\0\x01\0", 60: b"\x01\x01\x0c" + bytes(12), 51: b"\x04" + bytes(22)}
+"""Hop-by-hop and destination options, and authentication, each without its first byte."""
+
+
+def extended(ip: bytes, kinds: Sequence[int]) -> bytes:
+    """A packet of IPv6 with such headers."""
+    following, body = ip[6], ip[40:]
+    for kind in reversed(kinds):
+        following, body = kind, bytes([following]) + HEADERS[kind] + body
+    return ip[:4] + struct.pack("!HB", len(body), following) + ip[7:40] + body
+
+
+@pytest.mark.parametrize("before", [(), (0,), (0, 51)])
+@pytest.mark.parametrize("behind", [(), (60,), (51, 60)])
+def test_headers_of_ipv6_before_and_behind_that_of_fragments(
+    tmp_path: Path, before: Sequence[int], behind: Sequence[int]
+) -> None:
+    sent: Sent = [(0.0, A6, B6, bytes(range(200))), (0.1, B6, A6, bytes(200))]
+    whole = [(at, extended(network(a, b, data), behind)) for at, a, b, data in sent]
+    frames = [
+        (at, 1, ethernet(extended(piece, before)))
+        for i, (at, ip) in enumerate(whole)
+        for piece in fragments(ip, 64, name=i)
+    ]
+    assert seen(write_pcap(tmp_path / "a.pcap", frames)) == sent
+    assert tshark(tmp_path / "a.pcap") == sent
+    assert seen(write_pcap(tmp_path / "b.pcap", [(at, 1, ethernet(extended(ip, before))) for at, ip in whole])) == sent
 
 
 def test_a_fragment_that_is_missing_is_counted(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import socket
 import struct
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -105,6 +106,23 @@ def test_sip_over_websocket(size: int, masked: bool) -> None:
     halves = framed(MESSAGES[1][:50], masked, final=False) + ping + framed(MESSAGES[1][50:], masked, 0)
     data = handshake(not masked) + framed(MESSAGES[0], masked) + halves + framed(MESSAGES[2], masked, 2)
     assert taken(segments(data, size)) == MESSAGES
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_compressed_sip_over_websocket(lost: bool) -> None:
+    """Each message builds upon those before it: behind one that is lost nothing can be read, and that is counted."""
+    compress = zlib.compressobj(wbits=-15)
+    packed = [(compress.compress(m) + compress.flush(zlib.Z_SYNC_FLUSH))[:-4] for m in [*MESSAGES, *MESSAGES]]
+    frames = [framed(data, masked=True, opcode=0x41) for data in packed]
+    counts: Counter[str] = Counter()
+    data = handshake(answered=False) + b"".join(frames[1:] if lost else frames)
+    assert taken(segments(data, 100), counts) == ([] if lost else [*MESSAGES, *MESSAGES])
+    assert counts["WebSocket messages that hold no SIP"] == (5 if lost else 0)
+
+
+def test_a_connection_that_began_before_the_capture() -> None:
+    data = b"Via: x\r\nContent-Length: 0\r\n\r\n" + b"".join(MESSAGES)
+    assert taken(segments(data, 2000, syn=False)) == MESSAGES
 
 
 @pytest.mark.parametrize(

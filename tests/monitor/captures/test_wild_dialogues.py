@@ -48,6 +48,41 @@ def loud(row: Audio, begin_s: float, end_s: float) -> bool:
     return bool(np.abs(row[round(begin_s * 16_000) : round(end_s * 16_000)]).max() > 0.1)
 
 
+CANCEL = (
+    b"CANCEL sip:bob@z SIP/2.0\r\nCall-ID: c1\r\nFrom: <sip:alice@x>;tag=1\r\nTo: <sip:bob@y>\r\nCSeq: 1 CANCEL\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize("ending", [CANCEL, BYE], ids=["cancel", "bye"])
+def test_the_end_of_another_branch_ends_no_stream_that_goes_on(tmp_path: Path, ending: bytes) -> None:
+    """A proxy cancels the phones that were slower, in the name of the same call; a BYE may be refused."""
+    other: Sent = [(0.3, B, MUSIC, ending)]
+    talk = [flow(A, B, 0.2, seconds=9.0), flow(B, A, 0.2, kind=8, seconds=9.0, ssrc=2)]
+    audio, _ = heard(source := only(capture(tmp_path / "a.pcap", in_time(dialled(), other, *talk))))
+    assert source.channels == ("caller", "callee")
+    assert audio.shape[1] == pytest.approx(9.0 * 16_000, abs=500)
+
+
+def test_line_ends_before_a_message_are_none_of_it(tmp_path: Path) -> None:
+    led = [(at, a, b, b"\r\n\r\n" + data) for at, a, b, data in dialled(rtpmap="96 opus/48000/2")]
+    source = only(capture(tmp_path / "a.pcap", in_time(led, flow(A, B, 0.2, kind=96))))
+    assert source.channels == ("caller",)
+
+
+def test_a_codec_that_begins_late_is_known_by_its_look(tmp_path: Path) -> None:
+    """Without SIP, when the sender changes from G.711 to Opus after five seconds."""
+    first = flow(A, B, seconds=5.0)
+    number, stamp = struct.unpack_from("!HI", first[-1][3], 2)
+    second = []
+    for i, (at, a, b, data) in enumerate(flow(A, B, 5.0, kind=96)):
+        head = struct.pack("!HI", number + 1 + i & 0xFFFF, stamp + 160 + i * 960 & 0xFFFFFFFF)
+        second.append((at, a, b, data[:1] + bytes([111]) + head + data[8:]))
+    audio, conditions = heard(only(capture(tmp_path / "a.pcap", [*first, *second])))
+    assert audio.shape[1] == pytest.approx(7.0 * 16_000, abs=500)
+    assert not np.isnan(audio).any()
+    assert not conditions
+
+
 def test_music_from_elsewhere_is_heard_in_the_pause_of_the_party_on_hold(tmp_path: Path) -> None:
     stream = flow(B, A, 0.2, ssrc=2)
     hold = [again(answer(MUSIC), 2.3, B, A), again(answer(B), 6.1, B, A)]

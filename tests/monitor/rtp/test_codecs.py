@@ -378,6 +378,12 @@ def test_packets_of_a_codec_without_decoder_are_lost_audio_and_named() -> None:
     assert len(samples) == pytest.approx(32_000, abs=640)
 
 
+@pytest.mark.parametrize("name", ["G729a", "g729AB", "G729"])
+def test_names_that_phones_give_to_encodings(name: str) -> None:
+    (media,) = parse_sdp(f"v=0\nm=audio 4000 RTP/AVP 18\na=rtpmap:18 {name}/8000\n")
+    assert media.formats[18] == read_format(f"{name}/8000") == STATIC[18]
+
+
 def test_payloads_that_are_none_of_their_codec_are_lost_audio_and_named() -> None:
     opus = encoded("libopus", 48_000, 960)
     packets = [RtpPacket(96, False, i, i * 160, 5, payload) for i, payload in enumerate(opus)]
