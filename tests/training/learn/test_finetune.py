@@ -55,6 +55,7 @@ def test_worse_on_what_was_held_back_is_said() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("small_training")
 def test_a_folder_is_learned_from_and_measured(tmp_path: Path) -> None:
     start = make_weights(tmp_path / "w.safetensors")
     folder = make_folder(tmp_path / "own", 5)
