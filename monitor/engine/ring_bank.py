@@ -21,9 +21,8 @@ MOST_PASSED = 4
 FEWER, KEPT = 0.1, 2
 """Share of the rows that may have fewer blocks than the others where these are taken together; blocks that a row may
 keep then."""
-MOST_BLOCKS, ALWAYS = 4096, 4
-"""Blocks of all rows that are taken at once, which bounds the scorer's memory; and how many of each may be in any case.
-"""
+MOST_BLOCKS, ALWAYS = 2048, 4
+"""Blocks of all rows that are taken at once: more cost no less each, and memory. So many of each may be in any case."""
 
 
 class RingBank:
