@@ -31,7 +31,6 @@ router = APIRouter(tags=["calls"])
 
 CallId = Annotated[str, Path(pattern=f"^[0-9a-f]{{{ID_DIGITS}}}$", description="`id` of a call")]
 SORT = "^-?({})$".format("|".join(SORTS))
-Name = Annotated[str, Query(max_length=200)]
 
 
 @router.get("/calls", response_model=Calls, operation_id="list_calls")

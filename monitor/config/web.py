@@ -8,8 +8,6 @@ from pydantic import Field, model_validator
 
 from monitor.config.section import Secret, Section
 
-USUAL = "127.0.0.1:8000"
-
 
 class WebSection(Section):
     """[web]"""

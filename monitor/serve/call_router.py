@@ -1,4 +1,4 @@
-"""From the taps to the engine: calls that begin, their audio at 16 kHz on a row of its own each, calls that end."""
+"""From the taps to the engine: which calls begin, which are refused, where their audio goes, and how they end."""
 
 from __future__ import annotations
 
@@ -8,14 +8,9 @@ from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-import numpy as np
-from numpy.typing import NDArray
-
-from model.resample import StreamResampler
-from monitor.audio import Audio, Chunk, all_finite
-from monitor.engine.calls import Call
 from monitor.engine.loop import Engine
 from monitor.serve.empty_calls import EmptyCalls
+from monitor.serve.routed_call import RoutedCall, RoutedChannel
 from monitor.taps.tap_events import (
     CallAudio,
     CallEnded,
@@ -26,38 +21,12 @@ from monitor.taps.tap_events import (
     RefusedError,
     TapEvent,
 )
-from monitor.types import SAMPLE_RATE, Condition
+from monitor.types import Condition
 
 MOST_PARTIES = 2
-LONGEST_HOLE_S = 0.5
-"""Of a longer hole the rest is skipped: as lost, or as a pause."""
 REPORT_EVERY_S = 5.0
 MOST_NAMES = 10_000
 """Names of calls that are remembered; beyond it the oldest may be used again."""
-LATE = SAMPLE_RATE // 4
-"""Samples; a channel whose audio begins later than its call begins so much later on the clock, too. More than a jitter
-buffer holds back while it finds out which packet is the first."""
-
-
-@dataclass
-class _Channel:
-    """resampler: None at 16 kHz. next: index, at the call's rate, after the newest sample; None before the first."""
-
-    resampler: StreamResampler | None
-    next: int | None = None
-    clock: int = 0
-    """Index of the next sample at SAMPLE_RATE."""
-
-
-@dataclass
-class _RoutedCall:
-    call: Call
-    rate: int
-    channels: list[_Channel]
-    started: float
-    active: float
-    peer: str
-    paused: bool = False
 
 
 @dataclass
@@ -82,7 +51,7 @@ class CallRouter:
         self._max_calls_per_peer = max_calls_per_peer
         self.max_calls = max_calls
         self._engine, self._idle_s = engine, idle_s
-        self._calls: dict[str, _RoutedCall] = {}
+        self._calls: dict[str, RoutedCall] = {}
         self._reported: dict[str, float] = {}
         self._names: OrderedDict[str, int] = OrderedDict()
         """How often a name was wanted, and every name that was given."""
@@ -94,7 +63,7 @@ class CallRouter:
         """
         if isinstance(tap_event, CallAudio) and (known := self._calls.get(tap_event.call)) is not None:
             known.active = time.monotonic()
-            _add_audio(known, tap_event, known.active)
+            known.add_audio(tap_event, known.active)
             return
         if isinstance(tap_event, CallStarted):
             self._check(tap_event)
@@ -110,16 +79,15 @@ class CallRouter:
             return
         routed.active = time.monotonic()
         if isinstance(tap_event, CallAudio):
-            _add_audio(routed, tap_event, routed.active)
+            routed.add_audio(tap_event, routed.active)
         elif isinstance(tap_event, CallEnded):
             self._finish(tap_event.call, tap_event.reason)
         elif isinstance(tap_event, CallPaused):
             routed.paused = True
-            _report(routed, Condition("paused", tap_event.reason, usable=True))
+            routed.report(Condition("paused", tap_event.reason, usable=True))
         elif isinstance(tap_event, CallResumed) and routed.paused:
             routed.paused = False
-            _report(routed, Condition("recovered", "the audio goes on", usable=True))
-
+            routed.report(Condition("recovered", "the audio goes on", usable=True))
         elif isinstance(tap_event, CallMoved):
             feed = routed.call.feeds[tap_event.channel]
             detail = f"it goes on from {tap_event.source}, with the next numbers of the same stream"
@@ -163,7 +131,7 @@ class CallRouter:
 
     def _start(self, started: CallStarted) -> None:
         try:
-            channels = [_Channel(_resampler(started.rate)) for _ in started.parties]
+            channels = [RoutedChannel.at_rate(started.rate) for _ in started.parties]
         except ValueError as error:
             self._refuse(str(error))
         wanted = started.name or started.call
@@ -175,7 +143,7 @@ class CallRouter:
             self._refuse("all rows are taken; calls that have just ended free theirs soon")
         self._remember(wanted, name)
         now = time.monotonic()
-        self._calls[started.call] = _RoutedCall(call, started.rate, channels, now, now, started.peer)
+        self._calls[started.call] = RoutedCall(call, started.rate, channels, now, now, started.peer)
         self._of_peer[started.peer] += 1
         self.counts.started += 1
 
@@ -216,62 +184,5 @@ class CallRouter:
         now = time.monotonic()
         if all(channel.next is None for channel in routed.channels):
             self._empty_calls.ended(routed.peer, now)
-        for i, channel in enumerate(routed.channels):
-            if channel.resampler is not None and channel.next is not None:
-                _push(routed, i, channel.resampler.push(np.zeros((1, 0), np.float32), last=True), now)
-        routed.call.finish(reason)
+        routed.finish(reason, now)
         self.counts.ended += 1
-
-
-def _resampler(rate: int) -> StreamResampler | None:
-    return None if rate == SAMPLE_RATE else StreamResampler(rate, 1)
-
-
-def _add_audio(routed: _RoutedCall, audio: CallAudio, now: float) -> None:
-    """Audio of one channel, behind what is missing before it."""
-    channel = routed.channels[audio.channel]
-    if channel.next is None:
-        channel.next = audio.start
-        waited = round((now - routed.started) * SAMPLE_RATE)
-        channel.clock = max(waited if waited > LATE else 0, round(audio.start * SAMPLE_RATE / routed.rate))
-    hole = audio.start - channel.next
-    samples = audio.samples[max(0, -hole) :]
-    if hole > 0:
-        samples = _hole_filled(routed, audio, hole, samples)
-    channel.next = max(channel.next, audio.start + len(audio.samples))
-    rows = samples[None]
-    concealed = None if audio.concealed is None else _last_marks(audio.concealed, len(samples))[None]
-    _push(routed, audio.channel, rows if channel.resampler is None else channel.resampler.push(rows), now, concealed)
-
-
-def _last_marks(marks: NDArray[np.bool_], n: int) -> NDArray[np.bool_]:
-    """Return the last n marks, none where there are fewer."""
-    return np.concatenate([np.zeros(max(0, n - len(marks)), np.bool_), marks[max(0, len(marks) - n) :]])
-
-
-def _hole_filled(routed: _RoutedCall, audio: CallAudio, hole: int, samples: Audio) -> Audio:
-    """Return the samples behind a hole: silence of a pause, or what was lost; of a long one the clock alone moves
-    on."""
-    fill = min(hole, round(LONGEST_HOLE_S * routed.rate))
-    rest = round((hole - fill) * SAMPLE_RATE / routed.rate)
-    if audio.quiet:
-        routed.call.feeds[audio.channel].ring.skip(rest)
-    routed.channels[audio.channel].clock += rest
-    value = 0.0 if audio.quiet else np.nan
-    return np.concatenate([np.full(fill, value, np.float32), samples])
-
-
-def _push(
-    routed: _RoutedCall, channel: int, rows: Audio, now: float, concealed: NDArray[np.bool_] | None = None
-) -> None:
-    """To the ring; NaN is what was lost."""
-    if rows.shape[1]:
-        part, feed = routed.channels[channel], routed.call.feeds[channel]
-        lost = None if all_finite(rows) or not (nan := np.isnan(rows)).any() else nan
-        feed.ring.push(Chunk(rows, part.clock, now, lost, concealed), wait=False)
-        part.clock += rows.shape[1]
-
-
-def _report(routed: _RoutedCall, condition: Condition) -> None:
-    for feed in routed.call.feeds[:1]:
-        feed.say(condition)

@@ -21,7 +21,6 @@ from training.corpora.bank import AudioBank
 from training.corpora.clips import Clip
 
 NO_LABEL = -1
-SILENCE = -1
 
 
 @dataclass(frozen=True)
@@ -146,7 +145,7 @@ class CallSampler:
     def _fill(self, table: Tensor) -> None:
         """Lay pieces into two twin rows of a table (source, label, family, piece, aligned) x rows x blocks, in place.
 
-        source: index of a block's first sample, >= 0 in the versions, <= -2 in the other sounds, or SILENCE.
+        source: index of a block's first sample, >= 0 in the versions, <= -2 in the other sounds, -1 in silence.
         """
         rng, blocks = self.rng, table.shape[2]
         flip, number = bool(rng.random() < 0.5), 0

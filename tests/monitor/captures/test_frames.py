@@ -39,7 +39,6 @@ SENT: Sent = [(round(i * 0.02, 3), *((A, B) if i % 2 else (B, A)), bytes([0x80, 
 SENT6: Sent = [(round(i * 0.02, 3), A6, B6, b"INVITE sip:x" + bytes([i])) for i in range(3)]
 
 
-UDP_FIELDS = ("srcport", "dstport", "payload")
 
 
 def seen(path: Path, counts: Counter[str] | None = None) -> list[Seen]:
