@@ -88,7 +88,7 @@ def _rtp() -> float:
 
     def work() -> None:
         for i, payload in enumerate(payloads):
-            stream.hold(RtpPacket(0, False, i & 0xFFFF, i * 160, 1, payload), i * 0.02)
+            stream.order.hold(RtpPacket(0, False, i & 0xFFFF, i * 160, 1, payload), i * 0.02)
             if i % 2:
                 stream.give()
 

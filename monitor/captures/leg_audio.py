@@ -90,7 +90,7 @@ class LegAudio:
             packet = reader.read(int(packets.place[i]), int(packets.length[i]), int(packets.missing[i]))
             if packet is None:
                 continue
-            stream.hold(packet, float(track.at[i]))
+            stream.order.hold(packet, float(track.at[i]))
             if (i - window.first) % TOGETHER == TOGETHER - 1 and len(sound := stream.give()):
                 position, skipped = position + stream.skipped - skipped, stream.skipped
                 yield position, sound

@@ -13,11 +13,10 @@ MAX_MISORDER back, is believed when two packets in a row agree on it; the sender
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from monitor.rtp.packet import RtpPacket
-from monitor.rtp.packet_counts import PacketCounts
 
 MAX_DROPOUT = 3000
 MAX_MISORDER = 100
@@ -48,15 +47,12 @@ class JitterState:
     """The state between packets. turn: number of the next packet, without wrap; None until it is known which
     packet is the first.
 
-    missing: numbers given up, of the newest MAX_MISORDER. held: by number. suspect: the sequence number that would
-    confirm a restart.
+    held: by number. suspect: the sequence number that would confirm a restart.
     """
 
     turn: int | None = None
     held: tuple[HeldPacket, ...] = ()
-    missing: frozenset[int] = frozenset()
     suspect: int | None = None
-    counts: PacketCounts = field(default_factory=PacketCounts)
 
 
 Result = tuple[JitterState, tuple[OrderedPacket, ...]]
@@ -65,9 +61,8 @@ Result = tuple[JitterState, tuple[OrderedPacket, ...]]
 def accept(state: JitterState, packet: RtpPacket, arrival: float, give_up_s: float) -> Result:
     """Take a packet that arrived at that time. Returns what is in its turn now."""
     if state.turn is not None and not state.held and packet.sequence == state.turn & 0xFFFF:
-        return in_turn(state, 1), (OrderedPacket(packet, arrival),)
+        return JitterState(state.turn + 1), (OrderedPacket(packet, arrival),)
     state, expired = expire(state, arrival, give_up_s)
-    state = _count(state, received=1)
     begun = state.turn is not None
     turn = _reference(state, packet)
     ahead = (packet.sequence - turn + 0x8000 & 0xFFFF) - 0x8000
@@ -76,15 +71,14 @@ def accept(state: JitterState, packet: RtpPacket, arrival: float, give_up_s: flo
     state = replace(state, suspect=None)
     new = HeldPacket(turn + ahead, packet, arrival)
     if ahead < 0 and begun:
-        return _past(state, new.number), expired
+        return state, expired  # its turn is over: it comes too late, or a second time
     if ahead == 0 and begun:
-        state = _count(state, reordered=bool(state.held))
         state, ready = _next(state, new, expired)
         return _run(state, ready)
     if any(h.number == new.number for h in state.held):
-        return _count(state, duplicate=1), expired
+        return state, expired
     held = tuple(sorted((*state.held, new), key=lambda h: h.number))
-    state = replace(_count(state, reordered=ahead < 0), held=held)
+    state = replace(state, held=held)
     if len(held) > MOST_HELD:
         state, given_up = _give_up(state)
         return state, expired + given_up
@@ -96,12 +90,6 @@ def _reference(state: JitterState, packet: RtpPacket) -> int:
     if state.turn is not None:
         return state.turn
     return state.held[0].number if state.held else packet.sequence
-
-
-def in_turn(state: JitterState, packets: int) -> JitterState:
-    """Return the state after so many packets that came in their turn, behind no hole, as nearly all do."""
-    counts = replace(state.counts, received=state.counts.received + packets)
-    return JitterState((state.turn or 0) + packets, (), state.missing, None, counts)
 
 
 def expire(state: JitterState, now: float, give_up_s: float) -> Result:
@@ -133,28 +121,13 @@ def _run(state: JitterState, ready: tuple[OrderedPacket, ...]) -> Result:
 def _give_up(state: JitterState) -> Result:
     """Go on behind the first hole, or begin."""
     first, rest = state.held[0], state.held[1:]
-    lost = range(first.number if state.turn is None else state.turn, first.number)
-    missing = frozenset(n for n in (*state.missing, *lost) if n >= first.number - MAX_MISORDER)
-    state = _count(replace(state, held=rest, missing=missing), lost=len(lost))
-    return _run(*_next(state, first, (), len(lost)))
-
-
-def _past(state: JitterState, number: int) -> JitterState:
-    """Take a packet whose turn is over: it comes too late, or a second time."""
-    if number in state.missing:
-        return _count(replace(state, missing=state.missing - {number}), late=1)
-    return _count(state, duplicate=1)
+    lost = 0 if state.turn is None else first.number - state.turn
+    return _run(*_next(replace(state, held=rest), first, (), lost))
 
 
 def _suspicious(state: JitterState, packet: RtpPacket, arrival: float, ready: tuple[OrderedPacket, ...]) -> Result:
     """Take an impossible sequence number; the sender has started again where a second packet follows it."""
     if packet.sequence != state.suspect:
-        return _count(replace(state, suspect=packet.sequence + 1 & 0xFFFF), rejected=1), ready
+        return replace(state, suspect=packet.sequence + 1 & 0xFFFF), ready
     state, left = flush(state)
-    fresh = JitterState(turn=packet.sequence + 1, counts=state.counts)
-    return fresh, (*ready, *left, OrderedPacket(packet, arrival, restarted=True))
-
-
-def _count(state: JitterState, **more: int) -> JitterState:
-    counts = state.counts
-    return replace(state, counts=replace(counts, **{name: getattr(counts, name) + n for name, n in more.items()}))
+    return JitterState(packet.sequence + 1), (*ready, *left, OrderedPacket(packet, arrival, restarted=True))

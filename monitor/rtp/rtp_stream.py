@@ -17,10 +17,10 @@ from model.resample import StreamResampler
 from monitor.audio import Audio
 from monitor.rtp.codecs import Companded, Decoder, is_supported, open_decoder
 from monitor.rtp.conceal import LONGEST_S, ConcealedSpans, conceal
-from monitor.rtp.jitter_buffer import JitterState, OrderedPacket, Result, accept, expire, flush, in_turn
+from monitor.rtp.jitter_buffer import OrderedPacket
 from monitor.rtp.packet import RtpPacket
+from monitor.rtp.packet_order import PacketOrder
 from monitor.rtp.payload import EVENTS, REDUNDANT, SILENT, PayloadError, PayloadFormat, duration_s
-from monitor.rtp.red import RedundantAudio
 from monitor.rtp.sound import NOTHING, DecodedAudio, join
 from monitor.types import SAMPLE_RATE
 
@@ -43,7 +43,7 @@ class RtpStream:
     """Packets of one SSRC in; sound at 16 kHz out, each piece right after the one before it.
 
     formats: payload types to formats. longest_pause_s: of a longer pause the rest is left out, so that no packet can
-    ask for hours of silence. skipped: samples left out so far. bad: packets whose payload nothing could be made of.
+    ask for hours of silence. order: takes the packets. skipped: samples left out so far.
     unscored: packets of formats that no decoder knows, of which the end is missing, or that are none of their format,
     by name; their audio is lost.
     """
@@ -54,17 +54,13 @@ class RtpStream:
         give_up_s: float = GIVE_UP_S,
         longest_pause_s: float = LONGEST_PAUSE_S,
     ) -> None:
-        self._jitter = JitterState()
-        self._passed = 0
-        """Packets that came in their turn since, which it does not count yet."""
-        self._next = -1
-        """Sequence number of the packet whose turn it is, where none is held; -1 else."""
-        self.bad = 0
+        self.order = PacketOrder(formats, give_up_s)
+        self._bad = 0
         self.unscored: Counter[str] = Counter()
         self.skipped = 0
         self._longest_pause_s = longest_pause_s
         self.format: PayloadFormat | None = None
-        self._formats, self._give_up_s = formats, give_up_s
+        self._formats = formats
         self.decoder: Decoder | None = None
         self.resampler = StreamResampler(SAMPLE_RATE, 1)
         self._last: OrderedPacket | None = None
@@ -76,83 +72,43 @@ class RtpStream:
         """Packets lost since the last one that had audio."""
         self._undecoded: tuple[OrderedPacket, OrderedPacket] | None = None
         """The first and the newest packet that nothing was made of since the last one that had audio."""
-        self._redundant = RedundantAudio()
         self._recent: deque[Audio | bytes] = deque(maxlen=RECENT)
         self._placed_so_far = self._given = self._base = 0
         """Samples of this format put in their place; samples at 16 kHz given, and those of them before this format."""
         self._concealed = ConcealedSpans()
-        self.ready: list[OrderedPacket] = []
-        """Packets in their turn that give() has not given yet."""
 
     @property
-    def jitter(self) -> JitterState:
-        """Return the state of the jitter buffer."""
-        if self._passed:
-            self._jitter, self._passed = in_turn(self._jitter, self._passed), 0
-        return self._jitter
-
-    @property
-    def waits(self) -> bool:
-        """Return whether packets wait behind a hole."""
-        return bool(self._jitter.held)
-
-    @property
-    def held_s(self) -> float:
-        """Return the seconds of audio that wait behind a hole."""
-        if not self._jitter.held:
-            return 0.0
-        known = ((self._formats.get(h.packet.payload_type), h.packet.payload) for h in self._jitter.held)
-        return sum(duration_s(form, payload) for form, payload in known if form is not None)
+    def bad(self) -> int:
+        """Count packets whose payload nothing could be made of."""
+        return self._bad + self.order.bad
 
     def push(self, packet: RtpPacket, arrival: float) -> DecodedAudio:
         """Take a packet that arrived at that time, seconds, and give what is in its turn."""
-        self.hold(packet, arrival)
+        self.order.hold(packet, arrival)
         return self.give()
-
-    def hold(self, packet: RtpPacket, arrival: float) -> None:
-        """Take a packet, and decode it when give() is said: several at once cost less."""
-        form = self._formats.get(packet.payload_type)
-        redundant = form is not None and form.encoding == REDUNDANT and not packet.missing
-        if packet.sequence == self._next and not redundant:
-            self.ready.append(OrderedPacket(packet, arrival))
-            self._next, self._passed = packet.sequence + 1 & 0xFFFF, self._passed + 1
-            return
-        packets = [packet]
-        if redundant:
-            packets = self._redundant.unpack(packet, self.jitter.turn)
-            if not packets:
-                self.bad += 1
-                self.unscored["payloads that are no RED"] += 1
-        for each in packets:
-            self._order(accept(self.jitter, each, arrival, self._give_up_s))
 
     def advance(self, now: float) -> DecodedAudio:
         """Give up what has been missing for too long."""
-        self.expire(now)
+        self.order.expire(now)
         return self.give()
-
-    def expire(self, now: float) -> None:
-        """Give up what has been missing for too long, without giving anything yet."""
-        if self.waits:
-            self._order(expire(self.jitter, now, self._give_up_s))
 
     def finish(self) -> DecodedAudio:
         """End the stream and return everything that is held."""
-        self._order(flush(self.jitter))
+        self.order.flush()
         return join([self.give(), self._resampled([], last=True), self._undecoded_end()])
 
     def give(self) -> DecodedAudio:
         """Return everything that is in its turn."""
         if self.decoder is not None and (payloads := self.take_seamless()):
             return self._resampled([self.decoder.decode(b"".join(payloads))])
-        ready, self.ready = self.ready, []
+        ready, self.order.ready = self.order.ready, []
         pieces: list[DecodedAudio] = []
         raw: list[Audio] = []
         for ordered in ready:
             form = self._format_of(ordered.packet)
             self._missing += ordered.lost
             if form is None:
-                self.bad += 1
+                self._bad += 1
                 self._undecoded = (self._undecoded or (ordered, ordered))[0], ordered
             elif form.encoding not in SILENT:
                 if form != self.format:
@@ -168,22 +124,22 @@ class RtpStream:
         [], and nothing is taken, where they do not follow the last packet and each other without a gap, or each has to
         be decoded by itself.
         """
-        last, form = self._last, self.format
+        last, form, ready = self._last, self.format, self.order.ready
         if last is None or form is None or not isinstance(self.decoder, Companded) or self._missing or self._undecoded:
             return []
         kind, at, size, most = last.packet.payload_type, last.packet.timestamp, self._length, form.sample_rate
-        for packet, _, lost, restarted in self.ready:
+        for packet, _, lost, restarted in ready:
             at = at + size & 0xFFFF_FFFF
             if packet.payload_type != kind or packet.timestamp != at or lost or restarted or packet.missing:
                 return []
             if not 0 < size <= PLAUSIBLE_S * most:
                 return []
             size = len(packet.payload)
-        payloads = [packet.payload for packet, *_ in self.ready]
+        payloads = [packet.payload for packet, *_ in ready]
         if not size:
             return []
         self._recent += payloads
-        self._last, self._length, self.ready = self.ready[-1] if payloads else last, size, []
+        self._last, self._length, self.order.ready = ready[-1] if payloads else last, size, []
         self._placed_so_far += sum(map(len, payloads))
         return payloads
 
@@ -212,12 +168,6 @@ class RtpStream:
     def _rate(self) -> int:
         return self.format.sample_rate if self.format is not None else SAMPLE_RATE
 
-    def _order(self, result: Result) -> None:
-        self._jitter, ready = result
-        self.ready += ready
-        turn, self._passed = self._jitter.turn, 0
-        self._next = -1 if turn is None or self._jitter.held else turn & 0xFFFF
-
     def _placed(self, ordered: OrderedPacket, form: PayloadFormat) -> list[Audio]:
         """Return the audio since the packet before, and that of this one, at the rate of the format."""
         between, lost = self._between(ordered, form)
@@ -228,7 +178,7 @@ class RtpStream:
                 raise PayloadError("no decoder")
             samples = self.decoder.decode(ordered.packet.payload)
         except PayloadError:
-            self.bad += 1
+            self._bad += 1
             if not ordered.packet.missing:
                 self.unscored[f"payloads that are no {form}"] += 1
             samples = np.full(self._length or self._length_of(ordered.packet, form), np.nan, np.float32)

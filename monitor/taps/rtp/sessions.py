@@ -84,8 +84,8 @@ class RtpSessions:
         sender.newest, sender.last = now, packet
         sender.packets += 1
         if sender.take_credit(now):
-            sender.stream.hold(packet, now)
-            if len(sender.stream.ready) > MOST_WAITING:
+            sender.stream.order.hold(packet, now)
+            if len(sender.stream.order.ready) > MOST_WAITING:
                 return sender.audio_events(call.id, sender.stream.give())
             return ()
         self.counts["of a stream that gives more audio than time passes"] += 1
@@ -116,9 +116,10 @@ class RtpSessions:
     def tick(self, now: float) -> Iterator[TapEvent]:
         """Hear what has come, give up lost packets, end what is idle. To be called every 20 to 60 ms."""
         calls = list(self._calls.values())
-        due = [(call, t) for call in calls for t in call.streams.values() if t.stream.ready or t.stream.waits]
+        streams = [(call, t) for call in calls for t in call.streams.values()]
+        due = [(call, t) for call, t in streams if t.stream.order.ready or t.stream.order.waits]
         for _, sender in due:
-            sender.stream.expire(now)
+            sender.stream.order.expire(now)
         for (call, sender), sound in zip(due, give_together([t.stream for _, t in due]), strict=True):
             yield from sender.audio_events(call.id, sound)
             if sender.stream.unscored:

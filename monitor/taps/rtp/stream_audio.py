@@ -56,7 +56,7 @@ class StreamAudio(PartyAudio):
         """Return whether it may give one more packet, which it then pays for: for its audio when that is heard."""
         self.credit_s = min(CREDIT_S, self.credit_s + CREDIT_RATE * (now - self.credited))
         self.credited = now
-        if self.credit_s < self.stream.held_s:
+        if self.credit_s < self.stream.order.held_s:
             self.refused += 1
             return False
         self.taken += 1

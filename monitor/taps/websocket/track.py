@@ -59,7 +59,7 @@ class Track:
 
     def tick(self, now: float) -> Iterator[CallAudio]:
         """Give up what was waited for too long."""
-        if self._talk.stream.waits:
+        if self._talk.stream.order.waits:
             yield from self._talk.audio_events(self._call, self._talk.stream.advance(now))
 
     def finish(self) -> Iterator[CallAudio]:

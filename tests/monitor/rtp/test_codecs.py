@@ -351,19 +351,17 @@ def test_redundancy_fills_what_was_lost(behind: int) -> None:
     payloads = encoded("libopus", 48_000, 960)
     packets = redundant(payloads, behind)
     whole, _ = heard(packets, RED)
-    dropped, stream = heard([p for p in packets if p.sequence not in (20, 45, 46 if behind > 1 else 45)], RED)
+    dropped, _ = heard([p for p in packets if p.sequence not in (20, 45, 46 if behind > 1 else 45)], RED)
     assert not np.isnan(whole).any()
     assert not np.isnan(dropped).any()
     assert np.array_equal(whole, dropped)
-    assert stream.jitter.counts.lost == 0
     plain, _ = heard([RtpPacket(111, False, p.sequence, p.timestamp, 5, payloads[p.sequence]) for p in packets], RED)
     assert np.array_equal(whole, plain)
 
 
 def test_without_redundancy_it_is_lost() -> None:
     packets = redundant(encoded("libopus", 48_000, 960))
-    dropped, stream = heard([p for p in packets if p.sequence not in (20, 21)], RED)
-    assert stream.jitter.counts.lost == 1
+    dropped, _ = heard([p for p in packets if p.sequence not in (20, 21)], RED)
     assert np.isnan(dropped).sum() == pytest.approx(320, abs=40)
 
 

@@ -18,13 +18,12 @@ def packet(number: int) -> RtpPacket:
     return RtpPacket(0, False, number & 0xFFFF, number * 160 & 0xFFFF_FFFF, 7, number.to_bytes(4, "big"))
 
 
-def play(arrivals: list[tuple[int, float]]) -> tuple[JitterState, list[OrderedPacket]]:
+def play(arrivals: list[tuple[int, float]]) -> list[OrderedPacket]:
     state, out = JitterState(), []
     for number, at in arrivals:
         state, ready = accept(state, packet(number), at, GIVE_UP_S)
         out += ready
-    state, rest = flush(state)
-    return state, [*out, *rest]
+    return [*out, *flush(state)[1]]
 
 
 def numbers(ordered: list[OrderedPacket]) -> list[int]:
@@ -32,24 +31,23 @@ def numbers(ordered: list[OrderedPacket]) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("arrived", "given", "lost", "late", "duplicate"),
+    ("arrived", "given", "lost"),
     [
-        ([0, 1, 2, 3], [0, 1, 2, 3], 0, 0, 0),
-        ([0, 2, 1, 3], [0, 1, 2, 3], 0, 0, 0),
-        ([0, 1, 3, 4], [0, 1, 3, 4], 1, 0, 0),
-        ([0, 1, 1, 2, 2], [0, 1, 2], 0, 0, 2),
-        ([0, 2, 2, 1], [0, 1, 2], 0, 0, 1),
-        ([65534, 65535, 65536, 65537], [65534, 65535, 65536, 65537], 0, 0, 0),
-        ([65535, 65537, 65536], [65535, 65536, 65537], 0, 0, 0),
-        ([1, 0, 2, 2, 3], [0, 1, 2, 3], 0, 0, 1),
-        ([65536, 65535, 65537], [65535, 65536, 65537], 0, 0, 0),
-        ([0, 2, 3, 4, 5, 6, 7, 8, 1, 9], [0, 2, 3, 4, 5, 6, 7, 8, 9], 1, 1, 0),
+        ([0, 1, 2, 3], [0, 1, 2, 3], 0),
+        ([0, 2, 1, 3], [0, 1, 2, 3], 0),
+        ([0, 1, 3, 4], [0, 1, 3, 4], 1),
+        ([0, 1, 1, 2, 2], [0, 1, 2], 0),
+        ([0, 2, 2, 1], [0, 1, 2], 0),
+        ([65534, 65535, 65536, 65537], [65534, 65535, 65536, 65537], 0),
+        ([65535, 65537, 65536], [65535, 65536, 65537], 0),
+        ([1, 0, 2, 2, 3], [0, 1, 2, 3], 0),
+        ([65536, 65535, 65537], [65535, 65536, 65537], 0),
+        ([0, 2, 3, 4, 5, 6, 7, 8, 1, 9], [0, 2, 3, 4, 5, 6, 7, 8, 9], 1),
     ],
 )
-def test_packets_20_ms_apart(arrived: list[int], given: list[int], lost: int, late: int, duplicate: int) -> None:
-    state, out = play([(n, i * 0.02) for i, n in enumerate(arrived)])
+def test_packets_20_ms_apart(arrived: list[int], given: list[int], lost: int) -> None:
+    out = play([(n, i * 0.02) for i, n in enumerate(arrived)])
     assert numbers(out) == given
-    assert (state.counts.lost, state.counts.late, state.counts.duplicate) == (lost, late, duplicate)
     assert sum(o.lost for o in out) == lost
 
 
@@ -82,7 +80,7 @@ def test_the_first_packet_may_be_overtaken_and_the_wait_for_it_delays_nothing_la
         out += ready
         delays += [i * 0.02 - o.arrival for o in ready]
     assert [n - 2**32 if n > 2**31 else n for n in numbers(out)] == list(range(-1, 50))
-    assert (state.counts.lost, state.counts.late, state.counts.duplicate, state.counts.reordered) == (0, 0, 0, 1)
+    assert not any(o.lost for o in out)
     assert max(delays) == pytest.approx(GIVE_UP_S)
     assert delays[5:] == [0.0] * 46
 
@@ -95,14 +93,13 @@ def test_without_a_wait_a_stream_begins_with_its_first_packet() -> None:
 
 
 def test_a_sender_that_starts_again_is_believed_at_its_second_packet() -> None:
-    state, out = play([(n, i * 0.02) for i, n in enumerate([0, 1, 2, 30000, 30001, 30002])])
+    out = play([(n, i * 0.02) for i, n in enumerate([0, 1, 2, 30000, 30001, 30002])])
     assert numbers(out) == [0, 1, 2, 30001, 30002]
     assert [o.restarted for o in out] == [False, False, False, True, False]
-    assert state.counts.rejected == 1
 
 
 def test_a_stray_packet_changes_nothing() -> None:
-    _, out = play([(n, i * 0.02) for i, n in enumerate([0, 1, 40000, 2, 3])])
+    out = play([(n, i * 0.02) for i, n in enumerate([0, 1, 40000, 2, 3])])
     assert numbers(out) == [0, 1, 2, 3]
 
 
@@ -111,7 +108,6 @@ def test_what_is_held_is_bounded_when_the_clock_stands_still() -> None:
     for i in range(2 * MAX_DROPOUT):
         state, _ = accept(state, packet(2 * i), 0.0, GIVE_UP_S)
         assert len(state.held) <= MOST_HELD
-        assert len(state.missing) <= 100
 
 
 @given(st.integers(0, 2**16 - 1), st.randoms(use_true_random=False), st.floats(0, 0.3), st.floats(0, 0.09))
@@ -121,9 +117,8 @@ def test_any_network(first: int, rng: random.Random, loss: float, jitter_s: floa
     kept = [(n, at) for n, at in sent if rng.random() >= loss]
     twice = [(n, at + 0.001) for n, at in kept if rng.random() < 0.05]
     late = {n: rng.uniform(0, jitter_s) for n, _ in kept}
-    state, out = play(sorted(((n, at + late[n]) for n, at in kept + twice), key=lambda a: a[1]))
+    out = play(sorted(((n, at + late[n]) for n, at in kept + twice), key=lambda a: a[1]))
     got = numbers(out)
     assert got == sorted(set(got))
     assert got == [n for n, _ in kept], "delays below the limit lose nothing"
-    assert state.counts.lost == (got[-1] - got[0] + 1 - len(got) if got else 0)
-    assert state.counts.duplicate == len(twice)
+    assert sum(o.lost for o in out) == (got[-1] - got[0] + 1 - len(got) if got else 0)

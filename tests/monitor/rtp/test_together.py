@@ -50,7 +50,7 @@ def test_streams_together_give_what_each_gives_alone_to_the_bit(seed: int) -> No
         for i, one in enumerate(given):
             for packet in one[at[i] : at[i] + int(rng.integers(0, 5))]:
                 expected[i].append(alone[i].push(packet, at[i] * 0.02))
-                streams[i].hold(packet, at[i] * 0.02)
+                streams[i].order.hold(packet, at[i] * 0.02)
                 at[i] += 1
         for pieces, sound in zip(got, give_together(streams), strict=True):
             pieces.append(sound)
@@ -59,7 +59,8 @@ def test_streams_together_give_what_each_gives_alone_to_the_bit(seed: int) -> No
         assert len(before) > 16_000
         assert np.array_equal(before.samples, after.samples, equal_nan=True)
         assert np.array_equal(before.lost, after.lost)
-        assert (one.jitter, one.bad, one.skipped, one.unscored) == (many.jitter, many.bad, many.skipped, many.unscored)
+        assert one.order.jitter == many.order.jitter
+        assert (one.bad, one.skipped, one.unscored) == (many.bad, many.skipped, many.unscored)
 
 
 def test_streams_without_a_gap_are_resampled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,6 +77,6 @@ def test_streams_without_a_gap_are_resampled_at_once(monkeypatch: pytest.MonkeyP
     for begin in range(0, len(sending), 5):
         for i, packet in enumerate(sending[begin : begin + 5]):
             for stream in streams:
-                stream.hold(packet, (begin + i) * 0.02)
+                stream.order.hold(packet, (begin + i) * 0.02)
         give_together(streams)
     assert sizes[-5:] == [7] * 5
