@@ -28,6 +28,7 @@ from monitor.types import Event
 
 LIMIT_S = 60.0
 HERE = "127.0.0.1"
+FAULT = Event("health", "", "", 0, {"code": "stalled", "detail": "", "usable": False})
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:

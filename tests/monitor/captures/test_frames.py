@@ -39,8 +39,6 @@ SENT: Sent = [(round(i * 0.02, 3), *((A, B) if i % 2 else (B, A)), bytes([0x80, 
 SENT6: Sent = [(round(i * 0.02, 3), A6, B6, b"INVITE sip:x" + bytes([i])) for i in range(3)]
 
 
-
-
 def seen(path: Path, counts: Counter[str] | None = None) -> list[Seen]:
     """Times since BEGUN to a millisecond, ends and data."""
     found = [p for p in packets(path, counts if counts is not None else Counter()) if isinstance(p, Datagram)]

@@ -1,29 +1,21 @@
-"""The drawing thread, the keys and the plain lines, against real pseudo-terminals."""
+"""The drawing thread and the plain lines, and what keys do to them."""
 
 from __future__ import annotations
 
 import io
-import os
-import pty
 import re
-import select
-import subprocess
-import sys
-import termios
 import threading
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from dashboard_views import EVENTS, FAULT, alert_event, broken, channel, clear, view
 from rich.console import Console
+from terminals import Terminal, terminal, until
 
 from monitor.config.schema import DashboardSection
 from monitor.dashboard import Dashboard
-from monitor.dashboard.key_reader import KeyReader
 from monitor.dashboard.live import resolve_mode
 from monitor.dashboard.plain import PlainScreen
 from monitor.types import Event, State
@@ -31,34 +23,8 @@ from monitor.views import View
 
 pytestmark = pytest.mark.realtime
 
-WAIT_S = 10.0
 FAST = DashboardSection(mode="full", redraws_per_second=10.0)
 BELL = "\x07"
-
-
-def until(condition: Callable[[], bool]) -> bool:
-    """Wait for it, with a bound."""
-    end = time.monotonic() + WAIT_S
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.01)
-    return condition()
-
-
-class Terminal(io.StringIO):
-    """Takes what is written to a terminal."""
-
-    encoding = "utf-8"
-
-    def isatty(self) -> bool:
-        return True
-
-
-def terminal(width: int = 100, height: int = 30, **options: object) -> tuple[Console, Terminal]:
-    file = Terminal()
-    options = {"color_system": "truecolor", "force_terminal": True, "_environ": {"TERM": "xterm"}} | options
-    return Console(file=file, width=width, height=height, **options), file  # type: ignore[arg-type]
 
 
 def shown(file: io.StringIO) -> str:
@@ -68,88 +34,6 @@ def shown(file: io.StringIO) -> str:
 
 def nothing() -> None:
     """For keys that nobody presses."""
-
-
-@pytest.fixture
-def tty() -> Iterator[tuple[int, int]]:
-    """The two ends of a pseudo-terminal: what a person types into, and what the program reads."""
-    person, program = pty.openpty()
-    yield person, program
-    os.close(person)
-    os.close(program)
-
-
-def test_keys_are_read_one_by_one_and_the_terminal_is_restored(tty: tuple[int, int]) -> None:
-    person, program = tty
-    before = termios.tcgetattr(program)
-    pressed: list[str] = []
-    reader = KeyReader(pressed.append, program)
-    assert reader.start()
-    assert termios.tcgetattr(program)[3] & (termios.ECHO | termios.ICANON) == 0
-    os.write(person, b"P")
-    assert until(lambda: pressed == ["P"])
-    os.write(person, b"\x1b[A\x1bOP")
-    os.write(person, b"q")
-    reader.close()
-    reader.close()
-    assert termios.tcgetattr(program) == before
-    assert not [t for t in threading.enumerate() if t.name == "keys"]
-
-
-def test_function_keys_are_no_keys(tty: tuple[int, int]) -> None:
-    pressed: list[str] = []
-    reader = KeyReader(pressed.append, tty[1])
-    reader.start()
-    os.write(tty[0], b"\x1bOQ")
-    time.sleep(0.2)
-    os.write(tty[0], b"m")
-    assert until(lambda: bool(pressed))
-    reader.close()
-    assert pressed == ["m"]
-
-
-@pytest.mark.parametrize(
-    ("typed", "key"), [(b"\x1b[A", "up"), (b"\x1b[B", "down"), (b"\x1b", "escape"), (b"\r", "enter"), (b"\n", "enter")]
-)
-def test_keys_with_names(tty: tuple[int, int], typed: bytes, key: str) -> None:
-    pressed: list[str] = []
-    reader = KeyReader(pressed.append, tty[1])
-    reader.start()
-    os.write(tty[0], typed)
-    assert until(lambda: bool(pressed))
-    reader.close()
-    assert pressed == [key]
-
-
-def test_the_terminal_is_restored_when_a_key_raises(tty: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    before = termios.tcgetattr(tty[1])
-    seen: list[type[BaseException]] = []
-    monkeypatch.setattr(threading, "excepthook", lambda args: seen.append(args.exc_type))
-
-    def fail(key: str) -> None:
-        raise RuntimeError(key)
-
-    KeyReader(fail, tty[1]).start()
-    os.write(tty[0], b"x")
-    assert until(lambda: seen == [RuntimeError])
-    assert termios.tcgetattr(tty[1]) == before
-
-
-def test_keys_end_with_the_terminal() -> None:
-    person, program = pty.openpty()
-    reader = KeyReader(print, program)
-    reader.start()
-    os.close(person)
-    assert until(lambda: not [t for t in threading.enumerate() if t.name == "keys"])
-    reader.close()
-    os.close(program)
-
-
-def test_no_keys_without_a_terminal(tmp_path: Path) -> None:
-    with (tmp_path / "input").open("w+") as file:
-        reader = KeyReader(print, file.fileno())
-        assert not reader.start()
-        reader.close()
 
 
 def test_the_screen_is_left_and_the_summary_stays() -> None:
@@ -328,54 +212,6 @@ def test_a_terminal_that_goes_away_ends_the_screen_only() -> None:
     source.now = view(elapsed_s=2.0)
     assert until(lambda: "Input/output error" in dashboard.fault)
     dashboard.close()
-
-
-PROGRAM = """
-import sys, threading
-sys.path.insert(0, sys.argv[1])
-from dashboard_views import view
-from monitor.config.schema import DashboardSection
-from monitor.dashboard import Dashboard
-quit = threading.Event()
-dashboard = Dashboard(view, DashboardSection(), on_quit=quit.set)
-dashboard.start()
-asked = quit.wait(30)
-dashboard.close()
-print("asked to quit:", asked, "threads:", threading.active_count())
-"""
-
-
-def test_q_in_a_real_terminal_quits_and_restores_it(tty: tuple[int, int]) -> None:
-    person, program = tty
-    termios.tcsetwinsize(program, (24, 80))
-    before = termios.tcgetattr(program)
-    environ = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "", "LINES": ""}
-    child = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(Path(__file__).parents[2])],
-        stdin=program,
-        stdout=program,
-        stderr=program,
-        env=environ,
-        start_new_session=True,
-    )
-    output = read_until(person, b"mute the bell")
-    assert b"ALERT" in output
-    os.write(person, b"q")
-    output = read_until(person, b"threads: 1")
-    assert child.wait(WAIT_S) == 0
-    assert b"\x1b[?1049l" in output
-    assert b"asked to quit: True" in output
-    assert termios.tcgetattr(program) == before
-
-
-def read_until(terminal: int, mark: bytes) -> bytes:
-    """What a program writes to its terminal up to a mark."""
-    data, end = b"", time.monotonic() + 3 * WAIT_S
-    while mark not in data:
-        assert time.monotonic() < end, data
-        if select.select([terminal], [], [], 0.1)[0]:
-            data += os.read(terminal, 65536)
-    return data
 
 
 def test_states_are_said_once_without_state_events() -> None:

@@ -11,85 +11,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import make_detector, make_scorer, turning_call, voice
+from helpers import turning_call, voice
+from routed_server import LIMIT_S, MAX_CALLS, Server
 
-from monitor.audio import Audio
-from monitor.call_history.recent_calls import RecentCalls
-from monitor.call_history.recent_calls_sink import RecentCallsSink
-from monitor.config.schema import Config
-from monitor.engine.loop import Engine
-from monitor.engine.overload import CALM_S, FOR_S, OverloadCheck
-from monitor.engine.pool import Pool
-from monitor.engine.ring_bank import RingBank
 from monitor.engine.traces import Traces
-from monitor.engine.turn_pause import LONGEST_TURN_S, TURN_S
-from monitor.events.bus import Bus
-from monitor.serve.call_router import CallRouter
 from monitor.serve.empty_calls import AT_ONCE
 from monitor.serve.server_view import ServerView
 from monitor.serve.tap_listeners import Listeners
-from monitor.sinks.memory import MemorySink
 from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallResumed, CallStarted, RefusedError
-from monitor.types import SAMPLE_RATE, Event
-
-MAX_CALLS = 3
-QUICK = {"evidence": {"memory_s": 1.5}, "alerts": {"close_hold_s": 1.0}}
-LIMIT_S = 30.0
-
-
-class Server:
-    """An engine that serves, and its router."""
-
-    def __init__(self) -> None:
-        self.config = Config.model_validate(QUICK)
-        self.sink = MemorySink()
-        self.calls = RecentCalls("epoch", 3600.0, 10)
-        self.bus = Bus([self.sink, RecentCallsSink(self.calls)], epoch="epoch")
-        rows = 2 * MAX_CALLS
-        pool = Pool(make_scorer(make_detector(), rows), self.config)
-        self.engine = Engine(pool, RingBank(rows, 30.0), self.bus, self.config, serving=True)
-        self.board = CallRouter(self.engine, MAX_CALLS, idle_s=5.0)
-        self.thread = threading.Thread(target=self.engine.run, daemon=True)
-
-    def call(self, name: str, *parties: str, rate: int = SAMPLE_RATE, **more: Any) -> None:
-        self.board.deliver(CallStarted(name, "test", parties or ("caller",), rate, **more))
-
-    def say(self, name: str, audio: Audio, channel: int = 0, start: int = 0, size: int = 160, **more: Any) -> int:
-        for at in range(0, len(audio), size):
-            self.board.deliver(CallAudio(name, channel, start + at, audio[at : at + size], **more))
-            more = {}
-        return start + len(audio)
-
-    def over(self, name: str, why: str = "") -> None:
-        self.board.deliver(CallEnded(name, why))
-
-    def wait_for(self, kind: str, call: str) -> Event:
-        until = time.monotonic() + LIMIT_S
-        while time.monotonic() < until:
-            for event in list(self.sink.events):
-                if event.type == kind and event.call == call:
-                    return event
-            time.sleep(0.01)
-        raise AssertionError(f"no {kind} of {call}: {[(e.type, e.call) for e in self.sink.events]}")
-
-    def of(self, call: str, *kinds: str) -> list[Event]:
-        return [e for e in self.sink.events if e.call == call and (not kinds or e.type in kinds)]
-
-    def close(self) -> None:
-        self.engine.stop()
-        if self.thread.ident is not None:
-            self.thread.join(LIMIT_S)
-        self.bus.close()
-
-
-@pytest.fixture
-def stopped() -> Iterator[Server]:
-    """Its scoring has not begun yet."""
-    server = Server()
-    try:
-        yield server
-    finally:
-        server.close()
+from monitor.types import SAMPLE_RATE
 
 
 @pytest.fixture
@@ -172,55 +102,6 @@ def test_more_calls_than_are_allowed_are_refused_and_counted(server: Server) -> 
     server.call("more")
     assert sum(server.board.counts.refused.values()) == 1
     assert server.board.counts.started == MAX_CALLS + 1
-
-
-def test_while_scoring_is_behind_no_call_is_taken_and_those_that_there_are_go_on(stopped: Server) -> None:
-    stopped.engine.overload = OverloadCheck(stopped.engine.bank, calm_s=0.0)
-    stopped.call("first")
-    stopped.say("first", voice(2.0))
-    stopped.engine.overload.check(10.0)
-    stopped.call("burst")  # a moment is not enough
-    stopped.say("burst", voice(2.0))
-    stopped.engine.overload.check(10.0 + FOR_S)
-    with pytest.raises(RefusedError, match="scoring is behind"):
-        stopped.call("more")
-    assert stopped.engine.heartbeat_figures()["calls_refused"] == 1
-    assert stopped.engine.faults() == ["new calls are refused: scoring is behind with the calls that there are"]
-    stopped.thread.start()
-    for name in ("first", "burst"):
-        stopped.over(name)
-        assert stopped.wait_for("call.ended", name).data["lost_s"] == 0
-    stopped.call("more")
-    assert stopped.engine.faults() == []
-
-
-def test_calls_are_taken_again_once_scoring_has_kept_up_for_a_while(stopped: Server) -> None:
-    stopped.call("first")
-    stopped.say("first", voice(2.0))
-    for now in (10.0, 10.0 + FOR_S):
-        stopped.engine.overload.check(now)
-    stopped.engine.turn()
-    while stopped.engine.bank.behind:
-        stopped.engine.turn()
-    stopped.engine.overload.check(12.0)
-    with pytest.raises(RefusedError, match="scoring is behind"):
-        stopped.call("more")
-    stopped.engine.overload.check(10.0 + FOR_S + CALM_S)
-    stopped.call("more")
-
-
-def test_a_few_streams_that_wait_do_not_get_every_turn(stopped: Server) -> None:
-    for name in ("flood", "one", "two"):
-        stopped.call(name)
-    stopped.say("flood", voice(2.0))
-    pauses = [stopped.engine.pause_s(0.0) for _ in range(4)]
-    assert pauses == [TURN_S / 2, TURN_S, TURN_S / 2, TURN_S]
-    stopped.say("one", voice(2.0))
-    assert stopped.engine.pause_s(0.0) == 0.0, "most wait: the server is behind"
-
-
-def test_a_server_in_time_rests_as_long_as_it_took_and_not_for_long(stopped: Server) -> None:
-    assert [stopped.engine.pause_s(took) for took in (0.005, 0.02, 10.0)] == [TURN_S, 0.04, LONGEST_TURN_S]
 
 
 @pytest.mark.parametrize(

@@ -1,182 +1,30 @@
-"""The sampler, the augmentation, the loss, and whole training runs on a corpus of synthetic sounds."""
+"""Whole training runs on a corpus of synthetic sounds, and what they prepare."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 from typer.testing import CliRunner
 
 from model.checkpoint import describe, load_detector, read_detector, save_detector
-from model.config import BLOCK, FAMILIES, DetectorConfig, FeatureConfig, NetworkConfig
-from model.network import NetworkOutput
-from training.channels import speech_codecs
-from training.channels.augment import AugmentConfig, a_law, augment, mask_features, mu_law, telephone
+from model.config import FAMILIES, DetectorConfig, FeatureConfig, NetworkConfig
 from training.cli.main import app
 from training.corpora import splits
-from training.corpora.bank import AudioBank, read_audio
-from training.corpora.clips import Clip
+from training.corpora.bank import read_audio
 from training.evaluate.scoring import score_clips
 from training.learn import material, prepare
-from training.learn.losses import LossWeights, training_loss
+from training.learn.losses import LossWeights
 from training.learn.prepare import TrainingPlan
-from training.learn.sampler import NO_LABEL, CallSampler, SamplingWeights, TrainingBatch, speech_cells
+from training.learn.sampler import CallSampler, SamplingWeights
 from training.learn.settings import TrainConfig
 
 CPU = torch.device("cpu")
-STEP, OTHER = 200, 30_000
-EVERYTHING = AugmentConfig(filter=1, band_limit=1, room=1, noise=1, clip=1, mu_law=1)
-
-
-def _clips() -> list[Clip]:
-    """Six sentences: a recording and a copy by one of two systems."""
-    clips = []
-    for i in range(6):
-        family = FAMILIES[3 * (i % 2)]
-        clips.append(Clip(Path(f"{i}.wav"), 0, "bonafide", "bonafide", f"s{i}", f"p{i}", part="a"))
-        clips.append(Clip(Path(f"{i}_gen.wav"), 1, family, f"system{i % 2}", f"s{i}", f"p{i}", part="a"))
-    return clips
-
-
-def _sampler(marks: str, seed: int = 0, weights: SamplingWeights = SamplingWeights({})) -> CallSampler:  # noqa: B008
-    """A sampler whose samples tell where they come from. marks "clip": STEP * (clip + 1) + version. marks "place":
-    place within the clip, counted in blocks, plus 1000 * version. Other sounds are OTHER.
-    """
-    clips, n = _clips(), 100 * BLOCK
-    bounds = np.arange(len(clips) + 1) * n
-    first = np.repeat(STEP * (np.arange(len(clips)) + 1), n)
-    if marks == "place":
-        first = np.tile(np.arange(n) // BLOCK + 1, len(clips))
-    versions = np.stack([first, first + (1 if marks == "clip" else 1000)]).astype(np.int16)
-    others = np.full(200 * BLOCK, OTHER, dtype=np.int16)
-    bank = AudioBank(clips, versions[0], bounds)
-    return CallSampler(bank, versions, others, FAMILIES, weights, CPU, seed)
-
-
-def _marks(batch: TrainingBatch) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-    """The middle sample of each block (N, T) as the integer that it was."""
-    blocks = batch.audio.reshape(batch.audio.shape[0], -1, BLOCK)[:, :, BLOCK // 2]
-    return np.asarray((blocks * 32768.0).round().to(torch.int64).numpy())
-
-
-def test_labels_families_and_speech_line_up_with_the_audio() -> None:
-    sampler = _sampler("clip")
-    for _ in range(5):
-        batch = sampler.draw(8, 12.0)
-        marks, label = _marks(batch), batch.label.numpy()
-        inside = label != NO_LABEL
-        np.testing.assert_array_equal(inside, (marks != 0) & (marks != OTHER))
-        clip = marks[inside] // STEP - 1
-        np.testing.assert_array_equal(label[inside], sampler.label_of[clip])
-        np.testing.assert_array_equal(batch.family.numpy()[inside], sampler.family_of[clip])
-        np.testing.assert_array_equal(batch.speech.numpy(), inside)
-        assert set(label[inside].tolist()) == {0, 1}
-
-
-def test_pauses_and_other_sounds_carry_no_label() -> None:
-    batch = _sampler("clip", weights=SamplingWeights({}, other_sounds=0.4)).draw(16, 12.0)
-    marks = _marks(batch)
-    for outside in (marks == 0, marks == OTHER):
-        assert outside.any()
-        for labels in (batch.label, batch.family, batch.piece):
-            assert (labels.numpy()[outside] == NO_LABEL).all()
-        assert not batch.speech.numpy()[outside].any()
-
-
-def test_twins_are_a_recording_and_a_fake_in_the_same_place_and_channel() -> None:
-    sampler = _sampler("clip")
-    for _ in range(5):
-        batch = sampler.draw(8, 12.0)
-        assert batch.pair.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
-        marks, label = _marks(batch), batch.label.numpy()
-        for top in range(0, 8, 2):
-            inside = label[top] != NO_LABEL
-            np.testing.assert_array_equal(label[top + 1] != NO_LABEL, inside)
-            np.testing.assert_array_equal(label[top][inside] + label[top + 1][inside], 1)
-            np.testing.assert_array_equal(batch.piece[top], batch.piece[top + 1])
-            np.testing.assert_array_equal(marks[top][inside] % STEP, marks[top + 1][inside] % STEP)
-
-
-def test_twins_are_called_aligned_where_they_are_of_one_sentence() -> None:
-    sampler, shares = _sampler("clip"), []
-    for _ in range(5):
-        batch = sampler.draw(8, 12.0)
-        sentence, inside = (_marks(batch) // STEP - 1) // 2, batch.label.numpy() != NO_LABEL
-        for top in range(0, 8, 2):
-            same = (sentence[top] == sentence[top + 1]) & inside[top]
-            np.testing.assert_array_equal(batch.aligned[top], same)
-            np.testing.assert_array_equal(batch.aligned[top + 1], same)
-            shares.append(same.sum() / inside[top].sum())
-    assert 0.5 < np.mean(shares) < 0.95
-
-
-def test_twins_are_at_the_same_place_of_their_sentences_which_goes_on_steadily() -> None:
-    batch = _sampler("place", weights=SamplingWeights({}, other_sounds=0.0)).draw(8, 12.0)
-    marks, piece = _marks(batch), batch.piece.numpy()
-    for top in range(0, 8, 2):
-        np.testing.assert_array_equal(marks[top], marks[top + 1])
-    same = piece[:, 1:] == piece[:, :-1]
-    inside = same & (piece[:, 1:] != NO_LABEL)
-    np.testing.assert_array_equal(np.diff(marks, axis=1)[inside], 1)
-
-
-def test_every_channel_version_is_used_or_none() -> None:
-    drawn = _marks(_sampler("clip").draw(16, 12.0))
-    assert {0, 1} <= set((drawn[(drawn != 0) & (drawn != OTHER)] % STEP).tolist())
-    clean = _marks(_sampler("clip", weights=SamplingWeights({}, through_channel=0.0)).draw(16, 12.0))
-    assert set((clean[(clean != 0) & (clean != OTHER)] % STEP).tolist()) == {0}
-
-
-def test_the_seed_alone_decides_what_is_drawn() -> None:
-    one, same, other = (_sampler("clip", seed).draw(8, 6.0) for seed in (3, 3, 4))
-    assert torch.equal(one.audio, same.audio)
-    assert torch.equal(one.label, same.label)
-    assert not torch.equal(one.audio, other.audio)
-
-
-def test_weak_cells_are_not_speech() -> None:
-    loud, faint = np.full(3200, 8000, np.int16), np.full(3200, 40, np.int16)
-    cells = speech_cells(np.concatenate([loud, faint, loud]), np.array([0, 9600]))
-    assert cells.tolist() == [True] * 20 + [False] * 20 + [True] * 20 + [False]
-
-
-@pytest.mark.parametrize("config", [EVERYTHING, AugmentConfig()])
-def test_rows_of_a_pair_are_treated_alike_and_pairs_differ(config: AugmentConfig) -> None:
-    torch.manual_seed(1)
-    one = 0.1 * torch.randn(1, 16_000)
-    treated = augment(one.expand(8, -1), torch.arange(8) // 2, config)
-    for top in range(0, 8, 2):
-        assert float((treated[top] - treated[top + 1]).abs().max()) < 3e-4
-        assert float((treated[top] - treated[top - 1]).abs().max()) > 1e-2
-
-
-@pytest.mark.parametrize(("law", "quantise"), [("mu", mu_law), ("a", a_law)])
-def test_the_companding_of_the_augmentation_is_as_fine_as_g711(law: str, quantise: Callable[[Tensor], Tensor]) -> None:
-    """Against FFmpeg's codec: the errors are of one size, at a low level and at a high one."""
-    rng = np.random.default_rng(0)
-    for level in (0.01, 0.3):
-        x = (level * rng.uniform(-1.0, 1.0, 16_000)).astype(np.float32)
-        ours, theirs = quantise(torch.from_numpy(x)).numpy() - x, speech_codecs.g711(x, law) - x
-        assert np.sqrt(np.mean(ours**2)) == pytest.approx(np.sqrt(np.mean(theirs**2)), rel=0.35)
-
-
-def test_the_telephone_of_the_augmentation_has_its_band_and_treats_a_pair_alike() -> None:
-    t = torch.arange(32_000) / 16_000
-    x = sum(0.1 * torch.sin(2 * torch.pi * hz * t) for hz in (100.0, 1000.0, 6000.0))
-    rows = torch.cat([telephone(torch.as_tensor(x).repeat(32, 1), torch.arange(32) // 2) for _ in range(2)])
-    size = torch.fft.rfft(rows).abs()[:, [200, 2000, 12_000]] / 16_000
-    assert torch.equal(rows[0::2], rows[1::2])
-    torch.testing.assert_close(size[:, 1], torch.full((64,), 0.1), atol=0.003, rtol=0)
-    assert float(size[:, 2].max()) < 1e-4
-    filtered = size[:, 0] < 0.01
-    assert 8 < int(filtered.sum()) < 56, "half of them have the filters of the telephone"
-    torch.testing.assert_close(size[~filtered, 0], torch.full((int((~filtered).sum()),), 0.1), atol=0.003, rtol=0)
 
 
 def test_what_was_rendered_is_rendered_once(corpus: Path, tmp_path: Path) -> None:
@@ -210,68 +58,6 @@ def test_speech_is_laid_together_once_for_all_processes(corpus: Path, tmp_path: 
     spans = Path("/proc/self/smaps").read_text(encoding="utf-8").split(str(path))[1:]
     assert spans, "the training maps the file itself"
     assert sum(int(span.split("Private_Dirty:")[1].split()[0]) for span in spans) == 0
-
-
-def test_augmented_audio_is_finite_bounded_and_within_its_levels() -> None:
-    torch.manual_seed(2)
-    hard = torch.stack([torch.zeros(16_000), torch.ones(16_000), torch.randn(16_000), 1e-6 * torch.randn(16_000)])
-    hard[0, 5] = 1.0
-    for _ in range(5):
-        treated = augment(hard, torch.arange(4), EVERYTHING)
-        assert bool(torch.isfinite(treated).all())
-        assert float(treated.abs().max()) <= 1.0
-    speech = 0.1 * torch.randn(64, 16_000)
-    quiet = AugmentConfig(clip=0.0, level_dbfs=(-40.0, -20.0))
-    level = 20 * torch.log10(augment(speech, torch.arange(64), quiet).square().mean(1).sqrt())
-    assert float(level.min()) > -48.0
-    assert float(level.max()) < -12.0
-
-
-def test_strength_zero_leaves_level_changes_alone() -> None:
-    torch.manual_seed(3)
-    none = AugmentConfig().scaled(0.0)
-    assert (none.filter, none.band_limit, none.room, none.noise, none.clip, none.mu_law) == (0,) * 6
-    assert AugmentConfig().scaled(1.0) == AugmentConfig()
-    x = 0.05 * torch.randn(2, 4000)
-    treated = augment(x, torch.arange(2), none)
-    for a, b in zip(x.reshape(8, -1), treated.reshape(8, -1), strict=True):
-        assert float(torch.corrcoef(torch.stack([a, b]))[0, 1]) > 0.99
-
-
-def test_masks_hide_stretches_and_bands_and_nothing_else() -> None:
-    torch.manual_seed(4)
-    x = torch.ones(4, 200, 40)
-    masked = mask_features(x, AugmentConfig())
-    assert set(masked.unique().tolist()) == {0.0, 1.0}
-    assert float(masked.mean()) > 0.4
-    assert torch.equal(mask_features(x, AugmentConfig(time_masks=0, band_masks=0)), x)
-
-
-def _output(batch: TrainingBatch, sure: float) -> NetworkOutput:
-    """What a network would say that is right, `sure` nats strong."""
-    truth = (2.0 * batch.label.clamp(min=0) - 1.0) * sure
-    family = sure * torch.nn.functional.one_hot(batch.family.clamp(min=0), len(FAMILIES)).float()
-    speech = (2.0 * batch.speech.float() - 1.0) * sure
-    return NetworkOutput(truth, family, speech, batch.speech, torch.zeros(*truth.shape, 1))
-
-
-def test_loss_rewards_the_truth() -> None:
-    batch = _sampler("clip").draw(8, 8.0)
-    losses = [float(training_loss(_output(batch, sure), batch, LossWeights())[0]) for sure in (-3.0, 0.0, 3.0)]
-    assert losses[0] > losses[1] > losses[2]
-    _, parts = training_loss(_output(batch, 0.0), batch, LossWeights())
-    for name, chance in {"frame": 2, "evidence": 2, "speech": 2, "family": len(FAMILIES)}.items():
-        assert float(parts[name]) == pytest.approx(np.log(chance), abs=1e-4)
-
-
-def test_loss_does_not_hear_what_has_no_label() -> None:
-    batch = _sampler("clip").draw(8, 8.0)
-    out = _output(batch, 1.0)
-    outside = batch.label == NO_LABEL
-    other = NetworkOutput(
-        out.spoof + 9.0 * outside, out.family + 5.0 * outside[..., None], out.speech, out.active, out.embedding
-    )
-    assert torch.equal(training_loss(other, batch, LossWeights())[0], training_loss(out, batch, LossWeights())[0])
 
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_training")]
@@ -437,11 +223,3 @@ def test_teachers_are_learned_from(corpus: Path, tmp_path: Path) -> None:
             assert json.loads(describe(path)["training"])["taught by"][0]["sha256"]
     assert result["taught"] > 2.0
     assert result["taught"] > result["alone"] + 1.0
-
-
-def test_a_family_of_more_weight_is_drawn_more_often_and_its_part_no_more() -> None:
-    drawn = _sampler("clip", weights=SamplingWeights({}, {FAMILIES[3]: 3.0}))
-    p = np.diff(drawn.spoof_cdf, prepend=0.0)
-    heavy = np.array([drawn.clips[i].family == FAMILIES[3] for i in drawn.spoof_ids])
-    assert p.sum() == pytest.approx(1.0)
-    assert p[heavy].sum() == pytest.approx(0.75)
