@@ -282,11 +282,15 @@ def test_another_host_is_another_call_even_on_the_same_two_ports() -> None:
     assert len(rtp.started) == 2
 
 
-def test_a_goodbye_from_elsewhere_ends_nothing() -> None:
-    rtp = Sessions()
-    rtp.hear(spoken()[1])
-    rtp.result += rtp.sessions.datagram(ONE, 0, bye(), OTHER, 2.0)
+@pytest.mark.parametrize("elsewhere", [OTHER, (OTHER[0], PHONE[1]), (PHONE[0], PHONE[1] + 2), (PHONE[0], PHONE[1] - 1)])
+def test_a_goodbye_from_elsewhere_ends_nothing_and_is_no_reason_later(elsewhere: tuple[str, int]) -> None:
+    rtp, sending = Sessions(), spoken()[1]
+    rtp.hear(sending[:50])
+    rtp.result += rtp.sessions.datagram(ONE, 0, bye(), elsewhere, 1.0)
+    at = rtp.hear(sending[50:], at=1.0)
     assert not rtp.ended
+    rtp.wait(at + IDLE_S + 0.1)
+    assert rtp.ended == [f"nothing came for {IDLE_S:g} s"]
 
 
 def test_what_is_lost_is_said_and_given_up_in_time() -> None:
