@@ -20,13 +20,11 @@ def calibrate(
     ] = None,
     marks: Annotated[
         list[Path] | None,
-        typer.Option(
-            metavar="JOURNAL", help="Instead: alerts in this journal that people marked false or confirmed. Repeatable."
-        ),
+        typer.Option(metavar="JOURNAL", help="Instead: alerts in this journal that people marked. May be repeated."),
     ] = None,
     evidence: Annotated[
         list[Path] | None,
-        typer.Option(metavar="DIR", help="With --marks: the folder with their evidence, to score it anew. Repeatable."),
+        typer.Option(metavar="DIR", help="With --marks: the folder with their evidence. May be repeated."),
     ] = None,
     clips: Annotated[
         Path | None,

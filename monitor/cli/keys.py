@@ -34,7 +34,10 @@ def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the pair; server: the publisher's.")] = "server",
     folder: Folder = Path("keys"),
 ) -> None:
-    """Make a pair of keys: NAME.key to hand out, and NAME.key_secret, which only its owner may read."""
+    """Make a pair of keys.
+
+    NAME.key is for others; NAME.key_secret is for its owner alone, who may read it and nobody else.
+    """
     from monitor.delivery import keys
 
     public, secret = keys.new(folder, name)

@@ -27,7 +27,7 @@ from monitor.cli.score import score
 from monitor.cli.serve import serve
 from monitor.cli.simulate import simulate
 from monitor.cli.subscribe import subscribe
-from monitor.cli.typer_commands import print_error
+from monitor.cli.typer_commands import print_error, usage_message
 from monitor.cli.verify import verify
 from monitor.errors import MonitorError
 
@@ -74,8 +74,7 @@ def run_cli(arguments: Sequence[str] | None = None) -> int:
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         hint = f"see {context.command_path if context else 'monitor'} --help"
-        message = error.format_message()
-        return print_error(message[:1].lower() + message[1:], hint, error.exit_code)
+        return print_error(usage_message(error), hint, error.exit_code)
     except KeyboardInterrupt:
         return INTERRUPTED
     except (BrokenPipeError, SystemExit):

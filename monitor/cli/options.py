@@ -17,9 +17,7 @@ ConfigFile = Annotated[
 ]
 Assignments = Annotated[
     list[str] | None,
-    typer.Option(
-        "--set", metavar="KEY=VALUE", help="Change one setting, such as alerts.alert_llr=3. May be given several times."
-    ),
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, such as alerts.alert_llr=3. May be repeated."),
 ]
 WeightsOption = Annotated[
     Path | None,

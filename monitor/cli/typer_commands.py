@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, TypeVar, get_type_hints
 
+import typer
 from typer.core import TyperCommand
 
 T = TypeVar("T")
@@ -30,6 +31,14 @@ class PlainCommand(TyperCommand):
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the parts of the usage line."""
         return [piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)]
+
+
+def usage_message(error: typer.TyperException) -> str:
+    """Return what is wrong with a command line, with the options that may have been meant."""
+    message, _, near = error.format_message().partition(" (Possible options: ")
+    if near:
+        message += f". Did you mean {near.removesuffix(')').replace(', ', ' or ')}?"
+    return message[:1].lower() + message[1:]
 
 
 def print_error(message: str, hint: str, status: int) -> int:

@@ -63,11 +63,11 @@ def _verify_journal(journal: Path, key: Path | None, anchor: str | None, *, as_j
         with journal_files.opened(journal) as parts:
             found, broken = check(parts, secret, anchors)
             if broken is not None and not found.records and not any(map(_holds_records, parts)):
-                raise BadInputError(f"{journal} is not a journal", "name the file that journal.path names")
+                raise BadInputError(f"{journal} is not a journal", "give the file of --journal or journal.path")
     except OSError as error:
         raise BadInputError(f"cannot read {error.filename or journal}: {error.strerror}", "check the path") from error
     if not parts:
-        raise BadInputError(f"there is no journal {journal}", "name the file that journal.path names")
+        raise BadInputError(f"there is no journal {journal}", "give the file of --journal or journal.path")
     _print_journal(found, broken, len(parts), bool(secret), as_json)
     return WHOLE if broken is None else BROKEN
 

@@ -187,7 +187,7 @@ def _explained(error: ValidationError, origins: Mapping[str, str]) -> ConfigErro
     value = "" if isinstance(first["input"], dict) else f" = {given}"
     message = message[:1].lower() + message[1:]
     named = f"{key}{value}{where}".strip()
-    return ConfigError(f"{named}: {message}", "'monitor config' lists all settings; the unit is the end of the name")
+    return ConfigError(f"{named}: {message}", "'monitor config' lists all settings; a name ends in its unit")
 
 
 def _within(key: str, name: str) -> bool:

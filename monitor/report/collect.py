@@ -62,7 +62,7 @@ def _journal(path: Path, history: CallHistory, several: bool) -> VerifiedSource:
     """Read a journal and the files that it has rotated to."""
     with journal_files.opened(path) as parts:
         if not parts:
-            raise BadInputError(f"there is no journal {path}", "name the file that journal.path names")
+            raise BadInputError(f"there is no journal {path}", "give the file of --journal or journal.path")
         found, broken = check(parts)
         skipped = 0
         for _, part in parts:

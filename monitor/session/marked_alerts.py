@@ -72,7 +72,7 @@ def _calls(journals: Sequence[Path]) -> list[KeptCall]:
         try:
             with journal_files.opened(path) as parts:
                 if not parts:
-                    raise BadInputError(f"there is no journal {path}", "name the file that journal.path names")
+                    raise BadInputError(f"there is no journal {path}", "give the file of --journal or journal.path")
                 for _, file in parts:
                     for line in file:
                         _add(calls, line)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import typer
 
-from monitor.cli.typer_commands import PlainCommand, print_error
+from monitor.cli.typer_commands import PlainCommand, print_error, usage_message
 from training.cli.average import average
 from training.cli.baseline import baseline
 from training.cli.channels import channels
@@ -82,8 +82,7 @@ def run_cli(arguments: Sequence[str] | None = None) -> int:
     try:
         status = app(args=words, prog_name="training", standalone_mode=False)
     except typer.TyperException as error:
-        message = error.format_message()
-        return print_error(message[:1].lower() + message[1:], f"see {command} --help", error.exit_code)
+        return print_error(usage_message(error), f"see {command} --help", error.exit_code)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         return print_error(place + (error.strerror or str(error)).lower(), "check the name, the folder and the disk", 2)

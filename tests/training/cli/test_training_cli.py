@@ -106,7 +106,7 @@ def test_a_recipe_that_cannot_be_is_one_error(text: str, says: str, read: Any, t
     ("words", "says", "hint"),
     [
         (["trian"], "no such command 'trian'. Did you mean 'train'?", "see training --help"),
-        (["train", "--steeps", "4"], "no such option: --steeps (Possible options: ", "see training train --help"),
+        (["train", "--steeps", "4"], "no such option: --steeps. Did you mean ", "see training train --help"),
         (["train", "none.toml"], "none.toml: no such file", "see training train --help"),
         (["baseline", "--features", "mel"], "no such option: --features", "see training baseline --help"),
         (["average", "a"], "missing option '--corpus'", "see training average --help"),
