@@ -122,7 +122,9 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def _shares(ends: dict[str, dict[str, dict[str, int]]]) -> dict[str, Any]:
-    """Over all degradations and none: fakes that end as clear, and genuine calls that end worse than undecided."""
+    """Return two shares over all degradations and none: fakes that end clear, genuine calls that end worse than
+    undecided.
+    """
     fake, genuine = (sum((Counter(e[kind]) for e in ends.values()), Counter()) for kind in ("fake", "genuine"))
     worse = genuine[State.SUSPICIOUS.value] + genuine[State.ALERT.value]
     return {

@@ -75,7 +75,7 @@ def watched(seconds: float, weights: str, screen: str, folder: Path, journal: bo
 
 
 def ages(received: Received, started: float) -> tuple[Floats, Floats, Floats]:
-    """Return when scores were received, in s since sample 0, and the ages in ms of their newest and oldest audio."""
+    """Return when scores came, in s since sample 0, and the ages in ms of their newest and oldest audio."""
     sample, at = np.array(received.scores, dtype=np.float64).T
     at = at - started
     newest, oldest = at[1:] - sample[1:] / SAMPLE_RATE, at[1:] - sample[:-1] / SAMPLE_RATE

@@ -83,7 +83,7 @@ class MisbehavingPeer:
         return pack(UUID, uuid.UUID(int=self._random.getrandbits(128)).bytes)
 
     async def _talk_too_fast(self) -> None:
-        """A hundred times as fast as real time, as long as it is let."""
+        """Send a hundred times as fast as real time, as long as it is let."""
         await self._connect(self._hello(), 0.0, more=FRAME * 100, times=500)
 
     async def _reconnect(self) -> None:

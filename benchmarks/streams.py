@@ -62,7 +62,7 @@ def _blocks(audio: Audio) -> Iterator[Blocks]:
 
 
 def _timed(turn: Callable[[], object], streams: int, warm_up: int = WARM_UP) -> Run:
-    """turn scores one block of each of the streams."""
+    """Time turn, which scores one block of each of the streams."""
     for _ in range(warm_up):
         turn()
 

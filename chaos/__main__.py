@@ -150,7 +150,7 @@ class Scene:
         self._kill_publisher()
 
     def _hostile(self) -> None:
-        """They come straight to the publisher, and come back each time that they are cut off."""
+        """Run subscribers that come straight to the publisher, and come back each time that they are cut off."""
         hostile = Hostile(self._addresses[0], self._rng.randint(1, 10), self._rng)
         time.sleep(self._rng.uniform(0.2, 0.5))
         hostile.close()
@@ -162,7 +162,7 @@ class Scene:
         return (self._epoch, int(seq)), int(lost)
 
     def _await(self, name: str, last: tuple[str, int]) -> list[str]:
-        """Until a subscriber has come so far. Returns what is wrong when it goes on no more."""
+        """Wait until a subscriber has come so far. Returns what is wrong when it goes on no more."""
         at, since = None, time.monotonic()
         while (reached := check.reached(self._store(name))) != last:
             if reached != at:

@@ -20,7 +20,7 @@ HEADERS = signed_headers("k", SECRET, "/audiohook", IDENTITY, "01234567890123456
 
 
 def _signature(data: bytes) -> None:
-    """Two lines: Signature-Input and Signature."""
+    """Return two lines as an input: Signature-Input and Signature."""
     one, _, other = data.decode("latin-1").partition("\n")
     headers = IDENTITY | {"signature-input": one, "signature": other}
     try:

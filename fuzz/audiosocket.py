@@ -21,7 +21,7 @@ MOST_SAMPLES = 192_000 * 4
 
 
 def _conversation(data: bytes) -> None:
-    """Each piece has a byte before it: its length, and through its highest bit a pause of a second."""
+    """Feed pieces, each behind a byte: its length, and through its highest bit a pause of a second."""
     begun, ended, received, now = 0, 0, 0, 0.0
 
     def accept(started: CallStarted) -> str:
@@ -52,7 +52,7 @@ def _conversation(data: bytes) -> None:
 
 
 def _pieces(*frames: bytes) -> bytes:
-    """Frames as an input: cut into pieces of 100 bytes."""
+    """Return frames as an input: cut into pieces of 100 bytes."""
     whole = b"".join(frames)
     parts = [whole[at : at + 100] for at in range(0, len(whole), 100)]
     return b"".join(bytes([len(part) - 1]) + part for part in parts)

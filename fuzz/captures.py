@@ -94,7 +94,7 @@ def _tcp(data: bytes) -> None:
 
 
 def _cut(data: bytes, size: int = 90, begin: int = 1) -> bytes:
-    """Bytes as the segments of _tcp."""
+    """Return bytes as the segments of _tcp."""
     pieces = [data[at : at + size] for at in range(0, len(data), size)]
     at, out = begin, b"\x00\x00\x02\x00"
     for piece in pieces:
@@ -111,7 +111,7 @@ def _framed(message: bytes) -> bytes:
 
 
 def _frames(data: bytes) -> None:
-    """A link type, and a frame; the same again, so that fragments meet."""
+    """Feed a link type, and a frame; the same again, so that fragments meet."""
     frames = Frames(Counter())
     for at in (0.0, 1.0):
         found = frames.read(CapturedPacket(at, int.from_bytes(data[:2]), data[2:]))

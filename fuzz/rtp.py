@@ -39,7 +39,7 @@ def _packet(data: bytes) -> None:
 
 
 def _payload(data: bytes) -> None:
-    """The number of a format, and payloads, each behind its length."""
+    """Return an input: the number of a format, and payloads, each behind its length."""
     formats = list(CODECS)
     form = formats[data[0] % len(formats)] if data else formats[0]
     decoder, at = open_decoder(form), 1
@@ -54,7 +54,7 @@ def _payload(data: bytes) -> None:
 
 
 def _packets(data: bytes) -> Iterator[tuple[RtpPacket, float]]:
-    """Packets and their arrivals."""
+    """Return packets and their arrivals."""
     sequence, timestamp, arrival = 65_530, 0, 0.0
     for number, wait, ticks, kind in STEP.iter_unpack(data[: len(data) // STEP.size * STEP.size][: 8 * MOST_PACKETS]):
         sequence, timestamp, arrival = sequence + number & 0xFFFF, timestamp + ticks & 0xFFFF_FFFF, arrival + wait / 100

@@ -64,7 +64,7 @@ def plain(line: bytes) -> str:
 
 
 def _open(makers: Mapping[str, Make], data: bytes) -> None:
-    """The first line is the target of the request."""
+    """Open a stream; the first line is the target of the request."""
     first, _, rest = data.partition(b"\n")
     request = UpgradeRequest(first.decode("latin-1"), id="abc")
     make = makers.get(request.path[0]) if request.path else None

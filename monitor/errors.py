@@ -27,13 +27,13 @@ class WeightsError(BadInputError):
 
 
 class SourceError(MonitorError):
-    """A source failed while it ran and could not mend itself."""
+    """A source failed while it ran and could not recover."""
 
 
 class SinkError(MonitorError):
     """A sink could not take an event; it will be offered the event again.
 
-    retry_in_s: when, where the sink knows better than the back-off of its lane. final: never; the event is dropped.
+    retry_in_s: when, where the sink knows better than the back-off of its worker. final: never; the event is dropped.
     """
 
     def __init__(self, message: str, hint: str = "", *, retry_in_s: float | None = None, final: bool = False) -> None:

@@ -193,7 +193,7 @@ class Subscriber:
             self._catchup.put(message)
 
     def _message_came(self) -> None:
-        """Somebody publishes: who does not answer now may be given up."""
+        """Take note that somebody publishes: who does not answer now may be given up."""
         self._connected, self._refused, self._received_at = True, False, time.monotonic()
         self._links.message_came()
         if self._silent:

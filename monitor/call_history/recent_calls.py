@@ -77,7 +77,7 @@ class RecentCalls:
             return list(islice(own, most))
 
     def follow(self, call: str, follower: Follower) -> Callable[[], None]:
-        """Have the events of a call told to a follower, in the thread of the sink; returns what ends that.
+        """Pass the events of a call to a follower, in the thread of the sink; returns what ends that.
 
         call: its name in events.
         """

@@ -77,7 +77,9 @@ def _is_audio(call: CapturedCall) -> bool:
 
 
 def _dialogue_call(announced_list: list[AnnouncedPart]) -> CapturedCall:
-    """Each audio line of a party is a channel of its own: a recorder (SIPREC, RFC 7866) gets both people from one."""
+    """Return the call of a dialogue. Each audio line of a party is a channel of its own: a recorder (SIPREC, RFC 7866)
+    gets both people from one party.
+    """
     legs = list[Leg]()
     for name in (CALLER, OTHER[CALLER]):
         lines = sorted({one.line for one in announced_list if one.speaker == name})
@@ -103,13 +105,13 @@ def _call(legs: list[Leg], parties: tuple[str, str]) -> CapturedCall:
 def _legs(name: str, parts: list[LegPart]) -> list[Leg]:
     """Return one channel for a party; more where a flow carries several voices at once."""
     speech = [p for p in parts if not all(_is_silent(p.formats.get(kind)) for kind in p.log.kinds)]
-    lanes: list[list[LegPart]] = []
+    voices: list[list[LegPart]] = []
     for part in sorted(speech or parts, key=lambda part: (part.spans[0].begin, part.flow)):
-        lane = next((lane for lane in lanes if not any(_at_once(part, other) for other in lane)), None)
-        if lane is None:
-            lanes.append(lane := [])
-        lane.append(part)
-    return [Leg(name if i == 0 else f"{name}-{i + 1}", tuple(lane)) for i, lane in enumerate(lanes)]
+        voice = next((voice for voice in voices if not any(_at_once(part, other) for other in voice)), None)
+        if voice is None:
+            voices.append(voice := [])
+        voice.append(part)
+    return [Leg(name if i == 0 else f"{name}-{i + 1}", tuple(voice)) for i, voice in enumerate(voices)]
 
 
 def _is_silent(form: PayloadFormat | None) -> bool:

@@ -136,7 +136,7 @@ class Frames:
         return self._typed(int.from_bytes(data[2:4]), data, 4)
 
     def _nflog(self, data: bytes) -> Found | None:
-        """Attributes of Linux' packet log; number 9 is the packet. They are in the byte order of the host."""
+        """Read the attributes of Linux' packet log; number 9 is the packet. They are in the byte order of the host."""
         at, order = 4, "<HH" if 4 <= int.from_bytes(data[4:6], "little") <= len(data) else ">HH"
         while at + 4 <= len(data):
             length, kind = struct.unpack_from(order, data, at)

@@ -178,7 +178,7 @@ def _pcap(file: _Source, head: bytes) -> Generator[CapturedPacket, None, bytes]:
 
 
 def _pcapng(file: _Source, head: bytes) -> Generator[CapturedPacket, None, bytes]:
-    """As _pcap()."""
+    """Yield the records of a pcapng file, as _pcap() does."""
     order, interfaces, newest = "<", list[_Interface](), 0.0
     while head:
         if len(head) < 8:

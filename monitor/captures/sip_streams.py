@@ -145,7 +145,7 @@ class _Stream:
             self.other = True
 
     def _is_short(self) -> bool:
-        """Return whether the first line is not there yet, by which a connection is told."""
+        """Return whether the first line is not there yet, by which a connection is recognised."""
         return b"\n" not in self._bytes and len(self._bytes) < FIRST_LINE and self._bytes[:1].isupper()
 
     def _plain(self, counts: Counter[str]) -> Iterator[bytes]:

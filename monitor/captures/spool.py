@@ -112,7 +112,7 @@ class StreamLog:
         self.buffer += data
 
     def _span(self, at: float, sequence: int) -> None:
-        """Return the span of a packet that does not continue the newest one."""
+        """Begin a span with a packet that does not continue the newest one."""
         for span in reversed(self.spans[-64:]):
             if span.begin - SPLIT_S <= at <= span.end + SPLIT_S:
                 if at < span.begin:

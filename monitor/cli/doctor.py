@@ -164,7 +164,7 @@ CHECKS: tuple[Callable[[Config], Iterator[CheckResult]], ...] = (_sound, _device
 
 
 def run_checks(config: Config) -> int:
-    """Print a line for each check, and under each fault the line that mends it. Returns 0, or 2 with a fault."""
+    """Print a line for each check, and under each fault the line that fixes it. Returns 0, or 2 with a fault."""
     faults = 0
     for check in CHECKS:
         for finding in check(config):

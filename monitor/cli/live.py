@@ -95,7 +95,7 @@ def _watch(devices: Sequence[str], config: Config, *, json_lines: bool, fail_on_
     with ExitStack() as stack:
         for source in sources:
             stack.callback(source.close)
-        # torch takes seconds to load: a device that is not there is told before that.
+        # torch takes seconds to load: a device that is not there is named before that.
         from monitor.session.watch import CallSources, call_name, watch
 
         stem = "call" if len(sources) > 1 else sources[0].channels[0].partition("-")[0]

@@ -199,7 +199,7 @@ class CloudEventLines:
 
 
 class NamedSubscriber:
-    """A subscriber whose messages wait until the publisher has told its name, which is with its first heartbeat."""
+    """A subscriber whose messages wait until the publisher has given its name, which comes with its first heartbeat."""
 
     def __init__(self, subscriber: Subscriber) -> None:
         self._subscriber = subscriber

@@ -94,7 +94,7 @@ class ClusterEngine(Engine):
         self.latency.note(runs.captured_at)
 
     def _check_shards(self, now: float) -> None:
-        """Without any shard no verdict holds; report_model() takes that back when figures come again."""
+        """Withdraw verdicts while no shard works; report_model() takes that back when figures come again."""
         if self.coordinator.works:
             self._worked_at = now
         elif now - self._worked_at > UNKNOWN_AFTER_S:

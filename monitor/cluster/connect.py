@@ -24,7 +24,7 @@ _HINT = f"name HOST:PORT of its head node, {RUNNING} for one on this machine, or
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
 _SILENT = {"RAY_BACKEND_LOG_LEVEL": "fatal"}
 """For a cluster that may not be joined, which Ray's core reports on standard error in its own way. Ray then says there
-that it was told so; with one that is started here there is nothing else to silence.
+that it was asked to; with one that is started here there is nothing else to silence.
 """
 _LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 """Makes Ray listen on 127.0.0.1 alone, as it does by itself on Windows and macOS."""
@@ -108,7 +108,7 @@ def _listens_on_loopback_alone(address: str) -> bool:
 
 
 def _print_nothing() -> None:
-    """Whatever log_to_driver says, Ray's driver writes to standard output what happens to its workers."""
+    """Silence Ray's driver, which writes what happens to its workers to standard output whatever log_to_driver says."""
     from ray._private import worker
 
     worker._worker_logs_enabled = False

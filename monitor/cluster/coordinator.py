@@ -193,7 +193,7 @@ class Coordinator:
         self._checkpoint_soon()
 
     def _checkpoint_soon(self) -> None:
-        """Some checkpoints may be gone, or could be in a better place."""
+        """Make checkpoints soon: some may be gone, or could be in a better place."""
         for link in self.links:
             link.checkpoint_due = 0.0
 

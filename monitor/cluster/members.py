@@ -21,7 +21,7 @@ Say = Callable[[str, str], None]
 
 
 class Members:
-    """joined, lost: are told of a shard that is ready for calls, and of one that is gone, with what was in it."""
+    """joined, lost: called with a shard that is ready for calls, and of one that is gone, with what was in it."""
 
     def __init__(
         self,

@@ -130,7 +130,7 @@ class Recovery:
         self._queue(rows, self._streams.wanted[rows])
 
     def _stays(self, link: Link, handle: Handle, keys: Ints, _: Exception) -> None:
-        """Of a move that failed: the next one tries again, unless the shard is lost."""
+        """Leave a stream whose move failed: the next one tries again, unless the shard is lost."""
         if link.handle is handle:
             self._streams.waits[self._still(keys, link)] = False
 

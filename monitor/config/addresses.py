@@ -80,5 +80,5 @@ def read_certificate(section: str, certificate: str, key: str) -> ssl.SSLContext
 
 
 def _no_password() -> str:
-    """Instead of a question at the terminal."""
+    """Refuse a password, instead of a question at the terminal."""
     raise ValueError("the key has a password")

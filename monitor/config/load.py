@@ -177,7 +177,7 @@ def _explained(error: ValidationError, origins: Mapping[str, str]) -> ConfigErro
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
-    # A pair that cannot go together is told by its section; its keys stand in the message.
+    # A pair that cannot go together is named by its section; its keys stand in the message.
     touched = [origin for name, origin in origins.items() if _within(key, name) or _mentions(message, name, key)]
     where = f" ({', '.join(dict.fromkeys(touched))})" if touched else ""
     if first["type"] == "extra_forbidden":

@@ -176,7 +176,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _anchor_has_a_place(self) -> Self:
-        """An anchor that goes nowhere proves nothing, and nobody would notice."""
+        """Refuse an anchor that goes nowhere: it proves nothing, and nobody would notice."""
         takes = {"anchor", "health"}
         webhook = self.webhook.url.get_secret_value() and self.webhook.body.startswith("cloudevents")
         places = [self.webhook.events] if webhook else []

@@ -36,7 +36,7 @@ def alert_rows(events: Sequence[Event], width: int, rows: int, calls: Mapping[st
 
 
 def _merged(events: Sequence[Event]) -> Iterable[Event]:
-    """Newest first, without scores, and with only the newest update of each alert."""
+    """Return events newest first, without scores, and with only the newest update of each alert."""
     seen: set[tuple[str, object]] = set()
     for event in reversed(events):
         if event.type == "score":

@@ -115,7 +115,7 @@ else:
 
 
 def _nothing() -> None:
-    """There is nothing to restore."""
+    """Do nothing: there is nothing to restore."""
 
 
 def _stdin() -> int | None:

@@ -69,7 +69,7 @@ def _one_column(parts: Parts, width: int, rows: int) -> Block:
 
 
 def _head(parts: Parts, width: int, rows: int, low: bool, wide: bool) -> Block:
-    """Big digits and facts; right of them the spectrum of a low panel, or the families of a wide one."""
+    """Draw big digits and facts; right of them the spectrum of a low panel, or the families of a wide one."""
     number = parts.number(rows)
     room = width - cells(number[0])
     if low or wide:
@@ -80,7 +80,7 @@ def _head(parts: Parts, width: int, rows: int, low: bool, wide: bool) -> Block:
 
 
 def _two_columns(parts: Parts, width: int, rows: int) -> Block:
-    """Charts at the right of the rest."""
+    """Draw charts at the right of the rest."""
     fault_rows = min(parts.fault_rows(width), 2 if rows >= LOW_ROWS else 1)
     left_width = LEFT_WIDTH if width < WIDE_WIDTH else LEFT_WIDTH + 4
     right_width = width - left_width - 2

@@ -117,7 +117,7 @@ class Parts:
         return len(wrapped(f"! {clean(self.channel.fault)}", width, 2)) if self.channel.fault else 0
 
     def level(self, width: int) -> Row:
-        """Level meter with numbers."""
+        """Draw the level meter with numbers."""
         channel = self.channel
         level, peak = words.level(channel.level_dbfs), words.level(channel.peak_dbfs)
         text = f" {level:>3} dBFS peak {peak:>3}"
@@ -166,7 +166,7 @@ class Parts:
         return [_title(title, width), *out] if titled else out
 
     def _scale_labels(self, height: int) -> dict[int, Segment]:
-        """Probabilities at the left of the timeline, by row from below."""
+        """Draw probabilities at the left of the timeline, by row from below."""
         marks = ((self.view.suspicious_p, State.SUSPICIOUS), (self.view.alert_p, State.ALERT))
         labels = {height - 1: _gutter("100%"), 0: _gutter("0%")} if height > 2 else {}
         for p, state in marks:

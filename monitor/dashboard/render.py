@@ -111,7 +111,7 @@ def export_svg(view: View, path: str | Path, width: int = 120, height: int = 40)
 
 
 def _filled(row: Row) -> Row:
-    """Full blocks as coloured spaces: in a picture the glyphs of neighbouring cells leave seams."""
+    """Draw full blocks as coloured spaces: in a picture the glyphs of neighbouring cells leave seams."""
     out: Row = []
     for text, style, _ in row:
         for part in re.findall("█+|[^█]+", text):

@@ -197,7 +197,7 @@ def spectrogram(bands: Audio, columns_before: int, width: int, rows: int, colour
 
 @lru_cache(maxsize=8192)
 def _heat(shade: int, size: int) -> Segment:
-    """Cells of one colour; there are a thousand on a screen, and most have been there before."""
+    """Return cells of one colour; there are a thousand on a screen, and most have been there before."""
     return Segment("▀" * size, palette.HEAT[shade])
 
 
@@ -216,7 +216,7 @@ def _cells(bands: Audio, columns_before: int, width: int, bins: int) -> Audio:
 
 
 def _shades(levels: Audio, shades: int) -> NDArray[np.int64]:
-    """Shades 0 to shades - 1 over 60 dB below the loudest, which moves in steps of 10 dB so that colours stay."""
+    """Return shades 0 to shades - 1 over 60 dB below the loudest, in steps of 10 dB so that colours stay."""
     finite = np.nan_to_num(levels, nan=-200.0, posinf=0.0, neginf=-200.0)
     top = min(max(math.ceil(float(finite.max(initial=-200.0)) / 10.0) * 10.0, -40.0), 0.0)
     scaled = (finite - (top - _SPAN_DB)) * (shades / _SPAN_DB)
@@ -225,13 +225,13 @@ def _shades(levels: Audio, shades: int) -> NDArray[np.int64]:
 
 
 def _runs(values: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """First and one past the last index of each run of equal values."""
+    """Return the first and one past the last index of each run of equal values."""
     edges = np.flatnonzero(values[1:] != values[:-1]) + 1
     return pairwise([0, *edges.tolist(), len(values)])
 
 
 def _lengths(values: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """Value and length of each run of equal values."""
+    """Return the value and length of each run of equal values."""
     edges = np.flatnonzero(values[1:] != values[:-1]) + 1
     starts = [0, *edges.tolist()]
     return zip(values[starts].tolist(), np.diff([*starts, len(values)]).tolist(), strict=True)

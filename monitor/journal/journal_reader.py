@@ -145,14 +145,14 @@ def under(line: bytes, topics: Sequence[str]) -> bool:
 
 
 def _account(found: JournalRange, until: int) -> None:
-    """Numbers that the journal passes over are missing."""
+    """Count what the journal passes over as missing."""
     if until > found.until:
         found.missing.append((found.until + 1, until))
         found.until = until
 
 
 def _extended(fd: int, size: int, marks: list[SeekMark]) -> list[SeekMark]:
-    """Marks of a file that may have grown; the part behind the last of them is looked through again."""
+    """Return the marks of a file that may have grown; the part behind the last of them is looked through again."""
     marks = list(marks)
     if marks and size < marks[-1].offset:  # cut back or written anew
         marks = []

@@ -70,7 +70,7 @@ class JournalVerifier:
 
     def _fault(self, raw: bytes, first: bool) -> str:
         if not raw.endswith(b"\n"):
-            return "torn: the line has no end (a crash; the next start of the monitor mends it)"
+            return "torn: the line has no end (a crash; the next start of the monitor repairs it)"
         line = chain.parse(raw[:-1])
         at = self._at if self._is_seal(raw) else chain.number(raw)
         if line is None or at is None:

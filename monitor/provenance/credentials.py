@@ -168,7 +168,7 @@ def _reason(store: Mapping[str, Any], valid: bool | None, trusted: bool, has_lis
 
 
 def _detail(mark: Mark) -> str:
-    """Names stand last and in quotes: what a stranger wrote must not read as a finding."""
+    """Describe a credential. Names stand last and in quotes: what a stranger wrote must not read as a finding."""
     kinds = ", ".join(f"{kind} ({_WORDS[kind]})" if kind in _WORDS else kind for kind in mark.source_types)
     parts = [mark.reason, f"declares {kinds}" if kinds else "declares no source type"]
     names = (("made with", mark.generator), ("signed by", mark.issuer), ("dated", mark.time))

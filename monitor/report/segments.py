@@ -35,7 +35,7 @@ def segments(call: CallRecord) -> list[StateSegment]:
 
 
 def _of_channel(channel: ChannelRecord, last_s: float) -> Iterator[StateSegment]:
-    """A channel listens until its first state."""
+    """Return the states of a channel, which listens until its first one."""
     changes = [(0.0, "listening", ""), *channel.states]
     for number, (start, state, why) in enumerate(changes):
         end = changes[number + 1][0] if number + 1 < len(changes) else max(last_s, start)

@@ -166,7 +166,7 @@ class CallRouter:
             self._names.popitem(last=False)
 
     def _refuse(self, reason: str) -> NoReturn:
-        """Said at most once in REPORT_EVERY_S for each reason, so that a flood of calls is none of events."""
+        """Refuse a call. A reason is published once in REPORT_EVERY_S: a flood of calls is no flood of events."""
         self.counts.refused[reason] += 1
         self._engine.calls_refused += 1
         now = time.monotonic()

@@ -118,8 +118,8 @@ def _engine(config: Config, bus: Bus, traces: Traces, rows: int) -> Iterator[Eng
 
 @contextmanager
 def _fair_turns() -> Iterator[None]:
-    """Threads take turns every SWITCH_S, and none stands still while what is there from the start is looked through for
-    garbage, again and again, because packets come and go.
+    """Let threads take turns every SWITCH_S, and keep what is there from the start out of garbage collection, which
+    would otherwise go through it again and again because packets come and go.
     """
     before = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_S)

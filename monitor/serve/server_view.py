@@ -93,7 +93,7 @@ class ServerView:
 
 
 def _channel_order(channel: ChannelView) -> tuple[int, float]:
-    """Sorts the worst first; without evidence last among equals."""
+    """Return the place of a channel: the worst first; without evidence last among equals."""
     return WORST_FIRST.index(channel.state), -channel.p_fake if channel.p_fake == channel.p_fake else 1.0
 
 

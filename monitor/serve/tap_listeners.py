@@ -94,7 +94,7 @@ class Listeners:
         self._thread = threading.Thread(target=self._body, name="taps", daemon=True)
 
     def start(self) -> None:
-        """Return once all listen. Raises MonitorError where one cannot."""
+        """Start all, and return once they listen. Raises MonitorError where one cannot."""
         self._thread.start()
         self._ready.wait(READY_S)
         if self._failure is not None:

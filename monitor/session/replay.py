@@ -136,7 +136,7 @@ def _watch(
     config: Config,
     marks: Sequence[Mark] = (),
 ) -> int:
-    # torch takes seconds to load: a file that cannot be played is told before that.
+    # torch takes seconds to load: a file that cannot be played is named before that.
     from monitor.session.watch import CallSources, watch
 
     return watch(

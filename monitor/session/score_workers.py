@@ -115,7 +115,7 @@ def score_in_workers(files: Iterable[Path], workers: int, task: Task) -> Generat
 
 
 def _work(pipe: Connection, task: Task) -> None:
-    """Body of a process: says that it is ready, then takes paths until the pipe ends."""
+    """Run a worker process: say that it is ready, then takes paths until the pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the first process, which ends this one
     try:
         scorer = FileScorer(task.config, track=task.track, raw=task.raw)

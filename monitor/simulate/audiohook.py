@@ -183,7 +183,7 @@ class _Session:
             pass
 
     async def _stream(self, call: SimulatedCall, options: AudiohookOptions, frames: list[bytes]) -> None:
-        """Frames that the simulated network loses are discarded: over TCP that is where a client loses audio."""
+        """Send the audio; discard the frames that the network would lose: over TCP the client itself loses audio."""
         plan = call.departures(len(frames), FRAME_S)
         arriving = {frame for _, frame in plan}
         self.counts.lost += len(frames) - len(arriving)

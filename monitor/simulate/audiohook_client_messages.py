@@ -38,7 +38,7 @@ class SessionMessages:
         return json.dumps({**envelope, "position": write_duration(position), "parameters": parameters})
 
     def receive(self, text: str | bytes) -> tuple[str, Mapping[str, Any]]:
-        """Type and parameters of an answer. Raises WrongAnswerError, and RefusedCallError for a disconnect."""
+        """Return type and parameters of an answer. Raises WrongAnswerError, and RefusedCallError for a disconnect."""
         self.serverseq += 1
         right = {"version": VERSION, "id": self.id, "seq": self.serverseq}
         try:

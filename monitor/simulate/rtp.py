@@ -184,7 +184,7 @@ class RtpPeer:
             out.send(stream.bye_packet(len(payloads)))
 
     def _payloads(self, sending: RtpOptions, audio: Audio, party: int) -> list[bytes]:
-        """Encoded once for all calls. Raises BadInputError."""
+        """Encode once for all calls. Raises BadInputError."""
         key = (len(audio), party)
         if key not in self._encoded:
             samples = resample_all(audio[party], SAMPLE_RATE, sending.form.sample_rate)

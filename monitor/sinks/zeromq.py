@@ -177,7 +177,7 @@ class ZeromqSink(Sink):
             self._reply(to, answer)
 
     def _reply(self, peer: Sequence[bytes], answer: list[bytes]) -> None:
-        """Never waits: a peer that has gone, or does not read its answers, gets none and may ask again."""
+        """Send an answer without waiting: a peer that is gone, or does not read, gets none and may ask again."""
         try:
             if self._sockets.requests is not None:
                 self._sockets.requests.send_multipart([*peer, *answer], zmq.NOBLOCK)

@@ -1,6 +1,6 @@
 """Whatever FFmpeg demuxes and decodes: mp3, flac, ogg, m4a, webm, amr, the sound of videos; by content, not by name.
 
-The file is given to FFmpeg without its name: what it is is told by what is in it, and it can open no other.
+The file is given to FFmpeg without its name: its kind is recognised by its contents, and FFmpeg can open no other file.
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ class AvReader:
     def blocks(self) -> Iterator[Audio]:
         """Yield the samples, float32 (channels, n), of all tracks."""
         tracks = list(self._tracks.values())
-        heard, ended = 0, False
+        read, ended = 0, False
         while True:
             ready = min(t.frames for t in tracks)
             most = max(t.frames for t in tracks)
@@ -204,21 +204,21 @@ class AvReader:
             while ready >= FRAMES or (ended and ready):
                 n = min(FRAMES, ready)
                 yield np.concatenate([t.take(n) for t in tracks])
-                heard, ready = heard + n, ready - n
+                read, ready = read + n, ready - n
             if ended:
                 break
             ended = next(self._decoded, None) is None
-        self._complain(heard / self.rate, tracks)
+        self._complain(read / self.rate, tracks)
 
-    def _complain(self, heard_s: float, tracks: list[SoundTrack]) -> None:
+    def _complain(self, read_s: float, tracks: list[SoundTrack]) -> None:
         # Some containers count encoder padding, or round: half a second is no sign of truncation.
-        if self.total_s is not None and self.total_s - heard_s > max(0.5, 0.02 * self.total_s):
-            self.complaints.append(ended_early(heard_s, self.total_s))
+        if self.total_s is not None and self.total_s - read_s > max(0.5, 0.02 * self.total_s):
+            self.complaints.append(ended_early(read_s, self.total_s))
         elif self._damaged:
             packets = "1 packet" if self._damaged == 1 else f"{self._damaged} packets"
             self.complaints.append(Condition("damaged", f"{packets} could not be decoded", usable=True))
         if self._cut_in:
-            detail = f"the file ends after {heard_s:.1f} s in the middle of a {self._cut_in}: its end is missing"
+            detail = f"the file ends after {read_s:.1f} s in the middle of a {self._cut_in}: its end is missing"
             self.complaints.append(Condition("ended early", detail, usable=True))
         self.complaints += [Condition("damaged", detail, usable=True) for detail in self._unread[:_MOST_CHANGES]]
         for track in tracks:

@@ -126,7 +126,7 @@ def _notes(leg: Leg, audio: LegAudio) -> Iterator[Condition]:
 
 
 def _moves(leg: Leg, begun: float) -> Iterator[Condition]:
-    """Conditions that name from where a party goes on that no signalling moved."""
+    """Return conditions that name from where a party goes on that no signalling moved."""
     found = moves(leg.parts)
     for at, (host, port) in found[:MOST_MOVES]:
         detail = f"from {at - begun:.1f} s on it sends from {host}:{port}, with the next numbers of the same stream"

@@ -10,7 +10,7 @@ W64 = b"riff" + bytes.fromhex("2e91cf11a5d628db04c10000")
 WTV = bytes.fromhex("b7d800203749da11a64e0007e95ead8d")
 EBML = b"\x1a\x45\xdf\xa3"
 HEAD = 64
-"""Bytes by which a kind is told."""
+"""Bytes by which a kind is recognised."""
 LARGEST = 1 << 43
 """No file has a byte there, though damaged ones say so; systems refuse to seek to some such places."""
 _SEARCHED = 1 << 20

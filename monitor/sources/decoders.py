@@ -1,4 +1,4 @@
-"""Opens recordings, each with the reader that reads it to its real end. What a file is is told by what is in it."""
+"""Opens recordings, each with the reader that reads it to its real end, which its contents choose."""
 
 from __future__ import annotations
 

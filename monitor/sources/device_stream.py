@@ -176,7 +176,7 @@ class RouteWatch:
         self._answer: Future[PulseSource | None] | None = None
 
     def moved(self, capture: DeviceCapture) -> PulseSource | None:
-        """Return the source that the capture was moved to, or should move to, told once; None otherwise."""
+        """Return the source that the capture was moved to, or should move to, once; None otherwise."""
         if self._answer is not None and self._answer.done():
             answer, self._answer = self._answer, None
             return answer.result()

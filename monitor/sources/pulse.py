@@ -65,7 +65,7 @@ def _source(entry: Mapping[str, Any]) -> PulseSource | None:
 
 
 def _list(what: str) -> list[dict[str, Any]]:
-    """pactl's list of one kind, empty where there is no pactl, no server, or an older one without JSON."""
+    """Return pactl's list of one kind, empty where there is no pactl, no server, or an older one without JSON."""
     try:
         found = json.loads(_ask("--format=json", "list", what))
     except ValueError:

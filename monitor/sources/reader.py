@@ -38,7 +38,7 @@ def channel_names(count: int) -> tuple[str, ...]:
     return {1: ("mono",), 2: ("left", "right")}.get(count) or tuple(f"ch{i + 1}" for i in range(count))
 
 
-def ended_early(heard_s: float, announced_s: float) -> Condition:
+def ended_early(read_s: float, announced_s: float) -> Condition:
     """Return the condition of a truncated recording."""
-    detail = f"the file ends after {heard_s:.1f} s of the {announced_s:.1f} s that it announces"
+    detail = f"the file ends after {read_s:.1f} s of the {announced_s:.1f} s that it announces"
     return Condition("ended early", detail, usable=True)

@@ -42,16 +42,16 @@ class SoundFileReader:
         """Yield the samples, float32 (channels, n)."""
         import soundfile
 
-        heard = 0
+        read = 0
         try:
             while len(block := self._file.read(FRAMES, dtype="float32", always_2d=True)):
-                heard += len(block)
+                read += len(block)
                 yield np.ascontiguousarray(block.T)
         except soundfile.LibsndfileError:
             pass  # a damaged stream ends here; the count below tells
         announced = self._announced()
-        if heard < announced:
-            self.complaints.append(ended_early(heard / self.rate, announced / self.rate))
+        if read < announced:
+            self.complaints.append(ended_early(read / self.rate, announced / self.rate))
 
     def _announced(self) -> float:
         """Return the frames by the header; libsndfile itself counts what the file is long enough for."""

@@ -89,7 +89,7 @@ class SourceHealth:
         return code in self._faults
 
     def fault(self, code: str, detail: str) -> list[Condition]:
-        """Report a fault that makes the audio unusable until mended() names it."""
+        """Report a fault that makes the audio unusable until recovered() names it."""
         if code in self._faults:
             return []
         self._faults[code] = InputFault(code, detail)

@@ -90,7 +90,7 @@ class LoopbackBackend:
 
 
 def _command(device: InputDevice, rate: int, channels: int) -> list[str]:
-    """Raw float32 samples on standard output, in pieces of about 20 ms."""
+    """Return the command that writes raw float32 samples on standard output, in pieces of about 20 ms."""
     if device.host_api == HOST:
         kind = ["--raw", "--format=float32le", "--latency-msec=20", f"--rate={rate}", f"--channels={channels}"]
         return ["parec", *kind, "--client-name=monitor", "--stream-name=what is played", f"--device={device.name}"]
@@ -99,7 +99,7 @@ def _command(device: InputDevice, rate: int, channels: int) -> list[str]:
 
 
 def _raw() -> Sequence[str]:
-    """Newer ones write a header unless told not to, older ones do not know the word."""
+    """Return the option of newer ones that leaves the header out; older ones do not know it."""
     try:
         output = subprocess.run(["pw-record", "--help"], capture_output=True, timeout=FIRST_BYTES_S, check=False)
     except (subprocess.SubprocessError, OSError):

@@ -59,7 +59,7 @@ def join(pieces: Iterable[AudioBlock], first: int, last: int, *, continues: bool
 
 
 def _merged(holes: Iterable[AudioGap]) -> Iterable[AudioGap]:
-    """Holes of a kind that touch, as one."""
+    """Return holes with those of a kind that touch as one."""
     last: AudioGap | None = None
     for hole in holes:
         if last is not None and last.why == hole.why and last.start + last.samples == hole.start:

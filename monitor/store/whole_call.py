@@ -113,7 +113,7 @@ class WholeCall:
 
 
 def _must_hold(track: _Track, draft: DraftFolder) -> None:
-    """libsndfile does not tell of a full disk; the file does."""
+    """Raise where the disk is full: libsndfile does not say so; the file does."""
     import soundfile
 
     found = soundfile.info(str(draft.path / track.file)).frames if track.samples else 0

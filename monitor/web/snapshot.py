@@ -134,7 +134,7 @@ def _system(view: View) -> Json:
 
 
 def _events(view: View) -> list[Json]:
-    """Newest first."""
+    """Return events, newest first."""
     return [_event(event) for event in reversed(view.events[-MOST_EVENTS:])]
 
 

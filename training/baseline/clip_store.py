@@ -18,7 +18,7 @@ from training.corpora.clips import BONA_FIDE, Clip
 from training.corpora.work_progress import Progress
 
 FEWEST = 20
-"""Training clips that a system needs to be a class of its own; the others are told by their family."""
+"""Training clips that a system needs to be a class of its own; the others are named by their family."""
 
 
 def class_names(clips: Sequence[Clip], fewest: int = FEWEST) -> tuple[str, ...]:

@@ -221,7 +221,7 @@ def run(plan: RefitPlan, log: Log) -> Path:
     made = refitted(detector, banks, plan, even, log)
     before: dict[str, object] = {}
     started = lineage(describe(plan.weights), before)
-    told = learned_from(plan.corpora, banks[0].clips, len(banks[0].audio) / 16_000)
-    save_detector(made, plan.out, {"head of": started, "even over": list(plan.channels), **told, "lineage": before})
+    sources = learned_from(plan.corpora, banks[0].clips, len(banks[0].audio) / 16_000)
+    save_detector(made, plan.out, {"head of": started, "even over": list(plan.channels), **sources, "lineage": before})
     log(f"wrote {plan.out}")
     return plan.out

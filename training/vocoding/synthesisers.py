@@ -37,7 +37,7 @@ class SpeakingStyle:
 
 
 Engine = Callable[[str, str, SpeakingStyle], tuple[Audio, int]]
-"""f(text, voice, manner) gives samples float32 (n,), full scale = 1, and their rate in Hz.
+"""f(text, voice, style) gives samples float32 (n,), full scale = 1, and their rate in Hz.
 
 Raises CorpusError for what is not installed, SynthesisError for a sentence that is not spoken."""
 

@@ -177,7 +177,7 @@ class AudiohookSession:
                 yield CallPaused(self._call, "the client holds its audio back")
 
     def _resume(self, message: AudiohookMessage) -> Iterator[Step]:
-        """start, discarded: where the pause began, and how long it was."""
+        """Go on behind a pause. start, discarded: where it began, and how long it was."""
         until = self._until(message)
         if self._stage is SessionStage.PAUSED:
             self._stage = SessionStage.OPEN
@@ -186,7 +186,7 @@ class AudiohookSession:
             yield from self._advance(until, quiet=True)
 
     def _discard(self, message: AudiohookMessage) -> Iterator[Step]:
-        """start, discarded: of audio that the client has and does not send."""
+        """Count audio as lost. start, discarded: of what the client has and does not send."""
         until = self._until(message)
         if self._stage is SessionStage.OPEN:
             yield from self._advance(until)

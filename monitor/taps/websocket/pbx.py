@@ -75,7 +75,7 @@ def open_asterisk(request: UpgradeRequest, _config: TapsSection) -> Pcm:
 
 
 def _metadata(text: str) -> dict[str, str]:
-    """Whatever somebody gave the module to send first: an object, or plain text."""
+    """Read what somebody gave the module to send first: an object, or plain text."""
     try:
         return details(read_object(text))
     except BadMessageError:
@@ -95,7 +95,7 @@ def _control(text: str) -> Mapping[str, object]:
 
 
 def _slin_rate(name: str) -> int | None:
-    """slin is 8 kHz, slin16 is 16, slin44 is 44.1."""
+    """Return the rate of a name, Hz: slin is 8 kHz, slin16 is 16, slin44 is 44.1."""
     thousands = number(name.removeprefix(SLIN) or "8")
     if thousands is None:
         raise BadMessageError("a format that is not known", POLICY)

@@ -67,11 +67,11 @@ class WebsocketPeer:
         self._id = ""
         """Of the call, unique among those of all peers."""
         self._first: int | None = None
-        self._heard = now
+        self._active = now
         self._paused = False
 
     def message(self, data: str | bytes, now: float) -> list[Answer]:
-        """Return a message that came in."""
+        """Take a message that came in; return what is to be answered."""
 
         def take() -> Iterable[Step]:
             # In UTF-8 a character is a byte or more; to count them all would cost more than it tells.
@@ -81,12 +81,12 @@ class WebsocketPeer:
         return self._answered(take, now)
 
     def tick(self, now: float) -> list[Answer]:
-        """Return nothing came for a while."""
+        """Let time pass without a message; return what is to be answered."""
         return self._answered(lambda: self._handler.tick(now), now)
 
     def extend_deadlines(self, seconds: float) -> None:
         """Extend all deadlines by a time in which nothing was read; what arrived meanwhile is still processed."""
-        self._heard += seconds
+        self._active += seconds
 
     def end(self, why: str, now: float) -> None:
         """End the connection."""
@@ -137,7 +137,7 @@ class WebsocketPeer:
         if isinstance(tap_event, CallEnded):
             self._running.discard(self._id)
             self._call, self._paused = None, False
-        self._heard = now
+        self._active = now
 
     def _begin(self, started: CallStarted) -> None:
         """Raises RefusedError."""
@@ -152,11 +152,11 @@ class WebsocketPeer:
 
     def _idle(self, now: float) -> list[Answer]:
         """Return the end of a connection that holds a place and gives nothing."""
-        if now - self._heard <= self._idle_s * (PAUSE_FACTOR if self._paused else 1):
+        if now - self._active <= self._idle_s * (PAUSE_FACTOR if self._paused else 1):
             return []
         if self._call is None:
             self._counts["no call began"] += 1
             return [Close(POLICY, "no call began")]
-        why = f"nothing came for {now - self._heard:.0f} s"
+        why = f"nothing came for {now - self._active:.0f} s"
         self._deliver_own(CallEnded(self._call.call, why), now)
         return [Close(POLICY, why)]

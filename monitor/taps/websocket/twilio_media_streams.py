@@ -66,7 +66,7 @@ class MediaStreams:
         raise BadMessageError("bytes where text is due", UNSUPPORTED)
 
     def tick(self, now: float) -> Iterator[Step]:
-        """Time has passed."""
+        """Return what is due by now."""
         for track in self._tracks.values():
             yield from track.tick(now)
 
@@ -160,9 +160,8 @@ def _direction(said: object) -> str:
 
 
 def _parties(tracks: tuple[str, ...], direction: str, names: Mapping[str, str]) -> tuple[str, ...]:
-    """Inbound is what the vendor hears from the telephone: of the caller, or where the call went out, of the callee.
-
-    Parameters inbound=NAME and outbound=NAME say it better.
+    """Name the parties. Inbound is what the vendor hears from the telephone: of the caller, or of the callee where the
+    call went out. Parameters inbound=NAME and outbound=NAME say it better.
     """
     spoken, played = (CALLEE, CALLER) if direction == OUTBOUND else (CALLER, CALLEE)
     found = tuple(named(names.get(t)) or {INBOUND: spoken, OUTBOUND: played}[t] for t in tracks)
