@@ -112,7 +112,7 @@ PURE = (
 
 PURE_WITH_DATES = (
     "monitor/call_history/kept_call.py",
-    "monitor/report/history.py",
+    "monitor/report/call_records.py",
     *(f"monitor/sinks/{name}.py" for name in ("bodies", "ocsf", "retry")),
 )
 """Likewise, but they read and write dates that their caller gives them."""

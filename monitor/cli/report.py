@@ -40,22 +40,22 @@ def report(
     from monitor.store.seal import read_key
 
     seal_key = read_key(key) if key is not None else None
-    history, sources = read(paths, call, seal_key, audio=with_audio)
+    records, sources = read(paths, call, seal_key, audio=with_audio)
     program = f"deepfake-speech-monitor {version('deepfake-speech-monitor')}"
-    text = page(history, sources, f"report made {wire.utc_now()[:19].replace('T', ' ')} UTC by {program}")
+    text = page(records, sources, f"report made {wire.utc_now()[:19].replace('T', ' ')} UTC by {program}")
     files = [("page", out, text)]
     if csv is not None:
-        files.append(("table", csv, as_csv(history.calls.values())))
+        files.append(("table", csv, as_csv(records.calls.values())))
     for kind, path, content in files:
         try:
             write_private(path, content.encode("utf-8", "backslashreplace"))
         except OSError as error:
             hint = "name a file in a directory that exists"
             raise BadInputError(f"the {kind} {path} cannot be written: {error.strerror}", hint) from error
-    print(f"{out}: {len(history.calls)} call{'s' * (len(history.calls) != 1)}")
+    print(f"{out}: {len(records.calls)} call{'s' * (len(records.calls) != 1)}")
     if csv is not None:
         print(f"{csv}: the segments as CSV")
-    if with_audio and not any(folder.clips for found in history.calls.values() for folder in found.evidence):
+    if with_audio and not any(folder.clips for found in records.calls.values() for folder in found.evidence):
         print("note: there is no sound evidence with audio; name a folder of evidence that can be verified")
     for source in sources:
         if not source.sound:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup, escape
 
-from monitor.report.history import CallRecord, ChannelRecord, EvidenceFolder
+from monitor.report.call_records import CallRecord, ChannelRecord, EvidenceFolder
 from monitor.report.words import clock
 
 WIDTH, LEFT, RIGHT = 720.0, 46.0, 16.0

@@ -13,7 +13,7 @@ from monitor.errors import BadInputError
 from monitor.events import wire
 from monitor.journal import chain, journal_files
 from monitor.journal.verify_files import check
-from monitor.report.history import CallHistory, EvidenceFolder, Picture, number
+from monitor.report.call_records import CallRecords, EvidenceFolder, Picture, number
 from monitor.store.folder import SETTINGS, TIMELINE
 from monitor.store.seal import read_manifest
 from monitor.store.verify_evidence import folders, verify_folder
@@ -39,26 +39,26 @@ class VerifiedSource:
 
 def read(
     paths: Sequence[Path], only: str | None, key: bytes | None, *, audio: bool = False
-) -> tuple[CallHistory, list[VerifiedSource]]:
+) -> tuple[CallRecords, list[VerifiedSource]]:
     """Read journals and evidence. only: the name of the only call wanted. key: checks the seals. audio: read the clips.
 
     Raises BadInputError for what cannot be read, and where there is no call in it.
     """
-    history, sources = CallHistory(only), []
+    records, sources = CallRecords(only), []
     several = len(paths) > 1 or any(path.is_dir() for path in paths)
     for path in sorted(paths, key=lambda p: p.is_dir()):  # journals first: they tell the whole
         try:
-            sources += _evidence(path, history, key, audio) if path.is_dir() else [_journal(path, history, several)]
+            sources += _evidence(path, records, key, audio) if path.is_dir() else [_journal(path, records, several)]
         except OSError as error:
             raise BadInputError(f"cannot read {path}: {error.strerror}", "name a journal or evidence") from error
-    if not history.calls:
+    if not records.calls:
         which = f"no call {only}" if only else "no call"
         hint = "leave --call out to get every call" if only else "name a journal or evidence"
         raise BadInputError(f"there is {which} in {', '.join(map(str, paths))}", hint)
-    return history, sources
+    return records, sources
 
 
-def _journal(path: Path, history: CallHistory, several: bool) -> VerifiedSource:
+def _journal(path: Path, records: CallRecords, several: bool) -> VerifiedSource:
     """Read a journal and the files that it has rotated to."""
     with journal_files.opened(path) as parts:
         if not parts:
@@ -67,24 +67,24 @@ def _journal(path: Path, history: CallHistory, several: bool) -> VerifiedSource:
         skipped = 0
         for _, part in parts:
             part.seek(0)
-            skipped += sum(not _add_line(line, history, several) for line in part)
+            skipped += sum(not _add_line(line, records, several) for line in part)
     result = f"whole: the chain of {found.records} records holds"
     if broken is not None:
         result = f"{broken.name}, line {found.line}: {found.fault}"
     return VerifiedSource(str(path), "journal", result, broken is None, skipped)
 
 
-def _add_line(line: bytes, history: CallHistory, may_repeat: bool) -> bool:
+def _add_line(line: bytes, records: CallRecords, may_repeat: bool) -> bool:
     if line.startswith(chain.SEALED):
         return True
     try:
-        history.add_event(wire.decode(line).event, may_repeat=may_repeat)
+        records.add_event(wire.decode(line).event, may_repeat=may_repeat)
     except (BadInputError, TypeError, AttributeError, OverflowError):
         return False
     return True
 
 
-def _evidence(path: Path, history: CallHistory, key: bytes | None, audio: bool) -> list[VerifiedSource]:
+def _evidence(path: Path, records: CallRecords, key: bytes | None, audio: bool) -> list[VerifiedSource]:
     sources = []
     for folder in folders(path):
         verdict = verify_folder(folder, key)
@@ -95,16 +95,16 @@ def _evidence(path: Path, history: CallHistory, key: bytes | None, audio: bool) 
             manifest = read_manifest(folder)
         except (OSError, ValueError):
             continue
-        holes = tuple(_timeline(folder, history))
+        holes = tuple(_timeline(folder, records))
         pictures = dict(_pictures(folder, manifest))
         clips = dict(_clips(folder, manifest)) if audio and not verdict.difference else {}
-        history.add_evidence(
+        records.add_evidence(
             EvidenceFolder(folder.name, manifest, _settings(folder), pictures, holes, verdict.difference, seal, clips)
         )
     return sources
 
 
-def _timeline(folder: Path, history: CallHistory) -> Iterator[tuple[str, float, float, str]]:
+def _timeline(folder: Path, records: CallRecords) -> Iterator[tuple[str, float, float, str]]:
     """Add the events, and yield the holes: channel, start and length in seconds, why."""
     try:
         text = (folder / TIMELINE).read_bytes()
@@ -112,7 +112,7 @@ def _timeline(folder: Path, history: CallHistory) -> Iterator[tuple[str, float, 
         return
     for line in text.splitlines():
         if not line.startswith(b'{"type":"hole"'):
-            _add_line(line, history, may_repeat=True)
+            _add_line(line, records, may_repeat=True)
             continue
         try:
             hole = json.loads(line)

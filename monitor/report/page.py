@@ -15,9 +15,9 @@ from markupsafe import Markup
 from model.config import SAMPLE_RATE
 from monitor.advice import AT_AN_ALERT
 from monitor.engine.evidence import posterior
+from monitor.report.call_records import AlertRecord, CallRecord, CallRecords, ChannelRecord, number
 from monitor.report.charts import spectrogram, timeline
 from monitor.report.collect import VerifiedSource
-from monitor.report.history import AlertRecord, CallHistory, CallRecord, ChannelRecord, number
 from monitor.report.rules import explained, rules
 from monitor.report.segments import MOST_ROWS, segments
 from monitor.report.words import clock, family, moment, odds, readable_name, share, span
@@ -28,9 +28,9 @@ MOST_HEALTH = 200
 MOST_HOLES = 100
 
 
-def page(history: CallHistory, sources: Sequence[VerifiedSource], made: str) -> str:
+def page(records: CallRecords, sources: Sequence[VerifiedSource], made: str) -> str:
     """Render the page. made: when and by what it was made."""
-    calls = sorted(history.calls.values(), key=lambda call: (-len(call.alerts), -call.highest_p, call.name))
+    calls = sorted(records.calls.values(), key=lambda call: (-len(call.alerts), -call.highest_p, call.name))
     first = min((call.first_time for call in calls if call.first_time), default="")
     shown = min(len(calls), MOST_CALLS)
     template = _environment().get_template("page.html")

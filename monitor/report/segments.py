@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from monitor.report.history import CallRecord, ChannelRecord
+from monitor.report.call_records import CallRecord, ChannelRecord
 
 COLUMNS = ("call", "began_utc", "side", "start_s", "end_s", "state", "highest_p_fake", "why")
 MOST_ROWS = 200

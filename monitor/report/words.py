@@ -8,7 +8,7 @@ from math import exp
 from typing import Any
 
 from monitor.call_names import call_name
-from monitor.report.history import AlertRecord, CallRecord, number
+from monitor.report.call_records import AlertRecord, CallRecord, number
 from monitor.types import UNKNOWN_FAMILY
 
 

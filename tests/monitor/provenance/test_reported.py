@@ -19,7 +19,7 @@ from signing import authority
 import monitor
 from monitor.cli.main import run_cli
 from monitor.events.schema.schema_files import read
-from monitor.report.history import CallHistory
+from monitor.report.call_records import CallRecords
 from monitor.report.page import page
 from monitor.types import Event
 
@@ -88,7 +88,7 @@ def test_the_report_shows_them(run: Run) -> None:
 
 @pytest.mark.parametrize("forged", [3, "x", [3], [{}], {"detail": "x"}, [{"detail": ["<b>"]}]])
 def test_a_forged_record_does_not_keep_a_report_from_being_made(forged: Any) -> None:
-    history = CallHistory()
+    history = CallRecords()
     history.add_event(Event("call.started", "call", "", 0, {"channels": ["a"], "provenance": forged}), may_repeat=False)
     assert "<b>[" not in page(history, [], "now")
 

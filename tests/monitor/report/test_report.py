@@ -19,10 +19,10 @@ import soundfile
 from helpers import QUICK, assert_one_error, make_weights, run_here, settings, turning_call, voice, write_wav
 
 from monitor.events import wire
+from monitor.report.call_records import CallRecord, CallRecords
 from monitor.report.charts import ticks
 from monitor.report.collect import VerifiedSource
 from monitor.report.curve import MOST_STEPS, Curve
-from monitor.report.history import CallHistory, CallRecord
 from monitor.report.page import MOST_CALLS, page
 from monitor.report.rules import explained, rules
 from monitor.report.segments import as_csv, segments
@@ -98,8 +98,8 @@ def call_events(name: str, *, alert: bool = True, channel: str = "caller", **det
     return events
 
 
-def history(*calls: Sequence[Event]) -> CallHistory:
-    records = CallHistory()
+def records_of(*calls: Sequence[Event]) -> CallRecords:
+    records = CallRecords()
     for events in calls:
         for event in events:
             records.add_event(event, may_repeat=False)
@@ -107,7 +107,7 @@ def history(*calls: Sequence[Event]) -> CallHistory:
 
 
 def made(*calls: Sequence[Event]) -> str:
-    return page(history(*calls), [VerifiedSource("journal", "journal", "whole", True)], "made for a test")
+    return page(records_of(*calls), [VerifiedSource("journal", "journal", "whole", True)], "made for a test")
 
 
 def test_a_call_that_turned_synthetic_is_told_from_journal_and_evidence(
@@ -217,7 +217,7 @@ def test_a_record_that_begins_or_ends_within_a_call_says_so() -> None:
 
 
 def test_an_event_that_two_files_tell_is_told_once() -> None:
-    records = CallHistory()
+    records = CallRecords()
     event = Event("health", "call", "", 0, {"code": "x", "detail": ""}, seq=3, epoch="e")
     records.add_event(event, may_repeat=True)
     records.add_event(event, may_repeat=True)
@@ -322,7 +322,7 @@ def test_settings_are_told_in_words() -> None:
 def test_segments_cover_each_side_from_its_beginning() -> None:
     events = call_events("call")
     events[60:60] = [Event("state.changed", "call", "caller", 72_000, {"state": "alert", "why": "=1+1"})]
-    call = next(iter(history(events).calls.values()))
+    call = next(iter(records_of(events).calls.values()))
     told = [(s.start_s, s.end_s, s.state, s.highest_p) for s in segments(call)]
     assert told == [(0.0, 4.5, "listening", None), (4.5, 10.0, "alert", 0.98)]
     rows = list(csv.DictReader(io.StringIO(as_csv([call]))))

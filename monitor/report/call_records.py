@@ -115,7 +115,7 @@ class CallRecord:
         return next(filter(None, [*of_folders, str(self.started.data.get("model", "")) if self.started else ""]), "")
 
 
-class CallHistory:
+class CallRecords:
     """Holds calls by (epoch, name), in the order in which they appeared. only: the name of the only call wanted."""
 
     def __init__(self, only: str | None = None) -> None:
