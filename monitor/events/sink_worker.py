@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
 
 from monitor.errors import SinkError
+from monitor.events.event_queue import EventQueue
 from monitor.events.sink import Sink, SinkStatus
 from monitor.types import Event
 
@@ -25,11 +25,6 @@ FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 2.0
 LAST_TRIES_S = 0.3
 """A sink that fails while the program ends is tried for so long."""
-SCORE_SHARE = 0.9
-"""Scores of a live call may fill this part of a queue; the rest is kept for alerts, states and the ends of calls."""
-
-STATUS_ROOM = 100
-"""Events beyond a queue's capacity that say that another sink failed or recovered."""
 
 
 class SinkWorker:
@@ -54,11 +49,8 @@ class SinkWorker:
         self.sink = sink
         self._on_emitted, self._on_tick, self._on_set_aside = on_emitted, on_tick, on_set_aside
         self._on_announced = on_announced
-        self._capacity = capacity
-        self._score_capacity = max(1, int(capacity * SCORE_SHARE))
         self._on_change = on_change
-        self._events: deque[Event] = deque(sink.undelivered())
-        self._current: Event | None = None
+        self._queue = EventQueue(capacity, sink.undelivered())
         self._lock = threading.Lock()
         self._filled = threading.Condition(self._lock)
         self._freed = threading.Condition(self._lock)
@@ -70,9 +62,6 @@ class SinkWorker:
         self._next_tick = self._idle_until = 0.0
         self._waiting = False
         """The thread is in Sink.wait()."""
-        self._dropped = 0
-        self._emitted = 0
-        self._kept = 0
         self._thread = threading.Thread(target=self._run, name=f"sink-{sink.name}", daemon=True)
         self._thread.start()
 
@@ -104,26 +93,20 @@ class SinkWorker:
             self.sink.wake()
 
     def _take(self, event: Event, wait: bool) -> bool:
-        room = self._room(event, wait)
-        while wait and not self._stopped and len(self._events) >= room:
+        while wait and not self._stopped and not self._queue.has_room(event, wait):
             self._wake()
             self._freed.wait()
-        if self._stopped or len(self._events) >= room:
+        if self._stopped or not self._queue.has_room(event, wait):
             # Nobody misses the status of another sink at the end.
-            self._dropped += bool(event.seq) or not self._stopped
+            self._queue.dropped += bool(event.seq) or not self._stopped
             return False
-        self._events.append(event)
+        self._queue.add(event)
         return True
-
-    def _room(self, event: Event, wait: bool) -> int:
-        if not event.seq:
-            return self._capacity + STATUS_ROOM
-        return self._score_capacity if event.type == "score" and not wait else self._capacity
 
     def drain(self, until: float) -> bool:
         """Wait until nothing is queued, at most until that time.monotonic(). Returns whether it is empty."""
         with self._freed:
-            return self._freed.wait_for(self._empty, max(0.0, until - time.monotonic()))
+            return self._freed.wait_for(lambda: not self._queue, max(0.0, until - time.monotonic()))
 
     def close(self, deadline: float) -> None:
         """Take no more events, offer those queued until the deadline (time.monotonic()), then close the sink.
@@ -150,31 +133,16 @@ class SinkWorker:
         self._thread.join(max(0.0, until - time.monotonic()))
         if self._thread.is_alive():
             with self._filled:
-                self._give_up()
+                self._queue.give_up(keep=self.sink.keeps_events)
             return False
         return True
 
     def status(self) -> SinkStatus:
         """Return a consistent picture of this moment."""
         with self._filled:
-            queued = self._waiting_count()
-            counts = queued, self._dropped, self._emitted, self._kept
+            queue = self._queue
+            counts = len(queue), queue.dropped, queue.emitted, queue.kept
             return SinkStatus(self.sink.name, not self._fault, self._fault, *counts)
-
-    def _waiting_count(self) -> int:
-        return len(self._events) + (self._current is not None)
-
-    def _give_up(self) -> None:
-        """Count what waits as dropped, or as kept where the sink has it on disk."""
-        if self.sink.keeps_events:
-            self._kept += self._waiting_count()
-        else:
-            self._dropped += self._waiting_count()
-        self._events.clear()
-        self._current = None
-
-    def _empty(self) -> bool:
-        return self._current is None and not self._events
 
     def _run(self) -> None:
         try:
@@ -191,14 +159,13 @@ class SinkWorker:
         with self._filled:
             now = time.monotonic()
             due = self._retry_at if self._fault else self._idle_until
-            ready = self._current is not None or bool(self._events)
+            ready = bool(self._queue)
             if due > now and (self._fault or not ready) and not (self._stopped and not ready):
                 self._rest(min(due, self._until()) - now)
                 now = time.monotonic()
-            if self._stopped and (self._empty() or now >= self._until()):
+            if self._stopped and (not self._queue or now >= self._until()):
                 return False
-            if self._current is None and self._events:
-                self._current = self._events.popleft()
+            if self._queue.current is None and self._queue.take_next():
                 self._freed.notify()
             return True
 
@@ -223,12 +190,12 @@ class SinkWorker:
         now = time.monotonic()
         if now < self._retry_at:
             return
-        if self._current is not None:  # of which tick() may make something
+        if self._queue.current is not None:  # of which tick() may make something
             self._idle_until = min(self._idle_until, self._next_tick)
         try:
-            while self._current is not None:
-                self._emit(self._current)
-                self._on_emitted(self._current)
+            while (event := self._queue.current) is not None:
+                self._emit(event)
+                self._on_emitted(event)
                 self._emit_done()
                 if self._fault or (now := time.monotonic()) >= self._next_tick:
                     break
@@ -266,12 +233,10 @@ class SinkWorker:
     def _emit_done(self) -> None:
         """Count the event, and go on with the next one, unless the sink is being closed, which _wait() sees to."""
         with self._lock:
-            self._current = None
-            self._emitted += 1
-            if not self._events:
+            self._queue.emit_done()
+            if not self._queue:
                 self._freed.notify_all()
-            elif not self._stopped:
-                self._current = self._events.popleft()
+            elif not self._stopped and self._queue.take_next():
                 self._freed.notify()
 
     def _failed(self, error: SinkError) -> None:
@@ -279,16 +244,15 @@ class SinkWorker:
             was_ok = not self._fault
             self._fault = error.message
             self._delay = min(LONGEST_RETRY_S, self._delay * 2 or FIRST_RETRY_S)
-            given_up = self._current if error.final else None
+            given_up = self._queue.current if error.final else None
             wait = self._delay if error.retry_in_s is None else error.retry_in_s
             # The first event that is set aside delays nothing; a sink that takes none at all is not hurried.
             self._retry_at = time.monotonic() + (0.0 if given_up is not None and was_ok else wait)
         if given_up is not None:
             self._on_set_aside(given_up)
             with self._filled:
-                self._current = None
-                self._dropped += 1
-                if not self._events:
+                self._queue.drop_current()
+                if not self._queue:
                     self._freed.notify_all()
         if was_ok or given_up is not None:
             self._on_change(self, "sink fault", error.message)
@@ -308,7 +272,7 @@ class SinkWorker:
     def _end(self) -> None:
         with self._filled:
             self._stopped = True
-            self._give_up()
+            self._queue.give_up(keep=self.sink.keeps_events)
             self._freed.notify_all()
         self.sink.close()
         self._announce()
