@@ -120,7 +120,7 @@ class ShardView:
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
+class ServerStatus:
     """What a screen shows of a server.
 
     rows: worst first. whole: of all calls, without their channels. started, ended, refused: calls so far. taps: what

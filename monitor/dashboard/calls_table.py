@@ -23,10 +23,10 @@ from monitor.dashboard.canvas import (
     spread,
     squeezed,
 )
-from monitor.dashboard.plain import board_words
+from monitor.dashboard.plain import status_words
 from monitor.dashboard.render import PROGRAM, KeyState, below_rows, footer, rows_below
 from monitor.dashboard.table_state import CallsTable, Column, TableState, call_label
-from monitor.views import Board, CallRow
+from monitor.views import CallRow, ServerStatus
 
 WIDE = 100
 """Cells from which on a row has a timeline, or says why its call ended."""
@@ -38,7 +38,7 @@ _REST_WIDTH = 17
 """Cells for what the audio of a channel is."""
 
 
-def render_board(table: CallsTable, width: int, height: int, keys: KeyState) -> ScreenFrame:
+def render_calls(table: CallsTable, width: int, height: int, keys: KeyState) -> ScreenFrame:
     """Return the screen in exactly width x height cells, and what a click on it means; pure."""
     below = rows_below(height)
     room = max(0, height - HEAD_ROWS - 1 - below)
@@ -51,45 +51,45 @@ def render_board(table: CallsTable, width: int, height: int, keys: KeyState) -> 
     elif hidden:
         body.append(fit([piece(f"  and {hidden} more" + (f", {first} above" if first else ""), palette.DIM)], width))
     rows = [_header(table, width), titles, *sized(body, width, room)]
-    names = {row.call: row.name or row.call for row in (*table.board.past, *table.board.rows)}
-    rows += [*below_rows(table.board.whole, width, below, names), _footer(table, width, keys)]
+    names = {row.call: row.name or row.call for row in (*table.status.past, *table.status.rows)}
+    rows += [*below_rows(table.status.whole, width, below, names), _footer(table, width, keys)]
     targets = [Click(HEAD_ROWS + n, 0, width, "call", row.call) for n, row in enumerate(shown)]
     return ScreenFrame(sized(rows, width, height), (*clicks, *targets))
 
 
-def board_line(board: Board, width: int) -> Row:
+def status_line(status: ServerStatus, width: int) -> Row:
     """Return the whole server in one row."""
-    parts: Row = [piece(board_words(board) + "  ", palette.DIM)]
-    for row in board.rows[:3]:
+    parts: Row = [piece(status_words(status) + "  ", palette.DIM)]
+    for row in status.rows[:3]:
         style = palette.STRONG[row.worst.state]
         parts.append(piece(f"{squeezed(clean(row.name or row.call), 20)} {words.percent(row.worst.p_fake)}  ", style))
     return fit(parts, width)
 
 
-def board_summary(board: Board) -> Sequence[str]:
+def status_summary(status: ServerStatus) -> Sequence[str]:
     """Return the lines printed after the dashboard has closed."""
-    whole = board.whole
+    whole = status.whole
     lost = f", {words.lost(whole.lost_s)}" if whole.lost_s > 0 else ""
-    refused = f", {board.refused} refused" if board.refused else ""
+    refused = f", {status.refused} refused" if status.refused else ""
     alerts = f"{whole.alerts} alert{'s' * (whole.alerts != 1)}"
-    return [f"{board.started} calls{refused}: {alerts}{lost}"]
+    return [f"{status.started} calls{refused}: {alerts}{lost}"]
 
 
 def _header(table: CallsTable, width: int) -> Row:
     """Return how many calls there are and what listens; what has no room is counted, not cut."""
-    board = table.board
+    status = table.status
     if table.state.past:
-        calls, gone = f"{len(board.past)} of {board.ended} ended calls", f"  {len(board.rows)} running"
+        calls, gone = f"{len(status.past)} of {status.ended} ended calls", f"  {len(status.rows)} running"
     else:
-        calls, gone = f"{len(board.rows)} of {board.max_calls} calls", f"  {board.ended} ended"
-    gone += f"  {board.refused} refused" if board.refused else ""
+        calls, gone = f"{len(status.rows)} of {status.max_calls} calls", f"  {status.ended} ended"
+    gone += f"  {status.refused} refused" if status.refused else ""
     if table.state.filter_text:
         gone += f"  {len(table.rows)} match"
     head = [piece(calls, palette.BOLD), piece(gone, palette.DIM)]
     named = [piece(f"{PROGRAM}  ", palette.TITLE), *head]
-    taps = [clean(tap) for tap in board.taps]
-    shards = [words.shard(shard) for shard in board.shards]
-    up = f"  {sum(shard.works for shard in board.shards)} of {len(shards)} shards" if shards else ""
+    taps = [clean(tap) for tap in status.taps]
+    shards = [words.shard(shard) for shard in status.shards]
+    up = f"  {sum(shard.works for shard in status.shards)} of {len(shards)} shards" if shards else ""
     listed, count = "  ".join([*taps, *shards]), f"{len(taps)} tap{'s' * (len(taps) != 1)}{up}"
     candidates = [(named, listed), (named, count), (head, count), (head, "")]
     fitting = (pair for pair in candidates if cells(pair[0]) + cells([piece(pair[1])]) + 2 <= width)
@@ -156,7 +156,7 @@ def _nothing(table: CallsTable) -> str:
         return f'no call matches "{clean(table.state.filter_text)}"; esc shows all'
     if table.state.past:
         return "no call has ended yet"
-    return "no calls now: listening; h shows those that have ended" if table.board.past else "no calls yet: listening"
+    return "no calls now: listening; h shows those that have ended" if table.status.past else "no calls yet: listening"
 
 
 def _row(table: CallsTable, row: CallRow, width: int) -> Row:
@@ -196,7 +196,7 @@ def _last_column(row: CallRow) -> Segment:
 
 def _chart(table: CallsTable, row: CallRow, width: int) -> Row:
     """Return the likelihood over the last minute, or nothing where there is no room."""
-    room, whole = width - 4, table.board.whole
+    room, whole = width - 4, table.status.whole
     if room <= 4:
         return []
     step_s = row.worst.timeline_step_s

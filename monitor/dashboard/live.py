@@ -12,7 +12,7 @@ from typing import Literal, cast
 from rich.console import Console
 
 from monitor.config.schema import DashboardSection
-from monitor.dashboard.calls_table import board_summary
+from monitor.dashboard.calls_table import status_summary
 from monitor.dashboard.help import help_pages
 from monitor.dashboard.key_reader import KeyReader
 from monitor.dashboard.navigation import CallsSource, Navigator, Shown
@@ -20,7 +20,7 @@ from monitor.dashboard.plain import PlainScreen, summary_lines
 from monitor.dashboard.render import KeyState
 from monitor.dashboard.screens import FullScreen, OneLine, PlainLines, Screen
 from monitor.dashboard.table_state import CallsTable, Column
-from monitor.views import Board, View
+from monitor.views import ServerStatus, View
 
 Mode = Literal["full", "line", "plain", "off"]
 
@@ -90,7 +90,7 @@ class Dashboard:
         try:
             last = self._show(self._opened())
             writer = PlainScreen(self._console.file)
-            for text in board_summary(last) if isinstance(last, Board) else summary_lines(last):
+            for text in status_summary(last) if isinstance(last, ServerStatus) else summary_lines(last):
                 writer.write(text)
         except (OSError, SystemExit) as error:
             # SystemExit is what rich makes of a broken pipe.
@@ -103,7 +103,7 @@ class Dashboard:
             return FullScreen(self._console, self._mouse and sys.platform != "win32")
         return OneLine(self._console) if self.mode == "line" else PlainLines(self._console)
 
-    def _show(self, screen: Screen) -> View | Board:
+    def _show(self, screen: Screen) -> View | ServerStatus:
         """Draw until close(); returns the last view."""
         try:
             screen.open()
@@ -114,7 +114,7 @@ class Dashboard:
             self._state.paused, self._state.help_page = False, 0
             last = self._draw(screen)
             if isinstance(last, CallsTable):
-                return last.board
+                return last.status
             return self._navigator.whole() if last.back else last
         finally:
             screen.close()
@@ -189,4 +189,4 @@ class Dashboard:
 
 
 def _alerts(shown: Shown) -> int:
-    return shown.board.whole.alerts if isinstance(shown, CallsTable) else shown.alerts
+    return shown.status.whole.alerts if isinstance(shown, CallsTable) else shown.alerts

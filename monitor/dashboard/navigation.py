@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from monitor.dashboard.table_state import PAGE_ROWS, CallsTable, Column, TableState, arranged, moved
-from monitor.views import Board, View
+from monitor.views import ServerStatus, View
 
 MOST_TYPED = 60
 """Characters of a filter."""
@@ -18,7 +18,7 @@ _STEPS = {"up": -1, "down": 1, "page up": -PAGE_ROWS, "page down": PAGE_ROWS, "h
 class CallsSource(Protocol):
     """A server whose calls are shown."""
 
-    def board(self) -> Board: ...
+    def status(self) -> ServerStatus: ...
 
     def call(self, name: str) -> View | None:
         """Return a call that runs."""
@@ -37,7 +37,7 @@ class Navigator:
         self._source = source
         self._state = TableState()
         self._open = ""
-        self._board: Board | None = None
+        self._status: ServerStatus | None = None
         self._view: View | None = None
         self._lock = threading.Lock()
 
@@ -46,14 +46,14 @@ class Navigator:
         """Return whether characters belong to the filter."""
         return self._state.typing
 
-    def whole(self) -> View | Board:
+    def whole(self) -> View | ServerStatus:
         """Return what there is now, whatever is shown of it."""
-        return self._source() if callable(self._source) else self._source.board()
+        return self._source() if callable(self._source) else self._source.status()
 
     def alerts(self) -> int:
         """Return how many alerts have opened so far, in all calls."""
         now = self.whole()
-        return now.whole.alerts if isinstance(now, Board) else now.alerts
+        return now.whole.alerts if isinstance(now, ServerStatus) else now.alerts
 
     def shown(self, frozen: bool = False) -> Shown:
         """Return what to show. frozen: as it was when last shown, wherever the keys have led since."""
@@ -64,9 +64,9 @@ class Navigator:
         with self._lock:
             if (opened := self._opened(self._source, frozen)) is not None:
                 return opened
-            if self._board is None or not frozen:
-                self._board = self._source.board()
-            table = arranged(self._board, self._state)
+            if self._status is None or not frozen:
+                self._status = self._source.status()
+            table = arranged(self._status, self._state)
             self._open, self._view, self._state = "", None, table.state
             return table
 
@@ -89,8 +89,8 @@ class Navigator:
                 self._open = "" if key in ("escape", "backspace") else self._open
             elif key == "enter":
                 self._enter()
-            elif key in _STEPS and self._board is not None:
-                self._state = replace(self._state, cursor=moved(arranged(self._board, self._state), _STEPS[key]))
+            elif key in _STEPS and self._status is not None:
+                self._state = replace(self._state, cursor=moved(arranged(self._status, self._state), _STEPS[key]))
             else:
                 self._state = _changed(self._state, key.lower())
 
@@ -109,8 +109,8 @@ class Navigator:
 
     def _enter(self) -> None:
         """Open the call under the cursor, else the first."""
-        if self._board is not None:
-            rows = arranged(self._board, self._state).rows
+        if self._status is not None:
+            rows = arranged(self._status, self._state).rows
             first = rows[0].call if rows else ""
             self._open = self._state.cursor or first
             self._state = replace(self._state, cursor=self._open)

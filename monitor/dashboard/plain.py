@@ -11,7 +11,7 @@ from typing import IO
 from monitor.dashboard import words
 from monitor.dashboard.canvas import clean
 from monitor.types import SAMPLE_RATE, Event, State
-from monitor.views import Board, ChannelView, View
+from monitor.views import ChannelView, ServerStatus, View
 
 STATUS_EVERY_S = 5.0
 
@@ -33,14 +33,14 @@ def summary_lines(view: View) -> list[str]:
     return [head, *(f"  {_verdict(channel)}, {_alerts(channel, view)}{_fault(channel)}" for channel in view.channels)]
 
 
-def board_words(board: Board) -> str:
+def status_words(status: ServerStatus) -> str:
     """Summarise a server in one line."""
-    count = {state: sum(row.worst.state is state for row in board.rows) for state in (State.ALERT, State.SUSPICIOUS)}
-    lost = f", {words.lost(board.whole.lost_s)}" if board.whole.lost_s > 0 else ""
-    refused = f", {board.refused} refused" if board.refused else ""
+    count = {state: sum(row.worst.state is state for row in status.rows) for state in (State.ALERT, State.SUSPICIOUS)}
+    lost = f", {words.lost(status.whole.lost_s)}" if status.whole.lost_s > 0 else ""
+    refused = f", {status.refused} refused" if status.refused else ""
     return (
-        f"{len(board.rows)} calls, {count[State.ALERT]} with an alert, {count[State.SUSPICIOUS]} suspicious; "
-        f"{board.ended} ended{refused}{_timing(board.whole)}{lost}"
+        f"{len(status.rows)} calls, {count[State.ALERT]} with an alert, {count[State.SUSPICIOUS]} suspicious; "
+        f"{status.ended} ended{refused}{_timing(status.whole)}{lost}"
     )
 
 
@@ -91,14 +91,14 @@ def _event_words(event: Event) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class NewsLine:
+class EventLine:
     """A line, and the audio time that it is about; of a server, whose calls have times of their own, 0."""
 
     at_s: float
     text: str
 
 
-class News:
+class EventLines:
     """Collect the events since the last call, without scores and updates of an alert already shown."""
 
     def __init__(self) -> None:
@@ -106,12 +106,12 @@ class News:
         self._shown: dict[str, tuple[State, str]] = {}
         self._pending: dict[str, tuple[State, str]] = {}
 
-    def lines(self, shown: View | Board) -> Iterator[NewsLine]:
+    def lines(self, shown: View | ServerStatus) -> Iterator[EventLine]:
         """Yield a line for each new event; then for each channel of a single call whose state changed without one.
 
         The event of a change comes a moment after the change: it has until the next call.
         """
-        view, table = (shown.whole, True) if isinstance(shown, Board) else (shown, False)
+        view, table = (shown.whole, True) if isinstance(shown, ServerStatus) else (shown, False)
         seen, self._seen = self._seen, view.events
         for event in view.events:
             if event.type in ("score", "alert.updated") or event in seen:
@@ -119,7 +119,7 @@ class News:
             named = f"{clean(event.call)}: " if table and event.call and not event.type.startswith("call") else ""
             time = words.local_time(event) if table else words.event_time(event)
             at_s = 0.0 if table else event.sample / SAMPLE_RATE
-            yield NewsLine(at_s, f"{time} {named}{_event_words(event)}")
+            yield EventLine(at_s, f"{time} {named}{_event_words(event)}")
             if event.type.startswith("state") and event.data.get("state") in set(State):
                 _, fault = self._shown.get(event.channel, (State.LISTENING, ""))
                 self._shown[event.channel] = State(str(event.data["state"])), fault
@@ -128,7 +128,7 @@ class News:
             if self._shown.get(channel.name, (State.LISTENING, "")) == now:
                 self._pending.pop(channel.name, None)
             elif self._pending.get(channel.name) == now or view.finished:
-                yield NewsLine(view.elapsed_s, f"{words.fine_clock(view.elapsed_s)} {_standing(channel)}")
+                yield EventLine(view.elapsed_s, f"{words.fine_clock(view.elapsed_s)} {_standing(channel)}")
                 self._shown[channel.name] = now
             else:
                 self._pending[channel.name] = now
@@ -142,24 +142,24 @@ class PlainScreen:
 
     def __init__(self, file: IO[str]) -> None:
         self._file = file
-        self._news = News()
+        self._event_lines = EventLines()
         self._due = 0.0
-        self._waiting: list[NewsLine] = []
+        self._waiting: list[EventLine] = []
         self._known_s = 0.0
 
-    def show(self, shown: View | Board, now: float) -> None:
+    def show(self, shown: View | ServerStatus, now: float) -> None:
         """Print what has changed, and the state where it is due. now: time.monotonic() seconds."""
-        table = isinstance(shown, Board)
-        self._waiting += self._news.lines(shown)
+        table = isinstance(shown, ServerStatus)
+        self._waiting += self._event_lines.lines(shown)
         self.flush(math.inf if table else self._known_s)
-        self._known_s = 0.0 if isinstance(shown, Board) else shown.elapsed_s
+        self._known_s = 0.0 if isinstance(shown, ServerStatus) else shown.elapsed_s
         if now < self._due:
             return
         self._due = now + STATUS_EVERY_S
-        if isinstance(shown, Board):
-            self.write(f"{_now()} {board_words(shown)}")
+        if isinstance(shown, ServerStatus):
+            self.write(f"{_now()} {status_words(shown)}")
         else:
-            self._waiting.append(NewsLine(shown.elapsed_s, plain_line(shown)))
+            self._waiting.append(EventLine(shown.elapsed_s, plain_line(shown)))
 
     def flush(self, until_s: float = math.inf) -> None:
         """Write the lines that wait, up to a time."""

@@ -9,15 +9,15 @@ from rich.console import Console
 from rich.control import Control
 from rich.live import Live
 
-from monitor.dashboard.calls_table import board_line, render_board
+from monitor.dashboard.calls_table import render_calls, status_line
 from monitor.dashboard.canvas import Click, ScreenFrame
 from monitor.dashboard.help import render_help
 from monitor.dashboard.key_codes import MOUSE_OFF, MOUSE_ON
 from monitor.dashboard.navigation import Shown
-from monitor.dashboard.plain import News, PlainScreen
+from monitor.dashboard.plain import EventLines, PlainScreen
 from monitor.dashboard.render import KeyState, line, render
 from monitor.dashboard.table_state import CallsTable
-from monitor.views import Board
+from monitor.views import ServerStatus
 
 
 class Screen(Protocol):
@@ -74,7 +74,7 @@ class FullScreen:
         if keys.help_page:
             return render_help(width, height, isinstance(view, CallsTable) or view.back, keys.help_page)
         if isinstance(view, CallsTable):
-            return render_board(view, width, height, keys)
+            return render_calls(view, width, height, keys)
         return render(
             view, width, height, paused=keys.paused, muted=keys.muted, missed=keys.missed, colour=self._colour
         )
@@ -90,7 +90,7 @@ class OneLine:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._live = Live(console=console, auto_refresh=False, transient=True)
-        self._news = News()
+        self._event_lines = EventLines()
 
     def open(self) -> None:
         self._live.start()
@@ -100,13 +100,13 @@ class OneLine:
         return None
 
     def show(self, view: Shown, keys: KeyState) -> None:
-        whole = view.board if isinstance(view, CallsTable) else view
+        whole = view.status if isinstance(view, CallsTable) else view
         if not keys.paused:
-            for news in self._news.lines(whole):
+            for news in self._event_lines.lines(whole):
                 self._console.print(news.text, markup=False, highlight=False, emoji=False)
         # The last column stays empty: some terminals wrap when it is written.
         width = self._console.width - 1
-        row = board_line(whole, width) if isinstance(whole, Board) else line(whole, width, keys.paused)
+        row = status_line(whole, width) if isinstance(whole, ServerStatus) else line(whole, width, keys.paused)
         self._live.update(ScreenFrame([row]), refresh=True)
 
     def close(self) -> None:
@@ -126,7 +126,7 @@ class PlainLines:
 
     def show(self, view: Shown, keys: KeyState) -> None:
         del keys
-        self._screen.show(view.board if isinstance(view, CallsTable) else view, time.monotonic())
+        self._screen.show(view.status if isinstance(view, CallsTable) else view, time.monotonic())
 
     def close(self) -> None:
         """Write what still waits for its turn."""

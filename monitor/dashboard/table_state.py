@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from monitor.types import WORST_FIRST
-from monitor.views import Board, CallRow
+from monitor.views import CallRow, ServerStatus
 
 Column = Literal["state", "fake", "call", "speech", "length", "ended"]
 RUNNING_COLUMNS: tuple[Column, ...] = ("state", "fake", "call", "speech", "length")
@@ -45,20 +45,20 @@ class TableState:
 class CallsTable:
     """A table as it is to be drawn. rows: those that the filter lets through, in their order."""
 
-    board: Board
+    status: ServerStatus
     rows: tuple[CallRow, ...]
     state: TableState
 
 
-def arranged(board: Board, state: TableState) -> CallsTable:
+def arranged(status: ServerStatus, state: TableState) -> CallsTable:
     """Filter and sort the calls; a cursor on a call that is not shown is none."""
-    rows = [row for row in (board.past if state.past else board.rows) if _matches(row, state.filter_text)]
+    rows = [row for row in (status.past if state.past else status.rows) if _matches(row, state.filter_text)]
     if state.column:
         rows.sort(key=_ORDER[state.column])
     if state.reverse:
         rows.reverse()
     there = any(row.call == state.cursor for row in rows)
-    return CallsTable(board, tuple(rows), state if there or not state.cursor else replace(state, cursor=""))
+    return CallsTable(status, tuple(rows), state if there or not state.cursor else replace(state, cursor=""))
 
 
 def call_label(row: CallRow) -> str:

@@ -16,14 +16,14 @@ from monitor.engine.traces import Traces
 from monitor.engine.view import channel_view, elapsed_s, view
 from monitor.serve.call_router import CallRouter
 from monitor.types import WORST_FIRST
-from monitor.views import Board, CallRow, ChannelView, View
+from monitor.views import CallRow, ChannelView, ServerStatus, View
 
 MOST_ENDED = 300
 """Rows of calls that have ended."""
 
 
 class ServerView:
-    """board() gives the table, call() one of its calls; both from any thread."""
+    """status() gives the table, call() one of its calls; both from any thread."""
 
     def __init__(
         self,
@@ -51,14 +51,16 @@ class ServerView:
             found = self._calls.call(self._id(name))
             return None if found is None else ended_view(found, self._whole())
 
-    def board(self) -> Board:
+    def status(self) -> ServerStatus:
         """Return the table."""
         calls = tuple(call for call in self._engine.calls if call.begun)
         rows = tuple(sorted((self._row(call) for call in calls), key=_row_order))
         counts, most = self._router.counts, self._router.max_calls
         refused = sum(counts.refused.values())
         past, shards = self._ended_rows(), self._engine.shards()
-        return Board(rows, self._whole(), most, counts.started, counts.ended, refused, self._taps(), past, shards)
+        return ServerStatus(
+            rows, self._whole(), most, counts.started, counts.ended, refused, self._taps(), past, shards
+        )
 
     def _whole(self) -> View:
         """Return the state of the server, without a call."""

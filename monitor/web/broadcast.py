@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from monitor.limits.json_text import read_json
-from monitor.views import Board, View
+from monitor.views import ServerStatus, View
 from monitor.web import snapshot
 
 PERIOD_S = 0.25
@@ -21,7 +21,7 @@ MOST_SEEN = 100
 class SnapshotSource(Protocol):
     """The source of the snapshots."""
 
-    def board(self) -> Board: ...
+    def status(self) -> ServerStatus: ...
 
     def call(self, name: str) -> View | None: ...
 
@@ -47,7 +47,7 @@ def read_request(text: str) -> SnapshotRequest:
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    board: Board
+    status: ServerStatus
     text: str
 
 
@@ -82,12 +82,12 @@ class SnapshotBroadcaster:
             self._pending = None
 
     def _pull(self) -> _Picture:
-        board = self._source.board()
-        return _Picture(board, _json(snapshot.table(board)))
+        status = self._source.status()
+        return _Picture(status, _json(snapshot.table(status)))
 
     def _compose(self, picture: _Picture, request: SnapshotRequest) -> str:
         opened = self._source.call(request.open) if request.open else None
-        seen = _json(snapshot.lines(picture.board, request.seen))
+        seen = _json(snapshot.lines(picture.status, request.seen))
         call = _json(snapshot.details(opened)) if opened is not None else "null"
         return f'{{"open":{_json(request.open)},"call":{call},"lines":{seen},"table":{picture.text}}}'
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from monitor.audio import Audio
 from monitor.types import SAMPLE_RATE, Event
-from monitor.views import Board, CallRow, ChannelView, View
+from monitor.views import CallRow, ChannelView, ServerStatus, View
 
 MOST_ROWS = 300
 MOST_EVENTS = 40
@@ -23,19 +23,19 @@ NO_EVIDENCE = -1
 Json = dict[str, object]
 
 
-def table(board: Board) -> Json:
+def table(status: ServerStatus) -> Json:
     """Return all calls, the worst MOST_ROWS of them in full."""
-    whole = board.whole
+    whole = status.whole
     return {
-        "calls": [_row(row) for row in board.rows[:MOST_ROWS]],
-        "count": len(board.rows),
-        "states": Counter(row.worst.state.value for row in board.rows),
-        "max_calls": board.max_calls,
-        "started": board.started,
-        "ended": board.ended,
-        "refused": board.refused,
-        "taps": list(board.taps),
-        "shards": [asdict(shard) for shard in board.shards],
+        "calls": [_row(row) for row in status.rows[:MOST_ROWS]],
+        "count": len(status.rows),
+        "states": Counter(row.worst.state.value for row in status.rows),
+        "max_calls": status.max_calls,
+        "started": status.started,
+        "ended": status.ended,
+        "refused": status.refused,
+        "taps": list(status.taps),
+        "shards": [asdict(shard) for shard in status.shards],
         "alerts": whole.alerts,
         "suspicious_p": round(whole.suspicious_p, 4),
         "alert_p": round(whole.alert_p, 4),
@@ -44,9 +44,9 @@ def table(board: Board) -> Json:
     }
 
 
-def lines(board: Board, calls: frozenset[str]) -> dict[str, Json]:
+def lines(status: ServerStatus, calls: frozenset[str]) -> dict[str, Json]:
     """Return the recent likelihood of those calls that are wanted, by their names."""
-    return {row.call: _line(row.worst, ROW_LOOKS_BACK_S) for row in board.rows[:MOST_ROWS] if row.call in calls}
+    return {row.call: _line(row.worst, ROW_LOOKS_BACK_S) for row in status.rows[:MOST_ROWS] if row.call in calls}
 
 
 def details(view: View) -> Json:

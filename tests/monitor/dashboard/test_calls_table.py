@@ -9,31 +9,33 @@ import pytest
 from dashboard_views import SHARDS, alert_event, broken, channel, clear, silent, view
 from rich.console import Console
 
-from monitor.dashboard.calls_table import board_line, board_summary, render_board
+from monitor.dashboard.calls_table import render_calls, status_line, status_summary
 from monitor.dashboard.canvas import ScreenFrame
-from monitor.dashboard.plain import News, board_words
+from monitor.dashboard.plain import EventLines, status_words
 from monitor.dashboard.render import KeyState
 from monitor.dashboard.table_state import TableState, arranged
-from monitor.views import Board, CallRow
+from monitor.views import CallRow, ServerStatus
 
 
-def board(*rows: CallRow, **changes: object) -> Board:
+def status(*rows: CallRow, **changes: object) -> ServerStatus:
     whole = replace(view(), call="", source="", channels=(), alerts=1, events=(alert_event("opened", 15.3, 3),))
-    made = Board(rows, whole, 200, len(rows) + 2, 2, 0, ("rtp 127.0.0.1:5004",))
+    made = ServerStatus(rows, whole, 200, len(rows) + 2, 2, 0, ("rtp 127.0.0.1:5004",))
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
-def some(count: int) -> Board:
+def some(count: int) -> ServerStatus:
     kinds = (channel, clear, silent, broken)
-    return board(*(CallRow(f"call-{n}", "rtp", 30.0 + n, kinds[n % 4]("caller"), 1 + n % 2) for n in range(count)))
+    return status(*(CallRow(f"call-{n}", "rtp", 30.0 + n, kinds[n % 4]("caller"), 1 + n % 2) for n in range(count)))
 
 
-def frame(shown: Board, width: int, height: int, keys: KeyState | None = None, **state: object) -> ScreenFrame:
+def frame(shown: ServerStatus, width: int, height: int, keys: KeyState | None = None, **state: object) -> ScreenFrame:
     table = arranged(shown, TableState(**state))  # type: ignore[arg-type]
-    return render_board(table, width, height, keys or KeyState())
+    return render_calls(table, width, height, keys or KeyState())
 
 
-def drawn(shown: Board, width: int = 120, height: int = 40, keys: KeyState | None = None, **state: object) -> list[str]:
+def drawn(
+    shown: ServerStatus, width: int = 120, height: int = 40, keys: KeyState | None = None, **state: object
+) -> list[str]:
     file = io.StringIO()
     console = Console(file=file, width=width, height=height, color_system=None)
     console.print(frame(shown, width, height, keys, **state), end="", crop=False)
@@ -78,7 +80,7 @@ def test_the_cursor_is_always_to_be_seen() -> None:
         assert any("more" in line for line in lines)
 
 
-def names(shown: Board, **state: object) -> list[str]:
+def names(shown: ServerStatus, **state: object) -> list[str]:
     return [row.call for row in arranged(shown, TableState(**state)).rows]  # type: ignore[arg-type]
 
 
@@ -104,7 +106,7 @@ def test_the_filter_takes_names_and_states() -> None:
 
 
 def test_calls_that_have_ended_are_listed_with_their_outcome() -> None:
-    shown = board(past=past(0, 2))
+    shown = status(past=past(0, 2))
     assert "h shows those that have ended" in drawn(shown, 80, 24)[2]
     lines = drawn(shown, 120, 40, past=True)
     assert "2 of 2 ended calls" in lines[0]
@@ -118,7 +120,7 @@ def test_calls_that_have_ended_are_listed_with_their_outcome() -> None:
 @pytest.mark.parametrize("ended", [False, True])
 def test_nothing_is_cut_in_the_header_and_the_keys(width: int, ended: bool) -> None:
     taps = ("rtp 0.0.0.0:5004", "audiosocket 0.0.0.0:9092", "websocket 0.0.0.0:8765 (wss)", "web http://127.0.0.1:8000")
-    shown = board(*some(3).rows, taps=taps, started=12_345, ended=12_342, refused=1_234, past=past(1))
+    shown = status(*some(3).rows, taps=taps, started=12_345, ended=12_342, refused=1_234, past=past(1))
     lines = drawn(shown, width, 24, past=ended)
     for line in (lines[0], lines[1], lines[-1]):
         assert "…" not in line
@@ -127,7 +129,7 @@ def test_nothing_is_cut_in_the_header_and_the_keys(width: int, ended: bool) -> N
 
 
 def test_the_header_names_the_shards_of_a_cluster() -> None:
-    shown = board(*some(3).rows, shards=SHARDS)
+    shown = status(*some(3).rows, shards=SHARDS)
     assert "shard-1 34%  shard-2 starting" in drawn(shown, 160, 24)[0]
     assert "1 tap  1 of 2 shards" in drawn(shown, 80, 24)[0]
 
@@ -147,17 +149,17 @@ def test_a_click_finds_the_call_or_the_column_under_it() -> None:
 def test_alerts_name_their_call() -> None:
     assert any("alert opened" in line and "call-7 caller" in line for line in drawn(some(2)))
     named = CallRow("call-7", "rtp", 30.0, clear("caller"), 1, name="Ann to Bob")
-    assert any("alert opened  Ann to Bob caller" in line for line in drawn(board(named)))
+    assert any("alert opened  Ann to Bob caller" in line for line in drawn(status(named)))
 
 
 def test_names_from_outside_cannot_control_the_terminal() -> None:
     row = CallRow("evil\x1b[2J", "rtp", 1.0, channel("x\x07"), 2)
-    assert not any("\x1b" in line or "\x07" in line for line in drawn(board(row)))
+    assert not any("\x1b" in line or "\x07" in line for line in drawn(status(row)))
 
 
 def test_words_for_terminals_that_cannot_draw() -> None:
     shown = replace(some(4), refused=3)
-    assert board_words(shown).startswith("4 calls, 1 with an alert, 0 suspicious; 2 ended, 3 refused")
-    assert board_summary(shown) == ["6 calls, 3 refused: 1 alert"]
-    assert "4 calls" in "".join(segment.text for segment in board_line(shown, 100))
-    assert [n for n in News().lines(shown) if "ALERT OPENED" in n.text and "call-7: caller" in n.text]
+    assert status_words(shown).startswith("4 calls, 1 with an alert, 0 suspicious; 2 ended, 3 refused")
+    assert status_summary(shown) == ["6 calls, 3 refused: 1 alert"]
+    assert "4 calls" in "".join(segment.text for segment in status_line(shown, 100))
+    assert [n for n in EventLines().lines(shown) if "ALERT OPENED" in n.text and "call-7: caller" in n.text]

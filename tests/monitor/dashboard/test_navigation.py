@@ -8,7 +8,7 @@ from dashboard_views import channel, clear, view
 
 from monitor.dashboard.navigation import Navigator
 from monitor.dashboard.table_state import CallsTable
-from monitor.views import Board, CallRow, View
+from monitor.views import CallRow, ServerStatus, View
 
 
 class Calls:
@@ -18,9 +18,9 @@ class Calls:
         rows = (CallRow("bad", "rtp", 30.0, channel("caller"), 1), CallRow("good", "rtp", 20.0, clear("caller"), 1))
         old = CallRow("old", "rtp", 60.0, clear("caller"), 1, ended=1_800_000_000.0, why="hung up")
         whole = replace(view(), call="", channels=(), alerts=1)
-        self.now = Board(rows, whole, 200, 3, 1, 0, (), (old,))
+        self.now = ServerStatus(rows, whole, 200, 3, 1, 0, (), (old,))
 
-    def board(self) -> Board:
+    def status(self) -> ServerStatus:
         return self.now
 
     def call(self, name: str) -> View | None:

@@ -37,20 +37,20 @@ class Server:
         rows = 2 * MAX_CALLS
         pool = Pool(make_scorer(make_detector(), rows), self.config)
         self.engine = Engine(pool, RingBank(rows, 30.0), self.bus, self.config, serving=True)
-        self.board = CallRouter(self.engine, MAX_CALLS, idle_s=5.0)
+        self.router = CallRouter(self.engine, MAX_CALLS, idle_s=5.0)
         self.thread = threading.Thread(target=self.engine.run, daemon=True)
 
     def call(self, name: str, *parties: str, rate: int = SAMPLE_RATE, **more: Any) -> None:
-        self.board.deliver(CallStarted(name, "test", parties or ("caller",), rate, **more))
+        self.router.deliver(CallStarted(name, "test", parties or ("caller",), rate, **more))
 
     def say(self, name: str, audio: Audio, channel: int = 0, start: int = 0, size: int = 160, **more: Any) -> int:
         for at in range(0, len(audio), size):
-            self.board.deliver(CallAudio(name, channel, start + at, audio[at : at + size], **more))
+            self.router.deliver(CallAudio(name, channel, start + at, audio[at : at + size], **more))
             more = {}
         return start + len(audio)
 
     def over(self, name: str, why: str = "") -> None:
-        self.board.deliver(CallEnded(name, why))
+        self.router.deliver(CallEnded(name, why))
 
     def wait_for(self, kind: str, call: str) -> Event:
         until = time.monotonic() + LIMIT_S

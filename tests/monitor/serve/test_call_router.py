@@ -100,8 +100,8 @@ def test_more_calls_than_are_allowed_are_refused_and_counted(server: Server) -> 
     server.over("c0")
     server.wait_for("call.ended", "c0")
     server.call("more")
-    assert sum(server.board.counts.refused.values()) == 1
-    assert server.board.counts.started == MAX_CALLS + 1
+    assert sum(server.router.counts.refused.values()) == 1
+    assert server.router.counts.started == MAX_CALLS + 1
 
 
 @pytest.mark.parametrize(
@@ -138,8 +138,8 @@ def test_other_rates_are_resampled_whole(server: Server, rate: int) -> None:
 def test_a_pause_is_said(server: Server) -> None:
     server.call("held")
     at = server.say("held", voice(2.0))
-    server.board.deliver(CallPaused("held", "on hold"))
-    server.board.deliver(CallResumed("held"))
+    server.router.deliver(CallPaused("held", "on hold"))
+    server.router.deliver(CallResumed("held"))
     server.say("held", voice(1.0), start=at)
     server.over("held")
     server.wait_for("call.ended", "held")
@@ -149,21 +149,21 @@ def test_a_pause_is_said(server: Server) -> None:
 def test_idle_calls_end_and_paused_ones_wait_longer(server: Server) -> None:
     server.call("idle")
     server.call("held")
-    server.board.deliver(CallPaused("held", "on hold"))
+    server.router.deliver(CallPaused("held", "on hold"))
     now = time.monotonic()
-    server.board.sweep(now + 4.0)
-    assert server.board.counts.ended == 0
-    server.board.sweep(now + 6.0)
+    server.router.sweep(now + 4.0)
+    assert server.router.counts.ended == 0
+    server.router.sweep(now + 6.0)
     assert server.wait_for("call.ended", "idle").data["why"] == "nothing came for 6 s"
-    assert server.board.counts.ended == 1
-    server.board.sweep(now + 60.0)
+    assert server.router.counts.ended == 1
+    server.router.sweep(now + 60.0)
     server.wait_for("call.ended", "held")
 
 
 def test_what_belongs_to_no_call_is_passed_over(server: Server) -> None:
-    server.board.deliver(CallAudio("gone", 0, 0, np.zeros(160, np.float32)))
-    server.board.deliver(CallEnded("gone"))
-    assert server.board.counts.ended == 0
+    server.router.deliver(CallAudio("gone", 0, 0, np.zeros(160, np.float32)))
+    server.router.deliver(CallEnded("gone"))
+    assert server.router.counts.ended == 0
 
 
 def test_the_end_of_the_program_ends_every_call(server: Server) -> None:
@@ -177,11 +177,11 @@ def test_the_end_of_the_program_ends_every_call(server: Server) -> None:
 def test_a_time_in_which_nobody_listened_ends_no_call(server: Server) -> None:
     server.call("one")
     now = time.monotonic()
-    server.board.extend_deadlines(10.0)
-    server.board.sweep(now + 14.0)
+    server.router.extend_deadlines(10.0)
+    server.router.sweep(now + 14.0)
     server.say("one", voice(0.1))
     assert server.of("one", "call.ended") == []
-    server.board.sweep(time.monotonic() + 16.0)
+    server.router.sweep(time.monotonic() + 16.0)
     assert server.wait_for("call.ended", "one").data["why"].startswith("nothing came for")
 
 
@@ -205,7 +205,7 @@ class Slow:
 
 def test_taps_end_in_their_own_time_however_often_they_are_told_to(server: Server) -> None:
     slow = Slow()
-    listeners = Listeners([slow], server.board, lambda _code, _detail: None)
+    listeners = Listeners([slow], server.router, lambda _code, _detail: None)
     listeners.start()
     closing = [threading.Thread(target=listeners.close) for _ in range(3)]
     for thread in closing:
@@ -223,7 +223,7 @@ def test_a_name_that_was_used_gets_a_number(server: Server) -> None:
         server.wait_for("call.ended", name)
     server.call("same")
     assert server.wait_for("call.started", "same~3").data["details"] == {"earlier": "same~2"}
-    server.board.deliver(CallStarted("its own id", "test", ("caller",), SAMPLE_RATE, name="same"))
+    server.router.deliver(CallStarted("its own id", "test", ("caller",), SAMPLE_RATE, name="same"))
     assert server.wait_for("call.started", "same~4").data["details"] == {"earlier": "same~3"}
     server.over("same")
     assert server.wait_for("call.ended", "same~3")
@@ -240,7 +240,7 @@ def test_the_memory_of_names_is_bounded(server: Server, monkeypatch: pytest.Monk
         server.call(name)
         server.over(name)
         server.wait_for("call.ended", name)
-    assert len(server.board._names) <= 3
+    assert len(server.router._names) <= 3
 
 
 def test_what_is_concealed_is_counted_as_lost_and_heard(server: Server) -> None:
@@ -251,33 +251,33 @@ def test_what_is_concealed_is_counted_as_lost_and_heard(server: Server) -> None:
     marks = np.zeros(1600, np.bool_)
     marks[100:420] = True
     at = server.say("mended", audio[:16_000])
-    server.board.deliver(CallAudio("mended", 0, at, audio[at : at + 1600], concealed=marks))
+    server.router.deliver(CallAudio("mended", 0, at, audio[at : at + 1600], concealed=marks))
     # Audio that begins earlier is cut in front, its marks with it.
-    server.board.deliver(CallAudio("mended", 0, at + 1500, audio[at + 1500 : at + 3100], concealed=marks))
+    server.router.deliver(CallAudio("mended", 0, at + 1500, audio[at + 1500 : at + 3100], concealed=marks))
     at = server.say("mended", audio[at + 3100 :], start=at + 3100)
     server.over("mended")
     assert server.wait_for("call.ended", "mended").data["lost_s"] == pytest.approx((320 + 320) / SAMPLE_RATE, abs=1e-3)
 
 
 def test_a_call_that_has_ended_is_kept_as_it_was(server: Server) -> None:
-    view_of_server = ServerView(server.engine, Traces(2 * MAX_CALLS), server.board, server.calls, "off", lambda: ())
+    view_of_server = ServerView(server.engine, Traces(2 * MAX_CALLS), server.router, server.calls, "off", lambda: ())
     server.call("a")
     server.say("a", voice(3.0))
     running = server.wait_for("call.started", "a")
     assert running
-    assert [row.call for row in view_of_server.board().rows] == ["a"]
-    assert view_of_server.board().past == ()
+    assert [row.call for row in view_of_server.status().rows] == ["a"]
+    assert view_of_server.status().past == ()
     server.over("a")
     server.wait_for("call.ended", "a")
     until = time.monotonic() + 10.0
-    while not view_of_server.board().past and time.monotonic() < until:
+    while not view_of_server.status().past and time.monotonic() < until:
         time.sleep(0.01)
-    board = view_of_server.board()
-    assert board.rows == ()
-    assert [row.call for row in board.past] == ["a"]
-    assert board.past[0].elapsed_s >= 3.0
-    assert board.past[0].why
-    assert board.past[0].ended == pytest.approx(time.time(), abs=60)
+    status = view_of_server.status()
+    assert status.rows == ()
+    assert [row.call for row in status.past] == ["a"]
+    assert status.past[0].elapsed_s >= 3.0
+    assert status.past[0].why
+    assert status.past[0].ended == pytest.approx(time.time(), abs=60)
     view = view_of_server.ended_call("a")
     assert view is not None
     assert view.finished
@@ -287,13 +287,13 @@ def test_a_call_that_has_ended_is_kept_as_it_was(server: Server) -> None:
 
 def test_a_host_that_makes_many_empty_calls_is_still_heard(server: Server) -> None:
     for _ in range(int(AT_ONCE) + 5):
-        server.board._empty_calls.ended("192.0.2.1", time.monotonic())
-    begun = server.board.counts.started
+        server.router._empty_calls.ended("192.0.2.1", time.monotonic())
+    begun = server.router.counts.started
     server.call("silent", peer="192.0.2.1")
     server.call("other", peer="192.0.2.2")
-    assert server.board.counts.started == begun + 1
+    assert server.router.counts.started == begun + 1
     server.call("speaks", peer="192.0.2.1")
     server.say("speaks", voice(0.1))
     server.over("silent")
-    assert server.board.counts.started == begun + 2
-    assert not server.board.counts.refused
+    assert server.router.counts.started == begun + 2
+    assert not server.router.counts.refused
