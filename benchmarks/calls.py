@@ -76,7 +76,8 @@ def alerts_at(trace: Trace, config: AlertSection) -> tuple[Flags, Flags]:
     whole = np.where(np.cumsum(trace.speech, axis=0) * BLOCK_S >= config.whole_after_s, trace.whole, -np.inf)
     for b in range(len(trace.llr)):
         end = np.full(len(usable), (b + 1) * BLOCK)
-        inputs = DecisionInput(trace.llr[b], trace.speech[b], trace.enough[b], end, usable, whole[b])
+        heard = trace.llr[b], trace.speech[b], trace.enough[b]
+        inputs = DecisionInput(*heard, end, usable, whole[b], hard=trace.hard[b])
         decision, changes = decide(config, decision, inputs)
         opened.append(changes.opened)
         is_open.append(decision.open)

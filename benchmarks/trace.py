@@ -24,7 +24,7 @@ Log = Callable[[str], None]
 class Trace:
     """Figures of B blocks of N calls, all (B, N). llr, p_fake: of the recent speech. speech: the block is evidence.
     enough: there is enough net speech for a verdict. state: index into engine.decision.STATES. opened: an alert opened.
-    whole: llr of all speech.
+    whole: llr of all speech. hard: the voice is hard to judge.
     """
 
     llr: NDArray[np.float64]
@@ -34,6 +34,7 @@ class Trace:
     state: NDArray[np.int64]
     opened: NDArray[np.bool_]
     whole: NDArray[np.float64]
+    hard: NDArray[np.bool_]
 
 
 def play(config: Config, audio: Audio, log: Log) -> Trace:
@@ -42,19 +43,19 @@ def play(config: Config, audio: Audio, log: Log) -> Trace:
     pool, rows = Pool(open_scorer(config.model, calls), config), np.arange(calls)
     llr, p_fake = np.zeros((blocks, calls)), np.zeros((blocks, calls))
     net, state = np.zeros((blocks, calls), dtype=np.int64), np.zeros((blocks, calls), dtype=np.int64)
-    whole = np.zeros((blocks, calls))
+    whole, hard = np.zeros((blocks, calls)), np.zeros((blocks, calls), dtype=np.bool_)
     warm, opened = np.zeros((blocks, calls), dtype=np.bool_), np.zeros((blocks, calls), dtype=np.bool_)
     for b in range(blocks):
         samples = np.ascontiguousarray(audio[:, b * BLOCK : (b + 1) * BLOCK])
         results = pool.step(Blocks(rows, samples, np.full(calls, (b + 1) * BLOCK), np.zeros(calls)))
         llr[b], p_fake[b], net[b], warm[b] = results.llr, results.p_fake, results.net_speech, results.warm
-        state[b], opened[b] = pool.decision.state, results.changes.opened
+        state[b], opened[b], hard[b] = pool.decision.state, results.changes.opened, results.hard
         whole[b] = pool.verdicts(slice(0, calls), whole=True).llr
         if (b + 1) % max(1, blocks // 10) == 0:
             log(f"  {100 * (b + 1) // blocks} % of {blocks * BLOCK_S:.0f} s of {calls} calls")
     speech = np.diff(net, axis=0, prepend=0) > 0
     enough = warm & (net * BLOCK_S >= config.evidence.min_speech_s)
-    return Trace(llr, p_fake, speech, enough, state, opened, whole)
+    return Trace(llr, p_fake, speech, enough, state, opened, whole, hard)
 
 
 def merged(traces: Sequence[Trace]) -> Trace:

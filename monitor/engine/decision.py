@@ -3,7 +3,8 @@
 Hold times count net speech, so that silence neither opens nor closes an alert. An alert that is open stays open
 while the state is unknown; it closes on evidence, or with the call. Two thresholds open one: strong evidence in recent
 speech, held, and a weak but steady excess over the whole call. Clear is a verdict, too: it needs evidence for a person,
-in a voice that can be judged. Without either the state is undecided.
+in a voice that can be judged. Without either the state is undecided, and so is one that is hard to judge and not in
+alert.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
+HARD_MARGIN = 0.3
+"""Nats. So much more evidence over the whole call opens an alert on a voice that is hard to judge."""
 STATES = (State.LISTENING, State.CLEAR, State.SUSPICIOUS, State.ALERT, State.UNKNOWN, State.UNDECIDED)
 LISTENING, CLEAR, SUSPICIOUS, ALERT, UNKNOWN, UNDECIDED = range(6)
 
@@ -109,7 +112,9 @@ def decide(config: AlertSection, old: Decision, outputs: DecisionInput) -> tuple
     votes = outputs.speech & outputs.enough
     above_suspicious = _run(old.above_suspicious, votes, outputs.llr >= config.suspicious_llr)
     above_alert = _run(old.above_alert, votes, outputs.llr >= config.alert_llr)
-    steady = np.zeros_like(votes) if outputs.whole is None else outputs.whole >= config.whole_llr
+    hard = np.zeros_like(votes) if outputs.hard is None else outputs.hard
+    whole = np.full(len(votes), -np.inf) if outputs.whole is None else outputs.whole
+    steady = whole >= config.whole_llr + HARD_MARGIN * hard
     below_close = _run(old.below_close, votes, (outputs.llr < config.close_llr) & ~steady)
     quiet = np.where(outputs.speech, 0, old.quiet + 1)
 
@@ -122,11 +127,10 @@ def decide(config: AlertSection, old: Decision, outputs: DecisionInput) -> tuple
 
     count = old.votes + votes
     lost = ~outputs.usable | (quiet >= hold_blocks(config.unknown_after_s))
-    hard = np.zeros_like(votes) if outputs.hard is None else outputs.hard
     state = np.where(votes, _verdict(config, old, above_suspicious, count, outputs), old.state)
     resumed = (old.state == UNKNOWN) & outputs.speech & ~votes
     state = np.where(resumed, LISTENING, state)
-    state = np.where(hard & ((state == LISTENING) | (state == CLEAR)), UNDECIDED, state)
+    state = np.where(hard & (state != UNKNOWN), UNDECIDED, state)
     state = np.where(is_open & (state != UNKNOWN), ALERT, state)
     state = np.where(lost, UNKNOWN, state)
     state = np.where((old.state == UNKNOWN) & ~lost & is_open, ALERT, state)

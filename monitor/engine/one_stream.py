@@ -14,6 +14,7 @@ from monitor.config.schema import Config
 from monitor.engine.decision import (
     ALERT,
     CLEAR,
+    HARD_MARGIN,
     LISTENING,
     SUSPICIOUS,
     UNDECIDED,
@@ -219,12 +220,12 @@ class StreamDecision:
         """Judge a block. llrs: of the recent speech, of all of it, and what clear rests on. Returns the Changes."""
         limits, was, was_open = self._limits, self.state, self.open
         llr, whole, standing = llrs
-        steady = whole >= limits.whole
+        steady = whole >= limits.whole + HARD_MARGIN * hard
         if votes:
             self._vote(llr, steady, standing)
         elif speech and was == UNKNOWN:
             self.state = LISTENING
-        if hard and self.state in (LISTENING, CLEAR):
+        if hard and self.state != UNKNOWN:
             self.state = UNDECIDED
         self.quiet = 0 if speech else self.quiet + 1
         held = self._alert >= limits.alert_hold

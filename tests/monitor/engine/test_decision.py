@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from model.config import BLOCK, BLOCK_S
 from monitor.config.schema import AlertSection
 from monitor.engine.decision import (
+    HARD_MARGIN,
     STATES,
     Changes,
     Decision,
@@ -47,6 +48,7 @@ class Channel:
         enough: bool = True,
         usable: bool = True,
         hard: bool = False,
+        whole: float = -np.inf,
     ) -> None:
         for _ in range(round(seconds / BLOCK_S)):
             self.end += BLOCK
@@ -61,6 +63,7 @@ class Channel:
                 np.array([usable]),
                 standing=np.array([self.total / max(self.heard, 1.0)]),
                 hard=np.array([hard]),
+                whole=np.array([whole]),
             )
             self.decision, changes = decide(CONFIG, self.decision, heard)
             self._note(changes)
@@ -111,6 +114,23 @@ def test_what_is_hard_to_judge_is_never_clear_but_can_raise_an_alert() -> None:
     fresh = Channel()
     fresh.hear(1.0, 0.0, speech=False, enough=False, hard=True)
     assert fresh.words() == ["undecided"], "even where nothing is speech"
+
+
+def test_what_is_hard_to_judge_is_not_suspicious() -> None:
+    channel = Channel()
+    channel.hear(5.0, CONFIG.suspicious_llr + 0.1, hard=True)
+    assert channel.words() == ["undecided"]
+    channel.hear(0.1, CONFIG.suspicious_llr + 0.1)
+    assert channel.state == "suspicious"
+
+
+def test_a_steady_excess_must_be_larger_where_the_voice_is_hard_to_judge() -> None:
+    enough = CONFIG.whole_llr + HARD_MARGIN
+    channel = Channel()
+    channel.hear(5.0, 0.5, whole=enough - 0.01, hard=True)
+    assert channel.words() == ["undecided"]
+    channel.hear(1.0, 0.5, whole=enough, hard=True)
+    assert channel.state == "alert"
 
 
 def test_no_verdict_before_enough_speech() -> None:
