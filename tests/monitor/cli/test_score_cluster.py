@@ -73,7 +73,8 @@ def test_what_cannot_be_is_refused_before_ray_is_started(run: Run, words: tuple[
     assert_one_error(run(*words), said)
 
 
-def test_what_is_no_cluster_is_refused(run: Run) -> None:
+def test_what_is_no_cluster_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.cluster.connect.ANSWER_S", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
         assert_one_error(run("calls", "--out", "out", "--cluster", address), address)
