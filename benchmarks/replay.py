@@ -18,17 +18,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from benchmarks.common import (
-    configuration,
-    log,
-    machine,
-    parser,
-    scorer_of,
-    table,
-    voice,
-    warn_if_busy,
-    write,
-)
+from benchmarks.common import configuration, log, machine, parser, scorer_of, table, voice, warn_if_busy, write
 from model.config import SAMPLE_RATE
 
 CHANNELS = (1, 2)

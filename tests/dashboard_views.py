@@ -12,10 +12,7 @@ from monitor.views import ChannelView, ShardView, View
 
 NAN = float("nan")
 FAULT = "device lost: USB Audio went away"
-SHARDS = (
-    ShardView("shard-1", "up", "node-a", 40, 0.34, 21.5, 1),
-    ShardView("shard-2", "starting", "", 0, 0.0, 0.0, 0),
-)
+SHARDS = (ShardView("shard-1", "up", "node-a", 40, 0.34, 21.5, 1), ShardView("shard-2", "starting", "", 0, 0.0, 0.0, 0))
 
 
 def channel(name: str = "caller", **changes: object) -> ChannelView:

@@ -31,10 +31,7 @@ MAY_IMPORT = {
         "monitor/delivery/connection_guard.py",
     ),
     "rich": ("monitor/dashboard/",),
-    "typer": (
-        "monitor/cli/",
-        "training/cli/",
-    ),
+    "typer": ("monitor/cli/", "training/cli/"),
     "av": (
         "model/resample.py",
         "monitor/sources/av_parts.py",

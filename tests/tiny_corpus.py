@@ -16,11 +16,7 @@ from scipy import signal
 
 RATE = 16_000
 COLUMNS = "path,label,part,system,family,speaker,pair,language,split"
-SYSTEMS = (
-    ("lab", "melgan", "gan-vocoder"),
-    ("lab", "world", "signal-vocoder"),
-    ("wild", "vits", "end-to-end-tts"),
-)
+SYSTEMS = (("lab", "melgan", "gan-vocoder"), ("lab", "world", "signal-vocoder"), ("wild", "vits", "end-to-end-tts"))
 
 
 def voice(seed: int, seconds: float = 1.6) -> NDArray[np.float64]:

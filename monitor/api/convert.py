@@ -126,15 +126,7 @@ def _alert(call: KeptCall, alert: KeptAlert) -> Alert:
 
 def mark_of(mark: CallMark) -> Mark:
     """Return a mark as the API says it."""
-    return Mark(
-        id=mark.id,
-        kind=mark.kind,
-        alert=mark.alert,
-        note=mark.note,
-        by=mark.by,
-        key=mark.key,
-        time=mark.time,
-    )
+    return Mark(id=mark.id, kind=mark.kind, alert=mark.alert, note=mark.note, by=mark.by, key=mark.key, time=mark.time)
 
 
 def evidence_of(found: IndexedEvidence) -> Evidence:

@@ -85,10 +85,7 @@ def get_report(context: Context, _: Sender, id: ScoreId) -> Response:
     job = _job(context, id)
     if job.state != "done":
         raise refuse(409, f"there is no report: {job.error or 'it is not done yet'}")
-    headers = {
-        "content-security-policy": REPORT_POLICY,
-        "content-disposition": 'attachment; filename="report.html"',
-    }
+    headers = {"content-security-policy": REPORT_POLICY, "content-disposition": 'attachment; filename="report.html"'}
     try:
         return Response(job.report.read_bytes(), 200, headers, "text/html; charset=utf-8")
     except OSError as error:

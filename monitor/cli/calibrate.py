@@ -15,8 +15,7 @@ from monitor.errors import BadInputError
 @expand_options
 def calibrate(
     genuine: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Recordings of your own calls, all voices in them real."),
+        Path | None, typer.Option(metavar="DIR", help="Recordings of your own calls, all voices in them real.")
     ] = None,
     marks: Annotated[
         list[Path] | None,

@@ -19,8 +19,7 @@ def cluster(
         typer.Argument(metavar="HOST:PORT", help="Ray's head node, as the server names it when it starts; or auto."),
     ] = "auto",
     shards: Annotated[
-        int | None,
-        typer.Option(min=1, max=256, metavar="N", help="Have so many; calls move with their state."),
+        int | None, typer.Option(min=1, max=256, metavar="N", help="Have so many; calls move with their state.")
     ] = None,
     leave: Annotated[
         str, typer.Option(metavar="NAME", help="Let this shard's calls move, then end it; another one takes its place.")

@@ -82,8 +82,7 @@ def _nothing_before(command: str, given: Sequence[str]) -> None:
 def _nothing_alone(given: Sequence[str]) -> None:
     if given:
         raise BadInputError(
-            f"{given[0]}, but nothing to watch",
-            "name an input (monitor --device mic) or a command (see --help)",
+            f"{given[0]}, but nothing to watch", "name an input (monitor --device mic) or a command (see --help)"
         )
 
 

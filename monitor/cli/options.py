@@ -20,12 +20,7 @@ Assignments = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, such as alerts.alert_llr=3. May be repeated."),
 ]
 WeightsOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--weights",
-        metavar="FILE",
-        help="Trained network to use (default: the one that ships).",
-    ),
+    Path | None, typer.Option("--weights", metavar="FILE", help="Trained network to use (default: the one that ships).")
 ]
 Publish = Annotated[
     str | None,
@@ -61,8 +56,7 @@ Speed = Annotated[
     str, typer.Option(metavar="SPEED", help="1 = real time, 2 = twice as fast, max = as fast as possible.")
 ]
 TrackOption = Annotated[
-    int | None,
-    typer.Option(min=1, metavar="N", help="Audio track to read, from 1 (default: all tracks)."),
+    int | None, typer.Option(min=1, metavar="N", help="Audio track to read, from 1 (default: all tracks).")
 ]
 RawFormatOption = Annotated[
     str | None,

@@ -13,8 +13,7 @@ from monitor.cli.options import KeyFile
 
 def report(
     paths: Annotated[
-        list[Path],
-        typer.Argument(metavar="PATH", help="A journal or a folder of evidence; several make one page."),
+        list[Path], typer.Argument(metavar="PATH", help="A journal or a folder of evidence; several make one page.")
     ],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The page to write.")] = Path("report.html"),
     call: Annotated[str | None, typer.Option(metavar="NAME", help="Report this call alone.")] = None,

@@ -33,8 +33,7 @@ def subscribe(
     topic: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="PREFIX",
-            help="Only topics that begin with this, such as alert or score.call1. May be repeated.",
+            metavar="PREFIX", help="Only topics that begin with this, such as alert or score.call1. May be repeated."
         ),
     ] = None,
     count: Annotated[int | None, typer.Option(metavar="N", min=1, help="Stop after N events.")] = None,

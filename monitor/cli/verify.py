@@ -24,10 +24,7 @@ LOOKED_AT, LONGEST_LINE = 100, 1 << 20
 def verify(
     path: Annotated[
         Path,
-        typer.Argument(
-            metavar="PATH",
-            help="A journal (its rotated files are included), or a folder of evidence.",
-        ),
+        typer.Argument(metavar="PATH", help="A journal (its rotated files are included), or a folder of evidence."),
     ],
     key: KeyFile = None,
     anchor: Annotated[

@@ -13,10 +13,7 @@ from monitor.types import Event, State
 
 WIDE = 56
 """Cells from which on rows need no abbreviation."""
-_STYLES = {
-    "alert.opened": palette.STRONG[State.ALERT],
-    "alert.updated": palette.TONE[State.ALERT],
-}
+_STYLES = {"alert.opened": palette.STRONG[State.ALERT], "alert.updated": palette.TONE[State.ALERT]}
 
 
 def alert_rows(events: Sequence[Event], width: int, rows: int, calls: Mapping[str, str] | None = None) -> Block:

@@ -10,19 +10,7 @@ from rich.segment import Segment
 
 from monitor.audio import Audio
 from monitor.dashboard import palette, widgets, words
-from monitor.dashboard.canvas import (
-    Click,
-    Row,
-    ScreenFrame,
-    cells,
-    clean,
-    cut,
-    fit,
-    piece,
-    sized,
-    spread,
-    squeezed,
-)
+from monitor.dashboard.canvas import Click, Row, ScreenFrame, cells, clean, cut, fit, piece, sized, spread, squeezed
 from monitor.dashboard.plain import status_words
 from monitor.dashboard.render import PROGRAM, KeyState, below_rows, footer, rows_below
 from monitor.dashboard.table_state import CallsTable, Column, TableState, call_label
@@ -218,10 +206,5 @@ def _footer(table: CallsTable, width: int, keys: KeyState) -> Row:
         hint = [*left, piece("enter", palette.KEY), piece(" keep   ", palette.DIM), piece("esc", palette.KEY)]
         return fit([*hint, piece(" clear", palette.DIM)], width)
     left = [piece(f"/{clean(state.filter_text)}  ", palette.KEY)] if state.filter_text else []
-    extra = (
-        ("enter", "open"),
-        ("/", "filter"),
-        ("s", "sort"),
-        ("h", "running" if state.past else "ended"),
-    )
+    extra = (("enter", "open"), ("/", "filter"), ("s", "sort"), ("h", "running" if state.past else "ended"))
     return [*left, *footer(width - cells(left), keys, extra)]

@@ -51,10 +51,7 @@ def rules(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
         return text.format(**words)
 
     rows = [
-        (
-            "suspicious",
-            in_words("above {odds} for {held} of speech", odds="suspicious_llr", held="suspicious_hold_s"),
-        ),
+        ("suspicious", in_words("above {odds} for {held} of speech", odds="suspicious_llr", held="suspicious_hold_s")),
         ("an alert opens", in_words("above {odds} for {held} of speech", odds="alert_llr", held="alert_hold_s")),
         (
             "or",

@@ -22,16 +22,7 @@ from monitor.scoring.opening import check_weights, open_scorer
 from monitor.serve.call_router import MOST_PARTIES, CallRouter
 from monitor.serve.server_view import ServerView
 from monitor.serve.tap_listeners import Listener, Listeners, make_listeners
-from monitor.session.setup import (
-    STOP_S,
-    StopRequest,
-    json_sink,
-    loading,
-    screen,
-    signals,
-    start_sinks,
-    supervise,
-)
+from monitor.session.setup import STOP_S, StopRequest, json_sink, loading, screen, signals, start_sinks, supervise
 from monitor.session.warnings import SinkWarnings
 from monitor.sinks.registry import open_sinks
 from monitor.taps.tap_events import TapEvent

@@ -90,12 +90,7 @@ class FileScorer:
     """
 
     def __init__(
-        self,
-        config: Config,
-        on_done: OnDone | None = None,
-        *,
-        track: int | None = None,
-        raw: RawFormat | None = None,
+        self, config: Config, on_done: OnDone | None = None, *, track: int | None = None, raw: RawFormat | None = None
     ) -> None:
         self.config, self._on_done, self._track, self._raw = config, on_done, track, raw
         rows = max(ROWS, config.input.max_channels)

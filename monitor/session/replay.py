@@ -129,12 +129,7 @@ def _replay_capture(options: ReplayOptions, config: Config, stem: str) -> int:
 
 
 def _watch(
-    name: str,
-    source: Source,
-    total_s: float | None,
-    options: ReplayOptions,
-    config: Config,
-    marks: Sequence[Mark] = (),
+    name: str, source: Source, total_s: float | None, options: ReplayOptions, config: Config, marks: Sequence[Mark] = ()
 ) -> int:
     # torch takes seconds to load: a file that cannot be played is named before that.
     from monitor.session.watch import CallSources, watch

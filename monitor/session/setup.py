@@ -105,10 +105,7 @@ def signals(ending: StopRequest) -> Iterator[None]:
 
 @contextmanager
 def screen(
-    source: Callable[[], View] | CallsSource,
-    config: Config,
-    json_lines: bool,
-    ending: StopRequest,
+    source: Callable[[], View] | CallsSource, config: Config, json_lines: bool, ending: StopRequest
 ) -> Iterator[Dashboard | None]:
     """Return the dashboard, unless it is off or standard output is for JSON lines."""
     if json_lines or config.dashboard.mode == "off":

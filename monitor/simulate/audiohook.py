@@ -26,14 +26,7 @@ from monitor.rtp.encode import companded
 from monitor.simulate.audiohook_client_messages import SessionMessages, WrongAnswerError
 from monitor.simulate.simulated_peer import SimulatedCall, SimulationCounts, paced
 from monitor.simulate.websocket import OPTIONS, USUAL, ConnectRequest, connected
-from monitor.taps.audiohook.audiohook_messages import (
-    EXTERNAL,
-    INTERNAL,
-    NOBODY,
-    RATE,
-    AudiohookMedia,
-    write_duration,
-)
+from monitor.taps.audiohook.audiohook_messages import EXTERNAL, INTERNAL, NOBODY, RATE, AudiohookMedia, write_duration
 from monitor.taps.audiohook.signature import signed_headers
 from monitor.types import SAMPLE_RATE
 

@@ -144,10 +144,7 @@ CHANNELS: dict[str, Channel] = {
 CLEAN = "clean"
 """The channel that changes nothing."""
 
-EXTRA: dict[str, Channel] = {
-    CLEAN: lambda x, _: x,
-    "opus-16k": partial(coded, coders=_opus(16_000, 16_000)),
-}
+EXTRA: dict[str, Channel] = {CLEAN: lambda x, _: x, "opus-16k": partial(coded, coders=_opus(16_000, 16_000))}
 """Channels for measuring alone."""
 
 PATTERNS = "CHANNEL-loss-PERCENT, such as gsm-loss-5, and babble-DB, such as babble-10"

@@ -74,12 +74,7 @@ def _size(path: Path) -> int:
 
 
 def build_bank(
-    clips: Sequence[Clip],
-    cache: Path,
-    workers: int,
-    progress: Progress,
-    *,
-    as_recorded: bool = False,
+    clips: Sequence[Clip], cache: Path, workers: int, progress: Progress, *, as_recorded: bool = False
 ) -> AudioBank:
     """Decode clips, or take them from the cache where the same files, by name and size, were decoded before.
 

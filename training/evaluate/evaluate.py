@@ -130,13 +130,7 @@ def evaluate(plan: EvaluationPlan, log: Log) -> Report:
     clips = choose(plan.corpora, plan.split, plan.manifest)
     log(f"{len(clips)} clips of the split {plan.split}, {sum(c.label for c in clips)} of them synthetic")
     plan.cache.mkdir(parents=True, exist_ok=True)
-    bank = build_bank(
-        clips,
-        plan.cache,
-        plan.workers,
-        log_progress(log, "decoding"),
-        as_recorded=plan.as_recorded,
-    )
+    bank = build_bank(clips, plan.cache, plan.workers, log_progress(log, "decoding"), as_recorded=plan.as_recorded)
     # Before torch starts threads: the workers are forks.
     banks = {name: through_channel(bank, name, plan.cache, plan.workers, log) for name in plan.channels}
     conditions = _conditions(plan, detector, bank, log)

@@ -22,13 +22,7 @@ Figure = Callable[[Floats, NDArray[np.int64]], float]
 SECONDS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
 """Seconds of net speech after which the error rate is taken."""
 
-FIGURES: dict[str, Figure] = {
-    "eer": eer,
-    "auc": auc,
-    "min_dcf": min_dcf,
-    "act_dcf": act_dcf,
-    "cllr": cllr,
-}
+FIGURES: dict[str, Figure] = {"eer": eer, "auc": auc, "min_dcf": min_dcf, "act_dcf": act_dcf, "cllr": cllr}
 ALL = "all"
 BINS = 8
 

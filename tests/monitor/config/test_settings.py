@@ -141,10 +141,7 @@ def test_a_value_in_another_unit_or_beyond_reason(key: str, value: object) -> No
     ("pairs", "message"),
     [
         ({"alerts.close_llr": 2}, "alerts (option --set): close_llr <= suspicious_llr <= alert_llr must hold"),
-        (
-            {"input.reconnect_first_s": 9},
-            "input (option --set): reconnect_first_s must not exceed reconnect_longest_s",
-        ),
+        ({"input.reconnect_first_s": 9}, "input (option --set): reconnect_first_s must not exceed reconnect_longest_s"),
         (
             {"alerts.alert_llr": 9},
             "(option --set): alerts.alert_llr must not exceed evidence.max_llr: no alert could ever open",

@@ -9,16 +9,7 @@ from pathlib import Path
 
 import peers
 import pytest
-from helpers import (
-    Running,
-    assert_one_error,
-    run_here,
-    run_monitor,
-    settings,
-    turning_call,
-    voice,
-    write_wav,
-)
+from helpers import Running, assert_one_error, run_here, run_monitor, settings, turning_call, voice, write_wav
 from serving import select, serving
 
 from model.resample import resample_all

@@ -13,16 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import trustme
-from helpers import (
-    Running,
-    assert_one_error,
-    run_here,
-    settings,
-    start_monitor,
-    turning_call,
-    voice,
-    write_wav,
-)
+from helpers import Running, assert_one_error, run_here, settings, start_monitor, turning_call, voice, write_wav
 from test_serve import select, serving
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed

@@ -14,17 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from receivers import (
-    HERE,
-    HttpReceiver,
-    Says,
-    alert,
-    free_port,
-    outlet,
-    say,
-    status,
-    wait_until,
-)
+from receivers import HERE, HttpReceiver, Says, alert, free_port, outlet, say, status, wait_until
 
 from monitor.events.wire import alert_started
 

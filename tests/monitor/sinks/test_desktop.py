@@ -5,15 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from receivers import (
-    HERE,
-    alert,
-    notifier,
-    outlet,
-    say,
-    status,
-    wait_until,
-)
+from receivers import HERE, alert, notifier, outlet, say, status, wait_until
 
 from monitor.errors import BadInputError
 

@@ -8,15 +8,7 @@ from pathlib import Path
 import pytest
 from helpers import QUICK, make_weights, settings, start_monitor, turning_call, write_wav
 from prometheus_client.parser import text_string_to_metric_families
-from receivers import (
-    FAULT,
-    HERE,
-    SyslogReceiver,
-    free_port,
-    outlet,
-    say,
-    wait_until,
-)
+from receivers import FAULT, HERE, SyslogReceiver, free_port, outlet, say, wait_until
 
 from monitor.config.schema import Config
 from monitor.errors import BadInputError

@@ -14,16 +14,7 @@ from typing import Any
 import pytest
 import trustme
 from paho.mqtt import client as paho
-from receivers import (
-    HERE,
-    alert,
-    free_port,
-    mosquitto,
-    outlet,
-    say,
-    status,
-    wait_until,
-)
+from receivers import HERE, alert, free_port, mosquitto, outlet, say, status, wait_until
 
 from monitor.config.schema import Config
 from monitor.types import Event

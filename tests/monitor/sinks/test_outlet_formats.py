@@ -39,16 +39,7 @@ CLOSED = published(alert(what="closed", duration_s=119.0), 3, "2026-01-31T12:02:
 # OCSF 1.4.0, class detection_finding, as github.com/ocsf/ocsf-schema has it: what is required of each object, what may
 # be there, and the enumerations that are used.
 REQUIRED = {
-    "": {
-        "activity_id",
-        "category_uid",
-        "class_uid",
-        "finding_info",
-        "metadata",
-        "severity_id",
-        "time",
-        "type_uid",
-    },
+    "": {"activity_id", "category_uid", "class_uid", "finding_info", "metadata", "severity_id", "time", "type_uid"},
     "finding_info": {"title", "uid"},
     "metadata": {"product", "version"},
     "product": set(),

@@ -136,10 +136,7 @@ def test_every_panel_shows_figures_of_a_live_call_and_both_ways_to_an_alertmanag
     with ExitStack() as stack:
         manager = stack.enter_context(
             running(
-                tmp_path,
-                "prometheus-alertmanager",
-                f"--config.file={tmp_path}/am.yml",
-                "--cluster.listen-address=",
+                tmp_path, "prometheus-alertmanager", f"--config.file={tmp_path}/am.yml", "--cluster.listen-address="
             )
         )
         prometheus = stack.enter_context(running(tmp_path, "prometheus", f"--config.file={tmp_path}/prometheus.yml"))

@@ -9,16 +9,7 @@ from typing import Any
 
 import pytest
 import trustme
-from receivers import (
-    FAULT,
-    HERE,
-    SyslogReceiver,
-    alert,
-    outlet,
-    say,
-    status,
-    wait_until,
-)
+from receivers import FAULT, HERE, SyslogReceiver, alert, outlet, say, status, wait_until
 
 from monitor.types import Event
 

@@ -130,11 +130,7 @@ def test_the_scores_are_those_of_the_streaming_step(
 
 
 def test_the_command_score_says_the_same_of_a_file(
-    written: tuple[Path, list[str]],
-    corpus: Path,
-    weights: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    written: tuple[Path, list[str]], corpus: Path, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["evaluate", "--corpus", str(corpus), "--weights", str(weights), "--out", str(tmp_path / "out")]
     words += ["--workers", "1", "--channel", "clean", "--cache", str(tmp_path), "--rounds", "20", "--device", "cpu"]

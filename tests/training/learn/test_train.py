@@ -64,8 +64,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_training")]
 
 
 MODEL = DetectorConfig(
-    features=FeatureConfig(n_filters=24),
-    network=NetworkConfig("lstm", embedding=16, hidden=16, dropout=0.0),
+    features=FeatureConfig(n_filters=24), network=NetworkConfig("lstm", embedding=16, hidden=16, dropout=0.0)
 )
 
 

@@ -101,11 +101,7 @@ class VocoderTrainer:
         self.discriminators.requires_grad_(False)
         of_made = self.discriminators(made)
         self.discriminators.requires_grad_(True)
-        return {
-            "adversary": deception_loss(of_made),
-            "features": feature_loss(of_real, of_made),
-            "verdict": verdict,
-        }
+        return {"adversary": deception_loss(of_made), "features": feature_loss(of_real, of_made), "verdict": verdict}
 
     @torch.no_grad()
     def _follow(self) -> None:
