@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -50,25 +51,24 @@ class OnnxNetwork:
         self._outputs = ["figures", *(_NEW + name for name in self.states)]
 
     def run(
-        self, window: NDArray[np.complex64], ok: NDArray[np.bool_], states: States
+        self, window: NDArray[np.float32], ok: NDArray[np.bool_], states: States
     ) -> tuple[Figures, dict[str, NDArray[Any]]]:
-        """Return the spectra (N, 2 T, BINS), ok (N, T) and states -> figures (N, T, 3 + K) and new states.
+        """Return the spectra (2, N, 2 T, BINS), ok (N, T) and states -> figures (N, T, 3 + K) and new states.
 
         The figures are NaN where the state of the LSTM is. Raises RuntimeError where onnxruntime fails.
         """
-        inputs: dict[str, NDArray[Any]] = {
-            "real": np.ascontiguousarray(window.real),
-            "imaginary": np.ascontiguousarray(window.imag),
-            "ok": ok,
-        }
+        real, imaginary = (np.ascontiguousarray(plane) for plane in window)
+        inputs: dict[str, NDArray[Any]] = {"real": real, "imaginary": imaginary, "ok": ok}
         try:
             figures, *new = self._session.run(self._outputs, {**inputs, **states})
         except Exception as error:
             raise RuntimeError(str(error).strip().rpartition("\n")[2]) from error
         states = dict(zip(self.states, new, strict=True))
         for name in self._recurrent:
-            # onnxruntime's tanh gives a number even where the LSTM's state is none.
-            figures[~np.isfinite(states[name].sum(1))] = np.nan
+            flat = states[name].ravel()
+            if not isfinite(np.dot(flat, flat)):
+                # onnxruntime's tanh gives a number even where the LSTM's state is none.
+                figures[~np.isfinite(states[name].sum(1))] = np.nan
         return figures, states
 
 
@@ -179,7 +179,7 @@ class OnnxScorer:
         rows: Ints,
         ok: NDArray[np.bool_],
         skipped: Ints,
-        spectrum: NDArray[np.complex64],
+        spectrum: NDArray[np.float32],
         audio: NDArray[np.float32],
         figures: Figures,
     ) -> tuple[Ints, list[tuple[Rows, dict[str, NDArray[Any]]]]]:
@@ -191,9 +191,9 @@ class OnnxScorer:
         skips, net = np.where(wanted, 0, skipped + blocks), []
         for some, start, stop in _pieces(ok, wanted, skipped, self._memory):
             again, first = max(0, -start), max(0, start)
-            window, flags = spectrum[some, 2 * first : 2 * stop], ok[some, first:stop]
+            window, flags = spectrum[:, some, 2 * first : 2 * stop], ok[some, first:stop]
             if again:
-                window = spectra(audio[some, -TAIL - (again + blocks) * BLOCK :])[:, : 2 * (again + stop)]
+                window = spectra(audio[some, -TAIL - (again + blocks) * BLOCK :])[:, :, : 2 * (again + stop)]
                 flags = np.pad(flags, ((0, 0), (again, 0)))
             which = as_slice(rows[some])
             network = self._single if flags.shape[1] == 1 else self._segments
@@ -226,7 +226,7 @@ def _pieces(
     It is not run for what comes before and behind the speech of all of a piece, but for so many blocks as it remembers.
     """
     again, blocks = np.minimum(skipped, memory), ok.shape[1]
-    for count in np.unique(again[wanted]).tolist():
+    for count in sorted(set(again[wanted].tolist())):
         some = np.flatnonzero(wanted & (again == count))
         start, stop = -count, blocks
         if blocks > 1:

@@ -5,6 +5,7 @@ The same arithmetic, vectorised over streams and blocks; what depends on the blo
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,9 @@ _F = np.float32
 _LOBE, _APART = 3, 2
 _PADDED = BINS + 2 * _LOBE
 _DTMF_BLOCKS = 2
+_LOBE_BINS = np.arange(2 * _LOBE + 1)
+_AT_ONCE = 128
+"""Windows that are transformed at once: they and their spectra stay in a core's cache."""
 _EXACT_HANN = (0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(WINDOW) / WINDOW)).astype(_F).astype(np.float64)
 
 
@@ -44,34 +48,52 @@ def _tone_kinds() -> Ints:
 
 
 _KINDS = _tone_kinds()
+_SPEECH, _SILENCE, _ZEROS, _DTMF, _CLIPPING, _GAP, _INVALID = (
+    int(kind)
+    for kind in (Kind.SPEECH, Kind.SILENCE, Kind.ZEROS, Kind.DTMF, Kind.CLIPPING, Kind.GAP, Kind.INVALID)
+)
+"""As plain numbers: numpy takes longer to make one of a member than to compute with it."""
 
 
 def clean(samples: Floats) -> tuple[Floats, Flags, Flags]:
     """Return the samples (M, B * BLOCK) -> finite samples within [-1, 1], blocks that hold NaN (M, B), and infinities
     (M, B)."""
     flat = samples.ravel()
-    if np.isfinite(np.dot(flat, flat)):  # one pass that says that all is well, as nearly always
+    if isfinite(np.dot(flat, flat)):  # one pass that says that all is well, as nearly always
         none = np.zeros((len(samples), samples.shape[1] // BLOCK), dtype=np.bool_)
-        return np.clip(samples, _F(-1.0), _F(1.0)), none, none
+        return _bounded(samples), none, none
     blocks = samples.reshape(len(samples), -1, BLOCK)
     finite = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
     gap, invalid = (np.asarray(bad(blocks).any(2)) for bad in (np.isnan, np.isinf))
-    return np.clip(finite, _F(-1.0), _F(1.0)), gap, invalid
+    return _bounded(finite), gap, invalid
 
 
-def spectra(window: Floats) -> NDArray[np.complex64]:
-    """Return complex64 (M, 2 B, BINS) of samples (M, TAIL + B * BLOCK), in double precision as in
-    model.features.spectra.
+def _bounded(samples: Floats) -> Floats:
+    """Return what np.clip does, which takes longer to begin."""
+    bounded = np.maximum(samples, _F(-1.0))
+    return np.minimum(bounded, _F(1.0), out=bounded)
+
+
+def spectra(window: Floats) -> Floats:
+    """Return real and imaginary parts, float32 (2, M, 2 B, BINS), of samples (M, TAIL + B * BLOCK), in double precision
+    as in model.features.spectra.
     """
-    frames = np.lib.stride_tricks.sliding_window_view(window, WINDOW, axis=1)[:, ::HOP]
-    return np.fft.rfft(frames * _EXACT_HANN, n=N_FFT, axis=2).astype(np.complex64)
+    (row, step), count = window.strides, (window.shape[1] - TAIL) // HOP
+    shape, strides = (len(window), count, WINDOW), (row, HOP * step, step)
+    frames = np.lib.stride_tricks.as_strided(window, shape, strides, writeable=False)
+    planes = np.empty((2, *shape[:2], BINS), _F)
+    some = max(1, _AT_ONCE // max(1, count))
+    for at in range(0, shape[0], some):
+        spectrum = np.fft.rfft(frames[at : at + some] * _EXACT_HANN, n=N_FFT)
+        planes[0, at : at + some], planes[1, at : at + some] = spectrum.real, spectrum.imag
+    return planes
 
 
-def power_of(spectrum: NDArray[np.complex64]) -> Floats:
+def power_of(planes: Floats) -> Floats:
     """Return float32 (M, B, BINS): the power of the last window of each block."""
-    last = spectrum[:, 1::2]
-    power: Floats = last.real**2
-    power += last.imag**2
+    last = planes[:, :, 1::2]
+    power: Floats = np.square(last[0])
+    power += np.square(last[1])
     return power
 
 
@@ -89,20 +111,26 @@ def init_gate(config: GateConfig, rows: int) -> State:
 def _two_peaks(power: Floats) -> tuple[Ints, Floats]:
     """Return the two strongest lines of power (P, BINS): bins (P, 2) in rising order, and their share of all power
     (P,)."""
-    each = np.arange(len(power))
-    first = power.argmax(1)
     padded = np.zeros((len(power), _PADDED), _F)
-    padded[:, _LOBE:-_LOBE] = power
-    flat, at = padded.ravel(), (each * _PADDED)[:, None] + np.arange(2 * _LOBE + 1)
-    lobe = at + first[:, None]
-    own = flat[lobe].sum(1)
+    inside = padded[:, _LOBE:-_LOBE]
+    inside[:] = power
+    flat, starts = padded.ravel(), np.arange(0, padded.size, _PADDED)
+    first = power.argmax(1)
+    at = starts + first
+    lobe, weakest = at[:, None] + _LOBE_BINS, flat.take(at + _LOBE) * _F(0.05)
+    own = np.add.reduce(flat.take(lobe), axis=1)
     flat[lobe[:, _LOBE - _APART : _LOBE + _APART + 1]] = 0.0
-    second = padded[:, _LOBE:-_LOBE].argmax(1)
-    strong = padded[each, second + _LOBE] > _F(0.05) * power[each, first]
+    second = inside.argmax(1)
+    at = starts + second
+    strong = flat.take(at + _LOBE) > weakest
     flat[lobe] = 0.0
-    share = (own + flat[at + second[:, None]].sum(1)) / np.maximum(power.sum(1), _F(1e-20))
+    own += np.add.reduce(flat.take(at[:, None] + _LOBE_BINS), axis=1)
+    share = own / np.maximum(np.add.reduce(power, axis=1), _F(1e-20))
     second = np.where(strong, second, first)
-    return np.stack([np.minimum(first, second), np.maximum(first, second)], axis=1), share
+    bins = np.empty((len(power), 2), np.int64)
+    np.minimum(first, second, out=bins[:, 0])
+    np.maximum(first, second, out=bins[:, 1])
+    return bins, share
 
 
 def gate(
@@ -113,43 +141,61 @@ def gate(
     Returns the new state, kind: int64 (M, B) of Kind, and level: (M, B) dBFS.
     """
     blocks = samples.reshape(len(samples), -1, BLOCK)
-    mean = np.einsum("mbi,mbi->mb", blocks, blocks) * _F(1.0 / BLOCK)
-    level: Floats = _F(10.0) * np.log10(mean + _F(1e-12))
+    mean = np.vecdot(blocks, blocks) * _F(1.0 / BLOCK)
+    level: Floats = np.log10(mean + _F(1e-12)) * _F(10.0)
     magnitude = np.abs(blocks)
-    top = magnitude.max(2)
+    top = np.maximum.reduce(magnitude, axis=2)
     shape = top.shape
-    bins, share = (part.reshape(*shape, *part.shape[1:]) for part in _two_peaks(power.reshape(-1, BINS)))
-    old_bins = np.concatenate([state["gate.bins"][:, None], bins[:, :-1]], axis=1)
-    old_level = np.concatenate([state["gate.level"][:, None], level[:, :-1]], axis=1)
+    bins, share = _two_peaks(power.reshape(-1, BINS))
+    bins = bins.reshape(*shape, 2)
     damaged = gap | invalid
     silent, peak = _silent(config, state["gate.peak"], level, damaged)
-    steady = (np.abs(bins - old_bins) <= 2).all(2) & (np.abs(level - old_level) < _F(config.tone_step_db))
-    steady &= (share > _F(config.tone_ratio)) & ~silent
-    runs, hangs = _counts(config, state, steady, damaged)
+    moved = np.abs(bins - _before(state["gate.bins"], bins))
+    steady = np.maximum(moved[..., 0], moved[..., 1]) <= 2
+    steady &= np.abs(level - _before(state["gate.level"], level)) < _F(config.tone_step_db)
+    steady &= share.reshape(shape) > _F(config.tone_ratio)
+    steady &= ~silent
+    runs, hangs = (_next if shape[1] == 1 else _counts)(config, state, steady, damaged)
 
     kind: Ints = _KINDS[bins[..., 0], bins[..., 1]]
-    tone = runs >= np.where(kind == Kind.DTMF, _DTMF_BLOCKS, config.tone_blocks)
+    tone = runs >= np.where(kind == _DTMF, _DTMF_BLOCKS, config.tone_blocks)
     # What comes later overrules what came before.
-    kind[~tone] = Kind.SPEECH
-    kind[silent] = Kind.SILENCE
-    kind[top == 0] = Kind.ZEROS
-    if top.max(initial=0.0) >= config.clip_level:
+    np.copyto(kind, _SPEECH, where=~tone)
+    np.copyto(kind, _SILENCE, where=silent)
+    np.copyto(kind, _ZEROS, where=top == 0)
+    if np.maximum.reduce(top, axis=None, initial=0.0) >= config.clip_level:
         clipped = np.count_nonzero(magnitude >= _F(config.clip_level), axis=2)
-        kind[clipped / BLOCK > config.clip_fraction] = Kind.CLIPPING
-    kind[hangs > 0] = Kind.GAP
-    kind[invalid] = Kind.INVALID
+        np.copyto(kind, _CLIPPING, where=clipped / BLOCK > config.clip_fraction)
+    np.copyto(kind, _GAP, where=hangs > 0)
+    np.copyto(kind, _INVALID, where=invalid)
     new = {"peak": peak, "level": level[:, -1], "bins": bins[:, -1], "run": runs[:, -1], "hang": hangs[:, -1]}
     return {f"gate.{name}": value for name, value in new.items()}, kind, level
+
+
+def _before(first: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
+    """Return the values (M, B, ...) of the block before each: those of the first (M, ...) come from the state."""
+    return first[:, None] if values.shape[1] == 1 else np.concatenate([first[:, None], values[:, :-1]], axis=1)
 
 
 def _silent(config: GateConfig, peak: Floats, level: Floats, damaged: Flags) -> tuple[Flags, Floats]:
     """Return which blocks (M, B) are silent beside the running peak, and the peak (M,) after them."""
     floor, decay, below = _F(config.floor_dbfs), _F(config.decay_db_per_s * BLOCK_S), _F(config.range_db)
-    peaks, least, whole = np.empty_like(level), np.maximum(level, floor), not damaged.any()
-    for b in range(level.shape[1]):
-        risen = np.maximum(least[:, b], peak - decay)
-        peaks[:, b] = peak = risen if whole else np.where(damaged[:, b], peak, risen)
-    return level < np.maximum(peaks - below, floor), peak
+    least = np.maximum(level, floor).T
+    peaks, any_damaged = np.empty(least.shape, _F), np.logical_or.reduce(damaged, axis=None)
+    for b, risen in enumerate(peaks):
+        np.subtract(peak, decay, out=risen)
+        np.maximum(risen, least[b], out=risen)
+        if any_damaged:
+            np.copyto(risen, peak, where=damaged[:, b])
+        peak = risen
+    return level < np.maximum(peaks - below, floor).T, peak
+
+
+def _next(config: GateConfig, state: State, steady: Flags, damaged: Flags) -> tuple[Ints, Ints]:
+    """Return what _counts() does of one block."""
+    runs, hangs = (state["gate.run"][:, None] + 1) * steady, np.maximum(state["gate.hang"][:, None] - 1, 0)
+    np.copyto(hangs, config.gap_hang_blocks, where=damaged)
+    return runs, hangs
 
 
 def _counts(config: GateConfig, state: State, steady: Flags, damaged: Flags) -> tuple[Ints, Ints]:
@@ -165,6 +211,7 @@ _LOW = slice(round(300 / BIN_HZ), round(3400 / BIN_HZ))
 _HIGH = slice(round(4700 / BIN_HZ), round(7000 / BIN_HZ))
 _NEEDED_BLOCKS = 50
 _FADE_DB, _RATIO_DB = _F(2.0 * BLOCK_S), _F(-43.0)
+_UNKNOWN, _TELEPHONE, _WIDEBAND = int(Bandwidth.UNKNOWN), int(Bandwidth.TELEPHONE), int(Bandwidth.WIDEBAND)
 
 
 def init_bandwidth(rows: int) -> State:
@@ -181,17 +228,22 @@ def bandwidth(state: State, power: Floats, active: Flags) -> tuple[State, Ints]:
 
     Returns the new state and int64 (M, B) of Bandwidth.
     """
-    both = np.stack([power[..., band].sum(2) for band in (_LOW, _HIGH)])
-    loud = _F(10.0) * np.log10(both + _F(1e-20))
-    held = np.stack([state["bandwidth.low"], state["bandwidth.high"]])
-    each = np.empty_like(loud)
-    for b in range(active.shape[1]):
-        if active[:, b].any():
-            held = np.where(active[:, b], np.maximum(loud[..., b], held - _FADE_DB), held)
-        each[..., b] = held
-    ratio = each[1] - each[0]
-    counts = state["bandwidth.blocks"][:, None] + np.cumsum(active, axis=1)
-    unsure = np.where(counts >= _NEEDED_BLOCKS, int(Bandwidth.TELEPHONE), int(Bandwidth.UNKNOWN))
-    found = np.where(ratio > _RATIO_DB, int(Bandwidth.WIDEBAND), unsure)
+    rows, blocks = active.shape
+    loud, held = np.empty((blocks, 2, rows), _F), np.empty((2, rows), _F)
+    for i, (name, band) in enumerate((("low", _LOW), ("high", _HIGH))):
+        loud[:, i] = np.add.reduce(power[..., band], axis=2).T
+        held[i] = state[f"bandwidth.{name}"]
+    loud += _F(1e-20)
+    np.log10(loud, out=loud)
+    loud *= _F(10.0)
+    for level, heard in zip(loud, active.T, strict=True):
+        np.maximum(level, held - _FADE_DB, out=level)
+        np.copyto(level, held, where=~heard)
+        held = level
+    counts = state["bandwidth.blocks"][:, None] + np.add.accumulate(active, axis=1, dtype=np.int64)
+    wide = (loud[:, 1] - loud[:, 0] > _RATIO_DB).T
+    found = np.where(counts >= _NEEDED_BLOCKS, _TELEPHONE, _UNKNOWN)
+    np.copyto(found, _WIDEBAND, where=wide)
+    np.copyto(found, _UNKNOWN, where=counts == 0)
     new = {"low": held[0], "high": held[1], "blocks": counts[:, -1]}
-    return {f"bandwidth.{name}": value for name, value in new.items()}, found * (counts > 0)
+    return {f"bandwidth.{name}": value for name, value in new.items()}, found
