@@ -68,20 +68,18 @@ def _sinc(g: Graph, module: Features, spectrum: Spectrum) -> str:
 
 
 def _envelope(g: Graph, module: Features, spectrum: Spectrum) -> str:
-    """Return all shifts at once, one beside the other along a new first axis."""
+    """Return all shifts at once, one beside the other along a new first axis. Each bin meets those below it, with zeros
+    below the first, so that the filters of all shifts are the same.
+    """
     assert isinstance(module, EnvelopeFeatures)
     shifts, size = module.SHIFTS, module.BANDS
     flat = [g.node("Reshape", part, g.whole(1, -1, BINS)) for part in (spectrum.real, spectrum.imaginary)]
-    longest = g.whole(0, 0, 0, 0, 0, max(shifts))
-    padded = [g.node("Pad", part, longest) for part in flat]
-    moved = [g.node("Concat", *(g.slice(part, 2, m, m + BINS) for m in shifts), axis=0) for part in padded]
-    real = g.node("Add", g.node("Mul", moved[0], flat[0]), g.node("Mul", moved[1], flat[1]))
-    imaginary = g.node("Sub", g.node("Mul", moved[1], flat[0]), g.node("Mul", moved[0], flat[1]))
-    filters = torch.zeros(len(shifts), BINS, size)
-    for i, m in enumerate(shifts):
-        filters[i, : BINS - m] = module.filters[m:]
-    held = g.constant(filters)
-    sums = [g.node("MatMul", part, held) for part in (real, imaginary)]
+    sooner = [
+        g.node("Concat", *(g.node("Pad", part, g.whole(0, 0, m, 0, 0, -m)) for m in shifts), axis=0) for part in flat
+    ]
+    real = g.node("Add", g.node("Mul", flat[0], sooner[0]), g.node("Mul", flat[1], sooner[1]))
+    imaginary = g.node("Sub", g.node("Mul", flat[1], sooner[0]), g.node("Mul", flat[0], sooner[1]))
+    sums = [g.affine(part, module.filters.T, None) for part in (real, imaginary)]
     length = g.node("Sqrt", g.node("Add", *(g.node("Mul", s, s) for s in sums)))
     power = g.node("Reshape", _floored(g, module, spectrum, module.filters), g.whole(1, -1, size))
     share = g.node("Transpose", g.node("Div", length, power), perm=[1, 0, 2])

@@ -6,7 +6,8 @@ longer, they hear again the blocks before the one that is speech, which gives th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from math import isfinite
 from pathlib import Path
@@ -27,7 +28,8 @@ from monitor.scoring.speech_gate import TAIL, bandwidth, clean, gate, init_bandw
 _NEW = "new."
 AT_ONCE = 256
 """Blocks that the network is given at once, which bounds its memory."""
-_ACTIVE, _SPOOF = FIGURES.index("active"), FIGURES.index("spoof")
+_ACTIVE = FIGURES.index("active")
+_SPEECH, _NOT_SPEECH = int(Kind.SPEECH), int(Kind.NOT_SPEECH)
 
 
 class OnnxNetwork:
@@ -48,7 +50,11 @@ class OnnxNetwork:
         fixed = ("real", "imaginary", "ok")
         self.states = {i.name: tuple(i.shape[1:]) for i in self._session.get_inputs() if i.name not in fixed}
         self._recurrent = [name for name, shape in self.states.items() if len(shape) == 1]
-        self._outputs = ["figures", *(_NEW + name for name in self.states)]
+        self._given_on = _given_on(self.states) if self.facts.single else {}
+        self._new = [name for name in self.states if name not in self._given_on]
+        self._outputs = ["figures", *(_NEW + name for name in self._new)]
+        self._options = onnxruntime.RunOptions()
+        self._options.only_execute_path_to_fetches = True
 
     def run(
         self, window: NDArray[np.float32], ok: NDArray[np.bool_], states: States
@@ -60,16 +66,25 @@ class OnnxNetwork:
         real, imaginary = (np.ascontiguousarray(plane) for plane in window)
         inputs: dict[str, NDArray[Any]] = {"real": real, "imaginary": imaginary, "ok": ok}
         try:
-            figures, *new = self._session.run(self._outputs, {**inputs, **states})
+            figures, *new = self._session.run(self._outputs, {**inputs, **states}, self._options)
         except Exception as error:
             raise RuntimeError(str(error).strip().rpartition("\n")[2]) from error
-        states = dict(zip(self.states, new, strict=True))
+        older = {name: states[newer] for name, newer in self._given_on.items()}
+        states = older | dict(zip(self._new, new, strict=True))
         for name in self._recurrent:
             flat = states[name].ravel()
             if not isfinite(np.dot(flat, flat)):
                 # onnxruntime's tanh gives a number even where the LSTM's state is none.
                 figures[~np.isfinite(states[name].sum(1))] = np.nan
         return figures, states
+
+
+def _given_on(states: Iterable[str]) -> dict[str, str]:
+    """Return which states of a network for one block are another one of the block before: x.2 is what x.1 was, which
+    the graph would only copy. The oldest come first, for each to be put away before what it was takes its new value.
+    """
+    newer = {name: f"{name[:-1]}{int(name[-1]) - 1}" for name in states if re.search(r"conv\d+\.\d$", name)}
+    return {name: newer[name] for name in sorted(newer, reverse=True) if newer[name] in newer}
 
 
 class OnnxNetworks:
@@ -160,13 +175,13 @@ class OnnxScorer:
         spectrum = spectra(audio[:, -TAIL - samples.shape[1] :])
         power = power_of(spectrum)
         new, kind, level = gate(self.config.gate, old, finite, power, gap, invalid)
-        ok = kind == Kind.SPEECH
+        ok = kind == _SPEECH
         figures = np.zeros((*ok.shape, len(FIGURES) + self._families), np.float32)
         skipped, net = self._run(rows, ok, old["skipped"], spectrum, audio, figures)
         active = figures[..., _ACTIVE] > 0
         band_state, band = bandwidth(old, power, active)
         counts = old["blocks"][:, None] + np.arange(1, ok.shape[1] + 1)
-        kind[ok & ~active] = Kind.NOT_SPEECH
+        kind[ok & ~active] = _NOT_SPEECH
         for column, values in enumerate((level, kind, counts >= self.config.warm_blocks, band)):
             figures[..., column] = values
         past = audio[:, -old["past"].shape[1] :]

@@ -27,7 +27,7 @@ _LOBE, _APART = 3, 2
 _PADDED = BINS + 2 * _LOBE
 _DTMF_BLOCKS = 2
 _LOBE_BINS = np.arange(2 * _LOBE + 1)
-_AT_ONCE = 128
+_AT_ONCE = 64
 """Windows that are transformed at once: they and their spectra stay in a core's cache."""
 _EXACT_HANN = (0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(WINDOW) / WINDOW)).astype(_F).astype(np.float64)
 
@@ -49,8 +49,7 @@ def _tone_kinds() -> Ints:
 
 _KINDS = _tone_kinds()
 _SPEECH, _SILENCE, _ZEROS, _DTMF, _CLIPPING, _GAP, _INVALID = (
-    int(kind)
-    for kind in (Kind.SPEECH, Kind.SILENCE, Kind.ZEROS, Kind.DTMF, Kind.CLIPPING, Kind.GAP, Kind.INVALID)
+    int(kind) for kind in (Kind.SPEECH, Kind.SILENCE, Kind.ZEROS, Kind.DTMF, Kind.CLIPPING, Kind.GAP, Kind.INVALID)
 )
 """As plain numbers: numpy takes longer to make one of a member than to compute with it."""
 
