@@ -143,12 +143,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def run(folder: Path, calls: int, minutes: float, every_s: float) -> tuple[Found, int, str, float]:
+def run(
+    folder: Path, calls: int, minutes: float, every_s: float, options: Sequence[str] = ()
+) -> tuple[Found, int, str, float]:
     """Return what the journal says, how many shards were killed, what is wrong with the journal, and the processor time
     in s that the server and the shards used while calls ran.
     """
     port = free_port()
-    server, journal, killed = start(folder, calls, port), folder / "journal", 0
+    server, journal, killed = start(folder, calls, port, options=options), folder / "journal", 0
     before = family_s(server.pid)
     words = [port, calls, minutes * 60 + SPREAD_S, folder / "begun"]
     callers = subprocess.Popen([sys.executable, "-m", "benchmarks.callers", *map(str, words)], stdout=subprocess.PIPE)
@@ -179,12 +181,13 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--calls", type=int, default=200)
     parser.add_argument("--every", type=float, default=20.0, help="seconds between two kills")
+    parser.add_argument("--set", action="append", default=[], dest="options", metavar="KEY=VALUE", help="a setting")
     parser.add_argument("--keep", type=Path, help="folder that keeps the journal")
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="chaos-shards-") as name:
         folder = wanted.keep or Path(name)
         folder.mkdir(parents=True, exist_ok=True)
-        found, killed, broken, used = run(folder, wanted.calls, wanted.minutes, wanted.every)
+        found, killed, broken, used = run(folder, wanted.calls, wanted.minutes, wanted.every, wanted.options)
     late = {call: gap for call, (gap, _) in found.gaps.items() if gap > AGAIN_S}
     worst = max((gap for gap, _ in found.gaps.values()), default=0.0)
     print(f"{len(found.gaps)} calls, {found.scores} scores, {killed} shards killed, {found.opened} alerts")

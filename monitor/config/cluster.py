@@ -20,7 +20,7 @@ class ClusterSection(Section):
     send_ms: int = Field(100, ge=20, le=1000, description="audio is sent to the shards so often")
     checkpoint_s: float = Field(2.0, ge=0.2, le=60, description="between two checkpoints of a call")
     answer_s: float = Field(3.0, ge=0.5, le=60, description="a shard that gives no answer for so long is replaced")
-    busy_share: float = Field(0.8, gt=0, le=1, description="a shard that scores for more of its time takes no new call")
+    busy_share: float = Field(0.5, gt=0, le=1, description="a shard that scores for more of its time takes no new call")
     ring_s: Positive = Field(8.0, le=60, description="audio kept here while a shard is replaced, of each channel")
     start_s: Positive = Field(120.0, description="the first shard must be there by then")
     memory_mib: int = Field(256, ge=80, le=100_000, description="shared memory of the Ray that is started here")
