@@ -25,7 +25,7 @@ from monitor.serve.tap_listeners import Listener, Listeners, make_listeners
 from monitor.session.setup import STOP_S, StopRequest, json_sink, loading, screen, signals, start_sinks, supervise
 from monitor.session.warnings import SinkWarnings
 from monitor.sinks.registry import open_sinks
-from monitor.taps.tap_events import TapEvent
+from monitor.taps.tap_events import Deliver, TapEvent
 
 DONE, INTERRUPTED = 0, 130
 SWITCH_S = 0.0002
@@ -39,8 +39,7 @@ SETTLE_S = 1.0
 def serve(config: Config, *, json_lines: bool = False) -> int:
     """Watch the calls of all taps until q or Ctrl-C. Returns the exit status; raises MonitorError."""
     section = config.serve
-    publish = config.publish.model_copy(update={"score_interval_ms": section.score_interval_ms})
-    config = config.model_copy(update={"publish": publish})
+    config = _with_score_interval(config, section.score_interval_ms)
     rows = MOST_PARTIES * section.max_calls
     epoch, stop_request, traces = wire.new_epoch(), StopRequest(), Traces(rows)
     check_weights(config.model)
@@ -48,12 +47,7 @@ def serve(config: Config, *, json_lines: bool = False) -> int:
     def deliver(event: TapEvent) -> None:
         router.deliver(event)
 
-    found = make_listeners(config, deliver)
-    if not found and not config.web.listen:
-        raise BadInputError(
-            "no tap is switched on",
-            "give --rtp 127.0.0.1:5004, --websocket 127.0.0.1:8765 or --web, or set listen of a tap in config.toml",
-        )
+    found = _tap_listeners(config, deliver)
     calls = RecentCalls(epoch, config.web.keep_ended_s, config.web.keep_ended_calls)
     screened = config.dashboard.mode != "off" and not json_lines
     kept = [RecentCallsSink(calls)] if config.web.listen or screened else []
@@ -84,6 +78,22 @@ def serve(config: Config, *, json_lines: bool = False) -> int:
         finally:
             listeners.close()
     return INTERRUPTED if stop_request.interrupted else DONE
+
+
+def _with_score_interval(config: Config, score_interval_ms: int) -> Config:
+    publish = config.publish.model_copy(update={"score_interval_ms": score_interval_ms})
+    return config.model_copy(update={"publish": publish})
+
+
+def _tap_listeners(config: Config, deliver: Deliver) -> list[Listener]:
+    """Return the listeners of the taps. Raises BadInputError where there are none, and no page either."""
+    found = make_listeners(config, deliver)
+    if not found and not config.web.listen:
+        raise BadInputError(
+            "no tap is switched on",
+            "give --rtp 127.0.0.1:5004, --websocket 127.0.0.1:8765 or --web, or set listen of a tap in config.toml",
+        )
+    return found
 
 
 @contextmanager
