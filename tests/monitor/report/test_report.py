@@ -1,4 +1,4 @@
-"""The page that is handed on: it tells what the records say, no more, and needs nothing from elsewhere."""
+"""The report: it says what the records say, no more, and needs nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import re
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,8 +17,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from helpers import QUICK, assert_one_error, make_weights, run_here, settings, turning_call, voice, write_wav
+from helpers import QUICK, Run, assert_one_error, make_weights, run_here, settings, turning_call, voice, write_wav
 
+from monitor.cli.main import run_cli
 from monitor.events import wire
 from monitor.report.call_records import CallRecord, CallRecords
 from monitor.report.charts import ticks
@@ -110,63 +112,59 @@ def made(*calls: Sequence[Event]) -> str:
     return page(records_of(*calls), [VerifiedSource("journal", "journal", "whole", True)], "made for a test")
 
 
-def test_a_call_that_turned_synthetic_is_told_from_journal_and_evidence(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    weights = make_weights(tmp_path / "hiss.safetensors")
-    write_wav(tmp_path / "call.wav", np.stack([turning_call(4, 4, 5), voice(13, seed=9)], axis=1))
-    words = (
-        "--speed",
-        "max",
-        "--no-publish",
-        "--screen",
-        "off",
-        "--weights",
-        weights,
-        "--channels",
-        "caller=left,agent=right",
-    )
-    kept = ("--journal", "journal", "--evidence", "kept", *settings(*QUICK, "evidence_store.before_s=3"))
-    assert run_here(capfd, "replay", "call.wav", *words, *kept).status == 0
-    ran = run_here(capfd, "report", "journal", "kept", "-o", "report.html")
+@pytest.fixture(scope="module")
+def replayed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the journal and the evidence of a call whose caller turned synthetic."""
+    folder = tmp_path_factory.mktemp("replayed")
+    weights = make_weights(folder / "hiss.safetensors")
+    call = write_wav(folder / "call.wav", np.stack([turning_call(4, 4, 5), voice(13, seed=9)], axis=1))
+    words = ["--speed", "max", "--no-publish", "--screen", "off", "--weights", weights]
+    words += ["--channels", "caller=left,agent=right", "--journal", folder / "journal", "--evidence", folder / "kept"]
+    assert run_cli(["replay", *map(str, (call, *words)), *settings(*QUICK, "evidence_store.before_s=3")]) == 0
+    return folder
+
+
+def test_a_call_that_turned_synthetic_is_reported_from_journal_and_evidence(run: Run, replayed: Path) -> None:
+    ran = run("report", f"{replayed}/journal", f"{replayed}/kept", "-o", "report.html")
     assert (ran.status, ran.out, ran.err) == (0, "report.html: 1 call\n", "")
-    text = (tmp_path / "report.html").read_text()
+    text = Path("report.html").read_text()
     found = assert_self_contained(text)
     for result in (
-        "1 alert was raised on caller",
-        "A likelihood is not a proof",
-        "gan-vocoder",
-        "the chain of",
-        "verified, no seal",
+        *("1 alert was raised on caller", "A likelihood is not a proof", "gan-vocoder", "the chain of"),
+        *("verified, no seal", "Thresholds and settings", "an alert opens", "Segments", "What to do next"),
+        "call back on a number",
     ):
-        assert result in found.text
+        assert result in found.text, result
     assert len(re.findall("data:image/png", text)) == 2
     assert 'class="limit"' in text, "the threshold is known from the evidence"
-    for result in ("Thresholds and settings", "an alert opens", "Segments", "What to do next", "call back on a number"):
-        assert result in found.text, result
-    assert "alerts.alert_llr" not in found.text, "settings are told by their values"
+    assert "alerts.alert_llr" not in found.text, "settings are named by what they mean"
     assert "audio" not in found.tags
 
-    ran = run_here(capfd, "report", "journal", "kept", "-o", "heard.html", "--with-audio", "--csv", "parts.csv")
+
+def test_audio_and_a_table_of_segments_are_written_on_request(run: Run, replayed: Path) -> None:
+    words = ("-o", "audio.html", "--with-audio", "--csv", "parts.csv")
+    ran = run("report", f"{replayed}/journal", f"{replayed}/kept", *words)
     assert (ran.status, ran.err) == (0, "")
-    heard = (tmp_path / "heard.html").read_text()
-    assert Page(heard).tags.count("audio") == 2
-    clip = base64.b64decode(re.findall(r"data:audio/flac;base64,([A-Za-z0-9+/=]+)", heard)[0])
+    text = Path("audio.html").read_text()
+    assert Page(text).tags.count("audio") == 2
+    clip = base64.b64decode(re.findall(r"data:audio/flac;base64,([A-Za-z0-9+/=]+)", text)[0])
     samples, rate = soundfile.read(io.BytesIO(clip))
     assert rate == 16_000
     assert len(samples) > 3 * rate
-    rows = list(csv.DictReader(io.StringIO((tmp_path / "parts.csv").read_text())))
+    rows = list(csv.DictReader(io.StringIO(Path("parts.csv").read_text())))
     assert {row["side"] for row in rows} == {"caller", "agent"}
     assert "alert" in {row["state"] for row in rows if row["side"] == "caller"}
     ends = [float(row["end_s"]) for row in rows if row["side"] == "caller"]
     assert ends == sorted(ends)
 
-    folder = next((tmp_path / "kept").iterdir())
+
+def test_evidence_that_was_changed_is_named(run: Run, replayed: Path) -> None:
+    shutil.copytree(replayed / "kept", "kept")
+    (folder,) = Path("kept").iterdir()
     (folder / "README.txt").write_text("changed")
-    ran = run_here(capfd, "report", "kept", "-o", "report.html")
+    ran = run("report", "kept", "-o", "report.html")
     assert ran.out == f"report.html: 1 call\nnote: kept/{folder.name}: README.txt was changed\n"
-    found = assert_self_contained((tmp_path / "report.html").read_text())
+    found = assert_self_contained(Path("report.html").read_text())
     assert "1 alert was raised on caller" in found.text
     assert found.text.count("README.txt was changed") == 2
 
