@@ -19,7 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 from model.checkpoint import best_device
 from training.corpora.work_progress import Log
 
-PATIENCE = timedelta(hours=12)
+LONGEST_WAIT = timedelta(hours=12)
 """How long the others wait for the first process: it prepares the speech, and looks at the dev split."""
 
 
@@ -57,13 +57,13 @@ def own_device(name: str) -> str:
 
 @contextmanager
 def joined(device: str) -> Iterator[None]:
-    """Join the processes within the context: through NCCL on GPUs, gloo elsewhere."""
-    if processes().count == 1:
+    """Join the processes within the context, unless they are: through NCCL on GPUs, gloo elsewhere."""
+    if processes().count == 1 or not _alone():
         yield
         return
     if device.startswith("cuda"):
         torch.cuda.set_device(device)
-    distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo", timeout=PATIENCE)
+    distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo", timeout=LONGEST_WAIT)
     try:
         yield
     finally:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from training.learn.distributed import Processes, agreed, own_device, processes,
 from training.learn.material import OTHER_SOUNDS_S
 
 HERE = Path(__file__).parents[2]
+NETWORKS = ("cnn-lstm", "seed-bilstm")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
@@ -43,34 +45,56 @@ def _torchrun(*words: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def _together(network: str, corpus: Path, out: Path, steps: int) -> list[dict[str, Any]]:
-    """What each of the two processes wrote down."""
-    done = _torchrun(HERE / "distributed_training.py", network, corpus, corpus.parent / "cache", out, str(steps))
-    assert done.returncode == 0, done.stderr
-    told = [json.loads((out / f"told-{rank}.json").read_text()) for rank in (0, 1)]
+@dataclass(frozen=True)
+class Training:
+    """A training that two processes began, and that two others resumed: out, and what each of them wrote down."""
+
+    out: Path
+    began: list[dict[str, Any]]
+    resumed: list[dict[str, Any]]
+
+
+def _written(out: Path) -> list[dict[str, Any]]:
+    results = [json.loads((out / f"result-{rank}.json").read_text()) for rank in (0, 1)]
     states = [torch.load(out / f"states-{rank}.pt", weights_only=True) for rank in (0, 1)]
-    return [one | {"states": held} for one, held in zip(told, states, strict=True)]
+    history = json.loads((out / "history.json").read_text())
+    return [one | {"states": held, "history": history} for one, held in zip(results, states, strict=True)]
 
 
-@pytest.mark.parametrize("network", ["cnn-lstm", "seed-bilstm"])
-def test_two_processes_learn_one_network_from_speech_of_their_own(corpus: Path, tmp_path: Path, network: str) -> None:
-    first, second = _together(network, corpus, tmp_path, 10)
+@pytest.fixture(scope="module")
+def trainings(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Training]:
+    """By network; two starts of torchrun for all of them, because a process loads for longer than it trains."""
+    out, written = tmp_path_factory.mktemp("together"), []
+    for steps in ("10", "15"):
+        done = _torchrun(HERE / "distributed_training.py", corpus, corpus.parent / "cache", out, steps, *NETWORKS)
+        assert done.returncode == 0, done.stderr
+        written.append({network: _written(out / network) for network in NETWORKS})
+    return {network: Training(out / network, *(found[network] for found in written)) for network in NETWORKS}
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_two_processes_learn_one_network_from_speech_of_their_own(trainings: dict[str, Training], network: str) -> None:
+    first, second = trainings[network].began
     for mine, theirs in zip(first["states"], second["states"], strict=True):
         assert all(torch.equal(mine[name], theirs[name]) for name in mine), "running means of normalisation among them"
-    assert all(a != b for a, b in zip(first["heard"], second["heard"], strict=True)), "each has batches of its own"
-    history = json.loads((tmp_path / "history.json").read_text())
+    assert all(a != b for a, b in zip(first["losses"], second["losses"], strict=True)), "each has batches of its own"
+    history = first["history"]
     assert [row["step"] for row in history] == [5, 10]
-    assert history[0]["loss"] == pytest.approx((first["heard"][0] + second["heard"][0]) / 2, rel=0.1)
+    assert history[0]["loss"] == pytest.approx((first["losses"][0] + second["losses"][0]) / 2, rel=0.1)
     assert any("step 10" in line for line in first["said"])
     assert second["said"] == []
-    path, written = tmp_path / "weights.safetensors", first["states"][-1]
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_two_processes_resume_where_two_others_stopped(trainings: dict[str, Training], network: str) -> None:
+    again, other = trainings[network].resumed
+    path, written = trainings[network].out / "weights.safetensors", again["states"][-1]
     kept = load_bilstm(path)[0] if network == "seed-bilstm" else read_detector(path)
-    best = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["kept"]
+    best = torch.load(trainings[network].out / "checkpoint.pt", weights_only=True)["kept"]
     assert all(torch.equal(kept.state_dict()[name], best[name]) for name in written)
-    again, other = _together(network, corpus, tmp_path, 15)
     assert sum("resumed at step 10" in line for line in again["said"]) == 1
-    assert len(again["heard"]) == 5
-    assert not set(again["heard"]) & set(other["heard"])
+    assert len(again["losses"]) == 5
+    assert not set(again["losses"]) & set(other["losses"])
     for mine, theirs in zip(again["states"], other["states"], strict=True):
         assert all(torch.equal(mine[name], theirs[name]) for name in mine)
 
