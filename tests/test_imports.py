@@ -29,6 +29,7 @@ MAY_IMPORT = {
         "monitor/delivery/subscriber_sockets.py",
         "monitor/delivery/publisher_sockets.py",
         "monitor/delivery/connection_guard.py",
+        "monitor/delivery/socket_events.py",
     ),
     "rich": ("monitor/dashboard/",),
     "typer": ("monitor/cli/", "training/cli/"),

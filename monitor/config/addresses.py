@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-import ssl
+from typing import TYPE_CHECKING
 
 from monitor.errors import BadInputError
+
+if TYPE_CHECKING:
+    import ssl
 
 
 def is_loopback(host: str) -> bool:
@@ -67,6 +70,8 @@ def read_certificate(section: str, certificate: str, key: str) -> ssl.SSLContext
     """
     if not certificate:
         return None
+    import ssl  # here, since nobody else needs it
+
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:

@@ -7,9 +7,9 @@ import time
 from collections import Counter
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
 from monitor.delivery.connections import ConnectionLimits, Connections
+from monitor.delivery.socket_events import read_socket_event
 from monitor.limits.descriptors import DESCRIPTORS
 
 CHECK_MS, IDLE_MS = 50, 1000
@@ -62,12 +62,11 @@ class ConnectionGuard:
 
     def _take(self) -> None:
         """Process one event of the socket monitor."""
-        message = recv_monitor_message(self._monitor)
-        event = message["event"]
+        event, value = read_socket_event(self._monitor)
         if event == zmq.EVENT_ACCEPTED:
-            self._connections.accepted(message["value"], time.monotonic())
+            self._connections.accepted(value, time.monotonic())
         elif event == zmq.EVENT_DISCONNECTED:
-            self._connections.gone(message["value"])
+            self._connections.gone(value)
         elif event == zmq.EVENT_ACCEPT_FAILED:
             self._failed["too few file descriptors"] += 1
         elif event != zmq.EVENT_MONITOR_STOPPED:

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
 from monitor.delivery import requests
 from monitor.delivery.answer_timeout import LONGEST_STEP_S, AnswerTimeout
 from monitor.delivery.keys import KeyPair
 from monitor.delivery.requests import SubscriberRequest
+from monitor.delivery.socket_events import read_socket_event
 from monitor.errors import BadInputError
 from monitor.events import wire
 
@@ -161,7 +161,7 @@ class SubscriberSockets:
         """Return why the publisher does not let us in, when it has just said so; else ""."""
         reason = ""
         while self._monitor.poll(0):
-            event = recv_monitor_message(self._monitor)["event"]
+            event = read_socket_event(self._monitor)[0]
             if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
                 reason = "this key is not allowed, or was revoked"
             elif event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:

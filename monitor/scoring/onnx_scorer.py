@@ -44,7 +44,7 @@ class OnnxNetwork:
             self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         except Exception as error:
             raise CheckpointError(f"{name} is not a complete network file for onnxruntime") from error
-        self._session._model_bytes = None  # It keeps the file, for another try on other devices, which there are none of.
+        self._session._model_bytes = None  # kept for another try on other devices, of which there are none
         metadata = self._session.get_modelmeta().custom_metadata_map
         self.facts: RuntimeFacts = read_facts(metadata, name)
         check_signature(data, metadata, name)
