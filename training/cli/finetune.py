@@ -22,7 +22,7 @@ class FineTuneOptions:
         typer.Argument(help="Holds real/ and fake/ with recordings; a folder within them is one voice, or one system."),
     ]
     out: Annotated[Path, typer.Option(help="Folder of the run. Resumes where it stopped.")]
-    start: Annotated[Path, typer.Option(help="Weights to go on from, or default, those that ship.")] = Path("default")
+    start: Annotated[Path, typer.Option(help="Weights to start from, or default, those that ship.")] = Path("default")
     corpus: Annotated[
         list[Path] | None,
         typer.Option(help="Corpus to learn from beside it, so that what is known is not forgotten. May be repeated."),
@@ -42,7 +42,7 @@ class FineTuneOptions:
 
 @expand_options
 def finetune(*, options: FineTuneOptions) -> None:
-    """Go on from trained weights with a folder of own fakes and real voices, and measure before and after.
+    """Continue from trained weights with a folder of your own fakes and real voices, and measure before and after.
 
     A fifth of the voices is held back. 'monitor calibrate --marks' writes such a folder of marked alerts.
     """

@@ -33,7 +33,7 @@ INTERRUPTED = 130
 
 COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
     "train": (train, "Train a network on corpora of bona fide and synthetic speech."),
-    "finetune": (finetune, "Go on from trained weights with own fakes and real voices."),
+    "finetune": (finetune, "Continue from trained weights with your own fakes and real voices."),
     "baseline": (baseline, "Train the offline network to compare with."),
     "average": (average, "Average the weights of several trainings, and fit the calibration."),
     "export": (export, "Write a network as an ONNX file, for live scoring on a CPU."),
