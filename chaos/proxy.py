@@ -50,6 +50,11 @@ class Proxy:
         self._loop.run_forever()
         server.close()
         self._abort()
+        tasks = asyncio.all_tasks(self._loop)
+        for task in tasks:
+            task.cancel()
+        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        self._loop.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -61,7 +66,7 @@ class Proxy:
         self._open |= ends
         try:
             await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
-        except (OSError, asyncio.IncompleteReadError):
+        except (OSError, asyncio.CancelledError):  # close() cancels
             pass
         finally:
             self._open -= ends
