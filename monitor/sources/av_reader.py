@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -14,10 +15,11 @@ import numpy as np
 
 from monitor.audio import Audio
 from monitor.errors import BadInputError
-from monitor.sources.av_parts import FilePart, begin_s, decoder_of, sound_tracks
+from monitor.sources.av_parts import INDEX_WITHIN, FilePart, begin_s, decoder_of, is_indexed, sound_tracks
+from monitor.sources.container_kinds import HEAD, kind_of
 from monitor.sources.joined import Joined
 from monitor.sources.raw_formats import hint_for
-from monitor.sources.reader import FRAMES, HINT, channel_names, ended_early
+from monitor.sources.reader import FRAMES, HINT, LONGEST_S, channel_names, ended_early
 from monitor.sources.sound_track import SoundTrack
 from monitor.types import Condition
 
@@ -28,9 +30,6 @@ _INDEXED = frozenset({"mov", "matroska", "ogg", "asf", "avi", "w64", "aiff", "au
 """Containers whose durations were written down; all others are estimates from a bit rate."""
 _MOST_AHEAD_S = 10.0
 """A track that another is so far ahead of is silent there."""
-_XING = ((b"Xing", 8), (b"Info", 8), (b"VBRI", 14))
-"""How the index of an MP3 begins, and where its number of frames is."""
-_INDEX_WITHIN = 64 << 10
 _MOST_CHANGES = 5
 """Changes of the format inside a file that are said."""
 
@@ -60,12 +59,14 @@ class AvReader:
         except (av.FFmpegError, io.UnsupportedOperation) as error:
             self._file.close()
             reason = getattr(error, "strerror", None) or error
-            raise BadInputError(f"{path} is not audio: {reason}", hint_for(path, HINT)) from error
+            raise BadInputError(f"{path} is not audio: {reason}", hint_for(path, self._hint())) from error
         try:
             self._open(track)
-        except BadInputError:
+        except (av.FFmpegError, BadInputError) as error:
             self.close()
-            raise
+            if isinstance(error, BadInputError):
+                raise
+            raise BadInputError(f"{path} cannot be decoded: {error.strerror}", HINT) from error
 
     def _part(self, bounds: tuple[int, int], codec: str = "") -> InputContainer:
         """Open a part of the file. Raises av.FFmpegError."""
@@ -73,7 +74,9 @@ class AvReader:
 
         # No protocol at all: playlists and the like must not lead to other files, or to the network.
         options = {"protocol_whitelist": "none"} | ({"sample_rate": "16000"} if codec == "g722" else {})
-        return av.open(FilePart(self._file, *bounds, self._patch), "r", format=codec or None, options=options)
+        part = FilePart(self._file, *bounds, self._patch)
+        # Comments in another encoding than UTF-8 are no reason to hear nothing.
+        return av.open(part, "r", format=codec or None, options=options, metadata_errors="replace")
 
     def _open(self, track: int | None) -> None:
         streams = sound_tracks(self._container)
@@ -132,21 +135,23 @@ class AvReader:
             durations = [d - begin if d > begin else d for d in durations for begin in [begin_s(tracks[0].stream)]]
         whole, begin = self._container.duration, self._container.start_time or 0
         found = max(durations, default=None if whole is None else (whole - max(0, begin)) / av.time_base)
-        return None if found is None or (kind == "mp3" and not self._is_indexed(found)) else found
-
-    def _is_indexed(self, seconds: float) -> bool:
-        """Return whether an MP3 says that it is so long. FFmpeg estimates where it does not, or where files were
-        joined."""
-        head = self._head(_INDEX_WITHIN)
-        counts = [head[at + skip : at + skip + 4] for word, skip in _XING if (at := head.find(word)) >= 0]
-        lengths = [int.from_bytes(c) * size / self.rate for c in counts for size in (1152, 576)]
-        return any(abs(length - seconds) < max(0.2, 0.01 * seconds) for length in lengths)
+        known = (
+            found is not None
+            and found < LONGEST_S
+            and (kind != "mp3" or is_indexed(self._head(INDEX_WITHIN), self.rate, found))
+        )
+        return found if known else None
 
     def _unknown(self) -> bool:
         """Return whether a FLAC file does not say how many samples it has (RFC 9639, section 8.2)."""
         head = self._head(64)
         at = head.find(b"fLaC") + 4
         return int.from_bytes(head[at + 17 : at + 22]) & 0xF_FFFF_FFFF == 0
+
+    def _hint(self) -> str:
+        """Advise about a file that cannot be opened."""
+        unfinished = "if its writer never finished, its index (moov) is missing: repair it, for instance with untrunc"
+        return f"{HINT}; {unfinished}" if kind_of(self._head(HEAD)) == "mp4" else HINT
 
     def _head(self, size: int) -> bytes:
         with self._path.open("rb") as file:
@@ -169,11 +174,13 @@ class AvReader:
                         for i, t in zip(self._numbers, tracks.values(), strict=True)
                         if i < len(streams)
                     }
-                    yield from self._decode_part(container, into)
+                    if into:  # of no tracks FFmpeg gives all packets
+                        yield from self._decode_part(container, into)
             except av.FFmpegError as error:
                 self._unread.append(f"part {number} cannot be read: {error.strerror}")
         for track in tracks.values():
-            track.put(None)
+            with suppress(av.FFmpegError):  # what a resampler held of a format that it does not convert
+                track.put(None)
 
     def _decode_part(self, container: InputContainer, tracks: Mapping[int, SoundTrack]) -> Iterator[int]:
         import av
@@ -191,6 +198,9 @@ class AvReader:
                 break
             except (av.FFmpegError, ValueError):
                 self._damaged += 1
+            except IndexError:  # a packet of a track that begins in the middle, which PyAV does not know
+                self._damaged += 1
+                packets = container.demux(streams)
 
     def blocks(self) -> Iterator[Audio]:
         """Yield the samples, float32 (channels, n), of all tracks."""
@@ -212,14 +222,19 @@ class AvReader:
 
     def _complain(self, read_s: float, tracks: list[SoundTrack]) -> None:
         # Some containers count encoder padding, or round: half a second is no sign of truncation.
-        if self.total_s is not None and self.total_s - read_s > max(0.5, 0.02 * self.total_s):
-            self.complaints.append(ended_early(read_s, self.total_s))
+        total_s = read_s if self.total_s is None else self.total_s
+        most_off_s = max(0.5, 0.02 * total_s)
+        if total_s - read_s > most_off_s:
+            self.complaints.append(ended_early(read_s, total_s))
+        elif read_s - total_s > most_off_s:
+            detail = f"it goes on for {read_s:.1f} s, where its header says {total_s:.1f} s"
+            self.complaints.append(Condition("length unknown", detail, usable=True))
+        elif self._cut_in:
+            detail = f"the file ends after {read_s:.1f} s in the middle of a {self._cut_in}: its end is missing"
+            self.complaints.append(Condition("ended early", detail, usable=True))
         elif self._damaged:
             packets = "1 packet" if self._damaged == 1 else f"{self._damaged} packets"
             self.complaints.append(Condition("damaged", f"{packets} could not be decoded", usable=True))
-        if self._cut_in:
-            detail = f"the file ends after {read_s:.1f} s in the middle of a {self._cut_in}: its end is missing"
-            self.complaints.append(Condition("ended early", detail, usable=True))
         self.complaints += [Condition("damaged", detail, usable=True) for detail in self._unread[:_MOST_CHANGES]]
         for track in tracks:
             for change in track.changed[:_MOST_CHANGES]:

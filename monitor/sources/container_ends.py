@@ -20,12 +20,16 @@ _SEGMENT = b"\x18\x53\x80\x67"
 Step = Callable[[bytes], int]
 """From the first bytes of a block to its length; 0 where that is not known, _NO_BLOCK for what is none."""
 _NO_BLOCK = -1
+_PADDING = 8
+"""Bytes that writers leave out at the very end, though they count them."""
 _NO_SIZES = frozenset({"flac", "amr", "id3", "nut", "wtv", "swf", "smjpeg", "adx", "argo", "ast"})
 """Kinds that do not say where they end, or not in a way that is worth reading."""
 
 
 def end_of(file: IO[bytes], at: int, size: int) -> int | None:
-    """Return where the recording ends that begins there in a file of that size; None where it does not say."""
+    """Return where the recording ends that begins there in a file of that size; None where it does not say, or with the
+    file. Behind the end of the file: it is cut off.
+    """
     head = read_at(file, at, 1024)
     kind = kind_of(head)
     if kind == "wav":
@@ -52,12 +56,14 @@ def end_of(file: IO[bytes], at: int, size: int) -> int | None:
 
 
 def _walk(file: IO[bytes], at: int, size: int, step: Step) -> int | None:
-    """Return where the blocks of a container end, and something else begins; None where the file ends with them."""
+    """Return where the blocks of a container end: before something else, or behind the end of a file that is cut off.
+    None where the file ends with them.
+    """
     begin = at
     for _ in range(_MOST_STEPS):
         head = read_at(file, at, HEAD)
-        if at >= size:
-            return None
+        if at >= size or not head:
+            return at if at > size + _PADDING else None
         if at > begin and kind_of(head) is not None:
             return at
         length = step(head)
@@ -137,6 +143,8 @@ _WALKS: Mapping[str, tuple[Callable[[bytes], int], Step]] = {
     "voice": (lambda head: int.from_bytes(head[20:22], "little"), _voice),
 }
 """Bytes before the first block of a container, and the length of a block."""
+WALKED = frozenset(_WALKS)
+"""Kinds whose blocks are walked through, and so are known to be cut off."""
 
 
 def _sphere(head: bytes, at: int) -> int | None:

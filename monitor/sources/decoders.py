@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from monitor.errors import BadInputError
+from monitor.sources.aiff import read_aiff
 from monitor.sources.joined import Joined, joined_parts
 from monitor.sources.pcm_reader import PcmFormat, PcmReader, wave_format
 from monitor.sources.raw_formats import CodecFormat
@@ -34,27 +35,28 @@ def open_recording(path: Path, *, raw: PcmFormat | CodecFormat | None = None, tr
         return AvReader(path, Joined(((0, path.stat().st_size),)), codec=raw.codec)
     with path.open("rb") as file:
         joined = joined_parts(file)
-    alone = len(joined.parts) == 1 and not joined.left
-    reader = _by_header(path) if alone and track in (None, 1) else None
-    reader = reader or _of_codec(path, joined, track)
+    reader = _by_header(path, joined.left) if len(joined.parts) == 1 and track in (None, 1) else None
+    if reader is not None:
+        return reader
+    reader = _of_codec(path, joined, track)
     if joined.left:
         detail = f"{joined.left} bytes behind the end of the recording, of which nothing can be made"
         reader.notes.append(Condition("not scored", detail, usable=True))
     return reader
 
 
-def _by_header(path: Path) -> Reader | None:
-    """Return a reader that does without FFmpeg."""
+def _by_header(path: Path, left: int) -> Reader | None:
+    """Return a reader that does without FFmpeg. left: bytes behind the end that the header gives."""
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(4)
-        wave, sun = read_wave(file, size), read_sun_audio(file, size)
+        wave, plain = read_wave(file, size), read_sun_audio(file, size) or read_aiff(file, size)
     form = wave_format(wave) if wave is not None else None
     if wave is not None and form is not None:
         return _noted(PcmReader(path, form, wave.parts, wave.announced), wave.ignored, wave)
-    if sun is not None:
-        return _noted(PcmReader(path, sun.form, [(sun.begin, size)], sun.announced), sun.ignored)
-    if head in _LIBSNDFILE:
+    if plain is not None:
+        return _noted(PcmReader(path, plain.form, [(plain.begin, plain.end)], plain.announced), plain.ignored)
+    if head in _LIBSNDFILE and not left:
         from monitor.sources.sound_file import SoundFileReader
 
         try:

@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 from typing import IO
 
-from monitor.sources.container_ends import end_of
+from monitor.sources.container_ends import WALKED, end_of
 from monitor.sources.container_kinds import HEAD, kind_of, read_at
 from monitor.sources.ogg import CAPTURE, ogg_links
 
@@ -18,8 +18,6 @@ _MOST_PARTS = 10_000
 _LEAST_LEFT = 512
 _TAGS = (b"TAG", b"APETAGEX", b"LYRICS", b"ID3", b"\0\0\0\0")
 """How that begins which may stand behind a recording and is no sound; zeros fill up blocks."""
-_READ_ON = ("wav", "au")
-"""Kinds whose samples go on behind the end that a header gives: it was written before the recording ended."""
 Bounds = tuple[int, int]
 """First byte, and the byte behind the last."""
 
@@ -41,37 +39,37 @@ def joined_parts(file: IO[bytes]) -> Joined:
     cut, left = "", 0
     end: int | None
     while len(parts) < _MOST_PARTS:
-        head = read_at(file, at, HEAD)
+        begin = _behind_tags(file, at)
+        head = read_at(file, begin, HEAD)
         kind = kind_of(head)
         if head.startswith(CAPTURE):
-            links, end = ogg_links(file, at, size)
+            links, end = ogg_links(file, begin, size)
             parts += links
             cut = "page" if end > size else ""
         else:
-            end = end_of(file, at, size)
-            parts.append((at, size if end is None else end))
+            end = end_of(file, begin, size)
+            # FFmpeg does not always look behind a tag; it knows that of an MP3.
+            parts.append((at if kind is None else begin, size if end is None else min(end, size)))
+            cut = "block" if end is not None and end > size and kind in WALKED else ""
         if end is None or not at < end < size:
             break
         behind = read_at(file, end, HEAD)
         if kind_of(behind) is None:
-            if kind not in _READ_ON and size - end >= _LEAST_LEFT and not behind.startswith(_TAGS):
+            if kind != "wav" and size - end >= _LEAST_LEFT and not behind.startswith(_TAGS):
                 left = size - end
             break
         at = end
     if parts and not left:
         parts[-1] = parts[-1][0], size
-    if len(parts) == 1 and _ends_inside_caf(file, size):
-        cut = "chunk"
     file.seek(0)
     return Joined(tuple(parts), cut, left)
 
 
-def _ends_inside_caf(file: IO[bytes], size: int) -> bool:
-    """Return whether a CAF file ends inside a chunk; others say so elsewhere."""
-    at = 8
-    while kind_of(read_at(file, 0, HEAD)) == "caf" and at + 12 <= size:
-        length = int.from_bytes(read_at(file, at + 4, 8), signed=True)
-        if length < 0:
-            break
-        at += 12 + length
-    return at > size > 12
+def _behind_tags(file: IO[bytes], at: int) -> int:
+    """Return where a recording begins behind the tags before it (ID3v2, section 3.1)."""
+    while kind_of(head := read_at(file, at, HEAD)) == "id3":
+        length = 0
+        for byte in head[6:10]:
+            length = length << 7 | byte
+        at += 10 + length + (10 if head[5] & 0x10 else 0)
+    return at

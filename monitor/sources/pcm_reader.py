@@ -77,6 +77,19 @@ class PcmFormat:
     channels: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class SampleBytes:
+    """Where a file has its samples: from begin to end. announced: bytes of them by the header, None where it does not
+    say. ignored: the header says less than there is.
+    """
+
+    form: PcmFormat
+    begin: int
+    end: int
+    announced: int | None
+    ignored: bool = False
+
+
 def wave_format(wave: WaveHeader) -> PcmFormat | None:
     """Return the samples of a WAV file; None for a codec that is not of this file."""
     sample = _WAVE.get((wave.tag, 8 * wave.align // wave.channels)) if wave.channels else None

@@ -10,6 +10,8 @@ from monitor.types import Condition
 
 FRAMES = 4096
 """Frames of one block; fixed, so that what a damaged file yields does not depend on the reader."""
+LONGEST_S = 1e6
+"""A header that announces more does not know."""
 HINT = "use a recording such as wav, flac, ogg, mp3, m4a, webm or a video with sound"
 
 

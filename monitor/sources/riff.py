@@ -6,6 +6,8 @@ import struct
 from dataclasses import dataclass
 from typing import IO
 
+from monitor.sources.container_kinds import read_at
+
 PCM, FLOAT, A_LAW, MU_LAW, EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 UNKNOWN_SIZE = 0x7F000000
 """Bytes. Programs that write to a pipe cannot know the size, and put about 2 or 4 GB into the header."""
@@ -47,8 +49,7 @@ def read_wave(file: IO[bytes], size: int) -> WaveHeader | None:
     big = head[:4] == b"RIFX"
     form, at, long_size = b"", 12, 0
     for _ in range(_MOST_CHUNKS):
-        file.seek(at)
-        chunk = file.read(8)
+        chunk = read_at(file, at, 8)
         if len(chunk) < 8:
             return None
         name, length = chunk[:4], int.from_bytes(chunk[4:], "big" if big else "little")
@@ -63,8 +64,7 @@ def read_wave(file: IO[bytes], size: int) -> WaveHeader | None:
             length = long_size if length == 0xFFFFFFFF and long_size else length
             return _wave(form, big, at + 8, length, file, size) if len(form) >= 16 else None
         at += 8 + length
-        file.seek(at)
-        at += 0 if file.read(4) in _NAMES else length & 1  # some writers leave the padding out
+        at += 0 if read_at(file, at, 4) in _NAMES else length & 1  # some writers leave the padding out
     return None
 
 
@@ -99,7 +99,7 @@ def _wave(head: bytes, big: bool, begin: int, length: int, file: IO[bytes], size
     end = min(size, begin + length)
     if unknown or empty:
         end = _last_chunk(file, begin, size)
-    elif length < there and not more and not _chunk_follows(file, behind, size):
+    elif length < there and not more and not chunk_follows(file, behind, size, big):
         end, announced, ignored = size, None, True
     if announced is not None:
         announced += sum(end - begin for begin, end in more)
@@ -115,8 +115,7 @@ def _further(file: IO[bytes], at: int, size: int, head: bytes, big: bool) -> tup
     """
     found, left, silent, form = list[tuple[int, int]](), 0, 0, head
     for _ in range(_MOST_CHUNKS):
-        file.seek(at)
-        chunk = file.read(8)
+        chunk = read_at(file, at, 8)
         name, length = chunk[:4], int.from_bytes(chunk[4:], "big" if big else "little")
         if name not in _NAMES or (at + 8 + length > size + 1 and name != b"data"):
             break
@@ -147,12 +146,11 @@ def _last_chunk(file: IO[bytes], begin: int, size: int) -> int:
     return size
 
 
-def _chunk_follows(file: IO[bytes], at: int, size: int) -> bool:
+def chunk_follows(file: IO[bytes], at: int, size: int, big: bool) -> bool:
     """Return whether the bytes behind the samples are another chunk, or too few to be samples that were written
     later."""
     if size - at < 8:
         return True
-    file.seek(at)
-    chunk = file.read(8)
-    name, length = chunk[:4], int.from_bytes(chunk[4:], "little")
+    chunk = read_at(file, at, 8)
+    name, length = chunk[:4], int.from_bytes(chunk[4:], "big" if big else "little")
     return (all(32 <= byte < 127 for byte in name) and at + 8 + length <= size + 1) or not any(chunk)

@@ -10,13 +10,11 @@ import numpy as np
 
 from monitor.audio import Audio
 from monitor.errors import BadInputError
-from monitor.sources.reader import FRAMES, channel_names, ended_early
+from monitor.sources.reader import FRAMES, LONGEST_S, channel_names, ended_early
 from monitor.sources.riff import UNKNOWN_SIZE
 from monitor.types import Condition
 
 _SIZE_BY_HEADER = re.compile(r"(?:riff|data|SSND|Data Size)\s*:\s*(\d+) \(should be (\d+)\)")
-_LONGEST_S = 1e6
-"""A header that announces more does not know."""
 
 
 class SoundFileReader:
@@ -34,7 +32,7 @@ class SoundFileReader:
         self.total_s: float | None = self._frames / self.rate
         self.notes: list[Condition] = []
         self.complaints: list[Condition] = []
-        if not 0 < self.total_s < _LONGEST_S:
+        if not 0 < self.total_s < LONGEST_S:
             self._file.close()
             raise BadInputError(f"{path} holds no samples", "record it again, or name another file")
 

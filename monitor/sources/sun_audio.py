@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import IO
 
-from monitor.sources.pcm_reader import SAMPLES, PcmFormat
+from monitor.sources.pcm_reader import SAMPLES, PcmFormat, SampleBytes
 
 MAGIC = b".snd"
 _UNKNOWN = 0xFFFFFFFF
@@ -23,19 +22,7 @@ _ENCODINGS: Mapping[int, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class SunAudio:
-    """begin: first byte of the samples. announced: bytes of them by the header, None where it does not say. ignored:
-    the header says less than there is.
-    """
-
-    form: PcmFormat
-    begin: int
-    announced: int | None
-    ignored: bool
-
-
-def read_sun_audio(file: IO[bytes], size: int) -> SunAudio | None:
+def read_sun_audio(file: IO[bytes], size: int) -> SampleBytes | None:
     """Read the header of a file of that size in bytes; None for another file, or another encoding."""
     file.seek(0)
     head = file.read(24)
@@ -48,4 +35,4 @@ def read_sun_audio(file: IO[bytes], size: int) -> SunAudio | None:
     there, frame = size - begin, SAMPLES[sample][0] * channels
     short = length != _UNKNOWN and there - length >= frame
     known = None if length == _UNKNOWN or short else length
-    return SunAudio(PcmFormat(sample, rate, channels), begin, known, short)
+    return SampleBytes(PcmFormat(sample, rate, channels), begin, size, known, short)

@@ -211,6 +211,71 @@ def test_what_ends_too_soon_says_so_in_every_container(tmp_path: Path, form: str
     assert [c.code for c in conditions] == ["ended early"]
 
 
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT", "DOUBLE", "ULAW", "PCM_S8"])
+@pytest.mark.parametrize("length", [0, 8, 8 + 4800, 0x7F000008, 0xFFFFFFFF])
+def test_aiff_headers_that_lie_are_read_to_the_real_end(tmp_path: Path, subtype: str, length: int) -> None:
+    path = tmp_path / "a.aiff"
+    sf.write(path, voice(), RATE, format="AIFF", subtype=subtype)
+    plain = play(path)
+    whole = bytearray(path.read_bytes())
+    for name in (b"FORM", b"SSND"):
+        at = whole.index(name) + 4
+        whole[at : at + 4] = length.to_bytes(4)
+    path.write_bytes(whole)
+    source, samples, conditions = play(path)
+    assert np.array_equal(samples, plain[1])
+    assert source.total_s == SECONDS
+    assert [c.code for c in conditions] == (["length unknown"] if length == 8 + 4800 else [])
+
+
+@pytest.mark.parametrize(("form", "code"), [("mp3", "Xing"), ("flac", "fLaC")])
+def test_a_header_that_says_less_than_there_is_is_not_believed(tmp_path: Path, form: str, code: str) -> None:
+    path = tmp_path / f"a.{form}"
+    ffmpeg("-i", wav(tmp_path / "a.wav"), *(["-q:a", "5"] if form == "mp3" else []), path)
+    whole, plain = bytearray(path.read_bytes()), play(path)[1]
+    at = whole.index(code.encode()) + (8 if form == "mp3" else 22)
+    whole[at : at + 4] = (int.from_bytes(whole[at : at + 4]) // 3).to_bytes(4)
+    path.write_bytes(whole)
+    _, samples, (condition,) = play(path)
+    assert samples.shape[1] == pytest.approx(plain.shape[1], abs=1500)
+    assert condition.code == "length unknown"
+    assert condition.detail.startswith("it goes on for 12.")
+
+
+def test_comments_in_another_encoding_cost_no_sound(tmp_path: Path) -> None:
+    path = tmp_path / "a.flv"
+    ffmpeg("-i", wav(tmp_path / "a.wav", 22_050, 2.0), "-metadata", "title=xxGesprxch", path)
+    path.write_bytes(path.read_bytes().replace(b"xxGesprxch", b"xxGespr\xe4ch"))
+    assert play(path)[1].shape[1] == pytest.approx(2.0 * 16_000, abs=1500)
+
+
+def test_a_part_without_sound_is_named(tmp_path: Path) -> None:
+    one, silent, path = tmp_path / "one.mp4", tmp_path / "silent.mp4", tmp_path / "both.mp4"
+    ffmpeg("-i", wav(tmp_path / "a.wav", 16_000, 2.0), one)
+    ffmpeg("-f", "lavfi", "-i", "color=c=red:s=64x64:d=1", silent)
+    path.write_bytes(one.read_bytes() + silent.read_bytes())
+    _, samples, (condition,) = play(path)
+    assert samples.shape[1] == play(one)[1].shape[1]
+    assert condition.detail == "part 2 has 0 of 1 tracks"
+
+
+def test_a_recording_that_is_cut_inside_a_fragment_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    ffmpeg("-i", wav(tmp_path / "a.wav"), "-movflags", "frag_keyframe+empty_moov", "-frag_duration", "1000000", path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    assert "ended early" in [c.code for c in play(path)[2]]
+
+
+@pytest.mark.parametrize("form", ["WAV", "AU", "AIFF", "FLAC"])
+def test_a_tag_before_a_recording_is_passed_over(tmp_path: Path, form: str) -> None:
+    path = tmp_path / "a"
+    sf.write(path, voice(), RATE, format=form, subtype="PCM_16")
+    path.write_bytes(b"ID3\x03\0\0\0\0\x01\x0a" + bytes(138) + path.read_bytes())
+    _, samples, conditions = play(path)
+    assert samples.shape[1] == pytest.approx(SECONDS * 16_000, abs=10)
+    assert not conditions
+
+
 @pytest.mark.parametrize("form", ["WAV", "AU", "AIFF", "CAF", "FLAC"])
 def test_files_joined_end_to_end_are_all_heard(tmp_path: Path, form: str) -> None:
     parts = [tmp_path / name for name in ("a", "b")]
@@ -261,7 +326,7 @@ def test_recordings_of_different_kinds_that_cat_joined_are_all_heard(tmp_path: P
     assert pitches(samples) == [500]
 
 
-@pytest.mark.parametrize("form", ["wma", "m4a", "caf", "aiff", "avi", "ogg", "mkv", "w64", "voc", "flv", "wv"])
+@pytest.mark.parametrize("form", ["wma", "m4a", "caf", "avi", "ogg", "mkv", "w64", "voc", "flv", "wv"])
 def test_bytes_behind_a_recording_that_are_none_are_named(tmp_path: Path, form: str) -> None:
     whole, path = tmp_path / f"whole.{form}", tmp_path / "longer"
     ffmpeg("-i", wav(tmp_path / "a.wav", 22_050, 3.0), whole)
