@@ -59,11 +59,11 @@ def test_the_telephone_is_known_after_a_second_of_speech(detector: Detector, cha
 
 
 def test_a_call_that_changes_its_codec_is_noticed(detector: Detector) -> None:
-    wide = voice(10.0)
+    wide = voice(6.0)
     narrow = CHANNELS["narrow"](voice(20.0), np.random.default_rng(1))
     heard = found(detector, np.concatenate([wide, narrow, wide]))
-    assert heard[490] is Bandwidth.WIDEBAND
-    assert heard[1490] is Bandwidth.TELEPHONE
+    assert heard[290] is Bandwidth.WIDEBAND
+    assert heard[1290] is Bandwidth.TELEPHONE
     assert heard[-1] is Bandwidth.WIDEBAND
 
 

@@ -141,8 +141,8 @@ def test_drift_is_measured_over_turns_of_all_voices(says: str, alarms: int, tmp_
         voices[name] = paths
     weights = make_weights(tmp_path / "w.safetensors", "genuine" if says == "genuine" else "synthetic")
     config = Config.model_validate({"model": {"weights": str(weights)}})
-    found = drift.measure(config, voices, 0.5, tmp_path / "pictures" / "drift.png", _quiet)
-    assert found["minutes"] == 0.5
+    found = drift.measure(config, voices, 0.3, tmp_path / "pictures" / "drift.png", _quiet)
+    assert found["minutes"] == 0.3
     assert found["false_alarms"] == alarms
     assert (found["share_of_time_suspicious"] > 0.5) == bool(alarms)
     assert found["carried_minus_fresh_llr_mean_last_10_min"] == pytest.approx(0.0, abs=1e-6)

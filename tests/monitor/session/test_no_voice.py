@@ -39,7 +39,7 @@ def verdicts(events: list[Event]) -> tuple[set[str], list[str]]:
 
 @pytest.mark.parametrize("name", CADENCES)
 def test_tones_alone_are_not_hard_to_judge(name: str) -> None:
-    states, health = verdicts(heard(cadence(*CADENCES[name], 24.0)))
+    states, health = verdicts(heard(cadence(*CADENCES[name], 15.0)))
     assert "hard to judge" not in health
     assert states <= {"unknown"}
 
