@@ -21,11 +21,12 @@ from monitor.rtp.encode import encode as encode_rtp
 from monitor.rtp.packet import RtpPacket
 from monitor.rtp.payload import PayloadFormat
 from monitor.rtp.rtp_stream import RtpStream
+from monitor.rtp.together import give_together
 from monitor.scoring.scorer import Figures, StatefulScorer
 from monitor.sinks.memory import MemorySink
 from monitor.sinks.registry import open_sinks
 
-STREAMS, BLOCKS, AT_ONCE, PACKETS = 256, 200, 5, 2000
+STREAMS, BLOCKS, AT_ONCE, PACKETS, PACKETS_AT_ONCE = 256, 200, 5, 90, 3
 
 
 @dataclass(frozen=True)
@@ -81,18 +82,21 @@ def _shard(scorer: StatefulScorer) -> tuple[float, Figures]:
 
 
 def _rtp() -> float:
-    """Measure a stream of G.711 whose packets come two at once, as the listener takes them."""
+    """Measure streams of G.711 of which three packets each come at once, and all are decoded together, as the listener
+    does.
+    """
     form = PayloadFormat("PCMU", 8000)
     payloads = encode_rtp(form, voice(PACKETS * 0.02), 20.0)
-    stream = RtpStream({0: form})
+    streams = [RtpStream({0: form}) for _ in range(STREAMS)]
 
     def work() -> None:
         for i, payload in enumerate(payloads):
-            stream.order.hold(RtpPacket(0, False, i & 0xFFFF, i * 160, 1, payload), i * 0.02)
-            if i % 2:
-                stream.give()
+            for stream in streams:
+                stream.order.hold(RtpPacket(0, False, i & 0xFFFF, i * 160, 1, payload), i * 0.02)
+            if i % PACKETS_AT_ONCE == PACKETS_AT_ONCE - 1:
+                give_together(streams)
 
-    return _timed(work, len(payloads))
+    return _timed(work, STREAMS * len(payloads))
 
 
 def _engine(config: Config, scorer: StatefulScorer, figures: Figures) -> tuple[float, float]:
