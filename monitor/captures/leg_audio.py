@@ -36,7 +36,8 @@ class LegAudio:
         self._held: deque[tuple[int, DecodedAudio]] = deque()
         """Index of its first sample, and sound, in order; they do not overlap."""
         self._taken = 0
-        self._end = 0
+        self.end = 0
+        """Index of the sample behind what was found so far."""
         self.ended = False
         """Nothing comes any more behind what was taken."""
 
@@ -44,10 +45,10 @@ class LegAudio:
         """Return the next n samples, float32 (n,); and bool (n,) of which are concealed."""
         until = self._taken + n
         out, concealed = np.zeros(n, np.float32), np.zeros(n, np.bool_)
-        while self._end < until and (piece := next(self._pieces, None)) is not None:
-            begin = max(piece[0], self._end)
+        while self.end < until and (piece := next(self._pieces, None)) is not None:
+            begin = max(piece[0], self.end)
             self._held.append((begin, piece[1]))
-            self._end = begin + len(piece[1])
+            self.end = begin + len(piece[1])
         while self._held and self._held[0][0] < until:
             begin, sound = self._held.popleft()
             size = min(len(sound), until - begin)
@@ -58,16 +59,16 @@ class LegAudio:
             if size < len(sound):
                 self._held.appendleft((until, sound.after(size)))
         self._taken = until
-        self.ended = self._end <= until and not self._held and self._exhausted()
+        self.ended = self.end <= until and not self._held and self._exhausted()
         return out, concealed
 
     def _exhausted(self) -> bool:
         piece = next(self._pieces, None)
         if piece is None:
             return True
-        begin = max(piece[0], self._end)
+        begin = max(piece[0], self.end)
         self._held.append((begin, piece[1]))
-        self._end = begin + len(piece[1])
+        self.end = begin + len(piece[1])
         return False
 
     def _all(self) -> Iterator[tuple[int, DecodedAudio]]:

@@ -87,6 +87,10 @@ class CaptureSource:
             if self._speed is not None:
                 self._closed.wait(max(0.0, begun + end / SAMPLE_RATE / self._speed - time.monotonic()))
             taken = [leg.take(self._step) for leg in self._legs]
+            left = max(leg.end for leg in self._legs) - start
+            if 0 < left < self._step and all(leg.ended for leg in self._legs):
+                taken = [(samples[:left], concealed[:left]) for samples, concealed in taken]
+                end = start + left
             samples, concealed = np.stack([t[0] for t in taken]), np.stack([t[1] for t in taken])
             lost = np.isnan(samples)
             concealed &= ~lost

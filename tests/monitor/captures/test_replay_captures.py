@@ -75,7 +75,7 @@ def test_score_takes_captures_beside_recordings(tmp_path: Path, capfd: pytest.Ca
         ("day.pcap", "day-2", "192.0.2.3:6000"),
         ("a.wav", None, "mono"),
     ]
-    assert lines[0]["duration_s"] == pytest.approx(2.3, abs=0.5)
+    assert lines[0]["duration_s"] == pytest.approx(2.3, abs=0.03)
 
 
 def test_what_is_not_scored_is_named_by_score_and_replay(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
