@@ -153,8 +153,33 @@ class OneClassHead(nn.Module):
 ONE_CLASS_MARGIN = OneClassHead.SCALE * (OneClassHead.GENUINE - OneClassHead.SPOOF) / 2
 """Size of the logits that a OneClassHead is asked for."""
 
-Head = nn.Linear | OneClassHead
-HEADS: dict[str, Callable[[int], Head]] = {"linear": lambda size: nn.Linear(size, 1), "one-class": OneClassHead}
+
+class CodecHead(nn.Module):
+    """Embeddings (N, T, D) -> logits (N, T, 1) of a linear layer, smaller where a second one hears a codec that leaves
+    little of what tells a fake, such as AMR: there the logit is scaled and moved, in so far as the codec is heard.
+    """
+
+    scale: Tensor
+    offset: Tensor
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.in_features = size
+        self.spoof, self.codec = nn.Linear(size, 1), nn.Linear(size, 1)
+        self.register_buffer("scale", torch.ones(()))
+        self.register_buffer("offset", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        logit: Tensor = self.spoof(x)
+        return logit + torch.sigmoid(self.codec(x)) * ((self.scale - 1.0) * logit + self.offset)
+
+
+Head = nn.Linear | OneClassHead | CodecHead
+HEADS: dict[str, Callable[[int], Head]] = {
+    "linear": lambda size: nn.Linear(size, 1),
+    "one-class": OneClassHead,
+    "codec": CodecHead,
+}
 
 
 class Network(nn.Module):

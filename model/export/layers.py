@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from model.branches import BranchedFrontend, BranchedRecurrent
 from model.export.graph import Graph
 from model.frontends import CausalConv2d, ConvFrontend, FactoredConv2d, FactoredFrontend, JoinedFrontend, PairFrontend
-from model.network import NoRecurrence, OneClassHead, SpeechLstm
+from model.network import CodecHead, NoRecurrence, OneClassHead, SpeechLstm
 
 FrontendGraph = Callable[[Graph, nn.Module, str, str], str]
 HeadGraph = Callable[[Graph, nn.Module, str], str]
@@ -250,4 +250,11 @@ def _one_class(g: Graph, module: nn.Module, x: str) -> str:
     return g.node("Sub", middle, g.node("Mul", cosine, g.constant(np.float32(module.SCALE))))
 
 
-HEADS: dict[type[nn.Module], HeadGraph] = {nn.Linear: _linear, OneClassHead: _one_class}
+def _codec(g: Graph, module: nn.Module, x: str) -> str:
+    assert isinstance(module, CodecHead)
+    logit, heard = _linear(g, module.spoof, x), g.node("Sigmoid", _linear(g, module.codec, x))
+    change = g.node("Add", g.node("Mul", logit, g.constant(module.scale - 1.0)), g.constant(module.offset))
+    return g.node("Add", logit, g.node("Mul", heard, change))
+
+
+HEADS: dict[type[nn.Module], HeadGraph] = {nn.Linear: _linear, OneClassHead: _one_class, CodecHead: _codec}

@@ -12,6 +12,7 @@ from training.cli.average import average
 from training.cli.baseline import baseline
 from training.cli.channels import channels
 from training.cli.classes import classes
+from training.cli.codec_head import codec_head
 from training.cli.cost import cost
 from training.cli.equalise import equalise
 from training.cli.evaluate import evaluate
@@ -38,6 +39,7 @@ COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
     "average": (average, "Average the weights of several trainings, and fit the calibration."),
     "export": (export, "Write a network as an ONNX file, for live scoring on a CPU."),
     "refit": (refit, "Fit the last layer anew, and make channels even."),
+    "codec-head": (codec_head, "Add a layer that hears a low-rate codec, where the network then says less."),
     "shrink": (shrink, "Make a smaller network from a trained one, to continue training from."),
     "cost": (cost, "Count the operations of a block of 20 ms."),
     "evaluate": (evaluate, "Measure a network: error rates by system, channel and time."),

@@ -17,7 +17,7 @@ from model.config import BLOCK, SAMPLE_RATE, DetectorConfig, FeatureConfig, Netw
 from model.export.step import network_graph
 from model.features import FEATURES, spectra
 from model.figures import FIGURES, Kind
-from model.network import HEADS, NETWORKS
+from model.network import HEADS, NETWORKS, CodecHead
 from model.runtime_file import runtime_path
 from model.stream import Detector
 from model.weights_file import SHIPPED, CheckpointError, weights_hash
@@ -53,6 +53,9 @@ def trained(feature: str, network: str = "cnn-lstm", head: str = "linear") -> De
         spectrum = spectra(torch.nn.functional.pad(heard, (240, 0)), detector.window)
         detector.features.fit_scaling(spectrum)
         detector.network.speech.bias.fill_(0.3)
+        if isinstance(detector.network.spoof, CodecHead):
+            detector.network.spoof.scale.fill_(0.3)
+            detector.network.spoof.offset.fill_(-0.2)
         detector.train()
         ok = torch.ones(4, spectrum.shape[1] // 2, dtype=torch.bool)
         for _ in range(3):
