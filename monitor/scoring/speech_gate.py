@@ -167,7 +167,7 @@ def gate(
         np.copyto(kind, _CLIPPING, where=clipped / BLOCK > config.clip_fraction)
     np.copyto(kind, _GAP, where=hangs > 0)
     np.copyto(kind, _INVALID, where=invalid)
-    new = {"peak": peak, "level": level[:, -1], "bins": bins[:, -1], "run": runs[:, -1], "hang": hangs[:, -1]}
+    new: State = {"peak": peak, "level": level[:, -1], "bins": bins[:, -1], "run": runs[:, -1], "hang": hangs[:, -1]}
     return {f"gate.{name}": value for name, value in new.items()}, kind, level
 
 

@@ -109,6 +109,9 @@ def shrunk(old: Detector, config: DetectorConfig, spectrum: Tensor, active: Tens
     """
     if not old.config.features.kind.startswith(config.features.kind):
         raise ValueError(f"features {config.features.kind} must be the first of {old.config.features.kind}")
+    spoof = old.network.spoof
+    if not isinstance(spoof, torch.nn.Linear):
+        raise ValueError("only a network with a linear head can be made smaller")
     new = Detector(replace(config, calibration=Calibration(), telephone_calibration=None))
     old.eval()
     errors = _shrink_convolutions(old, new, old.features(spectrum))
@@ -118,7 +121,7 @@ def shrunk(old: Detector, config: DetectorConfig, spectrum: Tensor, active: Tens
     assert isinstance(recurrent_old, SpeechLstm)
     z, _ = old.network.frontend(old.features(spectrum), old.network.init_state(len(spectrum)))
     outputs, _ = recurrent_old(z, active, old.network.init_state(len(spectrum)))
-    heads = torch.cat([old.network.spoof.weight * SPOOF_COUNTS, old.network.family.weight])
+    heads = torch.cat([spoof.weight * SPOOF_COUNTS, old.network.family.weight])
     units = _units(recurrent_old.lstm, heads, outputs[active], recurrent.hidden)
     left_out = z[active].mean(0)[front.size_out :]
     _keep_units(recurrent_old, recurrent, units, left_out)
