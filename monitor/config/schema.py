@@ -60,7 +60,7 @@ class EvidenceSection(Section):
 
 class AlertSection(Section):
     suspicious_llr: float = Field(1.4, description="from here on suspicious, in nats")
-    alert_llr: float = Field(2.9, description="from here on an alert, in nats")
+    alert_llr: float = Field(3.25, description="from here on an alert, in nats")
     whole_llr: float = Field(1.4, gt=0, description="from here on, over all speech of a call, an alert, in nats")
     close_llr: float = Field(0.0, description="below it an alert may close, in nats")
     clear_llr: float = Field(-1.2, lt=0, description="from here down clear, over clear_memory_s of speech, in nats")
