@@ -70,7 +70,7 @@ check: install
 audit: $(UV)
 	@mkdir -p runs
 	$(UV) export --frozen --no-emit-project --all-extras --quiet --output-file runs/requirements.txt
-	$(UV) tool run pip-audit==2.9.0 --requirement runs/requirements.txt --require-hashes --disable-pip
+	$(UV) tool run pip-audit==2.9.0 --requirement runs/requirements.txt --require-hashes --disable-pip --strict
 
 sbom: $(UV)
 	@mkdir -p runs
