@@ -36,7 +36,7 @@ def mark(call: str, kind: str, alert: str | None = None) -> Event:
 @pytest.fixture
 def installation(tmp_path: Path) -> Path:
     """An hour of speech: two false alarms, one that was confirmed in the end, one that nobody judged."""
-    calls = [*an_alert("a", 3.0), *an_alert("b", 4.4), *an_alert("c", 5.0), *an_alert("d", 6.0)]
+    calls = [*an_alert("a", 3.5), *an_alert("b", 4.4), *an_alert("c", 5.0), *an_alert("d", 6.0)]
     marks = [mark("a", "false_alarm"), mark("b", "confirmed"), mark("b", "false_alarm", "b/caller/1")]
     marks += [mark("c", "false_alarm"), mark("c", "confirmed"), mark("c", "note"), mark("gone", "confirmed")]
     write_journal(tmp_path / "journal", [*calls, *marks])
@@ -55,7 +55,7 @@ def test_the_newest_mark_of_an_alert_or_its_call_counts(installation: Path) -> N
     assert [alert.audio is not None for alert in found.alerts] == [False, False, True]
 
 
-@pytest.mark.parametrize(("per_hour", "threshold"), [("2", AlertSection().alert_llr), ("1", 3.05), ("0.5", 4.45)])
+@pytest.mark.parametrize(("per_hour", "threshold"), [("2", AlertSection().alert_llr), ("1", 3.55), ("0.5", 4.45)])
 def test_the_threshold_leaves_as_few_false_alarms_as_are_wanted(
     installation: Path, capsys: pytest.CaptureFixture[str], per_hour: str, threshold: float
 ) -> None:
@@ -89,6 +89,6 @@ def test_what_cannot_be_calibrated_on_is_one_error(
     words: tuple[str, ...],
     said: str,
 ) -> None:
-    write_journal(installation / "unmarked", an_alert("a", 3.0))
+    write_journal(installation / "unmarked", an_alert("a", 3.5))
     monkeypatch.chdir(installation)
     assert_one_error(run_here(capsys, "calibrate", *words), said)
