@@ -155,8 +155,8 @@ ONE_CLASS_MARGIN = OneClassHead.SCALE * (OneClassHead.GENUINE - OneClassHead.SPO
 
 
 class CodecHead(nn.Module):
-    """Embeddings (N, T, D) -> logits (N, T, 1) of a linear layer, smaller where a second one hears a codec that leaves
-    little of what tells a fake, such as AMR: there the logit is scaled and moved, in so far as the codec is heard.
+    """Embeddings (N, T, D) -> logits (N, T, 1) of a linear layer, smaller where a second one detects a codec that
+    leaves little of what tells a fake, such as AMR: there the logit is scaled and moved, by the codec's probability.
     """
 
     scale: Tensor

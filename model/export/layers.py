@@ -252,9 +252,9 @@ def _one_class(g: Graph, module: nn.Module, x: str) -> str:
 
 def _codec(g: Graph, module: nn.Module, x: str) -> str:
     assert isinstance(module, CodecHead)
-    logit, heard = _linear(g, module.spoof, x), g.node("Sigmoid", _linear(g, module.codec, x))
+    logit, coded = _linear(g, module.spoof, x), g.node("Sigmoid", _linear(g, module.codec, x))
     change = g.node("Add", g.node("Mul", logit, g.constant(module.scale - 1.0)), g.constant(module.offset))
-    return g.node("Add", logit, g.node("Mul", heard, change))
+    return g.node("Add", logit, g.node("Mul", coded, change))
 
 
 HEADS: dict[type[nn.Module], HeadGraph] = {nn.Linear: _linear, OneClassHead: _one_class, CodecHead: _codec}

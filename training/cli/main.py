@@ -39,7 +39,7 @@ COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
     "average": (average, "Average the weights of several trainings, and fit the calibration."),
     "export": (export, "Write a network as an ONNX file, for live scoring on a CPU."),
     "refit": (refit, "Fit the last layer anew, and make channels even."),
-    "codec-head": (codec_head, "Add a layer that hears a low-rate codec, where the network then says less."),
+    "codec-head": (codec_head, "Add a layer that detects a low-rate codec, under which logits are reduced."),
     "shrink": (shrink, "Make a smaller network from a trained one, to continue training from."),
     "cost": (cost, "Count the operations of a block of 20 ms."),
     "evaluate": (evaluate, "Measure a network: error rates by system, channel and time."),

@@ -1,8 +1,8 @@
-"""training codec-head: a second last layer that hears a codec which leaves little of what tells a fake.
+"""training codec-head: a second last layer, which detects a codec that leaves little of what tells a fake.
 
-A low-rate codec, such as AMR, makes genuine and synthetic speech alike, and moves both. A program that hears a voice
-through it does not know so, and one calibration has to bear with it; but the states of the network tell such a codec
-well. The layer found here tells it, and where it is heard the logit is scaled down and moved.
+A low-rate codec, such as AMR, makes genuine and synthetic speech alike, and moves both. A program that gets a
+voice through it does not know so, and one calibration has to serve all codecs; but the states of the network tell such
+a codec well. The layer that is fitted here detects it, and where it does the logit is scaled down and moved.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ Floats = NDArray[np.float64]
 Log = Callable[[str], None]
 
 OTHERS = (CLEAN, "g711-mu", "g711-a", "opus-16k-loss-5")
-"""Channels that the codecs are told from."""
+"""Channels from which the codecs are distinguished."""
 SHARPNESS, MARGIN = 2.0, 2.0
 """The codec's log odds count so many times, less this many nats before: what is not sure changes nothing."""
 
 
 @dataclass(frozen=True)
 class CodecHeadPlan:
-    """weights: what gets the head, found with training clips of the corpora, at most per_voice of each voice of a
-    system and `clips` in all. codecs: the channels that it hears. scale, offset: of the logit there.
+    """weights: what gets the head, fitted to training clips of the corpora, at most per_voice of each voice of a
+    system and `clips` in all. codecs: the channels that it detects. scale, offset: of the logit there.
     """
 
     weights: Path
@@ -76,7 +76,7 @@ def with_codec_head(detector: Detector, weight: Floats, bias: float, scale: floa
     """Return the detector with the layer beside its own. Raises CheckpointError for a head that is not linear."""
     head = detector.network.spoof
     if not isinstance(head, torch.nn.Linear):
-        raise CheckpointError("only beside a linear head can a codec be told")
+        raise CheckpointError("a codec can be detected beside a linear head alone")
     made = Detector(replace(detector.config, network=replace(detector.config.network, head="codec")))
     made.load_state_dict(detector.state_dict(), strict=False)
     new = made.network.spoof
@@ -117,7 +117,7 @@ def run(plan: CodecHeadPlan, log: Log) -> Path:
     coded = np.repeat(np.arange(len(names)) < len(plan.codecs), len(bank.clips))
     weight, bias = codec_layer(np.concatenate(states), coded)
     for name, some in zip(names, states, strict=True):
-        log(f"{name}: heard as a codec in {100 * np.mean(some @ weight + bias > MARGIN):.1f} % of {len(some)} clips")
+        log(f"{name}: detected as a codec in {100 * np.mean(some @ weight + bias > MARGIN):.1f} % of {len(some)} clips")
     made = with_codec_head(detector, weight, bias, plan.scale, plan.offset)
     before: dict[str, object] = {}
     started = lineage(describe(plan.weights), before)

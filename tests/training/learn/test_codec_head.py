@@ -1,4 +1,4 @@
-"""A codec heard beside the last layer."""
+"""A codec detected beside the last layer."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_the_layer_finds_what_tells_a_codec() -> None:
     assert np.mean((states @ weight + bias > 0) == coded) > 0.95
 
 
-def test_the_logit_is_scaled_and_moved_where_the_codec_is_heard_and_nowhere_else() -> None:
+def test_the_logit_is_scaled_and_moved_where_the_codec_is_detected_and_nowhere_else() -> None:
     detector = tiny_detector()
     weight = np.zeros(8)
     weight[0] = 100.0
@@ -58,6 +58,6 @@ def test_the_command_adds_the_layer_and_keeps_the_rest(tmp_path: Path) -> None:
     assert torch.equal(after.network.spoof.spoof.weight, before.network.spoof.weight)
     old, new = before.state_dict(), after.state_dict()
     assert all(torch.equal(new[name], value) for name, value in old.items() if ".spoof." not in name)
-    assert any(line.startswith("gsm: heard as a codec in") for line in said)
-    with pytest.raises(CheckpointError, match="only beside a linear head"):
+    assert any(line.startswith("gsm: detected as a codec in") for line in said)
+    with pytest.raises(CheckpointError, match="beside a linear head alone"):
         run(CodecHeadPlan(plan.out, [corpus], tmp_path / "again", tmp_path / "cache", ["gsm"]), said.append)
