@@ -7,7 +7,6 @@ a codec well. The layer that is fitted here detects it, and where it does the lo
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,16 +20,13 @@ from model.network import CodecHead
 from model.stream import Detector
 from model.weights_file import CheckpointError
 from training.channels.channels import CLEAN
-from training.corpora.bank import AudioBank, build_bank
-from training.corpora.clips import by_split
-from training.corpora.layouts import load_corpus
+from training.corpora.bank import AudioBank
 from training.corpora.splits import learned_from
-from training.corpora.work_progress import log_progress
 from training.evaluate.clip_stacks import mean_states, stacked
 from training.evaluate.conditions import part_of_bank
 from training.evaluate.trials import check_channels, through_channel
 from training.learn.average import lineage
-from training.learn.refit_head import SPREAD_FLOOR, Group, chosen, end_to_end
+from training.learn.refit_head import SPREAD_FLOOR, chosen_of_corpora, end_to_end
 from training.learn.validation import folded_copy
 
 Floats = NDArray[np.float64]
@@ -91,13 +87,9 @@ def with_codec_head(detector: Detector, weight: Floats, bias: float, scale: floa
 
 
 def _drawn(plan: CodecHeadPlan, log: Log) -> AudioBank:
-    rng, count = np.random.default_rng(5), Counter[Group]()
-    banks = []
-    for corpus in plan.corpora:
-        clips = by_split(load_corpus(corpus), "train")
-        bank = build_bank(clips, plan.cache, plan.workers, log_progress(log, "decoding", every=200))
-        banks.append(part_of_bank(bank, chosen(bank, plan.per_voice, rng, count)))
-    every = end_to_end(banks)
+    rng = np.random.default_rng(5)
+    drawn = chosen_of_corpora(plan.corpora, plan.per_voice, rng, plan.cache, plan.workers, log)
+    every = end_to_end([part_of_bank(bank, rows) for bank, rows in drawn])
     return part_of_bank(every, sorted(rng.permutation(len(every.clips))[: plan.clips].tolist()))
 
 

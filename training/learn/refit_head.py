@@ -13,7 +13,7 @@ discriminant analysis.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -88,6 +88,17 @@ def chosen(bank: AudioBank, per_voice: int, rng: np.random.Generator, count: Cou
         if count[group(bank.clips[i])] <= most and bank.bounds[i + 1] - bank.bounds[i] >= FEWEST_SAMPLES:
             rows.append(i)
     return rows
+
+
+def chosen_of_corpora(
+    corpora: Sequence[Path], per_voice: int, rng: np.random.Generator, cache: Path, workers: int, log: Log
+) -> Iterator[tuple[AudioBank, list[int]]]:
+    """Yield the training clips of each corpus, and which of them chosen() draws. Raises CorpusError."""
+    count = Counter[Group]()
+    for corpus in corpora:
+        clips = by_split(load_corpus(corpus), "train")
+        bank = build_bank(clips, cache, workers, log_progress(log, "decoding", every=200))
+        yield bank, chosen(bank, per_voice, rng, count)
 
 
 def end_to_end(banks: Sequence[AudioBank]) -> AudioBank:
@@ -206,13 +217,8 @@ def run(plan: RefitPlan, log: Log) -> Path:
     check_channels(plan.channels)
     detector, rng = read_detector(plan.weights), np.random.default_rng(5)
     plan.cache.mkdir(parents=True, exist_ok=True)
-    count: Counter[Group] = Counter()
     drawn: list[list[AudioBank]] = [[] for _ in range(plan.versions)]
-    for corpus in plan.corpora:
-        bank = build_bank(
-            by_split(load_corpus(corpus), "train"), plan.cache, plan.workers, log_progress(log, "decoding", every=200)
-        )
-        rows = chosen(bank, plan.per_voice, rng, count)
+    for bank, rows in chosen_of_corpora(plan.corpora, plan.per_voice, rng, plan.cache, plan.workers, log):
         for some, audio in zip(drawn, render(bank, plan.versions, plan.cache, plan.workers, log), strict=True):
             some.append(part_of_bank(AudioBank(bank.clips, audio, bank.bounds), rows))
     banks = [end_to_end(some) for some in drawn]
