@@ -6,7 +6,7 @@ reset exists, and two streams can share a call by being stacked along the first 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -108,14 +108,6 @@ def init_state(detector: Detector, batch: int = 1) -> StreamState:
         bandwidth=init_bandwidth(batch, device),
         net=detector.network.init_state(batch),
     )
-
-
-def stack(states: Sequence[StreamState]) -> StreamState:
-    """Join streams along the first axis. Raises ValueError where they wait in the middle of different blocks."""
-    if len({s.pending.shape[1] for s in states}) != 1:
-        raise ValueError("only states that hold the same number of pending samples can be stacked")
-    flats = [s.tensors() for s in states]
-    return StreamState.from_tensors({k: torch.cat([f[k] for f in flats]) for k in flats[0]})
 
 
 def select(state: StreamState, rows: Tensor | slice) -> StreamState:

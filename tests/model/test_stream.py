@@ -15,7 +15,7 @@ from model.config import BLOCK, DetectorConfig, FeatureConfig, NetworkConfig
 from model.features import FEATURES, TAIL, spectra
 from model.figures import Kind
 from model.network import FEW_BLOCKS, NETWORKS, SpeechLstm
-from model.stream import Detector, Scores, assign, init_state, score_blocks, select, stack, step
+from model.stream import Detector, Scores, assign, init_state, score_blocks, select, step
 
 DEVICES = [
     pytest.param("cpu"),
@@ -181,7 +181,9 @@ def test_streams_join_leave_and_move_in_a_stack(device: str) -> None:
     detector, x = make_detector(device=device), audio(3)
     half = 30 * BLOCK
     states = [step(detector, init_state(detector), x[i : i + 1, :half])[0] for i in range(3)]
-    held = stack(states)
+    held = init_state(detector, 3)
+    for i, state in enumerate(states):
+        assign(held, slice(i, i + 1), state)
     rows = torch.tensor([2, 0], device=device)
     new, scores = step(detector, select(held, rows), x[[2, 0], half:])
     assign(held, rows, new)
@@ -193,12 +195,6 @@ def test_streams_join_leave_and_move_in_a_stack(device: str) -> None:
     torch.testing.assert_close(after.spoof[0], whole(detector, x[1:2]).spoof[0, 30:], atol=1e-5, rtol=0)
     assert int(held.blocks[1]) == 30
     assert int(held.blocks[0]) == 60
-
-
-def test_states_in_the_middle_of_different_blocks_cannot_be_stacked() -> None:
-    detector, x = make_detector(), audio(1)
-    with pytest.raises(ValueError, match="pending"):
-        stack([step(detector, init_state(detector), x[:, :n])[0] for n in (5000, 5001)])
 
 
 @pytest.mark.slow
