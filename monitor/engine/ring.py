@@ -74,7 +74,7 @@ class Ring:
                 self._write(samples, n, captured_at, wait, concealed)
             else:
                 self._write_pieces(samples, captured_at, wait, concealed)
-            if bank.sleepers:
+            if bank.waiting_threads:
                 bank.changed.notify_all()
 
     def skip(self, samples: int) -> None:
@@ -137,7 +137,7 @@ class Ring:
         bank = self._bank
         while wait and not self.closed and end - self._read.item(0) > bank.capacity:
             bank.changed.notify_all()
-            bank.sleep(0.1)
+            bank.wait_for_change(0.1)
         over = end - bank.capacity - self._read.item(0)
         if over > 0 and not self.closed:
             self._give_up(max(-(-over // BLOCK), bank.slots // GIVEN_UP) * BLOCK)

@@ -51,8 +51,8 @@ class RingBank:
         """Samples of live audio of all rings so far, and those of them that were lost because nobody read in time."""
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
-        self.sleepers = 0
-        """Threads that wait for a change; while there are none nobody need be woken, which costs more than to ask."""
+        self.waiting_threads = 0
+        """While there are none nobody need be woken, which costs more than to ask."""
         self.pending: set[Ring] = set()
         """Rings of which more than scores is to be reported: a condition, or their end."""
         self._busy = np.zeros(rows, dtype=np.bool_)
@@ -105,15 +105,15 @@ class RingBank:
         """Wait until something has changed, where no block waits."""
         with self.changed:
             if not (self.written - self.read >= BLOCK).any():
-                self.sleep(timeout_s)
+                self.wait_for_change(timeout_s)
 
-    def sleep(self, timeout_s: float) -> None:
+    def wait_for_change(self, timeout_s: float) -> None:
         """Wait for a change; belongs under the lock."""
-        self.sleepers += 1
+        self.waiting_threads += 1
         try:
             self.changed.wait(timeout_s)
         finally:
-            self.sleepers -= 1
+            self.waiting_threads -= 1
 
     def take(self, timeout_s: float) -> Blocks | None:
         """Return the next block of every row that has one, or None after timeout_s or when woken without any."""
@@ -132,7 +132,7 @@ class RingBank:
             waiting = (self.written - self.read) // BLOCK
             some = waiting.nonzero()[0]
             if not len(some):
-                self.sleep(timeout_s)
+                self.wait_for_change(timeout_s)
                 waiting = (self.written - self.read) // BLOCK
                 some = waiting.nonzero()[0]
                 if not len(some):
