@@ -12,8 +12,9 @@ from fuzz.harness import Harness
 from monitor.rtp.codecs import DECODERS, open_decoder
 from monitor.rtp.jitter_buffer import MOST_HELD, JitterState, accept, expire, flush
 from monitor.rtp.packet import MalformedPacketError, RtpPacket, is_rtcp, parse_bye, parse_rtp
+from monitor.rtp.packet_loss import LONGEST_PAUSE_S
 from monitor.rtp.payload import STATIC, USUAL, PayloadError, PayloadFormat, duration_s
-from monitor.rtp.rtp_stream import LONGEST_PAUSE_S, RtpStream
+from monitor.rtp.rtp_stream import RtpStream
 from monitor.types import SAMPLE_RATE
 
 PLAIN = struct.pack("!BBHII", 0x80, 0, 7, 160, 9) + bytes(16)

@@ -13,7 +13,8 @@ from monitor.captures.spool import PacketReader, PacketSpool
 from monitor.captures.srtp import Decryption
 from monitor.captures.timeline import PacketTrack, Window, windows
 from monitor.rtp.jitter_buffer import MAX_DROPOUT
-from monitor.rtp.rtp_stream import UNKNOWN_S, RtpStream
+from monitor.rtp.packet_loss import UNKNOWN_S
+from monitor.rtp.rtp_stream import RtpStream
 from monitor.rtp.sound import DecodedAudio
 from monitor.types import SAMPLE_RATE
 

@@ -19,6 +19,7 @@ from monitor.rtp.codecs import Companded, Decoder, is_supported, open_decoder
 from monitor.rtp.conceal import LONGEST_S, ConcealedSpans, conceal
 from monitor.rtp.jitter_buffer import OrderedPacket
 from monitor.rtp.packet import RtpPacket
+from monitor.rtp.packet_loss import LONGEST_PAUSE_S, PLAUSIBLE_S, UNKNOWN_S, PacketLoss
 from monitor.rtp.packet_order import PacketOrder
 from monitor.rtp.payload import EVENTS, REDUNDANT, SILENT, PayloadError, PayloadFormat, duration_s
 from monitor.rtp.sound import NOTHING, DecodedAudio, join
@@ -26,15 +27,6 @@ from monitor.types import SAMPLE_RATE
 
 GIVE_UP_S = 0.1
 """A packet that is missing for so long is lost: more than networks that carry calls reorder by."""
-PLAUSIBLE_S = 1.0
-"""A timestamp may run ahead of the time of arrival by so much between two packets."""
-LONGEST_PAUSE_S = 30.0
-UNKNOWN_S = 0.02
-"""How long the audio of a packet is taken to be of which that is not known."""
-DOUBLED = 5
-"""Packets one after the other whose timestamps say twice their length, while they come at the pace of their length: the
-sender's clock is twice as fast as it should be, such as of 16 kHz for G.722 (RFC 3551, section 4.5.2).
-"""
 RECENT = 6
 """Pieces of audio, or payloads, that are remembered, to go on from when one is lost."""
 
@@ -57,25 +49,20 @@ class RtpStream:
         self.order = PacketOrder(formats, give_up_s)
         self._bad = 0
         self.unscored: Counter[str] = Counter()
-        self.skipped = 0
-        self._longest_pause_s = longest_pause_s
+        self.loss = PacketLoss(longest_pause_s)
         self.format: PayloadFormat | None = None
         self._formats = formats
         self.decoder: Decoder | None = None
         self.resampler = StreamResampler(SAMPLE_RATE, 1)
-        self._last: OrderedPacket | None = None
-        self._length = 0
-        """Samples of the last packet, at the rate of its format."""
-        self._doubled = 0
-        """See DOUBLED."""
-        self._missing = 0
-        """Packets lost since the last one that had audio."""
-        self._undecoded: tuple[OrderedPacket, OrderedPacket] | None = None
-        """The first and the newest packet that nothing was made of since the last one that had audio."""
         self._recent: deque[Audio | bytes] = deque(maxlen=RECENT)
         self._placed_so_far = self._given = self._base = 0
         """Samples of this format put in their place; samples at 16 kHz given, and those of them before this format."""
         self._concealed = ConcealedSpans()
+
+    @property
+    def skipped(self) -> int:
+        """Count samples at 16 kHz of pauses that were left out."""
+        return self.loss.skipped
 
     @property
     def bad(self) -> int:
@@ -95,7 +82,9 @@ class RtpStream:
     def finish(self) -> DecodedAudio:
         """End the stream and return everything that is held."""
         self.order.flush()
-        return join([self.give(), self._resampled([], last=True), self._undecoded_end()])
+        held = [self.give(), self._resampled([], last=True)]
+        rate = self.format.sample_rate if self.format is not None else SAMPLE_RATE
+        return join([*held, DecodedAudio(self.loss.at_end(rate))])
 
     def give(self) -> DecodedAudio:
         """Return everything that is in its turn."""
@@ -106,10 +95,9 @@ class RtpStream:
         raw: list[Audio] = []
         for ordered in ready:
             form = self._format_of(ordered.packet)
-            self._missing += ordered.lost
+            self.loss.count(ordered, form is not None)
             if form is None:
                 self._bad += 1
-                self._undecoded = (self._undecoded or (ordered, ordered))[0], ordered
             elif form.encoding not in SILENT:
                 if form != self.format:
                     pieces += [self._resampled(raw), self._change(form)]
@@ -124,10 +112,11 @@ class RtpStream:
         [], and nothing is taken, where they do not follow the last packet and each other without a gap, or each has to
         be decoded by itself.
         """
-        last, form, ready = self._last, self.format, self.order.ready
-        if last is None or form is None or not isinstance(self.decoder, Companded) or self._missing or self._undecoded:
+        loss, form, ready = self.loss, self.format, self.order.ready
+        last = loss.last
+        if last is None or form is None or not isinstance(self.decoder, Companded) or loss.any:
             return []
-        kind, at, size, most = last.packet.payload_type, last.packet.timestamp, self._length, form.sample_rate
+        kind, at, size, most = last.packet.payload_type, last.packet.timestamp, loss.length, form.sample_rate
         for packet, _, lost, restarted in ready:
             at = at + size & 0xFFFF_FFFF
             if packet.payload_type != kind or packet.timestamp != at or lost or restarted or packet.missing:
@@ -139,7 +128,7 @@ class RtpStream:
         if not size:
             return []
         self._recent += payloads
-        self._last, self._length, self.order.ready = ready[-1] if payloads else last, size, []
+        loss.last, loss.length, self.order.ready = ready[-1] if payloads else last, size, []
         self._placed_so_far += sum(map(len, payloads))
         return payloads
 
@@ -155,22 +144,9 @@ class RtpStream:
             self.unscored["packets that were cut short"] += 1
         return form
 
-    def _undecoded_end(self) -> DecodedAudio:
-        """Lost audio in place of packets at the end that could not be decoded."""
-        if self._undecoded is None:
-            return NOTHING
-        first, newest = self._undecoded
-        begin = first.arrival if self._last is None else self._last.arrival + self._length / self._rate
-        seconds = min(LONGEST_PAUSE_S, max(0.0, newest.arrival - begin) + UNKNOWN_S)
-        return DecodedAudio(np.full(round(seconds * SAMPLE_RATE), np.nan, np.float32))
-
-    @property
-    def _rate(self) -> int:
-        return self.format.sample_rate if self.format is not None else SAMPLE_RATE
-
     def _placed(self, ordered: OrderedPacket, form: PayloadFormat) -> list[Audio]:
         """Return the audio since the packet before, and that of this one, at the rate of the format."""
-        between, lost = self._between(ordered, form)
+        between, lost = self.loss.between(ordered, form)
         try:
             if ordered.packet.missing:
                 raise PayloadError("its end is missing")
@@ -181,10 +157,10 @@ class RtpStream:
             self._bad += 1
             if not ordered.packet.missing:
                 self.unscored[f"payloads that are no {form}"] += 1
-            samples = np.full(self._length or self._length_of(ordered.packet, form), np.nan, np.float32)
+            samples = np.full(self.loss.length or self._length_of(ordered.packet, form), np.nan, np.float32)
         if lost:
             self._conceal(between, min(lost, round(LONGEST_S * form.sample_rate)), samples, form.sample_rate)
-        self._last, self._length, self._missing, self._undecoded = ordered, len(samples), 0, None
+        self.loss.go_on(ordered, len(samples))
         pieces = [between, samples] if len(between) else [samples]
         self._recent += pieces
         self._placed_so_far += len(between) + len(samples)
@@ -210,7 +186,7 @@ class RtpStream:
         held = NOTHING
         if self.format is not None:
             held = self._resampled([], last=True)
-            self._length = self._length * form.sample_rate // self.format.sample_rate
+            self.loss.length = self.loss.length * form.sample_rate // self.format.sample_rate
             self._base, self._placed_so_far = self._given, 0
             self._recent.clear()
         self.format = form
@@ -221,38 +197,6 @@ class RtpStream:
             self.unscored[str(error)] += 1
         self.resampler = StreamResampler(form.sample_rate, 1)
         return held
-
-    def _between(self, ordered: OrderedPacket, form: PayloadFormat) -> tuple[Audio, int]:
-        """NaN of lost packets, and how many samples of it, then silence of a pause: (n,) at the rate of the format."""
-        if self._last is None:
-            if self._undecoded is None:
-                return np.zeros(0, np.float32), 0
-            seconds = min(LONGEST_PAUSE_S, max(0.0, ordered.arrival - self._undecoded[0].arrival))
-            return np.full(round(seconds * form.sample_rate), np.nan, np.float32), 0
-        passed = (ordered.packet.timestamp - self._last.packet.timestamp + 0x8000_0000 & 0xFFFF_FFFF) - 0x8000_0000
-        elapsed_s = max(0.0, ordered.arrival - self._last.arrival)
-        passed_s = passed / self._clock(passed, elapsed_s, form)
-        plausible = not ordered.restarted and 0 <= passed_s <= elapsed_s + PLAUSIBLE_S
-        passed_s = passed_s if plausible else elapsed_s
-        whole = round(passed_s * form.sample_rate) - self._length
-        if whole <= 0:
-            return np.zeros(0, np.float32), 0
-        longest_s = LONGEST_PAUSE_S if self._missing or self._undecoded else self._longest_pause_s
-        between = np.zeros(min(whole, round(longest_s * form.sample_rate)), np.float32)
-        self.skipped += (whole - len(between)) * SAMPLE_RATE // form.sample_rate
-        # Where the numbers go on, a timestamp that makes no sense hides no loss.
-        whole_lost = self._undecoded is not None or (not plausible and (self._missing > 0 or ordered.restarted))
-        lost = len(between) if whole_lost else min(len(between), self._missing * self._length)
-        between[:lost] = np.nan
-        return between, lost
-
-    def _clock(self, passed: int, elapsed_s: float, form: PayloadFormat) -> int:
-        """Return the rate of the timestamps, Hz."""
-        length_s = self._length / form.sample_rate
-        if not self._missing and passed and passed <= 2 * length_s * form.clock_rate:
-            is_doubled = passed == round(2 * length_s * form.clock_rate) and elapsed_s < 1.5 * length_s
-            self._doubled = self._doubled + 1 if is_doubled else 0
-        return 2 * form.clock_rate if self._doubled >= DOUBLED else form.clock_rate
 
     def _resampled(self, pieces: list[Audio], last: bool = False) -> DecodedAudio:
         joined = pieces[0] if len(pieces) == 1 else np.concatenate([np.zeros(0, np.float32), *pieces])

@@ -18,8 +18,9 @@ from rtp_senders import FORMATS, sent
 from monitor.audio import Audio
 from monitor.rtp.codecs import open_decoder
 from monitor.rtp.packet import RtpPacket
+from monitor.rtp.packet_loss import LONGEST_PAUSE_S
 from monitor.rtp.payload import STATIC, PayloadError, PayloadFormat, duration_s
-from monitor.rtp.rtp_stream import LONGEST_PAUSE_S, RtpStream
+from monitor.rtp.rtp_stream import RtpStream
 from monitor.rtp.sound import DecodedAudio, join
 
 if TYPE_CHECKING:
