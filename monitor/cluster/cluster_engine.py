@@ -85,7 +85,7 @@ class ClusterEngine(Engine):
         for blocks, places in runs.each_turn():
             outputs = read_figures(figures[places])
             unsound.append(blocks.rows[~outputs.sound])
-            self.decide(blocks, outputs)
+            self.blocks.decide(self.calls, blocks, outputs)
             self.bank.scored(blocks.rows)
             for call in waiting:
                 self.reporter.report_conditions(call)

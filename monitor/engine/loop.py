@@ -11,17 +11,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
-from model.config import BLOCK, SAMPLE_RATE
-from monitor.audio import Blocks, Source
+from model.config import SAMPLE_RATE
+from monitor.audio import Source
 from monitor.config.schema import Config
 from monitor.engine.calls import Call, Feed, capture
 from monitor.engine.latency import LatencyLog
-from monitor.engine.outputs import ScorerOutputs
 from monitor.engine.overload import OverloadCheck
 from monitor.engine.pace import PaceCheck
 from monitor.engine.pool import Pool
 from monitor.engine.reporter import Reporter
 from monitor.engine.ring_bank import RingBank
+from monitor.engine.score_blocks import BlockScorer
 from monitor.engine.turn_pause import TurnPause
 from monitor.events.bus import Bus
 from monitor.types import Event, Mark
@@ -32,8 +32,6 @@ TOGETHER = (16, 8, 4, 2)
 """Blocks of a stream that a server may score at once where more than one waits: four cost a third less a block, and the
 more there are the sooner a server is in time again that has fallen behind. A microphone is scored block by block.
 """
-SEGMENT = 40
-"""Blocks of a recording that are scored at once at most: beyond it nothing is gained."""
 
 
 class Engine:
@@ -48,6 +46,7 @@ class Engine:
         self.reporter = Reporter(pool, bank, bus, config)
         self.calls: tuple[Call, ...] = ()
         self.latency, self.overload, self.pace = LatencyLog(), OverloadCheck(bank), PaceCheck()
+        self.blocks = BlockScorer(pool, self.reporter, self.latency)
         self.pause_s: Callable[[float], float] = TurnPause(bank).after
         """Returns how long to rest after a turn that has scored for so long, s."""
         self._entered = False
@@ -186,14 +185,15 @@ class Engine:
     def turn(self) -> None:
         """Score the blocks that wait, and publish the events; waits a moment where there are none."""
         if not self.serving and not any(call.live for call in self.calls):
-            self._turn_recordings()
+            self.bank.wait(WAIT_S)
+            self.blocks.score_recordings(self.calls)
             return
         several = self.bank.take_several(WAIT_S, TOGETHER if self.serving else ())
         if self.serving:
             self.begin()  # After taking: whatever was taken belongs to a call that had entered before.
         if several:
             begun = time.monotonic()
-            self._score(several)
+            self.blocks.score(self.calls, several)
             self._took = time.monotonic() - begun
         self.settle()
 
@@ -219,49 +219,6 @@ class Engine:
                     feed.ring.report()
             if self.serving and call.ended:
                 self.let_go(call)
-
-    def _turn_recordings(self) -> None:
-        """turn() for recordings, each of which is scored in segments: as many blocks as wait, up to SEGMENT."""
-        self.bank.wait(WAIT_S)
-        for call in self.calls:
-            for feed in call.feeds:
-                waiting = feed.ring.fill // BLOCK  # asked first: what was said before this audio is known by then
-                self.reporter.report_conditions(call)
-                if feed.conditions:
-                    waiting = min(waiting, feed.conditions[0][0] // BLOCK - feed.ring.read // BLOCK)
-                if waiting:
-                    self._score_segment(feed.ring.take(min(waiting, SEGMENT)))
-
-    def _score_segment(self, blocks: Blocks) -> None:
-        try:
-            results = self.pool.step(blocks)
-        except RuntimeError as error:
-            self._failed([blocks], error)
-            return
-        self.reporter.add_blocks(blocks)
-        self.reporter.report_model(self.calls, "")
-        self.reporter.report(results)
-
-    def _failed(self, several: Sequence[Blocks], error: RuntimeError) -> None:
-        for blocks in several:
-            self.reporter.add_blocks(blocks)
-        self.reporter.report_model(self.calls, str(error).partition("\n")[0] or type(error).__name__)
-
-    def _score(self, several: Sequence[Blocks]) -> None:
-        try:
-            scored = self.pool.run_scorer(several)
-        except RuntimeError as error:
-            self._failed(several, error)
-            return
-        for blocks, outputs in zip(several, scored, strict=True):
-            self.decide(blocks, outputs)
-        self.latency.note(several[-1].captured_at)
-
-    def decide(self, blocks: Blocks, outputs: ScorerOutputs) -> None:
-        """Take what a scorer says of one block of some rows, and publish the events."""
-        self.reporter.add_blocks(blocks)
-        self.reporter.report_model(self.calls, "")
-        self.reporter.report(self.pool.decide_states(blocks, outputs))
 
     def _check_pace(self) -> None:
         if self.pace.check(time.monotonic(), self.bank.came, self.bank.overwritten):

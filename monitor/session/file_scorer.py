@@ -17,10 +17,10 @@ from monitor.config.load import load_settings
 from monitor.config.schema import Config
 from monitor.engine.decision import STATES
 from monitor.engine.event_data import families
-from monitor.engine.loop import SEGMENT
 from monitor.engine.pool import Pool
 from monitor.engine.ring import Ring
 from monitor.engine.ring_bank import RingBank
+from monitor.engine.score_blocks import SEGMENT
 from monitor.errors import BadInputError
 from monitor.provenance.provenance_reader import ProvenanceReader
 from monitor.scores import ChannelScore, FileScore, StateTimeline
