@@ -33,7 +33,7 @@ class Members:
         spares: int = 0,
     ) -> None:
         """spares: processes that are kept ready to be a shard."""
-        self._host, self._jobs, self._say = host, jobs, say
+        self._host, self._jobs, self.say = host, jobs, say
         self._joined, self._lost = joined, lost
         self.links: list[Link] = []
         self.first: Description | None = None
@@ -71,9 +71,9 @@ class Members:
         first_s = AFTER_S if any(other.works for other in self.links) else 0.0
         link.start_at = time.monotonic() + min(LONGEST_AGAIN_S, first_s if link.failures < 2 else 2.0**link.failures)
         if worked:
-            self._say("shard lost", f"{link.name}: {why}")
+            self.say("shard lost", f"{link.name}: {why}")
         elif link.failures == 1:
-            self._say("shard not started", f"{link.name}: {why}")
+            self.say("shard not started", f"{link.name}: {why}")
         self._lost(link)
         link.reset()
         self._jobs.drop(link.index)
@@ -89,7 +89,7 @@ class Members:
         link.reset()
         self._jobs.drop(link.index)
         self._host.stop(handle)
-        self._say("shard left", link.name)
+        self.say("shard left", link.name)
 
     def close(self) -> None:
         """End all shards."""
@@ -127,7 +127,7 @@ class Members:
             self.lose(link, f"{found.place} has another version of this program, or other weights")
             return
         link.description, link.state, link.fault = found, LinkState.UP, ""
-        self._say("shard joined", f"{link.name}: process {found.pid} on {found.place}, {found.device}")
+        self.say("shard joined", f"{link.name}: process {found.pid} on {found.place}, {found.device}")
         self._joined(link)
 
     def _failed(self, link: Link, handle: Handle, error: Exception) -> None:
