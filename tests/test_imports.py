@@ -27,6 +27,7 @@ MAY_IMPORT = {
         "monitor/sinks/zeromq.py",
         "monitor/delivery/keys.py",
         "monitor/delivery/subscriber_sockets.py",
+        "monitor/delivery/bind_addresses.py",
         "monitor/delivery/publisher_sockets.py",
         "monitor/delivery/connection_guard.py",
         "monitor/delivery/socket_events.py",
@@ -35,6 +36,7 @@ MAY_IMPORT = {
     "typer": ("monitor/cli/", "training/cli/"),
     "av": (
         "model/resample.py",
+        "monitor/sources/av_duration.py",
         "monitor/sources/av_parts.py",
         "monitor/sources/av_reader.py",
         "monitor/sources/sound_track.py",

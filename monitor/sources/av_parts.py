@@ -12,11 +12,6 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.stream import Stream
 
-INDEX_WITHIN = 64 << 10
-"""Bytes at the beginning of an MP3 among which its index is."""
-_XING = ((b"Xing", 8), (b"Info", 8), (b"VBRI", 14))
-"""How the index of an MP3 begins, and where its number of frames is."""
-
 
 class FilePart:
     """A part of a file, from begin to end, without its name, by whose end FFmpeg would guess. patch: a place, and bytes
@@ -71,14 +66,6 @@ def decoder_of(stream: Stream) -> AudioCodecContext:
         return own
     found.sample_rate, found.layout = own.sample_rate, "mono"
     return found
-
-
-def is_indexed(head: bytes, rate: int, seconds: float) -> bool:
-    """Return whether an MP3 that begins so says that it is so long. FFmpeg estimates where it does not, or where files
-    were joined."""
-    counts = [head[at + skip : at + skip + 4] for word, skip in _XING if (at := head.find(word)) >= 0]
-    lengths = [int.from_bytes(c) * size / rate for c in counts for size in (1152, 576)]
-    return any(abs(length - seconds) < max(0.2, 0.01 * seconds) for length in lengths)
 
 
 def begin_s(stream: Stream) -> float:

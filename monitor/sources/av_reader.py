@@ -15,19 +15,18 @@ import numpy as np
 
 from monitor.audio import Audio
 from monitor.errors import BadInputError
-from monitor.sources.av_parts import INDEX_WITHIN, FilePart, begin_s, decoder_of, is_indexed, sound_tracks
+from monitor.sources.av_duration import INDEX_WITHIN, duration_s
+from monitor.sources.av_parts import FilePart, begin_s, decoder_of, sound_tracks
 from monitor.sources.container_kinds import HEAD, kind_of
 from monitor.sources.joined import Joined
 from monitor.sources.raw_formats import hint_for
-from monitor.sources.reader import FRAMES, HINT, LONGEST_S, channel_names, ended_early
+from monitor.sources.reader import FRAMES, HINT, channel_names, ended_early
 from monitor.sources.sound_track import SoundTrack
 from monitor.types import Condition
 
 if TYPE_CHECKING:
     from av.container import InputContainer
 
-_INDEXED = frozenset({"mov", "matroska", "ogg", "asf", "avi", "w64", "aiff", "au", "caf", "flac", "mp3", "wav"})
-"""Containers whose durations were written down; all others are estimates from a bit rate."""
 _MOST_AHEAD_S = 10.0
 """A track that another is so far ahead of is silent there."""
 _MOST_CHANGES = 5
@@ -101,7 +100,7 @@ class AvReader:
             )
         self.rate = tracks[0].rate
         self.names = _names([t.channels for t in tracks])
-        self.total_s = self._duration(tracks)
+        self.total_s = None if self._links else duration_s(self._container, tracks, self._head(INDEX_WITHIN))
         for number in [i for i, t in enumerate(self._tracks.values(), 1) if not t.channels]:
             detail = f"track {number if track is None else track} holds nothing that can be decoded"
             self.notes.append(Condition("tracks", detail, usable=True))
@@ -117,36 +116,6 @@ class AvReader:
         """Return whether every track has begun, or one is so far that the others need not be waited for."""
         tracks = self._tracks.values()
         return all(t.channels for t in tracks) or any(t.rate and t.frames > _MOST_AHEAD_S * t.rate for t in tracks)
-
-    def _duration(self, tracks: list[SoundTrack]) -> float | None:
-        """Return the seconds as the file says; None where FFmpeg has estimated them."""
-        import av
-
-        kind = self._container.format.name.split(",")[0]
-        if self._links or kind not in _INDEXED or (kind == "flac" and self._unknown()):
-            return None
-        first = min(begin_s(t.stream) for t in tracks)
-        durations = [
-            float(t.stream.duration * t.stream.time_base) + (begin_s(t.stream) - first if kind == "mov" else 0.0)
-            for t in tracks
-            if t.stream.duration is not None and t.stream.time_base is not None
-        ]
-        if kind == "ogg":  # of Opus the end is counted from 0, of Vorbis from the beginning
-            durations = [d - begin if d > begin else d for d in durations for begin in [begin_s(tracks[0].stream)]]
-        whole, begin = self._container.duration, self._container.start_time or 0
-        found = max(durations, default=None if whole is None else (whole - max(0, begin)) / av.time_base)
-        known = (
-            found is not None
-            and found < LONGEST_S
-            and (kind != "mp3" or is_indexed(self._head(INDEX_WITHIN), self.rate, found))
-        )
-        return found if known else None
-
-    def _unknown(self) -> bool:
-        """Return whether a FLAC file does not say how many samples it has (RFC 9639, section 8.2)."""
-        head = self._head(64)
-        at = head.find(b"fLaC") + 4
-        return int.from_bytes(head[at + 17 : at + 22]) & 0xF_FFFF_FFFF == 0
 
     def _hint(self) -> str:
         """Advise about a file that cannot be opened."""
