@@ -17,6 +17,7 @@ from socket import socketpair
 import zmq
 
 from monitor.delivery import keys, zap
+from monitor.delivery.bind_addresses import AUTO, Socket, bind, bind_replay
 from monitor.delivery.connection_guard import ConnectionGuard
 from monitor.delivery.connections import ConnectionLimits
 from monitor.delivery.requests import MAX_BYTES
@@ -45,9 +46,6 @@ each byte of a prefix."""
 OF_REQUESTS = ConnectionLimits(connections=2000, of_host=1000, burst=256 << 10, per_s=32768.0, in_all=64 << 20)
 HANDSHAKE_MS = 5_000
 KEYS_CHECK_S = 1.0
-AUTO = "auto"
-
-Socket = zmq.Socket[bytes]
 
 
 @dataclass(frozen=True)
@@ -175,29 +173,18 @@ class PublisherSockets:
             self.events = self._new(zmq.XPUB, self._places.high_water_mark, MAX_SUBSCRIPTION_BYTES)
             self._guards.append(ConnectionGuard(self.events, OF_EVENTS))
             self.events.setsockopt(zmq.XPUB_VERBOSE, 1)
-            self.address = _bind(self.events, self.address, "--publish")
+            self.address = bind(self.events, self.address, "--publish")
             if self.replay:
                 self.requests = self._new(zmq.ROUTER, ANSWERS_HELD, MAX_MESSAGE_BYTES)
                 self._guards.append(ConnectionGuard(self.requests, OF_REQUESTS))
                 self.requests.setsockopt(zmq.ROUTER_MANDATORY, 1)
-                self.replay = self._bind_replay(self.requests)
+                self.replay = bind_replay(self.requests, self.replay, self.address)
             self._poller = self._new_poller()
         except BaseException:
             for guard in self._guards:
                 guard.close()
             self._context.destroy(0)
             raise
-
-    def _bind_replay(self, socket: Socket) -> str:
-        if self.replay != AUTO:
-            return _bind(socket, self.replay, "zeromq.replay_address")
-        if self.address.startswith("ipc://"):
-            return _bind(socket, f"{self.address}-replay", "zeromq.replay_address")
-        host, _, port = self.address.rpartition(":")
-        try:
-            return _bind(socket, f"{host}:{int(port) + 1}", "")
-        except BadInputError:  # subscribers learn the address from the heartbeats, so that any other will do
-            return _bind(socket, f"{host}:*", "zeromq.replay_address")
 
     def _open_zap(self) -> Socket | None:
         if self._server is None:
@@ -252,21 +239,3 @@ class PublisherSockets:
         if self._zap is not None:
             self._zap.close(0)
         self._context.term()
-
-
-def _bind(socket: Socket, address: str, option: str) -> str:
-    try:
-        socket.bind(address)
-        return socket.getsockopt_string(zmq.LAST_ENDPOINT)
-    except (zmq.ZMQError, ValueError) as error:
-        raise _refused(address, option, error) from error
-
-
-def _refused(address: str, option: str, error: Exception) -> BadInputError:
-    other = "choose another with --publish tcp://127.0.0.1:5566, or turn it off with --no-publish"
-    if not option.startswith("--"):
-        other = f"choose another with {option}, or set it to auto"
-    if isinstance(error, zmq.ZMQError) and error.errno == zmq.EADDRINUSE:
-        return BadInputError(f"{address} is taken: another monitor, or another program, listens there", other)
-    reason = zmq.strerror(error.errno or 0) if isinstance(error, zmq.ZMQError) else str(error)
-    return BadInputError(f"cannot publish on {address}: {reason}", f"use an address of this machine: {other}")
