@@ -14,6 +14,7 @@ from math import inf
 from monitor.errors import SinkError
 from monitor.events.event_queue import EventQueue
 from monitor.events.sink import Sink, SinkStatus
+from monitor.events.sink_retry import SinkRetry
 from monitor.types import Event
 
 TICK_S = 0.015
@@ -21,8 +22,6 @@ TICK_S = 0.015
 LEAST_REST_S = 0.001
 ON_TICK_S = 0.1
 """Between two calls of on_tick() while there is none."""
-FIRST_RETRY_S = 0.1
-LONGEST_RETRY_S = 2.0
 LAST_TRIES_S = 0.3
 """A sink that fails while the program ends is tried for so long."""
 
@@ -56,9 +55,7 @@ class SinkWorker:
         self._freed = threading.Condition(self._lock)
         self._deadline = self._last_try = float("inf")
         self._stopped = False
-        self._fault = ""
-        self._delay = 0.0
-        self._retry_at = 0.0
+        self._retry = SinkRetry()
         self._next_tick = self._idle_until = 0.0
         self._waiting = False
         """The thread is in Sink.wait()."""
@@ -117,7 +114,7 @@ class SinkWorker:
             self._last_try = min(self._last_try, time.monotonic() + LAST_TRIES_S)
             self._stopped = True
             self._deadline = min(self._deadline, deadline)
-            self._retry_at = 0.0
+            self._retry.due = 0.0
             self._wake()
             self._freed.notify_all()
 
@@ -130,26 +127,28 @@ class SinkWorker:
         """Wait for the thread, at most until that time.monotonic(). Returns whether it has ended; what waits for one
         that has not, in a system call, is given up.
         """
-        self._thread.join(max(0.0, until - time.monotonic()))
-        if self._thread.is_alive():
-            with self._filled:
-                self._queue.give_up(keep=self.sink.keeps_events)
-            return False
-        return True
+        if self.ended(until):
+            return True
+        with self._filled:
+            self._queue.give_up(keep=self.sink.keeps_events)
+        return False
 
     def status(self) -> SinkStatus:
         """Return a consistent picture of this moment."""
         with self._filled:
             queue = self._queue
             counts = len(queue), queue.dropped, queue.emitted, queue.kept
-            return SinkStatus(self.sink.name, not self._fault, self._fault, *counts)
+            return SinkStatus(self.sink.name, not self._retry.fault, self._retry.fault, *counts)
 
     def _run(self) -> None:
         try:
             while self._wait():
                 self._step()
         except BaseException as error:
-            self._end_with_fault(f"{type(error).__name__}: {error}")
+            # A defect of the sink. It must not block the others.
+            with self._filled:
+                self._retry.fault = f"{type(error).__name__}: {error}"
+            self._on_change(self, "sink ended", self._retry.fault)
             raise
         finally:
             self._end()
@@ -158,9 +157,9 @@ class SinkWorker:
         """Wait until there is something to emit, a tick is due, or a retry. Returns False when the thread is to end."""
         with self._filled:
             now = time.monotonic()
-            due = self._retry_at if self._fault else self._idle_until
+            due = self._retry.due if self._retry.fault else self._idle_until
             ready = bool(self._queue)
-            if due > now and (self._fault or not ready) and not (self._stopped and not ready):
+            if due > now and (self._retry.fault or not ready) and not (self._stopped and not ready):
                 self._rest(min(due, self._until()) - now)
                 now = time.monotonic()
             if self._stopped and (not self._queue or now >= self._until()):
@@ -171,7 +170,7 @@ class SinkWorker:
 
     def _rest(self, timeout_s: float) -> None:
         """Wait for an event, or until there is something else to do; belongs under the lock."""
-        if self._fault or not self.sink.waits:
+        if self._retry.fault or not self.sink.waits:
             self._filled.wait(None if timeout_s == inf else timeout_s)
             return
         self._waiting = True
@@ -184,11 +183,11 @@ class SinkWorker:
             self._waiting = False
 
     def _until(self) -> float:
-        return min(self._deadline, self._last_try) if self._fault else self._deadline
+        return min(self._deadline, self._last_try) if self._retry.fault else self._deadline
 
     def _step(self) -> None:
         now = time.monotonic()
-        if now < self._retry_at:
+        if now < self._retry.due:
             return
         if self._queue.current is not None:  # of which tick() may make something
             self._idle_until = min(self._idle_until, self._next_tick)
@@ -197,7 +196,7 @@ class SinkWorker:
                 self._emit(event)
                 self._on_emitted(event)
                 self._emit_done()
-                if self._fault or (now := time.monotonic()) >= self._next_tick:
+                if self._retry.fault or (now := time.monotonic()) >= self._next_tick:
                     break
             if now >= self._idle_until:
                 self._tick(now)
@@ -241,33 +240,22 @@ class SinkWorker:
 
     def _failed(self, error: SinkError) -> None:
         with self._filled:
-            was_ok = not self._fault
-            self._fault = error.message
-            self._delay = min(LONGEST_RETRY_S, self._delay * 2 or FIRST_RETRY_S)
             given_up = self._queue.current if error.final else None
-            wait = self._delay if error.retry_in_s is None else error.retry_in_s
-            # The first event that is set aside delays nothing; a sink that takes none at all is not hurried.
-            self._retry_at = time.monotonic() + (0.0 if given_up is not None and was_ok else wait)
+            worked = self._retry.failed(error, time.monotonic(), set_aside=given_up is not None)
         if given_up is not None:
             self._on_set_aside(given_up)
             with self._filled:
                 self._queue.drop_current()
                 if not self._queue:
                     self._freed.notify_all()
-        if was_ok or given_up is not None:
+        if worked or given_up is not None:
             self._on_change(self, "sink fault", error.message)
 
     def _recovered(self) -> None:
-        if self._fault:
+        if self._retry.fault:
             with self._filled:
-                self._fault, self._delay, self._retry_at = "", 0.0, 0.0
+                self._retry.recovered()
             self._on_change(self, "sink recovered", "")
-
-    def _end_with_fault(self, fault: str) -> None:
-        """Report the defect of a sink, whose thread ends: it must not block the others."""
-        with self._filled:
-            self._fault = fault
-        self._on_change(self, "sink ended", fault)
 
     def _end(self) -> None:
         with self._filled:
