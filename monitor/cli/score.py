@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,16 +22,16 @@ if TYPE_CHECKING:
     from monitor.cli.progress import Progress
     from monitor.config.schema import Config
     from monitor.scores import FileScore
+    from monitor.session.file_scorer import RawFormat
     from monitor.session.score_table import LinesFile
 
 
-@expand_options
-def score(
-    files: Annotated[
-        list[str], typer.Argument(metavar="FILE", help="Recordings, captures, folders of them, or patterns.")
-    ],
-    json_lines: JsonOnly = False,
-    csv_lines: Annotated[bool, typer.Option("--csv", help="Write CSV instead of a table.")] = False,
+@dataclass(frozen=True)
+class ScoreOptions:
+    """The options of the command, beside those of the model."""
+
+    json_lines: JsonOnly = False
+    csv_lines: Annotated[bool, typer.Option("--csv", help="Write CSV instead of a table.")] = False
     out: Annotated[
         str | None,
         typer.Option(
@@ -39,7 +40,7 @@ def score(
             metavar="FILE",
             help="Write to this .csv, .jsonl or .parquet file; continues where it stopped.",
         ),
-    ] = None,
+    ] = None
     workers: Annotated[
         int | None,
         typer.Option(
@@ -47,7 +48,7 @@ def score(
             metavar="N",
             help="Score N files at once, each in a process of its own (default: 1; on a cluster, its CPUs).",
         ),
-    ] = None,
+    ] = None
     cluster: Annotated[
         str | None,
         typer.Option(
@@ -55,11 +56,24 @@ def score(
             help="Score with Ray: HOST:PORT of a cluster's head node, auto, or local (default), which starts one here. "
             "--out then names a folder, or one in an object store, for Parquet.",
         ),
-    ] = None,
-    track: TrackOption = None,
-    raw_format: RawFormatOption = None,
+    ] = None
+    track: TrackOption = None
+    raw_format: RawFormatOption = None
+
+    @property
+    def form(self) -> str:
+        """Return what is printed: a table, json or csv."""
+        return "json" if self.json_lines else "csv" if self.csv_lines else "table"
+
+
+@expand_options
+def score(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE", help="Recordings, captures, folders of them, or patterns.")
+    ],
     *,
-    options: ModelOptions,
+    options: ScoreOptions,
+    model: ModelOptions,
 ) -> None:
     """Score whole recordings, and the calls in captures: one line for each file and channel, as each file ends.
 
@@ -69,51 +83,37 @@ def score(
     recordings and captures do. A file that cannot be read is named, the others are scored all the same, and the exit
     status is 2.
     """
-    if json_lines + csv_lines + (out is not None) > 1:
+    if options.json_lines + options.csv_lines + (options.out is not None) > 1:
         raise BadInputError("--json, --csv and --out contradict each other", "give one of them")
-    if cluster is not None and out is None:
+    if options.cluster is not None and options.out is None:
         raise BadInputError("--cluster needs --out", "name a folder, or an address such as s3://bucket/scores")
-    form = "json" if json_lines else "csv" if csv_lines else "table"
-    config = options.settings().config
-    if cluster is not None and out is not None:
-        raise typer.Exit(score_archive(files, config, cluster, out, workers, track, raw_format))
-    file = None if out is None else Path(out)
-    raise typer.Exit(
-        print_scores(files, config, form=form, out=file, workers=workers or 1, track=track, raw=raw_format)
-    )
+    run = print_scores if options.cluster is None else score_archive
+    raise typer.Exit(run(files, model.settings().config, options))
 
 
-def print_scores(
-    words: Iterable[str | Path],
-    config: Config,
-    *,
-    form: str = "table",
-    out: Path | None = None,
-    workers: int = 1,
-    track: int | None = None,
-    raw: str | None = None,
-) -> int:
-    """Print a line for each file and channel, or write them to `out`. Returns the exit status.
+def print_scores(words: Sequence[str | Path], config: Config, options: ScoreOptions) -> int:
+    """Print a line for each file and channel, or write them to options.out. Returns the exit status.
 
-    form: table, json or csv. workers: with more than one the files come in the order in which they end. A file that
-    cannot be scored is named on standard error; the others are scored all the same, and 2 is returned. Raises
-    BadInputError for words that stand for no file, and for an `out` that cannot be gone on with.
+    With several workers the files come in the order in which they end. A file that cannot be scored is named on
+    standard error; the others are scored all the same, and 2 is returned. Raises BadInputError for words that stand for
+    no file, and for a file to write that cannot be gone on with.
     """
     from monitor.cli.progress import Progress
     from monitor.session.find_recordings import Recordings
     from monitor.session.score_table import csv_line, open_table
     from monitor.session.warnings import print_problems
 
-    recordings = Recordings(list(words), every=raw is not None)
-    table, progress, failed = None if out is None else open_table(out), Progress(recordings), 0
-    if form == "csv":
+    recordings = Recordings(list(words), every=options.raw_format is not None)
+    table = None if options.out is None else open_table(Path(options.out))
+    progress, failed = Progress(recordings), 0
+    if options.form == "csv":
         print(csv_line(None), end="")
-    for scored in _scored(_left(recordings, table, progress), config, workers, track, raw):
+    for scored in _scored(_left(recordings, table, progress), config, options):
         progress.add(scored)
         failed += scored.error is not None
         progress.clear()
         print_problems(scored)
-        _print(scored, form) if table is None else table.add(scored)
+        _print(scored, options.form) if table is None else table.add(scored)
         progress.draw()
     progress.clear()
     _print_left_out(recordings.left_out)
@@ -122,25 +122,18 @@ def print_scores(
     return 2 if failed else 0
 
 
-def score_archive(
-    words: Sequence[str],
-    config: Config,
-    address: str,
-    out: str,
-    workers: int | None,
-    track: int | None,
-    raw: str | None,
-) -> int:
-    """Score an archive on a cluster into Parquet tables at `out`. Returns the exit status.
+def score_archive(words: Sequence[str], config: Config, options: ScoreOptions) -> int:
+    """Score an archive on a cluster into Parquet tables at options.out. Returns the exit status.
 
-    The other parameters are those of print_scores(). What cannot be scored is in the table of errors; 2 is returned.
-    Raises BadInputError for words that stand for nothing and for what cannot be written, and SourceError where the
-    cluster fails.
+    What cannot be scored is in the table of errors; 2 is returned. Raises BadInputError for words that stand for
+    nothing and for what cannot be written, and SourceError where the cluster fails.
     """
     from monitor.cluster.connect import check_address
     from monitor.scoring.opening import check_weights
-    from monitor.sources.raw_formats import read_raw_format
 
+    address, out = options.cluster, options.out
+    assert address is not None
+    assert out is not None
     check_address(address)
     check_weights(config.model)
     from monitor.cli.progress import Progress
@@ -148,11 +141,11 @@ def score_archive(
     from monitor.session.score_parts import ScoreParts
     from monitor.session.score_workers import Task
 
-    archive = Archive(words, every=raw is not None)
-    task = Task(config, track, read_raw_format(raw) if raw is not None else None)
+    archive = Archive(words, every=options.raw_format is not None)
+    task = Task(config, options.track, _raw_format(options))
     scored = failed = 0
     with closing(ScoreParts(out)) as parts, closing(Progress(archive)) as progress:
-        for found in score_on_cluster(archive, task, address, workers, parts.done):
+        for found in score_on_cluster(archive, task, address, options.workers, parts.done):
             if parts.add(found.name, found.rows, found.problems):
                 scored, failed = scored + 1, failed + found.failed
                 progress.count(max((float(row["duration_s"]) for row in found.rows), default=0.0))
@@ -179,23 +172,25 @@ def _left(files: Iterable[Path], table: LinesFile | None, progress: Progress) ->
             yield path
 
 
-def _scored(
-    files: Iterator[Path], config: Config, workers: int, track: int | None, raw: str | None
-) -> Iterator[FileScore]:
+def _raw_format(options: ScoreOptions) -> RawFormat | None:
     from monitor.sources.raw_formats import read_raw_format
 
-    form = read_raw_format(raw) if raw is not None else None
+    return None if options.raw_format is None else read_raw_format(options.raw_format)
+
+
+def _scored(files: Iterator[Path], config: Config, options: ScoreOptions) -> Iterator[FileScore]:
+    form, workers = _raw_format(options), options.workers or 1
     if workers == 1:
         from monitor.session.file_scorer import FileScorer
         from monitor.session.setup import loading
 
         with loading():
-            scorer = FileScorer(config, track=track, raw=form)
+            scorer = FileScorer(config, track=options.track, raw=form)
         yield from scorer.run(files)
     else:
         from monitor.session.score_workers import Task, score_in_workers
 
-        with closing(score_in_workers(files, workers, Task(config, track, form))) as found:
+        with closing(score_in_workers(files, workers, Task(config, options.track, form))) as found:
             yield from found
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from monitor.cli.typer_commands import expand_options
 
 if TYPE_CHECKING:
     from monitor.cli.subscribe_output import NamedSubscriber, SubscriberOutput
@@ -22,6 +23,53 @@ INTERRUPTED = 130
 """128 + SIGINT, as shells report it."""
 
 
+@dataclass(frozen=True)
+class SubscribeOptions:
+    """The options of the command."""
+
+    topic: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PREFIX", help="Only topics that begin with this, such as alert or score.call1. May be repeated."
+        ),
+    ] = None
+    count: Annotated[int | None, typer.Option(metavar="N", min=1, help="Stop after N events.")] = None
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS", min=0, help="Stop after this long; with --count, status 1 if fewer events came."
+        ),
+    ] = None
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="SEQ", help="Start at this event number of the current run, or at EPOCH:SEQ of any run."
+        ),
+    ] = None
+    state: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Continue where the last run with this file stopped.")
+    ] = None
+    server_key: Annotated[
+        str, typer.Option(metavar="KEY", help="The publisher's public key, or its file, where the stream is encrypted.")
+    ] = ""
+    key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Your own secret key: the file that ends in .key_secret.")
+    ] = None
+    replay: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Address to fetch missed events from (default: the one that the publisher announces).",
+        ),
+    ] = None
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Return the prefixes of topics; "" is that of all."""
+        return tuple(self.topic or [""])
+
+
+@expand_options
 def subscribe(
     address: Annotated[
         str, typer.Argument(metavar="ADDRESS", help="Where the running monitor publishes.")
@@ -30,65 +78,17 @@ def subscribe(
     cloudevents: Annotated[
         bool, typer.Option("--cloudevents", help="Write each event as a JSON line in the envelope of CloudEvents 1.0.")
     ] = False,
-    topic: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PREFIX", help="Only topics that begin with this, such as alert or score.call1. May be repeated."
-        ),
-    ] = None,
-    count: Annotated[int | None, typer.Option(metavar="N", min=1, help="Stop after N events.")] = None,
-    timeout: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SECONDS", min=0, help="Stop after this long; with --count, status 1 if fewer events came."
-        ),
-    ] = None,
-    since: Annotated[
-        str | None,
-        typer.Option(
-            "--from", metavar="SEQ", help="Start at this event number of the current run, or at EPOCH:SEQ of any run."
-        ),
-    ] = None,
-    state: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Continue where the last run with this file stopped.")
-    ] = None,
-    server_key: Annotated[
-        str, typer.Option(metavar="KEY", help="The publisher's public key, or its file, where the stream is encrypted.")
-    ] = "",
-    key: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Your own secret key: the file that ends in .key_secret.")
-    ] = None,
-    replay: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Address to fetch missed events from (default: the one that the publisher announces).",
-        ),
-    ] = None,
+    *,
+    options: SubscribeOptions,
 ) -> None:
     """Print the events of a running monitor, until Ctrl-C. Events that were lost on the way are fetched again."""
-    options = SubscribeOptions(tuple(topic or [""]), count, timeout, since, state, server_key, key, replay)
     raise typer.Exit(follow(address, json_lines, options, cloudevents))
 
 
-@dataclass(frozen=True)
-class SubscribeOptions:
-    """The options of the command. since: "SEQ" or "EPOCH:SEQ". state: a file that remembers how far it came."""
-
-    topics: Sequence[str] = ("",)
-    count: int | None = None
-    timeout_s: float | None = None
-    since: str | None = None
-    state: Path | None = None
-    server_key: str = ""
-    key: Path | None = None
-    replay: str | None = None
-
-
 def follow(address: str, as_json: bool, options: SubscribeOptions, cloudevents: bool) -> int:
-    """Print the stream until Ctrl-C, `count` events or `timeout_s`. Returns the exit status.
+    """Print the stream until Ctrl-C, `count` events or `timeout`. Returns the exit status.
 
-    0: enough was seen or the reader of the output has gone; 1: fewer than count events within timeout_s; 130: Ctrl-C.
+    0: enough was seen or the reader of the output has gone; 1: fewer than count events within timeout; 130: Ctrl-C.
     Raises BadInputError for an impossible address, key, number or state file.
     """
     from monitor.cli.subscribe_output import CloudEventLines, JsonLines, NamedSubscriber, TextLines
@@ -134,7 +134,7 @@ def _follow(subscriber: Subscriber | NamedSubscriber, output: SubscriberOutput, 
     from monitor.delivery.resume import remember
     from monitor.events.wire import Message
 
-    until = float("inf") if options.timeout_s is None else time.monotonic() + options.timeout_s
+    until = float("inf") if options.timeout is None else time.monotonic() + options.timeout
     waiting_at = time.monotonic() + WAITING_AFTER_S
     seen = 0
     while options.count is None or seen < options.count:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, TypeVar, get_type_hints
 
@@ -50,26 +50,26 @@ def print_error(message: str, hint: str, status: int) -> int:
 def expand_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give typer the options of a group, one parameter each, where `command` takes the group as one parameter."""
     signature = inspect.signature(command, eval_str=True)
-    (parameter,) = [p for p in signature.parameters.values() if is_dataclass(p.annotation)]
-    name, group = parameter.name, parameter.annotation
+    groups: dict[str, Any] = {p.name: p.annotation for p in signature.parameters.values() if is_dataclass(p.annotation)}
 
     @functools.wraps(command)
     def run(**given: object) -> None:
-        values = {field.name: given.pop(field.name) for field in fields(group)}
-        command(**given, **{name: group(**values)})
+        made = {name: group(**{f.name: given.pop(f.name) for f in fields(group)}) for name, group in groups.items()}
+        command(**given, **made)
 
-    parameters = list(_expanded(signature, name, group))
+    parameters = list(_expanded(signature, groups))
     run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     return run
 
 
-def _expanded(signature: inspect.Signature, name: str, group: Any) -> Iterator[inspect.Parameter]:
-    hints = get_type_hints(group, include_extras=True)
+def _expanded(signature: inspect.Signature, groups: Mapping[str, Any]) -> Iterator[inspect.Parameter]:
     for parameter in signature.parameters.values():
-        if parameter.name != name:
+        group = groups.get(parameter.name)
+        if group is None:
             yield parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
             continue
+        hints = get_type_hints(group, include_extras=True)
         for field in fields(group):
             default = inspect.Parameter.empty if field.default is MISSING else field.default
             yield inspect.Parameter(

@@ -420,7 +420,7 @@ def test_subscribe_for_people(publisher: Publisher) -> None:
 
 
 def test_subscribe_says_that_it_waits_and_gives_up_in_time() -> None:
-    process = command("tcp://127.0.0.1:9", "count=1", "timeout_s=1.0")
+    process = command("tcp://127.0.0.1:9", "count=1", "timeout=1.0")
     out, err = process.communicate(timeout=20)
     assert (process.returncode, out) == (1, "")
     assert err == "waiting for tcp://127.0.0.1:9\n"
@@ -455,7 +455,7 @@ def test_subscribe_ends_with_its_reader(publisher: Publisher) -> None:
 
 def test_a_stopped_subscriber_accounts_for_every_event_afterwards() -> None:
     publisher = Publisher(high_water_mark=10)
-    process = command(publisher.address, "as_json=True", "timeout_s=6.0")
+    process = command(publisher.address, "as_json=True", "timeout=6.0")
     assert process.stdout
     publisher.say("score")
     assert json.loads(process.stdout.readline())["seq"] == 1

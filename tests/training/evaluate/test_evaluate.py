@@ -15,7 +15,7 @@ from tiny_corpus import hiss, make_corpus, voice
 from typer.testing import CliRunner
 
 from model.checkpoint import load_detector
-from monitor.cli.score import print_scores
+from monitor.cli.score import ScoreOptions, print_scores
 from monitor.config.schema import Config, ModelSection
 from training.cli import main
 from training.corpora.bank import AudioBank, build_bank
@@ -139,7 +139,7 @@ def test_the_command_score_says_the_same_of_a_file(
     evaluated = _scores(tmp_path / "out" / "scores.txt")
     assert evaluated != _scores(written[0] / "scores.txt"), "the level of a clip says a little"
     files = [corpus / name for name in evaluated]
-    assert print_scores(files, Config(model=ModelSection(weights=str(weights))), form="json") == 0
+    assert print_scores(files, Config(model=ModelSection(weights=str(weights))), ScoreOptions(json_lines=True)) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["path"] for line in lines] == [str(f) for f in files]
     np.testing.assert_allclose([line["llr"] for line in lines], list(evaluated.values()), atol=2e-5)
