@@ -85,15 +85,11 @@ class Subscriber:
         Raises BadInputError for an address or keys that cannot be; that nobody answers there is no error.
         """
         _check(address, topics)
-        self.address = address
-        self._heartbeats = heartbeats
-        self._silence_s = silence_s
+        self.address, self._heartbeats, self._silence_s, self._replay = address, heartbeats, silence_s, replay
         if patience_s is not None:
             warnings.warn("patience_s is answer_timeout_s now", DeprecationWarning, stacklevel=2)
             answer_timeout_s = patience_s
-        self._answer_timeout_s = answer_timeout_s
-        self._most_held = max(high_water_mark, 100)
-        self._replay = replay
+        self._answer_timeout_s, self._most_held = answer_timeout_s, max(high_water_mark, 100)
         self._source: str | None = None
         self._items: deque[Item] = deque()
         self._catchup = CatchUp(topics, since)

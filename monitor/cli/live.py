@@ -17,23 +17,27 @@ if TYPE_CHECKING:
     from monitor.config.schema import Config
 
 
+Devices = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--device",
+        metavar="NAME",
+        help="Input to watch: mic = the default microphone, system = what this computer plays, system=NAME = what that "
+        "output plays, or the number or part of the name of an input (see: monitor devices). Given twice: both sides "
+        "of one call.",
+    ),
+]
+WebOption = Annotated[
+    str | None,
+    typer.Option(metavar="[HOST:PORT]", help="Show it in a browser, too (default address: 127.0.0.1:8000)."),
+]
+
+
 @expand_options
 def live(
     context: typer.Context,
-    device: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--device",
-            metavar="NAME",
-            help="Input to watch: mic = the default microphone, system = what this computer plays, system=NAME = what "
-            "that output plays, or the number or part of the name of an input (see: monitor devices). Given twice: "
-            "both sides of one call.",
-        ),
-    ] = None,
-    web: Annotated[
-        str | None,
-        typer.Option(metavar="[HOST:PORT]", help="Show it in a browser, too (default address: 127.0.0.1:8000)."),
-    ] = None,
+    device: Devices = None,
+    web: WebOption = None,
     *,
     options: WatchOptions,
     json_lines: JsonOption = False,

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from monitor.cli.options import KeyFile
+from monitor.errors import BadInputError
 
 
 def report(
@@ -30,8 +31,6 @@ def report(
     A journal covers whole calls; evidence adds the spectrograms of each alert, the settings and, on request, the audio.
     Both are verified, and the page shows the result. A page of several calls begins with an index.
     """
-    from monitor.disk.private import write_private
-    from monitor.errors import BadInputError
     from monitor.events import wire
     from monitor.report.collect import read
     from monitor.report.page import page
@@ -42,15 +41,9 @@ def report(
     records, sources = read(paths, call, seal_key, audio=with_audio)
     program = f"deepfake-speech-monitor {version('deepfake-speech-monitor')}"
     text = page(records, sources, f"report made {wire.utc_now()[:19].replace('T', ' ')} UTC by {program}")
-    files = [("page", out, text)]
+    _write("page", out, text)
     if csv is not None:
-        files.append(("table", csv, as_csv(records.calls.values())))
-    for kind, path, content in files:
-        try:
-            write_private(path, content.encode("utf-8", "backslashreplace"))
-        except OSError as error:
-            hint = "name a file in a directory that exists"
-            raise BadInputError(f"the {kind} {path} cannot be written: {error.strerror}", hint) from error
+        _write("table", csv, as_csv(records.calls.values()))
     print(f"{out}: {len(records.calls)} call{'s' * (len(records.calls) != 1)}")
     if csv is not None:
         print(f"{csv}: the segments as CSV")
@@ -59,3 +52,13 @@ def report(
     for source in sources:
         if not source.sound:
             print(f"note: {source.path}: {source.result}")
+
+
+def _write(kind: str, path: Path, content: str) -> None:
+    from monitor.disk.private import write_private
+
+    try:
+        write_private(path, content.encode("utf-8", "backslashreplace"))
+    except OSError as error:
+        hint = "name a file in a directory that exists"
+        raise BadInputError(f"the {kind} {path} cannot be written: {error.strerror}", hint) from error

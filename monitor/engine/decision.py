@@ -117,7 +117,6 @@ def decide(config: AlertSection, old: Decision, outputs: DecisionInput) -> tuple
     steady = whole >= config.whole_llr + HARD_MARGIN * hard
     below_close = _run(old.below_close, votes, (outputs.llr < config.close_llr) & ~steady)
     quiet = np.where(outputs.speech, 0, old.quiet + 1)
-
     held = above_alert >= hold_blocks(config.alert_hold_s)
     opened = ~old.open & votes & (held | steady)
     closed = old.open & votes & (below_close >= hold_blocks(config.close_hold_s))

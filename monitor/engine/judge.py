@@ -86,19 +86,16 @@ def judge(config: Config, states: States, rows: Rows, blocks: ScoredBlocks) -> J
     kind = np.where((outputs.kind == Kind.SPEECH) & ~active, Kind.NOT_SPEECH, outputs.kind)
     active &= blocks.usable  # what cannot be trusted is no evidence
     was_hard, before = states.quality.hard[rows].copy(), states.decision.state[rows].copy()
-
     facts = BlockFacts(blocks.samples, kind, active, outputs.level, blocks.made_up)
     quality, spoiled = assess(config.alerts, states.quality.take(rows), facts)
     kind[spoiled] = Kind.GAP
     active &= ~spoiled
     memory_s, old = config.alerts.clear_memory_s, states.evidence.take(rows)
     evidence = accumulate(config.evidence, old, outputs.logit, active, outputs.family, memory_s)
-
     llr = recent_llr(config.evidence, scaling, evidence)
     speech_s = evidence.blocks * BLOCK_S
     enough = outputs.warm & (speech_s >= config.evidence.min_speech_s)
-    of_all = whole_llr(config.evidence, scaling, evidence)
-    whole = np.where(speech_s >= config.alerts.whole_after_s, of_all, -np.inf)
+    whole = np.where(speech_s >= config.alerts.whole_after_s, whole_llr(config.evidence, scaling, evidence), -np.inf)
     standing = standing_llr(config.evidence, scaling, evidence)
     usable = blocks.usable & outputs.sound
     given = DecisionInput(llr, active, enough, blocks.end, usable, whole, standing, quality.hard)

@@ -30,22 +30,9 @@ _CHANGES = (np.bool_,) * 5
 def judge_in_turn(limits: Limits, states: States, rows: Ints, blocks: ScoredBlocks) -> Judgement:
     """Judge the blocks of some rows (N,), in the order of monitor.audio.Blocks. Changes their states in place."""
     outputs, streams = blocks.outputs, len(rows)
-    columns = (
-        heights(blocks.samples),
-        outputs.kind,
-        outputs.active,
-        outputs.speech,
-        outputs.level,
-        outputs.logit,
-        outputs.family,
-        outputs.warm,
-        outputs.sound,
-        blocks.usable,
-        blocks.made_up,
-        blocks.end,
-        blocks.scaling.scale,
-        blocks.scaling.offset,
-    )
+    scored = (outputs.kind, outputs.active, outputs.speech, outputs.level, outputs.logit, outputs.family)
+    trusted = (outputs.warm, outputs.sound, blocks.usable, blocks.made_up)
+    columns = (heights(blocks.samples), *scored, *trusted, blocks.end, blocks.scaling.scale, blocks.scaling.offset)
     given = list(zip(*(column.tolist() for column in columns), strict=True))
     found: list[tuple[Any, ...]] = [()] * len(given)
     for i, row in enumerate(rows.tolist()):

@@ -17,7 +17,7 @@ from monitor.audio import Blocks
 from monitor.config.schema import Config
 from monitor.engine.decision import UNKNOWN, Decision
 from monitor.engine.evidence import Evidence, Scaling, posterior, recent_llr, whole_llr
-from monitor.engine.judge import ScoredBlocks, init_states, judge
+from monitor.engine.judge import Judgement, ScoredBlocks, init_states, judge
 from monitor.engine.judge_in_turn import FEW, judge_in_turn
 from monitor.engine.one_stream import Limits
 from monitor.engine.outputs import ScorerOutputs, read_figures
@@ -108,7 +108,7 @@ class Pool:
 
     def decide_states(self, blocks: Blocks, outputs: ScorerOutputs) -> Results:
         """Update evidence and decision of each scored block, in its turn."""
-        turns, config = blocks.turns, self.config
+        turns = blocks.turns
         rows = blocks.rows[len(blocks.rows) - len(blocks.rows) // turns :]
         where = as_slice(rows)
         none = np.zeros(len(blocks.rows), np.bool_)
@@ -116,13 +116,10 @@ class Pool:
         usable = self.usable[where] if turns == 1 else self.usable[blocks.rows]
         scaling = Scaling(*self._scales[:, outputs.bandwidth])
         scored = ScoredBlocks(outputs, blocks.samples, blocks.end, usable, made_up, scaling)
-        if turns > 1 or len(rows) <= FEW:
-            found = judge_in_turn(self._limits, self.states, rows, scored)
-        else:
-            found = judge(config, self.states, where, scored)
+        found = self._judge(rows, where, scored, turns)
         self.kind[where], self.bandwidth[where] = found.kind[-len(rows) :], outputs.bandwidth[-len(rows) :]
         self._levels(where, outputs.level.reshape(turns, -1))
-        p_fake = posterior(found.llr, config.evidence.prior)
+        p_fake = posterior(found.llr, self.config.evidence.prior)
         if self.traces:
             self.traces.add(blocks.rows, blocks.samples, np.where(found.enough, p_fake, np.nan), turns)
         return Results(
@@ -149,6 +146,12 @@ class Pool:
             turned=found.turned,
             changes=found.changes,
         )
+
+    def _judge(self, rows: Ints, where: Rows, scored: ScoredBlocks, turns: int) -> Judgement:
+        """Judge in the form that costs less. where: the rows, as they are indexed."""
+        if turns > 1 or len(rows) <= FEW:
+            return judge_in_turn(self._limits, self.states, rows, scored)
+        return judge(self.config, self.states, where, scored)
 
     def _levels(self, rows: Rows, level: Floats) -> None:
         """Update level and peak level. level: of one block after the other, (turns, M)."""

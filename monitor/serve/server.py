@@ -6,7 +6,7 @@ import gc
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 from monitor.call_history.recent_calls import RecentCalls
 from monitor.call_history.recent_calls_sink import RecentCallsSink
@@ -49,9 +49,9 @@ def serve(config: Config, *, json_lines: bool = False) -> int:
 
     found = _tap_listeners(config, deliver)
     calls = RecentCalls(epoch, config.web.keep_ended_s, config.web.keep_ended_calls)
-    screened = config.dashboard.mode != "off" and not json_lines
-    kept = [RecentCallsSink(calls)] if config.web.listen or screened else []
-    sinks = [*open_sinks(config, epoch), *kept, *([json_sink(stop_request)] if json_lines else [])]
+    sinks = [*open_sinks(config, epoch), *([json_sink(stop_request)] if json_lines else [])]
+    if config.web.listen or (config.dashboard.mode != "off" and not json_lines):
+        sinks.append(RecentCallsSink(calls))
     with Bus(sinks, config.publish.queue_events, epoch) as bus, _engine(config, bus, traces, rows) as engine:
         router = CallRouter(engine, section.max_calls, section.idle_s, section.max_calls_per_peer)
         publisher = config.zeromq.address if config.zeromq.enabled else ""
@@ -62,9 +62,9 @@ def serve(config: Config, *, json_lines: bool = False) -> int:
         server_view = ServerView(engine, traces, router, calls, publisher, taps)
         listeners = Listeners([*found, *_page(config, router, engine, server_view, calls)], router, engine.notice)
         start_sinks(sinks, engine)
-        listeners.start()
-        engine.notice("listening", "; ".join(listeners.lines()))
-        try:
+        with closing(listeners):
+            listeners.start()
+            engine.notice("listening", "; ".join(listeners.lines()))
             with _fair_turns(), signals(stop_request), screen(server_view, config, json_lines, stop_request) as shown:
                 warnings = SinkWarnings(bus, shown, stop_request.requested.set)
 
@@ -75,8 +75,6 @@ def serve(config: Config, *, json_lines: bool = False) -> int:
                 supervise(engine, stop_request, warnings.check, close)
                 bus.close(STOP_S)
             warnings.losses()
-        finally:
-            listeners.close()
     return INTERRUPTED if stop_request.interrupted else DONE
 
 
