@@ -23,7 +23,9 @@ _NEEDED_BLOCKS = 50
 _FADE_DB = 2.0 * BLOCK_S
 """The held maxima sink by 2 dB a second of speech, so that a call that changes its codec is noticed within seconds."""
 _RATIO_DB = -43.0
-"""Of whole clips: wideband speech stays above -42 dB, 99 in 100 that went through a telephone below -45 dB."""
+"""The threshold for whole clips: wideband speech stays above -42 dB, 99 in 100 that went through a telephone below -45
+dB.
+"""
 
 
 def init_bandwidth(batch: int, device: torch.device) -> BandwidthState:

@@ -119,7 +119,7 @@ def _doubled(held: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @cache
 def _doubling_phases() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The filter of samples in the place of one of the input, and of those half-way to the next one."""
+    """Return the filter of samples in the place of one of the input, and of those half-way to the next one."""
     taps = _taps(1, 2)
     place = np.arange(taps) - (taps // 2 - 1)
     even, odd = (

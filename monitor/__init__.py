@@ -20,7 +20,7 @@ Each name is loaded when it is first used: importing the package alone loads not
 from __future__ import annotations
 
 TYPE_CHECKING = False
-"""As of typing, which takes so long to load that a Ctrl-C meanwhile would be a traceback."""
+"""The name in typing, which takes so long to load that a Ctrl-C meanwhile would be a traceback."""
 if TYPE_CHECKING:
     from monitor.errors import BadInputError, ConfigError, MonitorError, SinkError, SourceError, WeightsError
     from monitor.events.sink import Sink

@@ -13,7 +13,7 @@ from typing import Literal, Self
 SAMPLE_RATE = 16_000
 """Hz. The rate of every chunk after its source; sources resample."""
 UNKNOWN_FAMILY = "unknown"
-"""Of synthesis that resembles none of the families that the network learned."""
+"""The family of synthesis that resembles none of those that the network learned."""
 
 
 class State(StrEnum):

@@ -14,7 +14,7 @@ SPECTRUM_HZ = (60.0, 8000.0)
 
 @dataclass(frozen=True, slots=True)
 class ChannelView:
-    """What a screen shows of one channel.
+    """A channel as a screen shows it.
 
     reason: what the newest block is. families: (name, probability), most likely first. timeline: float32 (n,)
     p_fake, oldest first, NaN where there was no evidence, one value every timeline_step_s. spectrogram: float32
@@ -47,7 +47,7 @@ class ChannelView:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a screen shows of one call. Latencies are from the capture of a block to its published score, NaN for
+    """A call as a screen shows it. Latencies are from the capture of a block to its published score, NaN for
     a recording. alerts: opened so far, in all calls. back: there is a table of calls to go back to. speed: of a
     recording, seconds of audio scored in a second; NaN for a live call. name: of the one call as people read it, ""
     of several.
@@ -80,7 +80,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class CallRow:
-    """What a table shows of one call. call: its name in the engine. name: as people read it. worst: of its channels.
+    """A call as a table shows it. call: its name in the engine. name: as people read it. worst: of its channels.
     channels: how many there are. started: seconds since 1970, UTC. id: of the call in the HTTP API. alerts: of all its
     channels. ended: seconds since 1970, UTC; 0 while it goes on. why: it ended.
     """
@@ -121,7 +121,7 @@ class ShardView:
 
 @dataclass(frozen=True, slots=True)
 class ServerStatus:
-    """What a screen shows of a server.
+    """A server as a screen shows it.
 
     rows: worst first. whole: of all calls, without their channels. started, ended, refused: calls so far. taps: what
     listens where, and what is wrong with it. past: calls that have ended, the newest first. shards: of its cluster.

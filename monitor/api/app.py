@@ -16,7 +16,7 @@ from monitor.api.problems import MEDIA_TYPE, Problem, install
 
 PREFIX = "/api/v1"
 VERSION = "1.0.0"
-"""Of the API: the first number is that of the path."""
+"""The version of the API; its first number is that of the path."""
 DESCRIPTION = """\
 Calls that the monitor watches and those that ended a while ago, their verdicts, segments and evidence; marks of people;
 files and streams to be scored. Evidence for or against synthetic speech, never proof.

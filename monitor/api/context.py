@@ -1,4 +1,4 @@
-"""What the routes need of the program, and how they get at it."""
+"""The parts of the program that the routes use, and how they get them."""
 
 from __future__ import annotations
 

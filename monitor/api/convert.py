@@ -186,7 +186,7 @@ SORTS: dict[str, Key] = {
     "duration_s": lambda call: call.last_s,
     "alerts": lambda call: call.alert_count,
 }
-"""By the word of the query; a "-" before it turns the order round. A running call ends after all others."""
+"""Sort keys by the word of the query; a "-" before it turns the order round. A running call ends after all others."""
 
 
 def in_order(calls: Iterable[KeptCall], sort: str) -> list[KeptCall]:

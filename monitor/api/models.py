@@ -1,4 +1,4 @@
-"""What the API says and takes, as models: the OpenAPI description is made of them.
+"""The bodies of requests and answers of the API, as models: the OpenAPI description is made of them.
 
 Times are RFC 3339 in UTC. Seconds count from the beginning of the call. llr: log-likelihood ratio of the speech,
 synthetic over genuine, in nats; null where nothing was judged. p_fake: probability that the speech is synthetic.
@@ -22,7 +22,7 @@ class ApiModel(BaseModel):
 
 
 class MarksOfCall(ApiModel):
-    """How a call is marked."""
+    """The marks of a call."""
 
     acknowledged: bool
     verdict: Literal["false_alarm", "confirmed"] | None = Field(description="the newest of such marks")
@@ -30,7 +30,7 @@ class MarksOfCall(ApiModel):
 
 
 class CallFacts(ApiModel):
-    """What each answer says of a call."""
+    """The facts about a call in each answer."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
@@ -189,7 +189,7 @@ class ScoredCall(CallDetails):
 
 
 class ScoreFacts(ApiModel):
-    """What each answer says of a file that is scored. total_s: null where the file does not say."""
+    """The facts about a file that is scored, in each answer. total_s: null where the file does not say."""
 
     id: str
     name: str
@@ -216,7 +216,7 @@ class ScoreJob(ScoreFacts):
 
 
 class Health(ApiModel):
-    """How the monitor is."""
+    """The state of the monitor."""
 
     status: Literal["ok", "degraded"]
     version: str

@@ -15,7 +15,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class Problem(BaseModel):
-    """What went wrong."""
+    """A problem, as an answer has it."""
 
     title: str = Field(description="the status in words")
     status: int = Field(ge=400, le=599)

@@ -36,7 +36,7 @@ class StreamIntake:
 
 @dataclass(frozen=True)
 class PushedAudio:
-    """What a request says of its audio. call: the name that it wants, or ""."""
+    """The description of audio in a request. call: the name that it wants, or ""."""
 
     rate: int
     encoding: str

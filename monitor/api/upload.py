@@ -13,7 +13,7 @@ from monitor.disk.private import write_private
 
 FIELD = "file"
 FORM_BYTES = 1 << 16
-"""What a form may take beside the file itself."""
+"""The most bytes of a form beside the file itself."""
 BUFFER = 1 << 20
 IDLE_S = 30.0
 """A sender from which nothing comes for so long is gone."""

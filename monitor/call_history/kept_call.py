@@ -16,7 +16,7 @@ from monitor.scores import severity
 from monitor.types import SAMPLE_RATE, Event, State
 
 MOST_EVENTS, MOST_ALERTS, MOST_MARKS = 500, 200, 200
-"""Of a call; beyond them the oldest goes."""
+"""The most that is kept of a call; beyond them the oldest goes."""
 ID_DIGITS = 20
 VERDICTS = ("false_alarm", "confirmed")
 MARKS = ("acknowledged", "note", *VERDICTS)

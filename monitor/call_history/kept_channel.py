@@ -13,7 +13,7 @@ from monitor.scores import worse
 from monitor.types import State
 
 MOST_SEGMENTS = 1000
-"""Of a channel; beyond them the oldest goes."""
+"""The most that is kept of a channel; beyond them the oldest goes."""
 
 
 def number(value: object) -> float:

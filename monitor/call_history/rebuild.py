@@ -18,7 +18,7 @@ from monitor.types import Event
 LINES, PAUSE_S = 100, 0.01
 """After so many lines the thread rests, so that scoring has the processor."""
 MOST_BYTES = 512 << 20
-"""Of the newest files; what is older than that is left out."""
+"""The most that is read, newest files first; what is older than that is left out."""
 LONGEST_LINE = 4 << 20
 
 

@@ -60,8 +60,8 @@ def _end(log: StreamLog, dialogue: Dialogue) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Described:
-    """What one dialogue says of a stream. into, out_of: descriptions of its target and its source, oldest first. keys:
-    lines that may decrypt it.
+    """The description of a stream in one dialogue. into, out_of: descriptions of its target and its source, oldest
+    first. keys: lines that may decrypt it.
     """
 
     log: StreamLog

@@ -42,7 +42,7 @@ class AnnouncedMedia:
 
 
 class Announcements:
-    """What the descriptions of a capture announce, oldest first."""
+    """The media that the descriptions of a capture announce, oldest first."""
 
     def __init__(self) -> None:
         self._at: dict[Endpoint, list[AnnouncedMedia]] = {}

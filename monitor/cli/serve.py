@@ -14,7 +14,7 @@ from monitor.cli.typer_commands import expand_options
 
 @dataclass(frozen=True)
 class TapOptions:
-    """Where calls come from, and what else the command alone has."""
+    """The options that this command alone has: where calls come from, where they are shown and scored."""
 
     rtp: Annotated[
         list[str] | None,

@@ -35,7 +35,7 @@ reason.
 
 
 class Waiting(Protocol):
-    """Where audio waits to be sent: monitor.engine.ring_bank.RingBank."""
+    """Holds audio that waits to be sent: monitor.engine.ring_bank.RingBank."""
 
     def take_waiting(self, rows: Ints, most: int) -> Runs:
         """Return the blocks that wait in some rows, as RingBank does."""

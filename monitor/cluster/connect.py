@@ -14,7 +14,7 @@ from monitor.errors import BadInputError, SourceError
 
 LOCAL, RUNNING = "local", "auto"
 STORE_MIB = 128
-"""Of the shared memory in which Ray keeps what its processes hand each other."""
+"""The size of the shared memory in which Ray keeps what its processes hand each other."""
 NAMESPACE = "monitor"
 ANSWER_S = 5.0
 DOCUMENTATION = "192.0.2.1"

@@ -12,7 +12,7 @@ from monitor.cluster.hosts import Host, Reference, ShardLostError
 LATE_S = 0.5
 """Beyond so much time between two looks at the answers, deadlines are extended by it."""
 NO_SHARD = -1
-"""Of calls to what is no shard."""
+"""The index for calls to what is no shard."""
 Done = Callable[[Any], None]
 Failed = Callable[[Exception], None]
 

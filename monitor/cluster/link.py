@@ -40,7 +40,7 @@ class Link:
     description: Description | None = None
     start_at: float = 0.0
     failures: int = 0
-    """Since it last answered."""
+    """How often it has failed since it last answered."""
     fault: str = ""
     wanted: bool = True
     number: int = 0
@@ -61,7 +61,7 @@ class Link:
     lost: int = 0
     """Times that the shard was lost."""
     answer_s: float = 0.0
-    """Of the newest push."""
+    """How long the answer to the newest push took, s."""
     busy: float = 0.0
     """Share of the time in which it scored: 0 to 1."""
     _took_s: float = 0.0

@@ -37,7 +37,7 @@ class Members:
         self._joined, self._lost = joined, lost
         self.links: list[Link] = []
         self.first: Description | None = None
-        """What the others must be like."""
+        """The shard whose version and weights the others must have, too."""
         self.spares = Spares(host, jobs, spares)
 
     def want(self, names: Sequence[str]) -> None:

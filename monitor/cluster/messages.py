@@ -1,4 +1,4 @@
-"""What the server and its shards send to each other. All of it is values."""
+"""The messages between the server and its shards. All of it is values."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """What changes a shard's states, in this order. number: 1, 2, 3 ... moved: keys of streams that go on elsewhere.
-    gone: of those that have ended. load: with what others go on here.
+    """A message that changes the states of a shard, in this order. number: 1, 2, 3 ... moved: keys of streams that go
+    on elsewhere. gone: of those that have ended. load: with what others go on here.
     """
 
     number: int
@@ -71,7 +71,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Description:
-    """What a shard is. version: of this program. place: the machine it runs on. pid: its process there."""
+    """The description of a shard. version: of this program. place: the machine it runs on. pid: its process there."""
 
     version: str
     config: DetectorConfig

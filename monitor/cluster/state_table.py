@@ -10,7 +10,7 @@ FIRST_ROWS = 64
 
 
 class Slots:
-    """Which row of some arrays belongs to which key. size: rows there are; grow() is asked for more of them."""
+    """The rows of some arrays by key. size: rows there are; grow() is asked for more of them."""
 
     def __init__(self) -> None:
         self.size = 0

@@ -1,4 +1,4 @@
-"""What the server knows of the streams that shards score: where each is, and how far it has come."""
+"""The streams that shards score, as the server knows them: where each is, and how far it has come."""
 
 from __future__ import annotations
 

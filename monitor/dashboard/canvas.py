@@ -24,7 +24,7 @@ ELLIPSIS = "…"
 
 @dataclass(frozen=True, slots=True)
 class Click:
-    """What a click on some cells of a row means. first, end: cells, the last one not included."""
+    """The meaning of a click on some cells of a row. first, end: cells, the last one not included."""
 
     row: int
     first: int

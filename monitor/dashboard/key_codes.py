@@ -1,4 +1,4 @@
-"""What a terminal sends for keys and for the mouse, as names.
+"""Names for what a terminal sends for keys and for the mouse.
 
 Arrows and the like are "CSI" and "SS3" sequences (ECMA-48; xterm's ctlseqs, "PC-Style Function Keys"), the mouse comes
 in xterm's SGR form (1006): ESC [ < button ; column ; row M, or m on release.

@@ -94,4 +94,4 @@ _ORDER: dict[Column, Callable[[CallRow], tuple[float, str]]] = {
     "length": lambda row: (_number(row.elapsed_s), row.call),
     "ended": lambda row: (_number(row.ended), row.call),
 }
-"""By column, the most telling first."""
+"""The order of rows by column, the most telling first."""

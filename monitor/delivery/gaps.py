@@ -15,7 +15,7 @@ MAX_TOPICS = 100_000
 """Topics whose last number is remembered; of a forgotten one a snapshot may be delivered a second time."""
 
 Sent = Mapping[str, tuple[int, int]]
-"""By prefix: (seq after which the publisher follows it, messages since)."""
+"""For each prefix: (seq after which the publisher follows it, messages since)."""
 
 
 @dataclass(frozen=True, slots=True)

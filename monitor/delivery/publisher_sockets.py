@@ -34,7 +34,7 @@ MAX_MESSAGE_BYTES = 4 * MAX_BYTES
 """libzmq drops the connection of whoever announces a larger frame, before it allocates anything. What lies between is
 read and answered with an error."""
 MAX_SUBSCRIPTION_BYTES = 1024
-"""Likewise of a subscription: the longest prefix that is followed, encrypted, and the frames of a handshake."""
+"""The same limit for a subscription: the longest prefix that is followed, encrypted, and the frames of a handshake."""
 SUBSCRIPTIONS_HELD = 8
 """Subscriptions of one peer that libzmq reads ahead. It takes all of them in before anybody can refuse one, and to let
 go of a connection it walks through those of all: who floods is to be cut off before many were read."""

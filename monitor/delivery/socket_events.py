@@ -1,4 +1,4 @@
-"""What libzmq says of a socket's connections (https://libzmq.readthedocs.io, zmq_socket_monitor)."""
+"""The events of a socket's connections, from libzmq (https://libzmq.readthedocs.io, zmq_socket_monitor)."""
 
 from __future__ import annotations
 

@@ -24,8 +24,8 @@ from monitor.events import wire
 
 FIRST_RECONNECT_MS, LONGEST_RECONNECT_MS = 100, 1_000
 CONNECT_MS = 3_000
-"""For a connection to stand. The system itself would wait longer and longer, for two minutes, where the publisher has
-no room at first.
+"""The longest that a connection may take to be made. The system itself would wait longer and longer, for two minutes,
+where the publisher has no room at first.
 """
 BUSY_S = 0.05
 """After "too many requests"."""

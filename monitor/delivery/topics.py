@@ -21,12 +21,15 @@ MAX_PREFIX_BYTES = 512
 MAX_PREFIXES_BYTES = 1 << 18
 """Prefixes that are followed, of all subscribers: so many, so long, and so many bytes together."""
 MAX_HEARTBEAT_BYTES = 1 << 15
-"""What the prefixes may take of a heartbeat, which every subscriber gets each second. Short ones, which concern most
-subscribers, come first; of one that has no room its subscribers know nothing, and ask."""
+"""The most that prefixes may take of a heartbeat, which every subscriber gets each second. Short ones, which concern
+most subscribers, come first; of one that has no room its subscribers know nothing, and ask.
+"""
 MAX_TOPICS = 100_000
 """Beyond it the oldest topic is forgotten."""
 _ENTRY_BYTES = 60
-"""Of a prefix in a heartbeat, besides the prefix itself, which stands there twice: its numbers and punctuation."""
+"""The size of a prefix in a heartbeat, without the prefix itself, which stands there twice: its numbers and
+punctuation.
+"""
 
 
 @dataclass(slots=True)

@@ -50,10 +50,10 @@ class Decision(StreamValues):
 
 @dataclass(frozen=True)
 class DecisionInput:
-    """What decide() sees of one block. llr: recent, nats. speech: the block carries evidence. enough: net speech has
-    reached the least for a verdict, from a warm state. end: sample index. usable: the input can be trusted. whole: llr
-    of all speech, -inf where there is too little of it to count; None counts nowhere. standing: llr that clear rests
-    on, of more speech than llr; None is llr itself. hard: the voice is hard to judge; None is nowhere.
+    """The facts about one block that decide() takes. llr: recent, nats. speech: the block carries evidence. enough: net
+    speech has reached the least for a verdict, from a warm state. end: sample index. usable: the input can be trusted.
+    whole: llr of all speech, -inf where there is too little of it to count; None counts nowhere. standing: llr that
+    clear rests on, of more speech than llr; None is llr itself. hard: the voice is hard to judge; None is nowhere.
     """
 
     llr: Floats

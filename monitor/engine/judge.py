@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class States:
-    """What is known of N streams."""
+    """The states of N streams."""
 
     evidence: Evidence
     quality: Quality
@@ -56,9 +56,10 @@ class ScoredBlocks:
 
 @dataclass(frozen=True)
 class Judgement:
-    """Of each block. kind: of model.figures.Kind. llr: of the recent speech. enough: net speech has reached the least
-    for a verdict. votes: it is speech, and there is enough. net_speech, families: of the evidence up to it. before: the
-    state before it. turned: hard to judge, and was not, or the other way round. Others as in Quality and Decision.
+    """The findings about each block. kind: of model.figures.Kind. llr: of the recent speech. enough: net speech has
+    reached the least for a verdict. votes: it is speech, and there is enough. net_speech, families: of the evidence up
+    to it. before: the state before it. turned: hard to judge, and was not, or the other way round. Others as in Quality
+    and Decision.
     """
 
     kind: Ints

@@ -53,9 +53,9 @@ class Engine:
         self.finished = False
         self.interrupted = False
         self.calls_refused = 0
-        """By whoever adds calls, so far."""
+        """Calls that were refused so far; whoever adds calls counts them."""
         self._took = 0.0
-        """Of the turn now, for scoring."""
+        """Seconds that scoring took in this turn."""
         self._lost_before = 0
         """Samples that calls lost which are gone."""
         self._begun = self._ended = 0.0

@@ -23,7 +23,7 @@ class PaceCheck:
         self._came = self._lost = 0
         """Counts up to which all was reported."""
         self._lost_before = 0
-        """At the last check."""
+        """The losses at the last check."""
 
     @property
     def fault(self) -> str:

@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 
 
 FALL_DB = 12.0 * BLOCK_S
-"""Of the peak level, with each block."""
+"""The fall of the peak level with each block."""
 
 
 class Pool:

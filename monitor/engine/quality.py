@@ -26,13 +26,13 @@ Floats = NDArray[np.float64]
 Samples = NDArray[np.float32]
 
 HARDSHIPS = ("gaps", "noise", "tones", "clipping", "low level")
-"""What makes a voice hard to judge, for people."""
+"""The reasons why a voice is hard to judge, for people."""
 GAPS, NOISE, TONES, CLIPPING, LOW_LEVEL = range(5)
 
 PARTS = 8
-"""Of a block, each 2.5 ms, in which holes are looked for."""
+"""Holes are looked for in so many parts of a block, 2.5 ms each."""
 LOUD, QUIET = 10.0 ** (-24.0 / 20.0), 10.0 ** (-46.0 / 20.0)
-"""Of the running peak: from LOUD to QUIET and back is a hole."""
+"""Shares of the running peak: from LOUD to QUIET and back is a hole."""
 PEAK_FADE = 10.0 ** (-3.0 * BLOCK_S / 20.0)
 _FIRST = np.arange(0, BLOCK, BLOCK // PARTS)
 """The first sample of each part."""
@@ -47,7 +47,7 @@ NEAR = round(1.0 / BLOCK_S)
 NEVER = 1 << 40
 """Blocks since a voice, where there was none: nothing is hard to judge then, whatever was lost."""
 VOICE_FADE = exp(-BLOCK_S / 1.0)
-"""What stays, with each block, of the blocks that were a voice."""
+"""The share that stays, with each block, of the blocks that were a voice."""
 SOME_VOICE, SURE_VOICE = 3.0, 6.0
 """Of these, as many as noise, and as tones and holes, need near them to count. Under white noise as loud as itself a
 voice leaves 4 or more three quarters of the time, under DTMF 17; ringing, busy and information tones leave 2.5 at most,
@@ -64,10 +64,10 @@ NAMED = 0.05
 
 @dataclass(frozen=True)
 class Quality(StreamValues):
-    """Of N streams. peak: of the samples, fading. loud: parts since the last loud one. run: parts of the hole so far, 0
-    outside. edge: parts since its end. hang: blocks to come that a hole spoils. voice: blocks that
-    were a voice, fading. since: blocks since the last of them. level: dBFS of the speech, fading. weight: blocks
-    counted, fading; amounts (N, 5): those of each impairment. hard: so many of them that the voice cannot be judged.
+    """The quality of N streams. peak: of the samples, fading. loud: parts since the last loud one. run: parts of the
+    hole so far, 0 outside. edge: parts since its end. hang: blocks to come that a hole spoils. voice: blocks that were
+    a voice, fading. since: blocks since the last of them. level: dBFS of the speech, fading. weight: blocks counted,
+    fading; amounts (N, 5): those of each impairment. hard: so many of them that the voice cannot be judged.
     """
 
     peak: Floats
@@ -116,8 +116,8 @@ def init_quality(streams: int) -> Quality:
 
 @dataclass(frozen=True)
 class BlockFacts:
-    """Of blocks of N streams. samples: float32 (N, BLOCK), NaN where audio was lost. kind: of model.figures.Kind.
-    active: it is speech. level: dBFS. made_up: some of it stands in for lost audio.
+    """The facts about a block of each of N streams. samples: float32 (N, BLOCK), NaN where audio was lost. kind: of
+    model.figures.Kind. active: it is speech. level: dBFS. made_up: some of it stands in for lost audio.
     """
 
     samples: Samples
@@ -139,8 +139,8 @@ _IS_LOST, _IS_TONE, _IS_SOUND = _among(LOST_KINDS), _among(TONE_KINDS), ~_among(
 
 @dataclass(frozen=True)
 class Holes:
-    """Of one block: found (N,) parts of holes that ended in it. spoiled: the network sees a hole in it. Others as in
-    Quality.
+    """The holes of one block: found (N,) parts of holes that ended in it. spoiled: the network sees a hole in it.
+    Others as in Quality.
     """
 
     found: Ints

@@ -44,9 +44,9 @@ class RingBank:
         self.torn = np.zeros(rows, dtype=np.bool_)
         """Audio before the next block to be read was overwritten."""
         self.origin = np.zeros((rows, self.slots), dtype=np.int64)
-        """Of each block held: what to add to a place in samples written to get that on the source's clock."""
+        """For each block held: what to add to a place in samples written to get that on the source's clock."""
         self.captured = np.zeros((rows, self.slots), dtype=np.float64)
-        """Of each block held: when its last sample was there, monotonic seconds."""
+        """For each block held: when its last sample was there, monotonic seconds."""
         self.came = self.overwritten = 0
         """Samples of live audio of all rings so far, and those of them that were lost because nobody read in time."""
         self.lock = threading.RLock()

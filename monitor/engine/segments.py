@@ -13,7 +13,7 @@ from monitor.scores import worse
 from monitor.types import State
 
 MOST_SEGMENTS = 200
-"""Of a channel; beyond them the oldest goes, and is counted."""
+"""The most that are kept of a channel; beyond them the oldest goes, and is counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class _Stream:
 
 
 class SegmentLog:
-    """Of `rows` streams. Belongs to the scoring thread."""
+    """The segments of `rows` streams. Belongs to the scoring thread."""
 
     def __init__(self, rows: int) -> None:
         self._peak = np.full(rows, -np.inf)

@@ -12,7 +12,7 @@ takes long it rests as long again, if that leaves it often enough: more blocks w
 
 
 class TurnPause:
-    """Of one server. Belongs to its scoring thread."""
+    """The pauses of one server. Belongs to its scoring thread."""
 
     def __init__(self, bank: RingBank) -> None:
         self._bank = bank

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 CODE = "journal anchor"
-"""Of the health events that carry one; its data is in `anchor`."""
+"""The code of health events that carry one; its data is in `anchor`."""
 
 _BARE = re.compile(r"\s*([0-9a-f]{64})\s*")
 _FIELD = re.compile(r"\b(?:anchor|chain)\b[\\\"'\s:=]{1,8}([0-9a-f]{64})\b")

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 GENESIS = "0" * 64
-"""What stands in for the chain value before the first line of all."""
+"""The chain value before the first line of all."""
 
 SEALED = b'{"type":"journal.sealed",'
 """How a line begins that seals what stands before it."""

@@ -21,11 +21,11 @@ from monitor.types import SAMPLE_RATE, Mark
 
 STRETCH_S = 10
 SHORTEST_S = 2
-"""Of less audio the network is unsure."""
+"""With less audio the network is unsure."""
 FOUND = 0.95
 """Confidence beyond which a stretch is marked; unmarked speech comes near it (docs/provenance.md)."""
 LEAST_SHARE = 0.1
-"""Of the stretches of a channel: in a long call one may seem marked by chance."""
+"""The least share of the stretches of a channel: in a long call one may seem marked by chance."""
 QUIETEST = 1e-3
 """Root mean square, full scale = 1.0. Of silence the network gives what is not a number."""
 MOST_IN_A_TONE = 0.5

@@ -11,7 +11,7 @@ from monitor.report.call_records import CallRecord, ChannelRecord
 
 COLUMNS = ("call", "began_utc", "side", "start_s", "end_s", "state", "highest_p_fake", "why")
 MOST_ROWS = 200
-"""Of a call, on the page; the CSV has all."""
+"""The most rows of a call on the page; the CSV has all."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet takes a cell that begins so for a formula (OWASP, "CSV Injection")."""
 

@@ -24,7 +24,7 @@ HISTORY_S = 0.04
 
 
 class ConcealedSpans:
-    """Where a stream is concealed: begins and ends in samples at 16 kHz, until they have been taken."""
+    """The concealed parts of a stream: begins and ends in samples at 16 kHz, until they have been taken."""
 
     def __init__(self) -> None:
         self._spans: deque[tuple[int, int]] = deque()

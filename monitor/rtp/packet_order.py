@@ -21,7 +21,7 @@ class PacketOrder:
         self.bad = 0
         self._formats, self._give_up_s = formats, give_up_s
         self._jitter = JitterState()
-        """As of the last packet that was not in its turn."""
+        """The state after the last packet that was not in its turn."""
         self._next = -1
         """Sequence number of the packet whose turn it is, where none is held; -1 else."""
         self._redundant = RedundantAudio()

@@ -13,7 +13,7 @@ COMFORT_NOISE = "CN"
 EVENTS = "TELEPHONE-EVENT"
 REDUNDANT = "RED"
 REPAIR = frozenset({"RTX", "ULPFEC", "PARITYFEC", "FLEXFEC", "FLEXFEC-03"})
-"""What repairs other packets (RFC 4588, 5109, 8627); it is no voice of its own."""
+"""Formats that repair other packets (RFC 4588, 5109, 8627); it is no voice of its own."""
 SILENT = frozenset({COMFORT_NOISE, EVENTS, *REPAIR})
 """Encodings that carry no audio: their packets are in sequence, and a pause is where they stand."""
 G726 = {f"{order}G726-{rate}": bits for order in ("", "AAL2-") for rate, bits in ((16, 2), (24, 3), (32, 4), (40, 5))}

@@ -51,7 +51,7 @@ _KINDS = _tone_kinds()
 _SPEECH, _SILENCE, _ZEROS, _DTMF, _CLIPPING, _GAP, _INVALID = (
     int(kind) for kind in (Kind.SPEECH, Kind.SILENCE, Kind.ZEROS, Kind.DTMF, Kind.CLIPPING, Kind.GAP, Kind.INVALID)
 )
-"""As plain numbers: numpy takes longer to make one of a member than to compute with it."""
+"""Members as plain numbers: numpy takes longer to make one of a member than to compute with it."""
 
 
 def clean(samples: Floats) -> tuple[Floats, Flags, Flags]:

@@ -31,7 +31,7 @@ MOST_NAMES = 10_000
 
 @dataclass
 class CallCounts:
-    """Since the start. refused: by the reason."""
+    """Counts since the start. refused: by the reason."""
 
     started: int = 0
     ended: int = 0

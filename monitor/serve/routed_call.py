@@ -14,7 +14,7 @@ from monitor.taps.tap_events import CallAudio
 from monitor.types import SAMPLE_RATE, Condition
 
 LONGEST_HOLE_S = 0.5
-"""Of a longer hole the rest is skipped: as lost, or as a pause."""
+"""The rest of a longer hole is skipped: as lost, or as a pause."""
 LATE = SAMPLE_RATE // 4
 """Samples; a channel whose audio begins later than its call begins so much later on the clock, too. More than a jitter
 buffer holds back while it finds out which packet is the first."""

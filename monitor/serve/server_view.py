@@ -1,4 +1,4 @@
-"""What the screens of a server show."""
+"""The view that the screens of a server show."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ServerView:
         self._calls = calls
         self._publisher, self._taps = publisher, taps
         self._past: dict[str, CallRow] = {}
-        """By id: a call that has ended does not change any more."""
+        """Rows by id: a call that has ended does not change any more."""
 
     def call(self, name: str) -> View | None:
         """Return a running call."""

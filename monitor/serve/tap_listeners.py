@@ -20,7 +20,7 @@ AGAIN_S = 1.0
 READY_S = 10.0
 CLOSE_S = 2.0
 NOTICES_AT_ONCE, NOTICES_PER_S = 20.0, 0.1
-"""Of one tap: what it could not hear, said the first time for each reason."""
+"""A budget for each tap: what it could not read is said the first time for each reason."""
 
 
 class Listener(Protocol):
@@ -67,7 +67,7 @@ TAPS: Mapping[str, Callable[[Config, Deliver], Listener | None]] = {
     "rtp": _rtp,
     "websocket": _websocket,
 }
-"""By name: makes the listener that the configuration asks for, or None. Raises MonitorError."""
+"""Taps by name: each makes the listener that the configuration asks for, or None. Raises MonitorError."""
 
 
 def make_listeners(config: Config, deliver: Deliver) -> list[Listener]:

@@ -26,11 +26,11 @@ from monitor.session.score_table import row
 from monitor.session.score_workers import ScoringProcess, Task
 
 MOST_FILES, MOST_BYTES = 64, 8 << 20
-"""Of one task: so many files, or files of so many bytes."""
+"""The most in one task: so many files, or files of so many bytes."""
 EVERY_S = 2.0
 """Scores go back after so long, and at the end of a task."""
 STORE_BYTES = 32 << 20
-"""Of the object store: what waits between listing and scoring, and between scoring and writing."""
+"""The size of the object store, for what waits between listing and scoring, and between scoring and writing."""
 Block = Any
 """A pyarrow.Table."""
 

@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 LOADING_S = 0.5
 POLL_S = 0.05
 STOP_S = 3.0
-"""What is queued when the end is wanted is delivered, if that takes no longer; as a rule it takes milliseconds."""
+"""Events that are queued when the program is to end are delivered, if that takes no longer; as a rule it takes
+milliseconds.
+"""
 LAST_EVENTS_S = 0.3
-"""That much of it is left to the sinks, however long scoring took to stop."""
+"""So much of that time is left to the sinks, however long scoring took to stop."""
 
 
 @contextmanager

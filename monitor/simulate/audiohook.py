@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
 
 FRAME_S = 0.2
-"""Of audio in a message, as the reference client has it."""
+"""The audio in a message, as the reference client has it."""
 FRAME = round(FRAME_S * RATE)
 PING_FRAMES = 5
 ANSWER_S = 10.0
@@ -111,7 +111,7 @@ class AudiohookPeer:
 
     def __init__(self) -> None:
         self._coded: list[NDArray[np.uint8]] = []
-        """Of each party; once for all calls."""
+        """The payloads of each party; made once for all calls."""
 
     async def play(self, call: SimulatedCall, counts: SimulationCounts) -> None:
         """Play one call. Raises BadInputError, RefusedCallError and OSError."""

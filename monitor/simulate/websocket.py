@@ -34,7 +34,7 @@ OPTIONS: Mapping[str, str] = {
     "deflate": "on or off: compress messages (default: as the peer has it)",
     "direction": "inbound or outbound",
 }
-"""What all of these peers take with --with."""
+"""The options that all of these peers take with --with."""
 
 
 @dataclass(frozen=True)

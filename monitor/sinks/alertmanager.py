@@ -32,7 +32,7 @@ class AlertmanagerSink(Sink):
         self._sender = WebhookSender(section, section.address.rstrip("/") + PATH)
         self._source, self._resend_s = source, section.resend_s
         self._open: dict[str, tuple[str, Event]] = {}
-        """By id: since when, and the newest event."""
+        """Open alerts by id: since when, and the newest event."""
         self._next = time.monotonic() + self._resend_s
 
     def wants(self, event: Event) -> bool:

@@ -26,12 +26,12 @@ SLACK = SAMPLE_RATE
 MOST_WAITING = 100
 """Alerts that wait to be written, 1.3 MB each with two parties and 20 s; beyond it the oldest is given up."""
 PARTIES = 2
-"""Of a call in `serve`; there is room for more."""
+"""The parties of a call in `serve`; there is room for more."""
 PUMP_S = 0.05
 """Between two looks at the audio that has come."""
 REPORT_EVERY_S = 10.0
 TRIES = 3
-"""Of an alert that cannot be written while the disk itself is well."""
+"""Tries for an alert that cannot be written while the disk itself is well."""
 
 
 class EvidenceSink(Sink):

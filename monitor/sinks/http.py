@@ -13,7 +13,7 @@ from monitor.errors import BadInputError, SinkError
 
 MOST_REDIRECTS = 3
 MOST_BYTES = 65_536
-"""Of an answer that are read; its connection is not used again where it is longer."""
+"""The bytes of an answer that are read; its connection is not used again where it is longer."""
 SAME_METHOD = (307, 308)
 
 

@@ -28,7 +28,7 @@ SHARD_GAUGES = {
     "busy": ("shard_busy_share", "Share of the time in which the shard scores.", 1.0),
     "answer_ms": ("shard_answer_seconds", "How long the newest answer of the shard took.", 0.001),
 }
-"""By a key of monitor.cluster.coordinator.Coordinator.figures(): name, text, and what to multiply by."""
+"""Gauges by a key of monitor.cluster.coordinator.Coordinator.figures(): name, text, and what to multiply by."""
 
 
 def _of_shards(shards: object) -> Iterator[Metric]:

@@ -11,7 +11,7 @@ from monitor.events.cloudevents import event_id
 from monitor.types import Event
 
 VERSION = "1.4.0"
-"""Of the schema that is kept to; is_alert is new in it."""
+"""The version of the schema; is_alert is new in it."""
 CATEGORY, CLASS = 2, 2004
 ACTIVITIES = {"alert.opened": (1, "Create"), "alert.updated": (2, "Update"), "alert.closed": (3, "Close")}
 STATUSES = {"alert.opened": (1, "New"), "alert.updated": (2, "In Progress"), "alert.closed": (4, "Resolved")}

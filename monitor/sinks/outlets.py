@@ -71,4 +71,5 @@ OUTLETS: dict[str, Callable[[Config, str], list[Sink]]] = {
     "metrics": _metrics,
     "desktop": _desktop,
 }
-"""By name: makes the sinks of an outlet, none where it is off. Raises BadInputError for unusable settings."""
+"""Outlets by name: each makes the sinks of an outlet, none where it is off. Raises BadInputError for unusable settings.
+"""

@@ -22,7 +22,7 @@ SEVERITIES = {
     "score": DEBUG,
 }
 SHOWN = ("alert", "state", "p_fake", "llr", "net_speech_s", "code", "detail", "why", "anchor")
-"""Of an event's data, as structured data; the message has everything."""
+"""The fields of an event that are structured data; the message has everything."""
 
 
 def message(event: Event, host: str, facility: int, enterprise_id: int) -> bytes:

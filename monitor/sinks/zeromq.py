@@ -28,7 +28,7 @@ SNAPSHOT_BURST = 200
 """Messages of a snapshot in one tick, about 13 000 a second: libzmq drops what a newcomer cannot read in time, and
 live events should not wait for a large snapshot."""
 SUBSCRIPTIONS_S = 0.005
-"""In one tick, for reading subscriptions: each means a look through all topics."""
+"""The time in one tick for reading subscriptions: each means a look through all topics."""
 GREETING_S = 0.1
 """Between two heartbeats for subscribers that have just come."""
 MAX_REQUESTS = 50

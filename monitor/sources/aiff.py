@@ -10,7 +10,7 @@ from monitor.sources.pcm_reader import SAMPLES, PcmFormat, SampleBytes
 from monitor.sources.riff import UNKNOWN_SIZE, chunk_follows
 
 _PCM: Mapping[int, str] = {1: "s8", 2: "s16be", 3: "s24be", 4: "s32be"}
-"""By the bytes of a sample, where nothing else is said."""
+"""Formats by the bytes of a sample, where nothing else is said."""
 _COMPRESSIONS: Mapping[bytes, str] = {
     b"sowt": "s16le",
     b"fl32": "f32be",

@@ -1,4 +1,4 @@
-"""What AvReader gives to FFmpeg and takes of it: parts of a file without its name, tracks and their decoders."""
+"""The parts of AvReader that FFmpeg works with: parts of a file without its name, tracks and their decoders."""
 
 from __future__ import annotations
 

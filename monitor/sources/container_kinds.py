@@ -1,4 +1,4 @@
-"""What a recording is by its first bytes, and where in a file another one begins."""
+"""The kind of a recording by its first bytes, and where in a file another one begins."""
 
 from __future__ import annotations
 

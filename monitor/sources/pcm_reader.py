@@ -79,8 +79,8 @@ class PcmFormat:
 
 @dataclass(frozen=True, slots=True)
 class SampleBytes:
-    """Where a file has its samples: from begin to end. announced: bytes of them by the header, None where it does not
-    say. ignored: the header says less than there is.
+    """The place of the samples in a file: from begin to end. announced: bytes of them by the header, None where it does
+    not say. ignored: the header says less than there is.
     """
 
     form: PcmFormat

@@ -29,8 +29,9 @@ STEPS: Mapping[str, tuple[str, ...]] = {
         "monitor --device mic --device system",
     ),
 }
-"""By sys.platform. Windows: PortAudio gives WASAPI loopback inputs from its development version on only, which the
-package sounddevice does not bring (python-sounddevice, issue 510)."""
+"""Steps by sys.platform. Windows: PortAudio gives WASAPI loopback inputs from its development version on only, which
+the package sounddevice does not bring (python-sounddevice, issue 510).
+"""
 
 
 def steps(platform: str) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FLUSH_BLOCKS = SAMPLE_RATE // BLOCK
 LONGEST_SILENCE = 600 * SAMPLE_RATE
-"""Of a longer jump of the clock so much is written as silence."""
+"""The most silence that is written for a jump of the clock."""
 
 
 @dataclass

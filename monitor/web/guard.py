@@ -29,7 +29,7 @@ WRONG_TOKEN_DELAY_S = 1.0
 """A wrong token is answered so late; a right one at once."""
 API = "/api/"
 OPEN_PATHS = ("/", "/session")
-"""Beside what lies under /static/: what may be asked for without the secret."""
+"""Paths, beside those under /static/, that need no secret."""
 
 HEADERS = {
     "content-security-policy": (

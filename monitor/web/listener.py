@@ -35,7 +35,7 @@ POLL_S = 0.02
 
 
 class Router(Protocol):
-    """What takes the calls of taps."""
+    """Takes the calls of taps."""
 
     def deliver(self, tap_event: TapEvent) -> None:
         """Take what a tap says. Raises RefusedError for a call that cannot be taken."""

@@ -27,7 +27,7 @@ RECORDS: Mapping[str, str] = {"librisevoc": "https://zenodo.org/api/records/1512
 PIECE = 1 << 20
 TIMEOUT_S = 30.0
 ATTEMPTS = 8
-"""In a row without a byte of progress, before it is given up."""
+"""Attempts in a row without a byte of progress, before it is given up."""
 LOG_EVERY_S = 5.0
 Broken = (OSError, http.client.HTTPException)
 

@@ -42,8 +42,9 @@ PROTOCOLS: Mapping[str, ProtocolColumns] = {
     "ASVspoof5.*.tsv": ProtocolColumns(speaker=0, name=1, system=7, key=8, count=9),
     "ASVspoof5.*.txt": ProtocolColumns(speaker=0, name=1, system=7, key=8, count=9),
 }
-"""By the names of their files: ASVspoof 2019 LA (Wang et al., 2020), ASVspoof 2021 LA and DF (the keys of Liu et al.,
-2023, whose lines for DF go on behind the eighth column), ASVspoof 5 (Wang et al., 2024)."""
+"""Protocols by the names of their files: ASVspoof 2019 LA (Wang et al., 2020), ASVspoof 2021 LA and DF (the keys of Liu
+et al., 2023, whose lines for DF go on behind the eighth column), ASVspoof 5 (Wang et al., 2024).
+"""
 
 BONA_FIDE_NAMES = frozenset({"gt", "bonafide", "bona-fide", "real", "genuine"})
 
@@ -216,7 +217,7 @@ LAYOUTS: Mapping[str, CorpusLayout] = {
     "WaveFake": CorpusLayout(_is_wavefake, _wavefake),
     "classes": CorpusLayout(lambda _: True, _classes),
 }
-"""In the order in which they are tried. LibriSeVoc (Sun et al., 2023) is a folder of classes."""
+"""Layouts in the order in which they are tried. LibriSeVoc (Sun et al., 2023) is a folder of classes."""
 
 
 def load_folder(root: Path) -> list[Clip]:

@@ -18,7 +18,7 @@ from model.filterbanks import BINS
 from model.stream import Detector
 
 TRANSFORM = round(2.5 * N_FFT * log2(N_FFT))
-"""Of one window's spectrum: a fast Fourier transform of real samples (Cooley and Tukey, 1965)."""
+"""Operations for one window's spectrum: a fast Fourier transform of real samples (Cooley and Tukey, 1965)."""
 
 
 def _filterbank(part: Features) -> int:

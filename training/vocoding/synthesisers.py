@@ -142,4 +142,4 @@ ENGINES: dict[str, Engine] = {
     "piper": piper,
     "hibari": hibari,
 }
-"""By name."""
+"""The engines by name."""

@@ -28,7 +28,7 @@ Model = Annotated[str, Field(min_length=1, description="beginning of the SHA-256
 
 
 class EventModel(BaseModel):
-    """What every event carries."""
+    """The fields of every event."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
@@ -45,7 +45,7 @@ class EventModel(BaseModel):
 
 
 class Figures(BaseModel):
-    """What the speech of a channel says."""
+    """The findings about the speech of a channel."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
@@ -63,7 +63,7 @@ class Figures(BaseModel):
 
 
 class Score(EventModel, Figures):
-    """What the channel's recent speech says."""
+    """The findings about the channel's recent speech."""
 
     type: Literal["score"]
     reason: Reason = Field(description="what the newest audio is; only speech is evidence")
@@ -106,7 +106,7 @@ class AlertClosed(_Alert):
 
 
 class Provenance(BaseModel):
-    """What a recording carries about its own origin; no part of the evidence."""
+    """A mark of origin that a recording carries; no part of the evidence."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
@@ -244,7 +244,7 @@ _MODELS: tuple[type[EventModel], ...] = (
     Health,
 )
 EVENTS = {str(model.model_fields["type"].annotation.__args__[0]): model for model in _MODELS}  # type: ignore[union-attr]
-"""By type."""
+"""The models by type."""
 
 ENVELOPE = "cloudevent"
 SCHEMAS: dict[str, type[BaseModel]] = {**EVENTS, ENVELOPE: CloudEvent}

@@ -12,7 +12,7 @@ from monitor.errors import BadInputError
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 FOLDER = "v1"
 SOURCE = "/deepfake-speech-monitor"
-"""Of CloudEvents, unless publish.source says otherwise: a URI-reference."""
+"""The source in CloudEvents, unless publish.source says otherwise: a URI-reference."""
 NAMES = (
     "alert.closed",
     "alert.opened",

@@ -19,7 +19,7 @@ NOBODY = "00000000-0000-0000-0000-000000000000"
 MOST_OFFERS = 50
 RATE_LIMITED = 429
 ERROR_CODES = (400, 405, 408, 409, 413, 415, RATE_LIMITED, 500, 503)
-"""That a client may send."""
+"""The codes that a client may send."""
 CLOSE_REASONS: Mapping[str, str] = {
     "end": "the conversation is over",
     "error": "the client closed it for an error",

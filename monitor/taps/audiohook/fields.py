@@ -35,7 +35,7 @@ class Token:
 
 Bare = str | int | bool | bytes | Token
 Parameters = tuple[tuple[str, Bare], ...]
-"""In their order; of one that comes twice the last counts, in the place of the first."""
+"""Parameters in their order; of one that comes twice the last counts, in the place of the first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ COVERED = (
     "audiohook-correlation-id",
     "x-api-key",
 )
-"""What has to be signed, at least."""
+"""The least that has to be signed."""
 DERIVED: Mapping[str, str] = {"@request-target": "", "@authority": "host"}
 """Components that are no headers, and the header that they come from, if any."""
 PARAMETERS: Mapping[str, type] = {"keyid": str, "nonce": str, "alg": str, "created": int, "expires": int}
@@ -32,7 +32,7 @@ ALGORITHM = "hmac-sha256"
 OLDEST_S = 10
 """Age at which a signature is still taken."""
 SKEW_S = 3
-"""By so much a peer's clock may be ahead of ours."""
+"""A peer's clock may be so far ahead of ours."""
 SHORTEST_NONCE, LONGEST_NONCE = 22, 256
 """Characters; 22 of base64 are 128 bits."""
 MOST_NONCES = 100_000

@@ -27,7 +27,7 @@ class PaceMeter:
         """rates: Hz, that there may be; the first is what is taken where the pace is none of them."""
         self._rates = rates
         self.frames: list[tuple[float, bytes]] = []
-        """When they came, and their payloads."""
+        """Times of arrival, and payloads."""
         self._bytes = 0
         self._bytes_a_sample = True
         self._settled: tuple[float, float, int] | None = None

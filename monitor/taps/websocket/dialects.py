@@ -77,4 +77,4 @@ DIALECTS: Mapping[str, Dialect] = {
         both=False,
     ),
 }
-"""By the path of the request."""
+"""Dialects by the path of the request."""

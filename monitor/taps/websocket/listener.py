@@ -34,7 +34,7 @@ from monitor.taps.websocket.unopened import UnopenedConnections
 
 TICK_S = 0.1
 OPEN_S = 10.0
-"""For the TLS and WebSocket handshakes, each."""
+"""The longest that the TLS and the WebSocket handshake may take, each."""
 SEND_S = 2.0
 """A peer that does not read its answers for so long is closed."""
 CLOSE_S = 1.0

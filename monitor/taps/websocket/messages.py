@@ -13,7 +13,7 @@ from monitor.taps.websocket.handler import INVALID, BadMessageError
 
 MOST_DETAILS = 32
 MOST_BYTES = 4096
-"""Of all names and values together, which go into an event, the journal and every outlet."""
+"""The most of all names and values together, which go into an event, the journal and every outlet."""
 LONGEST_NUMBER = 18
 """Digits; what is longer counts nothing that there is."""
 

@@ -65,7 +65,7 @@ class WebsocketPeer:
         self._running = set() if running is None else running
         self._call: CallStarted | None = None
         self._id = ""
-        """Of the call, unique among those of all peers."""
+        """The id of the call, unique among those of all peers."""
         self._first: int | None = None
         self._active = now
         self._paused = False

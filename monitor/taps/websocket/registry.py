@@ -43,7 +43,7 @@ PROTOCOLS: Mapping[str, ServedProtocol] = {
     "asterisk": ServedProtocol(f"{PBX}:open_asterisk", subprotocols=("media",)),
     "audiohook": ServedProtocol("monitor.taps.audiohook.admission:prepare", prepared=True, own_secret=lambda _: True),
 }
-"""By name: /NAME, or /NAME/TOKEN."""
+"""Protocols by name: /NAME, or /NAME/TOKEN."""
 
 
 def load_makers(names: Iterable[str], config: TapsSection) -> dict[str, Make]:

@@ -13,7 +13,7 @@ from monitor.taps.websocket.handler import RefusedRequestError, UpgradeRequest
 TWILIO_HEADER = "x-twilio-signature"
 FONOSTER_HEADER, FONOSTER_TIME_HEADER = "x-fonoster-signature", "x-fonoster-timestamp"
 FONOSTER_AGE_S = 300
-"""As its own servers have it (docs.fonoster.com/reference/voice-sdk)."""
+"""The age that its own servers allow (docs.fonoster.com/reference/voice-sdk)."""
 
 
 def twilio_signature(url: str, token: str, parameters: Mapping[str, str] | None = None) -> str:

@@ -27,7 +27,7 @@ class UnopenedConnections:
         self._most, self._counts = most + UNOPENED_OF_HOST, counts
         self._sockets = 0
         self._waiting: defaultdict[str, dict[AcceptedConnection, None]] = defaultdict(dict)
-        """By host: connections whose request has not come, the oldest first."""
+        """For each host, connections whose request has not come, the oldest first."""
 
     def enter(self, connection: AcceptedConnection) -> str:
         """Count a connection. Returns why it is not let in, or "". Of those of a host that have asked for nothing the

@@ -15,7 +15,7 @@ from training.vocoding.neural_vocoder.pitch_network import pitch_of
 from training.vocoding.neural_vocoder.vocoder_config import MEL
 
 PEAK = 0.6 / 0.5
-"""What a clip of the bank, whose peak is 0.5, is multiplied by: training.vocoding.open_vocoders.mel.to_rate's peak."""
+"""The factor for a clip of the bank, whose peak is 0.5: training.vocoding.open_vocoders.mel.to_rate's peak."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from training.vocoding.open_vocoders.mel import MelFormat, at_rate, fitted, magn
 
 FORM = MelFormat(rate=44_100, n_fft=2048, hop=512)
 DECODER = HifiGanConfig(rates=(8, 8, 2, 2, 2), kernels=(16, 16, 8, 2, 2), channels=256)
-"""Of the weights in the package tiny_tts 0.2.0 of PyPI (checkpoints/G.pth, Apache 2.0)."""
+"""The configuration of the weights in the package tiny_tts 0.2.0 of PyPI (checkpoints/G.pth, Apache 2.0)."""
 
 Weights = Mapping[str, Tensor]
 
@@ -100,7 +100,7 @@ def _smooth(z: Array, rng: np.random.Generator) -> Array:
 
 
 VARIANTS = {"smooth": _smooth, "units": units, "coarse": coarse, "tempo": tempo}
-"""What is done to the latents (T, D). "sampled" draws them from the posterior instead of taking its mean."""
+"""Changes to the latents (T, D) by name. "sampled" draws them from the posterior instead of taking its mean."""
 
 
 def variant(networks: tuple[PosteriorEncoder, HifiGan], name: str) -> Vocoder:
