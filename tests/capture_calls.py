@@ -13,6 +13,7 @@ from monitor.rtp.packet import RtpPacket
 from monitor.sources.capture_file import CaptureFile, CaptureSource
 from monitor.types import Condition
 
+C, D = ("198.51.100.7", 7000), ("198.51.100.9", 9000)
 Sent = list[tuple[float, End, End, bytes]]
 
 
@@ -47,3 +48,8 @@ def only(path: Path) -> CaptureSource:
     found = CaptureFile(path)
     (call,) = found.calls
     return CaptureSource(found, call)
+
+
+def in_time(sent: Sent) -> Sent:
+    """Datagrams in the order of their times."""
+    return sorted(sent, key=lambda s: s[0])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import struct
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from capture_calls import Sent, flow, heard, only, two_way
+from capture_calls import C, D, Sent, flow, heard, in_time, only, two_way
 from capture_files import ethernet, ip4, wrapped, write_pcap
 from captured import A, B, End, answer, capture, invite, packed
 
@@ -17,15 +16,9 @@ from monitor.audio import Audio
 from monitor.captures import spool
 from monitor.errors import BadInputError
 from monitor.rtp.packet import RtpPacket
-from monitor.rtp.payload import PayloadFormat
 from monitor.sources.capture_file import CaptureFile, CaptureSource
 
-C, D = ("198.51.100.7", 7000), ("198.51.100.9", 9000)
 Damage = Callable[[Sent], Sent]
-
-
-def in_time(sent: Sent) -> Sent:
-    return sorted(sent, key=lambda s: s[0])
 
 
 def swapped(sent: Sent) -> Sent:
@@ -278,166 +271,6 @@ def test_key_presses_under_an_ssrc_of_their_own_are_no_party(tmp_path: Path) -> 
     audio, _ = heard(source := only(capture(tmp_path / "a.pcap", in_time([*two_way(), *keys]))))
     assert len(source.channels) == 2
     assert not np.isnan(audio).any()
-
-
-def test_a_party_in_a_codec_without_decoder_is_unknown_and_named(tmp_path: Path) -> None:
-    lines = "98 EVS/16000"
-    result: Sent = [(0.0, A, B, invite(A, B, rtpmap=lines)), (0.1, B, A, answer(B))]
-    evs = [(0.2 + i * 0.02, B, A, packed(RtpPacket(98, False, i, i * 320, 7, bytes(33)))) for i in range(100)]
-    audio, conditions = heard(source := only(capture(tmp_path / "a.pcap", in_time([*result, *flow(A, B, 0.2), *evs]))))
-    assert source.channels == ("caller", "callee")
-    assert not np.isnan(audio[0]).any()
-    assert np.isnan(audio[1, : 2 * 16_000 - 800]).all()
-    (condition,) = conditions
-    assert (condition.channel, condition.usable) == ("callee", False)
-    assert condition.detail.startswith("evs not scored: there is no decoder: 100 packets")
-
-
-@pytest.mark.parametrize("option", ["crc", "robust-sorting", "interleaving"])
-def test_options_of_a_codec_that_are_not_decoded_are_named(tmp_path: Path, option: str) -> None:
-    described = f"a=fmtp:98 octet-align=1; {option}=1\r\n".encode()
-    result: Sent = [(0.0, A, B, invite(A, B, rtpmap="98 AMR/8000") + described), (0.1, B, A, answer(B))]
-    amr = [(0.2 + i * 0.02, B, A, packed(RtpPacket(98, False, i, i * 160, 7, bytes(33)))) for i in range(100)]
-    audio, (condition,) = heard(only(capture(tmp_path / "a.pcap", in_time([*result, *flow(A, B, 0.2), *amr]))))
-    assert not np.isnan(audio[0]).any()
-    assert np.isnan(audio[1, : 2 * 16_000 - 800]).all()
-    assert (condition.channel, condition.usable) == ("callee", False)
-    assert condition.detail == f"amr not scored: {option} is not decoded: 100 packets"
-
-
-def test_payloads_that_are_not_what_they_are_said_to_be_are_named(tmp_path: Path) -> None:
-    result: Sent = [(0.0, A, B, invite(A, B, rtpmap="98 AMR/8000")), (0.1, B, A, answer(B))]
-    amr = [(0.2 + i * 0.02, B, A, packed(RtpPacket(98, False, i, i * 160, 7, b"\xff" * 7))) for i in range(100)]
-    audio, (condition,) = heard(only(capture(tmp_path / "a.pcap", in_time([*result, *flow(A, B, 0.2), *amr]))))
-    assert np.isnan(audio[1, : 2 * 16_000 - 800]).all()
-    assert (condition.code, condition.channel) == ("not scored", "callee")
-    assert condition.detail == "100 payloads that are no AMR/8000"
-
-
-def g729(good: bool) -> Sent:
-    """Frames of random bits, of which the bit of parity is right or random, too."""
-    rng, sent = np.random.default_rng(1), Sent()
-    for i in range(100):
-        payload = b""
-        for _ in range(2):
-            word = int.from_bytes(rng.bytes(10))
-            if good:
-                parity = 1 - (word >> 56 & 0x3F).bit_count() % 2
-                word = word & ~(1 << 53) | parity << 53
-            payload += word.to_bytes(10)
-        sent.append((0.2 + i * 0.02, A, B, packed(RtpPacket(18, False, i, i * 160, 9, payload))))
-    return sent
-
-
-@pytest.mark.parametrize("good", [True, False])
-def test_payloads_that_cannot_be_the_codec_they_are_said_to_be_are_not_scored(tmp_path: Path, good: bool) -> None:
-    path = capture(tmp_path / "a.pcap", in_time([*g729(good), *flow(B, A, 0.2, ssrc=2)]))
-    audio, conditions = heard(only(path))
-    assert np.isnan(audio[0, : 2 * 16_000 - 800]).all() == (not good)
-    assert not np.isnan(audio[1]).any()
-    assert [c.usable for c in conditions] == [False] * (not good)
-    assert good or "g729 not scored: the parity is wrong in" in conditions[0].detail
-
-
-def srtp(sent: Sent, tag: int = 10) -> Sent:
-    rng = np.random.default_rng(1)
-    return [(at, a, b, data[:12] + rng.bytes(len(data) - 12 + tag)) for at, a, b, data in sent]
-
-
-def test_encrypted_audio_is_named_by_its_look(tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match=r"encrypted \(SRTP\)") as caught:
-        CaptureFile(capture(tmp_path / "a.pcap", srtp(two_way())))
-    assert "without its keys" in caught.value.hint
-
-
-def test_keys_agreed_by_dtls_mean_encrypted(tmp_path: Path) -> None:
-    hello = (0.0, A, B, b"\x16\xfe\xff" + bytes(60))
-    with pytest.raises(BadInputError, match=r"encrypted \(SRTP\)"):
-        CaptureFile(capture(tmp_path / "a.pcap", [hello, *flow(A, B, 0.1, kind=8)]))
-
-
-SUITES = {"AES_CM_128_HMAC_SHA1_80": 30, "AES_CM_128_HMAC_SHA1_32": 30, "AEAD_AES_256_GCM": 44}
-
-
-def encrypted(sent: Sent, suite: str, key: bytes) -> Sent:
-    from pylibsrtp import Policy, Session
-
-    profile = {"80": "AES128_CM_SHA1_80", "32": "AES128_CM_SHA1_32", "CM": "AEAD_AES_256_GCM"}[suite[-2:]]
-    policy = Policy(
-        key=key, ssrc_type=Policy.SSRC_ANY_OUTBOUND, srtp_profile=getattr(Policy, f"SRTP_PROFILE_{profile}")
-    )
-    session = Session(policy)
-    return [(at, a, b, bytes(session.protect(data))) for at, a, b, data in sent]
-
-
-def with_key(message: bytes, suite: str, key: bytes) -> bytes:
-    other = "a=crypto:1 F8_128_HMAC_SHA1_80 inline:AAAA\r\n"
-    return message + f"{other}a=crypto:2 {suite} inline:{base64.b64encode(key).decode()}|2^20|1:4\r\n".encode()
-
-
-@pytest.mark.parametrize("profile", ["RTP/SAVP", "RTP/AVP"])
-@pytest.mark.parametrize("suite", SUITES)
-def test_audio_is_decrypted_with_the_keys_of_its_descriptions(tmp_path: Path, suite: str, profile: str) -> None:
-    pytest.importorskip("pylibsrtp")
-    keys = [bytes([i]) * SUITES[suite] for i in (1, 2)]
-    result: Sent = [
-        (0.0, A, B, with_key(invite(A, B, proto=profile), suite, keys[0])),
-        (0.1, B, A, with_key(answer(B), suite, keys[1])),
-    ]
-    talk = [*encrypted(flow(A, B, 0.2), suite, keys[0]), *encrypted(flow(B, A, 0.2, ssrc=2), suite, keys[1])]
-    path = capture(tmp_path / "a.pcap", in_time(result + talk))
-    audio, conditions = heard(only(path))
-    assert not conditions
-    plain = [(0.0, A, B, invite(A, B)), (0.1, B, A, answer(B)), *flow(A, B, 0.2), *flow(B, A, 0.2, ssrc=2)]
-    assert np.array_equal(audio, heard(only(capture(tmp_path / "plain.pcap", in_time(plain))))[0])
-
-
-def test_keys_that_do_not_fit_leave_it_encrypted(tmp_path: Path) -> None:
-    suite = "AES_CM_128_HMAC_SHA1_80"
-    result: Sent = [
-        (0.0, A, B, with_key(invite(A, B, proto="RTP/SAVP"), suite, bytes(30))),
-        (0.1, B, A, with_key(answer(B), suite, bytes(30))),
-    ]
-    with pytest.raises(BadInputError, match=r"encrypted \(SRTP\)"):
-        CaptureFile(
-            capture(tmp_path / "a.pcap", in_time([*result, *srtp(flow(A, B, 0.2)), *srtp(flow(B, A, 0.2, ssrc=2))]))
-        )
-
-
-def opus(kind: int) -> Sent:
-    return [(at, a, b, data[:1] + bytes([kind]) + data[2:]) for at, a, b, data in flow(A, B, kind=96)]
-
-
-def test_opus_is_known_by_its_look(tmp_path: Path) -> None:
-    audio, _ = heard(only(capture(tmp_path / "a.pcap", opus(111))))
-    assert audio.shape == (1, pytest.approx(32_000, abs=700))
-    assert np.abs(audio).max() > 0.1
-
-
-def test_payload_types_that_nothing_describes_are_named_with_what_to_do(tmp_path: Path) -> None:
-    talk = [(i * 0.02, A, B, packed(RtpPacket(97, False, i, i * 160, 1, bytes([i]) * 33))) for i in range(100)]
-    path = capture(tmp_path / "a.pcap", talk)
-    with pytest.raises(BadInputError) as caught:
-        CaptureFile(path)
-    assert "payload type 97 (33 bytes, 160 units of the clock apart), 192.0.2.1:4000 to" in caught.value.message
-    assert 'taps.rtp.payload_types = { 97 = "opus/48000/2" }' in caught.value.hint
-    assert len(CaptureFile(path, {97: PayloadFormat("GSM", 8000)}).calls) == 1
-
-
-def test_what_is_left_out_beside_calls_is_named(tmp_path: Path) -> None:
-    unassigned = [(i * 0.02, C, D, packed(RtpPacket(97, False, i, i * 160, 1, bytes(33)))) for i in range(50)]
-    (line,) = CaptureFile(capture(tmp_path / "a.pcap", in_time([*two_way(), *unassigned]))).left_out
-    assert line.startswith(
-        "payload type 97 (33 bytes, 160 units of the clock apart), 198.51.100.7:7000 to 198.51.100.9:9000"
-    )
-
-
-def test_where_nothing_is_found_all_packets_are_named(tmp_path: Path) -> None:
-    stun = b"\x00\x01\x00\x00\x21\x12\xa4\x42" + bytes(12)
-    sent: Sent = [(0.0, A, B, stun), (0.1, A, B, b"\x00hello"), (0.2, A, ("192.0.2.9", 53), bytes(20))]
-    with pytest.raises(BadInputError, match="no RTP audio was found; seen: ") as caught:
-        CaptureFile(write_pcap(tmp_path / "a.pcap", wrapped("vxlan", sent)))
-    assert all(words in caught.value.message for words in ("3 in VXLAN", "1 STUN", "1 DNS", "1 other UDP"))
 
 
 def test_a_hole_in_the_capture_is_lost_audio_however_long(tmp_path: Path) -> None:

@@ -2,77 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from helpers import make_scorer, voice
+from helpers import make_scorer
 from numpy.typing import NDArray
+from pool_player import AT_ONCE, Rows, Said, make_detector, now, player, recent, voices
 
-from model.config import BLOCK, SAMPLE_RATE, Calibration, DetectorConfig, NetworkConfig
-from model.figures import Bandwidth, Kind
-from model.stream import Detector
+from model.config import BLOCK, SAMPLE_RATE
+from model.figures import Kind
 from monitor.audio import Audio, Blocks
-from monitor.config.schema import AlertSection, Config
-from monitor.engine.decision import CLEAR, LISTENING, UNKNOWN, Decision
+from monitor.config.schema import Config
+from monitor.engine.decision import LISTENING, UNKNOWN, Decision
 from monitor.engine.evidence import Evidence
 from monitor.engine.pool import Pool
-from monitor.engine.results import REASONS, FamilyNames, Results, Verdicts
+from monitor.engine.results import REASONS, Results
 from monitor.engine.traces import Traces
 from monitor.types import Reason
-
-AT_ONCE = Config(alerts=AlertSection(undecided_after_s=0.0))
-"""With the first verdict undecided, where the evidence is weak."""
-
-Rows = list[int]
-Said = tuple[float, float, int, int]
-"""llr, p_fake, kind and state."""
-
-
-def make_detector(network: str = "cnn-lstm") -> Detector:
-    """Untrained, small, takes everything that passes the gate for speech, and depends visibly on what it hears."""
-    torch.manual_seed(0)
-    config = NetworkConfig(kind=network, channels=(4, 6), embedding=16, hidden=12, layers=2)
-    detector = Detector(DetectorConfig(network=config))
-    with torch.no_grad():
-        detector.network.speech.bias.fill_(5.0)
-        detector.network.spoof.weight.mul_(10.0)
-        detector.network.family.weight.mul_(10.0)
-    return detector.prepared()
-
-
-def voices(streams: int, seconds: float = 3.0) -> Audio:
-    """Voices that differ: (streams, n)."""
-    return np.stack([voice(seconds, hiss=bool(i % 2), seed=i + 1) for i in range(streams)])
-
-
-class Player:
-    """Feeds a pool from recordings, one for each row, and remembers what each row said."""
-
-    def __init__(self, pool: Pool, audio: Audio) -> None:
-        self.pool, self.audio = pool, audio
-        self.at = np.zeros(len(audio), dtype=np.int64)
-        self.result: list[list[Said]] = [[] for _ in audio]
-
-    def step(self, rows: Rows) -> Results:
-        index = np.array(rows, dtype=np.int64)
-        samples = np.stack([self.audio[r, self.at[r] : self.at[r] + BLOCK] for r in rows])
-        self.at[index] += BLOCK
-        results = self.pool.step(Blocks(index, samples, self.at[index], np.zeros(len(rows))))
-        for i, row in enumerate(rows):
-            figures = float(results.llr[i]), float(results.p_fake[i])
-            self.result[row].append((*figures, int(self.pool.kind[row]), int(self.pool.decision.state[row])))
-        return results
-
-    def play(self, blocks: int, rows: Rows | None = None) -> None:
-        for _ in range(blocks):
-            self.step(list(range(len(self.audio))) if rows is None else rows)
-
-
-def player(audio: Audio, network: str = "cnn-lstm", config: Config | None = None) -> Player:
-    return Player(Pool(make_scorer(make_detector(network), len(audio)), config or Config()), audio)
 
 
 def alone(audio: Audio, blocks: int, network: str = "cnn-lstm") -> list[Said]:
@@ -83,15 +31,6 @@ def alone(audio: Audio, blocks: int, network: str = "cnn-lstm") -> list[Said]:
 
 def assert_same(a: list[Said], b: list[Said]) -> None:
     np.testing.assert_allclose(np.array(a), np.array(b), rtol=0, atol=1e-4)
-
-
-def now(some: Player, row: int, *, whole: bool = False) -> Verdicts:
-    return some.pool.verdicts(slice(row, row + 1), whole=whole)
-
-
-def recent(some: Player, row: int) -> tuple[float, float]:
-    """llr and p_fake."""
-    return float(now(some, row).llr[0]), float(now(some, row).p_fake[0])
 
 
 def copies(pool: Pool) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
@@ -307,95 +246,3 @@ def test_a_score_that_is_no_number_is_no_evidence_and_the_stream_starts_again() 
     assert some.pool.evidence.blocks.tolist() == [141, 140]
     assert some.pool.decision.state[1] != UNKNOWN
     assert_same(some.result[0], alone(some.audio[0], 141))  # the other stream heard nothing of it
-
-
-# What is shown.
-
-
-def test_families_are_named_most_likely_first_after_unknown() -> None:
-    some = player(voices(1))
-    some.play(60)
-    for whole in (False, True):
-        first, *found = now(some, 0, whole=whole).families_of(0)
-        assert first[0] == "unknown", "none of this detector's families reaches 0.5"
-        assert found[0][1] == pytest.approx((1.0 - first[1]) ** 2)
-        assert {name for name, _ in found} == set(some.pool.scorer.config.families)
-        assert first[1] + sum(p for _, p in found) == pytest.approx(1.0)
-        assert [p for _, p in found] == sorted((p for _, p in found), reverse=True)
-        assert found[0][1] > 1.5 * found[-1][1]
-
-
-def test_recent_and_whole_evidence() -> None:
-    some = player(voices(1))
-    some.play(100)
-    llr, p_fake = recent(some, 0)
-    assert (llr, p_fake) == pytest.approx(some.result[0][-1][:2])
-    whole_llr, whole_p = (now(some, 0, whole=True).llr, now(some, 0, whole=True).p_fake)
-    assert whole_llr[0] == pytest.approx(llr, abs=1.0)
-    assert whole_llr[0] != llr, "one forgets, the other does not"
-    assert whole_p[0] == pytest.approx(1 / (1 + np.exp(-whole_llr[0])))
-
-
-def test_telephone_speech_has_its_own_calibration_and_wideband_speech_the_other() -> None:
-    detector = make_detector()
-    wide, telephone = Calibration(0.1, 1.0), Calibration(0.2, -1.0)
-    detector.config = replace(detector.config, calibration=wide, telephone_calibration=telephone)
-    heard = voices(1)[0]
-    spectrum = np.fft.rfft(heard)
-    spectrum[np.fft.rfftfreq(len(heard), 1 / 16000) > 3700.0] = 0.0
-    audio = np.stack([voice(3.0, hiss=True, seed=2), np.fft.irfft(spectrum, len(heard)).astype(np.float32)])
-    some = Player(Pool(make_scorer(detector, 2), Config()), audio)
-    some.play(120)
-    assert some.pool.bandwidth.tolist() == [Bandwidth.WIDEBAND, Bandwidth.TELEPHONE]
-    assert [now(some, row).band_of(0) for row in (0, 1)] == ["wideband", "telephone"]
-    for row, one in enumerate((wide, telephone)):
-        evidence = some.pool.evidence.take(np.array([row]))
-        assert recent(some, row)[0] == pytest.approx(one.scale * (evidence.total / evidence.weight)[0] + one.offset)
-        mean = evidence.sum[0] / evidence.blocks[0]
-        assert now(some, row, whole=True).llr[0] == pytest.approx(one.scale * mean + one.offset)
-    some.pool.open(slice(1, 2))
-    assert now(some, 1).band_of(0) == "unknown", "the next call of that row"
-
-
-def test_levels_and_their_peaks() -> None:
-    audio = np.zeros((1, 40 * BLOCK), np.float32)
-    audio[0, : 20 * BLOCK] = 0.1 * np.sqrt(2) * np.sin(np.arange(20 * BLOCK) * 0.5)
-    some = player(audio)
-    some.play(20)
-    assert some.pool.level[0] == pytest.approx(-20.0, abs=0.1)
-    some.play(20)
-    assert some.pool.level[0] == pytest.approx(-120.0)
-    assert some.pool.peak_level[0] == pytest.approx(-20.0 - 12.0 * 0.4, abs=0.1)
-
-
-def test_traces_follow_the_rows_that_were_heard() -> None:
-    audio = voices(2)
-    audio[0, 30 * BLOCK + 3] = np.inf
-    traces = Traces(2)
-    some = Player(Pool(make_scorer(make_detector(), 2), Config(), traces), audio)
-    some.play(40)
-    some.play(10, rows=[1])
-    assert (len(traces.spectrogram(0)), len(traces.spectrogram(1))) == (40, 50)
-    assert np.isfinite(traces.spectrogram(0)).all()
-    assert np.isnan(traces.timeline(1)).all(), "of less speech than a verdict needs"
-    some.play(95, rows=[1])
-    assert traces.timeline(1)[-1] == pytest.approx(recent(some, 1)[1])
-    some.pool.open(slice(0, 1))
-    assert len(traces.spectrogram(0)) == 0
-
-
-def test_a_stream_that_says_clear_or_worse_was_heard_long_enough() -> None:
-    some = player(voices(4), config=AT_ONCE)
-    some.play(140)
-    for row in range(4):
-        verdicts = [i for i, result in enumerate(some.result[row]) if result[3] >= CLEAR]
-        assert verdicts
-        assert verdicts[0] >= 99
-
-
-@pytest.mark.parametrize("floor", [0.0, 0.2, 0.5])
-def test_families_of_many_rows_are_those_of_each(floor: float) -> None:
-    weights = np.random.default_rng(1).random((40, 9)) ** 3
-    weights[3], weights[5] = 0.0, 1.0
-    names = FamilyNames(tuple("abcdefghi"), floor)
-    assert names.likeliest(weights, 3) == [list(names.of(row)[:3]) for row in weights]

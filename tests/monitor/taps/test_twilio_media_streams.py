@@ -4,39 +4,21 @@ from __future__ import annotations
 
 import base64
 import json
-from collections import Counter
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pytest
 from helpers import voice
+from twilio_messages import SPOKEN, TWILIO_START, encoded, handler, media, result, started
 
-from model.resample import resample_all
 from monitor.audio import Audio
-from monitor.config.taps import TapsSection
-from monitor.rtp.codecs import open_decoder
 from monitor.rtp.payload import PayloadFormat
 from monitor.rtp.sound import DecodedAudio
-from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted, TapEvent
-from monitor.taps.websocket.dialects import DIALECTS
-from monitor.taps.websocket.handler import BadMessageError, Close, SkippedMessage, Step, UpgradeRequest
-from monitor.taps.websocket.peer import WebsocketPeer
-from monitor.taps.websocket.twilio_media_streams import UNANNOUNCED, MediaStreams, open_stream
+from monitor.taps.tap_events import CallAudio, CallEnded, CallStarted
+from monitor.taps.websocket.handler import Close, SkippedMessage, Step
+from monitor.taps.websocket.twilio_media_streams import UNANNOUNCED
 from monitor.types import SAMPLE_RATE
 
-TWILIO_START = """{
-  "event": "start", "sequenceNumber": "1",
-  "start": {
-    "accountSid": "AC00000000000000000000000000000000",
-    "streamSid": "MZ00000000000000000000000000000000",
-    "callSid": "CA00000000000000000000000000000000",
-    "tracks": ["inbound"],
-    "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
-    "customParameters": {"FirstName": "Jane", "LastName": "Doe"}
-  },
-  "streamSid": "MZ00000000000000000000000000000000"
-}"""
 TELNYX_START = """{
   "event": "start", "sequence_number": "1", "stream_id": "32DE0DEA-53CB-4B21-89A4-9E1819C043BC",
   "start": {
@@ -64,43 +46,6 @@ EXOTEL_START = """{
     "media_format": {"encoding": "audio/x-raw", "sample_rate": "8000", "bit_rate": "16"}
   }
 }"""
-
-
-def handler(name: str = "twilio", query: str = "") -> MediaStreams:
-    return MediaStreams(name, DIALECTS[name], UpgradeRequest(f"/{name}{query}", id="c0ffee", peer="192.0.2.1"))
-
-
-def result(stream: MediaStreams, messages: Iterable[str | dict[str, Any]], at: float = 0.0) -> list[Step]:
-    """All steps of messages, 20 ms apart."""
-    out: list[Step] = []
-    for number, message in enumerate(messages):
-        text = message if isinstance(message, str) else json.dumps(message)
-        out += stream.text(text, at + number * 0.02)
-    return out
-
-
-def started(steps: list[Step]) -> CallStarted:
-    (found,) = [step for step in steps if isinstance(step, CallStarted)]
-    return found
-
-
-def encoded(form: PayloadFormat, samples: Audio) -> bytes:
-    """By the table of the decoder itself; its own tests hold it against libavcodec."""
-    if form.encoding == "L16":
-        return (np.clip(samples, -1, 0.9999) * 32768).astype("<i2").tobytes()
-    table = open_decoder(form).decode(bytes(range(256)))
-    return bytes(np.abs(samples[:, None] - table[None]).argmin(axis=1).astype(np.uint8))
-
-
-SPOKEN = resample_all(voice(1.0), SAMPLE_RATE, 8000)
-CHUNKS = [encoded(PayloadFormat("PCMU", 8000), SPOKEN[at : at + 160]) for at in range(0, 8000, 160)]
-
-
-def media(number: int, payload: bytes | None = None, **more: Any) -> dict[str, Any]:
-    """A message of Twilio: counts as text."""
-    payload = CHUNKS[number % 50] if payload is None else payload
-    inner = {"chunk": str(number + 1), "timestamp": str(number * 20), "payload": base64.b64encode(payload).decode()}
-    return {"event": "media", "sequenceNumber": str(number + 2), "media": {"track": "inbound", **inner, **more}}
 
 
 def heard(steps: list[Step], channel: int = 0) -> Audio:
@@ -315,82 +260,3 @@ def test_numbers_that_are_nonsense_do_not_move_the_clock() -> None:
     messages = [media(n, timestamp=wild[n % 12], chunk=wild[(n + 5) % 12]) for n in range(48)]
     steps = [*result(stream := handler(), [TWILIO_START, *messages]), *stream.closed("over")]
     assert len(heard(steps)) < 40 * SAMPLE_RATE
-
-
-HOSTILE = [
-    ("not json", "not JSON"),
-    ("[" * 100_000, "not JSON"),
-    ('{"event":' * 50_000, "not JSON"),
-    ("[]", "not an object"),
-    ('"start"', "not an object"),
-    ("5" * 5000, "not JSON"),
-    (json.dumps(media(0)), "media before start"),
-]
-
-
-@pytest.mark.parametrize(("text", "reason"), HOSTILE)
-def test_what_is_no_message_ends_the_connection(text: str, reason: str) -> None:
-    with pytest.raises(BadMessageError, match=reason):
-        result(handler(), [text])
-
-
-@pytest.mark.parametrize(
-    ("message", "reason"),
-    [
-        (TWILIO_START, "a second start"),
-        ({"event": "media", "media": {"payload": "@@@@"}}, "not base64"),
-        ({"event": "media", "media": {"payload": "\u00e9"}}, "not base64"),
-        ({"event": "media", "media": {"payload": 5}}, "without a payload"),
-        ({"event": "media", "media": []}, "without a payload"),
-        ({"event": "media"}, "without a payload"),
-    ],
-)
-def test_what_breaks_the_protocol_behind_start(message: Any, reason: str) -> None:
-    with pytest.raises(BadMessageError, match=reason):
-        result(handler(), [TWILIO_START, message])
-
-
-@pytest.mark.parametrize(
-    ("form", "reason"),
-    [
-        ({"encoding": "AMR-WB"}, "encoding"),
-        ({"sampleRate": 4000}, "sample rate"),
-        ({"sampleRate": "96000"}, "sample rate"),
-        ({"channels": 2}, "several channels"),
-        ({"channels": "x"}, "several channels"),
-    ],
-)
-def test_audio_that_cannot_be_heard_is_refused(form: dict[str, Any], reason: str) -> None:
-    start = json.loads(TWILIO_START)
-    start["start"]["mediaFormat"] |= form
-    with pytest.raises(BadMessageError, match=reason) as caught:
-        result(handler(), [start])
-    assert caught.value.code == 1003
-
-
-def test_bytes_are_none_of_these_dialects() -> None:
-    with pytest.raises(BadMessageError, match="bytes where text is due"):
-        list(handler().binary(b"\x00", 0.0))
-
-
-def test_names_from_outside_are_short_and_printable() -> None:
-    start = json.loads(TWILIO_START)
-    start["start"]["callSid"] = "\x1b[2J" + "x" * 1000
-    start["start"]["customParameters"] = {f"k{n}": "v\n" * 500 for n in range(1000)} | {"deep": {"er": 1}}
-    got = started(result(handler(), [start]))
-    assert got.call.isprintable()
-    assert len(got.call) < 150
-    assert len(got.details) < 40
-    assert all(text.isprintable() and len(text) <= 128 for pair in got.details.items() for text in pair)
-
-
-def test_a_signed_dialect_is_opened_only_where_the_signature_is_right() -> None:
-    config = TapsSection.model_validate({"websocket": {"listen": []}})
-    assert isinstance(open_stream(UpgradeRequest("/telnyx"), config), MediaStreams)
-
-
-def test_a_call_is_of_the_host_that_connected() -> None:
-    told: list[TapEvent] = []
-    peer = WebsocketPeer(handler(), TapsSection().websocket, told.append, 10.0, Counter(), 0.0, "192.0.2.1")
-    peer.message(TWILIO_START, 0.0)
-    assert [h.peer for h in told if isinstance(h, CallStarted)] == ["192.0.2.1"]
