@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from monitor.captures.calls import find_calls
+from monitor.captures.assemble_calls import find_calls
 from monitor.captures.scan import scan
 
 BEGUN, CALL_S, FRAME_S = 1_790_000_000, 180, 0.02

@@ -22,7 +22,13 @@ from monitor.events.bus import Bus
 from monitor.sinks.registry import open_sinks
 
 TURNS = 150
-DESKTOP = ("rich.console", "sounddevice", "monitor.cli.main", "monitor.dashboard.live", "monitor.session.watch")
+DESKTOP = (
+    "rich.console",
+    "sounddevice",
+    "monitor.cli.main",
+    "monitor.dashboard.screen_thread",
+    "monitor.session.watch",
+)
 
 
 def resident_mib() -> float:

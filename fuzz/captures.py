@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from fuzz.harness import NASTY, Harness
-from monitor.captures.calls import find_calls
+from monitor.captures.assemble_calls import find_calls
 from monitor.captures.captured_call import CapturedCall
 from monitor.captures.explain import nothing_found, unscored
 from monitor.captures.frames import Frames

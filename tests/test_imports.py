@@ -86,7 +86,7 @@ PURE = (
     *(
         f"monitor/taps/websocket/{name}.py"
         for name in (
-            *("access", "dialects", "formats", "handler", "limits", "messages"),
+            *("access", "dialects", "formats", "handler", "limits", "untrusted_json"),
             *("pbx", "pcm", "peer", "signatures", "track", "twilio_media_streams"),
         )
     ),

@@ -13,8 +13,8 @@ from pydantic import BaseModel
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from monitor.api.access import EVERYTHING, ApiCaller
 from monitor.api.problems import refuse
+from monitor.api.roles import EVERYTHING, ApiCaller
 from monitor.api.score_jobs import ScoreJobs
 from monitor.api.stream_intake import StreamIntake
 from monitor.call_history.kept_call import KeptCall

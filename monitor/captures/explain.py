@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from monitor.captures.calls import FoundCalls
+from monitor.captures.assemble_calls import FoundCalls
 from monitor.captures.captured_call import CapturedCall, Leg, LegPart
 from monitor.captures.ip_packets import CUT_SHORT, endpoints
 from monitor.captures.scan import Scan

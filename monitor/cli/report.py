@@ -34,7 +34,7 @@ def report(
     from monitor.events import wire
     from monitor.report.collect import read
     from monitor.report.page import page
-    from monitor.report.segments import as_csv
+    from monitor.report.segment_table import as_csv
     from monitor.store.seal import read_key
 
     seal_key = read_key(key) if key is not None else None

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from markupsafe import Markup, escape
 
 from monitor.report.call_records import CallRecord, ChannelRecord, EvidenceFolder
-from monitor.report.words import clock
+from monitor.report.figure_words import clock
 
 WIDTH, LEFT, RIGHT = 720.0, 46.0, 16.0
 TOP, CURVE, GAP, STRIP, AXIS = 16.0, 92.0, 9.0, 9.0, 22.0

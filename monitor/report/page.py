@@ -18,9 +18,9 @@ from monitor.engine.evidence import posterior
 from monitor.report.call_records import AlertRecord, CallRecord, CallRecords, ChannelRecord, number
 from monitor.report.charts import spectrogram, timeline
 from monitor.report.collect import VerifiedSource
+from monitor.report.figure_words import clock, family, moment, odds, readable_name, share, span
 from monitor.report.rules import explained, rules
-from monitor.report.segments import MOST_ROWS, segments
-from monitor.report.words import clock, family, moment, odds, readable_name, share, span
+from monitor.report.segment_table import MOST_ROWS, segments
 
 MOST_CALLS = 50
 """Calls that are shown at length, the most suspicious first; the index names all."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from monitor.audio import Chunk
-from monitor.captures.calls import find_calls
+from monitor.captures.assemble_calls import find_calls
 from monitor.captures.captured_call import CapturedCall, Leg
 from monitor.captures.explain import names, nothing_found, unscored
 from monitor.captures.leg_audio import LegAudio

@@ -16,9 +16,9 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from monitor.api.access import KeyRing
 from monitor.api.app import PREFIX, make_api
 from monitor.api.context import ApiContext
+from monitor.api.roles import KeyRing
 from monitor.web.broadcast import SnapshotBroadcaster, read_request
 from monitor.web.browser_calls import REFUSED, TRY_LATER, BrowserCalls
 from monitor.web.guard import COOKIE, WRONG_TOKEN_DELAY_S, PageAccess, RequestGuard

@@ -19,9 +19,9 @@ from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from monitor.api.access import EVERYTHING, ApiCaller, KeyRing, bearer
 from monitor.api.context import CALLER
 from monitor.api.problems import problem
+from monitor.api.roles import EVERYTHING, ApiCaller, KeyRing, bearer
 from monitor.config.allowed_hosts import is_allowed_host
 
 COOKIE = "monitor_session"

@@ -28,7 +28,7 @@ from monitor.taps.audiosocket.frame_parser import (
     AudioSocketFrame,
     FrameParser,
 )
-from monitor.taps.audiosocket.pace import G711, PaceMeter
+from monitor.taps.audiosocket.measured_rate import G711, PaceMeter
 from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallResumed, CallStarted, TapEvent
 from monitor.types import SAMPLE_RATE
 

@@ -9,8 +9,8 @@ from monitor.config.taps import TapsSection
 from monitor.taps.peer_names import named
 from monitor.taps.websocket.formats import read_format
 from monitor.taps.websocket.handler import POLICY, BadMessageError, RefusedRequestError, UpgradeRequest
-from monitor.taps.websocket.messages import details, number, read_object
 from monitor.taps.websocket.pcm import Pcm, PcmDescription
+from monitor.taps.websocket.untrusted_json import details, number, read_object
 
 IDS = ("call_id", "callId", "callid", "call-id", "call_uuid", "callSid", "uuid", "conversation_uuid")
 """Where people put the id of the call when they write the metadata themselves."""

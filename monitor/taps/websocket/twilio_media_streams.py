@@ -20,9 +20,9 @@ from monitor.taps.websocket.handler import (
     Step,
     UpgradeRequest,
 )
-from monitor.taps.websocket.messages import details, number, parameters, payload, read_object, within
 from monitor.taps.websocket.signatures import check_fonoster, check_twilio
 from monitor.taps.websocket.track import Track
+from monitor.taps.websocket.untrusted_json import details, number, parameters, payload, read_object, within
 from monitor.types import SAMPLE_RATE
 
 UNANNOUNCED = "media of a track that was not announced: add ?tracks=both to the URL"

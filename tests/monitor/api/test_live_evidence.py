@@ -16,10 +16,10 @@ import soundfile
 from helpers import make_detector, make_scorer, voice
 from starlette.responses import Response, StreamingResponse
 
-from monitor.api.access import EVERYTHING
 from monitor.api.call_routes import get_call
 from monitor.api.context import ApiContext
 from monitor.api.evidence_routes import get_audio, get_spectrogram
+from monitor.api.roles import EVERYTHING
 from monitor.call_history.kept_call import call_id
 from monitor.call_history.recent_calls import RecentCalls
 from monitor.call_history.recent_calls_sink import RecentCallsSink

@@ -12,7 +12,7 @@ from capture_calls import Sent, flow, heard, only, two_way
 from captured import A6, B6, BEGUN, A, B, End, answer, capture, invite, packed
 from rtp_senders import sent
 
-from monitor.captures.calls import find_calls
+from monitor.captures.assemble_calls import find_calls
 from monitor.captures.records import is_capture
 from monitor.captures.scan import scan
 from monitor.captures.sip import parse_sip

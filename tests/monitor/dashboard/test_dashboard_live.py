@@ -16,8 +16,8 @@ from terminals import Terminal, terminal, until
 
 from monitor.config.schema import DashboardSection
 from monitor.dashboard import Dashboard
-from monitor.dashboard.live import resolve_mode
 from monitor.dashboard.plain import PlainScreen
+from monitor.dashboard.screen_thread import resolve_mode
 from monitor.types import Event, State
 from monitor.views import View
 

@@ -25,10 +25,10 @@ from monitor.report.call_records import CallRecord, CallRecords
 from monitor.report.charts import ticks
 from monitor.report.collect import VerifiedSource
 from monitor.report.curve import MOST_STEPS, Curve
+from monitor.report.figure_words import clock, moment, odds, readable_name, share
 from monitor.report.page import MOST_CALLS, page
 from monitor.report.rules import explained, rules
-from monitor.report.segments import as_csv, segments
-from monitor.report.words import clock, moment, odds, readable_name, share
+from monitor.report.segment_table import as_csv, segments
 from monitor.types import Event
 
 NASTY = '<script>alert("x")</script>&'

@@ -16,7 +16,7 @@ from monitor.audio import Audio
 from monitor.rtp.encode import integers
 from monitor.taps.audiosocket.connection import FLOOD_S, MOST_CHANGES, MOST_UNKNOWN, AudioSocketCall, AudioSocketRules
 from monitor.taps.audiosocket.frame_parser import DTMF, ERROR, HANGUP, RATES, UUID, pack
-from monitor.taps.audiosocket.pace import MOST_FRAMES
+from monitor.taps.audiosocket.measured_rate import MOST_FRAMES
 from monitor.taps.tap_events import CallAudio, CallEnded, CallPaused, CallResumed, CallStarted, TapEvent
 from monitor.types import SAMPLE_RATE
 
