@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from pathlib import Path
-
-from rich.console import Console
-from rich.style import Style
 
 from monitor.dashboard import palette, words
 from monitor.dashboard.alert_list import alert_rows
@@ -34,7 +28,6 @@ from monitor.dashboard.canvas import (
 from monitor.dashboard.panel import compact, panel
 from monitor.dashboard.parts import Parts
 from monitor.dashboard.system import system_line, system_rows
-from monitor.disk.private import write_private
 from monitor.types import WORST_FIRST, State
 from monitor.views import ChannelView, View
 
@@ -98,26 +91,6 @@ def line(view: View, width: int, paused: bool = False) -> Row:
         if channel.fault:
             parts.append(piece(f"! {clean(channel.fault)}", palette.FAULT))
     return fit(parts, width)
-
-
-def export_svg(view: View, path: str | Path, width: int = 120, height: int = 40) -> None:
-    """Write the screen as a picture. Raises OSError where the file cannot be written."""
-    console = Console(
-        record=True, width=width, height=height, file=io.StringIO(), force_terminal=True, color_system="truecolor"
-    )
-    console.print(ScreenFrame([_filled(row) for row in render(view, width, height).rows]))
-    svg = console.export_svg(title=f"{PROGRAM.capitalize()}: {clean(view.call)}", unique_id="dashboard")
-    write_private(Path(path), svg.encode())
-
-
-def _filled(row: Row) -> Row:
-    """Draw full blocks as coloured spaces: in a picture the glyphs of neighbouring cells leave seams."""
-    out: Row = []
-    for text, style, _ in row:
-        for part in re.findall("█+|[^█]+", text):
-            fill = style.color if style is not None and part[0] == "█" else None
-            out.append(piece(part, style) if fill is None else piece(" " * len(part), Style(bgcolor=fill)))
-    return out
 
 
 def _full(view: View, width: int, height: int, keys: KeyState, colour: bool) -> Block:

@@ -232,9 +232,8 @@ def _runs(values: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
 
 def _lengths(values: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
     """Return the value and length of each run of equal values."""
-    edges = np.flatnonzero(values[1:] != values[:-1]) + 1
-    starts = [0, *edges.tolist()]
-    return zip(values[starts].tolist(), np.diff([*starts, len(values)]).tolist(), strict=True)
+    listed = values.tolist()
+    return ((listed[first], end - first) for first, end in _runs(values))
 
 
 def families(items: Sequence[tuple[str, float]], sensible: bool, state: State, width: int, rows: int) -> Block:
