@@ -51,7 +51,6 @@ class EvidenceFolder:
 class AlertRecord:
     """An alert. opened: data of its first event. data: that of its newest. closed_s: None if no event closed it."""
 
-    identity: str
     channel: str
     opened_s: float
     opened: Mapping[str, Any]
@@ -191,7 +190,7 @@ def _score(channel: ChannelRecord, at: float, data: Mapping[str, Any], running: 
 
 def _alert(channel: ChannelRecord, at: float, event: Event) -> None:
     identity, opened_s = str(event.data.get("alert", "")), number(event.data.get("opened_s", at))
-    new = AlertRecord(identity, event.channel, opened_s, event.data, event.time)
+    new = AlertRecord(event.channel, opened_s, event.data, event.time)
     alert = channel.alerts.setdefault(identity, new)
     alert.data = event.data
     if event.type == "alert.closed":

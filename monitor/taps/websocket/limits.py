@@ -20,7 +20,6 @@ class PeerBudget:
     messages: float = 0.0
     octets: float = 0.0
     at: float = 0.0
-    heard_s: float = 0.0
 
     def __post_init__(self) -> None:
         self.at = self.since
