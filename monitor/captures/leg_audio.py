@@ -79,10 +79,10 @@ class LegAudio:
             lost = _lost_between(before, window)
             if lost:
                 yield max(0, begin - lost), DecodedAudio(np.full(min(lost, begin), np.nan, np.float32))
-            yield from self._heard(window, begin)
+            yield from self._decoded(window, begin)
             before = window
 
-    def _heard(self, window: Window, position: int) -> Iterator[tuple[int, DecodedAudio]]:
+    def _decoded(self, window: Window, position: int) -> Iterator[tuple[int, DecodedAudio]]:
         track = window.track
         closed = track.part.encrypted or track.part.refused
         stream = RtpStream({} if closed else track.part.formats)

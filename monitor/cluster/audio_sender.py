@@ -120,10 +120,12 @@ class AudioSender:
         if len(given_up):
             self.forget(self._streams.begin(given_up))
             detail = f"{len(given_up)} streams begin anew: every shard that had them was lost"
-            self._members.say("audio skipped", detail)
-        load, batch, torn = self._checkpoints.resume(rows)
-        if len(torn):
-            self._members.say("audio skipped", f"{len(torn)} streams go on without the audio since their checkpoint")
+            self._members.notice("audio skipped", detail)
+        load, batch, skipped = self._checkpoints.resume(rows)
+        if len(skipped):
+            self._members.notice(
+                "audio skipped", f"{len(skipped)} streams go on without the audio since their checkpoint"
+            )
         self._streams.waits[rows] = False
         pending = []
         for blocks in self._recovery.claim(rows):
@@ -143,7 +145,7 @@ class AudioSender:
         if link.handle is not handle:
             return
         if answer.fault and answer.fault != link.fault:
-            self._members.say("model failed", f"{link.name}: {answer.fault}")
+            self._members.notice("model failed", f"{link.name}: {answer.fault}")
         link.answered(time.monotonic(), answer.took_s, answer.fault)
         self.answered += [blocks.answered(answer) for blocks in link.pending]
         if link.restoring is not None:

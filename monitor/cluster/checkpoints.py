@@ -95,10 +95,10 @@ class Checkpoints:
         streams.saved[rows] = 0
         streams.saved[streams.rows_of(saved.keys)] = saved.blocks
         batch = self.sent.since(keys, streams.saved[rows])
-        torn = streams.saved[rows] + batch.counts < streams.sent[rows]
-        heard = torn & (batch.counts > 0)
+        skipped = streams.saved[rows] + batch.counts < streams.sent[rows]
+        heard = skipped & (batch.counts > 0)
         batch.samples[(batch.ends - batch.counts)[heard], 0] = np.nan
-        return saved, batch, rows[torn]
+        return saved, batch, rows[skipped]
 
     def _note(self, keys: Ints, blocks: Ints, holder: int) -> None:
         """Take note of where the checkpoints of streams are now."""

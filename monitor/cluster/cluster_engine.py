@@ -56,8 +56,8 @@ class ClusterEngine(Engine):
         now = time.monotonic()
         self.coordinator.send(self.bank, now)
         self.each_turn(now)
-        while self.coordinator.said:
-            self.notice(*self.coordinator.said.popleft())
+        while self.coordinator.notices:
+            self.notice(*self.coordinator.notices.popleft())
         self._check_shards(now)
         self.settle()
 

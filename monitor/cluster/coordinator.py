@@ -25,7 +25,7 @@ from monitor.views import ShardView
 
 TOGETHER_S = 0.02
 LONGEST_WAIT_S = 0.05
-MOST_SAID = 1000
+MOST_NOTICES = 1000
 BLOCKS_PER_S = 50
 
 
@@ -35,10 +35,10 @@ class Coordinator:
     def __init__(self, host: Host, section: ClusterSection, rows: int) -> None:
         """rows: of the pool."""
         self._section = section
-        self.said: deque[tuple[str, str]] = deque(maxlen=MOST_SAID)
+        self.notices: deque[tuple[str, str]] = deque(maxlen=MOST_NOTICES)
         """Codes and details of health events, for whoever publishes them."""
         self.jobs = Jobs(host)
-        self.members = Members(host, self.jobs, self._say, self._joined, self._lost, section.spares)
+        self.members = Members(host, self.jobs, self._notice, self._joined, self._lost, section.spares)
         self.links = self.members.links
         self.streams = Streams(rows, ())
         kept_s = 2 * section.checkpoint_s + section.answer_s + 2 * section.send_ms / 1000
@@ -147,8 +147,8 @@ class Coordinator:
         """End all shards."""
         self.members.close()
 
-    def _say(self, code: str, detail: str) -> None:
-        self.said.append((code, detail))
+    def _notice(self, code: str, detail: str) -> None:
+        self.notices.append((code, detail))
 
     def _joined(self, link: Link) -> None:
         link.due = link.sent_at = time.monotonic()

@@ -16,7 +16,7 @@ AFTER_S, LONGEST_AGAIN_S = 2.0, 30.0
 """While others take over the calls of a lost shard, no processor is used for starting another one in its place."""
 STARTING_S = 600.0
 """A shard for which the cluster has no room is waited for so long, then asked for again."""
-Say = Callable[[str, str], None]
+Notice = Callable[[str, str], None]
 """Takes the code and the detail of a health event."""
 
 
@@ -27,13 +27,13 @@ class Members:
         self,
         host: Host,
         jobs: Jobs,
-        say: Say,
+        notice: Notice,
         joined: Callable[[Link], None],
         lost: Callable[[Link], None],
         spares: int = 0,
     ) -> None:
         """spares: processes that are kept ready to be a shard."""
-        self._host, self._jobs, self.say = host, jobs, say
+        self._host, self._jobs, self.notice = host, jobs, notice
         self._joined, self._lost = joined, lost
         self.links: list[Link] = []
         self.first: Description | None = None
@@ -71,9 +71,9 @@ class Members:
         first_s = AFTER_S if any(other.works for other in self.links) else 0.0
         link.start_at = time.monotonic() + min(LONGEST_AGAIN_S, first_s if link.failures < 2 else 2.0**link.failures)
         if worked:
-            self.say("shard lost", f"{link.name}: {why}")
+            self.notice("shard lost", f"{link.name}: {why}")
         elif link.failures == 1:
-            self.say("shard not started", f"{link.name}: {why}")
+            self.notice("shard not started", f"{link.name}: {why}")
         self._lost(link)
         link.reset()
         self._jobs.drop(link.index)
@@ -89,7 +89,7 @@ class Members:
         link.reset()
         self._jobs.drop(link.index)
         self._host.stop(handle)
-        self.say("shard left", link.name)
+        self.notice("shard left", link.name)
 
     def close(self) -> None:
         """End all shards."""
@@ -127,7 +127,7 @@ class Members:
             self.lose(link, f"{found.place} has another version of this program, or other weights")
             return
         link.description, link.state, link.fault = found, LinkState.UP, ""
-        self.say("shard joined", f"{link.name}: process {found.pid} on {found.place}, {found.device}")
+        self.notice("shard joined", f"{link.name}: process {found.pid} on {found.place}, {found.device}")
         self._joined(link)
 
     def _failed(self, link: Link, handle: Handle, error: Exception) -> None:

@@ -74,8 +74,8 @@ class PublisherSockets:
         self._allowed = self._read_keys()
         self._next_check = time.monotonic() + KEYS_CHECK_S
         self._down = False
-        self._bell, self._button = socketpair()
-        for end in (self._bell, self._button):
+        self._wake_receiver, self._wake_sender = socketpair()
+        for end in (self._wake_receiver, self._wake_sender):
             end.setblocking(False)
         self.counts: Counter[str] = Counter()
         self.address, self.replay = places.address, places.replay
@@ -91,7 +91,7 @@ class PublisherSockets:
         """Count connections that were turned away or ended, by reason."""
         return sum((guard.refused() for guard in self._guards), self.counts.copy())
 
-    def crowded(self) -> bool:
+    def cut_largest(self) -> bool:
         """End the connection that has sent most, since there is no room for another subscription. Returns whether all
         connections were closed for that, because the system does not say which one it is.
         """
@@ -126,16 +126,16 @@ class PublisherSockets:
         Other threads run meanwhile, and libzmq takes in here what peers have sent.
         """
         ready = dict(self._poller.poll(None if timeout_s == inf else max(0, ceil(timeout_s * 1000))))
-        if ready.pop(self._bell.fileno(), 0):
+        if ready.pop(self._wake_receiver.fileno(), 0):
             with suppress(BlockingIOError):
-                self._bell.recv(64)
+                self._wake_receiver.recv(64)
             return bool(ready)
         return True
 
     def wake(self) -> None:
         """End wait(). Any thread may call it."""
         with suppress(OSError):  # full of calls, or closed
-            self._button.send(b"!")
+            self._wake_sender.send(b"!")
 
     def rebind(self) -> None:
         """Bind anew where that failed after keys were revoked. Raises SinkError while it fails."""
@@ -161,8 +161,8 @@ class PublisherSockets:
         """Wait at most LINGER_MS for what is on its way. May be called twice."""
         if not self.events.closed:
             self._close(LINGER_MS)
-            self._bell.close()
-            self._button.close()
+            self._wake_receiver.close()
+            self._wake_sender.close()
 
     def _open(self) -> None:
         self._context: zmq.Context[Socket] = zmq.Context()
@@ -215,7 +215,7 @@ class PublisherSockets:
         for socket in (self.events, self.requests, self._zap):
             if socket is not None:
                 poller.register(socket, zmq.POLLIN)
-        poller.register(self._bell.fileno(), zmq.POLLIN)
+        poller.register(self._wake_receiver.fileno(), zmq.POLLIN)
         return poller
 
     def _read_keys(self) -> frozenset[bytes]:

@@ -64,7 +64,7 @@ class Feed:
         row = self.ring.rows.start + self.channels.index(condition.channel)
         return slice(row, row + 1)
 
-    def say(self, condition: Condition) -> None:
+    def add_condition(self, condition: Condition) -> None:
         """Note a condition behind the audio that came before it. Belongs to the feed's own thread."""
         self.conditions.append((self.ring.written, condition))
         self.ring.report()
@@ -144,12 +144,12 @@ def capture(feed: Feed, source: Source) -> None:
             if feed.ring.closed:
                 break
             if isinstance(item, Condition):
-                feed.say(item)
+                feed.add_condition(item)
             else:
                 feed.ring.push(item, wait=not source.live)
     except Exception as error:  # noqa: BLE001 - of whatever kind: it must not look like the end of the audio
         feed.error = error
-        feed.say(Condition("failed", str(error) or type(error).__name__, usable=False))
+        feed.add_condition(Condition("failed", str(error) or type(error).__name__, usable=False))
     finally:
         source.close()
         feed.ring.finish()

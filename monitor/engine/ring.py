@@ -166,7 +166,7 @@ class Ring:
         self.lost += overwritten
         bank.overwritten += overwritten
         bank.read[self.rows] += samples
-        bank.torn[self.rows] = bank.any_torn = True
+        bank.overrun[self.rows] = bank.any_overrun = True
 
     def take(self, count: int) -> Blocks:
         """Return the next blocks of a recording, which has so many."""

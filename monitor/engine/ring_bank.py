@@ -33,7 +33,7 @@ class RingBank:
         self.capacity = self.slots * BLOCK
         self.audio: Audio = np.zeros((rows, self.capacity), dtype=np.float32)
         self.concealed: Marks = np.zeros((rows, self.capacity), dtype=np.bool_)
-        self.any_concealed = self.any_torn = False
+        self.any_concealed = self.any_overrun = False
         self._blocks = self.audio.reshape(rows, self.slots, BLOCK)
         self.concealed_to = np.full(rows, -self.capacity)
         """Nothing that was written from there on is concealed; a lap later no mark is left."""
@@ -41,7 +41,7 @@ class RingBank:
         self.read = np.zeros(rows, dtype=np.int64)
         self.unscored = np.zeros(rows, dtype=np.int64)
         """Samples that were taken and whose scores have not come yet, as from the shards of a cluster."""
-        self.torn = np.zeros(rows, dtype=np.bool_)
+        self.overrun = np.zeros(rows, dtype=np.bool_)
         """Audio before the next block to be read was overwritten."""
         self.origin = np.zeros((rows, self.slots), dtype=np.int64)
         """For each block held: what to add to a place in samples written to get that on the source's clock."""
@@ -88,7 +88,7 @@ class RingBank:
             if (self.concealed_to[rows] > -self.capacity).any():
                 self.concealed[rows] = False
                 self.concealed_to[rows] = -self.capacity
-            self.torn[rows] = False
+            self.overrun[rows] = False
             self._busy[rows] = True
         return Ring(self, rows)
 
@@ -166,9 +166,9 @@ class RingBank:
             each = np.repeat(rows, counts)
             position = self.read[each] + BLOCK * (np.arange(len(each)) - np.repeat(firsts, counts))
             held = self._held(each, position)
-            if self.any_torn:
-                held[0][firsts[self.torn[rows]], 0] = np.nan
-                self._forget_torn(rows)
+            if self.any_overrun:
+                held[0][firsts[self.overrun[rows]], 0] = np.nan
+                self._clear_overrun(rows)
             self.read[rows] += counts * BLOCK
             self.unscored[rows] += counts * BLOCK
             self.changed.notify_all()
@@ -182,15 +182,15 @@ class RingBank:
         """Return one block of each of these rows."""
         rows = as_slice(ready)
         held = self._held(ready, self.read[rows].copy())
-        if self.any_torn:
-            held[0][self.torn[ready], 0] = np.nan
-            self._forget_torn(ready)
+        if self.any_overrun:
+            held[0][self.overrun[ready], 0] = np.nan
+            self._clear_overrun(ready)
         self.read[rows] += BLOCK
         return Blocks(ready, *held)
 
-    def _forget_torn(self, rows: Ints) -> None:
-        self.torn[rows] = False
-        self.any_torn = bool(self.torn.any())
+    def _clear_overrun(self, rows: Ints) -> None:
+        self.overrun[rows] = False
+        self.any_overrun = bool(self.overrun.any())
 
     def _held(self, rows: Ints, position: Ints) -> tuple[Audio, Ints, NDArray[np.float64], Marks | None]:
         """Return copies of the blocks at these places, with what Blocks has beside them."""

@@ -88,7 +88,7 @@ class RtpStream:
 
     def give(self) -> DecodedAudio:
         """Return everything that is in its turn."""
-        if self.decoder is not None and (payloads := self.take_seamless()):
+        if self.decoder is not None and (payloads := self.take_contiguous()):
             return self._resampled([self.decoder.decode(b"".join(payloads))])
         ready, self.order.ready = self.order.ready, []
         pieces: list[DecodedAudio] = []
@@ -106,7 +106,7 @@ class RtpStream:
         pieces += [self._resampled(raw)] if raw else []
         return join(pieces)
 
-    def take_seamless(self) -> list[bytes]:
+    def take_contiguous(self) -> list[bytes]:
         """Take the payloads that are in their turn, for the caller to decode, to resample and to give to placed().
 
         [], and nothing is taken, where they do not follow the last packet and each other without a gap, or each has to

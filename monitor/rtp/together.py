@@ -12,13 +12,13 @@ from monitor.rtp.sound import NOTHING, DecodedAudio
 def give_together(streams: Sequence[RtpStream]) -> list[DecodedAudio]:
     """Return what RtpStream.give() of each would, to the bit."""
     given = [NOTHING] * len(streams)
-    seamless: dict[str, list[tuple[int, bytes]]] = {}
+    contiguous: dict[str, list[tuple[int, bytes]]] = {}
     for i, stream in enumerate(streams):
-        if (payloads := stream.take_seamless()) and stream.format is not None:
-            seamless.setdefault(stream.format.encoding, []).append((i, b"".join(payloads)))
+        if (payloads := stream.take_contiguous()) and stream.format is not None:
+            contiguous.setdefault(stream.format.encoding, []).append((i, b"".join(payloads)))
         else:
             given[i] = stream.give()
-    for members in seamless.values():
+    for members in contiguous.values():
         some = [streams[i] for i, _ in members]
         assert some[0].decoder is not None
         samples = some[0].decoder.decode(b"".join([payloads for _, payloads in members]))

@@ -91,7 +91,7 @@ class CallRouter:
         elif isinstance(tap_event, CallMoved):
             feed = routed.call.feeds[tap_event.channel]
             detail = f"it goes on from {tap_event.source}, with the next numbers of the same stream"
-            feed.say(Condition("sender moved", detail, usable=True, channel=feed.channels[0]))
+            feed.add_condition(Condition("sender moved", detail, usable=True, channel=feed.channels[0]))
 
     def sweep(self, now: float) -> None:
         """End calls from which nothing came; a call that is paused waits ten times as long."""

@@ -73,7 +73,7 @@ class RoutedCall:
     def report(self, condition: Condition) -> None:
         """Say a condition of the whole call."""
         for feed in self.call.feeds[:1]:
-            feed.say(condition)
+            feed.add_condition(condition)
 
     def _hole_filled(self, audio: CallAudio, hole: int, samples: Audio) -> Audio:
         """Return the samples behind a hole: silence of a pause, or what was lost; of a long one the clock alone moves

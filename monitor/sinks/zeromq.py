@@ -143,7 +143,7 @@ class ZeromqSink(Sink):
             message = frames[0].bytes
             prefix = message[1:]
             if message[:1] == SUBSCRIBE:
-                if not self._topics.subscribe(prefix) and self._sockets.crowded():
+                if not self._topics.subscribe(prefix) and self._sockets.cut_largest():
                     self._topics.all_closed()
                     return
                 # In order of their first mention, each topic once: whoever else waits for it gets this one too.

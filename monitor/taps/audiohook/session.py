@@ -121,14 +121,14 @@ class AudiohookSession:
         return message
 
     def _handle(self, message: AudiohookMessage) -> Iterator[Step]:
-        hear = self._HANDLERS.get(message.type)
-        if hear is None:
+        handle = self._HANDLERS.get(message.type)
+        if handle is None:
             raise ProtocolError("a message of a type that version 2 does not have")
         if self._stage is SessionStage.CLOSED:
             return
         if self._stage is SessionStage.OPEN and message.type not in ("resumed", "discarded"):
             yield from self._catch_up(message.position - self._origin)
-        yield from hear(self, message)
+        yield from handle(self, message)
 
     def _open(self, message: AudiohookMessage) -> Iterator[Step]:
         if self._stage is not SessionStage.WAITING:

@@ -61,9 +61,9 @@ def events_of(engine: Engine, bus: Bus, sink: MemorySink, at: Callable[[int], No
             chunk = Chunk(part, piece * size, time.monotonic(), lost if lost.any() else None)
             call.feeds[0].ring.push(chunk, wait=False)
         if piece == 30:
-            calls[0].feeds[0].say(Condition("stalled", "nothing comes", usable=False))
+            calls[0].feeds[0].add_condition(Condition("stalled", "nothing comes", usable=False))
         if piece == 40:
-            calls[0].feeds[0].say(Condition("recovered", "it goes on", usable=True))
+            calls[0].feeds[0].add_condition(Condition("recovered", "it goes on", usable=True))
         wait(engine, lambda: all(call.fill < 320 for call in calls))
     for call in calls:
         call.finish()

@@ -47,7 +47,7 @@ class Cluster:
     def __init__(self, shards: int, **settings: Any) -> None:
         self.host = LocalHost(lambda: Shard(scorer))
         self.coordinator = Coordinator(self.host, ClusterSection(**QUICK | settings), ROWS)
-        self.said = self.coordinator.said
+        self.notices = self.coordinator.notices
         self.coordinator.want(shards)
         self.until(lambda: all(link.works for link in self.coordinator.links))
         first = self.coordinator.members.first
@@ -71,7 +71,7 @@ class Cluster:
     def until(self, condition: Callable[[], bool]) -> None:
         until = time.monotonic() + 20
         while not condition():
-            assert time.monotonic() < until, self.said
+            assert time.monotonic() < until, self.notices
             self.coordinator.send(Nothing(), time.monotonic())
             assert not self.coordinator.collect(0.005)
 
@@ -127,11 +127,11 @@ def test_a_shard_that_is_lost_is_replaced_and_nothing_is_lost_with_it(fault: str
     cluster.check(EVERY, 7)
     process_of(cluster.coordinator, "shard-1").fault = fault
     cluster.check(EVERY, 5)
-    assert "shard lost" in [code for code, _ in cluster.said]
+    assert "shard lost" in [code for code, _ in cluster.notices]
     cluster.check(EVERY, 5)
     cluster.until(lambda: all(link.works for link in cluster.coordinator.links) and cluster.settled())
     cluster.check(EVERY, 5)
-    assert "audio skipped" not in [code for code, _ in cluster.said]
+    assert "audio skipped" not in [code for code, _ in cluster.notices]
 
 
 def test_a_push_whose_answer_is_lost_is_sent_again_and_changes_nothing() -> None:
@@ -156,7 +156,7 @@ def test_a_push_whose_answer_is_lost_is_sent_again_and_changes_nothing() -> None
     cluster.coordinator.collect = collect_and_mend  # type: ignore[method-assign]
     cluster.check(EVERY, 5)
     assert shard.calls[before:].count("push") >= 2
-    assert "shard lost" not in [code for code, _ in cluster.said]
+    assert "shard lost" not in [code for code, _ in cluster.notices]
 
 
 def test_the_only_shard_is_lost_and_calls_go_on_from_checkpoints_here() -> None:
@@ -166,7 +166,7 @@ def test_the_only_shard_is_lost_and_calls_go_on_from_checkpoints_here() -> None:
         time.sleep(0.1)
     process_of(cluster.coordinator, "shard-1").fault = "lost"
     cluster.check(EVERY, 5)
-    assert "audio skipped" not in [code for code, _ in cluster.said]
+    assert "audio skipped" not in [code for code, _ in cluster.notices]
 
 
 def test_a_spare_stands_in_for_a_lost_shard_at_once() -> None:
@@ -180,7 +180,7 @@ def test_a_spare_stands_in_for_a_lost_shard_at_once() -> None:
     cluster.check(EVERY, 5)
     assert process_of(cluster.coordinator, "shard-1") is spare
     assert np.array_equal(cluster.coordinator.streams.shard, places)
-    assert [code for code, _ in cluster.said if code.startswith("audio")] == []
+    assert [code for code, _ in cluster.notices if code.startswith("audio")] == []
 
 
 def test_a_spare_is_started_once_no_shard_is_late_and_soon_in_any_case() -> None:
@@ -221,7 +221,7 @@ def test_a_spare_that_is_lost_is_no_fault_of_any_call(monkeypatch: pytest.Monkey
     cluster.host.shards[-1].fault = "lost"
     cluster.until(lambda: cluster.coordinator.members.spares.ready == 0)
     cluster.check(EVERY, 5)
-    assert [code for code, _ in cluster.said] == ["shard joined"]
+    assert [code for code, _ in cluster.notices] == ["shard joined"]
     assert cluster.coordinator.faults() == []
 
 
@@ -240,8 +240,8 @@ def test_shards_join_and_leave_while_calls_run() -> None:
         )
         cluster.check(EVERY, 4)
         assert sum(shard.fault != "lost" for shard in cluster.host.shards) == shards
-    assert "audio skipped" not in [code for code, _ in cluster.said]
-    assert "shard lost" not in [code for code, _ in cluster.said]
+    assert "audio skipped" not in [code for code, _ in cluster.notices]
+    assert "shard lost" not in [code for code, _ in cluster.notices]
 
 
 def test_a_named_shard_leaves_and_another_takes_its_place() -> None:
@@ -282,7 +282,7 @@ def test_audio_that_takes_down_shard_after_shard_costs_its_own_stream_alone() ->
     cluster.host.kills = lambda push: bool(np.isinf(push.batch.samples).any())
     figures = cluster.clustered.score(np.array([3]), np.full((1, BLOCK), np.inf, np.float32))
     assert np.isnan(figures).all()
-    assert [detail for code, detail in cluster.said if code == "audio skipped"] == [
+    assert [detail for code, detail in cluster.notices if code == "audio skipped"] == [
         "1 streams begin anew: every shard that had them was lost"
     ]
     cluster.check(np.setdiff1d(EVERY, [3]), 5)
@@ -312,4 +312,4 @@ def test_figures_stay_equal_whatever_happens(seed: int) -> None:
     cluster.until(cluster.settled)
     cluster.check(EVERY, 5)
     assert wanted
-    assert "audio skipped" not in [code for code, _ in cluster.said]
+    assert "audio skipped" not in [code for code, _ in cluster.notices]
