@@ -1,6 +1,6 @@
 """Takes datagrams out of frames: link types, VLAN tags, MPLS, PPP, and the tunnels that port mirrors and carriers use.
 
-GRE: RFC 2784, 2890, 2637. ERSPAN: draft-foschiano-erspan. PPPoE: RFC 2516. MPLS: RFC 3032, 4385.
+PPPoE: RFC 2516. MPLS: RFC 3032, 4385.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from monitor.captures.gre import ETHERNET_IN_GRE, PPP_IN_GRE, inside_gre
 from monitor.captures.ip_packets import CUT_SHORT, TCP, UDP, Datagram, IpReader, TcpSegment, tcp, udp
 from monitor.captures.records import CapturedPacket, records
 from monitor.captures.tunnels import VXLAN_PORT, inside, relayed
@@ -186,22 +187,11 @@ class Frames:
         return None
 
     def _gre(self, data: bytes) -> Found | None:
-        flags, kind = int.from_bytes(data[:2]), int.from_bytes(data[2:4])
-        at = 4 + (4 if flags & 0xC000 else 0) + (4 if flags & 0x2000 else 0) + (4 if flags & 0x1000 else 0)
-        at += 4 if flags & 0x0087 == 0x0081 else 0  # version 1: an acknowledgement
-        if kind == 0x88BE:
-            self._counts["in ERSPAN"] += 1
-            return self._ethernet(data[at + 8 if flags & 0x1000 else at :])
-        if kind == 0x22EB:
-            self._counts["in ERSPAN"] += 1
-            inner = data[at + (20 if data[at + 11] & 1 else 12) :]
-            return self._ip(inner) if data[at + 10] >> 2 & 31 == 2 else self._ethernet(inner)
-        self._counts["in GRE"] += 1
-        if kind == 0x6558:
-            return self._ethernet(data[at:])
-        if kind == 0x6400:  # Ethernet over IP, MikroTik: the length and the key stand where others have a key
-            return self._ethernet(data[8:])
-        return self._ppp(data[at:]) if kind == 0x880B else self._typed(kind, data, at)
+        name, kind, at = inside_gre(data)
+        self._counts[name] += 1
+        if kind == PPP_IN_GRE:
+            return self._ppp(data[at:])
+        return self._ethernet(data[at:]) if kind == ETHERNET_IN_GRE else self._typed(kind, data, at)
 
     def _udp(self, datagram: Datagram | None) -> Found | None:
         if datagram is None:

@@ -16,7 +16,8 @@ from model.config import BLOCK_S
 from model.figures import Kind
 from monitor.engine.decision import Changes
 from monitor.engine.judge import Judgement, ScoredBlocks, States
-from monitor.engine.one_stream import Limits, StreamDecision, StreamEvidence, StreamQuality
+from monitor.engine.one_stream import Limits, StreamDecision, StreamEvidence
+from monitor.engine.one_stream_quality import StreamQuality
 from monitor.engine.quality import heights, shares
 from monitor.scoring.rows import Ints
 
