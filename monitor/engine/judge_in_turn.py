@@ -23,27 +23,34 @@ from monitor.scoring.rows import Ints
 
 FEW = 16
 """Streams up to which plain numbers cost less for one block of each."""
-_TYPES = (np.int64, np.float64, np.bool_, np.bool_, np.int64, np.float64, np.bool_, np.float64, np.float64)
+_TYPES = (np.int64, np.float64, np.bool_, np.bool_, np.bool_, np.int64, np.float64, np.bool_, np.float64, np.float64)
 _DECIDED = (np.int64, np.bool_, np.int64, np.float64, np.int64, np.int64, np.bool_)
 _CHANGES = (np.bool_,) * 5
+_EVIDENCE = 4
+"""Place of whether a block is evidence, in what is said of it."""
+_GAP = int(Kind.GAP)
 
 
 def judge_in_turn(limits: Limits, states: States, rows: Ints, blocks: ScoredBlocks) -> Judgement:
     """Judge the blocks of some rows (N,), in the order of monitor.audio.Blocks. Changes their states in place."""
     outputs, streams = blocks.outputs, len(rows)
-    scored = (outputs.kind, outputs.active, outputs.speech, outputs.level, outputs.logit, outputs.family)
-    trusted = (outputs.warm, outputs.sound, blocks.usable, blocks.made_up)
+    active = outputs.active & (outputs.speech >= limits.min_speech_probability)
+    kinds = np.where((outputs.kind == Kind.SPEECH) & ~active, Kind.NOT_SPEECH, outputs.kind)
+    active &= blocks.usable  # what cannot be trusted is no evidence
+    scored = (kinds, active, outputs.level, outputs.logit, outputs.family, outputs.warm)
+    trusted = (blocks.usable & outputs.sound, blocks.made_up)
     columns = (heights(blocks.samples), *scored, *trusted, blocks.end, blocks.scaling.scale, blocks.scaling.offset)
     given = list(zip(*(column.tolist() for column in columns), strict=True))
     found: list[tuple[Any, ...]] = [()] * len(given)
     for i, row in enumerate(rows.tolist()):
         stream = _Stream(limits, states, row)
-        found[i::streams] = [stream.judge(*block) for block in given[i::streams]]
-        stream.keep()
+        judged = [stream.judge(*block) for block in given[i::streams]]
+        stream.keep(outputs.family[i::streams], [at for at, block in enumerate(judged) if block[_EVIDENCE]])
+        found[i::streams] = judged
     types = (*_TYPES, *_DECIDED, *_CHANGES)
     found_columns = zip(zip(*found, strict=True), types, strict=True)
     arrays: list[NDArray[Any]] = [np.array(column, kind) for column, kind in found_columns]
-    kind, llr, enough, votes, net, families, hard, weight, amounts, *more = arrays
+    kind, llr, enough, votes, _, net, families, hard, weight, amounts, *more = arrays
     state, is_open, opened, peak, quiet, before, turned, *changes = more
     return Judgement(
         kind=kind,
@@ -72,8 +79,10 @@ class _Stream:
         self._quality = StreamQuality(limits, states.quality, row)
         self._decision = StreamDecision(limits, states.decision, row)
 
-    def keep(self) -> None:
+    def keep(self, families: NDArray[np.float64], spoken: Sequence[int]) -> None:
+        """Write it back. families: of all blocks. spoken: which of them are evidence."""
         self._evidence.keep()
+        self._evidence.add_families(families, spoken)
         self._quality.keep()
         self._decision.keep()
 
@@ -82,13 +91,11 @@ class _Stream:
         height: Sequence[float],
         kind: int,
         active: bool,
-        speech: float,
         level: float,
         logit: float,
         family: Sequence[float],
         warm: bool,
-        sound: bool,
-        usable: bool,
+        trusted: bool,
         made_up: bool,
         end: int,
         scale: float,
@@ -96,22 +103,18 @@ class _Stream:
     ) -> tuple[Any, ...]:
         limits, evidence, quality, decision = self._limits, self._evidence, self._quality, self._decision
         was_hard, before = quality.hard, decision.state
-        active = active and speech >= limits.min_speech_probability
-        if kind == Kind.SPEECH and not active:
-            kind = Kind.NOT_SPEECH
-        active = active and usable  # what cannot be trusted is no evidence
         if quality.add(height, kind, active, level, made_up):
-            kind, active = Kind.GAP, False
+            kind, active = _GAP, False
         if active:
             evidence.add(logit, family)
         speech_s = evidence.blocks * BLOCK_S
         enough = warm and speech_s >= limits.min_speech_s
         votes = active and enough
-        llr = evidence.recent(scale, offset)
-        whole = evidence.whole(scale, offset) if speech_s >= limits.whole_after_s else -inf
-        llrs = (llr, whole, evidence.standing(scale, offset))
-        changes = decision.add(llrs, votes, active, usable and sound, quality.hard, end)
-        known = (kind, llr, enough, votes, evidence.blocks, evidence.families)
+        llr, whole, standing = evidence.llrs(scale, offset)
+        if speech_s < limits.whole_after_s:
+            whole = -inf
+        changes = decision.add((llr, whole, standing), votes, active, trusted, quality.hard, end)
+        known = (kind, llr, enough, votes, active, evidence.blocks, evidence.families)
         judged = (quality.hard, quality.weight, quality.amounts)
         decided = (decision.state, decision.open, decision.opened, decision.peak, decision.quiet, before)
         return (*known, *judged, *decided, quality.hard != was_hard, *changes)

@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import exp
 
+import numpy as np
+from numpy.typing import NDArray
+
 from model.config import BLOCK_S, SAMPLE_RATE
 from monitor.config.schema import Config
 from monitor.engine.decision import (
@@ -22,6 +25,10 @@ from monitor.engine.decision import (
     hold_blocks,
 )
 from monitor.engine.evidence import Evidence
+
+Floats = NDArray[np.float64]
+
+_NO_CHANGES = (False,) * 5
 
 
 class Limits:
@@ -54,15 +61,16 @@ class StreamEvidence:
         self._slow_weight, self._slow_total = states.slow_weight.item(row), states.slow_total.item(row)
         self._sum, self.blocks = states.sum.item(row), states.blocks.item(row)
         self.families: list[float] = states.families[row].tolist()
-        self._all_families: list[float] = states.all_families[row].tolist()
+        self._scaled: tuple[float, float] | None = None
+        self._llrs = (0.0, 0.0, 0.0)
 
     def keep(self) -> None:
-        """Write it back."""
+        """Write it back, but for all_families, to which add_families() adds."""
         states, row = self._states, self._row
         states.weight[row], states.total[row] = self._weight, self._total
         states.slow_weight[row], states.slow_total[row] = self._slow_weight, self._slow_total
         states.sum[row], states.blocks[row] = self._sum, self.blocks
-        states.families[row], states.all_families[row] = self.families, self._all_families
+        states.families[row] = self.families
 
     def add(self, logit: float, family: Sequence[float]) -> None:
         """Add a block of speech; the others change nothing."""
@@ -73,26 +81,33 @@ class StreamEvidence:
         self._sum += logit
         self.blocks += 1
         self.families = [old * fade + new for old, new in zip(self.families, family, strict=True)]
-        self._all_families = [old + new for old, new in zip(self._all_families, family, strict=True)]
+        self._scaled = None
 
-    def recent(self, scale: float, offset: float) -> float:
-        """Return what recent_llr() does."""
-        return self._calibrated(scale, offset, self._total, self._weight)
+    def add_families(self, families: Floats, spoken: Sequence[int]) -> None:
+        """Add the families (blocks, K) of the blocks that were added, in their order, to those of all speech."""
+        every = self._states.all_families[self._row]
+        if len(spoken) == 1:
+            every += families[spoken[0]]
+        elif spoken:
+            every[:] = np.add.reduce(np.concatenate([every[None], families[spoken]]), axis=0)
 
-    def whole(self, scale: float, offset: float) -> float:
-        """Return what whole_llr() does."""
-        return self._calibrated(scale, offset, self._sum, float(self.blocks))
-
-    def standing(self, scale: float, offset: float) -> float:
-        """Return what standing_llr() does."""
-        llr = self._calibrated(scale, offset, self._slow_total, self._slow_weight)
-        return llr * self._slow_weight / (self._slow_weight + self._limits.none)
+    def llrs(self, scale: float, offset: float) -> tuple[float, float, float]:
+        """Return what recent_llr(), whole_llr() and standing_llr() do."""
+        if self._scaled != (scale, offset):
+            self._scaled = scale, offset
+            recent = self._calibrated(scale, offset, self._total, self._weight)
+            whole = self._calibrated(scale, offset, self._sum, float(self.blocks))
+            slow = self._calibrated(scale, offset, self._slow_total, self._slow_weight)
+            standing = slow * self._slow_weight / (self._slow_weight + self._limits.none)
+            self._llrs = recent, whole, standing
+        return self._llrs
 
     def _calibrated(self, scale: float, offset: float, total: float, weight: float) -> float:
         if weight <= 0:
             return 0.0
         most = self._limits.most
-        return min(max(scale * total / max(weight, 1e-9) + offset, -most), most)
+        llr = scale * total / weight + offset
+        return -most if llr < -most else min(llr, most)
 
 
 class StreamDecision:
@@ -120,6 +135,9 @@ class StreamDecision:
     ) -> tuple[bool, bool, bool, bool, bool]:
         """Judge a block. llrs: of the recent speech, of all of it, and what clear rests on. Returns the Changes."""
         limits, was, was_open = self._limits, self.state, self.open
+        if not speech and not was_open and usable and not hard and self.quiet + 1 < limits.unknown_after:
+            self.quiet += 1
+            return _NO_CHANGES
         llr, whole, standing = llrs
         steady = whole >= limits.whole + HARD_MARGIN * hard
         if votes:

@@ -32,6 +32,14 @@ from monitor.engine.quality import (
 )
 
 
+_CLIPPING, _NOT_SPEECH = int(Kind.CLIPPING), int(Kind.NOT_SPEECH)
+_IS_SILENT, _IS_LOST, _IS_TONE = (
+    tuple(kind in kinds for kind in Kind) for kinds in (SILENT_KINDS, LOST_KINDS, TONE_KINDS)
+)
+"""By code: plain numbers are compared in a tenth of the time that members take."""
+_NONE = (False,) * 5
+
+
 class StreamQuality:
     """Row `row` of some quality. amounts, weight, hard: as there."""
 
@@ -56,25 +64,40 @@ class StreamQuality:
         hung = self._hang > 0
         parts, fell = self._holes(height)
         self._hang = HANG if parts else max(self._hang - 1, 0)
-        cut = (parts > 0 or fell or hung) and kind not in SILENT_KINDS
-        missing = made_up or kind in LOST_KINDS
-        heard = active or kind == Kind.CLIPPING
+        cut = (parts > 0 or fell or hung) and not _IS_SILENT[kind]
+        heard = active or kind == _CLIPPING
         self._voice, self._since = self._voice * VOICE_FADE + heard, 0 if heard else self._since + 1
         spoiled, near = made_up or cut, self._since <= NEAR
         sure = near and self._voice >= SURE_VOICE
-        flags = (active, near and self._voice >= SOME_VOICE, sure, spoiled)
-        self._count(kind, flags, missing or (cut and sure), level, parts / PARTS if sure else 0.0)
-        return spoiled
+        lost = made_up or _IS_LOST[kind] or (cut and sure)
+        hole = parts / PARTS if sure else 0.0
+        if spoiled:
+            self._count(False, (lost, False, False, False, False), level, hole)
+            return True
+        noise = kind == _NOT_SPEECH and near and self._voice >= SOME_VOICE and level > self._level - AS_LOUD_DB
+        new = (lost, noise, _IS_TONE[kind] and sure, kind == _CLIPPING, active and level < self._limits.low_level)
+        if active or hole or new != _NONE:  # else nothing fades and nothing comes
+            self._count(active, new, level, hole)
+        return False
 
     def _holes(self, height: Sequence[float]) -> tuple[int, bool]:
         """Parts of holes that end in this block, and whether one begins."""
-        self._peak = peak = max(self._peak * PEAK_FADE, *height)
-        loud_from, quiet_to, found, fell = LOUD * peak, QUIET * peak, 0, False
-        if not self._run and min(height) >= quiet_to:  # as nearly always
-            self._edge = 0
-            for h in height:
-                self._loud = 0 if h > loud_from else self._loud + 1
-            return 0, False
+        highest = max(height)
+        self._peak = peak = max(self._peak * PEAK_FADE, highest)
+        loud_from, quiet_to = LOUD * peak, QUIET * peak
+        if not self._run:  # as nearly always
+            if highest <= loud_from and self._loud >= EDGE:  # a hole begins behind what is loud
+                self._edge, self._loud = 0, self._loud + PARTS
+                return 0, False
+            if min(height) >= quiet_to:
+                self._edge = 0
+                for h in height:
+                    self._loud = 0 if h > loud_from else self._loud + 1
+                return 0, False
+        return self._follow(height, loud_from, quiet_to)
+
+    def _follow(self, height: Sequence[float], loud_from: float, quiet_to: float) -> tuple[int, bool]:
+        found, fell = 0, False
         for h in height:
             is_quiet, is_loud = h < quiet_to, h > loud_from
             if is_quiet and (self._run or self._loud < EDGE):
@@ -89,18 +112,19 @@ class StreamQuality:
             self._loud = 0 if is_loud else self._loud + 1
         return found, fell
 
-    def _count(self, kind: int, flags: tuple[bool, bool, bool, bool], lost: bool, level: float, hole: float) -> None:
-        """flags: the block is speech, some voice is near, surely one, and a gap spoils the block."""
-        active, some, sure, spoiled = flags
-        active, clipped = active and not spoiled, kind == Kind.CLIPPING and not spoiled
-        noise = kind == Kind.NOT_SPEECH and some and not spoiled and level > self._level - AS_LOUD_DB
-        tones = kind in TONE_KINDS and sure and not spoiled
-        new = (lost, noise, tones, clipped, active and level < self._limits.low_level)
-        counted = active or any(new)
+    def _count(self, active: bool, new: tuple[bool, bool, bool, bool, bool], level: float, hole: float) -> None:
+        """Count a block of speech, or of what stands in its place. new: of each impairment. hole: parts of a block."""
+        counted = active or new != _NONE
         fade = self._limits.hard_fade if counted else 1.0
         self.weight = self.weight * fade + counted + hole
-        faded = [amount * fade + one for amount, one in zip(self.amounts, (lost + hole, *new[1:]), strict=True)]
-        self.amounts = faded
+        gaps, noise, tones, clipped, low = self.amounts
+        self.amounts = faded = [
+            gaps * fade + (new[0] + hole),
+            noise * fade + new[1],
+            tones * fade + new[2],
+            clipped * fade + new[3],
+            low * fade + new[4],
+        ]
         limit = self._limits.hard_share / 2 if self.hard else self._limits.hard_share
         self.hard = self.weight >= LEAST and self._since < NEVER and sum(faded) >= limit * self.weight
         if active:
