@@ -92,20 +92,17 @@ class Reporter:
             self._segments.add(results.rows, results.llr, results.votes)
         if not len(due) and not some_changed:
             return
-        channels = [self._channel_of_row[row] for row in results.rows[due].tolist()]
-        scores = event_data.scores(results, due, [at for _, at in channels], self._model) if channels else []
-        if not some_changed:
-            self._publish_scores([call for call, _ in channels], scores)
-            return
-        score_at = dict(zip(due.tolist(), scores, strict=True))
+        found = [self._channel_of_row[row] for row in results.rows[due].tolist()]
+        scores = event_data.scores(results, due, [at for _, at in found], self._model) if found else []
+        calls, published = [call for call, _ in found], 0
         counted = 0 if changes.state.any() else len(results.rows)
-        for i in np.flatnonzero(is_due | changed).tolist():
-            call, at = self._channel_of_row[int(results.rows[i])]
-            if i in score_at:
-                self._publish(call, score_at[i])
-            if changed[i]:
-                counted = self._count(results, counted, i + 1)
-                self._report_changes(call, at, results, i)
+        for i in changed.nonzero()[0].tolist():
+            until = int(np.searchsorted(due, i, side="right"))
+            self._publish_scores(calls[published:until], scores[published:until])
+            published = until
+            counted = self._count(results, counted, i + 1)
+            self._report_changes(*self._channel_of_row[int(results.rows[i])], results, i)
+        self._publish_scores(calls[published:], scores[published:])
         self._count(results, counted, len(results.rows))
 
     def _count(self, results: Results, start: int, stop: int) -> int:
@@ -186,7 +183,9 @@ class Reporter:
 
     def _publish_scores(self, calls: Sequence[Call], scores: Sequence[Event]) -> None:
         """Scores begin and end nothing, so that no recorder needs them."""
-        self.bus.publish_all([(self._clean(event), not call.live) for call, event in zip(calls, scores, strict=True)])
+        given = [(self._clean(event), not call.live) for call, event in zip(calls, scores, strict=True)]
+        if given:
+            self.bus.publish_all(given)
 
     def _report_changes(self, call: Call, at: CallChannel, results: Results, i: int) -> None:
         row, end, changes = int(results.rows[i]), int(results.end[i]), results.changes
