@@ -31,7 +31,6 @@ from monitor.engine.quality import (
     Quality,
 )
 
-
 _CLIPPING, _NOT_SPEECH = int(Kind.CLIPPING), int(Kind.NOT_SPEECH)
 _IS_SILENT, _IS_LOST, _IS_TONE = (
     tuple(kind in kinds for kind in Kind) for kinds in (SILENT_KINDS, LOST_KINDS, TONE_KINDS)

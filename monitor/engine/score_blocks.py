@@ -12,7 +12,7 @@ from monitor.engine.outputs import ScorerOutputs
 from monitor.engine.pool import Pool
 from monitor.engine.reporter import Reporter
 
-SEGMENT = 40
+SEGMENT = 100
 """Blocks of a recording that are scored at once at most: beyond it nothing is gained."""
 
 

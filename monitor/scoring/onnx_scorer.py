@@ -1,6 +1,6 @@
 """The scorer of a CPU: signal processing in numpy, the network in onnxruntime. It needs no torch.
 
-The network runs for rows alone that may be speech. Its convolutions remember a few blocks; where a row was silent for
+The network runs for what may be speech alone. Its convolutions remember a few blocks; where a row was silent for
 longer, they hear again the blocks before the one that is speech, which gives the same as if they had never paused.
 """
 
@@ -28,6 +28,9 @@ from monitor.scoring.speech_gate import TAIL, bandwidth, clean, gate, init_bandw
 _NEW = "new."
 AT_ONCE = 256
 """Blocks that the network is given at once, which bounds its memory."""
+SPAN, RUN_COSTS, FEW = 40, 12, 8
+"""Blocks of a stream that the network is given at once, beyond which nothing is gained; blocks that cost as much as a
+run of the network does whatever it is given; streams of a recording that are looked at one by one."""
 _ACTIVE = FIGURES.index("active")
 _SPEECH, _NOT_SPEECH = int(Kind.SPEECH), int(Kind.NOT_SPEECH)
 
@@ -205,17 +208,20 @@ class OnnxScorer:
         blocks = ok.shape[1]
         wanted = np.asarray(ok.any(1))
         skips, net = np.where(wanted, 0, skipped + blocks), []
-        for some, start, stop in _pieces(ok, wanted, skipped, self._memory):
-            again, first = max(0, -start), max(0, start)
-            window, flags = spectrum[:, some, 2 * first : 2 * stop], ok[some, first:stop]
-            if again:
-                window = spectra(audio[some, -TAIL - (again + blocks) * BLOCK :])[:, :, : 2 * (again + stop)]
-                flags = np.pad(flags, ((0, 0), (again, 0)))
+        for some, spans in _pieces(ok, wanted, skipped, self._memory):
             which = as_slice(rows[some])
-            network = self._single if flags.shape[1] == 1 else self._segments
-            found, after = network.run(window, flags, {name: state[which] for name, state in self._net.items()})
-            found = np.where(flags[:, again:, None], found[:, again:], np.float32(0.0))
-            figures[some, first:stop, _ACTIVE:] = found
+            after: States = {name: state[which] for name, state in self._net.items()}
+            for start, stop in spans:
+                again, first = max(0, -start), max(0, start)
+                window, flags = spectrum[:, some, 2 * first : 2 * stop], ok[some, first:stop]
+                if again:
+                    heard = audio[some, -TAIL - (again + blocks) * BLOCK : audio.shape[1] - blocks * BLOCK]
+                    window = np.concatenate([spectra(heard), window], axis=2)
+                    flags = np.pad(flags, ((0, 0), (again, 0)))
+                network = self._single if flags.shape[1] == 1 else self._segments
+                found, after = network.run(window, flags, after)
+                found = np.where(flags[:, again:, None], found[:, again:], np.float32(0.0))
+                figures[some, first:stop, _ACTIVE:] = found
             skips[some] = blocks - stop
             net.append((which, after))
         return skips, net
@@ -236,18 +242,40 @@ class OnnxScorer:
 
 def _pieces(
     ok: NDArray[np.bool_], wanted: NDArray[np.bool_], skipped: Ints, memory: int
-) -> Iterator[tuple[Rows, int, int]]:
-    """Yield the streams that the network is run for, and from which block up to which: below 0, blocks of the past.
-
-    It is not run for what comes before and behind the speech of all of a piece, but for so many blocks as it remembers.
+) -> Iterator[tuple[Rows, list[tuple[int, int]]]]:
+    """Yield the streams that the network is run for, and the spans from which block up to which, in their order: below
+    0, blocks of the past.
     """
-    again, blocks = np.minimum(skipped, memory), ok.shape[1]
+    again = np.minimum(skipped, memory)
     for count in sorted(set(again[wanted].tolist())):
-        some = np.flatnonzero(wanted & (again == count))
-        start, stop = -count, blocks
-        if blocks > 1:
-            speech = np.flatnonzero(ok[some].any(0)).tolist()
-            start, stop = max(speech[0] - memory, -count), speech[-1] + 1
-        size = max(1, AT_ONCE // (stop - start))
-        for at in range(0, len(some), size):
-            yield as_slice(some[at : at + size]), start, stop
+        for some in _alike(ok, np.flatnonzero(wanted & (again == count))):
+            spans = _spans(np.flatnonzero(ok[some].any(0)).tolist(), -count, memory)
+            size = max(1, AT_ONCE // max(stop - start for start, stop in spans))
+            for at in range(0, len(some), size):
+                yield as_slice(some[at : at + size]), spans
+
+
+def _alike(ok: NDArray[np.bool_], some: Ints) -> list[Ints]:
+    """Return streams apart from each other where that costs less than all from the first speech to the last."""
+    if ok.shape[1] == 1 or not 1 < len(some) <= FEW:
+        return [some]
+    speech = ok[some]
+    lengths = speech.shape[1] - speech[:, ::-1].argmax(1) - speech.argmax(1)
+    every = np.flatnonzero(speech.any(0))
+    together = len(some) * (every[-1] + 1 - every[0])
+    return [some] if together <= lengths.sum() + RUN_COSTS * (len(some) - 1) else list(some[:, None])
+
+
+def _spans(speech: list[int], heard: int, memory: int) -> list[tuple[int, int]]:
+    """Return spans of at most SPAN blocks that hold the blocks of speech, and before each as many as the network
+    remembers, but for what it has heard: nothing since `heard`.
+
+    What lies between them is not run, where that is worth a run of its own.
+    """
+    spans, start, stop = [], max(heard, speech[0] - memory), speech[0] + 1
+    for block in speech[1:]:
+        if block - memory - stop > RUN_COSTS or block - start >= SPAN:
+            spans.append((start, stop))
+            start = max(stop, block - memory)
+        stop = block + 1
+    return [*spans, (start, stop)]

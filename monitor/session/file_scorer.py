@@ -32,7 +32,7 @@ from monitor.sources.recording import FileSource
 from monitor.taps.rtp.listener import read_formats
 
 ROWS = 32
-READ_MS, HELD_S = 500, 4.0
+READ_MS, HELD_S = 2000, 4.0
 
 RawFormat = PcmFormat | CodecFormat
 OnDone = Callable[[Path, Sequence[str], Sequence[Sequence[float]]], None]

@@ -19,7 +19,7 @@ from monitor.sources.recording import FileSource
 from monitor.types import Mark
 
 INTERRUPTED = 130
-READ_MS, PACED_READ_MS = 500, 20
+READ_MS, PACED_READ_MS = 2000, 20
 """Audio that is read at once at full speed, and where it is paced by the clock."""
 
 

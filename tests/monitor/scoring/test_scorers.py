@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from model.runtime_file import runtime_path
 from model.stream import Detector
 from model.weights_file import SHIPPED, CheckpointError, weights_hash
 from monitor.scoring.onnx_scorer import OnnxNetwork, OnnxNetworks, OnnxScorer
-from monitor.scoring.scorer import Figures, Scorer
+from monitor.scoring.scorer import Figures, Scorer, States
 from monitor.scoring.torch_scorer import TorchScorer
 
 Audio = NDArray[np.float32]
@@ -144,6 +145,27 @@ def test_a_recording_scores_the_same_to_the_bit_in_any_split_and_as_a_live_call_
         active = column(expected, "active") > 0
         np.testing.assert_array_equal(found[active], expected[active])
         assert_same(found, expected, 0.0)
+
+
+def test_pauses_of_a_recording_do_not_run_the_network_and_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, networks = shipped("default")
+    audio, heard = np.stack([voice(6.0, seed=i) for i in range(2)]), [0]
+    for row, *pauses in ((0, 20, 28, 60, 75, 120, 200), (1, 5, 100, 150, 260)):
+        for start, end in zip(pauses[::2], pauses[1::2], strict=True):
+            audio[row, start * BLOCK : end * BLOCK] *= 1e-4
+    one_by_one = score(OnnxScorer(networks, 2, recorded=True), audio)
+    run = OnnxNetwork.run
+
+    def counted(network: OnnxNetwork, window: Audio, ok: NDArray[np.bool_], states: States) -> Any:
+        heard[0] += ok.size
+        return run(network, window, ok, states)
+
+    monkeypatch.setattr(OnnxNetwork, "run", counted)
+    together = score(OnnxScorer(networks, 2, recorded=True), audio, (150,))
+    active = column(one_by_one, "active") > 0
+    np.testing.assert_array_equal(together[active], one_by_one[active])
+    assert_same(together, one_by_one, 0.0)
+    assert heard[0] < 0.75 * active.size
 
 
 @pytest.mark.parametrize("name", SHIPPED)
