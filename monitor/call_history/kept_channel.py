@@ -53,7 +53,6 @@ class KeptChannel:
         self.segments.append(KeptSegment(0.0, State.LISTENING, "the call began"))
 
     def score(self, at_s: float, data: Mapping[str, Any]) -> None:
-        """Take a score."""
         speech_s = number(data.get("net_speech_s"))
         new, self.net_speech_s = speech_s > self.net_speech_s, max(self.net_speech_s, speech_s if speech_s > 0 else 0.0)
         judged = new and data.get("state") not in (State.LISTENING, State.UNKNOWN)

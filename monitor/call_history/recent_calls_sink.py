@@ -20,5 +20,4 @@ class RecentCallsSink(Sink):
         return bool(event.call and event.seq)
 
     def emit(self, event: Event) -> None:
-        """Keep it."""
         self._calls.add(event)

@@ -208,7 +208,6 @@ class NamedSubscriber:
 
     @property
     def has_received(self) -> bool:
-        """See Subscriber.has_received."""
         return self._subscriber.has_received
 
     def receive(self, timeout_s: float | None) -> Item | None:

@@ -19,7 +19,6 @@ class PlainCommand(TyperCommand):
     """A command whose help shows `--corpus CORPUS` and FILE, where typer shows `--corpus <list[Path]>` and {FILE}."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """Return the parameters."""
         found: list[Any] = [*super().get_params(ctx)]
         for parameter in found:
             if parameter.metavar is None and not parameter.type_descriptor.is_choice:

@@ -64,17 +64,14 @@ class Pool:
 
     @property
     def evidence(self) -> Evidence:
-        """Return the evidence of all rows."""
         return self.states.evidence
 
     @property
     def decision(self) -> Decision:
-        """Return the decisions on all rows."""
         return self.states.decision
 
     @property
     def quality(self) -> Quality:
-        """Return the quality of all rows."""
         return self.states.quality
 
     def _scaling(self, rows: Ints | slice) -> Scaling:

@@ -41,7 +41,6 @@ class ServerView:
         """Rows by id: a call that has ended does not change any more."""
 
     def call(self, name: str) -> View | None:
-        """Return a running call."""
         found = next((call for call in self._engine.calls if call.begun and call.name == name), None)
         return None if found is None else self._view(found)
 

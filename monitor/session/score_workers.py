@@ -84,7 +84,6 @@ class ScoringProcess:
         return result
 
     def stop(self) -> None:
-        """End it."""
         self.pipe.close()
         self._process.terminate()
         self._process.join(JOIN_S)

@@ -105,7 +105,6 @@ class PacketStream:
         return (self.ssrc + changed) & 0xFFFF_FFFF
 
     def packet(self, frame: int, payload: bytes) -> bytes:
-        """Return the packet on the wire."""
         ticks = self.sending.form.clock_rate * self.sending.frame_ms / 1000
         jumped = frame * self.sending.frame_ms / 1000 >= self.sending.timestamp_jump_at
         jump = TIMESTAMP_JUMP_S * self.sending.form.clock_rate * jumped

@@ -148,7 +148,6 @@ class SpooledSink(Sink):
         self._outlet, self._spool = outlet, spool
 
     def wants(self, event: Event) -> bool:
-        """Return whether the outlet wants it."""
         return self._outlet.wants(event)
 
     def undelivered(self) -> Sequence[Event]:

@@ -135,7 +135,6 @@ class MetricsSink(Sink):
         self._latency.observe(seconds)
 
     def emit(self, event: Event) -> None:
-        """Count it."""
         self._events.labels(event.type if event.type in NAMES else "other").inc()
         if event.type == "health":
             self._health(event)

@@ -34,7 +34,6 @@ class RetainedTopics:
         return RetainedTopics({**self.states, topic: state}, self._opened_after(event))
 
     def messages(self) -> dict[str, str]:
-        """Return payloads by topic."""
         return {**self.states, "open_alerts": str(len(self.opened))}
 
     def since(self, before: RetainedTopics) -> Iterator[tuple[str, str]]:

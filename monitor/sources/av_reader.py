@@ -212,7 +212,6 @@ class AvReader:
                 self.complaints.append(Condition("format changed", detail, usable=True))
 
     def close(self) -> None:
-        """Close the file."""
         self._container.close()
         self._file.close()
 

@@ -26,7 +26,6 @@ class DeviceInventory:
 
     @property
     def microphones(self) -> list[InputDevice]:
-        """Return the inputs that are microphones."""
         return [d for d in self.inputs if d.kind == "microphone"]
 
 

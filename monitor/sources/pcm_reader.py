@@ -142,5 +142,4 @@ class PcmReader:
             self.complaints.append(self._early)
 
     def close(self) -> None:
-        """Close the file."""
         self._file.close()

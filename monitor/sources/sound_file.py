@@ -59,5 +59,4 @@ class SoundFileReader:
         return self._frames * int(found[1]) / int(found[2])
 
     def close(self) -> None:
-        """Close the file."""
         self._file.close()

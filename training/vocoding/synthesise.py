@@ -65,7 +65,6 @@ class SpeechJob:
 
     @property
     def speaker_name(self) -> str:
-        """Return the speaker of the manifest."""
         return f"{self.speaker.system}-{self.voice}"
 
     @property

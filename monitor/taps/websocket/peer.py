@@ -89,7 +89,6 @@ class WebsocketPeer:
         self._active += seconds
 
     def end(self, why: str, now: float) -> None:
-        """End the connection."""
         for tap_event in self._handler.closed(why):
             self._deliver_own(tap_event, now)
         if self._call is not None:

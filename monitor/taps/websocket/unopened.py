@@ -49,7 +49,6 @@ class UnopenedConnections:
         oldest.transport.abort()
 
     def leave(self, connection: AcceptedConnection) -> None:
-        """Forget a connection."""
         self._sockets -= 1
         self.asked(connection)
 
