@@ -18,18 +18,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-REASONS = {
-    Kind.SPEECH: Reason.SPEECH,
-    Kind.SILENCE: Reason.SILENCE,
-    Kind.ZEROS: Reason.ZEROS,
-    Kind.TONE: Reason.TONE,
-    Kind.DTMF: Reason.DTMF,
-    Kind.RINGBACK: Reason.RINGBACK,
-    Kind.NOT_SPEECH: Reason.NOT_SPEECH,
-    Kind.CLIPPING: Reason.CLIPPING,
-    Kind.GAP: Reason.GAP,
-    Kind.INVALID: Reason.INVALID,
-}
+REASONS = {kind: Reason[kind.name] for kind in Kind}
 BANDS = tuple(band.name.lower() for band in Bandwidth)
 """Names of bandwidths, by their code."""
 
