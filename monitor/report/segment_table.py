@@ -17,7 +17,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
-class StateSegment:
+class SegmentRow:
     """highest_p: the highest p_fake in it; None where nothing was judged."""
 
     channel: str
@@ -28,20 +28,20 @@ class StateSegment:
     why: str
 
 
-def segments(call: CallRecord) -> list[StateSegment]:
+def segments(call: CallRecord) -> list[SegmentRow]:
     """Return the segments of all channels, by their beginning."""
     found = [segment for channel in call.channels.values() for segment in _of_channel(channel, call.last_s)]
     return sorted(found, key=lambda segment: (segment.start_s, segment.channel))
 
 
-def _of_channel(channel: ChannelRecord, last_s: float) -> Iterator[StateSegment]:
+def _of_channel(channel: ChannelRecord, last_s: float) -> Iterator[SegmentRow]:
     """Return the states of a channel, which listens until its first one."""
     changes = [(0.0, "listening", ""), *channel.states]
     for number, (start, state, why) in enumerate(changes):
         end = changes[number + 1][0] if number + 1 < len(changes) else max(last_s, start)
         if end > start:
             judged = state not in ("listening", "unknown")
-            yield StateSegment(channel.name, start, end, state, _peak(channel, start, end) if judged else None, why)
+            yield SegmentRow(channel.name, start, end, state, _peak(channel, start, end) if judged else None, why)
 
 
 def _peak(channel: ChannelRecord, start: float, end: float) -> float | None:
