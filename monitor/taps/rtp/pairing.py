@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from monitor.captures.ip_packets import Endpoint
 from monitor.rtp.payload import PayloadFormat
 from monitor.taps.rtp.flood_guard import Key
 from monitor.taps.rtp.stream_audio import StreamAudio
+
+YOUNG, YOUNG_S = 25, 2.0
+"""A call of fewer packets is over after so much silence: it was hardly one, and takes the place of one."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,15 @@ class RtpCall:
     begun: float
     streams: dict[Key, StreamAudio] = field(default_factory=dict)
     alone: bool = False
+
+    def idle_s(self, now: float, longest_s: float) -> float:
+        """Return the length of silence after which it is over, where so much has passed; else 0."""
+        silent_s = now - max((t.newest for t in self.streams.values()), default=-inf)
+        shortest_s = min(YOUNG_S, longest_s)
+        if silent_s <= shortest_s:
+            return 0.0
+        limit_s = shortest_s if sum(t.packets for t in self.streams.values()) < YOUNG else longest_s
+        return limit_s if silent_s > limit_s else 0.0
 
     def lacks(self, party: int) -> bool:
         """Return whether no stream is of this party."""

@@ -31,8 +31,6 @@ MOST_CANDIDATES = 2048
 """Senders that are not yet in a call; beyond it the oldest is forgotten."""
 PROBATION = 8
 """Packets of a new SSRC that wait to be heard while its sender's old one may still go on."""
-YOUNG, YOUNG_S = 25, 2.0
-"""A call of fewer packets is over after so much silence: it was hardly one, and takes the place of one."""
 MOST_WAITING = 50
 """Packets of a stream that wait for the next tick."""
 FILLED_PAUSE_S = 0.5
@@ -128,14 +126,8 @@ class RtpSessions:
         yield from self._end_idle(calls, now)
 
     def _end_idle(self, calls: Iterable[RtpCall], now: float) -> Iterator[TapEvent]:
-        shortest_s = min(YOUNG_S, self._idle_s)
         for call in calls:
-            newest = max((sender.newest for sender in call.streams.values()), default=float("-inf"))
-            if now - newest <= shortest_s:
-                continue
-            packets = sum(sender.packets for sender in call.streams.values())
-            idle_s = shortest_s if packets < YOUNG else self._idle_s
-            if now - newest > idle_s:
+            if idle_s := call.idle_s(now, self._idle_s):
                 yield from self._end(call, f"nothing came for {idle_s:g} s")
 
     def postpone_timeouts(self, seconds: float) -> None:

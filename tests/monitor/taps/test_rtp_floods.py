@@ -10,7 +10,8 @@ from rtp_sessions_log import IDLE_S, ONE, OTHER, PHONE, Sessions, spoken
 
 from monitor.taps.rtp.candidate import KEPT
 from monitor.taps.rtp.flood_guard import CALLS_AT_ONCE, CALLS_PER_S, MOST_UNASSIGNED, MUTE_S, FloodGuard
-from monitor.taps.rtp.sessions import MOST_CANDIDATES, YOUNG_S
+from monitor.taps.rtp.pairing import YOUNG_S
+from monitor.taps.rtp.sessions import MOST_CANDIDATES
 from monitor.taps.rtp.stream_audio import CREDIT_RATE, CREDIT_S, FLOOD_S
 from monitor.taps.tap_events import CallAudio
 from monitor.types import SAMPLE_RATE
