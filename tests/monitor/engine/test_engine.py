@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers import Says, make_detector, make_scorer, turning_call, voice
-from watched_calls import QUICK, Ear, chunks, of, states
+from watched_calls import QUICK, WatchedCalls, chunks, of, states
 
 from model.config import BLOCK, SAMPLE_RATE
 from monitor.config.schema import Config
@@ -33,7 +33,7 @@ def seconds(event: Event) -> float:
 
 
 def test_a_call_that_turns_synthetic_opens_updates_and_closes_one_alert() -> None:
-    events = Ear(ScriptedSource(chunks(turning_call(3, 4, 4)))).listen()
+    events = WatchedCalls(ScriptedSource(chunks(turning_call(3, 4, 4)))).listen()
     assert states(events) == ["clear", "suspicious", "alert", "undecided", "clear"]
     alerts = [e for e in events if e.type.startswith("alert.")]
     assert [e.type for e in alerts[:2]] == ["alert.opened", "alert.updated"]
@@ -46,7 +46,7 @@ def test_a_call_that_turns_synthetic_opens_updates_and_closes_one_alert() -> Non
 
 
 def test_events_begin_with_the_call_end_with_it_and_scores_come_at_their_interval() -> None:
-    events = Ear(ScriptedSource(chunks(voice(2.0)))).listen()
+    events = WatchedCalls(ScriptedSource(chunks(voice(2.0)))).listen()
     assert events[0].type == "call.started"
     assert events[-1].type == "call.ended"
     assert [e.seq for e in events] == list(range(1, len(events) + 1))
@@ -57,29 +57,29 @@ def test_events_begin_with_the_call_end_with_it_and_scores_come_at_their_interva
 
 def test_a_server_that_catches_up_says_what_is_said_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
     call = turning_call(3, 4, 4)
-    expected = Ear(ScriptedSource(chunks(call))).listen()
-    ear = Ear(ScriptedSource(chunks(call)))
-    ear.engine.serving = True
+    expected = WatchedCalls(ScriptedSource(chunks(call))).listen()
+    watched = WatchedCalls(ScriptedSource(chunks(call)))
+    watched.engine.serving = True
     together: list[int] = []
-    hear = ear.pool.run_scorer
-    monkeypatch.setattr(ear.pool, "run_scorer", lambda several: together.append(len(several)) or hear(several))
-    scoring = threading.Thread(target=ear.engine.run)
-    with ear.bus:
+    hear = watched.pool.run_scorer
+    monkeypatch.setattr(watched.pool, "run_scorer", lambda several: together.append(len(several)) or hear(several))
+    scoring = threading.Thread(target=watched.engine.run)
+    with watched.bus:
         scoring.start()
         until = time.monotonic() + 60.0
-        while not of(ear.sink.events, "call.ended") and time.monotonic() < until:
+        while not of(watched.sink.events, "call.ended") and time.monotonic() < until:
             time.sleep(0.02)
-        ear.engine.stop()
+        watched.engine.stop()
         scoring.join(10.0)
     assert together.count(16) > 5
     assert sum(together) == len(call) // BLOCK
-    for event, same in zip(ear.sink.events, expected, strict=True):
+    for event, same in zip(watched.sink.events, expected, strict=True):
         assert (event.type, event.sample, event.data.get("state")) == (same.type, same.sample, same.data.get("state"))
         assert event.data.get("llr", 0.0) == pytest.approx(same.data.get("llr", 0.0), abs=2e-3)
 
 
 def test_the_end_of_a_call_closes_its_alert() -> None:
-    events = Ear(ScriptedSource(chunks(voice(5.0))), says="synthetic").listen()
+    events = WatchedCalls(ScriptedSource(chunks(voice(5.0))), says="synthetic").listen()
     assert states(events) == ["suspicious", "alert"], "never clear"
     first, last = of(events, "alert.opened", "alert.closed")
     assert seconds(first) >= 2.0, "no alert before enough net speech"
@@ -90,21 +90,21 @@ def test_the_end_of_a_call_closes_its_alert() -> None:
 
 def test_an_alert_on_the_whole_call_says_so() -> None:
     alerts = {"alert_llr": 8.0, "alert_hold_s": 60.0}
-    events = Ear(ScriptedSource(chunks(voice(12.0))), says="synthetic", alerts=alerts).listen()
+    events = WatchedCalls(ScriptedSource(chunks(voice(12.0))), says="synthetic", alerts=alerts).listen()
     (first,) = of(events, "alert.opened")
     assert first.data["why"] == "likelihood ratio of all speech of the call above alerts.whole_llr"
 
 
 @pytest.mark.parametrize(("says", "hears_speech"), [("genuine", True), ("synthetic", False)])
 def test_no_alert_from_a_genuine_voice_or_from_what_is_not_speech(says: Says, hears_speech: bool) -> None:
-    events = Ear(ScriptedSource(chunks(voice(5.0))), says=says, hears_speech=hears_speech).listen()
+    events = WatchedCalls(ScriptedSource(chunks(voice(5.0))), says=says, hears_speech=hears_speech).listen()
     assert not of(events, "alert.opened")
     assert states(events) == (["clear"] if hears_speech else ["unknown"])
 
 
 def test_without_usable_speech_the_state_is_unknown_with_what_is_heard_and_comes_back() -> None:
     call = np.concatenate([voice(3.0), SILENCE, voice(3.0)])
-    events = Ear(ScriptedSource(chunks(call))).listen()
+    events = WatchedCalls(ScriptedSource(chunks(call))).listen()
     assert states(events) == ["clear", "unknown", "clear"]
     unknown = of(events, "state.changed")[1]
     assert unknown.data["why"] == "no usable speech for 3 s: digital silence"
@@ -115,7 +115,7 @@ def test_a_gap_is_lost_audio_and_no_evidence() -> None:
     whole = voice(6.0)
     cut, after = 3 * SAMPLE_RATE, 5 * SAMPLE_RATE
     source = ScriptedSource([*chunks(whole[:cut]), *chunks(whole[after:], after)])
-    events = Ear(source).listen()
+    events = WatchedCalls(source).listen()
     assert events[-1].data["lost_s"] == 2.0
     assert events[-1].sample == len(whole)
     reasons = {e.data["reason"] for e in of(events, "score") if 3.0 < seconds(e) <= 5.0}
@@ -127,7 +127,7 @@ def test_a_gap_is_lost_audio_and_no_evidence() -> None:
 def test_invalid_samples_are_named_and_no_evidence() -> None:
     call = voice(4.0)
     call[2 * SAMPLE_RATE : 3 * SAMPLE_RATE] = np.nan
-    events = Ear(ScriptedSource(chunks(call))).listen()
+    events = WatchedCalls(ScriptedSource(chunks(call))).listen()
     reasons = {e.data["reason"] for e in of(events, "score") if 2.1 < seconds(e) < 3.0}
     assert reasons == {"invalid samples"}
     assert events[-1].data["channels"]["mono"]["net_speech_s"] == pytest.approx(3.0, abs=0.1)  # type: ignore[index]
@@ -137,7 +137,7 @@ def test_an_input_that_cannot_be_trusted_is_unknown_at_once_and_no_evidence_unti
     stalled = Condition("stalled", "no audio from mic1", usable=False)
     recovered = Condition("recovered", "after: stalled", usable=True)
     call = [*chunks(voice(3.0)), stalled, *chunks(voice(6.0, hiss=True), 3 * SAMPLE_RATE), recovered]
-    events = Ear(ScriptedSource([*call, *chunks(voice(3.0), 9 * SAMPLE_RATE)])).listen()
+    events = WatchedCalls(ScriptedSource([*call, *chunks(voice(3.0), 9 * SAMPLE_RATE)])).listen()
     assert states(events) == ["clear", "unknown", "clear"]
     unknown = of(events, "state.changed")[1]
     assert unknown.sample == 3 * SAMPLE_RATE
@@ -156,7 +156,7 @@ def test_news_of_an_input_that_is_still_untrusted_do_not_make_it_trusted() -> No
     zeros = Condition("zeros", "exact zeros", usable=False)
     overflow = Condition("overflow", "1 times the sound card dropped audio", usable=True)
     call = [*chunks(voice(3.0)), zeros, *chunks(voice(1.0), 3 * SAMPLE_RATE), overflow]
-    events = Ear(ScriptedSource([*call, *chunks(voice(1.0), 4 * SAMPLE_RATE)])).listen()
+    events = WatchedCalls(ScriptedSource([*call, *chunks(voice(1.0), 4 * SAMPLE_RATE)])).listen()
     assert states(events) == ["clear", "unknown"]
     assert events[-1].data["channels"]["mono"]["state"] == "unknown"  # type: ignore[index]
 
@@ -165,7 +165,7 @@ def test_an_open_alert_survives_a_fault_of_the_input() -> None:
     lost = Condition("device lost", "mic1 went away", usable=False)
     back = Condition("recovered", "after: device lost", usable=True)
     call = [*chunks(voice(5.0)), lost, *chunks(SILENCE, 5 * SAMPLE_RATE), back]
-    events = Ear(ScriptedSource([*call, *chunks(voice(2.0), 10 * SAMPLE_RATE)]), says="synthetic").listen()
+    events = WatchedCalls(ScriptedSource([*call, *chunks(voice(2.0), 10 * SAMPLE_RATE)]), says="synthetic").listen()
     assert states(events)[-3:] == ["alert", "unknown", "alert"]
     assert len(of(events, "alert.opened")) == len(of(events, "alert.closed")) == 1
 
@@ -175,13 +175,13 @@ def test_an_open_alert_survives_a_fault_of_the_input() -> None:
     [(SourceError("the cable is cut", "mend it"), "the cable is cut"), (ZeroDivisionError(), "ZeroDivisionError")],
 )
 def test_a_source_that_fails_is_no_end_of_audio(error: Exception, text: str) -> None:
-    ear = Ear(ScriptedSource([*chunks(voice(3.0)), error, *chunks(voice(3.0), 3 * SAMPLE_RATE)]))
-    events = ear.listen()
+    watched = WatchedCalls(ScriptedSource([*chunks(voice(3.0)), error, *chunks(voice(3.0), 3 * SAMPLE_RATE)]))
+    events = watched.listen()
     assert states(events) == ["clear", "unknown"]
     assert of(events, "health")[0].data == {"code": "failed", "detail": text, "usable": False}
     assert events[-1].data["why"] == "failed"
     assert events[-1].sample == 3 * SAMPLE_RATE
-    assert ear.engine.calls[0].error is error
+    assert watched.engine.calls[0].error is error
 
 
 def test_two_sources_at_once_give_what_each_gives_alone() -> None:
@@ -195,30 +195,32 @@ def test_two_sources_at_once_give_what_each_gives_alone() -> None:
     def plain(events: Sequence[Event]) -> list[tuple[Any, ...]]:
         return [(e.type, e.call, e.channel, e.sample, dict(e.data)) for e in events]
 
-    together = Ear(stereo(), mono()).listen()
-    alone = Ear(stereo()).listen()
+    together = WatchedCalls(stereo(), mono()).listen()
+    alone = WatchedCalls(stereo()).listen()
     assert plain([e for e in together if e.call == "call0"]) == plain(alone)
     other = plain([e for e in together if e.call == "call1"])
     assert [e[0] for e in other if e[0].startswith("alert.o")] == ["alert.opened"]
-    assert [(t, c, s) for t, _, c, s, _ in other] == [(e.type, e.channel, e.sample) for e in Ear(mono()).listen()]
+    assert [(t, c, s) for t, _, c, s, _ in other] == [
+        (e.type, e.channel, e.sample) for e in WatchedCalls(mono()).listen()
+    ]
 
 
 def test_a_call_shows_its_own_events_where_its_name_is_redacted() -> None:
-    ear = Ear(ScriptedSource(chunks(turning_call(3, 4, 4))), publish={"redact_numbers": True})
-    calls, traces = list(ear.engine.calls), Traces(1)
+    watched = WatchedCalls(ScriptedSource(chunks(turning_call(3, 4, 4))), publish={"redact_numbers": True})
+    calls, traces = list(watched.engine.calls), Traces(1)
     calls[0].name = number = "+493012345678"
-    events = ear.listen()
+    events = watched.listen()
     assert all(number not in f"{e.call}{e.data}" for e in events)
-    opened = of(view(ear.engine, traces, "", None, calls).events, "alert.opened")
+    opened = of(view(watched.engine, traces, "", None, calls).events, "alert.opened")
     assert [(e.call, e.data["alert"]) for e in opened] == [(number, f"{number}/mono/1")]
     assert {e.seq for e in opened} == {e.seq for e in of(events, "alert.opened")}
 
 
 def test_no_number_is_shown_where_there_is_no_verdict() -> None:
-    ear = Ear(ScriptedSource(chunks(np.concatenate([voice(3.0), SILENCE]))))
-    calls, traces = list(ear.engine.calls), Traces(1)
-    assert states(ear.listen()) == ["clear", "unknown"]
-    shown = view(ear.engine, traces, "", 1.0, calls)
+    watched = WatchedCalls(ScriptedSource(chunks(np.concatenate([voice(3.0), SILENCE]))))
+    calls, traces = list(watched.engine.calls), Traces(1)
+    assert states(watched.listen()) == ["clear", "unknown"]
+    shown = view(watched.engine, traces, "", 1.0, calls)
     channel = shown.channels[0]
     assert channel.net_speech_s > channel.needed_speech_s
     assert np.isnan([channel.p_fake, channel.llr]).all()

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers import voice
-from watched_calls import Ear, chunks, of, states
+from watched_calls import WatchedCalls, chunks, of, states
 
 from model.config import BLOCK, SAMPLE_RATE
 from model.figures import FIGURES
@@ -37,9 +37,9 @@ def _out_of_memory(_score: Any, *_inputs: Any) -> Any:
 
 
 def test_a_network_that_fails_is_a_state_and_scoring_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    ear = Ear(ScriptedSource(chunks(voice(5.0)), live=True), input={"ring_s": 10.0})
-    monkeypatch.setattr(ear.scorer, "score", Failing(ear.scorer.score, range(150, 160), _out_of_memory))
-    events = ear.listen()
+    watched = WatchedCalls(ScriptedSource(chunks(voice(5.0)), live=True), input={"ring_s": 10.0})
+    monkeypatch.setattr(watched.scorer, "score", Failing(watched.scorer.score, range(150, 160), _out_of_memory))
+    events = watched.listen()
     assert [(e.data["code"], e.data["usable"]) for e in of(events, "health")] == [
         ("model failed", False),
         ("model recovered", True),
@@ -57,9 +57,9 @@ def test_a_network_that_gives_no_numbers_gives_no_evidence(monkeypatch: pytest.M
         figures[..., FIGURES.index("spoof")] = np.nan
         return figures
 
-    ear = Ear(ScriptedSource(chunks(voice(5.0)), live=True), input={"ring_s": 10.0})
-    monkeypatch.setattr(ear.scorer, "score", Failing(ear.scorer.score, range(150, 160), no_number))
-    events = ear.listen()
+    watched = WatchedCalls(ScriptedSource(chunks(voice(5.0)), live=True), input={"ring_s": 10.0})
+    monkeypatch.setattr(watched.scorer, "score", Failing(watched.scorer.score, range(150, 160), no_number))
+    events = watched.listen()
     assert states(events) == ["clear", "unknown", "listening", "clear"], "its state is cold again"
     assert of(events, "state.changed")[1].data["why"] == "the network gave a value that is not a number"
     assert events[-1].data["channels"]["mono"]["net_speech_s"] == pytest.approx(4.8, abs=0.01)  # type: ignore[index]
@@ -86,60 +86,60 @@ class Endless:
 
 def test_stop_ends_a_live_call_and_leaves_no_thread() -> None:
     before = set(threading.enumerate())
-    ear = Ear(Endless())
-    stopper = threading.Timer(0.5, ear.engine.stop)
+    watched = WatchedCalls(Endless())
+    stopper = threading.Timer(0.5, watched.engine.stop)
     stopper.start()
-    events = ear.listen()
+    events = watched.listen()
     stopper.join()
     assert events[-1].type == "call.ended"
     assert events[-1].data["why"] == "interrupted"
     assert set(threading.enumerate()) <= before
-    assert ear.engine.interrupted
-    slowest = max(ear.engine.latency.recent_ms)
-    assert 0.0 < float(str(ear.engine.heartbeat_figures()["latency_p99_ms"])) <= slowest + 0.01
+    assert watched.engine.interrupted
+    slowest = max(watched.engine.latency.recent_ms)
+    assert 0.0 < float(str(watched.engine.heartbeat_figures()["latency_p99_ms"])) <= slowest + 0.01
 
 
 def test_live_audio_that_comes_too_fast_is_lost_counted_and_named() -> None:
     live = ScriptedSource(chunks(voice(10.0), size=SAMPLE_RATE), live=True)
-    ear = Ear(live, input={"ring_s": 1.0})
-    call = ear.engine.calls[0]
+    watched = WatchedCalls(live, input={"ring_s": 1.0})
+    call = watched.engine.calls[0]
     for item in live.chunks():  # all of it before anybody reads
         assert isinstance(item, Chunk)
         call.feeds[0].ring.push(item, wait=False)
     call.feeds[0].ring.finish()
-    events = ear.listen()
+    events = watched.listen()
     assert events[-1].data["lost_s"] == pytest.approx(9.0, abs=0.05)
     assert events[-1].sample == 10 * SAMPLE_RATE
-    assert ear.engine.heartbeat_figures()["lost_s"] == events[-1].data["lost_s"]
+    assert watched.engine.heartbeat_figures()["lost_s"] == events[-1].data["lost_s"]
     slow = [event.data["detail"] for event in of(events, "health") if event.data["code"] == "scoring too slow"]
     assert slow == ["scoring is too slow: 90 % of the audio lost"]
-    assert ear.engine.heartbeat_figures()["faults"] == slow
-    assert ear.engine.heartbeat_figures()["lost_share"] == pytest.approx(0.9, abs=0.005)
+    assert watched.engine.heartbeat_figures()["faults"] == slow
+    assert watched.engine.heartbeat_figures()["lost_share"] == pytest.approx(0.9, abs=0.005)
 
 
 def test_a_recording_loses_nothing_however_slow_scoring_is_and_says_how_fast_it_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    ear = Ear(ScriptedSource(chunks(voice(2.0))), input={"ring_s": 1.0})
-    step, traces = ear.pool.step, Traces(1)
-    monkeypatch.setattr(ear.pool, "step", lambda blocks: time.sleep(0.03 * blocks.turns) or step(blocks))
-    events = ear.listen()
+    watched = WatchedCalls(ScriptedSource(chunks(voice(2.0))), input={"ring_s": 1.0})
+    step, traces = watched.pool.step, Traces(1)
+    monkeypatch.setattr(watched.pool, "step", lambda blocks: time.sleep(0.03 * blocks.turns) or step(blocks))
+    events = watched.listen()
     assert events[-1].data["lost_s"] == 0.0
     assert "scoring too slow" not in [event.data["code"] for event in of(events, "health")]
-    assert 0.0 < view(ear.engine, traces, "", None).speed < 0.7
+    assert 0.0 < view(watched.engine, traces, "", None).speed < 0.7
 
 
 def test_vitals_name_a_sink_that_fails() -> None:
-    ear = Ear(ScriptedSource(chunks(voice(1.0))))
-    ear.sink.fail("disk full")
-    with ear.bus:
-        ear.engine.run()
+    watched = WatchedCalls(ScriptedSource(chunks(voice(1.0))))
+    watched.sink.fail("disk full")
+    with watched.bus:
+        watched.engine.run()
         deadline = time.monotonic() + 10
-        while not ear.engine.heartbeat_figures()["faults"] and time.monotonic() < deadline:
+        while not watched.engine.heartbeat_figures()["faults"] and time.monotonic() < deadline:
             time.sleep(0.01)
-        waiting = ear.bus.status()[0].queued
+        waiting = watched.bus.status()[0].queued
         assert waiting
-        assert ear.engine.heartbeat_figures()["faults"] == [f"memory: disk full; {waiting} wait"]
-        ear.sink.recover()
-        assert ear.bus.drain(10.0)
-    assert ear.sink.events[-1].type == "call.ended"
+        assert watched.engine.heartbeat_figures()["faults"] == [f"memory: disk full; {waiting} wait"]
+        watched.sink.recover()
+        assert watched.bus.drain(10.0)
+    assert watched.sink.events[-1].type == "call.ended"

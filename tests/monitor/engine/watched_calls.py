@@ -20,7 +20,7 @@ from monitor.types import Condition, Event
 QUICK = {"evidence": {"memory_s": 1.5}, "alerts": {"close_hold_s": 1.0, "update_every_s": 1.0, "unknown_after_s": 3.0}}
 
 
-class Ear:
+class WatchedCalls:
     """An engine over sources, its events, and what its parts are."""
 
     def __init__(self, *sources: Source, says: Says = "hiss", hears_speech: bool = True, **sections: Any) -> None:

@@ -74,6 +74,6 @@ class Client:
         return out
 
 
-def _first(**changes: object) -> str:
+def first_message(**changes: object) -> str:
     message = {"version": "2", "id": SESSION, "type": "open", "seq": 1, "serverseq": 0, "position": "PT0S"}
     return json.dumps(message | {"parameters": opening()} | changes)

@@ -12,7 +12,7 @@ from audiohook_client import (
     ORGANIZATION,
     SESSION,
     Client,
-    _first,
+    first_message,
     gap,
     offer,
     opening,
@@ -63,7 +63,7 @@ WRONG_MESSAGES: list[tuple[dict[str, object], str]] = [
 
 @pytest.mark.parametrize(("changes", "says"), WRONG_MESSAGES)
 def test_messages_that_the_protocol_does_not_have_are_disconnected(changes: dict[str, object], says: str) -> None:
-    wrong(Client(), lambda client: client.raw(_first(**changes)), says)
+    wrong(Client(), lambda client: client.raw(first_message(**changes)), says)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "null", "NaN", '{"seq": ' + "9" * 5000 + "}", "[" * 60_000])

@@ -14,7 +14,7 @@ from audiohook_client import (
     ORGANIZATION,
     SESSION,
     Client,
-    _first,
+    first_message,
     gap,
     offer,
     opening,
@@ -181,7 +181,7 @@ def test_a_connection_probe_is_answered_and_begins_no_call() -> None:
 
 def test_a_call_that_is_not_taken_is_disconnected() -> None:
     client = Client()
-    steps = client.session.text(json.dumps(json.loads(_first()) | {"parameters": opening()}), 0.0)
+    steps = client.session.text(json.dumps(json.loads(first_message()) | {"parameters": opening()}), 0.0)
     assert isinstance(next(iter(steps)), CallStarted)
     (answer,) = client.session.refused("serve.max_calls = 1 are there already")
     assert isinstance(answer, Send)
