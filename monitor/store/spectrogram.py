@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from monitor.store.audio_history import FULL_SCALE, Samples
 
 WINDOW = 512
-HEIGHT = WINDOW // 2
 WIDEST = 1200
 DARKEST_DB, BRIGHTEST_DB = -90.0, -20.0
 _STOPS = np.array(
@@ -26,7 +25,7 @@ _STOPS = np.array(
 
 
 def spectrogram(samples: Samples) -> NDArray[np.uint8]:
-    """Return (HEIGHT, columns) of 0 to 255, the highest frequency first; at most WIDEST columns."""
+    """Return (WINDOW // 2, columns) of 0 to 255, the highest frequency first; at most WIDEST columns."""
     if len(samples) < WINDOW:
         samples = np.pad(samples, (0, WINDOW - len(samples)))
     hop = max(WINDOW // 4, -(-(len(samples) - WINDOW) // (WIDEST - 1)))

@@ -25,11 +25,12 @@ from monitor.store.clip import AudioGap, join
 from monitor.store.folder import DraftFolder, folder_name, public_settings
 from monitor.store.retention import DAY_S, GB, StoredFolder, to_delete
 from monitor.store.seal import MANIFEST, SEAL, manifest, read_key, seal
-from monitor.store.spectrogram import HEIGHT, WIDEST, png, spectrogram
+from monitor.store.spectrogram import WIDEST, WINDOW, png, spectrogram
 from monitor.store.verify_evidence import UNFINISHED, folders, verify_folder
 from monitor.store.whole_call import WholeCall
 
 KEY = b"a secret of more than sixteen bytes"
+HEIGHT = WINDOW // 2
 
 
 def blocks(*values: float, end: int = BLOCK, rows: Sequence[int] | None = None, live: bool = False) -> Blocks:
