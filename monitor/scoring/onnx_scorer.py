@@ -17,10 +17,10 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from model.config import BLOCK
 from model.figures import FIGURES, Kind
 from model.runtime_file import RuntimeFacts, check_signature, read_facts, runtime_path
 from model.weights_file import CheckpointError
+from monitor.scoring.audio_history import AudioHistory
 from monitor.scoring.rows import Rows, as_slice
 from monitor.scoring.scorer import Figures, Ints, States
 from monitor.scoring.speech_gate import TAIL, bandwidth, clean, gate, init_bandwidth, init_gate, power_of, spectra
@@ -145,10 +145,15 @@ class OnnxScorer:
         self._families = len(self.config.families)
         self._net = {name: np.zeros((rows, *shape), np.float32) for name, shape in self._single.states.items()}
         self._signal = self._cold(rows)
+        self._heard = AudioHistory(rows, self._memory)
+
+    @property
+    def _states(self) -> dict[str, NDArray[Any]]:
+        return self._signal | {"heard": self._heard.held} | self._net
 
     def _cold(self, rows: int) -> dict[str, NDArray[Any]]:
         return {
-            "past": np.zeros((rows, TAIL + self._memory * BLOCK), np.float32),
+            "tail": np.zeros((rows, TAIL), np.float32),
             "blocks": np.zeros(rows, np.int64),
             "skipped": np.zeros(rows, np.int64),
             **init_gate(self.config.gate, rows),
@@ -158,14 +163,14 @@ class OnnxScorer:
     def reset(self, rows: Ints) -> None:
         for name, cold in self._cold(1).items():
             self._signal[name][rows] = cold
-        for state in self._net.values():
+        for state in (self._heard.held, *self._net.values()):
             state[rows] = 0.0
 
     def save(self, rows: Ints) -> dict[str, NDArray[Any]]:
-        return {name: state[rows].copy() for name, state in (self._signal | self._net).items()}
+        return {name: state[rows].copy() for name, state in self._states.items()}
 
     def load(self, rows: Ints, states: States) -> None:
-        own = self._signal | self._net
+        own = self._states
         if {k: v.shape[1:] for k, v in states.items()} != {k: v.shape[1:] for k, v in own.items()}:
             raise ValueError("these states are of another network")
         for name, state in own.items():
@@ -175,21 +180,21 @@ class OnnxScorer:
         all_rows = len(rows) == self.rows
         old = self._signal if all_rows else {name: state[rows] for name, state in self._signal.items()}
         finite, gap, invalid = clean(samples)
-        audio = np.concatenate([old["past"], finite], axis=1)
-        spectrum = spectra(audio[:, -TAIL - samples.shape[1] :])
+        audio = np.concatenate([old["tail"], finite], axis=1)
+        spectrum = spectra(audio)
         power = power_of(spectrum)
         new, kind, level = gate(self.config.gate, old, finite, power, gap, invalid)
         ok = kind == _SPEECH
         figures = np.zeros((*ok.shape, len(FIGURES) + self._families), np.float32)
-        skipped, net = self._run(rows, ok, old["skipped"], spectrum, audio, figures)
+        skipped, net = self._run(rows, ok, old, spectrum, figures)
         active = figures[..., _ACTIVE] > 0
         band_state, band = bandwidth(old, power, active)
         counts = old["blocks"][:, None] + np.arange(1, ok.shape[1] + 1)
         kind[ok & ~active] = _NOT_SPEECH
         for column, values in enumerate((level, kind, counts >= self.config.warm_blocks, band)):
             figures[..., column] = values
-        past = audio[:, -old["past"].shape[1] :]
-        new |= {**band_state, "past": past, "blocks": counts[:, -1], "skipped": skipped}
+        new |= {**band_state, "tail": audio[:, -TAIL:], "blocks": counts[:, -1], "skipped": skipped}
+        self._heard.add(rows, old["blocks"], finite)
         self._keep(rows, new, net)
         return figures
 
@@ -197,15 +202,14 @@ class OnnxScorer:
         self,
         rows: Ints,
         ok: NDArray[np.bool_],
-        skipped: Ints,
+        old: States,
         spectrum: NDArray[np.float32],
-        audio: NDArray[np.float32],
         figures: Figures,
     ) -> tuple[Ints, list[tuple[Rows, dict[str, NDArray[Any]]]]]:
         """Run the network for rows that may be speech, into figures (M, B, ...). Returns how many blocks it has now
         skipped of each row (M,), and the new states of the rows that it heard.
         """
-        blocks = ok.shape[1]
+        blocks, skipped = ok.shape[1], old["skipped"]
         wanted = np.asarray(ok.any(1))
         skips, net = np.where(wanted, 0, skipped + blocks), []
         for some, spans in _pieces(ok, wanted, skipped, self._memory):
@@ -215,7 +219,7 @@ class OnnxScorer:
                 again, first = max(0, -start), max(0, start)
                 window, flags = spectrum[:, some, 2 * first : 2 * stop], ok[some, first:stop]
                 if again:
-                    heard = audio[some, -TAIL - (again + blocks) * BLOCK : audio.shape[1] - blocks * BLOCK]
+                    heard = self._heard.before(rows[some], old["blocks"][some], again)
                     window = np.concatenate([spectra(heard), window], axis=2)
                     flags = np.pad(flags, ((0, 0), (again, 0)))
                 network = self._single if flags.shape[1] == 1 else self._segments
@@ -249,7 +253,9 @@ def _pieces(
     again = np.minimum(skipped, memory)
     for count in sorted(set(again[wanted].tolist())):
         for some in _alike(ok, np.flatnonzero(wanted & (again == count))):
-            spans = _spans(np.flatnonzero(ok[some].any(0)).tolist(), -count, memory)
+            spans = [(-count, 1)]
+            if ok.shape[1] > 1:
+                spans = _spans(np.flatnonzero(ok[some].any(0)).tolist(), -count, memory)
             size = max(1, AT_ONCE // max(stop - start for start, stop in spans))
             for at in range(0, len(some), size):
                 yield as_slice(some[at : at + size]), spans
