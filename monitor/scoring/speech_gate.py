@@ -235,9 +235,13 @@ def bandwidth(state: State, power: Floats, active: Flags) -> tuple[State, Ints]:
     loud += _F(1e-20)
     np.log10(loud, out=loud)
     loud *= _F(10.0)
-    for level, heard in zip(loud, active.T, strict=True):
+    for level, heard, count in zip(loud, active.T, active.sum(axis=0).tolist(), strict=True):
+        if not count:
+            level[:] = held
+            continue
         np.maximum(level, held - _FADE_DB, out=level)
-        np.copyto(level, held, where=~heard)
+        if count < rows:
+            np.copyto(level, held, where=~heard)
         held = level
     counts = state["bandwidth.blocks"][:, None] + np.add.accumulate(active, axis=1, dtype=np.int64)
     wide = (loud[:, 1] - loud[:, 0] > _RATIO_DB).T
