@@ -205,7 +205,7 @@ class OnnxScorer:
         old: States,
         spectrum: NDArray[np.float32],
         figures: Figures,
-    ) -> tuple[Ints, list[tuple[Rows, dict[str, NDArray[Any]]]]]:
+    ) -> tuple[Ints, list[tuple[Rows, States]]]:
         """Run the network for rows that may be speech, into figures (M, B, ...). Returns how many blocks it has now
         skipped of each row (M,), and the new states of the rows that it heard.
         """
@@ -230,7 +230,7 @@ class OnnxScorer:
             net.append((which, after))
         return skips, net
 
-    def _keep(self, rows: Ints, signal: States, net: list[tuple[Rows, dict[str, NDArray[Any]]]]) -> None:
+    def _keep(self, rows: Ints, signal: States, net: list[tuple[Rows, States]]) -> None:
         if len(rows) == self.rows:
             self._signal = dict(signal)
         else:
