@@ -16,7 +16,7 @@ from benchmarks.common import configuration, cores, machine, parser, pin, scorer
 from model.config import BLOCK
 from monitor.audio import Blocks
 from monitor.engine.pool import Pool
-from monitor.scoring import onnx_scorer
+from monitor.scoring import onnx_network, onnx_scorer
 
 STREAMS = (1, 8, 64, 256, 1024)
 TURNS, WARM_UP = 60, 15
@@ -49,10 +49,10 @@ def stages(weights: str, streams: int) -> dict[str, float]:
     config = configuration(weights)
     pool, spent = Pool(scorer_of(config, streams), config), defaultdict[str, float](float)
     kept = {name: getattr(onnx_scorer, name) for name in STAGES if hasattr(onnx_scorer, name)}
-    run = onnx_scorer.OnnxNetwork.run
+    run = onnx_network.OnnxNetwork.run
     for name, function in kept.items():
         setattr(onnx_scorer, name, timer(function, name, spent))
-    onnx_scorer.OnnxNetwork.run = timer(run, "run", spent)  # type: ignore[method-assign]
+    onnx_network.OnnxNetwork.run = timer(run, "run", spent)  # type: ignore[method-assign]
     pool.decide_states = timer(pool.decide_states, "decide_states", spent)  # type: ignore[method-assign]
     loud = voice(8.0)
     blocks = loud[: loud.size // BLOCK * BLOCK].reshape(-1, BLOCK)
@@ -67,7 +67,7 @@ def stages(weights: str, streams: int) -> dict[str, float]:
     spent["all"] = time.process_time() - started
     for name, function in kept.items():
         setattr(onnx_scorer, name, function)
-    onnx_scorer.OnnxNetwork.run = run  # type: ignore[method-assign]
+    onnx_network.OnnxNetwork.run = run  # type: ignore[method-assign]
     spent["rest"] = spent["all"] - sum(spent[name] for name in STAGES)
     return {name: 1e6 * spent[name] / turns / streams for name in (*STAGES, "rest", "all")}
 

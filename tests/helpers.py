@@ -27,7 +27,8 @@ from model.config import FAMILIES, SAMPLE_RATE, DetectorConfig, FeatureConfig, N
 from model.export.step import export_weights, network_graph
 from model.stream import Detector
 from monitor.cli.main import run_cli
-from monitor.scoring.onnx_scorer import OnnxNetworks, OnnxScorer
+from monitor.scoring.onnx_network import OnnxNetworks
+from monitor.scoring.onnx_scorer import OnnxScorer
 
 Audio = NDArray[np.float32]
 Says = Literal["synthetic", "genuine", "hiss"]

@@ -19,7 +19,7 @@ _PARQUET = ("object_store", "score_cluster", "score_parts", "score_table")
 MAY_IMPORT = {
     "torch": ("model/", "training/", "monitor/scoring/torch_scorer.py", "monitor/scoring/opening.py"),
     "onnx": ("model/export/",),
-    "onnxruntime": ("monitor/scoring/onnx_scorer.py",),
+    "onnxruntime": ("monitor/scoring/onnx_network.py",),
     "torchaudio": (),
     "librosa": (),
     "sounddevice": ("monitor/sources/portaudio_devices.py",),

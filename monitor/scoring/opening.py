@@ -19,7 +19,7 @@ from monitor.errors import BadInputError, WeightsError
 from monitor.scoring.scorer import StatefulScorer
 
 if TYPE_CHECKING:
-    from monitor.scoring.onnx_scorer import OnnxNetworks
+    from monitor.scoring.onnx_network import OnnxNetworks
 
 OpenScorer = Callable[[int], StatefulScorer]
 """Returns a scorer for so many streams."""
@@ -152,7 +152,7 @@ def _networks(path: Path, threads: int) -> OnnxNetworks:
         _check_files(path)
     else:
         wanted = weights_hash(path)
-    from monitor.scoring.onnx_scorer import OnnxNetworks
+    from monitor.scoring.onnx_network import OnnxNetworks
 
     if path.suffix == ".onnx":
         return OnnxNetworks.read(path, threads)

@@ -23,7 +23,8 @@ from monitor.cluster.jobs import Jobs
 from monitor.cluster.shard import Shard
 from monitor.config.cluster import ClusterSection
 from monitor.engine.ring_bank import RingBank
-from monitor.scoring.onnx_scorer import OnnxNetworks, OnnxScorer
+from monitor.scoring.onnx_network import OnnxNetworks
+from monitor.scoring.onnx_scorer import OnnxScorer
 
 ROWS = 12
 DETECTOR = make_detector("hiss")

@@ -205,7 +205,7 @@ def test_every_kind_has_a_reason() -> None:
 
 
 @pytest.mark.parametrize(
-    "place", ["monitor.scoring.onnx_scorer.OnnxNetwork.run", "monitor.scoring.onnx_scorer.bandwidth"]
+    "place", ["monitor.scoring.onnx_network.OnnxNetwork.run", "monitor.scoring.onnx_scorer.bandwidth"]
 )
 @pytest.mark.parametrize("rows", [[0, 1, 2], [0, 2]])
 def test_a_network_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch, place: str, rows: Rows) -> None:

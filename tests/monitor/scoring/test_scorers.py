@@ -22,7 +22,8 @@ from model.network import HEADS, NETWORKS, CodecHead
 from model.runtime_file import runtime_path
 from model.stream import Detector
 from model.weights_file import SHIPPED, CheckpointError, weights_hash
-from monitor.scoring.onnx_scorer import OnnxNetwork, OnnxNetworks, OnnxScorer
+from monitor.scoring.onnx_network import OnnxNetwork, OnnxNetworks
+from monitor.scoring.onnx_scorer import OnnxScorer
 from monitor.scoring.scorer import Figures, Scorer, States
 from monitor.scoring.torch_scorer import TorchScorer
 
