@@ -15,6 +15,9 @@ from monitor.types import Condition
 Audio = NDArray[np.float32]
 Marks = NDArray[np.bool_]
 
+SEGMENT_BLOCKS = 100
+"""Blocks of a recording that are scored at once at most: beyond it nothing is gained."""
+
 
 class Chunk(NamedTuple):
     """Audio of all channels of a source. A tuple, since one is made for each packet.

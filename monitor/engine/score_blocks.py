@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from model.config import BLOCK
-from monitor.audio import Blocks
+from monitor.audio import SEGMENT_BLOCKS, Blocks
 from monitor.engine.calls import Call
 from monitor.engine.latency import LatencyLog
 from monitor.engine.outputs import ScorerOutputs
 from monitor.engine.pool import Pool
 from monitor.engine.reporter import Reporter
-
-SEGMENT = 100
-"""Blocks of a recording that are scored at once at most: beyond it nothing is gained."""
 
 
 class BlockScorer:
@@ -40,7 +37,7 @@ class BlockScorer:
         self._reporter.report(self._pool.decide_states(blocks, outputs))
 
     def score_recordings(self, calls: Sequence[Call]) -> None:
-        """Score recordings, each in a segment of as many blocks as wait, up to SEGMENT."""
+        """Score recordings, each in a segment of as many blocks as wait, up to SEGMENT_BLOCKS."""
         for call in calls:
             for feed in call.feeds:
                 waiting = feed.ring.fill // BLOCK  # asked first: what was said before this audio is known by then
@@ -48,7 +45,7 @@ class BlockScorer:
                 if feed.conditions:
                     waiting = min(waiting, feed.conditions[0][0] // BLOCK - feed.ring.read // BLOCK)
                 if waiting:
-                    self._score_segment(calls, feed.ring.take(min(waiting, SEGMENT)))
+                    self._score_segment(calls, feed.ring.take(min(waiting, SEGMENT_BLOCKS)))
 
     def _score_segment(self, calls: Sequence[Call], blocks: Blocks) -> None:
         try:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from model.config import BLOCK, SAMPLE_RATE
-from monitor.audio import Chunk, Source
+from monitor.audio import SEGMENT_BLOCKS, Chunk, Source
 from monitor.captures.records import is_capture
 from monitor.config.load import load_settings
 from monitor.config.schema import Config
@@ -20,7 +20,6 @@ from monitor.engine.event_data import families
 from monitor.engine.pool import Pool
 from monitor.engine.ring import Ring
 from monitor.engine.ring_bank import RingBank
-from monitor.engine.score_blocks import SEGMENT
 from monitor.errors import BadInputError
 from monitor.provenance.provenance_reader import ProvenanceReader
 from monitor.scores import ChannelScore, FileScore, StateTimeline
@@ -148,7 +147,7 @@ class FileScorer:
             for item in source.chunks():
                 if isinstance(item, Chunk):
                     ring.push(item, wait=True)
-                    self._advance(ring, SEGMENT, timelines, votes)
+                    self._advance(ring, SEGMENT_BLOCKS, timelines, votes)
                 else:
                     place = " ".join(filter(None, (str(path), call, item.channel)))
                     warnings.append(f"{place}: {item.code}: {item.detail}")
@@ -160,7 +159,7 @@ class FileScorer:
     def _advance(self, ring: Ring, least: int, timelines: list[StateTimeline], votes: list[list[float]]) -> None:
         """Score what waits, as long as it is at least so many blocks."""
         while (waiting := ring.fill // BLOCK) >= least:
-            results = self.pool.step(ring.take(min(waiting, SEGMENT)))
+            results = self.pool.step(ring.take(min(waiting, SEGMENT_BLOCKS)))
             for i in np.flatnonzero(results.changes.state).tolist():
                 timelines[results.rows[i]].add(int(results.end[i]), STATES[int(results.state[i])])
             if self._on_done is not None:

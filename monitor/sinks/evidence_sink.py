@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import time
 
-from model.config import BLOCK_S, SAMPLE_RATE
-from monitor.audio import Blocks
+from model.config import BLOCK, BLOCK_S, SAMPLE_RATE
+from monitor.audio import SEGMENT_BLOCKS, Blocks
 from monitor.config.schema import Config
 from monitor.engine.recorder import RecordedEvent, Recorder
 from monitor.errors import SinkError
@@ -21,8 +21,10 @@ from monitor.store.clip import EvidenceClip
 from monitor.store.event_collector import LATE_S, CallLog, PendingAlert
 from monitor.types import Event
 
-SLACK = SAMPLE_RATE
-"""Samples that the clocks of a call's channels may be apart."""
+SLACK = SAMPLE_RATE + SEGMENT_BLOCKS * BLOCK
+"""Samples that are kept longer than an alert looks back: the clocks of a call's channels may be a second apart, and an
+alert in a recording comes behind all the audio that was scored together with its own.
+"""
 MOST_WAITING = 100
 """Alerts that wait to be written, 1.3 MB each with two parties and 20 s; beyond it the oldest is given up."""
 PARTIES = 2

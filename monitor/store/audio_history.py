@@ -1,6 +1,6 @@
 """The newest seconds of all channels, as 16-bit samples: what an alert will want to look back on. Pure.
 
-before_s = 10 takes 320 kB a channel, 128 MB for 200 calls of two parties; rows that nobody has used yet take none.
+10 s take 320 kB a channel, 128 MB for 200 calls of two parties; rows that nobody has used yet take none.
 """
 
 from __future__ import annotations

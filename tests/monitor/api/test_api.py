@@ -116,7 +116,7 @@ def test_a_mark_is_an_event_and_outlives_the_run(served: Served, folder: Path) -
     new = {"kind": "false_alarm", "note": "it was Bob", "by": "Ann", "alert": "a/caller/1"}
     status, mark = ask(served, f"/calls/{KNOWN}/marks", CRM, method="POST", body=json.dumps(new), **JSON)
     assert (status, mark["key"], mark["by"]) == (201, "crm", "Ann")
-    event = next(e for e in served.monitor.events if e["type"] == "call.marked")
+    event = json.loads(served.monitor.wait_for(lambda line: '"call.marked"' in line))
     assert (event["mark"], event["of_epoch"], event["call"]) == (mark["id"], EPOCH, "a")
     _, call = ask(served, f"/calls/{KNOWN}")
     assert ([m["id"] for m in call["marks"]], call["alerts"][0]["verdict"]) == ([mark["id"]], "false_alarm")
