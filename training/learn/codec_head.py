@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from model.checkpoint import describe, read_detector, save_detector, use_all_cores
 from model.network import CodecHead
 from model.stream import Detector
-from model.weights_file import CheckpointError
 from training.channels.channels import CLEAN
 from training.corpora.bank import AudioBank
 from training.corpora.splits import learned_from
@@ -26,7 +25,7 @@ from training.evaluate.clip_stacks import mean_states, stacked
 from training.evaluate.conditions import part_of_bank
 from training.evaluate.trials import check_channels, through_channel
 from training.learn.average import lineage
-from training.learn.refit_head import SPREAD_FLOOR, chosen_of_corpora, end_to_end
+from training.learn.refit_head import SPREAD_FLOOR, chosen_of_corpora, end_to_end, linear_head
 from training.learn.validation import folded_copy
 
 Floats = NDArray[np.float64]
@@ -69,10 +68,10 @@ def codec_layer(states: Floats, coded: NDArray[np.bool_]) -> tuple[Floats, float
 
 
 def with_codec_head(detector: Detector, weight: Floats, bias: float, scale: float, offset: float) -> Detector:
-    """Return the detector with the layer beside its own. Raises CheckpointError for a head that is not linear."""
-    head = detector.network.spoof
-    if not isinstance(head, torch.nn.Linear):
-        raise CheckpointError("a codec can be detected beside a linear head alone")
+    """Return the detector with the layer beside its linear one, in place of another that is there already. Raises
+    CheckpointError for a head without a linear layer.
+    """
+    head = linear_head(detector)
     made = Detector(replace(detector.config, network=replace(detector.config.network, head="codec")))
     made.load_state_dict(detector.state_dict(), strict=False)
     new = made.network.spoof

@@ -22,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from model.checkpoint import describe, read_detector, save_detector
+from model.network import CodecHead
 from model.stream import Detector
 from model.weights_file import CheckpointError
 from training.corpora.bank import AudioBank, build_bank
@@ -172,15 +173,27 @@ def evening(states: Floats, shifts: Floats, labels: Ints) -> Floats:
     return np.asarray(np.linalg.solve(matrix, changed.T @ wanted / len(changed)))
 
 
+def linear_head(detector: Detector) -> torch.nn.Linear:
+    """Return the layer that tells bona fide from spoof, alone or beside one that detects a codec. Raises
+    CheckpointError for another head.
+    """
+    head = detector.network.spoof
+    layer = head.spoof if isinstance(head, CodecHead) else head
+    if not isinstance(layer, torch.nn.Linear):
+        raise CheckpointError(
+            f"a head of the kind {detector.config.network.head} cannot be fitted anew, a linear one can"
+        )
+    return layer
+
+
 def refitted(
     detector: Detector, versions: Sequence[AudioBank], plan: RefitPlan, even: Sequence[AudioBank], log: Log
 ) -> Detector:
     """Return the detector with its head fitted on some clips in several versions; then made even over `even`, other
-    clips through several channels, if there are any. Raises CheckpointError for a head that is not linear.
+    clips through several channels, if there are any. Beside a layer that detects a codec it is the linear one that is
+    fitted. Raises CheckpointError for a head without one.
     """
-    head = detector.network.spoof
-    if not isinstance(head, torch.nn.Linear):
-        raise CheckpointError("only a linear head can be fitted anew")
+    head = linear_head(detector)
     weight, bias = head.weight[0].detach().double().cpu().numpy(), float(head.bias.detach())
     ready = folded_copy(detector)
 
@@ -204,9 +217,10 @@ def refitted(
         log(f"shifts of the channels {np.round(shifts, 2).tolist()}, now {np.round(left, 2).tolist()}")
     made = Detector(detector.config)
     made.load_state_dict(detector.state_dict())
+    new = linear_head(made)
     with torch.no_grad():
-        for name, change in (("weight", added / spread), ("bias", -(added / spread @ mean))):
-            made.network.get_parameter(f"spoof.{name}").add_(torch.as_tensor(change))
+        new.weight.add_(torch.as_tensor(added / spread))
+        new.bias.add_(torch.as_tensor(-(added / spread @ mean)))
     return made
 
 

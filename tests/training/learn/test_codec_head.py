@@ -59,5 +59,15 @@ def test_the_command_adds_the_layer_and_keeps_the_rest(tmp_path: Path) -> None:
     old, new = before.state_dict(), after.state_dict()
     assert all(torch.equal(new[name], value) for name, value in old.items() if ".spoof." not in name)
     assert any(line.startswith("gsm: detected as a codec in") for line in said)
-    with pytest.raises(CheckpointError, match="beside a linear head alone"):
-        run(CodecHeadPlan(plan.out, [corpus], tmp_path / "again", tmp_path / "cache", ["gsm"]), said.append)
+    again = read_detector(
+        run(CodecHeadPlan(plan.out, [corpus], tmp_path / "again", tmp_path / "cache", ["narrow"]), said.append)
+    )
+    assert isinstance(again.network.spoof, CodecHead)
+    assert torch.equal(again.network.spoof.spoof.weight, before.network.spoof.weight)
+    assert not torch.equal(again.network.spoof.codec.weight, after.network.spoof.codec.weight)
+
+
+def test_a_head_without_a_linear_layer_is_refused() -> None:
+    network = NetworkConfig("cnn-lstm", (4, 6), embedding=8, hidden=8, head="one-class")
+    with pytest.raises(CheckpointError, match="one-class cannot be fitted anew"):
+        with_codec_head(Detector(DetectorConfig(features=FeatureConfig("mel"), network=network)), np.ones(8), 0, 1, 0)

@@ -55,9 +55,10 @@ def test_what_a_channel_does_to_all_scores_is_found_and_undone() -> None:
     assert min(auc(some, labels) for some in evened) > auc(logits[0], labels) - 0.02
 
 
-def test_the_command_changes_the_head_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "layer"), [("linear", "spoof"), ("codec", "spoof.spoof")])
+def test_the_command_changes_the_head_alone(tmp_path: Path, kind: str, layer: str) -> None:
     corpus = make_corpus(tmp_path / "corpus").parent
-    network = NetworkConfig("cnn-lstm", (4, 6), embedding=8, hidden=8)
+    network = NetworkConfig("cnn-lstm", (4, 6), embedding=8, hidden=8, head=kind)
     detector = Detector(DetectorConfig(features=FeatureConfig("mel"), network=network))
     torch.nn.init.constant_(detector.network.speech.bias, 3.0)
     save_detector(detector, tmp_path / "w.safetensors", {})
@@ -72,5 +73,5 @@ def test_the_command_changes_the_head_alone(tmp_path: Path) -> None:
     )
     before, after = (read_detector(p).state_dict() for p in (plan.weights, run(plan, told.append)))
     changed = [name for name in before if not torch.equal(before[name], after[name])]
-    assert changed == ["network.spoof.weight", "network.spoof.bias"]
+    assert changed == [f"network.{layer}.weight", f"network.{layer}.bias"]
     assert any("shifts of the channels" in line for line in told)
