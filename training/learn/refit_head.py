@@ -148,7 +148,8 @@ def fitted_head(states: Floats, logits: Floats, labels: Ints, weights: Floats, r
 
 def channel_shifts(logits: Floats, labels: Ints) -> Floats:
     """Find what must be added to logits (C, n) of n clips through C channels for one calibration to fit them all, (C,):
-    logistic regression with a common scale and an offset a channel, both labels weighed alike; 0 in the mean.
+    logistic regression with a common scale and an offset a channel, both labels weighed alike; 0 in the mean. Raises
+    CheckpointError where the logits do not rise from bona fide to spoof.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -156,7 +157,12 @@ def channel_shifts(logits: Floats, labels: Ints) -> Floats:
     inputs = np.column_stack([logits.ravel(), np.repeat(np.eye(channels), clips, axis=0)])
     fitted = LogisticRegression(C=1e4, fit_intercept=False, class_weight="balanced", max_iter=1000)
     fitted.fit(inputs, np.tile(labels, channels))
-    offsets = fitted.coef_[0, 1:] / fitted.coef_[0, 0]
+    scale = float(fitted.coef_[0, 0])
+    if scale <= 0:
+        raise CheckpointError(
+            "the head tells nothing of these clips: channels can be made even for a trained one alone"
+        )
+    offsets = fitted.coef_[0, 1:] / scale
     return np.asarray(offsets - offsets.mean())
 
 

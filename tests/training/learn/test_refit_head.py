@@ -12,6 +12,7 @@ from tiny_corpus import make_corpus
 from model.checkpoint import read_detector, save_detector
 from model.config import DetectorConfig, FeatureConfig, NetworkConfig
 from model.stream import Detector
+from model.weights_file import CheckpointError
 from training.corpora.clips import Clip
 from training.evaluate.detection_metrics import auc
 from training.learn.refit_head import RefitPlan, balance, channel_shifts, evening, fitted_head, run
@@ -42,6 +43,12 @@ def test_the_head_learns_what_its_states_say_and_a_penalty_holds_it_back() -> No
     assert np.linalg.norm(fitted_head(states, logits, labels, weights, ridge=10.0)) < 0.1 * np.linalg.norm(added)
 
 
+def test_channels_are_not_made_even_for_scores_that_tell_nothing() -> None:
+    labels = np.arange(300) % 2
+    with pytest.raises(CheckpointError, match="tells nothing of these clips"):
+        channel_shifts(np.stack([-labels, -labels + 1.0]), labels)
+
+
 def test_what_a_channel_does_to_all_scores_is_found_and_undone() -> None:
     labels = np.arange(300) % 2
     states = np.repeat(RNG.standard_normal((1, 300, 5)), 3, axis=0)
@@ -55,8 +62,13 @@ def test_what_a_channel_does_to_all_scores_is_found_and_undone() -> None:
     assert min(auc(some, labels) for some in evened) > auc(logits[0], labels) - 0.02
 
 
+SEED_THAT_TELLS = 6
+"""A network drawn with it scores the fakes of the tiny corpus two deviations higher."""
+
+
 @pytest.mark.parametrize(("kind", "layer"), [("linear", "spoof"), ("codec", "spoof.spoof")])
 def test_the_command_changes_the_head_alone(tmp_path: Path, kind: str, layer: str) -> None:
+    torch.manual_seed(SEED_THAT_TELLS)
     corpus = make_corpus(tmp_path / "corpus").parent
     network = NetworkConfig("cnn-lstm", (4, 6), embedding=8, hidden=8, head=kind)
     detector = Detector(DetectorConfig(features=FeatureConfig("mel"), network=network))
