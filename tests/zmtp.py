@@ -80,3 +80,13 @@ def frame(body: bytes, *, more: bool = False) -> bytes:
     if len(body) > 255:
         return bytes([2 | more]) + struct.pack(">Q", len(body)) + body
     return bytes([int(more), len(body)]) + body
+
+
+def is_turned_away(address: str, seconds: float) -> bool:
+    """Connect and say nothing: the other side ends the connection, if need be before connect() has returned."""
+    try:
+        peer = Peer(address, introduce=False)
+    except ConnectionError:
+        return True
+    with peer:
+        return peer.is_ended_within(seconds)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from publishing import Publisher, numbers, settle, take
 from receivers import wait_until
-from zmtp import Peer, frame
+from zmtp import Peer, frame, is_turned_away
 
 from monitor.delivery import connection_guard, publisher_sockets
 from monitor.delivery.connections import SILENT_S, ConnectionLimits
@@ -116,8 +115,7 @@ def test_connections_are_counted_and_those_too_many_turned_away(monkeypatch: pyt
         peers = [Peer(publisher.address) for _ in range(4)]
         with Subscriber(publisher.address) as good:
             settle(good)
-            late = Peer(publisher.address, introduce=False)
-            assert late.is_ended_within(LIMIT_S)
+            assert is_turned_away(publisher.address, LIMIT_S)
             publisher.say(3)
             assert numbers(take(good, lambda items: len(numbers(items)) == 3)) == [1, 2, 3]
         for peer in peers:
@@ -144,9 +142,7 @@ def test_without_file_descriptors_to_spare_nobody_is_let_in(monkeypatch: pytest.
     full = [True]
     monkeypatch.setattr(connection_guard.DESCRIPTORS, "have_room", lambda: not full[0])
     with Publisher() as publisher:
-        # The connection may be reset before connect() has returned.
-        with contextlib.suppress(ConnectionError), Peer(publisher.address, introduce=False) as late:
-            assert late.is_ended_within(LIMIT_S)
+        assert is_turned_away(publisher.address, LIMIT_S)
         full[0] = False
         assert refused(publisher, "too few file descriptors") == 1
 
