@@ -10,13 +10,15 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from model.config import BLOCK, SAMPLE_RATE
 from monitor.types import Condition
 
 Audio = NDArray[np.float32]
 Marks = NDArray[np.bool_]
 
 SEGMENT_BLOCKS = 100
-"""Blocks of a recording that are scored at once at most: beyond it nothing is gained."""
+"""Blocks of a recording that are read and scored at once at most: beyond it nothing is gained."""
+SEGMENT_MS = 1000 * SEGMENT_BLOCKS * BLOCK // SAMPLE_RATE
 
 
 class Chunk(NamedTuple):

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.figures import FIGURES, Kind
-from monitor.scoring.audio_history import AudioHistory
 from monitor.scoring.onnx_network import OnnxNetworks
+from monitor.scoring.recent_audio import RecentAudio
 from monitor.scoring.rows import Rows, as_slice
 from monitor.scoring.scorer import Figures, Ints, States
 from monitor.scoring.speech_gate import TAIL, bandwidth, clean, gate, init_bandwidth, init_gate, power_of, spectra
@@ -47,7 +47,7 @@ class OnnxScorer:
         self._families = len(self.config.families)
         self._net = {name: np.zeros((rows, *shape), np.float32) for name, shape in self._single.states.items()}
         self._signal = self._cold(rows)
-        self._heard = AudioHistory(rows, self._memory)
+        self._heard = RecentAudio(rows, self._memory)
 
     @property
     def _states(self) -> dict[str, NDArray[Any]]:

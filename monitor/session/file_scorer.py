@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from model.config import BLOCK, SAMPLE_RATE
-from monitor.audio import SEGMENT_BLOCKS, Chunk, Source
+from monitor.audio import SEGMENT_BLOCKS, SEGMENT_MS, Chunk, Source
 from monitor.captures.records import is_capture
 from monitor.config.load import load_settings
 from monitor.config.schema import Config
@@ -31,7 +31,7 @@ from monitor.sources.recording import FileSource
 from monitor.taps.rtp.listener import read_formats
 
 ROWS = 32
-READ_MS, HELD_S = 2000, 4.0
+HELD_S = 4.0
 
 RawFormat = PcmFormat | CodecFormat
 OnDone = Callable[[Path, Sequence[str], Sequence[Sequence[float]]], None]
@@ -123,11 +123,11 @@ class FileScorer:
         """Return a recording, or each call of a capture and its name, with what opens it."""
         if self._raw is not None or not is_capture(path):
             most = self.config.input.max_channels
-            opened = partial(FileSource, path, read_ms=READ_MS, max_channels=most, track=self._track, raw=self._raw)
+            opened = partial(FileSource, path, read_ms=SEGMENT_MS, max_channels=most, track=self._track, raw=self._raw)
             return [("", opened)]
         capture = stack.enter_context(closing(CaptureFile(path, read_formats(self.config.taps.rtp.payload_types))))
         stack.callback(lambda: warnings.extend(f"{path}: not scored: {line}" for line in capture.left_out))
-        step = READ_MS * SAMPLE_RATE // 1000
+        step = SEGMENT_BLOCKS * BLOCK
         names = [path.stem if len(capture.calls) == 1 else f"{path.stem}-{i + 1}" for i in range(len(capture.calls))]
         return [
             (name, partial(CaptureSource, capture, call, step=step))

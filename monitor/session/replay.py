@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import inf, nan
 from pathlib import Path
 
-from monitor.audio import Source
+from monitor.audio import SEGMENT_MS, Source
 from monitor.captures.records import is_capture
 from monitor.config.schema import Config
 from monitor.errors import BadInputError
@@ -19,8 +19,8 @@ from monitor.sources.recording import FileSource
 from monitor.types import Mark
 
 INTERRUPTED = 130
-READ_MS, PACED_READ_MS = 2000, 20
-"""Audio that is read at once at full speed, and where it is paced by the clock."""
+PACED_READ_MS = 20
+"""Audio that is read at once where it is paced by the clock; at full speed it is a segment."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def replay(options: ReplayOptions, config: Config, name: str | None = None) -> i
     limit = config.input.max_channels
     raw = read_raw_format(options.raw) if options.raw is not None else None
     reader = ProvenanceReader(config.provenance)
-    read_ms = options.read_ms or (READ_MS if speed is None else PACED_READ_MS)
+    read_ms = options.read_ms or (SEGMENT_MS if speed is None else PACED_READ_MS)
     source = FileSource(options.file, speed, places, read_ms=read_ms, max_channels=limit, track=options.track, raw=raw)
     try:
         if names is not None:

@@ -11,7 +11,7 @@ from training.cli.options import Cache, Corpora, Workers
 
 
 def codec_head(
-    weights: Annotated[Path, typer.Argument(help="Weights file with a linear head.")],
+    weights: Annotated[Path, typer.Argument(help="Weights file with a linear head, or one beside a codec head.")],
     corpus: Corpora,
     out: Annotated[Path, typer.Option(help="The weights file to write; calibrate it with `training average`.")],
     channel: Annotated[list[str] | None, typer.Option(help="Codec to detect. May be repeated. Default: amr")] = None,

@@ -12,7 +12,7 @@ from monitor.scoring.speech_gate import TAIL
 Floats = NDArray[np.float32]
 
 
-class AudioHistory:
+class RecentAudio:
     """Each block stands in a slot by its number, so that a step writes what is new and moves nothing.
 
     held: float32 (rows, slots, BLOCK), zeros where nothing was heard. most: blocks that can be read.
