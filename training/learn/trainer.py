@@ -91,24 +91,25 @@ class Trainer:
         padded = torch.cat([self.tail * keep[:, None], audio], dim=1)
         self.tail = padded[:, -TAIL:]
         spectrum = spectra(padded, self.detector.window)
-        features = mask_features(self.detector.features(spectrum), treatment)
+        heard = self.detector.features(spectrum)
+        features = mask_features(heard, treatment)
         ok = torch.ones_like(batch.speech)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
-            taught = self._taught(spectrum, batch.speech, keep)
+            taught = self._taught(spectrum, heard, batch.speech, keep)
             answer: tuple[NetworkOutput, NetState] = self.network(features, ok, state, batch.speech)
         out, new = answer
         self.state = {k: v.detach().float() for k, v in new.items()}
         out = replace(out, spoof=out.spoof.float(), family=out.family.float(), speech=out.speech.float())
         return out, taught
 
-    def _taught(self, spectrum: Tensor, speech: Tensor, keep: Tensor) -> Tensor | None:
+    def _taught(self, spectrum: Tensor, features: Tensor, speech: Tensor, keep: Tensor) -> Tensor | None:
         """Return the logits (N, T) of the teachers in every taught_every-th step; between them they hear nothing, and
         go on from fresh states.
         """
         every = self.config.taught_every
         if self.teachers is None or self.done % every:
             return None
-        return self.teachers.mean_logits(spectrum, speech, keep if every == 1 else torch.zeros_like(keep))
+        return self.teachers.mean_logits(spectrum, features, speech, keep if every == 1 else torch.zeros_like(keep))
 
     def part(self) -> float:
         """Return how far the training is, 0 to 1: by steps or by minutes, whichever ends first."""
@@ -219,7 +220,6 @@ def train(
     chosen = torch.device(best_device(device))
     out.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(model, config, sampler, dev, chosen)
-    trainer.teachers = Teachers(teachers, chosen) if teachers else None
     if (out / "checkpoint.pt").exists():
         trainer.resume(out / "checkpoint.pt")
         log(f"resumed at step {trainer.done}")
@@ -227,6 +227,7 @@ def train(
         trainer.start_from(start)
     else:
         trainer.fit_scaling()
+    trainer.teachers = Teachers(teachers, trainer.detector, chosen) if teachers else None
     share_weights(trainer.detector)
     share_weights(trainer.average)
     progress = run_loop(trainer, config, out, log)
