@@ -23,7 +23,7 @@ help:
 	@echo "make test-versions  run the fast tests on each Python of PYTHONS that is installed; two are needed"
 	@echo "make check          lint, type-check and build the docs site"
 	@echo "make chaos          kill, stop, cut off and fill what delivers alerts, ROUNDS=100 times"
-	@echo "make bench          measure speed and latency; results in benchmarks/results/"
+	@echo "make bench          measure speed beside commit 185ee80 and other networks (30 minutes); benchmarks/results/"
 	@echo "make fuzz           give every parser RUNS hostile inputs (1000000); Linux; figures in runs/fuzz/"
 	@echo "make findings       see that outside libraries behave as findings/ says"
 	@echo "make audit          look the locked packages up in the database of known vulnerabilities"
@@ -93,10 +93,23 @@ format: install
 	$(RUN) ruff check --fix .
 	$(RUN) ruff format .
 
-bench: debian-test install
-	$(RUN) python -m benchmarks.streams
-	$(RUN) python -m benchmarks.replay
-	$(RUN) python -m benchmarks.latency --minutes 2 --out benchmarks/results/latency-2-minutes.json --picture runs/latency.png
+# The version before, which the speed benchmarks compare with.
+BEFORE = runs/before
+$(BEFORE):
+	@git cat-file -e 185ee80 2>/dev/null || { echo "make bench compares with commit 185ee80, which is not here: git fetch --unshallow"; exit 2; }
+	mkdir -p $@
+	git archive 185ee80 | tar -x -C $@
+
+bench: debian-test install $(BEFORE)
+	$(UV) sync --frozen --all-extras --group bench
+	$(RUN) --group bench python -m benchmarks.streams
+	$(RUN) --group bench python -m benchmarks.stages
+	$(RUN) --group bench python -m benchmarks.step --against $(BEFORE)
+	$(RUN) --group bench python -m benchmarks.published --against $(BEFORE)
+	$(RUN) --group bench python -m benchmarks.commands --against $(BEFORE)
+	$(RUN) --group bench python -m benchmarks.replay
+	$(RUN) --group bench python -m benchmarks.latency_pairs --against $(BEFORE)
+	$(RUN) --group bench python -m benchmarks.latency --minutes 2 --out benchmarks/results/latency-2-minutes.json --picture runs/latency.png
 
 chaos: install
 	$(RUN) python -m chaos --rounds $(ROUNDS)

@@ -7,8 +7,7 @@ import json
 import os
 import platform
 import sys
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from model.config import SAMPLE_RATE
-from monitor.audio import Audio, Chunk
+from monitor.audio import Audio
 from monitor.config.schema import Config, ModelSection
 from monitor.scoring.opening import open_scorer
 from monitor.scoring.scorer import Scorer, StatefulScorer
@@ -97,30 +96,6 @@ def voice(seconds: float, seed: int = 0) -> Audio:
     syllables = np.clip(np.sin(2 * np.pi * 3.0 * t) + 0.6, 0, 1) * (np.sin(2 * np.pi * 0.2 * t + seed) > -0.7)
     room = rng.standard_normal(t.size)
     return np.asarray(0.1 * x / np.abs(x).max() * syllables + 2e-4 * room, dtype=np.float32)
-
-
-class Looped:
-    """A source that plays audio float32 (channels, n) again and again for so many seconds, as fast as it is taken."""
-
-    live = False
-
-    def __init__(self, audio: Audio, seconds: float, chunk_ms: int = 20) -> None:
-        self.name = "loop"
-        self.channels = tuple(f"ch{i + 1}" for i in range(len(audio)))
-        self._audio, self._end = audio, round(seconds * SAMPLE_RATE)
-        self._size = chunk_ms * SAMPLE_RATE // 1000
-        self._closed = threading.Event()
-
-    def chunks(self) -> Iterator[Chunk]:
-        places = self._audio.shape[1] // self._size
-        for i in range(self._end // self._size):
-            if self._closed.is_set():
-                return
-            at = i % places * self._size
-            yield Chunk(self._audio[:, at : at + self._size], i * self._size, 0.0)
-
-    def close(self) -> None:
-        self._closed.set()
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

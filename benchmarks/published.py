@@ -1,4 +1,4 @@
-"""Processor time of what stands around the scorer, paired with another checkout in the same run.
+"""Processor time of what stands around the scorer, paired with the version before (benchmarks/before.py).
 
 From the push of a block into its ring to the message on the ZeroMQ socket: ring, evidence, decision, events, bus and
 publisher, with a scorer that gives the same figures at once. Rounds as in benchmarks/step.py.
@@ -13,11 +13,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.common import cores, log, parser, pin, table, warn_if_busy, write
+from benchmarks.before import BEFORE, THIS, add_options, checkouts, times_less
+from benchmarks.common import cores, log, parser, pin, platform_of, table, warn_if_busy, write
 
 CASES = ((1, 500), (64, 500), (256, 500), (256, 40))
 """Streams, and milliseconds from score to score."""
-THIS = """
+PROGRAM = """
 from monitor.config.schema import Config
 from monitor.engine.loop import Engine
 from monitor.engine.pool import Pool
@@ -37,7 +38,7 @@ def turn(engine):
     engine.begin()
     engine.turn()
 """
-OTHER = """
+PROGRAM_BEFORE = """
 import torch
 from model.checkpoint import load_detector, weights_path
 from model.packed import FIGURES
@@ -58,6 +59,7 @@ def make(rows, config, figures):
 def turn(engine):
     engine._turn()
 """
+MADE = {THIS: PROGRAM, BEFORE: PROGRAM_BEFORE}
 TIMED = """
 import sys, time
 import numpy as np
@@ -100,28 +102,25 @@ def timed(make: str, checkout: Path, streams: int, interval: int, turns: int) ->
 
 
 def main() -> None:
-    options = parser("published", "Processor time of all but the scorer, paired with another checkout.")
-    options.add_argument("--against", type=Path, help="a checkout of 185ee80")
-    options.add_argument("--rounds", type=int, default=3)
+    options = parser("published", "Processor time of all but the scorer, paired with the version before.")
+    add_options(options)
     given = options.parse_args()
     warn_if_busy()
     pin(cores()[-1:])
-    programs = {"this": (THIS, Path.cwd())} | ({"other": (OTHER, given.against)} if given.against else {})
+    there = checkouts(given.against)
     rows, figures = [], []
     for streams, interval in CASES:
         turns = 100 if streams > 1 else 2000
-        found: dict[str, list[float]] = {name: [] for name in programs}
+        found: dict[str, list[float]] = {name: [] for name in there}
         for _ in range(given.rounds):
-            for name, (make, checkout) in programs.items():
-                found[name].append(timed(make, checkout, streams, interval, turns))
-        pairs = zip(found.get("other", []), found["this"], strict=False)
-        ratio = statistics.median(b / a for b, a in pairs) if given.against else None
-        medians = {name: statistics.median(times) for name, times in found.items()}
-        figures.append({"streams": streams, "interval_ms": interval, "us_a_block": medians, "times_faster": ratio})
+            for name, checkout in there.items():
+                found[name].append(timed(MADE[name], checkout, streams, interval, turns))
+        medians, ratio = {name: statistics.median(us) for name, us in found.items()}, times_less(found)
+        figures.append({"streams": streams, "interval_ms": interval, "us_a_block": medians, "times_less": ratio})
         rows.append([f"{streams}, {interval} ms", *(f"{us:.1f}" for us in medians.values()), f"{ratio or 1:.2f}"])
         log(f"{streams} streams, a score every {interval} ms")
-    print(table(["streams", *(f"us a block, {name}" for name in programs), "times faster"], rows))
-    write(given.out, {"cases": figures, "rounds": given.rounds})
+    print(table(["streams", *(f"us a block, {name}" for name in there), "times less"], rows))
+    write(given.out, {"cases": figures, "rounds": given.rounds, "machine": platform_of()})
 
 
 if __name__ == "__main__":

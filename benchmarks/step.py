@@ -1,7 +1,7 @@
-"""Processor time of one step of the scorer, paired with another checkout in the same run.
+"""Processor time of one step of the scorer, paired with the version before (benchmarks/before.py).
 
-Each round runs both programs in turn, each in a process of its own on the same core, so that a machine whose speed
-drifts slows both. A ratio above 1 means that this checkout is faster.
+Each round runs both programs in turn, each in a process of its own on the same core. A ratio above 1 means that this
+version is faster.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.common import cores, log, parser, pin, table, voice, warn_if_busy, write
+from benchmarks.before import BEFORE, THIS, add_options, checkouts, times_less, weights_of
+from benchmarks.common import cores, log, parser, pin, platform_of, table, voice, warn_if_busy, write
 from model.config import BLOCK, SAMPLE_RATE
 from monitor.audio import Audio
 
 CASES = ((1, 1.0), (8, 1.0), (64, 1.0), (256, 1.0), (256, 0.45))
 """Streams that are scored together, and the share of each that is speech."""
 TURNS, WARM_UP, PAUSE = 160, 20, 1e-5
-THIS = """
+SCORER = """
 from model.weights_file import weights_path
 from monitor.config.schema import ModelSection
 from monitor.scoring.opening import open_scorer
@@ -30,7 +31,7 @@ from monitor.scoring.opening import open_scorer
 def make(rows):
     return open_scorer(ModelSection(weights=weights, device="cpu"), rows).score
 """
-OTHER = """
+SCORER_BEFORE = """
 import torch
 from model.checkpoint import load_detector, weights_path
 from model.packed import PackedStreams
@@ -40,6 +41,7 @@ def make(rows):
     streams = PackedStreams(load_detector(weights_path(weights)), rows)
     return lambda index, samples: streams.hear(index, [samples])
 """
+MADE = {THIS: SCORER, BEFORE: SCORER_BEFORE}
 TIMED = """
 import sys, time
 import numpy as np
@@ -82,30 +84,28 @@ def timed(make: str, checkout: Path, weights: str, folder: Path) -> list[float]:
 
 
 def main() -> None:
-    options = parser("step", "Processor time of a step, paired with another checkout.")
-    options.add_argument("--against", type=Path, help="a checkout of 185ee80, the last that scored with torch alone")
-    options.add_argument("--rounds", type=int, default=3)
+    options = parser("step", "Processor time of a step, paired with the version before.")
+    add_options(options)
     given = options.parse_args()
     warn_if_busy()
     pin(cores()[-1:])
-    programs = {"this": (THIS, Path.cwd())} | ({"other": (OTHER, given.against)} if given.against else {})
-    found: dict[str, list[list[float]]] = {name: [] for name in programs}
+    there, weights = checkouts(given.against), weights_of(given)
+    found: dict[str, list[list[float]]] = {name: [] for name in there}
     with tempfile.TemporaryDirectory() as name:
         for case, (streams, share) in enumerate(CASES):
             np.save(Path(name) / f"{case}.npy", calls(streams, share))
         for i in range(given.rounds):
-            for program, (make, checkout) in programs.items():
-                found[program].append(timed(make, checkout, given.weights, Path(name)))
+            for program, checkout in there.items():
+                found[program].append(timed(MADE[program], checkout, weights, Path(name)))
             log(f"round {i + 1} of {given.rounds}")
     rows, figures = [], []
     for case, (streams, share) in enumerate(CASES):
-        of = {name: statistics.median(run[case] for run in runs) for name, runs in found.items()}
-        pairs = zip(found.get("other", []), found["this"], strict=False)
-        ratio = statistics.median(b[case] / a[case] for b, a in pairs) if given.against else None
-        figures.append({"streams": streams, "speech": share, "us_a_block": of, "times_faster": ratio})
+        times = {name: [run[case] for run in runs] for name, runs in found.items()}
+        of, ratio = {name: statistics.median(us) for name, us in times.items()}, times_less(times)
+        figures.append({"streams": streams, "speech": share, "us_a_block": of, "times_less": ratio})
         rows.append([f"{streams}, {share:.0%} speech", *(f"{x:.0f}" for x in of.values()), f"{ratio or 1:.2f}"])
-    print(table(["streams together", *(f"us a block, {name}" for name in found), "times faster"], rows))
-    write(given.out, {"cases": figures, "rounds": given.rounds})
+    print(table(["streams together", *(f"us a block, {name}" for name in found), "times less"], rows))
+    write(given.out, {"cases": figures, "rounds": given.rounds, "machine": platform_of()})
 
 
 if __name__ == "__main__":

@@ -4,9 +4,10 @@ One thread on one core. A figure is seconds of audio for each second that the co
 rounds in which all variants take turns. Variants:
 
 * step: Pool.step on blocks that are there: network, evidence, decision, traces.
-* published: the whole engine: capture thread, ring, step, events, bus, ZeroMQ sink (to which nobody listens).
+* published: the whole live path: ring, step, events, bus, ZeroMQ sink (to which nobody listens).
 * one by one: as many pools of one stream, in a Python loop; what a monitor without stacking would do.
-* LSTM alone: torch.nn.LSTM of the network's size for one block and nothing else; no monitor with it can be faster.
+* LSTM alone: torch.nn.LSTM of the network's sizes and nothing else; no monitor with it can be faster.
+* silero-vad: a voice-activity detector, which knows speech from silence and nothing of fakes, for comparison.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import (
-    Looped,
     configuration,
     cores,
     log,
@@ -32,8 +32,9 @@ from benchmarks.common import (
     warn_if_busy,
     write,
 )
-from model.config import BLOCK, BLOCK_S
-from monitor.audio import Audio, Blocks
+from benchmarks.streams_peers import VAD_SAMPLES, lstm_alone, silero_vad
+from model.config import BLOCK, BLOCK_S, SAMPLE_RATE
+from monitor.audio import Audio, Blocks, Chunk
 from monitor.config.schema import Config
 from monitor.delivery.publisher_sockets import PublisherAddresses
 from monitor.engine.loop import Engine
@@ -61,8 +62,8 @@ def _blocks(audio: Audio) -> Iterator[Blocks]:
             yield Blocks(rows, samples, np.full(len(rows), end), times)
 
 
-def _timed(turn: Callable[[], object], streams: int, warm_up: int = WARM_UP) -> Run:
-    """Time turn, which scores one block of each of the streams."""
+def _timed(turn: Callable[[], object], streams: int, warm_up: int = WARM_UP, turn_s: float = BLOCK_S) -> Run:
+    """Time turn, which scores turn_s of each of the streams."""
     for _ in range(warm_up):
         turn()
 
@@ -71,7 +72,7 @@ def _timed(turn: Callable[[], object], streams: int, warm_up: int = WARM_UP) -> 
         while (spent := time.process_time() - started) < seconds:
             turn()
             turns += 1
-        return streams * turns * BLOCK_S / spent
+        return streams * turns * turn_s / spent
 
     return run
 
@@ -92,24 +93,39 @@ def one_by_one(config: Config, audio: Audio) -> Run:
     return _timed(turn, len(audio), warm_up=1 + WARM_UP // len(audio))
 
 
-def published(config: Config, audio: Audio, rate: float) -> Run:
-    """Measure streams a core, events published. rate: streams a core, roughly, for audio that fills the time."""
+def published(config: Config, audio: Audio) -> Run:
+    """Measure streams a core of the live path, block by block: pushed into rings, scored, events published."""
     streams = len(audio)
+    blocks = [audio[:, at : at + BLOCK] for at in range(0, audio.shape[1] - BLOCK + 1, BLOCK)]
 
     def run(seconds: float) -> float:
-        length = max(1.0, seconds * rate / streams)
         sink = ZeromqSink(PublisherAddresses("tcp://127.0.0.1:*"), "benchmark")
         pool = Pool(scorer_of(config, streams), config, Traces(streams))
         with Bus([sink], config.publish.queue_events, "benchmark") as bus:
-            engine = Engine(pool, RingBank(streams, config.input.ring_s), bus, config)
-            engine.add("benchmark", Looped(audio, length))
-            started = time.process_time()
-            engine.run()
+            engine = Engine(pool, RingBank(streams, config.serve.ring_s), bus, config, serving=True)
+            calls = [engine.admit(f"call{i}", "benchmark", ["caller"], {}) for i in range(streams)]
+            started, turns = time.process_time(), 0
+            while time.process_time() - started < seconds:
+                block = blocks[turns % len(blocks)]
+                for row, call in enumerate(calls):
+                    chunk = Chunk(block[row : row + 1], turns * BLOCK, time.monotonic())
+                    call.feeds[0].ring.push(chunk, wait=False)
+                engine.begin()
+                engine.turn()
+                turns += 1
             bus.drain(60.0)
             spent = time.process_time() - started
-        return streams * length / spent
+        return streams * turns * BLOCK_S / spent
 
     return run
+
+
+def _peers(config: Config, audio: Audio) -> dict[str, Run]:
+    """Return what runs beside the monitor, by name."""
+    found = {"LSTM alone": _timed(lstm_alone(config.model.weights, len(audio)), len(audio))}
+    if vad := silero_vad(audio):
+        found["silero-vad"] = _timed(vad, len(audio), turn_s=VAD_SAMPLES / SAMPLE_RATE)
+    return found
 
 
 def measure(config: Config, seconds: float, rounds: int) -> dict[str, dict[str, list[float]]]:
@@ -117,9 +133,10 @@ def measure(config: Config, seconds: float, rounds: int) -> dict[str, dict[str, 
     audio = np.stack([voice(LOOP_S, seed=i % 8) for i in range(max(STACKED))])
     runs: dict[tuple[str, int], Run] = {}
     for n in STACKED:
-        runs["step", n] = step = stepped(config, audio[:n])
-        runs["published", n] = published(config, audio[:n], step(0.1))
+        runs["step", n] = stepped(config, audio[:n])
+        runs["published", n] = published(config, audio[:n])
         runs["one by one", n] = one_by_one(config, audio[:n])
+        runs |= {(name, n): run for name, run in _peers(config, audio[:n]).items()}
     found: dict[str, dict[str, list[float]]] = {variant: {} for variant, _ in runs}
     for i in range(rounds):
         for (variant, n), run in runs.items():
@@ -143,7 +160,7 @@ def main() -> None:
     print(table(["real-time streams a core", *(f"stacked {n}" for n in STACKED)], rows))
     names = {"step": "streams_per_core", "published": "streams_per_core_published"}
     figures: dict[str, Any] = {
-        names.get(name, name.replace(" ", "_").lower()): {n: round(x, 1) for n, x in of.items()}
+        names.get(name, name.replace(" ", "_").replace("-", "_").lower()): {n: round(x, 1) for n, x in of.items()}
         for name, of in medians.items()
     }
     step = found["step"]
