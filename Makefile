@@ -101,7 +101,6 @@ $(BEFORE):
 	git archive 185ee80 | tar -x -C $@
 
 bench: debian-test install $(BEFORE)
-	$(UV) sync --frozen --all-extras --group bench
 	$(RUN) --group bench python -m benchmarks.streams
 	$(RUN) --group bench python -m benchmarks.stages
 	$(RUN) --group bench python -m benchmarks.step --against $(BEFORE)
