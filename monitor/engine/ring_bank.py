@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from model.config import BLOCK, SAMPLE_RATE
 from monitor.audio import Audio, Blocks, Marks, Runs
-from monitor.engine.ring import Ring, mark_invalid
+from monitor.engine.ring import Ring
+from monitor.engine.ring_samples import mark_invalid
 from monitor.scoring.rows import Ints, as_slice
 
 MOST_PASSED = 4
@@ -95,7 +96,7 @@ class RingBank:
     def release(self, ring: Ring) -> None:
         """Give the rows back; the ring takes nothing more."""
         with self.changed:
-            ring.closed = True
+            ring.close()
             self.pending.discard(ring)
             self.written[ring.rows] = self.read[ring.rows] = 0
             self._busy[ring.rows] = False
