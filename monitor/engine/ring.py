@@ -170,7 +170,11 @@ class Ring:
     def _stamp(self, written: int, end: int, captured_at: float) -> None:
         """Note for each block that gets some of these samples where it is on the clock and when it was there."""
         slots, clock, first = self._bank.slots, self._clock or 0, written // BLOCK
-        if clock - written != self._shift or not written:
+        if not written:
+            self._shift = clock
+            for origin, _ in self._stamps:
+                origin.fill(clock)
+        elif clock - written != self._shift:
             self._shift, self._shifted_to = clock - written, first + slots + 1
         for block in range(first, (end - 1) // BLOCK + 1):
             slot = block % slots
