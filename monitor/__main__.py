@@ -12,6 +12,9 @@ def main() -> NoReturn:
     import sys
 
     try:
+        from monitor.cli.interrupts import spare_imports
+
+        spare_imports()
         from monitor.cli.main import main as run
 
         run()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import typer
 
+from monitor.cli.interrupts import spare_imports
 from monitor.cli.typer_commands import PlainCommand, print_error, usage_message
 from training.cli.average import average
 from training.cli.baseline import baseline
@@ -99,4 +100,5 @@ def run_cli(arguments: Sequence[str] | None = None) -> int:
 
 def main() -> None:
     """Run `training`, and end the process with its exit status."""
+    spare_imports()
     sys.exit(run_cli())
