@@ -97,8 +97,9 @@ format: install
 BEFORE = runs/before
 $(BEFORE):
 	@git cat-file -e 185ee80 2>/dev/null || { echo "make bench compares with commit 185ee80, which is not here: git fetch --unshallow"; exit 2; }
-	mkdir -p $@
-	git archive 185ee80 | tar -x -C $@
+	mkdir -p $@.partial
+	git archive 185ee80 | tar -x -C $@.partial
+	mv $@.partial $@
 
 bench: debian-test install $(BEFORE)
 	$(RUN) --group bench python -m benchmarks.streams

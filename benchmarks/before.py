@@ -59,22 +59,20 @@ def exported(weights: str, folder: Path) -> str:
     return str(copy)
 
 
-def processor_s(words: Sequence[str], checkout: Path, folder: Path) -> float:
-    """Return the processor time in s of a Python process, from its start to its exit, that imports a checkout.
-
-    Its settings are the defaults, whatever the environment or this folder says.
+def run_python(words: Sequence[str], checkout: Path, folder: Path) -> None:
+    """Run a Python process that imports a checkout. Its settings are the defaults, whatever the environment or this
+    folder says.
     """
     clean = {name: value for name, value in os.environ.items() if not name.startswith("MONITOR_")}
     environment = clean | {"PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, *words]
+    subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, check=True, timeout=LIMIT_S)
+
+
+def processor_s(words: Sequence[str], checkout: Path, folder: Path) -> float:
+    """Return the processor time in s of run_python(), from the start of the process to its exit."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(
-        [sys.executable, *words],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        check=True,
-        timeout=LIMIT_S,
-    )
+    run_python(words, checkout, folder)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

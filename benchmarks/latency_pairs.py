@@ -9,7 +9,7 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from benchmarks.before import add_options, checkouts, processor_s
+from benchmarks.before import add_options, checkouts, run_python
 from benchmarks.common import log, parser, platform_of, table, warn_if_busy, write
 
 KEYS = ("p50_ms", "p99_ms")
@@ -19,7 +19,7 @@ def latencies(checkout: Path, minutes: float, folder: Path) -> dict[str, float]:
     """Return the ages in ms of the newest audio in a score that a subscriber has."""
     out, times = folder / "latency.json", ["--minutes", str(minutes), "--compare-minutes", "0.05"]
     files = ["--out", str(out), "--picture", str(folder / "latency.png")]
-    processor_s(["-m", "benchmarks.latency", *times, *files], checkout, folder)
+    run_python(["-m", "benchmarks.latency", *times, *files], checkout, folder)
     newest = json.loads(out.read_text(encoding="utf-8"))["newest"]
     return {key: float(newest[key]) for key in KEYS}
 
