@@ -88,6 +88,8 @@ class Listeners:
         self._budget = RateLimit(NOTICES_PER_S, NOTICES_AT_ONCE)
         self._faults: dict[str, str] = {}
         self._loop = asyncio.new_event_loop()
+        self._closing = threading.Lock()
+        """Only close() closes the loop: were it the thread, one that ends could close it under the call to cancel."""
         self._ready = threading.Event()
         self._failure: MonitorError | None = None
         self._main: asyncio.Task[None] | None = None
@@ -102,9 +104,14 @@ class Listeners:
 
     def close(self) -> None:
         """End every call and release every port."""
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._cancel)
-            self._thread.join(CLOSE_S)
+        with self._closing:
+            if self._loop.is_closed():
+                return
+            if self._thread.is_alive():
+                self._loop.call_soon_threadsafe(self._cancel)
+                self._thread.join(CLOSE_S)
+            if not self._thread.is_alive():
+                self._loop.close()
 
     def lines(self) -> tuple[str, ...]:
         """Return what listens where, and what is wrong with it."""
@@ -128,7 +135,6 @@ class Listeners:
         try:
             self._loop.run_until_complete(self._run())
         finally:
-            self._loop.close()
             self._ready.set()
 
     async def _run(self) -> None:

@@ -15,6 +15,7 @@ from helpers import turning_call, voice
 from routed_server import LIMIT_S, MAX_CALLS, Server
 
 from monitor.engine.traces import Traces
+from monitor.errors import BadInputError
 from monitor.serve.empty_calls import AT_ONCE
 from monitor.serve.server_view import ServerView
 from monitor.serve.tap_listeners import Listeners
@@ -214,6 +215,31 @@ def test_taps_end_in_their_own_time_however_often_they_are_told_to(server: Serve
     for thread in closing:
         thread.join(LIMIT_S)
     assert slow.cleaned
+
+
+class Refused(Slow):
+    """A tap whose port is taken."""
+
+    async def run(self) -> None:
+        raise BadInputError("in use", "choose another")
+
+
+class SlowlyClosed(asyncio.SelectorEventLoop):
+    """An event loop whose thread goes on for a while after it was closed."""
+
+    def close(self) -> None:
+        super().close()
+        time.sleep(0.3)
+
+
+def test_taps_that_cannot_start_close_however_soon(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asyncio.new_event_loop", SlowlyClosed)
+    listeners = Listeners([Refused()], server.router, lambda _code, _detail: None)
+    with pytest.raises(BadInputError):
+        listeners.start()
+    time.sleep(0.1)
+    listeners.close()
+    listeners.close()
 
 
 def test_a_name_that_was_used_gets_a_number(server: Server) -> None:
