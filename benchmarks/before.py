@@ -9,7 +9,6 @@ less in it.
 from __future__ import annotations
 
 import argparse
-import os
 import resource
 import shutil
 import statistics
@@ -18,6 +17,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.common import without_settings
 from model.weights_file import DEFAULT_WEIGHTS
 
 LIMIT_S = 3600.0
@@ -63,8 +63,7 @@ def run_python(words: Sequence[str], checkout: Path, folder: Path) -> None:
     """Run a Python process that imports a checkout. Its settings are the defaults, whatever the environment or this
     folder says.
     """
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("MONITOR_")}
-    environment = clean | {"PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
+    environment = without_settings() | {"PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, *words]
     subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, check=True, timeout=LIMIT_S)
 

@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,11 @@ def parser(name: str, description: str) -> argparse.ArgumentParser:
 def configuration(weights: str, **sections: Any) -> Config:
     """Return the default settings with these weights and these sections."""
     return Config(model=ModelSection(weights=weights, device="cpu"), **sections)
+
+
+def without_settings(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return an environment for a monitor whose settings are the defaults."""
+    return {name: value for name, value in environment.items() if not name.startswith("MONITOR_")}
 
 
 def scorer_of(config: Config, rows: int = 1) -> StatefulScorer:

@@ -14,7 +14,6 @@ microphone where PulseAudio is installed.
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -36,6 +35,7 @@ from benchmarks.common import (
     scorer_of,
     table,
     warn_if_busy,
+    without_settings,
     write,
 )
 from benchmarks.programs import free_address
@@ -69,8 +69,7 @@ def watched(seconds: float, weights: str, screen: str, folder: Path, journal: bo
         line = f"newest p50 {p50:.1f}, oldest p99 {p99:.1f} ms, {memory:.0f} MiB"
         log(f"dashboard {screen}: {elapsed:.0f} of {seconds:.0f} s, {line}")
 
-    env = {name: value for name, value in os.environ.items() if not name.startswith("MONITOR_")}
-    received = receive(command, address, seconds + 5.0, env, folder / f"{screen}.log", progress)
+    received = receive(command, address, seconds + 5.0, without_settings(), folder / f"{screen}.log", progress)
     return received, float(start_file.read_text())
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
+
+from benchmarks.common import without_settings
 
 START_S, END_S = 60.0, 20.0
 """A program may take so long to start, and to end."""
@@ -36,9 +37,12 @@ def kernel_drops(port: int) -> int:
 
 def start(words: Sequence[str], log_file: IO[bytes]) -> subprocess.Popen[bytes]:
     """Start `monitor`, which says in the log what is wrong."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("MONITOR_")}
     return subprocess.Popen(
-        [sys.executable, "-m", "monitor", *words], stdin=subprocess.DEVNULL, stdout=log_file, stderr=log_file, env=env
+        [sys.executable, "-m", "monitor", *words],
+        stdin=subprocess.DEVNULL,
+        stdout=log_file,
+        stderr=log_file,
+        env=without_settings(),
     )
 
 

@@ -6,7 +6,6 @@ with what only decodes the same file: ffmpeg, and soundfile in a Python process.
 
 from __future__ import annotations
 
-import os
 import shutil
 import statistics
 import subprocess
@@ -18,7 +17,18 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from benchmarks.common import configuration, log, machine, parser, scorer_of, table, voice, warn_if_busy, write
+from benchmarks.common import (
+    configuration,
+    log,
+    machine,
+    parser,
+    scorer_of,
+    table,
+    voice,
+    warn_if_busy,
+    without_settings,
+    write,
+)
 from model.config import SAMPLE_RATE
 
 CHANNELS = (1, 2)
@@ -52,8 +62,7 @@ def commands(path: Path, weights: str) -> dict[str, list[str]]:
 
 def seconds(command: list[str], folder: Path) -> float:
     """Time the whole process. Its settings are the defaults, whatever the environment or this folder says."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("MONITOR_")}
-    environment = clean | {"PYTHONPATH": str(Path.cwd())}
+    environment = without_settings() | {"PYTHONPATH": str(Path.cwd())}
     started = time.perf_counter()
     subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, check=True, timeout=LIMIT_S)
     return time.perf_counter() - started

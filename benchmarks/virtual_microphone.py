@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from benchmarks.common import log, voice
+from benchmarks.common import log, voice, without_settings
 from benchmarks.received import Received, receive
 from model.config import SAMPLE_RATE
 
@@ -48,7 +48,7 @@ def on_microphone(seconds: float, weights: str, address: str, folder: Path) -> d
         try:
             command = [sys.executable, "-m", "monitor", "--device", "mic1", "--publish", address, "--screen", "full"]
             command += [] if weights == "default" else ["--weights", str(Path(weights).resolve())]
-            env = {k: v for k, v in server.env.items() if not k.startswith("MONITOR_")}
+            env = without_settings(server.env)
             found = receive(command, address, seconds, env, folder / "microphone.log", lambda _: None)
         finally:
             player.kill()
