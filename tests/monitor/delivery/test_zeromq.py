@@ -146,6 +146,7 @@ def test_prev_links_the_messages_of_a_topic(publisher: Publisher, subscribe: Cal
 
 def test_heartbeats_carry_the_vital_signs(publisher: Publisher, subscribe: Callable[..., Subscriber]) -> None:
     publisher.say("score")
+    assert publisher.bus.drain(20.0), "else a heartbeat could be older"
     subscriber = subscribe(publisher.address, "health", "score.call1.", heartbeats=True)
     beats = [item for item in take(subscriber, 3) if isinstance(item, Message) and item.event.type == "health"]
     data = beats[-1].event.data
