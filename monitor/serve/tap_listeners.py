@@ -88,8 +88,8 @@ class Listeners:
         self._budget = RateLimit(NOTICES_PER_S, NOTICES_AT_ONCE)
         self._faults: dict[str, str] = {}
         self._loop = asyncio.new_event_loop()
+        """Closed by close() alone: its own thread could end, and close it, just before the call that cancels."""
         self._closing = threading.Lock()
-        """Only close() closes the loop: were it the thread, one that ends could close it under the call to cancel."""
         self._ready = threading.Event()
         self._failure: MonitorError | None = None
         self._main: asyncio.Task[None] | None = None
