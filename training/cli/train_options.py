@@ -113,6 +113,13 @@ class TrainOptions(RunOptions):
     family_weights: Annotated[
         str, typer.Option(help="Sampling weights of the families of synthesis, times their share: gan-vocoder=2.")
     ] = ""
+    hard_sources: Annotated[
+        str,
+        typer.Option(
+            help="Parts whose sources, such as pages, are drawn the oftener the worse the weights of --start do on "
+            "them: wild,pages."
+        ),
+    ] = ""
     versions: Annotated[
         int, typer.Option(min=1, help="Copies of the speech through codecs, the clean one included.")
     ] = 4
@@ -162,7 +169,10 @@ class TrainOptions(RunOptions):
 
         weights = {name: named_weights(getattr(self, name), name) for name in ("part_weights", "family_weights")}
         teachers = tuple(self.teacher or ())
-        return from_options(TrainingPlan, self, corpora=self.corpus, teachers=teachers, **weights)
+        hard = tuple(part.strip() for part in self.hard_sources.split(",") if part.strip())
+        if hard and not self.start:
+            raise typer.BadParameter("it needs --start, whose weights are measured", param_hint="--hard-sources")
+        return from_options(TrainingPlan, self, corpora=self.corpus, teachers=teachers, hard_sources=hard, **weights)
 
 
 def whole_numbers(text: str, option: str) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from training.corpora.bank import AudioBank
 from training.corpora.clips import Clip
 from training.corpora.splits import learned_from
 from training.corpora.work_progress import Log
-from training.learn import material
+from training.learn import hard_sources, material
 from training.learn.distributed import first_goes_ahead, first_process_only, joined, own_device, seed_of
 from training.learn.grow import grown
 from training.learn.material import Material
@@ -28,7 +28,7 @@ from training.learn.validation import DevSet
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """The corpora and folders of a run."""
+    """The corpora and folders of a run. hard_sources: parts whose sources are drawn by what start makes of them."""
 
     corpora: Sequence[Path]
     out: Path
@@ -41,6 +41,7 @@ class TrainingPlan:
     shared_speakers: bool = False
     teachers: Sequence[Path] = ()
     family_weights: dict[str, float] = field(default_factory=dict)
+    hard_sources: Sequence[str] = ()
 
 
 def dev_set(bank: AudioBank) -> DevSet:
@@ -95,7 +96,8 @@ def learn(model: DetectorConfig, config: TrainConfig, plan: TrainingPlan, held: 
     if device.type == "cpu":
         use_all_cores()
     torch.set_float32_matmul_precision("high")
-    weights = SamplingWeights(plan.part_weights, plan.family_weights)
+    mined = hard_sources.mined(start, bank, plan.hard_sources, log) if start and plan.hard_sources else None
+    weights = SamplingWeights(plan.part_weights, plan.family_weights, mined)
     sampler = CallSampler(bank, held.versions, held.others, model.families, weights, device, seed_of(config.seed))
     provenance = _provenance(plan, bank.clips, len(bank.audio) / SAMPLE_RATE)
     teachers = [read_detector(path) for path in plan.teachers]

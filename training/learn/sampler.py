@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from model.config import BLOCK, HOP, SAMPLE_RATE
@@ -58,11 +59,13 @@ def speech_cells(
 class SamplingWeights:
     """parts: how often each part of the corpus is drawn from, relative to the others; those not named weigh 1.
     families: how often a clip of each family is drawn, relative to its share of its part; those not named weigh 1.
+    clips: (n,), how often each clip is drawn, relative to its share of its part; None: all alike.
     through_channel: share of pieces that have gone through a channel; the others are as they were recorded.
     """
 
     parts: dict[str, float]
     families: dict[str, float] = field(default_factory=dict)
+    clips: NDArray[np.float64] | None = None
     other_sounds: float = 0.12
     switch: float = 0.4
     through_channel: float = 0.6
@@ -200,12 +203,16 @@ def _balanced(
     clips: Sequence[Clip], ids: Sequence[int], weights: SamplingWeights, kind: Callable[[Clip], str]
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """ids, and the running sum of their probabilities: parts by their weight, in a part the kinds (systems, voices) by
-    the root of their size, times the weight of their family.
+    the root of their size, times the weights of their family and of the clip itself.
     """
     sizes: dict[tuple[str, str], int] = defaultdict(int)
     for clip in clips:
         sizes[clip.part, kind(clip)] += 1
-    shares = [weights.families.get(c.family, 1.0) * sizes[c.part, kind(c)] ** -0.5 for c in clips]
+    oftener = np.ones(len(clips)) if weights.clips is None else weights.clips[np.asarray(ids)]
+    shares = [
+        weights.families.get(c.family, 1.0) * sizes[c.part, kind(c)] ** -0.5 * times
+        for c, times in zip(clips, oftener.tolist(), strict=True)
+    ]
     totals: dict[str, float] = defaultdict(float)
     for clip, share in zip(clips, shares, strict=True):
         totals[clip.part] += share

@@ -88,6 +88,7 @@ def test_an_option_goes_before_the_recipe(read: Any, tmp_path: Path) -> None:
         ("channels = ['x']", "--channels"),
         ("part_weights = 'lab=x'", "--part-weights"),
         ("family_weights = 'gan-vocoder=x'", "--family-weights"),
+        ("hard_sources = 'wild'", "--hard-sources: it needs --start"),
         ("rows = ", "is not TOML"),
         ("", "missing option '--corpus'"),
     ],

@@ -164,3 +164,12 @@ def test_a_family_of_more_weight_is_drawn_more_often_and_its_part_no_more() -> N
     heavy = np.array([drawn.clips[i].family == FAMILIES[3] for i in drawn.spoof_ids])
     assert p.sum() == pytest.approx(1.0)
     assert p[heavy].sum() == pytest.approx(0.75)
+
+
+def test_a_clip_of_more_weight_is_drawn_more_often() -> None:
+    clips = np.ones(12)
+    clips[[1, 4]] = 3.0  # a fake and a recording, of six each
+    drawn = _sampler("clip", weights=SamplingWeights({}, clips=clips))
+    shares = [np.diff(cdf, prepend=0.0) for cdf in (drawn.spoof_cdf, drawn.real_cdf)]
+    np.testing.assert_allclose(shares[0], np.array([3, 1, 1, 1, 1, 1]) / 8)
+    np.testing.assert_allclose(shares[1], np.array([1, 1, 3, 1, 1, 1]) / 8)
