@@ -59,7 +59,8 @@ def factors(clips: Sequence[Clip], loss: Mapping[Group, float]) -> Floats:
         if group(clip) in loss:
             sums[group(clip)[:3]].append(loss[group(clip)])
     means = {name: float(np.mean(values)) for name, values in sums.items()}
-    usual = {label: np.mean([v for name, v in means.items() if name[2] == label]) for label in (0, 1)}
+    labels = {name[2] for name in means}
+    usual = {label: np.mean([v for name, v in means.items() if name[2] == label]) for label in labels}
     made = [means[group(c)[:3]] / usual[c.label] if group(c) in loss else 1.0 for c in clips]
     bounded: Floats = np.clip(np.array(made), LEAST, MOST)
     return bounded

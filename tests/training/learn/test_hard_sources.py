@@ -32,6 +32,8 @@ def test_a_source_is_drawn_by_its_loss_over_that_of_all_of_its_label() -> None:
     # "hard" has 3 clips of 1 nat and one of 3: 1.5; with "easy", 1.0 is usual among the fakes.
     np.testing.assert_allclose(factors(clips, loss), [0.5] * 3 + [1.5] * 4 + [LEAST, 1.9, 1.0])
     assert factors(clips, loss | {group(clips[8]): 1000.0}).max() <= MOST
+    fakes_alone = {name: value for name, value in loss.items() if name[2]}
+    np.testing.assert_allclose(factors(clips, fakes_alone), [0.5] * 3 + [1.5] * 4 + [1.0] * 3)
 
 
 def test_a_few_clips_of_each_system_and_of_the_recordings_are_scored() -> None:
