@@ -68,7 +68,7 @@ def factors(clips: Sequence[Clip], loss: Mapping[Group, float]) -> Floats:
 
 def mined(detector: Detector, bank: AudioBank, parts: Sequence[str], log: Log) -> Floats:
     """Return how often each clip of a bank is drawn (n,), relative to its share, from a few clips of each source of
-    these parts, as they were recorded, scored by a detector. Raises CorpusError.
+    these parts, without a channel, scored by a detector. Raises CorpusError.
     """
     chosen = some_of_each(bank.clips, parts)
     rows = sorted(i for some in chosen.values() for i in some)

@@ -18,7 +18,7 @@ from training.cli.main import app
 from training.corpora import splits
 from training.corpora.bank import read_audio
 from training.evaluate.scoring import score_clips
-from training.learn import material, prepare
+from training.learn import hard_sources, material, prepare
 from training.learn.losses import LossWeights
 from training.learn.prepare import TrainingPlan
 from training.learn.sampler import CallSampler, SamplingWeights
@@ -79,6 +79,7 @@ def _train(
     model: DetectorConfig = MODEL,
     teachers: Sequence[Path] = (),
     loss: LossWeights | None = None,
+    hard: Sequence[str] = (),
 ) -> tuple[Path, list[str]]:
     config = TrainConfig(
         steps=steps, minutes=1e9, rows=8, seconds=2.0, learning_rate=rate, warm_up=5, validate_every=10, seed=seed,
@@ -86,7 +87,7 @@ def _train(
     )  # fmt: skip
     result: list[str] = []
     plan = TrainingPlan([corpus], out, corpus.parent / "cache", {}, versions=2, workers=1, device="cpu", start=start)
-    plan = replace(plan, teachers=teachers)
+    plan = replace(plan, teachers=teachers, hard_sources=hard)
     return prepare.run(model, config, plan, result.append), result
 
 
@@ -123,6 +124,20 @@ def test_a_run_goes_on_from_the_weights_of_another(corpus: Path, tmp_path: Path)
     assert json.loads(describe(same)["training"])["started from"]["sha256"] == describe(first)["sha256"]
     on, _ = _train(corpus, tmp_path / "on", 2, seed=2, start=first)
     assert not torch.equal(load_detector(on).state_dict()["network.spoof.weight"], held["network.spoof.weight"])
+
+
+def test_clips_are_drawn_by_what_the_start_makes_of_their_sources(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = _train(corpus, tmp_path / "first", 2)
+    alike, said = _train(corpus, tmp_path / "alike", 4, start=first)
+    assert not any("times as often" in line for line in said)
+    _, said = _train(corpus, tmp_path / "scored", 1, start=first, hard=["wild"])
+    assert any("times as often" in line for line in said)
+    monkeypatch.setattr(hard_sources, "mined", lambda _start, bank, *_: np.linspace(0.3, 3, len(bank.clips)))
+    mined, _ = _train(corpus, tmp_path / "mined", 4, start=first, hard=["wild"])
+    head = "network.spoof.weight"
+    assert not torch.equal(load_detector(alike).state_dict()[head], load_detector(mined).state_dict()[head])
 
 
 def test_the_command_trains_and_names_impossible_settings(corpus: Path, tmp_path: Path) -> None:
