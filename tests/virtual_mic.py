@@ -103,7 +103,8 @@ class VirtualMicrophones:
     def play(self, name: str, wav: Path) -> subprocess.Popen[bytes]:
         """Play a wav file into a microphone; "" is whatever output is the default now, as programs use it."""
         device = [f"--device=to-{name}"] if name else []
-        return subprocess.Popen(["paplay", "--latency-msec=50", *device, str(wav)], env=self.env)
+        # The server holds two seconds ahead: a player that comes late on a busy machine leaves no silence in between.
+        return subprocess.Popen(["paplay", "--latency-msec=2000", *device, str(wav)], env=self.env)
 
     def set_output(self, name: str) -> None:
         """Make the output that a microphone hears the default one, to-NAME."""

@@ -43,8 +43,7 @@ def test_a_16_khz_capture_is_what_was_played(microphones, noise, tmp_path, devic
     with Capturing(microphones, device, tmp_path) as capturing:
         heard = capturing.hear(lambda: microphones.play("mic1", path))
     assert heard.shape[0] == 1
-    # The noise has no zeros; a player that comes late on a busy machine leaves some in between.
-    assert np.array_equal(heard[heard != 0], played)
+    assert np.array_equal(np.trim_zeros(heard[0]), played)
     assert capturing.lines[0]["channels"] == ["mic"]
     assert jumps(capturing.chunks()) == []
 

@@ -50,8 +50,7 @@ def test_what_is_played_is_heard_sample_by_sample(sound, tmp_path):
     with Capturing(sound, "system", tmp_path) as capturing:
         heard = capturing.hear(lambda: sound.play("", call))
     assert heard.shape[0] == 1
-    # The noise has no zeros; a player that comes late on a busy machine leaves some in between.
-    assert np.array_equal(heard[heard != 0], noise)
+    assert np.array_equal(np.trim_zeros(heard[0]), noise)
     begun = capturing.lines[0]
     assert (begun["name"], begun["channels"]) == ("to-mic2.monitor", ["system"])
     assert jumps(capturing.chunks()) == []
