@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile as sf
 from capturing import Capturing, jumps, write_noise
 from virtual_mic import Players, VirtualMicrophones
 
@@ -42,10 +41,8 @@ def gone(pid: int) -> bool:
 
 
 def test_what_is_played_is_heard_sample_by_sample(sound, tmp_path):
-    noise = write_noise(tmp_path / "noise.wav", 16_000, 1.0)
-    # PulseAudio's null sink gives its monitor not all of the first 20 ms of a player: it rewinds what it has drawn.
     call = tmp_path / "call.wav"
-    sf.write(call, np.concatenate([np.zeros(1600, np.float32), noise]), 16_000, subtype="PCM_16")
+    noise = write_noise(call, 16_000, 1.0)
     sound.set_output("mic2")
     with Capturing(sound, "system", tmp_path) as capturing:
         heard = capturing.hear(lambda: sound.play("", call))
