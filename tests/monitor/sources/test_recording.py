@@ -16,6 +16,7 @@ from recorded_files import play, tone, write
 
 from model.resample import resample_all
 from monitor.audio import Chunk
+from monitor.sources import recording
 from monitor.sources.recording import FileSource
 
 
@@ -139,41 +140,56 @@ def test_bad_samples_reach_the_ring(tmp_path):
     assert bad.size < 300
 
 
-class Paced:
-    """Notes when each chunk came."""
+class Clock(threading.Event):
+    """Time that passes where a source waits, and where a test says so."""
 
-    def __init__(self, source: FileSource) -> None:
-        self.begun = time.monotonic()
-        self.came = [(i.start + i.samples.shape[1], time.monotonic() - self.begun) for i in _chunks(source)]
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout is not None
+        self.now += timeout
+        return self.is_set()
 
 
-def _chunks(source: FileSource) -> Iterator[Chunk]:
+def audio(source: FileSource) -> Iterator[Chunk]:
     return (item for item in source.chunks() if isinstance(item, Chunk))
 
 
-def test_pacing_follows_the_clock(tmp_path):
-    paced = Paced(FileSource(write(tmp_path / "a.wav", seconds=0.6), speed=1.0))
-    assert len(paced.came) == 30
-    for end, when in paced.came:
-        assert when >= end / 16_000 - 0.001
+def paced(path: Path, speed: float, monkeypatch: pytest.MonkeyPatch) -> tuple[Iterator[Chunk], Clock]:
+    """Chunks of a recording, and the clock that paces them from 1000 s on."""
+    clock, source = Clock(), FileSource(path, speed=speed)
+    monkeypatch.setattr(recording, "time", clock)
+    monkeypatch.setattr(source, "_closed", clock)
+    return audio(source), clock
 
 
-def test_pacing_makes_up_for_a_slow_reader(tmp_path):
-    source = FileSource(write(tmp_path / "a.wav", seconds=0.6), speed=1.0)
-    begun = time.monotonic()
-    for i, _ in enumerate(_chunks(source)):
+def test_pacing_follows_the_clock(tmp_path, monkeypatch):
+    chunks, clock = paced(write(tmp_path / "a.wav", seconds=0.6), 1.0, monkeypatch)
+    came = [(chunk.start + chunk.samples.shape[1], clock.now) for chunk in chunks]
+    assert len(came) == 30
+    assert [now for _, now in came] == pytest.approx([1000.0 + end / 16_000 for end, _ in came])
+
+
+def test_pacing_makes_up_for_a_slow_reader(tmp_path, monkeypatch):
+    chunks, clock = paced(write(tmp_path / "a.wav", seconds=0.6), 1.0, monkeypatch)
+    came = []
+    for i, _ in enumerate(chunks):
+        came.append(clock.now - 1000.0)
         if i == 0:
-            time.sleep(0.5)
-        if i == 20:  # 0.42 s of audio: due while the reader slept
-            assert time.monotonic() - begun < 0.6
-    assert time.monotonic() - begun >= 0.6
+            clock.now += 0.5
+    assert came[1:26] == pytest.approx([0.52] * 25)  # due while the reader was busy
+    assert came[26:] == pytest.approx([0.54, 0.56, 0.58, 0.6])
 
 
-def test_speed_shortens_the_wait(tmp_path):
-    path = write(tmp_path / "a.wav", seconds=4.0)
-    begun = time.monotonic()
-    assert Paced(FileSource(path, speed=40.0)).came[-1][1] >= 0.1
-    assert time.monotonic() - begun < 3.5
+def test_speed_shortens_the_wait(tmp_path, monkeypatch):
+    chunks, clock = paced(write(tmp_path / "a.wav", seconds=4.0), 40.0, monkeypatch)
+    list(chunks)
+    assert clock.now == pytest.approx(1000.1)
 
 
 def test_close_ends_a_paced_recording(tmp_path):
@@ -202,7 +218,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     with sf.SoundFile(path, "w", 8_000, 1) as file:
         for _ in range(30):
             file.write(np.zeros(8_000 * 60, np.float32))
-    sizes = [item.samples.nbytes for item, _ in zip(_chunks(FileSource(path)), range(500), strict=False)]
+    sizes = [item.samples.nbytes for item, _ in zip(audio(FileSource(path)), range(500), strict=False)]
     assert max(sizes) == 320 * 4
     source = FileSource(path)
     assert source.total_s == 1800.0
