@@ -150,7 +150,7 @@ def test_every_optimiser_goes_downhill_and_lets_matrices_alone_decay(name: str) 
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
     assert losses[-1] < losses[0]
 
 
