@@ -272,7 +272,7 @@ def test_closing_does_not_wait_for_a_subscriber_that_does_not_read(subscribe: Ca
         publisher.say("score", filler="x" * 50_000)
     begun = time.monotonic()
     assert publisher.bus.close(drain_s=0.4)
-    assert time.monotonic() - begun < 10.0
+    assert time.monotonic() - begun < 1.0
 
 
 def test_topics_of_calls_that_ended_are_forgotten() -> None:
