@@ -114,8 +114,8 @@ def jumps(chunks: list[Line]) -> list[int]:
 def write_noise(path: Path, rate: int, seconds: float) -> Any:
     """Write a wav file of noise without a single zero, behind 0.1 s of silence; samples of the noise: float32 (n,).
 
-    The monitor of PulseAudio's null sink does not give all of the first 20 ms of a player
-    (findings/pulseaudio-monitor-start.sh).
+    The monitor of PulseAudio's null sink does not give the first milliseconds of a player, some 20 with the readers of
+    VirtualMicrophones (findings/pulseaudio-monitor-start.sh).
     """
     samples = np.random.default_rng(7).integers(1, 9000, round(rate * seconds)).astype(np.int16)
     sf.write(path, np.concatenate([np.zeros(rate // 10, np.int16), samples]), rate)
